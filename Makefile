@@ -1,0 +1,49 @@
+# Everything an administrator, a packager or a developer starts from here.
+#
+#   make demo [KEEP=1]    three nodes on this machine play the four demonstrations (root)
+#   make check            all tests; installs what they need with apt (root)
+#   make check-fast       the tests that need no root, in under a minute
+#   make lint             style, spelling of Python 2.6, unused code
+#   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
+
+# Values that differ between distributions; a package's build sets them.
+VARIANT ?= corosync2
+PYTHON  ?= /usr/bin/python3
+OCF     ?= $(if $(filter corosync1,$(VARIANT)),1.0,1.1)
+PGHOST  ?= $(if $(wildcard /etc/debian_version),/var/run/postgresql,/tmp)
+DESTDIR ?=
+
+LIBRARY  = /usr/share/resource-agents-paf
+AGENTS   = /usr/lib/ocf/resource.d/heartbeat
+MANUALS  = /usr/share/man/man7
+
+# -I: no PYTHON* variables, no user site; -S: a broken .pth file cannot stop a monitor; -B: no
+# bytecode is written by root at run time. Python 2 has no -I.
+FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-ESsB,-ISB)
+
+.PHONY: all demo check check-fast lint install check-values clean
+
+all:
+	@sed -n '3,9s/^# *//p' Makefile
+
+check-values:
+	@case "$(VARIANT)" in corosync1|corosync2) ;; \
+	*) echo "VARIANT must be corosync1 or corosync2, not '$(VARIANT)'" >&2; exit 1;; esac
+	@case "$(OCF)" in 1.0|1.1) ;; \
+	*) echo "OCF must be 1.0 or 1.1, not '$(OCF)'" >&2; exit 1;; esac
+	@case "$(PYTHON)" in /*) ;; \
+	*) echo "PYTHON must be the absolute path of an interpreter, not '$(PYTHON)'" >&2; exit 1;; esac
+	@case "$(DESTDIR)" in /*|"") ;; \
+	*) echo "DESTDIR must be an absolute path, not '$(DESTDIR)'" >&2; exit 1;; esac
+
+install: check-values
+	@find paf -name '*.py' | while read -r file; do \
+		install -D -p -m 0644 "$$file" "$(DESTDIR)$(LIBRARY)/$$file" || exit 1; done
+	@sed -e 's|^NAME = "[^"]*"|NAME = "$(VARIANT)"|' -e 's|^OCF = "[^"]*"|OCF = "$(OCF)"|' \
+		-e 's|^PGHOST = "[^"]*"|PGHOST = "$(PGHOST)"|' \
+		paf/variant.py > "$(DESTDIR)$(LIBRARY)/paf/variant.py"
+	@install -d "$(DESTDIR)$(AGENTS)"
+	@sed -e '1s|.*|#!$(PYTHON) $(FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
+		resource.d/pgsqlms > "$(DESTDIR)$(AGENTS)/pgsqlms"
+	@chmod 0755 "$(DESTDIR)$(AGENTS)/pgsqlms"
+	@echo "installed $(VARIANT), OCF $(OCF), for $(PYTHON) under $(DESTDIR)/"

@@ -1,0 +1,3 @@
+"""PAF: PostgreSQL automatic failover under Pacemaker."""
+
+VERSION = "3.0.0"

@@ -1,0 +1,26 @@
+"""demote: stop, then start as a standby, as PostgreSQL knows no other way."""
+
+from paf import notify, ocf, state
+from paf.actions import start
+from paf.instance import observe, server
+
+
+def run(context):
+    """Make the primary a standby and return SUCCESS. Raises OcfError (soft, always).
+
+    Where Pacemaker stops the instance in the same transition, it is not started in between.
+    """
+    # a quick look: a server that hangs is told to stop all the same
+    sight = observe.observe(context.instance, context.deadline.within(
+        context.deadline.remaining / 4))
+    if sight.verdict.state == state.STANDBY:
+        return ocf.SUCCESS
+    server.stop(context.instance, context.deadline, context.log)
+    if context.in_cluster and notify.stops_here(context.notification, context.node):
+        context.log.info("demoted; Pacemaker stops the instance next, so it is left stopped")
+        return ocf.SUCCESS
+    try:
+        return start.run(context)
+    except ocf.OcfError as error:
+        # a hard error would ban the node, where a stop and a start may still mend it
+        raise ocf.OcfError("stopped, but does not come back as a standby: {0}".format(error))

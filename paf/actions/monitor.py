@@ -1,0 +1,112 @@
+"""monitor: what the instance is; on the primary, the standbys' promotion scores as well."""
+
+from paf import instance as local
+from paf import ocf, scores, state
+from paf.instance import controldata, observe, queries
+
+_SCORES_PATIENCE = 4.0      # seconds
+_UPSTREAM_PATIENCE = 5.0
+
+
+def run(context):
+    """Return the exit status of the instance's state. Raises OcfError when it is a failure."""
+    sight = observe.settle(context.instance, context.deadline, _query(context))
+    probe = context.environment.is_probe
+    code = state.MONITOR_CODES[sight.verdict.state][0 if probe else 1]
+    if code not in (ocf.SUCCESS, ocf.RUNNING_PROMOTED):
+        return _not_well(context, sight, code, probe)
+    if sight.verdict.state == state.PRIMARY and not probe:
+        update_scores(context, sight)
+    elif sight.verdict.state == state.STANDBY and not probe:
+        _check_stream(context, sight)
+    return code
+
+
+def _query(context):
+    try:
+        return queries.monitor(local.version(context.instance))
+    except ocf.OcfError:    # no data directory: observing says so in its own way
+        return queries.role()
+
+
+def _not_well(context, sight, code, probe):
+    """Say why, unless it is a probe that found nothing running, which is no failure."""
+    if not (probe and code == ocf.NOT_RUNNING):
+        context.log.exit_reason(describe(context, sight))
+        context.log.error(describe(context, sight))
+    return code
+
+
+def describe(context, sight):
+    """Return the sentence that says what is wrong with the instance."""
+    verdict = sight.verdict
+    if verdict.state == state.DAMAGED:
+        return "cannot read {0}: missing, damaged, or no usable pg_controldata in {1}".format(
+            local.path(context.instance, "global/pg_control"), context.parameters.bindir)
+    text = "PostgreSQL: {0}: {1}".format(verdict.state, verdict.why)
+    return "{0} ({1})".format(text, sight.message) if sight.message else text
+
+
+def update_scores(context, sight):
+    """Write the promotion scores that have to change; what fails here is no fault of the primary.
+
+    sight: observe.Sight whose rows are those of queries.monitor.
+    """
+    if not context.in_cluster or not sight.rows:
+        return
+    deadline = context.deadline.within(_SCORES_PATIENCE)
+    try:
+        view = context.cluster.view(deadline)
+        changes = scores.wanted(
+            context.node, view.online, _replicas(sight.rows), view.scores,
+            context.parameters.maxlag, _segment_size(context, deadline))
+        for node, score in sorted(changes.items()):
+            context.log.info("promotion score of {0}: {1}, was {2}".format(
+                node, score, view.scores.get(node, "none")))
+            context.cluster.set_score(node, score, deadline)
+        for node in sorted(view.transient):
+            if changes.get(node, view.scores.get(node, 0)) > 0:
+                context.cluster.explain(node, "", deadline)
+    except ocf.OcfError as error:
+        context.log.warning("the promotion scores could not be brought up to date: {0}".format(
+            error))
+
+
+def _replicas(rows):
+    """Return the scores.Replica of each row about a standby."""
+    found = []
+    for row in rows[1:]:
+        if len(row) == 5:
+            _, name, status, lsn, lag = row
+            found.append(scores.Replica(name, status, int(lsn) if lsn else None,
+                                        int(lag) if lag else None))
+    return found
+
+
+def _segment_size(context, deadline):
+    """Return the size of a WAL segment in bytes, from the size of one that is there."""
+    import os
+    from paf import wal
+    folder = local.wal_folder(context.instance)
+    for name in os.listdir(folder):
+        if wal.segment_timeline(name) is not None:
+            return os.stat(os.path.join(folder, name)).st_size
+    control = controldata.read(context.instance, deadline)
+    return control.segment_size if control else 16 * 1024 * 1024
+
+
+def _check_stream(context, sight):
+    """Report a standby that cannot follow the primary because it has left its history.
+
+    Asked only where no WAL receiver runs: a standby that streams has not diverged.
+    """
+    if not context.in_cluster or not sight.rows or sight.rows[0][2] != "0":
+        return
+    from paf.instance import divergence
+    try:
+        found = divergence.find(context.instance, context.deadline.within(_UPSTREAM_PATIENCE))
+    except ocf.OcfError as error:
+        context.log.warning("cannot find out why this standby does not stream: {0}".format(error))
+        return
+    if found:
+        raise ocf.OcfError(found.reason)

@@ -1,0 +1,99 @@
+"""promote: make the standby the primary, if the election says so."""
+
+from paf import election, notify, ocf, state
+from paf.actions import start
+from paf.cluster import base
+from paf.instance import observe, server
+
+_VOTES_PATIENCE = 5.0       # seconds
+
+
+def run(context):
+    """Promote the instance and return SUCCESS. Raises OcfError (soft)."""
+    sight = observe.settle(context.instance, context.deadline)
+    if sight.verdict.state == state.PRIMARY:
+        return ocf.SUCCESS
+    if sight.verdict.state in state.DOWN:
+        start.run(context)
+    elif sight.verdict.state != state.STANDBY:
+        raise ocf.OcfError("cannot promote, the instance is {0}: {1}".format(
+            sight.verdict.state, sight.verdict.why))
+    if context.in_cluster:
+        check_election(context)
+    _promote(context)
+    return ocf.SUCCESS
+
+
+def check_election(context):
+    """Raise OcfError unless the votes of this round make this node the primary."""
+    lists = context.notification
+    if notify.candidate(lists) != context.node:
+        raise ocf.OcfError("no election was held: Pacemaker did not announce this promotion. "
+                           "Let Pacemaker promote, or use pg_ctl in maintenance mode")
+    found = context.cluster.round_state(context.deadline)
+    if found == base.ROUND_RECOVERED and notify.is_recovery_of_primary(lists):
+        context.log.info("the primary was recovered where it crashed: no election")
+        return
+    if found == base.ROUND_REFUSED:
+        raise ocf.OcfError("promotion was refused before, see not_promoted_because in crm_mon -A")
+    if found == base.ROUND_NONE:
+        raise ocf.OcfError("no election was held: the pre-promote notification did not run here")
+    verdict = count(context, context.deadline.within(_VOTES_PATIENCE))
+    if not verdict.promote:
+        concede(context, verdict)
+        raise ocf.OcfError("not promoted: {0}".format(verdict.reason))
+    context.log.info("promoting: {0}".format(verdict.reason))
+
+
+def count(context, deadline):
+    """Wait until all voters have told their position, and return the election.Verdict."""
+    voters = notify.voters(context.notification)
+
+    def complete():
+        positions = context.cluster.positions(deadline)
+        seen[:] = [election.decide(context.node, voters, positions)]
+        return not seen[0].missing
+    seen = []
+    deadline.wait_for(complete)
+    return seen[0]
+
+
+def concede(context, verdict):
+    """Give the promotion to the node that is ahead, and say so. Raises OcfError."""
+    if verdict.better:
+        current = context.cluster.view(context.deadline).scores
+        wanted = election.concession(context.node, verdict.better, current)
+        for node in (verdict.better, context.node):
+            if current.get(node) != wanted[node]:
+                context.cluster.set_score(node, wanted[node], context.deadline)
+    refuse(context, verdict.reason)
+
+
+def refuse(context, reason):
+    """Close the round and show the reason where administrators look. Raises OcfError."""
+    context.log.warning("{0} is not promoted: {1}".format(context.node, reason))
+    context.cluster.close_round(context.deadline)
+    context.cluster.explain(context.node, reason, context.deadline)
+
+
+def _promote(context):
+    try:
+        server.promote(context.instance, context.deadline)
+        sight = observe.settle(context.instance, context.deadline)
+        if sight.verdict.state != state.PRIMARY:
+            raise ocf.OcfError("promoted, but the instance is {0}: {1}".format(
+                sight.verdict.state, sight.verdict.why))
+    except ocf.OcfError:
+        _step_back(context)
+        raise
+    context.log.info("PostgreSQL was promoted")
+
+
+def _step_back(context):
+    """Lower this node's score after a failed promotion, so that another one is tried next."""
+    if not context.in_cluster:
+        return
+    try:
+        context.cluster.set_score(context.node, election.LOSER_SCORE, context.deadline)
+    except ocf.OcfError as error:
+        context.log.warning("the promotion score could not be lowered: {0}".format(error))

@@ -1,0 +1,13 @@
+"""reload and reload-agent: take note of changed parameters.
+
+Each run of the agent reads them anyway; PostgreSQL's own configuration is the
+administrator's. bindir and start_opts take effect at the next start.
+"""
+
+from paf import ocf
+
+
+def run(context):
+    """Return SUCCESS."""
+    context.log.info("reloaded: changed parameters take effect from now on")
+    return ocf.SUCCESS

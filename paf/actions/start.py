@@ -1,0 +1,86 @@
+"""start: always as a standby; it is the election that makes a primary."""
+
+from paf import notify, ocf, scores, state
+from paf.actions import validate
+from paf.instance import observe, postmaster, server, standby_mode
+
+_CLUSTER_PATIENCE = 5.0     # seconds
+
+
+def run(context):
+    """Start the instance as a standby and return SUCCESS. Raises OcfError."""
+    sight = observe.settle(context.instance, context.deadline)
+    if sight.verdict.state == state.STANDBY:
+        return ocf.SUCCESS
+    if sight.verdict.state in (state.ORPHANED_PRIMARY, state.ORPHANED_STANDBY):
+        postmaster.end_orphans(context.instance, context.deadline.within(
+            context.deadline.remaining / 2))
+        sight = observe.observe(context.instance, context.deadline)
+    if sight.verdict.state not in state.DOWN:
+        raise ocf.OcfError("cannot start as a standby, the instance is a {0}: {1}".format(
+            sight.verdict.state, sight.verdict.why))
+    validate.host(context)
+    _refuse_if_diverged(context)
+    as_standby(context)
+    _enter_cluster(context, sight.verdict.state)
+    return ocf.SUCCESS
+
+
+def as_standby(context):
+    """Start the server in standby mode and see that it is one. Raises OcfError.
+
+    A crashed primary starts so too: with the signal file there, PostgreSQL recovers from its
+    own WAL first and then stays a standby, so that nobody writes before it is promoted.
+    """
+    standby_mode.enable(context.instance)
+    server.start(context.instance, context.deadline)
+    sight = observe.settle(context.instance, context.deadline)
+    if sight.verdict.state != state.STANDBY:
+        raise ocf.OcfError("started, but the instance is not a standby but {0}: {1}".format(
+            sight.verdict.state, sight.verdict.why))
+    context.log.info("PostgreSQL started as a standby")
+
+
+def _refuse_if_diverged(context):
+    """Keep an instance stopped that has left the history of the acting primary.
+
+    Raises NotUsable: hard, so that the node is left alone until somebody has looked at it.
+    Where there is no primary yet, or it cannot be asked, the monitor asks again.
+    """
+    primaries = set(notify.nodes(context.notification.promoted))
+    primaries -= set(notify.nodes(context.notification.demote))
+    primaries -= set(notify.nodes(context.notification.stop))
+    if not context.in_cluster or not primaries - set([context.node]):
+        return
+    from paf.instance import divergence
+    found = divergence.find(context.instance, context.deadline.within(
+        context.deadline.remaining / 2))
+    if found:
+        raise ocf.NotUsable(found.reason)
+
+
+def _enter_cluster(context, was):
+    """Take part in elections; give the very first score if it is this instance's to give.
+
+    was: the state it was in before. A standby that runs but could not say so is no failed start.
+    """
+    if not context.in_cluster:
+        return
+    deadline = context.deadline.within(_CLUSTER_PATIENCE)
+    lists = context.notification
+    recovered = (was in (state.CRASHED_PRIMARY, state.ORPHANED_PRIMARY)
+                 and notify.is_recovery_of_primary(lists)
+                 and notify.candidate(lists) == context.node)
+    try:
+        context.cluster.enter(recovered, deadline)
+        if was != state.STOPPED_PRIMARY:
+            return
+        view = context.cluster.view(deadline)
+        if scores.bootstrap(True, view.online, view.scores):
+            context.log.info("no node has a promotion score, and this instance was shut down as "
+                             "a primary: it gets the first")
+            context.cluster.set_score(context.node, scores.FIRST, deadline)
+    except ocf.OcfError as error:
+        context.log.warning("started, but the cluster could not be told: {0}".format(error))
+
+

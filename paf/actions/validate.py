@@ -1,0 +1,77 @@
+"""validate-all: level 0 looks at the parameters alone, level 10 at this host as well."""
+
+import os
+
+from paf import instance as local
+from paf import ocf, parameters, variant
+from paf.instance import controldata, settings
+
+HOST_LEVEL = 10
+
+_OLDEST_FEATURE_SET = {"corosync1": (3, 0, 1), "corosync2": (3, 0, 10)}
+_WAL_LEVELS = ("hot_standby", "replica", "logical")
+_TRUE = ("true", "on", "yes", "y", "1")
+
+
+def run(context):
+    """Return SUCCESS when all is well. Raises OcfError with the first thing that is not."""
+    syntax(context)
+    if context.environment.check_level >= HOST_LEVEL:
+        host(context)
+    return ocf.SUCCESS
+
+
+def syntax(context):
+    """Check what holds on any host. Raises BadConfiguration.
+
+    pcs and crmsh ask for this on a node that may not run the resource at all.
+    """
+    found = parameters.problems(context.parameters)
+    if found:
+        raise ocf.BadConfiguration("; ".join(found))
+
+
+def host(context):
+    """Check all that a start here needs. Raises OcfError, hard where this node is to blame."""
+    syntax(context)
+    _meta(context)
+    _places(context)
+    settings.check_programs(context.instance)
+    control = controldata.read(context.instance, context.deadline)
+    if control is None:
+        raise ocf.NotUsable("{0} is damaged or cannot be read".format(
+            local.path(context.instance, "global/pg_control")))
+    if control.wal_level not in _WAL_LEVELS:
+        raise ocf.BadParameter("wal_level must be replica or logical, it was \"{0}\" when "
+                               "PostgreSQL last ran".format(control.wal_level))
+    if context.in_cluster:
+        settings.check_standby(context.instance, context.node, context.deadline)
+
+
+def _meta(context):
+    """Check what Pacemaker says of the clone; a run by hand has nothing to check."""
+    environment = context.environment
+    if not context.in_cluster:
+        return
+    if environment.feature_set < _OLDEST_FEATURE_SET[variant.NAME]:
+        raise ocf.NotUsable("this Pacemaker is older than 1.1.13: install the corosync1 build of "
+                            "resource-agents-paf")
+    if environment.meta("notify").lower() not in _TRUE + ("",):
+        raise ocf.BadConfiguration("the clone must have the meta attribute notify=true")
+    most = environment.meta("promoted_max") or environment.meta("master_max") or "1"
+    if most != "1":
+        raise ocf.BadConfiguration("the clone must have promoted-max=1 (master-max=1 before "
+                                   "Pacemaker 2), it has {0}".format(most))
+
+
+def _places(context):
+    """Check the folders, their owner, and the server's version."""
+    owner = local.owner(context.instance)
+    for name in ("pgdata", "datadir"):
+        folder = getattr(context.parameters, name)
+        if not os.path.isdir(folder):
+            raise ocf.BadParameter("{0} is no folder: {1}".format(name, folder))
+    if os.stat(context.parameters.datadir).st_uid != owner.uid:
+        raise ocf.BadParameter("{0} does not belong to {1}".format(
+            context.parameters.datadir, owner.name))
+    local.version(context.instance)

@@ -1,0 +1,98 @@
+"""The agent: from the name of an action to its exit status. The only place that ends the process."""
+
+import os
+import sys
+
+from paf import ocf
+from paf.context import Context
+from paf.deadline import Deadline
+from paf.log import Log, write_out
+
+#: Actions that do something, and the module of paf.actions that does it.
+_MODULES = {
+    "start": "start", "stop": "stop", "monitor": "monitor", "promote": "promote",
+    "demote": "demote", "notify": "notify", "reload": "reload", "reload-agent": "reload",
+    "validate-all": "validate",
+}
+
+#: Outside of Pacemaker there is no timeout; the agent takes that of its own meta-data.
+_NO_TIMEOUT = 60.0
+
+USAGE = """Usage: pgsqlms ACTION
+
+The OCF resource agent ocf:heartbeat:pgsqlms, which Pacemaker runs. ACTION is one of:
+
+{actions}
+
+Parameters come through the environment as OCF_RESKEY_name, and OCF_RESOURCE_INSTANCE names the
+resource. By hand, for a look at an instance:
+
+    OCF_ROOT=/usr/lib/ocf OCF_RESKEY_pgdata=/var/lib/postgresql/15/main \\
+    OCF_RESKEY_bindir=/usr/lib/postgresql/15/bin pgsqlms monitor; echo $?
+
+"pgsqlms meta-data" describes the parameters; ocf_heartbeat_pgsqlms(7) is the manual page.
+Exit status: 0 done, or a running standby; 1, 2, 5, 6 failed; 3 no such action; 7 not running;
+8 a running primary; 9 a failed primary.
+"""
+
+METHODS = ("start", "stop", "reload", "reload-agent", "promote", "demote", "monitor", "notify",
+           "methods", "meta-data", "validate-all")
+
+
+def main(argv=None, variables=None):
+    """Run the action that argv (list of str) names and return its exit status. Never raises.
+
+    variables: the environment, os.environ by default.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    environment = ocf.Environment(os.environ if variables is None else variables)
+    action = argv[0] if argv else ""
+    if action in ("meta-data", "methods", "--help", "-h", "help", ""):
+        return _tell(action)
+    log = Log(environment)
+    try:
+        return _act(action, environment, log)
+    except ocf.OcfError as error:
+        return _failed(action, error.code, str(error), log)
+    except EnvironmentError as error:
+        # the system refused something that no rule foresees: a full disk, a lost folder
+        return _failed(action, ocf.ERR_GENERIC, "{0}: {1}".format(
+            error.filename or "system", error.strerror or error), log)
+
+
+def _tell(action):
+    """Print what needs neither parameters nor rights."""
+    if action == "meta-data":
+        from paf import metadata
+        write_out(metadata.xml())
+        return ocf.SUCCESS
+    if action == "methods":
+        write_out("".join("  {0}\n".format(name) for name in METHODS))
+        return ocf.SUCCESS
+    write_out(USAGE.format(actions="    " + ", ".join(METHODS)))
+    return ocf.SUCCESS if action else ocf.ERR_ARGS
+
+
+def _act(action, environment, log):
+    if action not in _MODULES:
+        raise ocf.Unimplemented("pgsqlms has no action \"{0}\"".format(action))
+    name = "paf.actions." + _MODULES[action]
+    __import__(name)
+    deadline = Deadline.of_action(_timeout(action, environment))
+    return sys.modules[name].run(Context(environment, deadline, log))
+
+
+def _timeout(action, environment):
+    if environment.timeout is not None:
+        return environment.timeout
+    from paf import metadata
+    return metadata.timeout(action) or _NO_TIMEOUT
+
+
+def _failed(action, code, reason, log):
+    """Tell Pacemaker and the log why; a stop is never answered with a hard error."""
+    if action == "stop":
+        code = ocf.ERR_GENERIC
+    log.exit_reason(reason)
+    log.error("{0}: {1}".format(action, reason))
+    return code

@@ -1,0 +1,116 @@
+"""What both variants share: the node's name, promotion scores, the reason for crm_mon."""
+
+import os
+
+from paf import runner
+from paf.cluster import cib
+from paf.ocf import OcfError
+
+_REASON = "not_promoted_because"
+_FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+#: Each of Pacemaker's programs answers in milliseconds, or something is wrong with the cluster.
+_PATIENCE = 10.0
+
+# What a candidate finds of the round that its pre-promote notification opened
+ROUND_NONE = "no round was opened"
+ROUND_OPEN = "open"
+ROUND_RECOVERED = "open, and needs no votes"
+ROUND_REFUSED = "closed by a refusal"
+
+
+class Cluster(object):
+    """The cluster as this node's agent sees and changes it.
+
+    All that is published stands under the resource's name, so that several resources of this
+    agent live in one cluster.
+    """
+
+    def __init__(self, environment):
+        self._environment = environment
+        self._node = None
+
+    @property
+    def resource(self):
+        """The resource's name (str)."""
+        return self._environment.resource
+
+    def attribute(self, name):
+        """Return the full name of one of the resource's attributes."""
+        return "{0}-{1}".format(name, self.resource)
+
+    def node(self, deadline):
+        """Return this node's name in the cluster."""
+        if self._node is None:
+            self._node = (self._environment.meta("on_node") or self._asked_node(deadline)
+                          or os.uname()[1])
+        return self._node
+
+    def _asked_node(self, deadline):
+        try:
+            result = self.run(["crm_node", "-n"], deadline)
+        except OcfError:
+            return ""
+        return result.out.strip() if result.status == 0 else ""
+
+    def view(self, deadline):
+        """Return the cib.View: members of the partition and promotion scores. Raises OcfError."""
+        result = self.checked(["cibadmin", "--query", "--local"], deadline)
+        return cib.parse(result.out, self.attribute("master"), self.attribute(_REASON))
+
+    def set_score(self, node, score, deadline):
+        """Set the promotion score (int) of a node, for as long as the node exists.
+
+        A score that outlives a restart is what makes a cold start prefer the last primary.
+        crm_attribute returns once the change is made. Raises OcfError.
+        """
+        self.checked(["crm_attribute", "--type", "nodes", "--node", node,
+                      "--name", self.attribute("master"), "--update", str(score)], deadline)
+
+    def explain(self, node, reason, deadline):
+        """Show why `node` was not promoted, as a node attribute (crm_mon -A); "" removes it.
+
+        Pacemaker keeps no reason of a notify action, which is where promotions are refused.
+        """
+        argv = ["crm_attribute", "--type", "status", "--node", node,
+                "--name", self.attribute(_REASON)]
+        self.checked(argv + (["--update", reason] if reason else ["--delete"]), deadline)
+
+    def run(self, argv, deadline):
+        """Run one of Pacemaker's programs and return its runner.Result. Raises OcfError."""
+        program = _find(argv[0])
+        return runner.run([program] + argv[1:], deadline.within(_PATIENCE), env=_environment())
+
+    def checked(self, argv, deadline):
+        """Run one of Pacemaker's programs, once more if it fails; raise OcfError if it does again.
+
+        A daemon that is just restarted by Pacemaker answers the second time.
+        """
+        def succeeded():
+            results[:] = [self.run(argv, deadline)]
+            return results[0].status == 0
+        results = []
+        if not deadline.within(min(_PATIENCE, deadline.remaining / 2)).wait_for(succeeded):
+            result = results[0]
+            raise OcfError("{0} failed: {1}".format(
+                argv[0], "no answer in time" if result.timed_out else
+                (result.err or result.out).strip() or "status {0}".format(result.status)))
+        return results[0]
+
+
+def _environment():
+    """Pacemaker's programs need its settings, and are kept from anything about PostgreSQL."""
+    return dict((name, value) for name, value in os.environ.items() if not name.startswith("PG"))
+
+
+def _find(name):
+    for folder in _folders():
+        path = os.path.join(folder, name)
+        if os.access(path, os.X_OK):
+            return path
+    raise OcfError("cannot find Pacemaker's program {0}".format(name))
+
+
+def _folders():
+    """Return where Pacemaker's programs may be: HA_SBIN_DIR first, as for other agents."""
+    return [folder for folder in (os.environ.get("HA_SBIN_DIR"),) if folder] + list(_FOLDERS)

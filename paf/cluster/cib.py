@@ -1,0 +1,87 @@
+"""What PAF reads of the cluster's CIB, in one pass over its XML.
+
+Source: Pacemaker Explained, "Status"; in_ccm and crmd are times (0: away) since Pacemaker 2.1.7,
+words before.
+"""
+
+from collections import namedtuple
+from xml.parsers import expat
+
+from paf.ocf import OcfError
+
+#: online: nodes (sorted list) of this partition; scores: dict of node to promotion score (int);
+#: transient: dict of node to its value (str) of the attribute asked for.
+View = namedtuple("View", "online scores transient")
+
+_AWAY = ("", "0", "false", "offline")
+_INFINITY = 1000000
+
+
+def parse(xml, score_name, transient_name=""):
+    """Return the View in the CIB's XML (str). Raises OcfError when it is none."""
+    reader = _Reader(score_name, transient_name)
+    try:
+        reader.read(xml)
+    except expat.ExpatError as error:
+        raise OcfError("cannot understand the CIB: {0}".format(error))
+    return View(sorted(reader.online), reader.scores, reader.transient)
+
+
+def score(text):
+    """Return a score's text as an int, infinities as Pacemaker's 1000000; None if it is none."""
+    text = text.strip()
+    number = text.lstrip("+-")
+    value = _INFINITY if number.upper() == "INFINITY" else None
+    if value is None and number.isdigit():
+        value = min(int(number), _INFINITY)
+    if value is None:
+        return None
+    return -value if text.startswith("-") else value
+
+
+class _Reader(object):
+    """Follows the XML from tag to tag."""
+
+    def __init__(self, score_name, transient_name):
+        self.online, self.scores, self.transient = [], {}, {}
+        self._score_name, self._transient_name = score_name, transient_name
+        self._node, self._section, self._names = None, None, {}
+
+    def read(self, xml):
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.Parse(xml if isinstance(xml, bytes) else xml.encode("utf-8", "replace"), True)
+
+    def _start(self, tag, attributes):
+        if tag == "node":
+            self._node, self._section = attributes.get("uname"), tag
+            self._names[attributes.get("id")] = self._node
+        elif tag == "node_state":
+            self._node, self._section = self._name_of(attributes), tag
+            if self._is_online(attributes):
+                self.online.append(self._node)
+        elif tag == "nvpair" and self._node:
+            self._pair(attributes.get("name"), attributes.get("value", ""))
+
+    def _end(self, tag):
+        if tag in ("node", "node_state"):
+            self._node = None
+
+    def _name_of(self, attributes):
+        return attributes.get("uname") or self._names.get(attributes.get("id"))
+
+    @staticmethod
+    def _is_online(attributes):
+        # a remote node has no membership of its own
+        remote = attributes.get("remote_node") == "true"
+        return (remote or attributes.get("in_ccm", "") not in _AWAY) and (
+            remote or attributes.get("crmd", "online") not in _AWAY)
+
+    def _pair(self, name, value):
+        if name == self._score_name and self._section == "node":
+            number = score(value)
+            if number is not None:
+                self.scores[self._node] = number
+        elif name == self._transient_name and self._section == "node_state":
+            self.transient[self._node] = value

@@ -1,0 +1,138 @@
+"""Pacemaker 1.1.13 and later with corosync 2 and later: private attributes carry the election.
+
+A private attribute (attrd_updater --private) lives in the attribute managers' memory only: it
+is not written to the CIB, and so does not abort the transition at hand.
+
+Two attributes on each node, both under the resource's name:
+
+    lsn_location   TL#LSN         the position, as the agents since 2.2 understand it
+    ballot         ROUND:TL#LSN   the same, for one round of one candidate
+
+The candidate opens a round with a number nobody had before; the others repeat it. So a value
+that was left over by an earlier, aborted round is never counted. A node whose ballot never
+existed runs an agent that knows no rounds, and its lsn_location counts.
+"""
+
+import binascii
+import os
+import re
+
+from paf import wal
+from paf.cluster.base import (
+    ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED, Cluster)
+
+_VALUE = re.compile(r'host="([^"]*)"\s+value="([^"]*)"')
+_NO_ROUND = "none"
+_RECOVERED = "recovered"
+_REFUSED = "refused"
+
+
+class Corosync2(Cluster):
+    """The election over private attributes."""
+
+    def enter(self, recovered, deadline):
+        """Say that this node takes part in elections; called when the instance has started.
+
+        recovered: the instance crashed as a primary here and was started again just now. The
+        mark lasts until the next round.
+        """
+        self._set("ballot", "{0}:".format(_RECOVERED if recovered else _NO_ROUND), deadline)
+
+    def was_recovered(self, deadline):
+        """Tell whether `enter` marked this instance as a recovered primary, and nothing since."""
+        own = self._values("ballot", deadline).get(self.node(deadline), "")
+        return own.startswith(_RECOVERED + ":")
+
+    def publish(self, position, deadline):
+        """Tell the position to agents that know no rounds. Returns once it can be read here."""
+        self._set("lsn_location", wal.to_wire(position), deadline)
+
+    def open_round(self, position, recovered, deadline):
+        """Open a round, as its candidate. recovered: it needs no votes; `promote` is told so."""
+        number = binascii.hexlify(os.urandom(6)).decode("ascii")
+        if recovered:
+            number = "{0}-{1}".format(_RECOVERED, number)
+        self._set("ballot", "{0}:{1}".format(number, wal.to_wire(position)), deadline)
+
+    def close_round(self, deadline):
+        """Refuse the promotion at hand, as its candidate: `promote` finds no round to rely on."""
+        self._set("ballot", "{0}:".format(_REFUSED), deadline)
+
+    def answer(self, candidate, position, deadline):
+        """Repeat the candidate's round with this node's position; wait for it to be opened.
+
+        A round that was answered already is an old one. Returns False if none was opened in
+        time, and at once if the candidate knows no rounds.
+        """
+        def opened():
+            values = self._values("ballot", deadline)
+            seen["known"] = bool(values.get(candidate))
+            number = _round(values.get(candidate, ""))
+            if _round(values.get(self.node(deadline), "")) != number:
+                seen["number"] = number
+            return seen.get("number") or not seen["known"]
+        seen = {}
+        deadline.wait_for(opened)
+        if not seen.get("number"):
+            return False
+        self._set("ballot", "{0}:{1}".format(seen["number"], wal.to_wire(position)), deadline)
+        return True
+
+    def round_state(self, deadline):
+        """Return what `promote` finds of the round this node opened: one of base's ROUND_..."""
+        own = self._values("ballot", deadline).get(self.node(deadline), "")
+        if own.startswith(_RECOVERED + "-"):
+            return ROUND_RECOVERED
+        if own.startswith(_REFUSED + ":"):
+            return ROUND_REFUSED
+        return ROUND_OPEN if _round(own) else ROUND_NONE
+
+    def positions(self, deadline):
+        """Return the Positions (dict of node to wal.Position) told in the round of this node."""
+        ballots = self._values("ballot", deadline)
+        number = _round(ballots.get(self.node(deadline), ""))
+        told = {}
+        for node, ballot in ballots.items():
+            if number and _round(ballot) == number:
+                told[node] = wal.from_wire(ballot.partition(":")[2])
+        without = self._values("lsn_location", deadline)
+        for node, value in without.items():
+            if not ballots.get(node):
+                told[node] = wal.from_wire(value)
+        return dict((node, position) for node, position in told.items() if position)
+
+    def forget(self, deadline):
+        """End the round on this node, whatever came of it."""
+        self._delete("lsn_location", deadline)
+        self._set("ballot", "{0}:".format(_NO_ROUND), deadline)
+
+    def _set(self, name, value, deadline):
+        """Set a private attribute of this node and wait until it reads back.
+
+        attrd_updater returns before the attribute manager has the value (--wait came with
+        Pacemaker 2.1.6), and Pacemaker promotes as soon as all notifications have returned.
+        """
+        self.checked(["attrd_updater", "--private", "--name", self.attribute(name),
+                      "--update", value], deadline)
+        node = self.node(deadline)
+        deadline.wait_for(lambda: self._values(name, deadline).get(node) == value)
+
+    def _delete(self, name, deadline):
+        self.checked(["attrd_updater", "--private", "--name", self.attribute(name),
+                      "--delete"], deadline)
+
+    def _values(self, name, deadline):
+        """Return all nodes' values of an attribute (dict of node to str); {} if it never was.
+
+        The program's status for "no such attribute" differs between versions, its output does
+        not.
+        """
+        result = self.run(["attrd_updater", "--name", self.attribute(name),
+                           "--query", "--all"], deadline)
+        return dict(_VALUE.findall(result.out))
+
+
+def _round(ballot):
+    """Return the round that a ballot speaks for; "" when it speaks for none."""
+    number, _, position = ballot.partition(":")
+    return number if position else ""

@@ -1,0 +1,45 @@
+"""All that an action is given: the environment, what was made of it, and the time it has."""
+
+from paf import instance, notify, parameters
+
+
+class Context(object):
+    """One run of the agent.
+
+    environment: ocf.Environment; parameters: parameters.Parameters; instance:
+    instance.Instance; deadline: deadline.Deadline; log: log.Log.
+    """
+
+    def __init__(self, environment, deadline, log):
+        self.environment = environment
+        self.deadline = deadline
+        self.log = log
+        self.parameters = parameters.read(environment)
+        self.instance = instance.of(self.parameters)
+        self._cluster = None
+        self._notification = None
+
+    @property
+    def in_cluster(self):
+        """True when Pacemaker runs the agent; by hand (ocf-tester, a shell) nobody listens."""
+        return bool(self.environment.feature_set)
+
+    @property
+    def cluster(self):
+        """The cluster.base.Cluster; the actions that need none do not import it."""
+        if self._cluster is None:
+            from paf import cluster
+            self._cluster = cluster.connect(self.environment)
+        return self._cluster
+
+    @property
+    def node(self):
+        """This node's name in the cluster (str)."""
+        return self.cluster.node(self.deadline)
+
+    @property
+    def notification(self):
+        """The notify.Notification that came with the action; start, stop... have it as well."""
+        if self._notification is None:
+            self._notification = notify.read(self.environment)
+        return self._notification

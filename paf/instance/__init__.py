@@ -1,0 +1,67 @@
+"""The local PostgreSQL instance: a module for each of its programs and files.
+
+Here is where the instance stands; the modules take it as their first argument.
+"""
+
+import os
+from collections import namedtuple
+
+from paf import runner
+from paf.ocf import BadParameter, NotUsable
+
+OLDEST = 90300
+
+#: Where the instance is and who runs it. parameters: paf.parameters.Parameters; owner:
+#: paf.runner.Account, None when the system has no such user.
+Instance = namedtuple("Instance", "parameters owner")
+
+
+def of(parameters):
+    """Return the Instance that the Parameters describe; looks at nothing but the user."""
+    return Instance(parameters, runner.account(parameters.system_user))
+
+
+def program(instance, name):
+    """Return the path of one of PostgreSQL's programs."""
+    return os.path.join(instance.parameters.bindir, name)
+
+
+def path(instance, name):
+    """Return the path of a file in the data directory."""
+    return os.path.join(instance.parameters.datadir, name)
+
+
+def owner(instance):
+    """Return the Account that owns the instance. Raises BadParameter."""
+    if instance.owner is None:
+        raise BadParameter("there is no system user \"{0}\" here (parameter system_user)".format(
+            instance.parameters.system_user))
+    return instance.owner
+
+
+def version(instance):
+    """Return PG_VERSION as PostgreSQL counts it (int): 90600 for 9.6, 120000 for 12.
+
+    Raises NotUsable: no such file, not readable, no number in it, or older than 9.3.
+    """
+    name = path(instance, "PG_VERSION")
+    try:
+        with open(name) as stream:
+            text = stream.read(64).strip()
+    except (IOError, OSError, UnicodeError) as error:
+        raise NotUsable("cannot read {0}: {1}".format(
+            name, getattr(error, "strerror", None) or error))
+    parts = text.split(".")
+    if not 1 <= len(parts) <= 2 or not all(part.isdigit() for part in parts):
+        raise NotUsable("{0} holds no PostgreSQL version".format(name))
+    numbers = [int(part) for part in parts] + [0]
+    number = numbers[0] * 10000 + (numbers[1] * 100 if numbers[0] < 10 else 0)
+    if number < OLDEST:
+        raise NotUsable("PostgreSQL {0} is too old, 9.3 is the first that works".format(text))
+    return number
+
+
+def wal_folder(instance):
+    """Return the path of the WAL's folder: pg_wal since PostgreSQL 10, pg_xlog before."""
+    name = "pg_wal" if version(instance) >= 100000 else "pg_xlog"
+    return path(instance, name)

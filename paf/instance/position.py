@@ -1,0 +1,81 @@
+"""Where the instance is in the WAL, as it tells the others in an election."""
+
+import os
+
+from paf import instance as local
+from paf import wal
+from paf.instance import controldata, postmaster, queries, sql
+from paf.ocf import OcfError
+
+#: How long, in seconds, a standby that still replays what it has on disk is waited for.
+_REPLAY_PATIENCE = 10.0
+#: A replay position that did not move for so long has come to the end of the local WAL.
+_STILL = 0.3
+
+
+def position(instance, deadline):
+    """Return the Position (wal.Position) of the instance: all that it has, received or replayed.
+
+    Where SQL brings no answer in time, the lower bound that the control file gives; a dead
+    instance is NOWHERE. No CHECKPOINT is asked for.
+    """
+    if postmaster.find(instance) is None:
+        return wal.NOWHERE
+    control = controldata.read(instance, deadline)
+    bound = controldata.lower_bound(control) if control else wal.NOWHERE
+    answer = _ask(instance, deadline)
+    if answer is None:
+        return bound
+    lsn, timeline = answer
+    return wal.Position(max(timeline, bound.timeline, _newest_segment(instance)),
+                        max(lsn, bound.lsn))
+
+
+def _ask(instance, deadline):
+    """Return (LSN, timeline) by SQL; None without an answer.
+
+    A standby accepts connections while it still replays its own WAL files, and asks for more
+    (received is set) only once it is through: till then its position is not final.
+    """
+    seen = {}
+    patience = deadline.within(min(_REPLAY_PATIENCE, deadline.remaining / 2))
+
+    def final():
+        row = _row(instance, patience)
+        if row is None:
+            return False
+        received, replayed, timeline = row
+        if replayed != seen.get("replayed"):
+            seen["since"] = patience.elapsed
+        seen.update(received=received, replayed=replayed, timeline=timeline)
+        return received or patience.elapsed - seen["since"] > _STILL
+    patience.wait_for(final)
+    if "replayed" not in seen:
+        return None
+    return max(seen["received"], seen["replayed"]), seen["timeline"]
+
+
+def _row(instance, deadline):
+    try:
+        answer = sql.query(instance, queries.position(local.version(instance)), deadline)
+    except OcfError:
+        return None
+    if answer.kind != sql.ROWS or len(answer.rows) != 1 or len(answer.rows[0]) != 4:
+        return None
+    try:
+        return tuple(int(text or 0) for text in answer.rows[0][:3])
+    except ValueError:
+        return None
+
+
+def _newest_segment(instance):
+    """Return the highest timeline among the WAL files.
+
+    The control file learns of a new timeline at the next restartpoint only; the WAL receiver
+    opens a file of it at once.
+    """
+    try:
+        names = os.listdir(local.wal_folder(instance))
+    except OSError:
+        return 0
+    return max([wal.segment_timeline(name) or 0 for name in names] or [0])

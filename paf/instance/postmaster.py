@@ -1,0 +1,130 @@
+"""The instance's processes: the postmaster, and backends that outlive it.
+
+Source: PostgreSQL manual, "Database File Layout" (postmaster.pid); proc(5). Every process of an
+instance has the data directory as its working directory, which is how it is known.
+"""
+
+import errno
+import os
+import signal
+from collections import namedtuple
+
+from paf import instance as local
+
+#: A living postmaster: pid, port (int, None when the file does not tell yet).
+Postmaster = namedtuple("Postmaster", "pid port")
+
+_PROGRAMS = ("postgres", "postmaster", "edb-postgres")
+_PID_LINE, _PORT_LINE = 0, 3
+
+
+def find(instance):
+    """Return the Postmaster of this data directory; None when none is alive.
+
+    postmaster.pid may be left over, and its number may belong to another process by now.
+    """
+    try:
+        with open(local.path(instance, "postmaster.pid")) as stream:
+            lines = stream.read(4096).splitlines()
+    except (IOError, OSError, UnicodeError):
+        lines = []
+    pid = _number(lines, _PID_LINE)
+    if pid and is_alive(instance, pid):
+        return Postmaster(pid, _number(lines, _PORT_LINE))
+    return None
+
+
+def processes(instance):
+    """Return the pids (a sorted list) of all living processes of this data directory."""
+    return sorted(pid for pid in _all_pids() if is_alive(instance, pid))
+
+
+def parent(pids):
+    """Return the one of `pids` that has none of them as its parent: the postmaster, or None.
+
+    For a postmaster whose postmaster.pid is gone; children of a dead one have other parents.
+    """
+    children = set(pid for pid in pids if _parent_of(pid) in pids)
+    parents = [pid for pid in pids if pid not in children]
+    return parents[0] if len(parents) == 1 and children else None
+
+
+def _parent_of(pid):
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def _stat(pid):
+    """Return the fields of /proc/PID/stat after the name, [] for no such process."""
+    try:
+        with open("/proc/{0}/stat".format(pid), "rb") as stream:
+            return stream.read().rpartition(b")")[2].split()
+    except (IOError, OSError):
+        return []
+
+
+def _all_pids():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _number(lines, index):
+    if len(lines) > index and lines[index].strip().lstrip("-").isdigit():
+        return abs(int(lines[index]))    # negative: single-user mode
+    return None
+
+
+def is_alive(instance, pid):
+    """Tell whether the process is a server process of the data directory, and no zombie.
+
+    A shell that stands in the data directory is not; nor is a zombie, which has no directory.
+    """
+    try:
+        folder = os.readlink("/proc/{0}/cwd".format(pid))
+        program = os.readlink("/proc/{0}/exe".format(pid))
+    except OSError:
+        return False
+    name = os.path.basename(program.replace(" (deleted)", ""))
+    return name in _PROGRAMS and _same_folder(instance, pid, folder)
+
+
+def _same_folder(instance, pid, folder):
+    try:
+        mine = os.stat(instance.parameters.datadir)
+        theirs = os.stat("/proc/{0}/cwd".format(pid))
+    except OSError:    # the data directory is gone: what is left to compare is its name
+        return folder.replace(" (deleted)", "") == instance.parameters.datadir
+    return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
+
+
+def title(pid):
+    """Return the process title, as ps shows it; "" when it has ended."""
+    try:
+        with open("/proc/{0}/cmdline".format(pid), "rb") as stream:
+            data = stream.read()
+    except (IOError, OSError):
+        return ""
+    return data.replace(b"\0", b" ").decode("ascii", "replace").strip()
+
+
+def send(pid, number):
+    """Send a signal; a process that has ended in the meantime is no error."""
+    try:
+        os.kill(pid, number)
+    except OSError as error:
+        if error.errno != errno.ESRCH:
+            raise
+
+
+def end_orphans(instance, deadline):
+    """End the processes that outlived their postmaster; return the pids still there.
+
+    SIGQUIT first, which makes a backend leave without touching anything more; SIGKILL for
+    those that do not listen. Without a postmaster the next start replays the WAL either way.
+    """
+    for number, patience in ((signal.SIGQUIT, deadline.remaining / 3),
+                             (signal.SIGKILL, deadline.remaining)):
+        for pid in processes(instance):
+            send(pid, number)
+        if deadline.within(patience).wait_for(lambda: not processes(instance)):
+            return []
+    return processes(instance)

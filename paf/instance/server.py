@@ -1,0 +1,111 @@
+"""Starting, stopping and promoting the server."""
+
+import re
+import signal
+
+from paf import instance as local
+from paf import parameters, runner, state
+from paf.instance import controldata, postmaster, sql
+from paf.ocf import OcfError
+
+_PLAIN = re.compile(r"^[A-Za-z0-9_@%+=:,./-]+$")
+_PG_CTL_MARGIN = 1.0    # seconds that pg_ctl's own limit stands before the action's
+
+
+def quoted(words):
+    """Return words as text that a POSIX shell takes apart into the same words.
+
+    pg_ctl hands its -o to a shell; so start_opts is taken apart here and quoted again, and
+    whatever stands in it reaches postgres as an argument and nothing else.
+    """
+    return " ".join(word if _PLAIN.match(word) else "'" + word.replace("'", "'\"'\"'") + "'"
+                    for word in words)
+
+
+def start(instance, deadline):
+    """Start the server and wait until it accepts connections. Raises OcfError.
+
+    Its first words, which it says before it has opened its log, are quoted in the error.
+    """
+    argv = [local.program(instance, "pg_ctl"), "start", "-w", "-s",
+            "-D", instance.parameters.pgdata,
+            "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN)))]
+    options = quoted(parameters.words(instance.parameters.start_opts))
+    if options:
+        argv += ["-o", options]
+    owner = local.owner(instance)
+    result = runner.run(argv, deadline, user=owner, keep=8192, env={
+        "HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name})
+    if result.timed_out or result.status != 0:
+        raise OcfError("PostgreSQL does not start: {0}".format(
+            sql.last_words(result.err + "\n" + result.out) or "pg_ctl says nothing of why"))
+
+
+def stop(instance, deadline, log):
+    """Shut the server down in fast mode, and wait until none of its processes is left.
+
+    Never escalates to immediate mode: that would make the next start a crash recovery. Needs
+    none of PostgreSQL's programs, so that a wrong bindir cannot keep a node from stopping. What
+    it waits for is said in time. Raises OcfError at the deadline.
+    """
+    server = postmaster.find(instance)
+    if server is None:
+        pid = postmaster.parent(postmaster.processes(instance))
+    else:
+        pid = server.pid
+    if pid is not None:
+        # pg_ctl stop -m fast does the same; see "Shutting Down the Server" in the manual
+        postmaster.send(pid, signal.SIGINT)
+        _wait_for_end(instance, pid, deadline, log)
+    left = postmaster.processes(instance)
+    if left:
+        log.warning("the postmaster is gone, ending what it left: {0}".format(
+            ", ".join(str(number) for number in left)))
+        left = postmaster.end_orphans(instance, deadline)
+    if left:
+        raise OcfError("processes of the instance do not end: {0}".format(
+            ", ".join(str(number) for number in left)))
+
+
+def _wait_for_end(instance, pid, deadline, log):
+    """Wait for the postmaster to end; say at half time, and at the end, what keeps it."""
+    def gone():
+        return not postmaster.is_alive(instance, pid)
+    if deadline.within(deadline.remaining / 2).wait_for(gone):
+        return
+    log.warning("still shutting down after {0:.0f} s: {1}".format(
+        deadline.elapsed, _reasons(instance, pid)))
+    if not deadline.wait_for(gone):
+        raise OcfError("PostgreSQL did not shut down in {0:.0f} s: {1}".format(
+            deadline.elapsed, _reasons(instance, pid)))
+
+
+def _reasons(instance, pid):
+    """Return what a shutdown waits for, from the titles of the server's processes."""
+    titles = [postmaster.title(child) for child in postmaster.processes(instance) if child != pid]
+    kinds = (("walsender", "WAL senders"), ("walwriter", "sessions"), ("archiver", "the archiver"),
+             ("checkpointer", "the checkpoint"), ("startup", "recovery"))
+    waits = [name for word, name in kinds if any(word in title for title in titles)]
+    return "waiting for " + (" and ".join(waits) if waits else "the postmaster itself")
+
+
+def promote(instance, deadline):
+    """Promote the standby and wait until it accepts writes. Raises OcfError.
+
+    pg_ctl looks ten times a second and, since PostgreSQL 10, gives up after 60 s; so it only
+    gives the order, and the control file tells when it was carried out.
+    """
+    result = runner.run([local.program(instance, "pg_ctl"), "promote", "-W", "-s",
+                         "-D", instance.parameters.datadir],
+                        deadline, user=local.owner(instance))
+    if result.timed_out or result.status != 0:
+        raise OcfError("pg_ctl promote failed: {0}".format(
+            sql.last_words(result.err + "\n" + result.out)))
+
+    def in_production():
+        if postmaster.find(instance) is None:
+            raise OcfError("PostgreSQL ended while it was promoted, see its log")
+        control = controldata.read(instance, deadline)
+        return control is not None and control.state == state.IN_PRODUCTION
+    if not deadline.wait_for(in_production):
+        raise OcfError("PostgreSQL was not promoted in {0:.0f} s".format(deadline.elapsed))

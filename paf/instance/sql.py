@@ -1,0 +1,87 @@
+"""Questions to the local server, through psql run as the instance's owner.
+
+The client's surroundings are hermetic: no psqlrc, no PG* variables of the caller, no locale.
+Source: PostgreSQL manual, psql (exit status), libpq (environment variables).
+"""
+
+from collections import namedtuple
+
+from paf import instance as local
+from paf import runner, state
+
+#: kind: one of the kinds below; rows: a list of lists of str; message: what psql said, str.
+Answer = namedtuple("Answer", "kind rows message")
+
+ROWS = "rows"
+REFUSED = "SQL error"
+NO_CONNECTION = "no connection"
+TIMED_OUT = "timed out"
+
+FIELD, RECORD = "\x1f", "\x1e"
+_PSQL_NO_CONNECTION = 2
+_LEAST_CONNECT_TIMEOUT = 2    # seconds; libpq takes 1 for 2
+
+#: A monitor never writes and never waits for a synchronous standby.
+_SESSION = "-c default_transaction_read_only=on -c synchronous_commit=local " \
+           "-c statement_timeout={0}"
+
+#: pg_isready's exit status -> the answer it stands for. A server that accepts connections may
+#: still refuse ours: slots used up, a role that may not log in.
+_READINESS = {0: state.NO_LOGIN, 1: state.REJECTS, 2: state.NO_LISTENER}
+
+
+def query(instance, text, deadline):
+    """Run one SQL statement and return the Answer. Raises OcfError if psql cannot be started."""
+    result = runner.run(
+        [local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w", "-v", "ON_ERROR_STOP=1",
+         "-F", FIELD, "-R", RECORD, "-c", text],
+        deadline, user=local.owner(instance), env=_client(instance, deadline))
+    return _answer(result)
+
+
+def _answer(result):
+    if result.timed_out:
+        return Answer(TIMED_OUT, [], "psql did not end in time")
+    if result.status == 0:
+        return Answer(ROWS, split(result.out), "")
+    kind = NO_CONNECTION if result.status == _PSQL_NO_CONNECTION else REFUSED
+    return Answer(kind, [], last_words(result.err))
+
+
+def split(output):
+    """Return psql's unaligned output as a list of lists of str."""
+    output = output.rstrip("\n")
+    return [row.split(FIELD) for row in output.split(RECORD)] if output else []
+
+
+def last_words(text):
+    """Return what a PostgreSQL program complained of, on one line: FATAL and ERROR before all."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    serious = [line for line in lines if "FATAL:" in line or "ERROR:" in line or "PANIC:" in line]
+    return "; ".join((serious or lines)[-2:])
+
+
+def _client(instance, deadline):
+    milliseconds = max(1, int(deadline.remaining * 1000))
+    return {
+        "PGHOST": instance.parameters.pghost,
+        "PGPORT": str(instance.parameters.pgport),
+        "PGDATABASE": "postgres",
+        "PGAPPNAME": "pgsqlms",
+        "PGCONNECT_TIMEOUT": str(max(_LEAST_CONNECT_TIMEOUT, int(deadline.remaining))),
+        "PGOPTIONS": _SESSION.format(milliseconds),
+    }
+
+
+def readiness(instance, deadline):
+    """Return what pg_isready finds, one of state.ANSWERS: SQL did not bring an answer.
+
+    Its exit status needs no understanding of messages in the server's language.
+    """
+    result = runner.run(
+        [local.program(instance, "pg_isready"), "-q", "-d", "postgres",
+         "-t", str(max(1, int(deadline.remaining)))],
+        deadline, user=local.owner(instance), env=_client(instance, deadline))
+    if result.timed_out:
+        return state.SILENT
+    return _READINESS.get(result.status, state.NOT_ASKED)

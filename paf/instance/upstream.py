@@ -1,0 +1,97 @@
+"""The acting primary, asked about its timeline over a replication connection.
+
+Source: PostgreSQL manual, "Streaming Replication Protocol": IDENTIFY_SYSTEM, TIMELINE_HISTORY.
+primary_conninfo is what leads there, and all that a standby may be given.
+"""
+
+import re
+from collections import namedtuple
+
+from paf import history
+from paf import instance as local
+from paf import runner
+from paf.instance import sql
+
+#: The acting primary: timeline (int), switches (list of history.Switch), system_identifier.
+Upstream = namedtuple("Upstream", "timeline switches system_identifier")
+
+_PATIENCE = 3.0    # seconds for each question
+_WORD = re.compile(r"\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']*))")
+_URI_PASSWORD = re.compile(r"(://[^:/@\s]*):([^@]*)@")
+_URI_QUERY_PASSWORD = re.compile(r"([?&])password=([^&]*)(&?)")
+
+
+def ask(instance, conninfo, deadline):
+    """Return the Upstream that conninfo (str) leads to; None when it cannot be asked.
+
+    Raises OcfError only when psql itself cannot be started.
+    """
+    if not conninfo:
+        return None
+    system = _question(instance, conninfo, "IDENTIFY_SYSTEM", deadline)
+    if not system or len(system[0]) < 2 or not system[0][1].isdigit():
+        return None
+    timeline = int(system[0][1])
+    switches = []
+    if timeline > 1:
+        file_of = _question(instance, conninfo, "TIMELINE_HISTORY {0}".format(timeline), deadline)
+        if not file_of:
+            return None
+        switches = history.parse(file_of[0][-1])
+    return Upstream(timeline, switches, system[0][0])
+
+
+def _question(instance, conninfo, command, deadline):
+    """Return the rows of a replication command; [] when there was no answer."""
+    deadline = deadline.within(_PATIENCE)
+    target, password = without_password(conninfo)
+    environment = {"PGCONNECT_TIMEOUT": "2"}
+    if password:
+        environment["PGPASSWORD"] = password
+    result = runner.run(
+        [local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w", "-F", sql.FIELD,
+         "-R", sql.RECORD, "-d", target, "-c", command],
+        deadline, user=local.owner(instance), env=environment)
+    if result.timed_out or result.status != 0:
+        return []
+    return sql.split(result.out)
+
+
+def without_password(conninfo):
+    """Return conninfo as a physical replication connection, and its password apart.
+
+    The password must not stand in a process title, so it goes through the environment.
+    """
+    if "://" in conninfo.split("=", 1)[0]:
+        return _uri_without_password(conninfo)
+    words, password = [], ""
+    for name, in_quotes, bare in _WORD.findall(conninfo):
+        if name == "password":
+            password = re.sub(r"\\(.)", r"\1", in_quotes or bare)
+        elif name not in ("replication", "dbname"):
+            words.append("{0}='{1}'".format(name, in_quotes or bare.replace("'", "\\'")))
+    return " ".join(words + ["replication=true", "dbname=replication"]), password
+
+
+def _uri_without_password(uri):
+    password = ""
+    for pattern, keep in ((_URI_PASSWORD, r"\1@"), (_URI_QUERY_PASSWORD, r"\1")):
+        found = pattern.search(uri)
+        if found:
+            password = _unquoted(found.group(2))
+            uri = pattern.sub(keep, uri)
+    uri = uri.rstrip("?&")
+    return uri + ("&" if "?" in uri else "?") + "replication=true", password
+
+
+def _unquoted(text):
+    """Undo percent-encoding; urllib has it too, at the price of importing half the library."""
+    parts = text.split("%")
+    decoded = [parts[0].encode("utf-8")]
+    for part in parts[1:]:
+        code = part[:2]
+        if len(code) == 2 and not code.strip("0123456789abcdefABCDEF"):
+            decoded.append(bytes(bytearray([int(code, 16)])) + part[2:].encode("utf-8"))
+        else:
+            decoded.append(b"%" + part.encode("utf-8"))
+    return runner.text(b"".join(decoded))

@@ -1,0 +1,110 @@
+"""The agent's words: log lines for administrators, one exit reason for crm_mon.
+
+Lines go where Pacemaker's other agents write theirs: syslog and HA_LOGFILE; to the terminal
+in a run by hand. Passwords of connection strings never get through.
+"""
+
+import os
+import sys
+
+DEBUG, INFO, WARNING, ERROR = "DEBUG", "INFO", "WARNING", "ERROR"
+
+_SYSLOG_LEVELS = {
+    DEBUG: "LOG_DEBUG", INFO: "LOG_INFO", WARNING: "LOG_WARNING", ERROR: "LOG_ERR",
+}
+
+
+def without_secrets(text):
+    """Return `text` (str) on one line, with the passwords of connection strings blotted out."""
+    import re
+    text = " ".join(text.split())
+    text = re.sub(r"(?i)((?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'?|[^\s&]+)", r"\1***", text)
+    return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
+
+
+class Log(object):
+    """Writes log lines and exit reasons as the environment asks."""
+
+    def __init__(self, environment, agent="pgsqlms"):
+        self._variables = environment.variables
+        self._tag = "{0}({1})[{2}]".format(agent, environment.resource, os.getpid())
+
+    @property
+    def debugging(self):
+        """True when debug lines are wanted: HA_debug is a string, "0" means no."""
+        return self._variables.get("HA_debug", "0") not in ("", "0")
+
+    def debug(self, text):
+        """Write a line that only developers want."""
+        if self.debugging:
+            self._write(DEBUG, text)
+
+    def info(self, text):
+        """Write a line on something that was done."""
+        self._write(INFO, text)
+
+    def warning(self, text):
+        """Write a line on something the administrator should look at."""
+        self._write(WARNING, text)
+
+    def error(self, text):
+        """Write a line on a failure."""
+        self._write(ERROR, text)
+
+    def exit_reason(self, text):
+        """Tell Pacemaker why the action failed; the last reason wins in crm_mon.
+
+        Source: resource-agents' ocf_exit_reason, understood by Pacemaker since 1.1.11.
+        """
+        prefix = self._variables.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
+        _write_raw(2, prefix + without_secrets(text) + "\n")
+
+    def _write(self, level, text):
+        text = without_secrets(text)
+        if os.isatty(2):
+            _write_raw(2, "{0}: {1}: {2}\n".format(self._tag, level, text))
+            return
+        self._to_syslog(level, text)
+        names = ["HA_LOGFILE"] if level != DEBUG else []
+        for path in set(self._variables.get(name, "") for name in names + ["HA_DEBUGLOG"]):
+            self._to_file(path, level, text)
+
+    def _to_syslog(self, level, text):
+        facility = self._variables.get("HA_LOGFACILITY", "")
+        if facility in ("", "none"):
+            return
+        import syslog
+        number = getattr(syslog, "LOG_" + facility.upper(), syslog.LOG_DAEMON)
+        syslog.openlog(self._tag, 0, number)
+        syslog.syslog(getattr(syslog, _SYSLOG_LEVELS[level]), "{0}: {1}".format(level, text))
+
+    def _to_file(self, path, level, text):
+        if path in ("", "/dev/null"):
+            return
+        import time
+        stamp = time.strftime("%b %d %H:%M:%S")
+        line = "{0}  {1}: {2}: {3}\n".format(stamp, self._tag, level, text)
+        try:
+            log = os.open(path, os.O_WRONLY | os.O_APPEND)
+        except (IOError, OSError):
+            return    # no log file is no reason to fail an action
+        try:
+            _write_raw(log, line)
+        finally:
+            os.close(log)
+
+
+def _write_raw(descriptor, text):
+    """Write all of `text` whatever the locale says; a reader that went away is no error."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
+    while data:
+        try:
+            data = data[os.write(descriptor, data):]
+        except (IOError, OSError):
+            return
+
+
+def write_out(text):
+    """Write `text` to standard output, as UTF-8 whatever the locale says."""
+    sys.stdout.flush()
+    _write_raw(1, text)

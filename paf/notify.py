@@ -1,0 +1,136 @@
+"""The notify environment as one value, and the transition it announces. Pure.
+
+Source: Pacemaker Explained, "Clone notifications". The lists come as parallel variables,
+..._notify_<list>_resource and ..._notify_<list>_uname; an empty list is one blank. Pacemaker 2.1
+added promoted and unpromoted to master and slave, which it still sends.
+"""
+
+from collections import namedtuple
+
+#: One instance of the clone on one node, both str.
+Member = namedtuple("Member", "resource node")
+
+LISTS = ("active", "inactive", "promoted", "unpromoted", "start", "stop", "promote", "demote")
+_OLD_NAMES = {"promoted": "master", "unpromoted": "slave"}
+
+#: kind: "pre" or "post", "" outside of a notify action; operation: "start", "stop", ...;
+#: then the lists, each a tuple of Members.
+Notification = namedtuple("Notification", ("kind", "operation") + LISTS)
+
+RECOVERY_OF_PRIMARY = "recovery of the primary"
+RECOVERY_OF_STANDBY = "recovery of a standby"
+SWITCHOVER = "switchover"
+FAILOVER = "failover"
+FIRST_START = "first start"
+
+
+def read(environment):
+    """Return the Notification in the Environment, with empty lists where it has none."""
+    lists = dict((name, _members(environment, name)) for name in LISTS)
+    if not lists["active"]:
+        # Pacemaker before 1.1.16 leaves it empty for promotable clones
+        lists["active"] = lists["promoted"] + lists["unpromoted"]
+    return Notification(
+        kind=environment.meta("notify_type"),
+        operation=environment.meta("notify_operation"), **lists)
+
+
+def _members(environment, name):
+    for known_as in (name, _OLD_NAMES.get(name, name)):
+        resources = environment.meta("notify_{0}_resource".format(known_as)).split()
+        nodes = environment.meta("notify_{0}_uname".format(known_as)).split()
+        if name == "inactive":    # has no nodes: an inactive instance is nowhere
+            return tuple(Member(resource, "") for resource in resources)
+        if resources and nodes:
+            return tuple(Member(*pair) for pair in zip(resources, nodes))
+    return ()
+
+
+def nodes(members):
+    """Return the nodes (a list of str) of Members, in their order."""
+    return [member.node for member in members]
+
+
+def is_given(notification):
+    """Tell whether Pacemaker sent notify variables at all (a run by hand has none)."""
+    return any(getattr(notification, name) for name in LISTS)
+
+
+def candidate(notification):
+    """Return the node that is to be promoted; None when nobody is."""
+    chosen = nodes(notification.promote)
+    return chosen[0] if chosen else None
+
+
+def voters(notification):
+    """Return the nodes (a list of str, sorted) that run the resource once it is promoted.
+
+    These have to tell their position: active, and started and not stopped in this transition.
+    """
+    counts = {}
+    for members, step in ((notification.active, 1), (notification.start, 1),
+                          (notification.stop, -1)):
+        for node in nodes(members):
+            counts[node] = counts.get(node, 0) + step
+    return sorted(node for node, count in counts.items() if count > 0)
+
+
+def is_recovery_of_primary(notification):
+    """Tell whether the primary is to be promoted again where it was."""
+    chosen = candidate(notification)
+    return chosen is not None and chosen in nodes(notification.promoted)
+
+
+def is_recovery_of_standby(notification, node):
+    """Tell whether the standby on `node` is stopped and started again."""
+    return (node in nodes(notification.unpromoted) and node in nodes(notification.stop)
+            and node in nodes(notification.start))
+
+
+def is_switchover(notification):
+    """Tell whether a healthy primary changes places with a standby.
+
+    A primary that is stopped in the same transition does not: nothing is left to strand.
+    """
+    old, new = nodes(notification.promoted), nodes(notification.promote)
+    return (len(old) == len(new) == len(notification.demote) == 1
+            and old == nodes(notification.demote)
+            and new[0] in nodes(notification.unpromoted)
+            and old[0] not in nodes(notification.stop))
+
+
+def transition(notification):
+    """Return the name of what Pacemaker is doing, None where the lists do not tell."""
+    if is_recovery_of_primary(notification):
+        return RECOVERY_OF_PRIMARY
+    if is_switchover(notification):
+        return SWITCHOVER
+    if candidate(notification) is not None:
+        # nobody runs yet, or all are just started: there was no primary to fail
+        running = set(nodes(notification.active)) - set(nodes(notification.start))
+        return FAILOVER if running else FIRST_START
+    if any(is_recovery_of_standby(notification, node) for node in nodes(notification.unpromoted)):
+        return RECOVERY_OF_STANDBY
+    return None
+
+
+def stops_here(notification, node):
+    """Tell whether the transition at hand stops the instance on `node`."""
+    return node in nodes(notification.stop)
+
+
+def picture(notification):
+    """Return the Notification as text, in the shape of the talk's slide "Infos du notify"."""
+    lines = []
+    for name in LISTS:
+        members = getattr(notification, name)
+        if not members:
+            lines.append("{0} => [ ],".format(name))
+            continue
+        rows = ["  {{ rsc => '{0}'{1} }}".format(
+            member.resource, ", uname => '{0}'".format(member.node) if member.node else "")
+            for member in members]
+        lines.append("{0} => [\n{1}\n],".format(name, ",\n".join(rows)))
+    lines.append("type => '{0}',".format(notification.kind))
+    lines.append("operation => '{0}'".format(notification.operation))
+    return "\n".join(lines)

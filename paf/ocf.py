@@ -1,0 +1,107 @@
+"""The OCF vocabulary: return codes, errors that carry one, and the agent's environment.
+
+Source: OCF resource agent API 1.1, "Exit status codes" and "Parameter passing".
+"""
+
+SUCCESS = 0
+ERR_GENERIC = 1
+ERR_ARGS = 2
+ERR_UNIMPLEMENTED = 3
+ERR_PERM = 4
+ERR_INSTALLED = 5
+ERR_CONFIGURED = 6
+NOT_RUNNING = 7
+RUNNING_PROMOTED = 8
+FAILED_PROMOTED = 9
+
+
+class OcfError(Exception):
+    """An action failed: `code` is its exit status, the text is the reason in crm_mon.
+
+    Soft (Pacemaker recovers here, or elsewhere once migration-threshold is reached).
+    """
+
+    code = ERR_GENERIC
+
+
+class BadParameter(OcfError):
+    """A parameter does not fit this node. Hard: Pacemaker bans the node."""
+
+    code = ERR_ARGS
+
+
+class NotUsable(OcfError):
+    """A program or the data directory cannot be used here. Hard: Pacemaker bans the node."""
+
+    code = ERR_INSTALLED
+
+
+class BadConfiguration(OcfError):
+    """The resource itself is set up wrong, on every node alike. Fatal: banned everywhere."""
+
+    code = ERR_CONFIGURED
+
+
+class Unimplemented(OcfError):
+    """The action does not exist."""
+
+    code = ERR_UNIMPLEMENTED
+
+
+class FailedPromoted(OcfError):
+    """The primary is broken. Pacemaker demotes, stops and recovers it."""
+
+    code = FAILED_PROMOTED
+
+
+class Environment(object):
+    """The agent's environment, read in one place.
+
+    `variables` is a mapping of str to str, os.environ in production.
+    """
+
+    def __init__(self, variables):
+        self.variables = variables
+
+    def parameter(self, name):
+        """Return the resource parameter `name`, "" when unset.
+
+        The Perl agent took "0" as unset; so `pgport=0` still means the default.
+        """
+        value = self.variables.get("OCF_RESKEY_" + name, "")
+        return "" if value == "0" else value
+
+    def meta(self, name):
+        """Return what Pacemaker says of the resource or operation, "" when it says nothing."""
+        return self.variables.get("OCF_RESKEY_CRM_meta_" + name, "").strip()
+
+    @property
+    def resource(self):
+        """The resource's name; the clone instance's number is kept, as peers keep it."""
+        return self.variables.get("OCF_RESOURCE_INSTANCE", "") or "default"
+
+    @property
+    def feature_set(self):
+        """The DC's CRM feature set as a tuple of ints, () in a run outside of Pacemaker."""
+        text = self.variables.get("OCF_RESKEY_crm_feature_set", "")
+        parts = text.split(".")
+        if not all(part.isdigit() for part in parts):
+            return ()
+        return tuple(int(part) for part in parts)
+
+    @property
+    def timeout(self):
+        """The operation's timeout in seconds, None outside of Pacemaker."""
+        text = self.meta("timeout")
+        return int(text) / 1000.0 if text.isdigit() and int(text) else None
+
+    @property
+    def is_probe(self):
+        """True for a monitor run once to find the resource's state (interval 0)."""
+        return self.meta("interval") in ("", "0")
+
+    @property
+    def check_level(self):
+        """OCF_CHECK_LEVEL, 0 when absent or not a number."""
+        text = self.variables.get("OCF_CHECK_LEVEL", "")
+        return int(text) if text.isdigit() else 0

@@ -1,0 +1,116 @@
+"""The parameters, declared once: the meta-data, the checks and the documentation read them here."""
+
+from collections import namedtuple
+
+from paf import variant
+from paf.ocf import BadConfiguration
+
+#: One parameter. default: str, a text about another parameter when it starts with "@";
+#: group: the unique-group of OCF 1.1, "" for none; reloadable: whether Pacemaker may change
+#: it without a restart of PostgreSQL; brief, text: for people.
+Parameter = namedtuple("Parameter", "name kind default group reloadable brief text")
+
+DECLARED = (
+    Parameter(
+        "system_user", "string", "postgres", "", True,
+        "Owner of the PostgreSQL instance",
+        "System account that owns the instance's files and processes. PostgreSQL's programs run "
+        "under it, and it is the name of the SQL role that the agent connects with."),
+    Parameter(
+        "bindir", "string", "/usr/bin", "", True,
+        "Path to the PostgreSQL binaries",
+        "Folder of postgres, pg_ctl, psql, pg_isready, pg_controldata and pg_waldump "
+        "(pg_xlogdump before PostgreSQL 10)."),
+    Parameter(
+        "pgdata", "string", "/var/lib/pgsql/data", "pgdata", False,
+        "Path to the data directory",
+        "Data directory of the instance, as given to pg_ctl. Where the configuration files live "
+        "in a folder of their own, that folder, and datadir names the data directory."),
+    Parameter(
+        "datadir", "string", "@pgdata", "datadir", False,
+        "Path to the data directory, if pgdata is not it",
+        "The instance's data_directory setting, when it differs from pgdata. The value of pgdata "
+        "by default."),
+    Parameter(
+        "pghost", "string", variant.PGHOST, "", True,
+        "Socket directory or address of the instance",
+        "Folder of the instance's unix socket, or the address it listens on. The system user "
+        "must be let in without a password there."),
+    Parameter(
+        "pgport", "integer", "5432", "", True,
+        "Port of the instance",
+        "Port that the instance listens on."),
+    Parameter(
+        "maxlag", "integer", "0", "", True,
+        "Largest lag of a standby that may be promoted, in bytes",
+        "A standby whose lag behind the primary is larger gets a negative promotion score. "
+        "0 sets no limit."),
+    Parameter(
+        "recovery_template", "string", "@pgdata/recovery.conf.pcmk", "recovery_template", False,
+        "Template of recovery.conf, up to PostgreSQL 11",
+        "File that is copied to recovery.conf in the data directory at each start. It has to set "
+        "standby_mode = on, recovery_target_timeline = 'latest', and a primary_conninfo whose "
+        "application_name is the name of the node. Since PostgreSQL 12 these are ordinary "
+        "settings and the file must not exist. By default recovery.conf.pcmk in pgdata."),
+    Parameter(
+        "start_opts", "string", "", "", True,
+        "Options for the postgres command",
+        "Additional options given to the server when it starts, for example "
+        "-c config_file=/etc/postgresql/15/main/postgresql.conf where the configuration is kept "
+        "out of the data directory."),
+)
+
+#: The values in force, one field for each parameter, all str but pgport and maxlag (int).
+Parameters = namedtuple("Parameters", [parameter.name for parameter in DECLARED])
+
+
+def read(environment):
+    """Return the Parameters that the Environment asks for, defaults filled in; checks nothing.
+
+    What should be a number and is not stays a str: `problems` finds it, and a stop does not
+    care.
+    """
+    values = {}
+    for parameter in DECLARED:
+        default = parameter.default
+        if default.startswith("@pgdata"):
+            default = default.replace("@pgdata", values["pgdata"], 1)
+        value = environment.parameter(parameter.name) or default
+        values[parameter.name] = _number(value) if parameter.kind == "integer" else value
+    return Parameters(**values)
+
+
+def _number(text):
+    return int(text) if text.isdigit() else text
+
+
+def problems(parameters):
+    """Return what is wrong with the Parameters in themselves, on any host: a list of sentences."""
+    found = []
+    for name in ("pgdata", "datadir", "bindir", "recovery_template"):
+        value = getattr(parameters, name)
+        if not value.startswith("/"):
+            found.append("{0} must be an absolute path, not \"{1}\"".format(name, value))
+    if not isinstance(parameters.pgport, int) or not 0 < parameters.pgport < 65536:
+        found.append("pgport must be a number from 1 to 65535, not \"{0}\"".format(
+            parameters.pgport))
+    if not isinstance(parameters.maxlag, int):
+        found.append("maxlag must be a number of bytes, digits only, not \"{0}\"".format(
+            parameters.maxlag))
+    try:
+        words(parameters.start_opts)
+    except BadConfiguration as error:
+        found.append(str(error))
+    return found
+
+
+def words(start_opts):
+    """Return the words of start_opts (a list of str), quotes honoured, nothing expanded.
+
+    Raises BadConfiguration when a quote is left open.
+    """
+    import shlex
+    try:
+        return shlex.split(start_opts)
+    except ValueError as error:
+        raise BadConfiguration("start_opts cannot be understood: {0}".format(error))

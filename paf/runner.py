@@ -1,0 +1,209 @@
+"""The one door to other programs: run(argv, deadline), no shell, no inherited settings.
+
+The subprocess module has no time limits before Python 3.3 and cannot drop privileges with
+their groups; it also costs more to import than the rest of a monitor together. So fork and
+exec stand here, once.
+"""
+
+import errno
+import fcntl
+import os
+import select
+import signal
+from collections import namedtuple
+
+from paf.deadline import Deadline
+from paf.ocf import OcfError
+
+#: What a program's run came to: exit status (int; negative: killed by that signal), standard
+#: output and error (str), and whether the deadline ended it (bool).
+Result = namedtuple("Result", "status out err timed_out")
+
+#: An account that programs run under: name (str), uid, gid (int), home (str).
+Account = namedtuple("Account", "name uid gid home")
+
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_STEP_MS = 10
+_REAP = 0.2    # seconds
+_CHUNK = 65536
+
+
+class NotStarted(OcfError):
+    """The program could not be started at all: missing, or not executable."""
+
+
+def account(name):
+    """Return the Account called `name`; None when the system has none."""
+    import pwd
+    try:
+        entry = pwd.getpwnam(name)
+    except (KeyError, ValueError):    # ValueError: a NUL in the name
+        return None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+
+
+def run(argv, deadline, user=None, env=None, keep=None, stdin=""):
+    """Run `argv` (a list of str) and return its Result, at the deadline at the latest.
+
+    user: the Account it runs under, when the agent runs as root.
+    env: its whole environment (dict of str); only PATH and LC_ALL when not given.
+    keep: hold at most that many bytes of the end of its output; all of it when not given.
+    stdin: what it reads (str).
+
+    A program past the deadline is killed with what it started, and `timed_out` says so. A
+    server that it leaves running may keep the pipes open: the run ends when the program does.
+    Raises NotStarted.
+    """
+    pipes = [os.pipe() for _ in range(4)]    # stdin, stdout, stderr, failure to start
+    for pipe in pipes:
+        for end in pipe:
+            fcntl.fcntl(end, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        _child(argv, pipes, user, dict(env or {}, **_settings(env)))
+    (in_read, in_write), (out, out_write), (err, err_write), (failure, failure_write) = pipes
+    for end in (in_read, out_write, err_write, failure_write):
+        os.close(end)
+    try:
+        problem = _read_all(failure)
+        if problem:
+            os.waitpid(pid, 0)
+            raise NotStarted("cannot run {0}: {1}".format(argv[0], problem))
+        _feed(in_write, stdin)
+        return _collect(pid, out, err, deadline, keep)
+    finally:
+        os.close(out)
+        os.close(err)
+
+
+def _settings(env):
+    defaults = {"LC_ALL": "C", "PATH": PATH}
+    return dict((key, value) for key, value in defaults.items() if key not in (env or {}))
+
+
+def _child(argv, pipes, user, env):
+    """In the forked child: become the program, or report why not. Never returns."""
+    failure = pipes[3][1]
+    try:
+        os.setsid()
+        for number, end in enumerate((pipes[0][0], pipes[1][1], pipes[2][1])):
+            os.dup2(end, number)
+        os.closerange(3, failure)
+        os.closerange(failure + 1, 1024)
+        # Python ignores SIGPIPE, and an ignored signal stays so through exec
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.umask(0o077 if user else 0o022)
+        os.chdir("/")
+        if user and os.geteuid() == 0:
+            become(user)
+        os.execve(argv[0], argv, env)
+    except (IOError, OSError, TypeError, ValueError) as error:
+        text = getattr(error, "strerror", None) or str(error)
+        os.write(failure, text.encode("utf-8", "replace"))
+    finally:
+        os._exit(127)
+
+
+def become(user):
+    """Drop root's rights for good, and take the Account's with all its groups."""
+    if hasattr(os, "initgroups"):
+        os.initgroups(user.name, user.gid)  # novm
+    else:    # Python 2.6
+        import grp
+        groups = [entry.gr_gid for entry in grp.getgrall() if user.name in entry.gr_mem]
+        os.setgroups([user.gid] + groups)
+    os.setgid(user.gid)
+    os.setuid(user.uid)
+
+
+def _retry(function, *arguments):
+    """Call a system function again when a signal interrupted it (before Python 3.5)."""
+    while True:
+        try:
+            return function(*arguments)
+        except (IOError, OSError, select.error) as error:
+            if error.args[0] != errno.EINTR:
+                raise
+
+
+def _read_all(descriptor):
+    """Read until the other end is closed, close this one, and return the text."""
+    chunks = []
+    while True:
+        chunk = _retry(os.read, descriptor, 4096)
+        if not chunk:
+            os.close(descriptor)
+            return text(b"".join(chunks))
+        chunks.append(chunk)
+
+
+def _feed(descriptor, content):
+    """Give the program its input. It is small: it fits the pipe, so nothing can block."""
+    try:
+        if content:
+            os.write(descriptor, content.encode("utf-8"))
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _collect(pid, out, err, deadline, keep):
+    """Read what the program says until it ends or its time does."""
+    texts = {out: b"", err: b""}
+    poll = select.poll()
+    for descriptor in texts:
+        poll.register(descriptor, select.POLLIN | select.POLLHUP)
+    status, opened, timed_out = None, len(texts), False
+    while status is None:
+        wait = _STEP_MS if opened else 1
+        for descriptor, _ in _retry(poll.poll, wait):
+            if not _take(descriptor, texts, keep):
+                poll.unregister(descriptor)
+                opened -= 1
+        status = _ended(pid)
+        if status is None and deadline.passed:
+            timed_out = True
+            status = _kill(pid)
+    for descriptor, _ in _retry(poll.poll, 0):    # its last words
+        _take(descriptor, texts, keep)
+    return Result(status, text(texts[out]), text(texts[err]), timed_out)
+
+
+def _take(descriptor, texts, keep):
+    """Read once; return False at the end of the stream."""
+    chunk = _retry(os.read, descriptor, _CHUNK)
+    texts[descriptor] += chunk
+    if keep is not None:
+        texts[descriptor] = texts[descriptor][-keep:]
+    return bool(chunk)
+
+
+def _ended(pid):
+    """Return the exit status of the child, negative for a signal, None while it runs."""
+    done, status = _retry(os.waitpid, pid, os.WNOHANG)
+    if not done:
+        return None
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _kill(pid):
+    """End the program and all it started in its own session, at once.
+
+    A process that hangs in the kernel (dead storage) does not die of SIGKILL: it is not waited for.
+    """
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except OSError as error:
+        if error.errno != errno.ESRCH:
+            raise
+    status = Deadline(_REAP).wait_for(lambda: _ended(pid))
+    return -signal.SIGKILL if status is None else status
+
+
+def text(data):
+    """Return bytes as native str; what is not UTF-8 survives a way there and back."""
+    if str is bytes:
+        return data
+    return data.decode("utf-8", "surrogateescape")  # novm

@@ -1,0 +1,109 @@
+"""Promotion scores from the primary's view of its standbys. Pure.
+
+The values are a contract with the agents since 1.1, which may run on other nodes: primary 1001;
+standbys 1000, 990, 980...; the same negated when too late; -1 while a base backup or the start
+of streaming goes on; -1000 when not connected.
+"""
+
+from collections import namedtuple
+
+from paf import election
+
+PRIMARY = 1001
+BEST = 1000
+STEP = 10
+NOT_READY = -1
+NOT_CONNECTED = -1000
+
+_NOT_READY_STATES = ("startup", "backup")
+
+#: A connected standby as pg_stat_replication shows it: name (application_name, str), state
+#: (str), lsn (what it wrote, int bytes from 0/0, None when unknown), lag (int bytes, None
+#: when unknown).
+Replica = namedtuple("Replica", "name state lsn lag")
+
+
+def wanted(me, online, replicas, current, maxlag, segment_size):
+    """Return the scores to write (dict of node to int): only those that have to change.
+
+    me: this node, the primary. online: nodes of the partition. replicas: a list of Replica.
+    current: dict of node to its score (int) as it is. maxlag: bytes, 0 for no limit.
+    segment_size: bytes of a WAL segment; standbys nearer to each other keep their order, so that
+    a busy cluster does not write to the CIB.
+    """
+    scores = {me: PRIMARY}
+    known = set(online) | set(current)
+    best = _best_of_each_name(replica for replica in replicas
+                              if replica.name in known and replica.name != me)
+    for node in known - set([me]):
+        scores[node] = NOT_CONNECTED
+    for name, replica in best.items():
+        if not _is_ready(replica):
+            scores[name] = NOT_READY
+    ready = [replica for replica in best.values() if _is_ready(replica)]
+    for rank, replica in enumerate(_ranked(ready, current, segment_size)):
+        score = BEST - STEP * rank
+        late = maxlag > 0 and (replica.lag is None or replica.lag > maxlag)
+        scores[replica.name] = -score if late else score
+    for node in known:
+        if _stays_barred(current.get(node), best.get(node), segment_size) and node != me:
+            scores[node] = election.BARRED
+    return dict((node, score) for node, score in scores.items()
+                if current.get(node) != score and not _is_foreign(node, online, current, score))
+
+
+def _is_ready(replica):
+    return replica.state not in _NOT_READY_STATES and replica.lsn is not None
+
+
+def _is_foreign(node, online, current, score):
+    """A node that is away and never had a score is none of ours."""
+    return node not in online and score == NOT_CONNECTED and current.get(node, score) <= score
+
+
+def _best_of_each_name(replicas):
+    """A name may stand twice, when a connection broke and the server has not noticed yet."""
+    best = {}
+    for replica in replicas:
+        other = best.get(replica.name)
+        if other is None or _merit(replica) > _merit(other):
+            best[replica.name] = replica
+    return best
+
+
+def _merit(replica):
+    return (_is_ready(replica), -1 if replica.lsn is None else replica.lsn)
+
+
+def _ranked(replicas, current, segment_size):
+    """Most advanced first; within a segment of each other, in the order they had."""
+    had = sorted(replicas, key=lambda replica: (
+        -abs(current.get(replica.name) or 0), -replica.lsn, replica.name))
+    order = []
+    for replica in had:
+        place = len(order)
+        while place and replica.lsn - order[place - 1].lsn > segment_size:
+            place -= 1
+        order.insert(place, replica)
+    return order
+
+
+def _stays_barred(score, replica, segment_size):
+    """A node whose promotion was refused is let in again once it has caught up."""
+    if score is None or score > election.BARRED:
+        return False
+    caught_up = (replica is not None and _is_ready(replica)
+                 and replica.lag is not None and replica.lag <= segment_size)
+    return not caught_up
+
+
+def bootstrap(clean_primary, online, current):
+    """Tell whether an instance that just started may give itself the first score of all.
+
+    clean_primary: it was shut down cleanly as a primary before. online, current: as in
+    `wanted`. Nobody may have a score yet that could be promoted.
+    """
+    return clean_primary and not any(current.get(node, -1) >= 0 for node in online)
+
+
+FIRST = 1

@@ -1,0 +1,51 @@
+"""Positions in the write-ahead log: pure arithmetic on timelines and LSNs.
+
+Source: PostgreSQL manual, "WAL Internals"; pg_lsn type.
+"""
+
+from collections import namedtuple
+
+#: Where an instance is: timeline (int) and LSN (int, bytes from 0/0). Compares as the election
+#: does: the timeline first.
+Position = namedtuple("Position", "timeline lsn")
+
+NOWHERE = Position(0, 0)
+
+
+def parse_lsn(text):
+    """Return the bytes from 0/0 (int) of an LSN written as "X/Y". Raises ValueError."""
+    high, _, low = text.partition("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def format_lsn(lsn):
+    """Return `lsn` (int, bytes) as PostgreSQL writes it."""
+    return "{0:X}/{1:X}".format(lsn >> 32, lsn & 0xFFFFFFFF)
+
+
+def describe(position):
+    """Return the Position as a DBA reads it: "TL 3, 0/5000148"."""
+    return "TL {0}, {1}".format(position.timeline, format_lsn(position.lsn))
+
+
+def to_wire(position):
+    """Return the Position as it travels between nodes: "TL#LSN", both decimal.
+
+    The format of the agents since 2.2, understood by all of them.
+    """
+    return "{0}#{1}".format(position.timeline, position.lsn)
+
+
+def from_wire(value):
+    """Return the Position written as "TL#LSN"; None for anything else."""
+    timeline, mark, lsn = value.partition("#")
+    if not mark or not timeline.isdigit() or not lsn.isdigit():
+        return None
+    return Position(int(timeline), int(lsn))
+
+
+def segment_timeline(name):
+    """Return the timeline (int) of a WAL segment's file name; None for other files."""
+    if len(name) != 24 or name.strip("0123456789ABCDEF"):
+        return None
+    return int(name[:8], 16)
