@@ -23,20 +23,22 @@ _NOT_READY_STATES = ("startup", "backup")
 Replica = namedtuple("Replica", "name state lsn lag")
 
 
-def wanted(me, online, replicas, current, maxlag, segment_size):
+def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=False):
     """Return the scores to write (dict of node to int): only those that have to change.
 
     me: this node, the primary. online: nodes of the partition. replicas: a list of Replica.
     current: dict of node to its score (int) as it is. maxlag: bytes, 0 for no limit.
     segment_size: bytes of a WAL segment; standbys nearer to each other keep their order, so that
-    a busy cluster does not write to the CIB.
+    a busy cluster does not write to the CIB. just_promoted: standbys of the partition that are
+    not connected yet keep the scores they have.
     """
     scores = {me: PRIMARY}
     known = set(online) | set(current)
     best = _best_of_each_name(replica for replica in replicas
                               if replica.name in known and replica.name != me)
     for node in known - set([me]):
-        scores[node] = NOT_CONNECTED
+        if not (just_promoted and node in online):
+            scores[node] = NOT_CONNECTED
     for name, replica in best.items():
         if not _is_ready(replica):
             scores[name] = NOT_READY

@@ -8,7 +8,8 @@ from paf.instance import observe, server
 def run(context):
     """Make the primary a standby and return SUCCESS. Raises OcfError (soft, always).
 
-    Where Pacemaker stops the instance in the same transition, it is not started in between.
+    Where Pacemaker stops the instance in the same transition, it is not started in between. No
+    settings are checked here: clients are waiting, and a server that ran can be started.
     """
     # a quick look: a server that hangs is told to stop all the same
     sight = observe.observe(context.instance, context.deadline.within(
@@ -20,7 +21,9 @@ def run(context):
         context.log.info("demoted; Pacemaker stops the instance next, so it is left stopped")
         return ocf.SUCCESS
     try:
-        return start.run(context)
+        start.as_standby(context)
+        start.enter_cluster(context, sight.verdict.state)
+        return ocf.SUCCESS
     except ocf.OcfError as error:
         # a hard error would ban the node, where a stop and a start may still mend it
         raise ocf.OcfError("stopped, but does not come back as a standby: {0}".format(error))

@@ -2,10 +2,14 @@
 
 from paf import instance as local
 from paf import ocf, scores, state
-from paf.instance import controldata, observe, queries
+from paf.instance import observe, queries, walfiles
 
 _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
+
+#: Standbys need up to wal_retrieve_retry_interval (5 s by default) to find a new primary, and
+#: must not be without a score until the monitor after that.
+_RECONNECTION = 30.0
 
 
 def run(context):
@@ -57,9 +61,11 @@ def update_scores(context, sight):
     deadline = context.deadline.within(_SCORES_PATIENCE)
     try:
         view = context.cluster.view(deadline)
+        folder = walfiles.look(context.instance)
         changes = scores.wanted(
             context.node, view.online, _replicas(sight.rows), view.scores,
-            context.parameters.maxlag, _segment_size(context, deadline))
+            context.parameters.maxlag, folder.segment_size,
+            folder.promoted_ago < _RECONNECTION)
         for node, score in sorted(changes.items()):
             context.log.info("promotion score of {0}: {1}, was {2}".format(
                 node, score, view.scores.get(node, "none")))
@@ -81,18 +87,6 @@ def _replicas(rows):
             found.append(scores.Replica(name, status, int(lsn) if lsn else None,
                                         int(lag) if lag else None))
     return found
-
-
-def _segment_size(context, deadline):
-    """Return the size of a WAL segment in bytes, from the size of one that is there."""
-    import os
-    from paf import wal
-    folder = local.wal_folder(context.instance)
-    for name in os.listdir(folder):
-        if wal.segment_timeline(name) is not None:
-            return os.stat(os.path.join(folder, name)).st_size
-    control = controldata.read(context.instance, deadline)
-    return control.segment_size if control else 16 * 1024 * 1024
 
 
 def _check_stream(context, sight):

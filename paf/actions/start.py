@@ -22,7 +22,7 @@ def run(context):
     validate.host(context)
     _refuse_if_diverged(context)
     as_standby(context)
-    _enter_cluster(context, sight.verdict.state)
+    enter_cluster(context, sight.verdict.state)
     return ocf.SUCCESS
 
 
@@ -59,10 +59,10 @@ def _refuse_if_diverged(context):
         raise ocf.NotUsable(found.reason)
 
 
-def _enter_cluster(context, was):
+def enter_cluster(context, was):
     """Take part in elections; give the very first score if it is this instance's to give.
 
-    was: the state it was in before. A standby that runs but could not say so is no failed start.
+    was: the state it was started from. A standby that runs but could not say so is no failed start.
     """
     if not context.in_cluster:
         return

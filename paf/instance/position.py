@@ -1,10 +1,8 @@
 """Where the instance is in the WAL, as it tells the others in an election."""
 
-import os
-
 from paf import instance as local
 from paf import wal
-from paf.instance import controldata, postmaster, queries, sql
+from paf.instance import controldata, postmaster, queries, sql, walfiles
 from paf.ocf import OcfError
 
 #: How long, in seconds, a standby that still replays what it has on disk is waited for.
@@ -27,7 +25,8 @@ def position(instance, deadline):
     if answer is None:
         return bound
     lsn, timeline = answer
-    return wal.Position(max(timeline, bound.timeline, _newest_segment(instance)),
+    return wal.Position(max(timeline, bound.timeline,
+                            walfiles.look(instance).newest_timeline),
                         max(lsn, bound.lsn))
 
 
@@ -66,16 +65,3 @@ def _row(instance, deadline):
         return tuple(int(text or 0) for text in answer.rows[0][:3])
     except ValueError:
         return None
-
-
-def _newest_segment(instance):
-    """Return the highest timeline among the WAL files.
-
-    The control file learns of a new timeline at the next restartpoint only; the WAL receiver
-    opens a file of it at once.
-    """
-    try:
-        names = os.listdir(local.wal_folder(instance))
-    except OSError:
-        return 0
-    return max([wal.segment_timeline(name) or 0 for name in names] or [0])

@@ -68,7 +68,8 @@ def _client(instance, deadline):
         "PGPORT": str(instance.parameters.pgport),
         "PGDATABASE": "postgres",
         "PGAPPNAME": "pgsqlms",
-        "PGCONNECT_TIMEOUT": str(max(_LEAST_CONNECT_TIMEOUT, int(deadline.remaining))),
+        # later than the deadline: who does not answer at all is to be told from who refuses
+        "PGCONNECT_TIMEOUT": str(_LEAST_CONNECT_TIMEOUT + int(deadline.remaining)),
         "PGOPTIONS": _SESSION.format(milliseconds),
     }
 

@@ -1,0 +1,50 @@
+"""What the names, sizes and times of the WAL's files tell, without reading them."""
+
+import os
+import time
+from collections import namedtuple
+
+from paf import instance as local
+from paf import wal
+
+#: newest_timeline: int, 0 without segments; segment_size: bytes; promoted_ago: seconds since
+#: the last timeline began (float), very many where there was only one.
+Folder = namedtuple("Folder", "newest_timeline segment_size promoted_ago")
+
+_USUAL_SIZE = 16 * 1024 * 1024
+_NEVER = 1e9
+
+
+def look(instance):
+    """Return the Folder as it is now.
+
+    A WAL receiver opens a file of a new timeline at once, while the control file learns of it
+    at the next restartpoint only. A server that is promoted writes the new timeline's history.
+    """
+    folder = local.wal_folder(instance)
+    timelines, size, begun = [0], _USUAL_SIZE, None
+    for name in _names(folder):
+        timeline = wal.segment_timeline(name)
+        if timeline is not None:
+            timelines.append(timeline)
+            size = _stat(folder, name, "st_size") or size
+        elif name.endswith(".history"):
+            begun = max(begun, _stat(folder, name, "st_mtime")) if begun else _stat(
+                folder, name, "st_mtime")
+    ago = abs(time.time() - begun) if begun else _NEVER
+    return Folder(max(timelines), size, ago)
+
+
+def _names(folder):
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _stat(folder, name, field):
+    """Return a field of the file's status; 0 if it has gone, as WAL files do."""
+    try:
+        return getattr(os.stat(os.path.join(folder, name)), field)
+    except OSError:
+        return 0
