@@ -46,7 +46,7 @@ def _pre_promote(context):
 def _elect(context, where):
     """Decide before any promote runs: Pacemaker sees new scores and chooses anew."""
     reason = None
-    if notify.is_switchover(context.notification):
+    if context.cluster.guards_switchover and notify.is_switchover(context.notification):
         reason = _missing_shutdown(context, where)
     if reason:
         context.cluster.set_score(context.node, election.BARRED, context.deadline)

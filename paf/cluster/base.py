@@ -26,6 +26,9 @@ class Cluster(object):
     agent live in one cluster.
     """
 
+    #: Whether a candidate can check a switchover and stand back from it.
+    guards_switchover = True
+
     def __init__(self, environment):
         self._environment = environment
         self._node = None

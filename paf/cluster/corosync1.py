@@ -1,0 +1,110 @@
+"""Pacemaker up to 1.1.12 with corosync 1.x or cman: public attributes carry the election.
+
+There are no private attributes, and attrd_updater cannot query. So each node's position is a
+transient attribute, lsn_location-<resource>, which all can read in the CIB. A change of it makes
+Pacemaker compute the transition anew, announce the promotion again, and find the same values; so
+there can be no numbers of rounds in it. Each round overwrites the value, and the end of the election
+removes it.
+
+What only this node has to remember, from one action to the next, is a word in a file in HA_RSCTMP.
+"""
+
+import errno
+import os
+
+from paf import wal
+from paf.cluster import cib
+from paf.cluster.base import (
+    ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED, Cluster)
+from paf.ocf import OcfError
+
+_FOLDER = "/var/run/resource-agents"
+_RECOVERED = "recovered"    # said by start: crashed as a primary, and started again just now
+_WORDS = (_RECOVERED, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED)
+
+
+class Corosync1(Cluster):
+    """The election over public transient attributes."""
+
+    #: Old Pacemakers give a candidate no means to stand back without a failure.
+    guards_switchover = False
+
+    def enter(self, recovered, deadline):
+        """Remember whether the instance crashed as a primary here and was started again."""
+        self._remember(_RECOVERED if recovered else "")
+
+    def was_recovered(self, deadline):
+        """Tell whether `enter` marked this instance as a recovered primary, and nothing since."""
+        return self._remembered() == _RECOVERED
+
+    def publish(self, position, deadline):
+        """Tell the position to all nodes."""
+        self.checked(["crm_attribute", "--type", "status", "--node", self.node(deadline),
+                      "--name", self.attribute("lsn_location"),
+                      "--update", wal.to_wire(position)], deadline)
+
+    def open_round(self, position, recovered, deadline):
+        """Note that this node is the candidate. recovered: it needs no votes."""
+        self._remember(ROUND_RECOVERED if recovered else ROUND_OPEN)
+
+    def close_round(self, deadline):
+        """Refuse the promotion at hand, as its candidate."""
+        self._remember(ROUND_REFUSED)
+
+    def answer(self, candidate, position, deadline):
+        """There are no rounds to answer: the position was published. Returns True."""
+        return True
+
+    def round_state(self, deadline):
+        """Return what `promote` finds of the round this node opened: one of base's ROUND_..."""
+        word = self._remembered()
+        return word if word in (ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED) else ROUND_NONE
+
+    def positions(self, deadline):
+        """Return the Positions (dict of node to wal.Position) that have been told."""
+        result = self.checked(["cibadmin", "--query", "--local"], deadline)
+        told = cib.parse(result.out, "", self.attribute("lsn_location")).transient
+        positions = dict((node, wal.from_wire(value)) for node, value in told.items())
+        return dict((node, position) for node, position in positions.items() if position)
+
+    def forget(self, deadline):
+        """End the election on this node, whatever came of it."""
+        self._remember("")
+        self.checked(["crm_attribute", "--type", "status", "--node", self.node(deadline),
+                      "--name", self.attribute("lsn_location"), "--delete"], deadline)
+
+    def _file(self):
+        folder = os.environ.get("HA_RSCTMP") or _FOLDER
+        return os.path.join(folder, "pgsqlms-{0}.election".format(
+            self.resource.replace("/", "_")))
+
+    def _remember(self, word):
+        """Keep a word for this node's next action, "" for none. Raises OcfError."""
+        name = self._file()
+        try:
+            _remove(name)
+            if not word:
+                return
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                os.write(descriptor, word.encode("ascii"))
+            finally:
+                os.close(descriptor)
+        except (IOError, OSError) as error:
+            raise OcfError("cannot write {0}: {1}".format(name, error.strerror))
+
+    def _remembered(self):
+        try:
+            with open(self._file()) as stream:
+                word = stream.read(64)
+        except (IOError, OSError):
+            return ""
+        return word if word in _WORDS else ""
+
+
+def _remove(name):
+    try:
+        os.unlink(name)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
