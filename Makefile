@@ -5,6 +5,8 @@
 #   make check-fast       the tests that need no root, in under a minute
 #   make lint             style, spelling of Python 2.6, unused code
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
+#   make deb [VARIANT=]   the package for Debian, in dist/
+#   make rpm [VARIANT=] [RHEL=6..10]   the package for Red Hat's family, in dist/
 
 # Values that differ between distributions; a package's build sets them.
 VARIANT ?= corosync2
@@ -12,10 +14,17 @@ PYTHON  ?= /usr/bin/python3
 OCF     ?= $(if $(filter corosync1,$(VARIANT)),1.0,1.1)
 PGHOST  ?= $(if $(wildcard /etc/debian_version),/var/run/postgresql,/tmp)
 DESTDIR ?=
+RHEL    ?=
 
 LIBRARY  = /usr/share/resource-agents-paf
 AGENTS   = /usr/lib/ocf/resource.d/heartbeat
 MANUALS  = /usr/share/man/man7
+# Packages have tools of their own for documents and set this to nothing.
+DOCS    ?= /usr/share/doc/resource-agents-paf
+
+# Runs the generator of the manual page; PYTHON is the nodes' and may be absent where we build.
+BUILD_PYTHON ?= $(firstword $(shell for name in python3 python /usr/libexec/platform-python python2; \
+	do command -v $$name; done 2>/dev/null))
 
 # -I: no PYTHON* variables, no user site; -S: a broken .pth file cannot stop a monitor; -B: no
 # bytecode is written by root at run time. Python 2 has no -I.
@@ -24,7 +33,7 @@ FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-ESsB,-
 .PHONY: all demo check check-fast lint install check-values clean
 
 all:
-	@sed -n '3,9s/^# *//p' Makefile
+	@sed -n '3,11s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -46,4 +55,9 @@ install: check-values
 	@sed -e '1s|.*|#!$(PYTHON) $(FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
 		resource.d/pgsqlms > "$(DESTDIR)$(AGENTS)/pgsqlms"
 	@chmod 0755 "$(DESTDIR)$(AGENTS)/pgsqlms"
+	@install -d "$(DESTDIR)$(MANUALS)"
+	@$(BUILD_PYTHON) -B docs/manpage.py "$(DESTDIR)$(LIBRARY)" \
+		> "$(DESTDIR)$(MANUALS)/ocf_heartbeat_pgsqlms.7"
+	@test -z "$(DOCS)" || { install -d "$(DESTDIR)$(DOCS)" && \
+		install -p -m 0644 README.md CHANGELOG.md LICENSE "$(DESTDIR)$(DOCS)"; }
 	@echo "installed $(VARIANT), OCF $(OCF), for $(PYTHON) under $(DESTDIR)/"
