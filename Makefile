@@ -45,6 +45,9 @@ check-values:
 	@case "$(DESTDIR)" in /*|"") ;; \
 	*) echo "DESTDIR must be an absolute path, not '$(DESTDIR)'" >&2; exit 1;; esac
 
+lint:
+	@tests/lint.sh
+
 install: check-values
 	@find paf -name '*.py' | while read -r file; do \
 		install -D -p -m 0644 "$$file" "$(DESTDIR)$(LIBRARY)/$$file" || exit 1; done

@@ -1,0 +1,27 @@
+#!/bin/sh
+# `make lint`: style, spelling, the Python that old distributions have, and the house rules.
+# The tools come from PyPI into .venv, once; LINT_TOOLS=FOLDER names a folder that has them.
+set -eu
+cd "$(dirname "$0")/.."
+
+tools=${LINT_TOOLS:-.venv/bin}
+if [ -z "${LINT_TOOLS:-}" ] && ! cmp -s tests/lint-requirements.txt .venv/lint-requirements.txt; then
+    /usr/bin/python3 -m venv .venv || {
+        echo "lint needs python3-venv (apt-get install python3-venv)" >&2; exit 1; }
+    .venv/bin/pip install --quiet -r tests/lint-requirements.txt
+    cp tests/lint-requirements.txt .venv/
+fi
+
+status=0
+step() {
+    echo "lint: $1"; shift
+    "$@" || status=1
+}
+# What runs on the nodes. Vermin exits 1 when something needs a newer Python than those named.
+agent="paf resource.d/pgsqlms docs/manpage.py"
+
+step "style and likely mistakes" "$tools/ruff" check --quiet --output-format concise .
+step "Python 2.6 and 3.4" "$tools/vermin" --quiet --no-tips --violations -t=2.6- -t=3.4- $agent
+step "spelling" "$tools/codespell" paf resource.d docs tests debian rpm ./*.md ./*.cfg Makefile
+step "house rules" "${PYTHON3:-python3}" tests/house_rules.py
+exit $status
