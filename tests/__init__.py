@@ -1,0 +1,1 @@
+"""PAF's tests, and the lab that they run in."""

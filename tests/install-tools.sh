@@ -1,0 +1,113 @@
+#!/bin/sh
+# Install with apt what the lab, the tests and the checks need, on a Debian 12 (root; git and nothing else is assumed).
+#
+#   tests/install-tools.sh [SET ...]        sets: lab unit lint (all of them without an argument)
+#
+# No service gets started or enabled, no database cluster is created; what apt was told before, it is told again afterwards.
+set -eu
+
+POLICY=/usr/sbin/policy-rc.d
+CREATE=/etc/postgresql-common/createcluster.conf
+DEFAULT_CREATE=/usr/share/postgresql-common/createcluster.conf
+KEEP=.before-paf
+SERVICES="corosync corosync-notifyd pacemaker pcsd postgresql"
+
+say() { echo "install-tools: $*"; }
+
+packages() {
+    case $1 in
+        lab) echo "make python3 python3-psycopg2 iproute2 nftables util-linux procps psmisc" \
+                  "corosync pacemaker pacemaker-cli-utils resource-agents pcs crmsh postgresql-15" ;;
+        unit) echo "make python3 python3-pytest python3-hypothesis python3-psycopg2 python3-lxml python3-venv" \
+                   "postgresql-15 pacemaker-cli-utils resource-agents pcs libxml2-utils xsltproc" ;;
+        lint) echo "make python3 python3-venv python3-pip shellcheck codespell" ;;
+        *) say "no set '$1': lab, unit or lint" >&2; exit 2 ;;
+    esac
+}
+
+missing() {
+    for package; do
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
+        [ "$status" = installed ] || echo "$package"
+    done
+}
+
+# Put a file of ours in place of one of the system's; a copy that is there already is an interrupted run's, and the right one
+guard() {
+    if [ ! -e "$1$KEEP" ] && [ ! -e "$1$KEEP-none" ]; then
+        mkdir -p "$(dirname "$1")"
+        if [ -e "$1" ]; then cp -p "$1" "$1$KEEP"; else : > "$1$KEEP-none"; fi
+    fi
+    printf '%s\n' "$2" > "$1"
+}
+
+restore() {
+    if [ -e "$1$KEEP" ]; then
+        mv "$1$KEEP" "$1"
+    elif [ -e "$1$KEEP-none" ]; then
+        rm -f "$1" "$1$KEEP-none"
+    fi
+}
+
+restore_all() {
+    restore "$POLICY"
+    none=no
+    [ ! -e "$CREATE$KEEP-none" ] || none=yes
+    restore "$CREATE"
+    # Had postgresql-common just been installed by hand, it would have brought its own file
+    if [ $none = yes ] && [ -e "$DEFAULT_CREATE" ]; then cp "$DEFAULT_CREATE" "$CREATE"; fi
+    rmdir "$(dirname "$CREATE")" 2>/dev/null || :
+}
+
+disable_new_services() {
+    command -v systemctl >/dev/null 2>&1 || return 0
+    for service in $SERVICES; do
+        case " $had " in
+            *" $service "*) ;;
+            *) systemctl disable --quiet "$service" >/dev/null 2>&1 || : ;;
+        esac
+    done
+}
+
+wanted=
+for set in "${@:-lab unit lint}"; do
+    for one in $set; do
+        list=$(packages "$one")
+        wanted="$wanted $list"
+    done
+done
+# shellcheck disable=SC2086
+wanted=$(printf '%s\n' $wanted | sort -u)
+# shellcheck disable=SC2086
+absent=$(missing $wanted)
+if [ -z "$absent" ]; then
+    say "all tools are there"
+    exit 0
+fi
+if [ "$(id -u)" != 0 ]; then
+    # shellcheck disable=SC2086
+    say "these packages are missing, and only root can install them:" $absent >&2
+    exit 1
+fi
+
+had=
+for service in $SERVICES; do
+    [ -n "$(missing "$service")" ] || had="$had $service"
+done
+trap restore_all EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+guard "$POLICY" '#!/bin/sh
+exit 101'
+chmod 755 "$POLICY"
+guard "$CREATE" "create_main_cluster = false"
+
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086
+say "installing with apt:" $absent
+apt-get update -q
+# shellcheck disable=SC2086
+apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 $absent
+disable_new_services
+say "done"

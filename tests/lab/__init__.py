@@ -1,0 +1,8 @@
+"""PAF's lab: real clusters in namespaces on one machine. See README.md beside this file."""
+
+from .lab import Lab, down_all, labs
+from .node import Node
+from .settings import Settings
+from .tools import LabError
+
+__all__ = ["Lab", "LabError", "Node", "Settings", "down_all", "labs"]

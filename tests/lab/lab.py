@@ -1,0 +1,224 @@
+"""A lab: a real cluster of N nodes on this machine."""
+
+import contextlib
+import fcntl
+import shutil
+import time
+from pathlib import Path
+
+from . import agents, network, power
+from .cib import CLONE, RESOURCE, VIP_RESOURCE
+from .gather import gather
+from .node import Node
+from .pacemaker_log import transitions
+from .settings import Settings, labs_folder
+from .settle import Settle
+from .template import Template
+from .tools import LabError
+from .traffic import Client, Sampler
+
+
+class Lab:
+    """A cluster: `with Lab("demo", agent="perl") as lab:` brings it up and takes it down again.
+
+    The arguments are those of Settings. `Lab.attach(name)` gives a lab that is up already.
+    """
+
+    def __init__(self, name="lab", nodes=3, agent="ours", **more):
+        self._use(Settings(name=name, count=nodes, agent=agent, **more))
+
+    @classmethod
+    def attach(cls, name):
+        """Return the lab of that name, which is up."""
+        lab = cls.__new__(cls)
+        lab._use(Settings.load(name))
+        return lab
+
+    def _use(self, settings):
+        self.settings = settings
+        self.name = settings.name
+        self.folder = settings.folder
+        self.nodes = {name: Node(settings, name) for name in settings.names}
+        self.network = network.Network(settings)
+
+    def __enter__(self):
+        self.up()
+        return self
+
+    def __exit__(self, *_):
+        self.down()
+
+    # life
+
+    def up(self, wait=True, timeout=90):
+        """Start the cluster, in place of what an earlier lab of this name left; wait until it has settled."""
+        with self._lock():
+            self._clear()
+            template = Template(self.settings).prepare()
+            self.settings.shared.mkdir(parents=True)
+            self.settings.save()
+            trees = {agent: agents.stage(self.settings, agent)
+                     for agent in {self.settings.agents.get(name, self.settings.agent) for name in self.nodes}}
+            for name, node in self.nodes.items():
+                node.disk.create(template, primary=name == self.settings.names[0])
+                node.disk.install_agent(trees[self.settings.agents.get(name, self.settings.agent)])
+            self.network.create()
+            power.launch(self.settings)
+        self.power_on()
+        if wait:
+            self.wait_settled(timeout)
+        return self
+
+    def down(self):
+        """Stop everything and remove every trace, however the lab was left."""
+        with self._lock():
+            self._clear()
+        (labs_folder() / f".{self.name}.lock").unlink(missing_ok=True)
+
+    def _clear(self):
+        mine = [path.name for path in sorted(network.NETNS.glob(f"paf.{self.name}.*"))]
+        network.kill_all(mine)
+        for name in mine:
+            network.delete(name)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+
+    @contextlib.contextmanager
+    def _lock(self):
+        labs_folder().mkdir(parents=True, exist_ok=True)
+        with open(labs_folder() / f".{self.name}.lock", "w", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as busy:
+                raise LabError(f"lab {self.name!r} is being started or stopped by another process") from busy
+            yield
+
+    # power and network
+
+    def power_on(self, *names):
+        """Switch nodes on (all without a name) that meet each other before the cluster starts."""
+        names = names or tuple(self.nodes)
+        on = sum(node.is_on for node in self.nodes.values())
+        missing = [name for name in names if not self.nodes[name].is_on]
+        for name in missing:
+            self.nodes[name].power_on(members=on + len(missing))
+
+    def power_off(self, *names):
+        """Cut the power of nodes (all without a name), one right after the other."""
+        for name in names or tuple(self.nodes):
+            self.nodes[name].power_off()
+
+    def cut(self, node, peer=None, one_way=False):
+        """Cut the network of a node: wholly, towards and from a peer, or only towards it."""
+        self.network.cut(node, peer, one_way)
+
+    def impair(self, node, latency=0, jitter=0, loss=0):
+        """Delay (ms) and drop (%) a node's traffic."""
+        self.network.impair(node, latency, jitter, loss)
+
+    def mend(self, node=None, peer=None):
+        """Mend the network, or what is cut at a node, or between two."""
+        self.network.mend(node, peer)
+
+    def fencings(self):
+        """Return the fencings so far: dictionaries with node, by, time, start, end (monotonic), ok."""
+        return power.fencings(self.settings)
+
+    # cluster
+
+    def status(self):
+        """Return the ClusterStatus of a node that has quorum, or of any that answers, or None."""
+        answers = []
+        for node in self.nodes.values():
+            answer = node.cluster_status()
+            if answer and answer.quorum and answer.dc:
+                return answer
+            answers += [answer] if answer else []
+        return answers[0] if answers else None
+
+    def any_node(self):
+        """Return a node that is in the part of the cluster that has quorum."""
+        for node in self.nodes.values():
+            answer = node.cluster_status()
+            if answer and answer.quorum:
+                return node
+        raise LabError(f"no node of lab {self.name!r} is in a cluster with quorum")
+
+    def crm_mon(self):
+        """Return the picture that crm_mon gives to people."""
+        return self.any_node().run(["crm_mon", "-1", "-r", "-A", "-f"], check=False).output
+
+    def primary(self):
+        """Return the name of the node that is promoted and takes writes, None if there is none."""
+        state = self.status()
+        promoted = state.promoted(RESOURCE) if state else []
+        for name in promoted:
+            if self.nodes[name].in_recovery() is False:
+                return name
+        return None
+
+    def standbys(self):
+        """Return the names of the nodes whose server is in recovery."""
+        return [name for name, node in self.nodes.items() if node.in_recovery()]
+
+    def vip_node(self):
+        """Return the name of the node where Pacemaker runs the VIP."""
+        state = self.status()
+        return next(iter(state.roles(VIP_RESOURCE)), None) if state else None
+
+    def move(self, target=None, wait=True, timeout=90):
+        """Move the primary (a switchover), then take away the constraint that the move leaves."""
+        node = self.any_node()
+        where = ["--node", target] if target else []
+        node.run(["crm_resource", "--move", "--resource", CLONE, "--promoted", *where])
+        try:
+            if wait:
+                self.wait_settled(timeout, primary=target)
+        finally:
+            self.any_node().run(["crm_resource", "--clear", "--resource", CLONE, "--promoted"], check=False)
+
+    def cleanup(self):
+        """Forget failures, so that Pacemaker tries again."""
+        self.any_node().run(["crm_resource", "--cleanup"])
+
+    def now(self):
+        """Return the nodes' clock: epoch seconds, as the times of transitions are."""
+        return time.time()
+
+    def transitions(self, since=0.0):
+        """Return what Pacemaker did, as Transitions; `since` (epoch seconds, see `now`) leaves out what came before."""
+        logs = {name: node.log() for name, node in self.nodes.items()}
+        return [item for item in transitions(logs, self.now()) if item.start >= since]
+
+    def gather(self, folder):
+        """Gather the logs of all nodes, and what they say now, in a folder."""
+        return gather(self, Path(folder))
+
+    def client(self, run="client"):
+        """Return the writing client of that name, running or not."""
+        return Client(self, run)
+
+    def sampler(self, run="sampler"):
+        """Return the sampler of that name, running or not."""
+        return Sampler(self, run)
+
+    def settle(self, **expected):
+        """Return a Settle: what is expected, and `missing()`, what is not reached yet."""
+        return Settle(self, **expected)
+
+    def wait_settled(self, timeout=60, **expected):
+        """Wait until the cluster is at rest and as expected; see Settle for what can be said."""
+        self.settle(**expected).wait(timeout)
+
+
+def labs():
+    """Return the names of the labs that have a folder or a network namespace here."""
+    found = {path.parent.name for path in labs_folder().glob("*/lab.json")}
+    found |= {path.name.split(".")[1] for path in network.NETNS.glob("paf.*.*")}
+    return sorted(found)
+
+
+def down_all():
+    """Take down every lab of this machine."""
+    for name in labs():
+        Lab(name).down()

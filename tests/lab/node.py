@@ -1,0 +1,194 @@
+"""One node of a lab: what can be asked of it and done to it."""
+
+import os
+import signal
+from pathlib import Path
+
+from . import agents, network, power, status
+from .disk import STAND_INS, Disk
+from .tools import LabError, run, wait_until, write_file
+
+FIELD, ROW = "\x1f", "\x1e"
+ROLES = ("postmaster", "walreceiver", "walsender", "startup", "checkpointer", "pacemakerd", "corosync")
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "cont": signal.SIGCONT, "term": signal.SIGTERM}
+
+
+class Node:
+    """A node, on or off."""
+
+    def __init__(self, settings, name):
+        self.settings = settings
+        self.name = name
+        self.address = settings.address(name)
+        self.disk = Disk(settings, name)
+        self.network = network.Network(settings)
+
+    def __repr__(self):
+        return f"<Node {self.name} of {self.settings.name}>"
+
+    # power
+
+    def power_on(self, **boot):
+        """Switch the node on: it boots, cluster and all."""
+        power.ask(self.settings, "on", self.name, boot=boot)
+
+    def power_off(self):
+        """Cut the node's power."""
+        power.ask(self.settings, "off", self.name)
+
+    def reboot(self):
+        """Cut the node's power and switch it on again."""
+        power.ask(self.settings, "reboot", self.name)
+
+    def fence_policy(self, policy):
+        """Say what a fencing of this node does: 'reboot' (as at the start), 'off', or 'fail'."""
+        power.ask(self.settings, "policy", self.name, policy=policy)
+
+    @property
+    def pid(self):
+        """The pid of the node's process 1, None while it is off."""
+        try:
+            pid = int((self.disk.folder / "pid").read_text(encoding="ascii"))
+            mine = os.stat(network.NETNS / self.settings.netns(self.name)).st_ino
+            return pid if os.stat(f"/proc/{pid}/ns/net").st_ino == mine else None
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+
+    @property
+    def is_on(self):
+        """True while the node has power."""
+        return self.pid is not None
+
+    # programs
+
+    def inside(self, argv, user=None):
+        """Return the command that runs `argv` in the node."""
+        pid = self.pid
+        if pid is None:
+            raise LabError(f"{self.name} is off")
+        switch = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
+        return ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", f"--wd=/proc/{pid}/cwd",
+                *switch, *argv]
+
+    def run(self, argv, *, check=True, timeout=60, user=None, text=None, env=None):
+        """Run a program in the node, return its Result."""
+        return run(self.inside(argv, user), check=check, timeout=timeout, text=text,
+                   env={"PATH": f"{STAND_INS}:/usr/sbin:/usr/bin:/sbin:/bin", **(env or {})})
+
+    def sql(self, query, *, timeout=10, database="postgres", check=True):
+        """Run a query on the node's server over its own socket; return the rows, as lists of strings."""
+        argv = [f"{self.settings.bindir}/psql", "-XAtq", "-F", FIELD, "-R", ROW, "-v", "ON_ERROR_STOP=1",
+                "-h", "/var/run/postgresql", "-d", database, "-c", query]
+        result = self.run(argv, user="postgres", timeout=timeout, check=check)
+        output = result.output.rstrip("\n")
+        return [row.split(FIELD) for row in output.split(ROW)] if output and result.ok else []
+
+    def value(self, query, **options):
+        """Run a query, return the first column of the first row, None if there is no row."""
+        rows = self.sql(query, **options)
+        return rows[0][0] if rows else None
+
+    def in_recovery(self):
+        """Return True for a standby, False for a primary, None when the server does not answer."""
+        if not self.is_on:
+            return None
+        try:
+            answer = self.value("select pg_is_in_recovery()", timeout=5)
+        except LabError:
+            return None
+        return answer == "t"
+
+    def cluster_status(self):
+        """Return what crm_mon says in this node as a ClusterStatus, None when it has no answer."""
+        if not self.is_on:
+            return None
+        try:
+            result = self.run(["crm_mon", "-1", "--output-as=xml", "-A", "-f", "-r"], check=False, timeout=10)
+        except LabError:
+            return None
+        return status.parse(result.output) if result.ok else None
+
+    # processes
+
+    def pids(self, role):
+        """Return the pids (the machine's numbers) of a role's processes in the node; see ROLES."""
+        return [pid for pid in network.pids(self.settings.netns(self.name)) if self._is(pid, role)]
+
+    def _is(self, pid, role):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            return False
+        if role == "postmaster":
+            return program == "postgres" and " -D" in command and not command.startswith("postgres:")
+        if role in ROLES[1:5]:
+            return program == "postgres" and command.startswith(f"postgres: {role}")
+        return program == role
+
+    def signal(self, what, target):
+        """Send 'kill', 'stop', 'cont', 'term' (or a number) to a role's processes or to one pid of the node."""
+        number = SIGNALS.get(what, what)
+        found = [self._outer_pid(int(target))] if str(target).isdigit() else self.pids(target)
+        if not found:
+            raise LabError(f"{self.name} runs no {target}")
+        for pid in found:
+            os.kill(pid, number)
+        return found
+
+    def _outer_pid(self, inner):
+        """Return the machine's number of a process that the node knows by another."""
+        for pid in network.pids(self.settings.netns(self.name)):
+            for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines():
+                if line.startswith("NSpid:") and line.split()[-1] == str(inner):
+                    return pid
+        raise LabError(f"{self.name} has no process {inner}")
+
+    def kill(self, target):
+        """kill -9."""
+        return self.signal("kill", target)
+
+    def freeze(self, target):
+        """SIGSTOP."""
+        return self.signal("stop", target)
+
+    def thaw(self, target):
+        """SIGCONT."""
+        return self.signal("cont", target)
+
+    # files
+
+    def log(self, path="/var/log/pacemaker/pacemaker.log"):
+        """Return the text of a file of the node, '' if there is none."""
+        found = self.disk.path(path)
+        return found.read_text(encoding="utf-8", errors="replace") if found.exists() else ""
+
+    def install(self, path, text, mode=0o755):
+        """Write a file into the node, on or off."""
+        if not self.is_on:
+            write_file(self.disk.path(path), text, mode)
+            return
+        self.run(["mkdir", "-p", os.path.dirname(path)])
+        self.run(["tee", path], text=text)
+        self.run(["chmod", f"{mode:o}", path])
+
+    def stand_in(self, program, text):
+        """Put a program first in the PATH that the node's Pacemaker, and so the agent, has."""
+        self.install(f"{STAND_INS}/{program}", text)
+
+    def set_agent(self, agent, variant="corosync2"):
+        """Replace the node's agent, also while it runs. See agents.stage for what can be named."""
+        tree = agents.stage(self.settings, agent, variant)
+        if not self.is_on:
+            self.disk.install_agent(tree)
+            return
+        old, new = self.disk.agent_files(), agents.files(tree)
+        self.run(["cp", "-a", f"/run/paf-lab/agents/{tree.name}/.", "/"])
+        gone = [f"/{name}" for name in old if name not in new]
+        if gone:
+            self.run(["rm", "-f", *gone])
+        self.disk.record_agent(tree)
+
+    def wait_booted(self, seconds=30):
+        """Wait until the node's Pacemaker answers."""
+        wait_until(self.cluster_status, seconds, f"Pacemaker of {self.name} to answer", step=0.1)

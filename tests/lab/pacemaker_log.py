@@ -1,0 +1,153 @@
+"""What Pacemaker did, read from its logs: transitions, and the actions in them with their times, results and reasons.
+
+The DC's controller says what it starts ("Initiating … operation"), each node's controller how it ended ("Result of …").
+"""
+
+import datetime
+import re
+from dataclasses import dataclass, field, replace
+
+_LINE = re.compile(r"(?P<time>\w{3} +\d+ [\d:.]+) (?P<host>\S+) +pacemaker-(?P<daemon>\w+) *\[\d+\] \((?P<function>[^)]*)\)\s+"
+                   r"(?P<level>\w+): (?P<text>.*)")
+_GRAPH = re.compile(r"Processing graph (\d+) ")
+_INITIATING = re.compile(r"Initiating (?P<operation>[\w-]+) operation (?P<key>\S+)(?: locally)? on (?P<node>\S+?)(?: \(.*\))?"
+                         r"(?: \||$)")
+_FENCING = re.compile(r"Requesting fencing \((?P<how>\w+)\) (?:of|targeting) node (?P<node>[^\s|]+)")
+_RESULT = re.compile(r"Result of (?P<operation>[\w-]+) operation for (?P<resource>\S+?)(?::\d+)? on (?P<node>\S+): "
+                     r"(?P<result>[^|(]*?)(?: \((?P<reason>.*?)\))?(?: \||$)")
+_KEY = re.compile(r"(?P<resource>.+?)(?::\d+)?_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|(?P<operation>[a-z-]+))_(?P<interval>\d+)$")
+_NOT_IN_TEXT = " | "
+OK = ("ok", "not running", "promoted")
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action. `start` and `end` are epoch seconds, None if the logs lack them.
+
+    `operation` is start, stop, promote, demote, monitor, notify, fence…; `notify` is e.g. 'pre-promote'.
+    """
+
+    resource: str
+    operation: str
+    node: str
+    start: float = None
+    end: float = None
+    result: str = ""
+    reason: str = ""
+    notify: str = ""
+    interval: int = 0
+
+    @property
+    def seconds(self):
+        """How long it took, None if that is not known."""
+        return None if self.start is None or self.end is None else round(self.end - self.start, 3)
+
+    @property
+    def label(self):
+        """'demote', 'notify pre-demote', 'monitor'…"""
+        return f"{self.operation} {self.notify}".strip()
+
+    def __str__(self):
+        took = "" if self.seconds is None else f" {self.seconds:.2f} s"
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{self.label} {self.resource} on {self.node}{took} {self.result or 'no result'}{reason}".replace("  ", " ")
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One transition of a DC."""
+
+    number: int
+    dc: str
+    start: float
+    actions: list = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Record:
+    moment: float
+    host: str
+    function: str
+    text: str
+
+
+def parse_time(text, now):
+    """Return epoch seconds of a log's 'Nov 23 14:33:33.647', which lacks the year: the last such moment before `now`."""
+    year = datetime.datetime.fromtimestamp(now).year
+    for candidate in (year, year - 1):
+        moment = datetime.datetime.strptime(f"{candidate} {text}", "%Y %b %d %H:%M:%S.%f").timestamp()
+        if moment <= now + 86400:
+            return moment
+    return moment
+
+
+def _records(logs, now):
+    found = []
+    for text in logs.values():
+        for line in text.splitlines():
+            if "pacemaker-controld" not in line:
+                continue
+            match = _LINE.match(line)
+            if match:
+                found.append(_Record(parse_time(match["time"], now), match["host"], match["function"], match["text"]))
+    return sorted(found, key=lambda record: record.moment)
+
+
+def _started(record):
+    """Return the Action that a line of the DC starts, None for any other line."""
+    fencing = _FENCING.search(record.text)
+    if fencing:
+        return Action("", "fence", fencing["node"], record.moment, result="requested", notify="")
+    match = _INITIATING.search(record.text)
+    key = _KEY.match(match["key"]) if match else None
+    if not key:
+        return None
+    notify = f"{key['when']}-{key['what']}" if key["when"] else ""
+    return Action(key["resource"], match["operation"], match["node"], record.moment, notify=notify,
+                  interval=int(key["interval"]))
+
+
+def _ended(record):
+    """Return (match key, result, reason) of a result line, None for any other line."""
+    match = _RESULT.search(record.text)
+    if not match:
+        return None
+    operation = "monitor" if match["operation"] == "probe" else match["operation"]
+    key = (match["resource"], operation, match["node"])
+    return key, match["result"].strip(), (match["reason"] or "").split(_NOT_IN_TEXT)[0]
+
+
+def transitions(logs, now):
+    """Return the Transitions in the nodes' pacemaker.log texts ({node: text}), oldest first.
+
+    `now` (epoch seconds) tells the year. Results that no initiated action in the logs explains are left out.
+    """
+    found, pending = [], {}
+    for record in _records(logs, now):
+        graph = _GRAPH.search(record.text)
+        if graph:
+            found.append(Transition(int(graph[1]), record.host, record.moment))
+            continue
+        action, ended = _started(record), _ended(record)
+        if action:
+            if not found:
+                found.append(Transition(-1, record.host, record.moment))
+            found[-1].actions.append(action)
+            pending.setdefault((action.resource, action.operation, action.node), []).append(
+                (found[-1].actions, len(found[-1].actions) - 1))
+        elif ended and pending.get(ended[0]):
+            actions, index = pending[ended[0]].pop(0)
+            actions[index] = replace(actions[index], end=record.moment, result=ended[1], reason=ended[2])
+    return found
+
+
+def actions(found, resource="pgsqld", notify=False, monitor=False):
+    """Return the actions of Transitions in order: by default what changes pgsqld's state, and fencings."""
+    return [action for transition in found for action in transition.actions
+            if (not resource or action.resource in (resource, ""))
+            and (notify or action.operation != "notify") and (monitor or action.operation != "monitor")]
+
+
+def steps(found, **which):
+    """Return the actions as short words in order: ['demote srv1', 'stop srv1', …]."""
+    return [f"{action.label} {action.node}" for action in actions(found, **which)]

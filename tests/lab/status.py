@@ -1,0 +1,91 @@
+"""The cluster's state as one value, read from crm_mon's XML."""
+
+from dataclasses import dataclass, field
+from xml.etree import ElementTree
+
+PROMOTED = ("Promoted", "Master")
+RUNNING = ("Started", "Promoted", "Unpromoted", "Master", "Slave")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of a resource, where it is active."""
+
+    resource: str
+    node: str
+    role: str
+    failed: bool = False
+    pending: str = ""
+
+    @property
+    def promoted(self):
+        """True for the primary, whatever this Pacemaker calls the role."""
+        return self.role in PROMOTED
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed action, with the reason that the agent gave."""
+
+    node: str
+    operation: str
+    status: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """What crm_mon shows."""
+
+    dc: str
+    quorum: bool
+    nodes: dict
+    instances: list
+    attributes: dict
+    failures: list = field(default_factory=list)
+
+    @property
+    def online(self):
+        """Names of the nodes that are full members."""
+        return [name for name, state in self.nodes.items() if state == "online"]
+
+    def roles(self, resource):
+        """Return {node: role} of a resource."""
+        return {instance.node: instance.role for instance in self.instances if instance.resource == resource}
+
+    def promoted(self, resource):
+        """Return the nodes where a resource is promoted."""
+        return [item.node for item in self.instances if item.resource == resource and item.promoted]
+
+
+def _node_state(node):
+    if node.get("unclean") == "true":
+        return "unclean"
+    if node.get("online") != "true":
+        return "offline"
+    for state in ("pending", "standby", "maintenance"):
+        if node.get(state) == "true":
+            return state
+    return "online"
+
+
+def parse(text):
+    """Return the ClusterStatus in the output of `crm_mon -1 --output-as=xml -A -f`."""
+    root = ElementTree.fromstring(text)
+    dc = root.find("summary/current_dc")
+    instances = []
+    for resource in root.iter("resource"):
+        for node in resource.findall("node"):
+            instances.append(Instance(resource.get("id").split(":")[0], node.get("name"), resource.get("role"),
+                                      resource.get("failed") == "true", resource.get("pending", "")))
+    attributes = {node.get("name"): {item.get("name"): item.get("value") for item in node.findall("attribute")}
+                  for node in root.findall("node_attributes/node")}
+    failures = [Failure(item.get("node"), item.get("op_key", ""), item.get("status", ""), item.get("exitstatus", ""),
+                        item.get("exitreason", "")) for item in root.findall("failures/failure")]
+    return ClusterStatus(
+        dc=dc.get("name", "") if dc is not None else "",
+        quorum=dc is not None and dc.get("with_quorum") == "true",
+        nodes={node.get("name"): _node_state(node) for node in root.findall("nodes/node")},
+        instances=instances, attributes=attributes, failures=failures,
+    )

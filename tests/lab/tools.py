@@ -1,0 +1,98 @@
+"""What every module of the lab needs: programs, deadlines, waiting."""
+
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+
+# The lab's own helpers and the nodes' programs are the distribution's, whatever python runs the lab itself
+PYTHON = "/usr/bin/python3"
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/root",
+    "TERM": "dumb",
+}
+
+
+class LabError(Exception):
+    """The lab could not do what was asked; the text says what and why."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a program answered."""
+
+    argv: tuple
+    status: int
+    output: str
+    error: str
+
+    @property
+    def ok(self):
+        """True when the program succeeded."""
+        return self.status == 0
+
+    def __str__(self):
+        text = " ".join(self.argv)
+        return f"{text!r} exited {self.status}: {(self.error or self.output).strip()}"
+
+
+class Deadline:
+    """A point in time that waits are bounded by."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self):
+        """Return the seconds left, never less than 0."""
+        return max(0.0, self._end - time.monotonic())
+
+    def passed(self):
+        """Return True once no time is left."""
+        return self.left() <= 0
+
+
+def run(argv, *, check=True, timeout=60, text=None, user=None, env=None, cwd=None):
+    """Run a program and return its Result; LabError if it fails and `check` is set, or is too slow."""
+    options = {}
+    if user:
+        options = {"user": user, "group": user, "extra_groups": []}
+    argv = tuple(str(word) for word in argv)
+    try:
+        done = subprocess.run(
+            argv, input=text, stdin=None if text else subprocess.DEVNULL, capture_output=True, encoding="utf-8",
+            errors="replace", timeout=timeout, env={**ENVIRONMENT, **(env or {})}, cwd=cwd, check=False, **options,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise LabError(f"{' '.join(argv)!r} took more than {timeout:g} s") from late
+    except OSError as error:
+        raise LabError(f"{argv[0]} can't be run: {error}") from error
+    result = Result(argv, done.returncode, done.stdout, done.stderr)
+    if check and not result.ok:
+        raise LabError(str(result))
+    return result
+
+
+def wait_until(condition, seconds, what, step=0.05):
+    """Call `condition` until it returns something true, and return that; LabError after `seconds`."""
+    deadline = seconds if isinstance(seconds, Deadline) else Deadline(seconds)
+    while True:
+        value = condition()
+        if value:
+            return value
+        if deadline.passed():
+            raise LabError(f"after {deadline.seconds:g} s still waiting for: {what}")
+        time.sleep(min(step, deadline.left() + 0.001))
+
+
+def write_file(path, text, mode=0o644, owner=None):
+    """Write a text file (and the folders above it), atomically, with its mode and owner."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text, encoding="utf-8")
+    os.chmod(fresh, mode)
+    if owner:
+        os.chown(fresh, *owner)
+    os.replace(fresh, path)
