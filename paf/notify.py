@@ -21,7 +21,7 @@ RECOVERY_OF_PRIMARY = "recovery of the primary"
 RECOVERY_OF_STANDBY = "recovery of a standby"
 SWITCHOVER = "switchover"
 FAILOVER = "failover"
-FIRST_START = "first start"
+FIRST_START = "start of the cluster"
 
 
 def read(environment):
@@ -106,9 +106,7 @@ def transition(notification):
     if is_switchover(notification):
         return SWITCHOVER
     if candidate(notification) is not None:
-        # nobody runs yet, or all are just started: there was no primary to fail
-        running = set(nodes(notification.active)) - set(nodes(notification.start))
-        return FAILOVER if running else FIRST_START
+        return FAILOVER if notification.promoted else FIRST_START
     if any(is_recovery_of_standby(notification, node) for node in nodes(notification.unpromoted)):
         return RECOVERY_OF_STANDBY
     return None

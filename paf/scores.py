@@ -39,6 +39,8 @@ def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=Fa
     for node in known - set([me]):
         if not (just_promoted and node in online):
             scores[node] = NOT_CONNECTED
+        elif current.get(node, 0) > BEST:    # the old primary
+            scores[node] = election.LOSER_SCORE
     for name, replica in best.items():
         if not _is_ready(replica):
             scores[name] = NOT_READY

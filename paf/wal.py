@@ -44,6 +44,12 @@ def from_wire(value):
     return Position(int(timeline), int(lsn))
 
 
+def segment_name(timeline, lsn, size):
+    """Return the name of the WAL segment of `timeline` that holds `lsn`; size: bytes of each."""
+    number, per_file = lsn // size, 0x100000000 // size
+    return "{0:08X}{1:08X}{2:08X}".format(timeline, number // per_file, number % per_file)
+
+
 def segment_timeline(name):
     """Return the timeline (int) of a WAL segment's file name; None for other files."""
     if len(name) != 24 or name.strip("0123456789ABCDEF"):

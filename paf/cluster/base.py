@@ -102,8 +102,13 @@ class Cluster(object):
 
 
 def _environment():
-    """Pacemaker's programs need its settings, and are kept from anything about PostgreSQL."""
-    return dict((name, value) for name, value in os.environ.items() if not name.startswith("PG"))
+    """Pacemaker's programs need its settings, but not what it tells agents.
+
+    With OCF_RESKEY_CRM_meta_on_node there, attrd_updater of 2.1.5 answers for this node only,
+    whatever node its options name.
+    """
+    return dict((name, value) for name, value in os.environ.items()
+                if not name.startswith("OCF_") and not name.startswith("PG"))
 
 
 def _find(name):

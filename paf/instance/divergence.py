@@ -35,16 +35,17 @@ def find(instance, deadline):
         return Divergence("diverged: timeline {0} is not in the history of the primary's "
                           "timeline {1}; {2}".format(
                               position.timeline, primary.timeline, _ADVICE), None, None)
-    return _past_the_fork(instance, position, relation.fork, primary.timeline, deadline)
+    return _past_the_fork(instance, control, relation.fork, primary.timeline, deadline)
 
 
-def _past_the_fork(instance, position, fork, timeline, deadline):
+def _past_the_fork(instance, control, fork, timeline, deadline):
     """Compare the end of the local WAL with the LSN at which the primary left its timeline."""
-    past = position.lsn > fork or waldump.has_record_at(
-        instance, position.timeline, fork, deadline)
-    if not past:
+    position = controldata.lower_bound(control)
+    fork_here = wal.Position(position.timeline, fork)
+    size = control.segment_size
+    if position.lsn <= fork and not waldump.has_record_at(instance, fork_here, size, deadline):
         return None
-    end = max(position.lsn, waldump.end(instance, position.timeline, fork, deadline))
+    end = max(position.lsn, waldump.end(instance, fork_here, size, deadline))
     return Divergence(
         "diverged: {0} bytes of WAL after {1}, where timeline {2} began, exist only here; "
         "{3}".format(end - fork, wal.format_lsn(fork), timeline, _ADVICE), fork, end - fork)

@@ -9,6 +9,7 @@ from paf.instance import controldata, postmaster, sql
 from paf.ocf import OcfError
 
 _PLAIN = re.compile(r"^[A-Za-z0-9_@%+=:,./-]+$")
+_LAST_TO_LEAVE = 0.5    # seconds
 _PG_CTL_MARGIN = 1.0    # seconds that pg_ctl's own limit stands before the action's
 
 
@@ -57,6 +58,8 @@ def stop(instance, deadline, log):
         # pg_ctl stop -m fast does the same; see "Shutting Down the Server" in the manual
         postmaster.send(pid, signal.SIGINT)
         _wait_for_end(instance, pid, deadline, log)
+    # the logging collector ends last, when nobody is left to write to it
+    deadline.within(_LAST_TO_LEAVE).wait_for(lambda: not postmaster.processes(instance))
     left = postmaster.processes(instance)
     if left:
         log.warning("the postmaster is gone, ending what it left: {0}".format(

@@ -1,5 +1,6 @@
 """What stands in the WAL files, read with pg_waldump (pg_xlogdump before PostgreSQL 10)."""
 
+import os
 import re
 
 from paf import instance as local
@@ -13,9 +14,17 @@ _SHUTDOWN = re.compile(r"^(?:CHECKPOINT_SHUTDOWN|checkpoint:) .*shutdown")
 _TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
 
 
-def _dump(instance, deadline, timeline, start, end=None, limit=None, manager=None):
-    argv = [local.program(instance, settings.wal_dump(instance)),
-            "-p", local.wal_folder(instance), "-t", str(timeline), "-s", wal.format_lsn(start)]
+def _dump(instance, deadline, position, size, end=None, limit=None, manager=None):
+    """Run the program from a Position on; None where the segment to begin with is not there.
+
+    Asked for a file that does not exist, pg_waldump waits five seconds for it to come.
+    """
+    folder = local.wal_folder(instance)
+    name = wal.segment_name(position.timeline, position.lsn, size)
+    if not os.path.exists(os.path.join(folder, name)):
+        return None
+    argv = [local.program(instance, settings.wal_dump(instance)), "-p", folder,
+            "-t", str(position.timeline), "-s", wal.format_lsn(position.lsn)]
     if end is not None:
         argv += ["-e", wal.format_lsn(end)]
     if limit is not None:
@@ -28,21 +37,23 @@ def _dump(instance, deadline, timeline, start, end=None, limit=None, manager=Non
     return result
 
 
-def records(output):
-    """Return the (LSN, description) pairs in pg_waldump's output."""
+def records(result):
+    """Return the (LSN, description) pairs that pg_waldump printed; none for no Result."""
+    output = result.out if result else ""
     return [(wal.parse_lsn(lsn), text) for lsn, text in _RECORD.findall(output)]
 
 
-def ends_with_shutdown(instance, position, segment_size, deadline):
+def ends_with_shutdown(instance, position, size, deadline):
     """Tell whether the last WAL record before a Position is a primary's shutdown checkpoint.
 
-    position: where this standby is; segment_size: bytes. Raises OcfError when the WAL cannot be
-    read, which is not the same as its not being there.
+    position: where this standby is; size: bytes of a segment. Raises OcfError when the WAL
+    cannot be read, which is not the same as its not being there.
     """
-    last = _last_xlog_record(instance, position, segment_size, deadline)
+    last = _last_xlog_record(instance, position, size, deadline)
     if last is None or not _SHUTDOWN.match(last[1]):
         return False
-    after = records(_dump(instance, deadline, position.timeline, last[0], limit=2).out)
+    at = wal.Position(position.timeline, last[0])
+    after = records(_dump(instance, deadline, at, size, limit=2))
     if not after:
         raise OcfError("cannot read the WAL at {0}".format(wal.format_lsn(last[0])))
     return len(after) == 1
@@ -51,29 +62,28 @@ def ends_with_shutdown(instance, position, segment_size, deadline):
 def _last_xlog_record(instance, position, size, deadline):
     """Return the last record of the XLOG manager before a Position; None without one.
 
-    The segment before may be gone, or of another timeline; then the position's own must do.
+    It is looked for in this segment and the one before, which may be gone, or of another
+    timeline; then the position's own must do.
     """
     segment = position.lsn // size
-    for start in (segment - 1, segment):
-        if start < 1:
-            continue
-        found = records(_dump(instance, deadline, position.timeline, start * size,
-                              position.lsn, manager="XLOG").out)
+    for number in (segment - 1, segment):
+        start = wal.Position(position.timeline, number * size)
+        found = records(_dump(instance, deadline, start, size, position.lsn, manager="XLOG"))
         if found:
             return found[-1]
     return None
 
 
-def has_record_at(instance, timeline, lsn, deadline):
-    """Tell whether the local WAL of `timeline` goes on at `lsn` (int). Raises OcfError."""
-    return bool(records(_dump(instance, deadline, timeline, lsn, limit=1).out))
+def has_record_at(instance, position, size, deadline):
+    """Tell whether the local WAL goes on at a Position; size: of a segment. Raises OcfError."""
+    return bool(records(_dump(instance, deadline, position, size, limit=1)))
 
 
-def end(instance, timeline, start, deadline):
-    """Return where the local WAL of `timeline` ends (LSN, int), read from `start` on."""
-    result = _dump(instance, deadline, timeline, start)
-    complaint = _END.findall(result.err)
+def end(instance, start, size, deadline):
+    """Return where the local WAL ends (LSN, int), read from the Position `start` on."""
+    result = _dump(instance, deadline, start, size)
+    complaint = _END.findall(result.err) if result else []
     if complaint:    # "error in WAL record at X: invalid record length at Y": it ends at Y
-        return max(start, wal.parse_lsn(complaint[-1]))
-    found = records(result.out)
-    return found[-1][0] if found else start
+        return max(start.lsn, wal.parse_lsn(complaint[-1]))
+    found = records(result)
+    return found[-1][0] if found else start.lsn
