@@ -8,8 +8,9 @@ Two attributes on each node, both under the resource's name:
     lsn_location   TL#LSN         the position, as the agents since 2.2 understand it
     ballot         ROUND:TL#LSN   the same, for one round of one candidate
 
-The candidate opens a round with a number nobody had before; the others repeat it. So a value
-that was left over by an earlier, aborted round is never counted. A node whose ballot never
+The candidate opens a round with a number nobody had before, which also tells who opened it; the
+others repeat it. So a value that was left over by an earlier, aborted round is never counted, nor
+is a candidate's old ballot for somebody else taken for its own round. A node whose ballot never
 existed runs an agent that knows no rounds, and its lsn_location counts.
 """
 
@@ -49,9 +50,9 @@ class Corosync2(Cluster):
 
     def open_round(self, position, recovered, deadline):
         """Open a round, as its candidate. recovered: it needs no votes; `promote` is told so."""
-        number = binascii.hexlify(os.urandom(6)).decode("ascii")
+        number = _stamp(self.node(deadline)) + binascii.hexlify(os.urandom(6)).decode("ascii")
         if recovered:
-            number = "{0}-{1}".format(_RECOVERED, number)
+            number = "{0}-{1}".format(number, _RECOVERED)
         self._set("ballot", "{0}:{1}".format(number, wal.to_wire(position)), deadline)
 
     def close_round(self, deadline):
@@ -61,19 +62,23 @@ class Corosync2(Cluster):
     def answer(self, candidate, position, deadline):
         """Repeat the candidate's round with this node's position; wait for it to be opened.
 
-        A round that was answered already is an old one. Returns False if none was opened in
-        time, and at once if the candidate knows no rounds.
+        A round that was answered already is an old one; if no other is opened, that old vote is
+        withdrawn. Returns False if none was opened in time, and at once if the candidate knows no
+        rounds.
         """
         def opened():
             values = self._values("ballot", deadline)
             seen["known"] = bool(values.get(candidate))
-            number = _round(values.get(candidate, ""))
-            if _round(values.get(self.node(deadline), "")) != number:
+            number = _round(values.get(candidate, ""), candidate)
+            seen["old"] = _round(values.get(self.node(deadline), ""))
+            if seen["old"] != number:
                 seen["number"] = number
             return seen.get("number") or not seen["known"]
         seen = {}
         deadline.wait_for(opened)
         if not seen.get("number"):
+            if seen["old"]:
+                self._set("ballot", "{0}:".format(_NO_ROUND), deadline)
             return False
         self._set("ballot", "{0}:{1}".format(seen["number"], wal.to_wire(position)), deadline)
         return True
@@ -81,16 +86,17 @@ class Corosync2(Cluster):
     def round_state(self, deadline):
         """Return what `promote` finds of the round this node opened: one of base's ROUND_..."""
         own = self._values("ballot", deadline).get(self.node(deadline), "")
-        if own.startswith(_RECOVERED + "-"):
-            return ROUND_RECOVERED
         if own.startswith(_REFUSED + ":"):
             return ROUND_REFUSED
-        return ROUND_OPEN if _round(own) else ROUND_NONE
+        number = _round(own, self.node(deadline))
+        if number.endswith("-" + _RECOVERED):
+            return ROUND_RECOVERED
+        return ROUND_OPEN if number else ROUND_NONE
 
     def positions(self, deadline):
         """Return the Positions (dict of node to wal.Position) told in the round of this node."""
         ballots = self._values("ballot", deadline)
-        number = _round(ballots.get(self.node(deadline), ""))
+        number = _round(ballots.get(self.node(deadline), ""), self.node(deadline))
         told = {}
         for node, ballot in ballots.items():
             if number and _round(ballot) == number:
@@ -132,7 +138,15 @@ class Corosync2(Cluster):
         return dict(_VALUE.findall(result.out))
 
 
-def _round(ballot):
-    """Return the round that a ballot speaks for; "" when it speaks for none."""
+def _round(ballot, opener=None):
+    """Return the round that a ballot speaks for; "" for none, or if it is not the opener's own."""
     number, _, position = ballot.partition(":")
-    return number if position else ""
+    if not position or (opener and not number.startswith(_stamp(opener))):
+        return ""
+    return number
+
+
+def _stamp(node):
+    """Return eight characters that stand for a node's name, whatever characters that has."""
+    name = node if isinstance(node, bytes) else node.encode("utf-8", "surrogateescape")
+    return "{0:08x}".format(binascii.crc32(name) & 0xffffffff)
