@@ -54,6 +54,14 @@ class FailedPromoted(OcfError):
     code = FAILED_PROMOTED
 
 
+def is_number(text):
+    """Tell whether `text` is plain digits, and no more than a 64-bit number has.
+
+    str.isdigit also takes superscripts and other scripts' digits, which int() may refuse.
+    """
+    return 0 < len(text) <= 20 and not text.strip("0123456789")
+
+
 class Environment(object):
     """The agent's environment, read in one place.
 
@@ -85,7 +93,7 @@ class Environment(object):
         """The DC's CRM feature set as a tuple of ints, () in a run outside of Pacemaker."""
         text = self.variables.get("OCF_RESKEY_crm_feature_set", "")
         parts = text.split(".")
-        if not all(part.isdigit() for part in parts):
+        if not all(is_number(part) for part in parts):
             return ()
         return tuple(int(part) for part in parts)
 
@@ -93,7 +101,7 @@ class Environment(object):
     def timeout(self):
         """The operation's timeout in seconds, None outside of Pacemaker."""
         text = self.meta("timeout")
-        return int(text) / 1000.0 if text.isdigit() and int(text) else None
+        return int(text) / 1000.0 if is_number(text) and int(text) else None
 
     @property
     def is_probe(self):
@@ -104,4 +112,4 @@ class Environment(object):
     def check_level(self):
         """OCF_CHECK_LEVEL, 0 when absent or not a number."""
         text = self.variables.get("OCF_CHECK_LEVEL", "")
-        return int(text) if text.isdigit() else 0
+        return int(text) if is_number(text) else 0

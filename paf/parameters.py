@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from paf import variant
-from paf.ocf import BadConfiguration
+from paf.ocf import BadConfiguration, is_number
 
 #: One parameter. default: str, a text about another parameter when it starts with "@";
 #: group: the unique-group of OCF 1.1, "" for none; reloadable: whether Pacemaker may change
@@ -81,7 +81,7 @@ def read(environment):
 
 
 def _number(text):
-    return int(text) if text.isdigit() else text
+    return int(text) if is_number(text) else text
 
 
 def problems(parameters):

@@ -5,6 +5,8 @@ Source: PostgreSQL manual, "WAL Internals"; pg_lsn type.
 
 from collections import namedtuple
 
+from paf.ocf import is_number
+
 #: Where an instance is: timeline (int) and LSN (int, bytes from 0/0). Compares as the election
 #: does: the timeline first.
 Position = namedtuple("Position", "timeline lsn")
@@ -39,7 +41,7 @@ def to_wire(position):
 def from_wire(value):
     """Return the Position written as "TL#LSN"; None for anything else."""
     timeline, mark, lsn = value.partition("#")
-    if not mark or not timeline.isdigit() or not lsn.isdigit():
+    if not mark or not is_number(timeline) or not is_number(lsn):
         return None
     return Position(int(timeline), int(lsn))
 

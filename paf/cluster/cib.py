@@ -7,7 +7,7 @@ words before.
 from collections import namedtuple
 from xml.parsers import expat
 
-from paf.ocf import OcfError
+from paf.ocf import OcfError, is_number
 
 #: online: nodes (sorted list) of this partition; scores: dict of node to promotion score (int);
 #: transient: dict of node to its value (str) of the attribute asked for.
@@ -32,7 +32,7 @@ def score(text):
     text = text.strip()
     number = text.lstrip("+-")
     value = _INFINITY if number.upper() == "INFINITY" else None
-    if value is None and number.isdigit():
+    if value is None and is_number(number):
         value = min(int(number), _INFINITY)
     if value is None:
         return None

@@ -7,7 +7,7 @@ import os
 from collections import namedtuple
 
 from paf import runner
-from paf.ocf import BadParameter, NotUsable
+from paf.ocf import BadParameter, NotUsable, is_number
 
 OLDEST = 90300
 
@@ -52,7 +52,7 @@ def version(instance):
         raise NotUsable("cannot read {0}: {1}".format(
             name, getattr(error, "strerror", None) or error))
     parts = text.split(".")
-    if not 1 <= len(parts) <= 2 or not all(part.isdigit() for part in parts):
+    if not 1 <= len(parts) <= 2 or not all(is_number(part) for part in parts):
         raise NotUsable("{0} holds no PostgreSQL version".format(name))
     numbers = [int(part) for part in parts] + [0]
     number = numbers[0] * 10000 + (numbers[1] * 100 if numbers[0] < 10 else 0)

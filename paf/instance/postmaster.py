@@ -10,6 +10,7 @@ import signal
 from collections import namedtuple
 
 from paf import instance as local
+from paf.ocf import is_number
 
 #: A living postmaster: pid, port (int, None when the file does not tell yet).
 Postmaster = namedtuple("Postmaster", "pid port")
@@ -68,9 +69,8 @@ def _all_pids():
 
 
 def _number(lines, index):
-    if len(lines) > index and lines[index].strip().lstrip("-").isdigit():
-        return abs(int(lines[index]))    # negative: single-user mode
-    return None
+    text = lines[index].strip().lstrip("-") if len(lines) > index else ""
+    return int(text) if is_number(text) else None    # negative: single-user mode
 
 
 def is_alive(instance, pid):

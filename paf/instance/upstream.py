@@ -11,6 +11,7 @@ from paf import history
 from paf import instance as local
 from paf import runner
 from paf.instance import sql
+from paf.ocf import is_number
 
 #: The acting primary: timeline (int), switches (list of history.Switch), system_identifier.
 Upstream = namedtuple("Upstream", "timeline switches system_identifier")
@@ -29,7 +30,7 @@ def ask(instance, conninfo, deadline):
     if not conninfo:
         return None
     system = _question(instance, conninfo, "IDENTIFY_SYSTEM", deadline)
-    if not system or len(system[0]) < 2 or not system[0][1].isdigit():
+    if not system or len(system[0]) < 2 or not is_number(system[0][1]):
         return None
     timeline = int(system[0][1])
     switches = []
