@@ -24,13 +24,13 @@ DOCS    ?= /usr/share/doc/resource-agents-paf
 
 # Runs the generator of the manual page; PYTHON is the nodes' and may be absent where we build.
 BUILD_PYTHON ?= $(firstword $(shell for name in python3 python /usr/libexec/platform-python python2; \
-	do command -v $$name; done 2>/dev/null))
+	do command -v $$name; done; :))
 
 # -I: no PYTHON* variables, no user site; -S: a broken .pth file cannot stop a monitor; -B: no
 # bytecode is written by root at run time. Python 2 has no -I.
 FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-ESsB,-ISB)
 
-.PHONY: all demo check check-fast lint install check-values clean
+.PHONY: all demo check check-fast lint install check-values package-values deb rpm clean
 
 all:
 	@sed -n '3,11s/^# *//p' Makefile
@@ -40,15 +40,31 @@ check-values:
 	*) echo "VARIANT must be corosync1 or corosync2, not '$(VARIANT)'" >&2; exit 1;; esac
 	@case "$(OCF)" in 1.0|1.1) ;; \
 	*) echo "OCF must be 1.0 or 1.1, not '$(OCF)'" >&2; exit 1;; esac
-	@case "$(PYTHON)" in /*) ;; \
-	*) echo "PYTHON must be the absolute path of an interpreter, not '$(PYTHON)'" >&2; exit 1;; esac
-	@case "$(DESTDIR)" in /*|"") ;; \
-	*) echo "DESTDIR must be an absolute path, not '$(DESTDIR)'" >&2; exit 1;; esac
+	@case "$(PYTHON)" in *[!A-Za-z0-9._/+-]*) false;; /*/python*|/*/platform-python*) ;; *) false;; esac \
+	|| { echo "PYTHON must be the absolute path of a Python, not '$(PYTHON)'" >&2; exit 1; }
+	@case "$(DESTDIR)" in *[!A-Za-z0-9._/+:=@~-]*) false;; /*|"") ;; *) false;; esac \
+	|| { echo "DESTDIR must be an absolute path without spaces, not '$(DESTDIR)'" >&2; exit 1; }
+	@case "$(RHEL)" in ""|6|7|8|9|10) ;; \
+	*) echo "RHEL must be 6, 7, 8, 9 or 10, not '$(RHEL)'" >&2; exit 1;; esac
 
 lint:
 	@tests/lint.sh
 
+# A package has the interpreter and the place of its distribution.
+package-values: check-values
+	@case "$(origin PYTHON) $(origin DESTDIR)" in *command*|*environment*) \
+	echo "PYTHON and DESTDIR are for make install; a package has its distribution's" >&2; exit 1;; esac
+
+deb: package-values
+	@tools/build-deb.sh $(VARIANT)
+
+# without VARIANT the distribution decides
+rpm: package-values
+	@tools/build-rpm.sh "$(if $(filter file,$(origin VARIANT)),,$(VARIANT))" "$(RHEL)"
+
 install: check-values
+	@test -n "$(BUILD_PYTHON)" || { echo "found no Python to make the manual page with: set BUILD_PYTHON \
+	to one" >&2; exit 1; }
 	@find paf -name '*.py' | while read -r file; do \
 		install -D -p -m 0644 "$$file" "$(DESTDIR)$(LIBRARY)/$$file" || exit 1; done
 	@sed -e 's|^NAME = "[^"]*"|NAME = "$(VARIANT)"|' -e 's|^OCF = "[^"]*"|OCF = "$(OCF)"|' \
@@ -59,7 +75,7 @@ install: check-values
 		resource.d/pgsqlms > "$(DESTDIR)$(AGENTS)/pgsqlms"
 	@chmod 0755 "$(DESTDIR)$(AGENTS)/pgsqlms"
 	@install -d "$(DESTDIR)$(MANUALS)"
-	@$(BUILD_PYTHON) -B docs/manpage.py "$(DESTDIR)$(LIBRARY)" \
+	@"$(BUILD_PYTHON)" -B docs/manpage.py "$(DESTDIR)$(LIBRARY)" \
 		> "$(DESTDIR)$(MANUALS)/ocf_heartbeat_pgsqlms.7"
 	@test -z "$(DOCS)" || { install -d "$(DESTDIR)$(DOCS)" && \
 		install -p -m 0644 README.md CHANGELOG.md LICENSE "$(DESTDIR)$(DOCS)"; }

@@ -1,0 +1,31 @@
+#!/bin/sh
+# build-deb.sh VARIANT: build the Debian package and its source package in a temporary copy, put
+# them into dist/VARIANT/ and name the package.
+set -eu
+tools=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$tools")
+variant=$1
+# A python3 of the builder's own (pyenv...) has nothing to do with the package.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+
+command -v dpkg-buildpackage > /dev/null || {
+    echo "make deb needs dpkg-dev and debhelper (apt-get install dpkg-dev debhelper)" >&2; exit 1; }
+
+version=$(dpkg-parsechangelog -l"$root/debian/changelog" -SVersion)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+source=$work/resource-agents-paf-${version%-*}
+"$tools/copy-source.sh" "$source"
+SOURCE_DATE_EPOCH=$(dpkg-parsechangelog -l"$root/debian/changelog" -STimestamp)
+export SOURCE_DATE_EPOCH
+tar --create --gzip --directory "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" \
+    --owner=0 --group=0 --numeric-owner --exclude="$(basename "$source")/debian" \
+    --file "$work/resource-agents-paf_${version%-*}.orig.tar.gz" "$(basename "$source")"
+
+(cd "$source" && PAF_VARIANT=$variant dpkg-buildpackage -us -uc) > "$work/log" 2>&1 || {
+    cat "$work/log" >&2; echo "the package could not be built" >&2; exit 1; }
+
+results=$root/dist/$variant
+mkdir -p "$results"
+find "$work" -maxdepth 1 -type f ! -name log -exec mv -f {} "$results" \;
+echo "dist/$variant/resource-agents-paf_${version}_all.deb"

@@ -1,0 +1,47 @@
+#!/bin/sh
+# build-rpm.sh VARIANT RHEL: build the rpm and its source rpm in a temporary folder, put them into
+# dist/VARIANT/ and name the package. VARIANT "": the distribution's own. RHEL (6 to 10): pretend to
+# be that release; "": this machine's distribution.
+set -eu
+tools=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$tools")
+variant=$1
+rhel=$2
+# A python3 of the builder's own (pyenv...) has nothing to do with the package.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+
+command -v rpmbuild > /dev/null || {
+    echo "make rpm needs rpmbuild (apt-get install rpm, or yum install rpm-build)" >&2; exit 1; }
+
+set --
+if [ -n "$rhel" ]; then
+    set -- --define "rhel $rhel" --define "dist .el$rhel"
+fi
+if [ -z "$variant" ]; then
+    [ "${rhel:-$(rpm --eval '%{?rhel}')}" = 6 ] && variant=corosync1 || variant=corosync2
+fi
+case $variant in
+    corosync1) set -- "$@" --with corosync1;;
+    corosync2) set -- "$@" --without corosync1;;
+esac
+# where rpm is a guest, its database does not know what is installed
+rpm --query --quiet rpm || set -- "$@" --nodeps
+
+spec=$root/rpm/resource-agents-paf.spec
+version=$(sed -n 's/^Version: *//p' "$spec")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/SOURCES"
+"$tools/copy-source.sh" "$work/resource-agents-paf-$version"
+tar --create --gzip --directory "$work" \
+    --file "$work/SOURCES/resource-agents-paf-$version.tar.gz" "resource-agents-paf-$version"
+
+rpmbuild -ba --define "_topdir $work" "$@" "$spec" > "$work/log" 2>&1 || {
+    cat "$work/log" >&2; echo "the package could not be built" >&2; exit 1; }
+
+results=$root/dist/$variant
+mkdir -p "$results"
+mv -f "$work"/SRPMS/*.rpm "$results"
+package=$(cd "$work/RPMS/noarch" && ls)
+mv -f "$work/RPMS/noarch/$package" "$results"
+echo "dist/$variant/$package"

@@ -1,0 +1,14 @@
+#!/bin/sh
+# copy-source.sh FOLDER: copy what the packages are made from, the checkout as it stands now,
+# without what builds and tests left in it.
+set -eu
+cd "$(dirname "$0")/.."
+mkdir -p "$1"
+if [ -e .git ]; then
+    # a file that is deleted but not yet committed is still listed
+    git ls-files --cached --others --exclude-standard | while read -r file; do
+        [ ! -e "$file" ] || echo "$file"
+    done
+else
+    find . -type f ! -name '*.pyc' ! -path './dist/*' ! -path './build/*' ! -path './.*'
+fi | tar --create --files-from - | tar --extract --directory "$1" --no-same-owner
