@@ -80,15 +80,15 @@ def _merit(replica):
 
 
 def _ranked(replicas, current, segment_size):
-    """Most advanced first; within a segment of each other, in the order they had."""
-    had = sorted(replicas, key=lambda replica: (
+    """Most advanced first; within a segment of the most advanced, in the order they had."""
+    left = sorted(replicas, key=lambda replica: (
         -abs(current.get(replica.name) or 0), -replica.lsn, replica.name))
     order = []
-    for replica in had:
-        place = len(order)
-        while place and replica.lsn - order[place - 1].lsn > segment_size:
-            place -= 1
-        order.insert(place, replica)
+    while left:
+        newest = max(replica.lsn for replica in left)
+        near = [replica for replica in left if newest - replica.lsn <= segment_size]
+        order.append(near[0])
+        left.remove(near[0])
     return order
 
 
