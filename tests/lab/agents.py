@@ -19,7 +19,17 @@ def stage(settings, agent, variant="corosync2"):
     if agent == "ours":
         target = settings.shared / "agents" / "ours"
         shutil.rmtree(target, ignore_errors=True)
-        run(["make", "-C", CHECKOUT, "install", f"DESTDIR={target}", f"VARIANT={variant}", f"PYTHON={PYTHON}"])
+        run(
+            [
+                "make",
+                "-C",
+                CHECKOUT,
+                "install",
+                f"DESTDIR={target}",
+                f"VARIANT={variant}",
+                f"PYTHON={PYTHON}",
+            ]
+        )
         return target
     if agent == "none":
         source = settings.shared / "agents" / "none"

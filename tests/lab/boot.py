@@ -33,7 +33,14 @@ def build_root(spec):
     mount("--rbind", "/dev", f"{root}/dev")
     mount("-t", "sysfs", "sysfs", f"{root}/sys")
     for folder in ("dev/shm", "run", "tmp"):
-        mount("-t", "tmpfs", "-o", "mode=1777" if folder != "run" else "mode=755", "tmpfs", f"{root}/{folder}")
+        mount(
+            "-t",
+            "tmpfs",
+            "-o",
+            "mode=1777" if folder != "run" else "mode=755",
+            "tmpfs",
+            f"{root}/{folder}",
+        )
     for source, target in spec["binds"]:
         os.makedirs(root + target, exist_ok=True)
         mount("--bind", source, root + target)
@@ -66,8 +73,12 @@ def start(name, spec):
 
 def members():
     """Return how many members corosync sees, 0 if it does not answer yet."""
-    done = subprocess.run(["corosync-quorumtool", "-l"], capture_output=True, text=True, check=False)
-    return sum(1 for line in done.stdout.splitlines() if line.split()[:1] and line.split()[0].isdigit())
+    done = subprocess.run(
+        ["corosync-quorumtool", "-l"], capture_output=True, text=True, check=False
+    )
+    return sum(
+        1 for line in done.stdout.splitlines() if line.split()[:1] and line.split()[0].isdigit()
+    )
 
 
 def wait_for_members(count, seconds=15):

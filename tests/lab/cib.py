@@ -10,7 +10,7 @@ VIP_RESOURCE = "pgsql-master-ip"
 
 PROPERTIES = {
     "cluster-infrastructure": "corosync",
-    "dc-deadtime": "1s",
+    "dc-deadtime": "500ms",
     "load-threshold": "800%",
     "stonith-timeout": "20s",
     "stonith-enabled": "true",
@@ -45,13 +45,20 @@ def _operations(parent, ident, operations):
     for key, values in operations.items():
         name, _, role = key.partition(":")
         given = {"interval": "0s", **values}
-        element = _element(group, "op", id=f"{ident}-{name}-{given['interval']}", name=name, **given)
+        element = _element(
+            group, "op", id=f"{ident}-{name}-{given['interval']}", name=name, **given
+        )
         if role:
             element.set("role", role)
 
 
 def _primitive(parent, ident, kind, parameters, operations):
-    names = dict(zip(("class", "provider", "type") if kind.count(":") == 2 else ("class", "type"), kind.split(":")))
+    names = dict(
+        zip(
+            ("class", "provider", "type") if kind.count(":") == 2 else ("class", "type"),
+            kind.split(":"),
+        )
+    )
     primitive = _element(parent, "primitive", id=ident, **names)
     _pairs(primitive, "instance_attributes", f"{ident}-params", parameters)
     _operations(primitive, ident, operations)
@@ -62,51 +69,116 @@ def _fencing(resources, constraints, settings):
     """One device per node, never on its own node: a node can't be trusted to switch itself off."""
     for node in settings.names:
         ident = f"fence-{node}"
-        _primitive(resources, ident, "stonith:fence_paf_lab", {"pcmk_host_list": node, "pcmk_host_check": "static-list"},
-                   {"monitor": {"interval": "120s", "timeout": "20s"}})
-        _element(constraints, "rsc_location", id=f"{ident}-elsewhere", rsc=ident, node=node, score="-INFINITY")
+        _primitive(
+            resources,
+            ident,
+            "stonith:fence_paf_lab",
+            {"pcmk_host_list": node, "pcmk_host_check": "static-list"},
+            {"monitor": {"interval": "120s", "timeout": "20s"}},
+        )
+        _element(
+            constraints,
+            "rsc_location",
+            id=f"{ident}-elsewhere",
+            rsc=ident,
+            node=node,
+            score="-INFINITY",
+        )
 
 
 def _clone(resources, settings):
     clone = _element(resources, "clone", id=CLONE)
-    operations = {key: {**OPERATIONS.get(key, {}), **settings.operations.get(key, {})}
-                  for key in [*OPERATIONS, *(key for key in settings.operations if key not in OPERATIONS)]}
+    operations = {
+        key: {**OPERATIONS.get(key, {}), **settings.operations.get(key, {})}
+        for key in [*OPERATIONS, *(key for key in settings.operations if key not in OPERATIONS)]
+    }
     parameters = {"pgdata": settings.pgdata, "bindir": settings.bindir, **settings.parameters}
     _primitive(clone, RESOURCE, "ocf:heartbeat:pgsqlms", parameters, operations)
-    _pairs(clone, "meta_attributes", f"{CLONE}-meta", {"promotable": "true", "notify": "true", **settings.meta})
+    _pairs(
+        clone,
+        "meta_attributes",
+        f"{CLONE}-meta",
+        {"promotable": "true", "notify": "true", **settings.meta},
+    )
 
 
 def _vip(resources, constraints):
-    _primitive(resources, VIP_RESOURCE, "ocf:heartbeat:IPaddr2", {"ip": VIP, "cidr_netmask": "24", "nic": "eth0"},
-               {"monitor": {"interval": "10s", "timeout": "20s"}, "start": {"timeout": "20s"}, "stop": {"timeout": "20s"}})
-    _element(constraints, "rsc_colocation", id="ip-with-primary", rsc=VIP_RESOURCE, with_rsc=CLONE, score="INFINITY",
-             with_rsc_role="Promoted")
+    _primitive(
+        resources,
+        VIP_RESOURCE,
+        "ocf:heartbeat:IPaddr2",
+        {"ip": VIP, "cidr_netmask": "24", "nic": "eth0"},
+        {
+            "monitor": {"interval": "10s", "timeout": "20s"},
+            "start": {"timeout": "20s"},
+            "stop": {"timeout": "20s"},
+        },
+    )
+    _element(
+        constraints,
+        "rsc_colocation",
+        id="ip-with-primary",
+        rsc=VIP_RESOURCE,
+        with_rsc=CLONE,
+        score="INFINITY",
+        with_rsc_role="Promoted",
+    )
     # Not symmetrical: the VIP must outlive the demote, standbys fetch the shutdown checkpoint through it
-    _element(constraints, "rsc_order", id="promote-then-ip", first=CLONE, first_action="promote", then=VIP_RESOURCE,
-             then_action="start", symmetrical="false", kind="Mandatory")
-    _element(constraints, "rsc_order", id="demote-then-ip", first=CLONE, first_action="demote", then=VIP_RESOURCE,
-             then_action="stop", symmetrical="false", kind="Mandatory")
+    _element(
+        constraints,
+        "rsc_order",
+        id="promote-then-ip",
+        first=CLONE,
+        first_action="promote",
+        then=VIP_RESOURCE,
+        then_action="start",
+        symmetrical="false",
+        kind="Mandatory",
+    )
+    _element(
+        constraints,
+        "rsc_order",
+        id="demote-then-ip",
+        first=CLONE,
+        first_action="demote",
+        then=VIP_RESOURCE,
+        then_action="stop",
+        symmetrical="false",
+        kind="Mandatory",
+    )
 
 
 def build(settings):
     """Return the CIB as text."""
-    cib = ElementTree.Element("cib", {"validate-with": "pacemaker-3.7", "admin_epoch": "0", "epoch": "1",
-                                      "num_updates": "0"})
+    cib = ElementTree.Element(
+        "cib",
+        {"validate-with": "pacemaker-3.7", "admin_epoch": "0", "epoch": "1", "num_updates": "0"},
+    )
     configuration = _element(cib, "configuration")
     properties = {"cluster-name": settings.name, **PROPERTIES, **settings.properties}
     if not settings.fencing:
         properties["stonith-enabled"] = "false"
-    _pairs(_element(configuration, "crm_config"), "cluster_property_set", "cib-bootstrap-options", properties)
+    _pairs(
+        _element(configuration, "crm_config"),
+        "cluster_property_set",
+        "cib-bootstrap-options",
+        properties,
+    )
     nodes = _element(configuration, "nodes")
     for node in settings.names:
         _element(nodes, "node", id=str(settings.number(node)), uname=node)
-    resources, constraints = _element(configuration, "resources"), _element(configuration, "constraints")
+    resources, constraints = (
+        _element(configuration, "resources"),
+        _element(configuration, "constraints"),
+    )
     if settings.resource:
         _clone(resources, settings)
         _vip(resources, constraints)
     if settings.fencing:
         _fencing(resources, constraints, settings)
-    _pairs(_element(configuration, "rsc_defaults"), "meta_attributes", "rsc-options", RESOURCE_DEFAULTS)
+    _pairs(
+        _element(configuration, "rsc_defaults"), "meta_attributes", "rsc-options", RESOURCE_DEFAULTS
+    )
     _element(cib, "status")
     ElementTree.indent(cib)
     return ElementTree.tostring(cib, encoding="unicode") + "\n"

@@ -19,8 +19,10 @@ import psycopg2.extensions
 CONNECT_SECONDS = 0.3
 ANSWER_SECONDS = 1.0
 LONGEST_ANSWER_SECONDS = 16.0
-DSN = ("host={host} port={port} user=postgres dbname=postgres application_name={name} keepalives=1 keepalives_idle=1 "
-       "keepalives_interval=1 keepalives_count=1 tcp_user_timeout=500 sslmode=disable gssencmode=disable")
+DSN = (
+    "host={host} port={port} user=postgres dbname=postgres application_name={name} keepalives=1 keepalives_idle=1 "
+    "keepalives_interval=1 keepalives_count=1 tcp_user_timeout=500 sslmode=disable gssencmode=disable"
+)
 
 
 class TooLate(Exception):
@@ -57,7 +59,9 @@ class Connection:
                 return
             left = end - time.monotonic()
             reads, writes = [], []
-            (reads if state == psycopg2.extensions.POLL_READ else writes).append(self._connection.fileno())
+            (reads if state == psycopg2.extensions.POLL_READ else writes).append(
+                self._connection.fileno()
+            )
             if left <= 0 or not any(select.select(reads, writes, [], left)):
                 raise TooLate(f"no answer in {seconds:g} s")
 
@@ -98,8 +102,11 @@ class Writer:
     def _write(self, number, payload):
         if self._connection is None:
             self._connection = Connection(self.options.host, self.options.port, self.options.run)
-        self._connection.query("insert into paf_lab_rows (run, id, payload) values (%s, %s, %s)",
-                               (self.options.run, number, payload), self._patience)
+        self._connection.query(
+            "insert into paf_lab_rows (run, id, payload) values (%s, %s, %s)",
+            (self.options.run, number, payload),
+            self._patience,
+        )
 
     def _give_up(self, error):
         text = " ".join(str(error).split())

@@ -51,6 +51,8 @@ def corosync(settings):
     return (
         "totem {\n    version: 2\n"
         f"    cluster_name: {settings.name}\n    transport: knet\n    token: {settings.token}\n"
+        # A link counts as up after two answers: ask often, boots are waited for. Failures are the token's business
+        "    interface {\n        linknumber: 0\n        knet_ping_interval: 100\n        knet_ping_timeout: 1000\n    }\n"
         "    crypto_cipher: none\n    crypto_hash: none\n}\n"
         f"nodelist {{\n{nodes}}}\n"
         f"quorum {{\n{quorum}}}\n"
@@ -70,9 +72,14 @@ def postgres(settings, node):
     """Return the settings of a node's server, which postgresql.conf includes."""
     values = dict(POSTGRES)
     values["hba_file"] = "/var/lib/postgresql/pg_hba.conf"
-    values["primary_conninfo"] = f"host={VIP} port={PORT} user=postgres application_name={node} {settings.conninfo}"
+    values["primary_conninfo"] = (
+        f"host={VIP} port={PORT} user=postgres application_name={node} {settings.conninfo}"
+    )
     values.update(settings.postgres)
-    return "".join(f"{name} = '{str(value).replace(chr(39), chr(39) * 2)}'\n" for name, value in sorted(values.items()))
+    return "".join(
+        f"{name} = '{str(value).replace(chr(39), chr(39) * 2)}'\n"
+        for name, value in sorted(values.items())
+    )
 
 
 def pg_hba(settings, node):

@@ -10,7 +10,13 @@ from .tools import LabError, run, write_file
 
 FENCE_AGENT = Path(__file__).with_name("fence_paf_lab")
 # What a node has of its own, in plain folders that can be read from outside
-BINDS = ("/etc/corosync", "/var/lib/corosync", "/var/lib/pacemaker", "/var/log", "/var/lib/postgresql")
+BINDS = (
+    "/etc/corosync",
+    "/var/lib/corosync",
+    "/var/lib/pacemaker",
+    "/var/log",
+    "/var/lib/postgresql",
+)
 STAND_INS = "/opt/paf-lab/bin"
 PATH = f"{STAND_INS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -21,7 +27,9 @@ def account(system, name):
         fields = line.split(":")
         if fields[0] == name:
             return int(fields[2]), int(fields[3])
-    raise LabError(f"{system} has no account {name!r}: are pacemaker and postgresql installed there?")
+    raise LabError(
+        f"{system} has no account {name!r}: are pacemaker and postgresql installed there?"
+    )
 
 
 class Disk:
@@ -38,7 +46,12 @@ class Disk:
         """Return where a path of the node is found from outside."""
         for bind in BINDS:
             if path == bind or path.startswith(bind + "/"):
-                return self.folder / "var" / bind.strip("/").replace("/", "-") / path[len(bind):].lstrip("/")
+                return (
+                    self.folder
+                    / "var"
+                    / bind.strip("/").replace("/", "-")
+                    / path[len(bind) :].lstrip("/")
+                )
         return self.upper / path.lstrip("/")
 
     def create(self, template, primary):
@@ -51,7 +64,9 @@ class Disk:
         self._cluster()
         self._postgres(template / ("primary" if primary else "standby"))
         self.path(STAND_INS).mkdir(parents=True)
-        write_file(self.path("/usr/sbin/fence_paf_lab"), FENCE_AGENT.read_text(encoding="utf-8"), 0o755)
+        write_file(
+            self.path("/usr/sbin/fence_paf_lab"), FENCE_AGENT.read_text(encoding="utf-8"), 0o755
+        )
         self._describe()
 
     def _cluster(self):
@@ -59,12 +74,23 @@ class Disk:
         write_file(self.path("/etc/corosync/corosync.conf"), configuration.corosync(self.settings))
         write_file(self.path("/etc/hosts"), configuration.hosts(self.settings))
         write_file(self.path("/etc/hostname"), self.node + "\n")
-        for folder in ("/var/lib/pacemaker", "/var/lib/pacemaker/cib", "/var/lib/pacemaker/pengine",
-                       "/var/lib/pacemaker/blackbox", "/var/lib/pacemaker/cores", "/var/log/pacemaker"):
+        for folder in (
+            "/var/lib/pacemaker",
+            "/var/lib/pacemaker/cib",
+            "/var/lib/pacemaker/pengine",
+            "/var/lib/pacemaker/blackbox",
+            "/var/lib/pacemaker/cores",
+            "/var/log/pacemaker",
+        ):
             self._folder(folder, 0o750, hacluster, haclient)
         for folder in ("/var/log/corosync", "/var/log/crmsh", "/var/log/pcsd", "/var/log/cluster"):
             self._folder(folder, 0o755, 0, 0)
-        write_file(self.path("/var/lib/pacemaker/cib/cib.xml"), cib.build(self.settings), 0o600, (hacluster, haclient))
+        write_file(
+            self.path("/var/lib/pacemaker/cib/cib.xml"),
+            cib.build(self.settings),
+            0o600,
+            (hacluster, haclient),
+        )
 
     def _folder(self, path, mode, uid, gid):
         folder = self.path(path)
@@ -74,21 +100,36 @@ class Disk:
 
     def _postgres(self, source):
         owner = account(self.system, "postgres")
-        for folder in ("/var/lib/postgresql", "/var/log/postgresql", os.path.dirname(self.settings.pgdata)):
+        for folder in (
+            "/var/lib/postgresql",
+            "/var/log/postgresql",
+            os.path.dirname(self.settings.pgdata),
+        ):
             self._folder(folder, 0o755, *owner)
-        for name, text in (("node.conf", configuration.postgres(self.settings, self.node)),
-                           ("pg_hba.conf", configuration.pg_hba(self.settings, self.node))):
+        for name, text in (
+            ("node.conf", configuration.postgres(self.settings, self.node)),
+            ("pg_hba.conf", configuration.pg_hba(self.settings, self.node)),
+        ):
             write_file(self.path(f"/var/lib/postgresql/{name}"), text, 0o644, owner)
         run(["cp", "-a", "--reflink=auto", source, self.path(self.settings.pgdata)])
         run(["chown", "-R", "{}:{}".format(*owner), self.path(self.settings.pgdata)])
 
     def _describe(self):
         uid, gid = account(self.system, "postgres")
-        binds = [[str(self.path(bind)), bind] for bind in BINDS] + [[str(self.settings.shared), "/run/paf-lab"]]
+        binds = [[str(self.path(bind)), bind] for bind in BINDS] + [
+            [str(self.settings.shared), "/run/paf-lab"]
+        ]
         description = {
-            "hostname": self.node, "system": self.system, "disk": str(self.upper),
-            "work": str(self.folder / "work"), "root": str(self.folder / "root"), "binds": binds,
-            "postgres_uid": uid, "postgres_gid": gid, "members": 1, "pacemaker": True,
+            "hostname": self.node,
+            "system": self.system,
+            "disk": str(self.upper),
+            "work": str(self.folder / "work"),
+            "root": str(self.folder / "root"),
+            "binds": binds,
+            "postgres_uid": uid,
+            "postgres_gid": gid,
+            "members": 1,
+            "pacemaker": True,
             "environment": {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root"},
         }
         write_file(self.folder / "node.json", json.dumps(description, indent=1) + "\n")
@@ -102,7 +143,9 @@ class Disk:
 
     def record_agent(self, tree):
         """Remember what agent is on the disk."""
-        write_file(self.folder / "agent.json", json.dumps({"tree": str(tree), "files": agents.files(tree)}))
+        write_file(
+            self.folder / "agent.json", json.dumps({"tree": str(tree), "files": agents.files(tree)})
+        )
 
     def agent_files(self):
         """Return the files of the agent that is on the disk."""

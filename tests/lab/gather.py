@@ -33,17 +33,21 @@ def picture(found):
     for transition in found:
         if transition.actions:
             lines.append(f"transition {transition.number} of {transition.dc}")
-            lines += [f"  {action.start - transition.start:7.2f} {action}" for action in transition.actions]
+            lines += [
+                f"  {action.start - transition.start:7.2f} {action}"
+                for action in transition.actions
+            ]
     return "\n".join(lines) + "\n"
 
 
 def _copy(source, target):
     if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("pid"))
+        shutil.copytree(
+            source, target, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("pid")
+        )
     elif source.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
-
 
 
 def _node(node, folder):
@@ -59,7 +63,10 @@ def _node(node, folder):
     if not node.is_on:
         write_file(folder / "is-off", "")
         return
-    questions = {**QUESTIONS, "controldata.txt": [f"{settings.bindir}/pg_controldata", settings.pgdata]}
+    questions = {
+        **QUESTIONS,
+        "controldata.txt": [f"{settings.bindir}/pg_controldata", settings.pgdata],
+    }
     for name, argv in questions.items():
         try:
             result = node.run(argv, check=False, timeout=10)

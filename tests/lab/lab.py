@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from . import agents, network, power
+from . import agents, network, power, repair
 from .cib import CLONE, RESOURCE, VIP_RESOURCE
 from .gather import gather
 from .node import Node
@@ -21,11 +21,12 @@ from .traffic import Client, Sampler
 class Lab:
     """A cluster: `with Lab("demo", agent="perl") as lab:` brings it up and takes it down again.
 
-    The arguments are those of Settings. `Lab.attach(name)` gives a lab that is up already.
+    The arguments are those of Settings; `logs` is a folder where all logs are gathered if the block
+    fails. `Lab.attach(name)` gives a lab that is up already.
     """
 
-    def __init__(self, name="lab", nodes=3, agent="ours", **more):
-        self._use(Settings(name=name, count=nodes, agent=agent, **more))
+    def __init__(self, name="lab", nodes=3, agent="ours", *, logs=None, **more):
+        self._use(Settings(name=name, count=nodes, agent=agent, **more), logs)
 
     @classmethod
     def attach(cls, name):
@@ -34,40 +35,70 @@ class Lab:
         lab._use(Settings.load(name))
         return lab
 
-    def _use(self, settings):
+    def _use(self, settings, logs=None):
         self.settings = settings
         self.name = settings.name
         self.folder = settings.folder
+        self.logs = logs and Path(logs)
         self.nodes = {name: Node(settings, name) for name in settings.names}
         self.network = network.Network(settings)
 
     def __enter__(self):
-        self.up()
+        with contextlib.ExitStack() as undo:
+            undo.push(self)
+            self.up()
+            undo.pop_all()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is not None and self.logs and self.is_up:
+            self.gather(self.logs)
         self.down()
+
+    @property
+    def is_up(self):
+        """True if the lab has been started and not taken down, whatever its nodes do."""
+        return (self.folder / "lab.json").exists()
 
     # life
 
     def up(self, wait=True, timeout=90):
-        """Start the cluster, in place of what an earlier lab of this name left; wait until it has settled."""
+        """Start the cluster, in place of what an earlier lab of this name left; wait until it is at rest."""
         with self._lock():
             self._clear()
-            template = Template(self.settings).prepare()
             self.settings.shared.mkdir(parents=True)
             self.settings.save()
-            trees = {agent: agents.stage(self.settings, agent)
-                     for agent in {self.settings.agents.get(name, self.settings.agent) for name in self.nodes}}
-            for name, node in self.nodes.items():
-                node.disk.create(template, primary=name == self.settings.names[0])
-                node.disk.install_agent(trees[self.settings.agents.get(name, self.settings.agent)])
+            self._disks()
             self.network.create()
             power.launch(self.settings)
         self.power_on()
         if wait:
             self.wait_settled(timeout)
         return self
+
+    def reset(self, wait=True, timeout=90):
+        """Give every node a new disk and start again: as `up`, whatever state the cluster is in."""
+        self.mend()
+        self.power_off()
+        self._disks()
+        for node in self.nodes.values():
+            node.fence_policy("reboot")
+        (self.folder / "fencings.jsonl").unlink(missing_ok=True)
+        self.power_on()
+        if wait:
+            self.wait_settled(timeout)
+
+    def heal(self, timeout=60):
+        """Repair what a test broke, the cheap way, and wait until the cluster is whole; see repair."""
+        repair.heal(self, timeout)
+
+    def _disks(self):
+        template = Template(self.settings).prepare()
+        wanted = {name: self.settings.agents.get(name, self.settings.agent) for name in self.nodes}
+        trees = {agent: agents.stage(self.settings, agent) for agent in set(wanted.values())}
+        for name, node in self.nodes.items():
+            node.disk.create(template, primary=name == self.settings.names[0])
+            node.disk.install_agent(trees[wanted[name]])
 
     def down(self):
         """Stop everything and remove every trace, however the lab was left."""
@@ -90,7 +121,9 @@ class Lab:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as busy:
-                raise LabError(f"lab {self.name!r} is being started or stopped by another process") from busy
+                raise LabError(
+                    f"lab {self.name!r} is being started or stopped by another process"
+                ) from busy
             yield
 
     # power and network
@@ -161,21 +194,33 @@ class Lab:
         """Return the names of the nodes whose server is in recovery."""
         return [name for name, node in self.nodes.items() if node.in_recovery()]
 
+    def streaming(self, primary=None):
+        """Return the names of the standbys that stream from the primary."""
+        primary = primary or self.primary()
+        query = "select application_name from pg_stat_replication where state = 'streaming'"
+        rows = self.nodes[primary].sql(query, check=False) if primary else []
+        return {row[0] for row in rows} & set(self.nodes)
+
     def vip_node(self):
         """Return the name of the node where Pacemaker runs the VIP."""
         state = self.status()
         return next(iter(state.roles(VIP_RESOURCE)), None) if state else None
 
     def move(self, target=None, wait=True, timeout=90):
-        """Move the primary (a switchover), then take away the constraint that the move leaves."""
-        node = self.any_node()
+        """Move the primary (a switchover), to `target` or to the best; take the move's constraint away."""
+        old, node = self.primary(), self.any_node()
         where = ["--node", target] if target else []
         node.run(["crm_resource", "--move", "--resource", CLONE, "--promoted", *where])
+        if not wait:
+            return
         try:
-            if wait:
-                self.wait_settled(timeout, primary=target)
+            self.wait_settled(timeout, primary=target, not_primary=None if target == old else old)
         finally:
-            self.any_node().run(["crm_resource", "--clear", "--resource", CLONE, "--promoted"], check=False)
+            self.clear()
+
+    def clear(self):
+        """Take away the constraints that moves and bans have left."""
+        self.any_node().run(["crm_resource", "--clear", "--resource", CLONE], check=False)
 
     def cleanup(self):
         """Forget failures, so that Pacemaker tries again."""

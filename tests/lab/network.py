@@ -7,11 +7,12 @@ that is how an interrupted lab is found and cleared, with no list of processes t
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
-from .settings import HUB_ADDRESS
-from .tools import Deadline, LabError, run, wait_until, write_file
+from .settings import CHECKOUT, HUB_ADDRESS
+from .tools import HELPER_ENVIRONMENT, PYTHON, Deadline, LabError, run, write_file
 
 BRIDGE = "br0"
 NETNS = Path("/run/netns")
@@ -79,27 +80,36 @@ class Network:
     def create(self):
         """Make the hub."""
         run(["ip", "netns", "add", self.hub])
-        ip_batch(self.hub, [
-            "link set lo up",
-            f"link add {BRIDGE} type bridge forward_delay 0 mcast_snooping 0",
-            f"addr add {HUB_ADDRESS}/24 dev {BRIDGE}",
-            f"link set {BRIDGE} up",
-        ])
+        ip_batch(
+            self.hub,
+            [
+                "link set lo up",
+                f"link add {BRIDGE} type bridge forward_delay 0 mcast_snooping 0",
+                f"addr add {HUB_ADDRESS}/24 dev {BRIDGE}",
+                f"link set {BRIDGE} up",
+            ],
+        )
 
     def plug(self, node):
         """Make a node's network namespace with its port in the hub."""
         settings, namespace = self.settings, self.settings.netns(node)
         run(["ip", "netns", "add", namespace])
-        ip_batch(self.hub, [
-            f"link add {node} type veth peer name eth0 netns {namespace}",
-            f"link set {node} master {BRIDGE}",
-        ])
-        ip_batch(namespace, [
-            "link set lo up",
-            f"link set eth0 address {settings.mac(node)}",
-            f"addr add {settings.address(node)}/24 dev eth0",
-            "link set eth0 up",
-        ])
+        ip_batch(
+            self.hub,
+            [
+                f"link add {node} type veth peer name eth0 netns {namespace}",
+                f"link set {node} master {BRIDGE}",
+            ],
+        )
+        ip_batch(
+            namespace,
+            [
+                "link set lo up",
+                f"link set eth0 address {settings.mac(node)}",
+                f"addr add {settings.address(node)}/24 dev eth0",
+                "link set eth0 up",
+            ],
+        )
         self._apply_port(node, self._broken())
 
     def unplug(self, node):
@@ -146,7 +156,11 @@ class Network:
         return json.loads(self._path.read_text(encoding="utf-8"))
 
     def _store(self, broken):
-        for node in [*broken["down"], *broken["impaired"], *(name for pair in broken["pairs"] for name in pair)]:
+        for node in [
+            *broken["down"],
+            *broken["impaired"],
+            *(name for pair in broken["pairs"] for name in pair),
+        ]:
             self.settings.number(node)
         write_file(self._path, json.dumps(broken))
         self._filter(broken)
@@ -155,34 +169,72 @@ class Network:
                 self._apply_port(node, broken)
 
     def _filter(self, broken):
-        rules = [f"ether saddr {self.settings.mac(source)} ether daddr {self.settings.mac(target)} drop"
-                 for source, target in broken["pairs"]]
-        for node, how in broken["impaired"].items():
-            if how["loss"]:
-                share = f"numgen random mod 10000 < {round(how['loss'] * 100)} drop"
-                rules += [f'iifname "{node}" {share}', f'ether daddr {self.settings.mac(node)} {share}']
-        text = f"add table {TABLE}\ndelete table {TABLE}\n"
-        if rules:
-            text += (f"table {TABLE} {{\n chain cut {{\n  type filter hook prerouting priority -300; policy accept;\n  "
-                     + "\n  ".join(rules) + "\n }\n}\n")
+        rules = [
+            f"ether saddr {self.settings.mac(source)} ether daddr {self.settings.mac(target)} drop"
+            for source, target in broken["pairs"]
+        ]
+        hook = "type filter hook prerouting priority -300; policy accept;"
+        body = "\n".join(["chain cut {", hook, *rules, "}"])
+        text = f"add table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n{body}\n}}\n"
         run(inside(self.hub, ["nft", "-f", "-"]), text=text)
 
     def _apply_port(self, node, broken):
         state = "down" if node in broken["down"] else "up"
+        how = broken["impaired"].get(node)
+        if how != self._wired(node):
+            self._unwire(node)
+            if how:
+                self._wire(node, how)
         ip_batch(self.hub, [f"link set {node} {state}"], check=False)
-        self._delay(node, broken["impaired"].get(node, {}).get("latency", 0),
-                    broken["impaired"].get(node, {}).get("jitter", 0))
 
-    def _delay(self, node, latency, jitter):
-        sides = ((self.hub, node), (self.settings.netns(node), "eth0"))
-        for namespace, device in sides:
-            if latency:
-                half = ["delay", f"{latency / 2}ms", f"{jitter / 2}ms"]
-                run(inside(namespace, ["tc", "qdisc", "replace", "dev", device, "root", "netem", *half]))
-            else:
-                run(inside(namespace, ["tc", "qdisc", "del", "dev", device, "root"]), check=False)
+    def _wired(self, node):
+        """Return how a node's wire is impaired now, None if the port is plugged into the bridge."""
+        record = self._record(node)
+        if not record.exists():
+            return None
+        known = json.loads(record.read_text(encoding="utf-8"))
+        return known["how"] if known["pid"] in pids(self.hub) else None
 
-    def wait_unplugged(self, node, seconds=5):
-        """Wait until a node's network namespace has no process left."""
-        namespace = self.settings.netns(node)
-        wait_until(lambda: not pids(namespace), seconds, f"the end of all processes of {node}")
+    def _record(self, node):
+        return self.settings.node_folder(node) / "wire.json"
+
+    def _wire(self, node, how):
+        """Put a bad wire between a node's port and the bridge, once it is ready to carry."""
+        ip_batch(
+            self.hub,
+            [
+                f"link add w-{node} type veth peer name b-{node}",
+                f"link set w-{node} arp off up",
+                f"link set b-{node} up",
+            ],
+        )
+        argv = [PYTHON, "-m", "tests.lab.wire", node, f"w-{node}"]
+        argv += ["--latency", str(how["latency"] / 2000), "--jitter", str(how["jitter"] / 2000)]
+        argv += ["--loss", str(how["loss"] / 100)]
+        with open(self.settings.folder / "wire.log", "ab") as log:
+            wire = subprocess.Popen(
+                inside(self.hub, argv),
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                env=HELPER_ENVIRONMENT,
+            )
+        with wire.stdout:
+            wire.stdout.readline()
+        write_file(self._record(node), json.dumps({"pid": wire.pid, "how": how}))
+        ip_batch(
+            self.hub, [f"link set {node} nomaster arp off", f"link set b-{node} master {BRIDGE}"]
+        )
+
+    def _unwire(self, node):
+        """Plug a node's port into the bridge again."""
+        record = self._record(node)
+        if record.exists():
+            pid = json.loads(record.read_text(encoding="utf-8"))["pid"]
+            if pid in pids(self.hub):
+                os.kill(pid, signal.SIGKILL)
+            record.unlink()
+        ip_batch(self.hub, [f"link delete w-{node}"], check=False)
+        ip_batch(self.hub, [f"link set {node} master {BRIDGE} arp on"], check=False)

@@ -2,15 +2,29 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from . import agents, network, power, status
-from .disk import STAND_INS, Disk
+from .disk import PATH, STAND_INS, Disk
 from .tools import LabError, run, wait_until, write_file
 
 FIELD, ROW = "\x1f", "\x1e"
-ROLES = ("postmaster", "walreceiver", "walsender", "startup", "checkpointer", "pacemakerd", "corosync")
-SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "cont": signal.SIGCONT, "term": signal.SIGTERM}
+ROLES = (
+    "postmaster",
+    "walreceiver",
+    "walsender",
+    "startup",
+    "checkpointer",
+    "pacemakerd",
+    "corosync",
+)
+SIGNALS = {
+    "kill": signal.SIGKILL,
+    "stop": signal.SIGSTOP,
+    "cont": signal.SIGCONT,
+    "term": signal.SIGTERM,
+}
 
 
 class Node:
@@ -67,18 +81,57 @@ class Node:
         if pid is None:
             raise LabError(f"{self.name} is off")
         switch = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
-        return ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", f"--wd=/proc/{pid}/cwd",
-                *switch, *argv]
+        return [
+            "nsenter",
+            f"--target={pid}",
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--net",
+            "--pid",
+            f"--wd=/proc/{pid}/cwd",
+            *switch,
+            *argv,
+        ]
 
     def run(self, argv, *, check=True, timeout=60, user=None, text=None, env=None):
-        """Run a program in the node, return its Result."""
-        return run(self.inside(argv, user), check=check, timeout=timeout, text=text,
-                   env={"PATH": f"{STAND_INS}:/usr/sbin:/usr/bin:/sbin:/bin", **(env or {})})
+        """Run a program in the node, return its Result; LabError when it is too slow (it is killed)."""
+        # nsenter forks, so the program must be bounded in the node: killing nsenter would leave it
+        bounded = ["timeout", "--signal=KILL", f"{timeout}", *argv]
+        begin = time.monotonic()
+        result = run(
+            self.inside(bounded, user),
+            check=False,
+            timeout=timeout + 5,
+            text=text,
+            env={"PATH": PATH, **(env or {})},
+        )
+        if result.status == 137 and time.monotonic() - begin >= timeout:
+            raise LabError(
+                f"{' '.join(map(str, argv))!r} took more than {timeout:g} s on {self.name}"
+            )
+        if check and not result.ok:
+            raise LabError(f"{self.name}: {result}")
+        return result
 
     def sql(self, query, *, timeout=10, database="postgres", check=True):
         """Run a query on the node's server over its own socket; return the rows, as lists of strings."""
-        argv = [f"{self.settings.bindir}/psql", "-XAtq", "-F", FIELD, "-R", ROW, "-v", "ON_ERROR_STOP=1",
-                "-h", "/var/run/postgresql", "-d", database, "-c", query]
+        argv = [
+            f"{self.settings.bindir}/psql",
+            "-XAtq",
+            "-F",
+            FIELD,
+            "-R",
+            ROW,
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "/var/run/postgresql",
+            "-d",
+            database,
+            "-c",
+            query,
+        ]
         result = self.run(argv, user="postgres", timeout=timeout, check=check)
         output = result.output.rstrip("\n")
         return [row.split(FIELD) for row in output.split(ROW)] if output and result.ok else []
@@ -103,7 +156,9 @@ class Node:
         if not self.is_on:
             return None
         try:
-            result = self.run(["crm_mon", "-1", "--output-as=xml", "-A", "-f", "-r"], check=False, timeout=10)
+            result = self.run(
+                ["crm_mon", "-1", "--output-as=xml", "-A", "-f", "-r"], check=False, timeout=10
+            )
         except LabError:
             return None
         return status.parse(result.output) if result.ok else None
@@ -116,12 +171,20 @@ class Node:
 
     def _is(self, pid, role):
         try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            command = (
+                Path(f"/proc/{pid}/cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode(errors="replace")
+                .strip()
+            )
             program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             return False
         if role == "postmaster":
-            return program == "postgres" and " -D" in command and not command.startswith("postgres:")
+            return (
+                program == "postgres" and " -D" in command and not command.startswith("postgres:")
+            )
         if role in ROLES[1:5]:
             return program == "postgres" and command.startswith(f"postgres: {role}")
         return program == role
@@ -139,7 +202,11 @@ class Node:
     def _outer_pid(self, inner):
         """Return the machine's number of a process that the node knows by another."""
         for pid in network.pids(self.settings.netns(self.name)):
-            for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in (
+                Path(f"/proc/{pid}/status")
+                .read_text(encoding="utf-8", errors="replace")
+                .splitlines()
+            ):
                 if line.startswith("NSpid:") and line.split()[-1] == str(inner):
                     return pid
         raise LabError(f"{self.name} has no process {inner}")

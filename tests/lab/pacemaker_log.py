@@ -7,15 +7,25 @@ import datetime
 import re
 from dataclasses import dataclass, field, replace
 
-_LINE = re.compile(r"(?P<time>\w{3} +\d+ [\d:.]+) (?P<host>\S+) +pacemaker-(?P<daemon>\w+) *\[\d+\] \((?P<function>[^)]*)\)\s+"
-                   r"(?P<level>\w+): (?P<text>.*)")
+_LINE = re.compile(
+    r"(?P<time>\w{3} +\d+ [\d:.]+) (?P<host>\S+) +pacemaker-(?P<daemon>\w+) *\[\d+\] \((?P<function>[^)]*)\)\s+"
+    r"(?P<level>\w+): (?P<text>.*)"
+)
 _GRAPH = re.compile(r"Processing graph (\d+) ")
-_INITIATING = re.compile(r"Initiating (?P<operation>[\w-]+) operation (?P<key>\S+)(?: locally)? on (?P<node>\S+?)(?: \(.*\))?"
-                         r"(?: \||$)")
-_FENCING = re.compile(r"Requesting fencing \((?P<how>\w+)\) (?:of|targeting) node (?P<node>[^\s|]+)")
-_RESULT = re.compile(r"Result of (?P<operation>[\w-]+) operation for (?P<resource>\S+?)(?::\d+)? on (?P<node>\S+): "
-                     r"(?P<result>[^|(]*?)(?: \((?P<reason>.*?)\))?(?: \||$)")
-_KEY = re.compile(r"(?P<resource>.+?)(?::\d+)?_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|(?P<operation>[a-z-]+))_(?P<interval>\d+)$")
+_INITIATING = re.compile(
+    r"Initiating (?P<operation>[\w-]+) operation (?P<key>\S+)(?: locally)? on (?P<node>\S+?)(?: \(.*\))?"
+    r"(?: \||$)"
+)
+_FENCING = re.compile(
+    r"Requesting fencing \((?P<how>\w+)\) (?:of|targeting) node (?P<node>[^\s|]+)"
+)
+_RESULT = re.compile(
+    r"Result of (?P<operation>[\w-]+) operation for (?P<resource>\S+?)(?::\d+)? on (?P<node>\S+): "
+    r"(?P<result>[^|(]*?)(?: \((?P<reason>.*?)\))?(?: \||$)"
+)
+_KEY = re.compile(
+    r"(?P<resource>.+?)(?::\d+)?_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|(?P<operation>[a-z-]+))_(?P<interval>\d+)$"
+)
 _NOT_IN_TEXT = " | "
 OK = ("ok", "not running", "promoted")
 
@@ -50,7 +60,9 @@ class Action:
     def __str__(self):
         took = "" if self.seconds is None else f" {self.seconds:.2f} s"
         reason = f": {self.reason}" if self.reason else ""
-        return f"{self.label} {self.resource} on {self.node}{took} {self.result or 'no result'}{reason}".replace("  ", " ")
+        return f"{self.label} {self.resource} on {self.node}{took} {self.result or 'no result'}{reason}".replace(
+            "  ", " "
+        )
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,9 @@ def parse_time(text, now):
     """Return epoch seconds of a log's 'Nov 23 14:33:33.647', which lacks the year: the last such moment before `now`."""
     year = datetime.datetime.fromtimestamp(now).year
     for candidate in (year, year - 1):
-        moment = datetime.datetime.strptime(f"{candidate} {text}", "%Y %b %d %H:%M:%S.%f").timestamp()
+        moment = datetime.datetime.strptime(
+            f"{candidate} {text}", "%Y %b %d %H:%M:%S.%f"
+        ).timestamp()
         if moment <= now + 86400:
             return moment
     return moment
@@ -89,7 +103,14 @@ def _records(logs, now):
                 continue
             match = _LINE.match(line)
             if match:
-                found.append(_Record(parse_time(match["time"], now), match["host"], match["function"], match["text"]))
+                found.append(
+                    _Record(
+                        parse_time(match["time"], now),
+                        match["host"],
+                        match["function"],
+                        match["text"],
+                    )
+                )
     return sorted(found, key=lambda record: record.moment)
 
 
@@ -103,8 +124,14 @@ def _started(record):
     if not key:
         return None
     notify = f"{key['when']}-{key['what']}" if key["when"] else ""
-    return Action(key["resource"], match["operation"], match["node"], record.moment, notify=notify,
-                  interval=int(key["interval"]))
+    return Action(
+        key["resource"],
+        match["operation"],
+        match["node"],
+        record.moment,
+        notify=notify,
+        interval=int(key["interval"]),
+    )
 
 
 def _ended(record):
@@ -134,18 +161,26 @@ def transitions(logs, now):
                 found.append(Transition(-1, record.host, record.moment))
             found[-1].actions.append(action)
             pending.setdefault((action.resource, action.operation, action.node), []).append(
-                (found[-1].actions, len(found[-1].actions) - 1))
+                (found[-1].actions, len(found[-1].actions) - 1)
+            )
         elif ended and pending.get(ended[0]):
             actions, index = pending[ended[0]].pop(0)
-            actions[index] = replace(actions[index], end=record.moment, result=ended[1], reason=ended[2])
+            actions[index] = replace(
+                actions[index], end=record.moment, result=ended[1], reason=ended[2]
+            )
     return found
 
 
 def actions(found, resource="pgsqld", notify=False, monitor=False):
     """Return the actions of Transitions in order: by default what changes pgsqld's state, and fencings."""
-    return [action for transition in found for action in transition.actions
-            if (not resource or action.resource in (resource, ""))
-            and (notify or action.operation != "notify") and (monitor or action.operation != "monitor")]
+    return [
+        action
+        for transition in found
+        for action in transition.actions
+        if (not resource or action.resource in (resource, ""))
+        and (notify or action.operation != "notify")
+        and (monitor or action.operation != "monitor")
+    ]
 
 
 def steps(found, **which):

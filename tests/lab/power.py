@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from . import network
-from .settings import Settings
-from .tools import PYTHON, ENVIRONMENT, LabError, wait_until, write_file
+from .settings import CHECKOUT, Settings
+from .tools import ENVIRONMENT, HELPER_ENVIRONMENT, PYTHON, LabError, wait_until, write_file
 
 BOOT = Path(__file__).with_name("boot.py")
 REQUEST_SECONDS = 30
@@ -31,7 +31,9 @@ def ask(settings, action, node=None, **more):
             connection.sendall(json.dumps(request).encode() + b"\n")
             answer = json.loads(connection.makefile("r").readline() or "{}")
     except (OSError, ValueError) as error:
-        raise LabError(f"the power daemon of lab {settings.name!r} does not answer: {error}") from error
+        raise LabError(
+            f"the power daemon of lab {settings.name!r} does not answer: {error}"
+        ) from error
     if not answer.get("ok"):
         raise LabError(f"power {action} {node}: {answer.get('error', 'no answer')}")
     return answer
@@ -43,9 +45,12 @@ def launch(settings):
     with log:
         subprocess.Popen(
             network.inside(settings.netns(), [PYTHON, "-m", "tests.lab.power", settings.name]),
-            cwd=Path(__file__).resolve().parents[2], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            cwd=CHECKOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
             start_new_session=True,
-            env={**ENVIRONMENT, "PAF_LAB_DIR": str(settings.folder.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**HELPER_ENVIRONMENT, "PAF_LAB_DIR": str(settings.folder.parent)},
         )
     wait_until(settings.socket.exists, 10, "the power daemon to listen", step=0.01)
 
@@ -70,11 +75,29 @@ class Power:
         spec = json.loads((folder / "node.json").read_text(encoding="utf-8"))
         spec.update(more)
         write_file(folder / "boot.json", json.dumps(spec, indent=1))
-        unshare = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--propagation", "private"]
-        argv = network.inside(self.settings.netns(node), [*unshare, PYTHON, "-ISB", BOOT, folder / "boot.json"])
+        unshare = [
+            "unshare",
+            "--mount",
+            "--pid",
+            "--uts",
+            "--ipc",
+            "--fork",
+            "--kill-child",
+            "--propagation",
+            "private",
+        ]
+        argv = network.inside(
+            self.settings.netns(node), [*unshare, PYTHON, "-ISB", BOOT, folder / "boot.json"]
+        )
         with open(folder / "console.log", "ab") as console:
-            machine = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *map(str, argv)], env=ENVIRONMENT,
-                                       stdin=subprocess.DEVNULL, stdout=console, stderr=console, cwd="/")
+            machine = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *map(str, argv)],
+                env=ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                cwd="/",
+            )
         self.machines[node] = machine
         pid = wait_until(lambda: self._init(machine), 5, f"process 1 of {node}", step=0.005)
         write_file(folder / "pid", f"{pid}\n")
@@ -124,8 +147,14 @@ class Power:
 
     def _fence(self, request):
         node, policy = request["node"], self.policy.get(request["node"], "reboot")
-        record = {"node": node, "by": request["by"], "asked": request["action"], "policy": policy,
-                  "time": time.time(), "start": time.monotonic()}
+        record = {
+            "node": node,
+            "by": request["by"],
+            "asked": request["action"],
+            "policy": policy,
+            "time": time.time(),
+            "start": time.monotonic(),
+        }
         try:
             if policy == "fail":
                 raise LabError(f"the power switch of {node} is out of order")

@@ -46,7 +46,10 @@ class ClientReport:
         if self.lost is not None:
             lines.append(f"rows acknowledged and lost: {len(self.lost)}")
         lines.append(f"longest outage: {self.outage_ms} ms")
-        lines += [f"  {gap.seconds * 1000:.0f} ms, {gap.offset:.1f} s after the first row" for gap in self.longest()]
+        lines += [
+            f"  {gap.seconds * 1000:.0f} ms, {gap.offset:.1f} s after the first row"
+            for gap in self.longest()
+        ]
         return "\n".join(lines)
 
 
@@ -77,8 +80,11 @@ def client_report(acks, errors="", end=None, present=None, minimum=0.1):
     if end is not None and times:
         times.append(max(end, times[-1]))
     first = times[0] if times else 0.0
-    gaps = [Gap(before, after - before, before - first) for before, after in zip(times, times[1:])
-            if after - before >= minimum]
+    gaps = [
+        Gap(before, after - before, before - first)
+        for before, after in zip(times, times[1:])
+        if after - before >= minimum
+    ]
     lost = None if present is None else sorted({number for number, _, _ in rows} - set(present))
     return ClientReport(len(rows), gaps, parse_errors(errors), lost)
 
@@ -103,21 +109,29 @@ class Span:
 
 def parse_spans(text):
     """Return the Spans in the sampler's log, oldest first."""
-    spans = [Span(**json.loads(line)) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    spans = [
+        Span(**json.loads(line)) for line in text.splitlines(keepends=True) if line.endswith("\n")
+    ]
     return sorted(spans, key=lambda span: span.first_answered)
 
 
 def two_primaries(spans):
     """Return the pairs of spans in which two nodes took writes at the same instant, for certain."""
     writable = [span for span in spans if span.state == "primary"]
-    return [(one, other) for index, one in enumerate(writable) for other in writable[index + 1:]
-            if one.node != other.node and max(one.first_answered, other.first_answered)
-            <= min(one.last_asked, other.last_asked)]
+    return [
+        (one, other)
+        for index, one in enumerate(writable)
+        for other in writable[index + 1 :]
+        if one.node != other.node
+        and max(one.first_answered, other.first_answered) <= min(one.last_asked, other.last_asked)
+    ]
 
 
 def longest_without_primary(spans):
     """Return the longest time in seconds, between two writable spans, in which no node took writes."""
-    ends = sorted((span.first_answered, span.last_asked) for span in spans if span.state == "primary")
+    ends = sorted(
+        (span.first_answered, span.last_asked) for span in spans if span.state == "primary"
+    )
     longest, reached = 0.0, None
     for start, end in ends:
         if reached is not None:

@@ -56,15 +56,25 @@ class Watcher(threading.Thread):
         if self._span is None or self._span["state"] != state:
             if self._span:
                 self._emit(self._span)
-            self._span = {"node": self.node, "state": state, "first_asked": asked, "first_answered": answered, "samples": 0}
-        self._span.update(last_asked=asked, last_answered=answered, samples=self._span["samples"] + 1)
+            self._span = {
+                "node": self.node,
+                "state": state,
+                "first_asked": asked,
+                "first_answered": answered,
+                "samples": 0,
+            }
+        self._span.update(
+            last_asked=asked, last_answered=answered, samples=self._span["samples"] + 1
+        )
 
 
 def main(arguments):
     """Watch the nodes given as NAME=ADDRESS until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", required=True)
-    parser.add_argument("--interval", type=float, default=0.01, help="seconds between two questions to a node")
+    parser.add_argument(
+        "--interval", type=float, default=0.01, help="seconds between two questions to a node"
+    )
     parser.add_argument("nodes", nargs="+", metavar="NAME=ADDRESS")
     options = parser.parse_args(arguments)
     done, lock = threading.Event(), threading.Lock()
@@ -76,7 +86,9 @@ def main(arguments):
             with lock:
                 output.write(json.dumps(span) + "\n")
 
-        watchers = [Watcher(*node.split("=", 1), options.interval, done, emit) for node in options.nodes]
+        watchers = [
+            Watcher(*node.split("=", 1), options.interval, done, emit) for node in options.nodes
+        ]
         for watcher in watchers:
             watcher.start()
         for watcher in watchers:

@@ -120,4 +120,6 @@ class Settings:
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError as missing:
-            raise LabError(f"no lab {name!r} here ({path} is missing): start one with `up`") from missing
+            raise LabError(
+                f"no lab {name!r} here ({path} is missing): start one with `up`"
+            ) from missing

@@ -11,16 +11,19 @@ IDLE = "S_IDLE"
 class Settle:
     """What a settled cluster looks like.
 
-    primary: a name; None for any node; False for none.
+    primary: a name; None for any node; False for none. not_primary: a node that must not be it.
     online: the nodes that must be members (default: all that have power).
     standbys: the nodes that must stream from the primary (default: all online but the primary and the stopped ones).
     stopped: nodes that are online and whose server must be stopped.
     vip: whether the VIP must be on the primary.
     """
 
-    def __init__(self, lab, primary=None, online=None, standbys=None, stopped=(), vip=True):
+    def __init__(
+        self, lab, primary=None, not_primary=None, online=None, standbys=None, stopped=(), vip=True
+    ):
         self.lab = lab
         self.primary = primary
+        self.not_primary = not_primary
         self.online = online
         self.standbys = standbys
         self.stopped = tuple(stopped)
@@ -45,27 +48,50 @@ class Settle:
             if calm == 2:
                 return
             if missing and deadline.passed():
-                raise LabError(f"lab {self.lab.name!r} has not settled in {timeout:g} s: {'; '.join(missing)}")
+                raise LabError(
+                    f"lab {self.lab.name!r} has not settled in {timeout:g} s: {'; '.join(missing)}"
+                )
             time.sleep(0.2)
 
     def _members(self, state):
-        online = self.online
-        if online is None:
-            online = [name for name, node in self.lab.nodes.items() if node.is_on]
-        wrong = [f"{name} is {state.nodes.get(name, 'unknown')}, expected online" for name in online
-                 if state.nodes.get(name) not in ("online", "standby")]
-        return wrong + [f"{name} is unclean" for name, word in state.nodes.items() if word == "unclean"]
+        powered = [name for name, node in self.lab.nodes.items() if node.is_on]
+        online = powered if self.online is None else self.online
+        wrong = [
+            f"{name} is {state.nodes.get(name, 'unknown')}, expected online"
+            for name in online
+            if state.nodes.get(name) not in ("online", "standby", "maintenance")
+        ]
+        wrong += [
+            f"{name} has no power and is still seen {word}"
+            for name, word in state.nodes.items()
+            if name not in powered and word != "offline"
+        ]
+        return wrong + [
+            f"{name} is unclean" for name, word in state.nodes.items() if word == "unclean"
+        ]
 
     def _resources(self, state):
         if not self.resource:
             return []
         promoted, roles = state.promoted(RESOURCE), state.roles(RESOURCE)
-        wrong = [f"{item.resource} is {item.pending} on {item.node}" for item in state.instances if item.pending]
-        wrong += [f"the server is {roles[name]} on {name}, expected stopped" for name in self.stopped if name in roles]
+        wrong = [
+            f"{item.resource} is {item.pending} on {item.node}"
+            for item in state.instances
+            if item.pending
+        ]
+        wrong += [
+            f"the server is {roles[name]} on {name}, expected stopped"
+            for name in self.stopped
+            if name in roles
+        ]
         if self.primary is False:
             return wrong + [f"{name} is promoted, expected nobody" for name in promoted]
         if len(promoted) != 1 or (self.primary and promoted != [self.primary]):
-            return wrong + [f"promoted: {', '.join(promoted) or 'nobody'}, expected {self.primary or 'one node'}"]
+            return wrong + [
+                f"promoted: {', '.join(promoted) or 'nobody'}, expected {self.primary or 'one node'}"
+            ]
+        if promoted == [self.not_primary]:
+            return wrong + [f"{self.not_primary} is still promoted"]
         return wrong + self._server(promoted[0], state, roles)
 
     def _server(self, primary, state, roles):
@@ -73,19 +99,21 @@ class Settle:
             return [f"the server of {primary} does not take writes"]
         wrong = []
         if self.vip and list(state.roles(VIP_RESOURCE)) != [primary]:
-            wrong.append(f"the VIP is on {', '.join(state.roles(VIP_RESOURCE)) or 'no node'}, expected {primary}")
+            wrong.append(
+                f"the VIP is on {', '.join(state.roles(VIP_RESOURCE)) or 'no node'}, expected {primary}"
+            )
         standbys = self.standbys
         if standbys is None:
-            standbys = [name for name in state.online if name != primary and name not in self.stopped]
-        streaming = self._streaming(primary)
-        wrong += [f"{name} is {roles.get(name, 'stopped')} and does not stream from {primary}" for name in standbys
-                  if name not in streaming or roles.get(name) is None]
+            standbys = [
+                name for name in state.online if name != primary and name not in self.stopped
+            ]
+        streaming = self.lab.streaming(primary)
+        wrong += [
+            f"{name} is {roles.get(name, 'stopped')} and does not stream from {primary}"
+            for name in standbys
+            if name not in streaming or roles.get(name) is None
+        ]
         return wrong
-
-    def _streaming(self, primary):
-        rows = self.lab.nodes[primary].sql(
-            "select application_name from pg_stat_replication where state = 'streaming'", check=False)
-        return {row[0] for row in rows}
 
     def _idle(self, state):
         result = self.lab.nodes[state.dc].run(["crmadmin", "--status", state.dc], check=False)

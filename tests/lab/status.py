@@ -52,7 +52,11 @@ class ClusterStatus:
 
     def roles(self, resource):
         """Return {node: role} of a resource."""
-        return {instance.node: instance.role for instance in self.instances if instance.resource == resource}
+        return {
+            instance.node: instance.role
+            for instance in self.instances
+            if instance.resource == resource
+        }
 
     def promoted(self, resource):
         """Return the nodes where a resource is promoted."""
@@ -77,15 +81,36 @@ def parse(text):
     instances = []
     for resource in root.iter("resource"):
         for node in resource.findall("node"):
-            instances.append(Instance(resource.get("id").split(":")[0], node.get("name"), resource.get("role"),
-                                      resource.get("failed") == "true", resource.get("pending", "")))
-    attributes = {node.get("name"): {item.get("name"): item.get("value") for item in node.findall("attribute")}
-                  for node in root.findall("node_attributes/node")}
-    failures = [Failure(item.get("node"), item.get("op_key", ""), item.get("status", ""), item.get("exitstatus", ""),
-                        item.get("exitreason", "")) for item in root.findall("failures/failure")]
+            instances.append(
+                Instance(
+                    resource.get("id").split(":")[0],
+                    node.get("name"),
+                    resource.get("role"),
+                    resource.get("failed") == "true",
+                    resource.get("pending", ""),
+                )
+            )
+    attributes = {
+        node.get("name"): {
+            item.get("name"): item.get("value") for item in node.findall("attribute")
+        }
+        for node in root.findall("node_attributes/node")
+    }
+    failures = [
+        Failure(
+            item.get("node"),
+            item.get("op_key", ""),
+            item.get("status", ""),
+            item.get("exitstatus", ""),
+            item.get("exitreason", ""),
+        )
+        for item in root.findall("failures/failure")
+    ]
     return ClusterStatus(
         dc=dc.get("name", "") if dc is not None else "",
         quorum=dc is not None and dc.get("with_quorum") == "true",
         nodes={node.get("name"): _node_state(node) for node in root.findall("nodes/node")},
-        instances=instances, attributes=attributes, failures=failures,
+        instances=instances,
+        attributes=attributes,
+        failures=failures,
     )

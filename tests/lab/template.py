@@ -7,9 +7,21 @@ import shutil
 from .settings import cache_folder
 from .tools import LabError, run
 
-INITDB = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"]
+INITDB = [
+    "--no-sync",
+    "--auth=trust",
+    "--username=postgres",
+    "--encoding=UTF8",
+    "--locale=C.UTF-8",
+    "--data-checksums",
+]
 # A standby refuses to start with less than the primary had: the template asks for little, so that a lab may
-LIMITS = ["-c max_connections=10", "-c max_wal_senders=3", "-c max_worker_processes=2", "-c wal_log_hints=on"]
+LIMITS = [
+    "-c max_connections=10",
+    "-c max_wal_senders=3",
+    "-c max_worker_processes=2",
+    "-c wal_log_hints=on",
+]
 INCLUDE = "\ninclude '/var/lib/postgresql/node.conf'\n"
 
 
@@ -19,7 +31,9 @@ class Template:
     def __init__(self, settings):
         self._bin = settings.bindir
         version = run([f"{self._bin}/postgres", "--version"]).output.strip()
-        key = hashlib.sha256(" ".join([version, INCLUDE, *INITDB, *LIMITS]).encode()).hexdigest()[:12]
+        key = hashlib.sha256(" ".join([version, INCLUDE, *INITDB, *LIMITS]).encode()).hexdigest()[
+            :12
+        ]
         self.folder = cache_folder() / f"pgdata-{settings.pg_version}-{key}"
 
     def prepare(self):
@@ -39,8 +53,20 @@ class Template:
         self._run("initdb", *INITDB, "-D", primary)
         try:
             self._start(primary)
-            self._run("pg_basebackup", "--no-sync", "-h", self.folder, "-U", "postgres", "-D", standby, "-X", "stream",
-                      "--checkpoint=fast", "-R")
+            self._run(
+                "pg_basebackup",
+                "--no-sync",
+                "-h",
+                self.folder,
+                "-U",
+                "postgres",
+                "-D",
+                standby,
+                "-X",
+                "stream",
+                "--checkpoint=fast",
+                "-R",
+            )
             self._start(standby, "-c port=5433")
             self._wait_streaming()
         finally:
@@ -50,21 +76,52 @@ class Template:
         for pgdata in (primary, standby):
             with open(pgdata / "postgresql.conf", "a", encoding="utf-8") as file:
                 file.write(INCLUDE)
-            (pgdata / "postgresql.auto.conf").write_text("# Set by ALTER SYSTEM\n", encoding="utf-8")
+            (pgdata / "postgresql.auto.conf").write_text(
+                "# Set by ALTER SYSTEM\n", encoding="utf-8"
+            )
         (self.folder / "done").touch()
 
     def _start(self, pgdata, *more):
-        options = ["-c listen_addresses=''", f"-c unix_socket_directories={self.folder}", *LIMITS, *more]
-        self._run("pg_ctl", "start", "-w", "-D", pgdata, "-l", self.folder / f"{pgdata.name}.log", "-o", " ".join(options))
+        options = [
+            "-c listen_addresses=''",
+            f"-c unix_socket_directories={self.folder}",
+            *LIMITS,
+            *more,
+        ]
+        self._run(
+            "pg_ctl",
+            "start",
+            "-w",
+            "-D",
+            pgdata,
+            "-l",
+            self.folder / f"{pgdata.name}.log",
+            "-o",
+            " ".join(options),
+        )
 
     def _wait_streaming(self):
-        query = "select pg_sleep(0.05) from generate_series(1, 200) where not exists" \
-                " (select from pg_stat_replication where state = 'streaming')"
-        self._run("psql", "-XAtq", "-h", self.folder, "-U", "postgres", "-c", "checkpoint", "-c", query)
-        seen = self._run("psql", "-XAtq", "-h", self.folder, "-U", "postgres", "-c",
-                         "select count(*) from pg_stat_replication where state = 'streaming'").output.strip()
+        query = (
+            "select pg_sleep(0.05) from generate_series(1, 200) where not exists"
+            " (select from pg_stat_replication where state = 'streaming')"
+        )
+        self._run(
+            "psql", "-XAtq", "-h", self.folder, "-U", "postgres", "-c", "checkpoint", "-c", query
+        )
+        seen = self._run(
+            "psql",
+            "-XAtq",
+            "-h",
+            self.folder,
+            "-U",
+            "postgres",
+            "-c",
+            "select count(*) from pg_stat_replication where state = 'streaming'",
+        ).output.strip()
         if seen != "1":
-            raise LabError(f"the standby of the template does not stream: see {self.folder}/standby.log")
+            raise LabError(
+                f"the standby of the template does not stream: see {self.folder}/standby.log"
+            )
 
     def _run(self, program, *arguments, check=True):
         return run([f"{self._bin}/{program}", *arguments], user="postgres", check=check, cwd="/")

@@ -13,6 +13,8 @@ ENVIRONMENT = {
     "HOME": "/root",
     "TERM": "dumb",
 }
+# For the lab's own background programs, which run from the checkout
+HELPER_ENVIRONMENT = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 class LabError(Exception):
@@ -62,8 +64,17 @@ def run(argv, *, check=True, timeout=60, text=None, user=None, env=None, cwd=Non
     argv = tuple(str(word) for word in argv)
     try:
         done = subprocess.run(
-            argv, input=text, stdin=None if text else subprocess.DEVNULL, capture_output=True, encoding="utf-8",
-            errors="replace", timeout=timeout, env={**ENVIRONMENT, **(env or {})}, cwd=cwd, check=False, **options,
+            argv,
+            input=text,
+            stdin=None if text else subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+            env={**ENVIRONMENT, **(env or {})},
+            cwd=cwd,
+            check=False,
+            **options,
         )
     except subprocess.TimeoutExpired as late:
         raise LabError(f"{' '.join(argv)!r} took more than {timeout:g} s") from late

@@ -8,7 +8,7 @@ import time
 from . import network
 from .report import client_report, parse_spans
 from .settings import CHECKOUT, VIP
-from .tools import ENVIRONMENT, PYTHON, LabError, wait_until, write_file
+from .tools import HELPER_ENVIRONMENT, PYTHON, LabError, wait_until, write_file
 
 TABLE = "create table if not exists paf_lab_rows (run text, id bigint, payload text, primary key (run, id))"
 
@@ -31,8 +31,14 @@ class Helper:
         argv = [PYTHON, "-m", f"tests.lab.{self.module}", *arguments]
         with open(self.folder / "output.log", "ab") as output:
             self._process = subprocess.Popen(
-                network.inside(self.lab.settings.netns(), argv), cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, start_new_session=True, env={**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"})
+                network.inside(self.lab.settings.netns(), argv),
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env=HELPER_ENVIRONMENT,
+            )
         write_file(self.folder / "pid", f"{self._process.pid}\n")
 
     @property
@@ -53,9 +59,16 @@ class Helper:
         """End the program; return its report."""
         pid = self.pid
         if pid is None:
-            raise LabError(f"the {self.module} {self.name!r} does not run: {self.read('output.log').strip()}")
+            raise LabError(
+                f"the {self.module} {self.name!r} does not run: {self.read('output.log').strip()}"
+            )
         os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: not self.is_running, seconds, f"the end of the {self.module} {self.name!r}", step=0.02)
+        wait_until(
+            lambda: not self.is_running,
+            seconds,
+            f"the end of the {self.module} {self.name!r}",
+            step=0.02,
+        )
         write_file(self.folder / "end", f"{time.monotonic()}\n")
         return self.report()
 
@@ -81,9 +94,23 @@ class Client(Helper):
             raise LabError("no primary: the client can't make its table")
         self.lab.nodes[primary].sql(TABLE)
         self.lab.nodes[primary].sql(f"delete from paf_lab_rows where run = '{self.name}'")
-        self._start(["--folder", str(self.folder), "--run", self.name, "--host", host, "--interval", str(interval),
-                     "--size", str(size)])
-        wait_until(lambda: self.read("acks.log"), 15, "the client's first acknowledged row", step=0.02)
+        self._start(
+            [
+                "--folder",
+                str(self.folder),
+                "--run",
+                self.name,
+                "--host",
+                host,
+                "--interval",
+                str(interval),
+                "--size",
+                str(size),
+            ]
+        )
+        wait_until(
+            lambda: self.read("acks.log"), 15, "the client's first acknowledged row", step=0.02
+        )
         return self
 
     def report(self, node=None):
@@ -96,7 +123,9 @@ class Client(Helper):
         node = node or self.lab.primary()
         if node is None:
             return None
-        rows = self.lab.nodes[node].sql(f"select id from paf_lab_rows where run = '{self.name}'", timeout=60)
+        rows = self.lab.nodes[node].sql(
+            f"select id from paf_lab_rows where run = '{self.name}'", timeout=60
+        )
         return [int(row[0]) for row in rows]
 
     def rows(self):
@@ -106,7 +135,9 @@ class Client(Helper):
     def wait_rows(self, count, seconds=30):
         """Wait for `count` more acknowledged rows."""
         goal = self.rows() + count
-        wait_until(lambda: self.rows() >= goal, seconds, f"{count} more acknowledged rows", step=0.01)
+        wait_until(
+            lambda: self.rows() >= goal, seconds, f"{count} more acknowledged rows", step=0.01
+        )
 
     def __enter__(self):
         return self if self.is_running else self.start()
@@ -124,7 +155,9 @@ class Sampler(Helper):
     def start(self, interval=0.01):
         """Start asking."""
         nodes = [f"{name}={node.address}" for name, node in self.lab.nodes.items()]
-        self._start(["--output", str(self.folder / "spans.log"), "--interval", str(interval), *nodes])
+        self._start(
+            ["--output", str(self.folder / "spans.log"), "--interval", str(interval), *nodes]
+        )
         wait_until((self.folder / "spans.log").exists, 15, "the sampler to start", step=0.02)
         return self
 
