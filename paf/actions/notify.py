@@ -48,12 +48,12 @@ def _elect(context, where):
     reason = None
     if context.cluster.guards_switchover and notify.is_switchover(context.notification):
         reason = _missing_shutdown(context, where)
+    # a refusal, too, comes after the votes: the others wait for a round to answer
+    verdict = promote.count(context, context.deadline.within(_ROUND_PATIENCE))
     if reason:
         context.cluster.set_score(context.node, election.BARRED, context.deadline)
         promote.refuse(context, reason)
-        return
-    verdict = promote.count(context, context.deadline.within(_ROUND_PATIENCE))
-    if verdict.better:
+    elif verdict.better:
         promote.concede(context, verdict)
     elif verdict.missing:
         # promote looks again, and fails with this reason if nothing changed

@@ -9,7 +9,7 @@ from paf.instance import controldata, settings, upstream, waldump
 #: and excess (int bytes or None): what exists only here.
 Divergence = namedtuple("Divergence", "reason fork excess")
 
-_ADVICE = "rebuild it from the primary, or run pg_rewind"
+_ADVICE = "rebuild it or run pg_rewind"
 
 
 def find(instance, deadline):
@@ -47,5 +47,5 @@ def _past_the_fork(instance, control, fork, timeline, deadline):
         return None
     end = max(position.lsn, waldump.end(instance, fork_here, size, deadline))
     return Divergence(
-        "diverged: {0} bytes of WAL after {1}, where timeline {2} began, exist only here; "
+        "diverged: {0} bytes of WAL after {1} (start of timeline {2}) exist only here; "
         "{3}".format(end - fork, wal.format_lsn(fork), timeline, _ADVICE), fork, end - fork)

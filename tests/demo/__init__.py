@@ -1,0 +1,1 @@
+"""The demo: three nodes play the talk's four demonstrations."""

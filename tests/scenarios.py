@@ -1,0 +1,170 @@
+"""What is played in a lab, and what is seen while it is: for the demo and the cluster tests."""
+
+import contextlib
+import itertools
+from dataclasses import dataclass, field
+
+from tests.lab.cib import CLONE, RESOURCE
+from tests.lab.report import two_primaries
+from tests.lab.tools import wait_until
+
+_numbers = itertools.count(1)
+
+#: One standby at least has each acknowledged row, whichever node is the primary.
+SYNCHRONOUS = {"synchronous_standby_names": "ANY 1 (srv1, srv2, srv3)"}
+
+REFUSED = "-1000000"
+
+
+@dataclass
+class Play:
+    """What was seen from outside while something happened in a cluster."""
+
+    run: str
+    before: str
+    after: str = ""
+    client: object = None
+    spans: list = field(default_factory=list)
+    transitions: list = field(default_factory=list)
+    fencings: list = field(default_factory=list)
+
+    @property
+    def two_primaries(self):
+        """The instants at which two nodes took writes: pairs of the sampler's spans."""
+        return two_primaries(self.spans)
+
+    def actions(self, *operations):
+        """Return (operation, node) of the resource's actions, in order; of these operations only."""
+        wanted = operations or ("start", "stop", "promote", "demote")
+        return [(action.operation, action.node) for transition in self.transitions
+                for action in transition.actions
+                if action.resource == RESOURCE and action.operation in wanted]
+
+
+@contextlib.contextmanager
+def watched(lab, settled=True, **expected):
+    """Write through the VIP and sample all nodes while the block runs; yield the Play.
+
+    Afterwards waits until the cluster has settled as `expected` (see Settle), and rows are
+    acknowledged again.
+    """
+    run = f"run{next(_numbers)}"
+    play = Play(run, lab.crm_mon())
+    since, fenced = lab.now(), len(lab.fencings())
+    with lab.sampler(run) as sampler, lab.client(run) as client:
+        client.wait_rows(100)
+        yield play
+        if settled:
+            lab.wait_settled(120, **expected)
+            client.wait_rows(100)
+    play.client, play.spans = client.report(), sampler.report()
+    play.transitions = lab.transitions(since)
+    play.fencings = lab.fencings()[fenced:]
+    play.after = lab.crm_mon()
+
+
+def kill_standby(lab):
+    """Kill the postmaster of a standby, of that with the best score; return its name."""
+    victim = ranked_standbys(lab)[0]
+    lab.nodes[victim].kill("postmaster")
+    wait_until_noticed(lab, victim)
+    return victim
+
+
+def kill_primary(lab):
+    """Kill the primary's postmaster; return its name, once Pacemaker has noticed."""
+    victim = lab.primary()
+    lab.nodes[victim].kill("postmaster")
+    wait_until_noticed(lab, victim)
+    return victim
+
+
+def wait_until_noticed(lab, node):
+    """Wait until Pacemaker knows of the failure of the instance on `node`: a monitor's interval."""
+    since = lab.now()
+    wait_until(lambda: any(
+        action.node == node and action.operation in ("stop", "demote")
+        for transition in lab.transitions(since - 2) for action in transition.actions),
+        60, f"Pacemaker to act on the failure on {node}", step=0.2)
+
+
+def scores(lab):
+    """Return the promotion scores: dictionary of node to text."""
+    names = {name: lab.any_node().run(
+        ["crm_attribute", "--type", "nodes", "--node", name, "--name", f"master-{RESOURCE}",
+         "--query", "--quiet"], check=False) for name in lab.nodes}
+    return {name: result.output.strip() for name, result in names.items() if result.ok}
+
+
+def ranked_standbys(lab):
+    """Return the standbys' names, the one that Pacemaker would promote first."""
+    standing = scores(lab)
+    return sorted(lab.standbys(), key=lambda name: -int(standing.get(name) or -1000))
+
+
+def wait_for_ranks(lab):
+    """Wait until the primary's monitor has given every standby the score of a connected one."""
+    def ranked():
+        standing = scores(lab)
+        return all(0 < int(standing.get(name) or 0) <= 1000 for name in lab.standbys())
+    wait_until(ranked, 60, "the scores of all standbys", step=0.5)
+
+
+@contextlib.contextmanager
+def deaf(lab, node):
+    """Keep a standby from receiving WAL while the block runs, without its noticing."""
+    receivers = lab.nodes[node].freeze("walreceiver")
+    try:
+        yield receivers
+    finally:
+        if lab.nodes[node].pids("walreceiver"):
+            lab.nodes[node].thaw("walreceiver")
+
+
+def power_cut_with_a_stale_favourite(lab, client):
+    """Cut the primary's power while the standby with the best score lacks rows; return (old, stale).
+
+    Its WAL receiver is told to end before it wakes up: what the kernel holds for it is lost.
+    """
+    wait_for_ranks(lab)
+    old, stale = lab.primary(), ranked_standbys(lab)[0]
+    with deaf(lab, stale):
+        client.wait_rows(200)
+        lab.power_off(old)
+        lab.nodes[stale].signal("term", "walreceiver")
+    return old, stale
+
+
+def request_switchover(lab, target):
+    """Ask Pacemaker to move the primary, as an administrator does, and come back at once."""
+    lab.any_node().run(["crm_resource", "--move", "--resource", CLONE, "--promoted",
+                        "--node", target])
+
+
+def withdraw_request(lab):
+    """Take back the constraint that a move leaves."""
+    lab.any_node().run(["crm_resource", "--clear", "--resource", CLONE], check=False)
+
+
+def reason_of_refusal(lab, node):
+    """Return why `node` was not promoted, as crm_mon -A shows it; "" if nothing is said."""
+    result = lab.any_node().run(
+        ["crm_attribute", "--type", "status", "--node", node, "--name",
+         f"not_promoted_because-{RESOURCE}", "--query", "--quiet"], check=False)
+    return result.output.strip() if result.ok else ""
+
+
+def rebuild(lab, node):
+    """Clone the primary onto `node` anew, as the administrator of a diverged one does."""
+    local, data = lab.nodes[node], lab.settings.pgdata
+    local.run(["find", data, "-mindepth", "1", "-delete"])
+    local.run([f"{lab.settings.bindir}/pg_basebackup", "-h", lab.nodes[lab.primary()].address,
+               "-D", data, "-X", "stream", "-c", "fast", "-U", "postgres"],
+              user="postgres", timeout=120)
+    local.run(["crm_resource", "--cleanup", "--resource", RESOURCE, "--node", node])
+
+
+def is_stopped(lab, node):
+    """Tell whether `node` is a member of the cluster and its instance is stopped."""
+    state = lab.status()
+    return state.nodes.get(node) == "online" and node not in state.roles(RESOURCE)
