@@ -8,7 +8,9 @@ from paf import runner, wal
 from paf.instance import settings
 from paf.ocf import OcfError
 
-_RECORD = re.compile(r"lsn: ([0-9A-F]+/[0-9A-F]+), prev [0-9A-F]+/[0-9A-F]+, desc: (.*)")
+# 9.3 and 9.4 also tell which blocks are backed up ("bkp: 0000")
+_RECORD = re.compile(r"lsn: ([0-9A-F]+/[0-9A-F]+), prev [0-9A-F]+/[0-9A-F]+,"
+                     r"(?: bkp: [01]+,)? desc: (.*)")
 _END = re.compile(r" at ([0-9A-Fa-f]+/[0-9A-Fa-f]+)")
 _SHUTDOWN = re.compile(r"^(?:CHECKPOINT_SHUTDOWN|checkpoint:) .*shutdown")
 _TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
