@@ -8,7 +8,7 @@ from paf import parameters, runner, state
 from paf.instance import controldata, postmaster, sql
 from paf.ocf import OcfError
 
-_PLAIN = re.compile(r"^[A-Za-z0-9_@%+=:,./-]+$")
+_PLAIN = re.compile(r"^[A-Za-z0-9_@%+=:,./-]+\Z")
 _LAST_TO_LEAVE = 0.5    # seconds
 _PG_CTL_MARGIN = 1.0    # seconds that pg_ctl's own limit stands before the action's
 
