@@ -18,7 +18,8 @@ def without_secrets(text):
     """Return `text` (str) on one line, with the passwords of connection strings blotted out."""
     import re
     text = " ".join(text.split())
-    text = re.sub(r"(?i)((?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'?|[^\s&]+)", r"\1***", text)
+    text = re.sub(r"(?i)((?:ssl)?password\s*=\s*)"
+                  r"(?:''(?:[^']*''|[^'\s]*)|'(?:[^'\\]|\\.)*'?|[^\s&]+)", r"\1***", text)
     return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
 
 
