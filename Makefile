@@ -15,6 +15,7 @@ OCF     ?= $(if $(filter corosync1,$(VARIANT)),1.0,1.1)
 PGHOST  ?= $(if $(wildcard /etc/debian_version),/var/run/postgresql,/tmp)
 DESTDIR ?=
 RHEL    ?=
+PYTEST   = /usr/bin/python3 -B -m pytest -q -p no:cacheprovider --durations=10
 
 LIBRARY  = /usr/share/resource-agents-paf
 AGENTS   = /usr/lib/ocf/resource.d/heartbeat
@@ -46,6 +47,18 @@ check-values:
 	|| { echo "DESTDIR must be an absolute path without spaces, not '$(DESTDIR)'" >&2; exit 1; }
 	@case "$(RHEL)" in ""|6|7|8|9|10) ;; \
 	*) echo "RHEL must be 6, 7, 8, 9 or 10, not '$(RHEL)'" >&2; exit 1;; esac
+
+demo:
+	@tests/install-tools.sh lab
+	@/usr/bin/python3 -m tests.demo $(if $(KEEP),--keep)
+
+check:
+	@tests/install-tools.sh unit lab lint
+	@tests/lint.sh
+	@$(PYTEST) tests
+
+check-fast:
+	@$(PYTEST) tests/unit tests/component -m "unit or fast"
 
 lint:
 	@tests/lint.sh

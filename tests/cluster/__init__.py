@@ -1,0 +1,1 @@
+"""Tests on real clusters in the lab."""

@@ -1,0 +1,68 @@
+"""A lab for each module of tests; the logs of all nodes when a test fails."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.lab.lab import Lab
+from tests.lab.tools import LabError
+
+LOGS = REPOSITORY / "build" / "cluster-logs"
+_failed = pytest.StashKey()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def root():
+    """Namespaces need root."""
+    if os.geteuid() != 0:
+        pytest.fail("the cluster tests make network namespaces: run them as root")
+    if shutil.which("pacemakerd", path="/usr/sbin") is None:
+        pytest.fail("the cluster tests need Pacemaker: run tests/install-tools.sh lab")
+
+
+@pytest.fixture(scope="module")
+def cluster(request):
+    """The module's lab, up: three nodes, and what the module's LAB (a dictionary) says otherwise."""
+    name = request.module.__name__.rpartition(".")[2].replace("test_", "").replace("_", "-")[:20]
+    lab = Lab(name, **getattr(request.module, "LAB", {}))
+    try:
+        lab.up()
+        yield lab
+    except LabError:
+        lab.gather(LOGS / f"{name}-start")
+        raise
+    finally:
+        lab.down()
+
+
+@pytest.fixture
+def lab(cluster, request):
+    """The module's lab, settled and whole; started anew if an earlier test left it otherwise."""
+    if not _is_whole(cluster):
+        cluster.down()
+        cluster.up()
+    yield cluster
+    if request.node.stash.get(_failed, False):
+        folder = LOGS / request.node.name.replace("/", "-")
+        cluster.gather(folder)
+        print(f"the logs of all nodes are in {folder}")
+        cluster.down()
+        cluster.up()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Remember that a test failed, for the fixture that gathers the logs."""
+    outcome = yield
+    if outcome.get_result().failed:
+        item.stash[_failed] = True
+
+
+def _is_whole(lab):
+    try:
+        lab.wait_settled(60, online=list(lab.nodes))
+    except LabError:
+        return False
+    return True

@@ -1,0 +1,13 @@
+"""What `make demo` plays goes as it should: the talk's four transitions, and a refusal."""
+
+import pytest
+
+from tests.demo import acts
+from tests.scenarios import SYNCHRONOUS
+
+LAB = {"postgres": SYNCHRONOUS}
+
+
+@pytest.mark.parametrize("act", acts.ALL, ids=lambda act: act.__name__)
+def test_demonstration(lab, act):
+    assert act(lab) == []
