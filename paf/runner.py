@@ -67,6 +67,7 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin=""):
     try:
         problem = _read_all(failure)
         if problem:
+            os.close(in_write)
             os.waitpid(pid, 0)
             raise NotStarted("cannot run {0}: {1}".format(argv[0], problem))
         _feed(in_write, stdin)
