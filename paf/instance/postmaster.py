@@ -25,9 +25,10 @@ def find(instance):
     postmaster.pid may be left over, and its number may belong to another process by now.
     """
     try:
-        with open(local.path(instance, "postmaster.pid")) as stream:
-            lines = stream.read(4096).splitlines()
-    except (IOError, OSError, UnicodeError):
+        # bytes: it holds the data directory's name, in whatever character set that is
+        with open(local.path(instance, "postmaster.pid"), "rb") as stream:
+            lines = stream.read(4096).decode("ascii", "replace").split("\n")
+    except (IOError, OSError):
         lines = []
     pid = _number(lines, _PID_LINE)
     if pid and is_alive(instance, pid):

@@ -9,6 +9,7 @@ import os
 import re
 
 from paf import instance as local
+from paf import runner
 from paf.ocf import BadParameter, NotUsable
 
 FIRST_WITH_SIGNAL = 120000
@@ -39,11 +40,12 @@ def template(instance):
     """Return the text of recovery_template. Raises BadParameter."""
     name = instance.parameters.recovery_template
     try:
-        with open(name) as stream:
-            return stream.read(_LARGEST_TEMPLATE)
-    except (IOError, OSError, UnicodeError) as error:
+        # bytes: it may hold any character set, in comments and in passwords
+        with open(name, "rb") as stream:
+            return runner.text(stream.read(_LARGEST_TEMPLATE))
+    except (IOError, OSError) as error:
         raise BadParameter("cannot read the recovery template {0}: {1}".format(
-            name, getattr(error, "strerror", None) or error))
+            name, error.strerror))
 
 
 def template_problems(text):
