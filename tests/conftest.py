@@ -1,0 +1,48 @@
+"""What all tests share: the markers, and the profile of the generated ones."""
+
+import pathlib
+
+import hypothesis
+import pytest
+
+MARKERS = {
+    "unit": "needs no server and no rights; milliseconds",
+    "component": "the real agent against real PostgreSQL, with stand-ins for Pacemaker's programs",
+    "fast": "a component test that `make check-fast` runs",
+    "root": "needs to be run as root",
+    "cluster": "needs the lab: a real cluster in namespaces",
+}
+_FOLDERS = {"unit": "unit", "component": "component", "cluster": "cluster"}
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+
+hypothesis.settings.register_profile(
+    "paf", deadline=None, print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("paf")
+
+
+def pytest_configure(config):
+    """Register the markers, so that a misspelt one is an error."""
+    for name, text in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {text}")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark each test with the name of its folder."""
+    for item in items:
+        marker = _FOLDERS.get(item.path.parent.name)
+        if marker:
+            item.add_marker(getattr(pytest.mark, marker))
+
+
+@pytest.fixture(scope="session")
+def repository():
+    """The checkout's folder (pathlib.Path)."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def data():
+    """The folder of recorded output (pathlib.Path)."""
+    return REPOSITORY / "tests" / "data"

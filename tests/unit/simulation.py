@@ -1,0 +1,213 @@
+"""A small cluster in memory: real decisions of the agent over a simulated attribute manager.
+
+Each node's agent runs in a thread of its own, and one thread runs at a time: after each command
+and each pause the scheduler draws which goes on. So commands of several nodes interleave in every
+way, values arrive late, and agents are killed at any point, all from one seed.
+"""
+
+import collections
+import random
+import threading
+from types import SimpleNamespace
+
+from paf import actions, notify, ocf  # noqa: F401  (actions: a package)
+from paf.actions import notify as notify_action
+from paf.actions import promote, start
+from paf.cluster.corosync2 import Corosync2
+from paf.runner import Result
+from paf import state
+from tests.unit.support import environment, notify_variables
+
+_TICK = 0.01
+
+
+class Killed(BaseException):
+    """Pacemaker killed this agent (or its node was lost)."""
+
+
+class Task:
+    """One run of an agent on one node, in a thread that waits for its turn."""
+
+    def __init__(self, function, lives):
+        self.turn, self.done = threading.Semaphore(0), threading.Semaphore(0)
+        self.error, self.ended = None, False
+        self._function, self._lives = function, lives
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        self.turn.acquire()
+        try:
+            self._function(self)
+        except Killed:
+            self.error = Killed()
+        except BaseException as error:    # handed to the main thread
+            self.error = error
+        self.ended = True
+        self.done.release()
+
+    def step(self):
+        """Let it run to its next command or pause (called by the scheduler)."""
+        self.turn.release()
+        self.done.acquire()
+
+    def give_way(self):
+        """Let others run (called by the agent's thread)."""
+        self._lives -= 1
+        self.done.release()
+        self.turn.acquire()
+        if self._lives < 0:
+            raise Killed()
+
+
+class Deadline:
+    """deadline.Deadline on the simulation's clock."""
+
+    def __init__(self, world, task, seconds):
+        self._world, self._task, self._end = world, task, world.now + seconds
+
+    elapsed = 0.0
+
+    @property
+    def remaining(self):
+        return max(0.0, self._end - self._world.now)
+
+    @property
+    def passed(self):
+        return self.remaining <= 0.0
+
+    def within(self, seconds):
+        return Deadline(self._world, self._task, min(seconds, self.remaining))
+
+    def wait_for(self, condition):
+        while True:
+            answer = condition()
+            if answer or self.passed:
+                return answer
+            # a wait is long against a command: time flies while all tasks wait
+            self._world.now += self._world.random.choice((_TICK, 0.1, 0.5))
+            self._task.give_way()
+
+
+class Cluster(Corosync2):
+    """The agent's view of the cluster, over the simulation's store."""
+
+    def __init__(self, world, name, task, variables):
+        Corosync2.__init__(self, environment(CRM_meta_on_node=name, **variables))
+        self.world, self.name, self.task = world, name, task
+
+    def run(self, argv, deadline):
+        self.task.give_way()
+        words = dict(zip(argv, argv[1:] + [""]))
+        name = words.get("--name", "")
+        if argv[0] == "attrd_updater" and "--query" in argv:
+            return Result(0, self.world.query(self.name, name), "", False)
+        if argv[0] == "attrd_updater":
+            self.world.log.append((self.name, name, words.get("--update", "")))
+        elif argv[0] == "crm_attribute" and words["--type"] == "nodes":
+            self.world.scores[words["--node"]] = int(words["--update"])
+        return Result(0, "", "", False)
+
+    def view(self, deadline):
+        self.task.give_way()
+        return SimpleNamespace(online=sorted(self.world.nodes), scores=dict(self.world.scores),
+                               transient={})
+
+
+class Node:
+    """A node: where its instance is, and whether it runs, is primary, crashed."""
+
+    def __init__(self, name, position):
+        self.name, self.position = name, position
+        self.running, self.primary = True, False
+
+
+class World:
+    """The cluster: nodes, attribute log, scores, clock."""
+
+    def __init__(self, seed, positions):
+        self.random = random.Random(seed)
+        self.nodes = {name: Node(name, where) for name, where in positions.items()}
+        self.scores = {name: 1000 - 10 * rank for rank, name in enumerate(positions)}
+        self.log, self.now = [], 0.0
+        self._delivered = collections.Counter()
+
+    def query(self, reader, name):
+        """Return attrd_updater --query --all's output: what has reached that node by now."""
+        late = len(self.log) - self._delivered[reader]
+        self._delivered[reader] += self.random.randint(0, late) if late else 0
+        values = {node: value for node, attribute, value in self.log[:self._delivered[reader]]
+                  if attribute == name and node in self.nodes}
+        return "".join(f'name="{name}" host="{node}" value="{value}"\n'
+                       for node, value in values.items())
+
+    def lose(self, name):
+        """Power off: the node's private attributes are gone with it."""
+        del self.nodes[name]
+        self.log = [entry for entry in self.log if entry[0] != name]
+        for reader in self._delivered:
+            self._delivered[reader] = len(self.log)
+
+    def run(self, works, lives=None):
+        """Run the works ({node: function of a context-maker}) at once; return their errors."""
+        tasks = {}
+        for name, work in works.items():
+            tasks[name] = Task(lambda task, name=name, work=work: work(name, task),
+                               (lives or {}).get(name, 10**6))
+        waiting = list(tasks.values())
+        while waiting:
+            task = self.random.choice(waiting)
+            task.step()
+            if task.ended:
+                waiting.remove(task)
+        # Pacemaker's own messages travel behind the attribute managers', in one total order
+        self._delivered.update({name: len(self.log) - self._delivered[name]
+                                for name in self.nodes})
+        return {name: task.error for name, task in tasks.items()}
+
+    def context(self, name, task, lists, seconds=60):
+        """Return what an action gets on a node."""
+        variables = notify_variables(**lists)
+        found = SimpleNamespace(
+            environment=environment(crm_feature_set="3.16.1", **variables), in_cluster=True,
+            node=name, deadline=Deadline(self, task, seconds), instance=self.nodes[name],
+            log=_Silent(), notification=notify.read(environment(**variables)),
+            cluster=Cluster(self, name, task, variables))
+        found.parameters = None
+        return found
+
+    def voters(self, lists):
+        """Return the nodes that run once the candidate is promoted."""
+        return notify.voters(notify.read(environment(**notify_variables(**lists))))
+
+    # What Pacemaker orders
+
+    def started(self, name, recovered, lists):
+        """The instance on `name` was started: it enters the cluster as start does."""
+        def work(node, task):
+            was = state.CRASHED_PRIMARY if recovered else state.STOPPED_STANDBY
+            start.enter_cluster(self.context(node, task, lists), was)
+        error = self.run({name: work})[name]
+        if error is not None:
+            raise error
+
+    def notify(self, lists, kind, on, lives=None):
+        """Run the notify action on these nodes at once."""
+        def work(node, task):
+            notify_action.run(self.context(node, task, dict(lists, kind=kind)))
+        return self.run({name: work for name in on if name in self.nodes}, lives)
+
+    def promote(self, name, lists):
+        """Run promote's decision; return True if it would promote."""
+        def work(node, task):
+            promote.check_election(self.context(node, task, lists))
+        error = self.run({name: work})[name]
+        if error is not None and not isinstance(error, ocf.OcfError):
+            raise error
+        return error is None
+
+
+class _Silent:
+    debugging = False
+
+    def __getattr__(self, name):
+        return lambda *arguments: None

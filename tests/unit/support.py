@@ -1,0 +1,69 @@
+"""Values that many unit tests start from."""
+
+from paf import instance, ocf, parameters, runner
+
+NOBODY = runner.Account("nobody", 65534, 65534, "/nonexistent")
+
+
+def environment(**resource_keys):
+    """Return the ocf.Environment with these OCF_RESKEY_... variables."""
+    return ocf.Environment(
+        {"OCF_RESKEY_" + name: value for name, value in resource_keys.items()})
+
+
+def parameters_with(**values):
+    """Return the parameters.Parameters with these values (str) and defaults elsewhere."""
+    return parameters.read(environment(**values))
+
+
+def instance_at(folder, **values):
+    """Return the Instance whose data directory is `folder`."""
+    return instance.Instance(parameters_with(pgdata=str(folder), **values), NOBODY)
+
+
+class Clock:
+    """A clock that stands still until told; `sleep` moves it."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.pauses = []
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        """Let time pass, and remember how much."""
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+def members(words, resource="pgsqld"):
+    """Return the two notify variables' values of a list of nodes, as Pacemaker sends them."""
+    nodes = words.split()
+    return " ".join([resource] * len(nodes)) or " ", " ".join(nodes) or " "
+
+
+_OLD = {"promoted": "master", "unpromoted": "slave"}
+
+
+def notify_variables(kind="pre", operation="promote", vocabulary="both", **lists):
+    """Return the CRM_meta_notify_... variables (dict) of lists given as blank-separated nodes.
+
+    vocabulary: "old" (master, slave), "new" (promoted, unpromoted) or "both", as Pacemaker 2.1
+    sends it.
+    """
+    found = {"CRM_meta_notify_type": kind, "CRM_meta_notify_operation": operation}
+    for name in ("active", "promoted", "unpromoted", "start", "stop", "promote", "demote"):
+        for known_as in _names(name, vocabulary):
+            resources, nodes = members(lists.get(name, ""))
+            found[f"CRM_meta_notify_{known_as}_resource"] = resources
+            found[f"CRM_meta_notify_{known_as}_uname"] = nodes
+    inactive = lists.get("inactive", "")
+    found["CRM_meta_notify_inactive_resource"] = inactive or " "
+    return found
+
+
+def _names(name, vocabulary):
+    if name not in _OLD or vocabulary == "new":
+        return [name]
+    return [_OLD[name]] if vocabulary == "old" else [name, _OLD[name]]

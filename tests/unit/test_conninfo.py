@@ -1,0 +1,127 @@
+"""Connection strings: the node's name is found, and the password never travels in the open."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paf.instance import settings, standby_mode, upstream
+
+SUFFIX = "replication='true' dbname='replication'"
+
+
+@pytest.mark.parametrize("conninfo, name", [
+    ("host=vip application_name=srv1", "srv1"),
+    ("application_name=srv1 host=vip", "srv1"),
+    ("application_name='srv1'", "srv1"),
+    ("application_name = srv1", "srv1"),
+    ("application_name='it''s'", "it"),
+    (r"application_name='it\'s'", "it's"),
+    (r"application_name='a\\b'", r"a\b"),
+    ("application_name=a application_name=b", "b"),
+    ("postgres://u@vip/?application_name=srv1", "srv1"),
+    ("postgres://u@vip/?sslmode=require&application_name=srv1&x=y", "srv1"),
+    ("host=vip", None), ("", None), ("fallback_application_name=srv1", None),
+    ("application_name=db1-old", "db1-old"), ("application_name=srv1.example.org",
+                                              "srv1.example.org")])
+def test_the_application_name_is_found_wherever_it_stands(conninfo, name):
+    assert settings.application_name(conninfo) == name
+
+
+def test_a_name_is_not_found_inside_a_longer_one():
+    assert settings.application_name("application_name=srv10") != "srv1"
+
+
+# Promise: a password never stands in a process title
+
+@pytest.mark.parametrize("conninfo, password", [
+    ("host=vip password=secret user=rep", "secret"),
+    ("host=vip password='sec ret'", "sec ret"),
+    (r"password='it\'s' host=vip", "it's"),
+    ("password = secret host=vip", "secret"),
+    ("host=vip", ""),
+    ("postgres://rep:secret@vip:5432/x", "secret"),
+    ("postgresql://rep:se%20cret@vip/", "se cret"),
+    ("postgres://rep@vip/?password=secret", "secret"),
+    ("postgres://rep@vip/?password=secret&sslmode=prefer", "secret"),
+    ("postgres://rep@vip/?sslmode=prefer&password=sec%26ret", "sec&ret"),
+    ("postgres://rep@vip/", "")])
+def test_the_password_is_taken_out(conninfo, password):
+    target, found = upstream.without_password(conninfo)
+    assert found == password
+    for part in ("secret", "sec ret", "it's", "se%20cret", "sec%26ret", "it\\'s"):
+        assert part not in target
+
+
+@given(st.text(alphabet="abc '\\=?&/:@%", min_size=1, max_size=12))
+def test_any_quoted_password_is_taken_out(secret):
+    secret = "S3" + secret
+    quoted = "'" + secret.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    target, found = upstream.without_password(f"host=vip password={quoted} user=rep")
+    assert found == secret
+    assert "S3" not in target and "user=" in target
+
+
+@pytest.mark.parametrize("conninfo", [
+    "host=vip user=rep", "postgres://rep@vip/", "postgres://rep@vip/?sslmode=prefer"])
+def test_the_connection_is_one_for_replication(conninfo):
+    assert "replication=" in upstream.without_password(conninfo)[0]
+
+
+def test_other_words_survive():
+    target = upstream.without_password(r"host=/run/pg  options='-c a=b\ c' port = 5433")[0]
+    assert r"options='-c a=b\ c'" in target and "port='5433'" in target
+    assert "host='/run/pg'" in target
+
+
+def test_a_database_of_a_standbys_conninfo_is_replaced():
+    target = upstream.without_password("host=a dbname=x replication=database")[0]
+    assert "dbname='x'" not in target and "database" not in target
+
+
+@pytest.mark.parametrize("text, plain", [
+    ("a%20b", "a b"), ("%C3%A9", "é"), ("100%", "100%"), ("%zz", "%zz"), ("%2", "%2"), ("", "")])
+def test_percent_encoding_is_undone(text, plain):
+    assert upstream._unquoted(text) == plain
+
+
+# recovery.conf and its template, up to PostgreSQL 11
+
+TEMPLATE = """# made by us
+standby_mode = on
+primary_conninfo = 'host=vip application_name=srv1 password=it''s'
+recovery_target_timeline = 'latest'
+"""
+
+
+def test_a_good_template_has_no_problem():
+    assert standby_mode.template_problems(TEMPLATE) == []
+
+
+@pytest.mark.parametrize("line", [
+    "standby_mode='on'", "  standby_mode   =   on  # yes", "standby_mode = 'on'"])
+def test_standby_mode_may_be_spelt_in_several_ways(line):
+    assert standby_mode.template_problems(TEMPLATE.replace("standby_mode = on", line)) == []
+
+
+@pytest.mark.parametrize("line", ["standby_mode", "recovery_target", "primary_conninfo"])
+def test_each_missing_line_is_named(line):
+    text = TEMPLATE.replace(line, "#" + line)
+    problems = standby_mode.template_problems(text)
+    assert len(problems) == 1 and line in problems[0]
+
+
+@pytest.mark.parametrize("line", [
+    "standby_mode = off", "# standby_mode = on", "standby_mode = online"])
+def test_a_standby_mode_that_is_not_on_is_a_problem(line):
+    text = TEMPLATE.replace("standby_mode = on", line)
+    assert len(standby_mode.template_problems(text)) == 1
+
+
+def test_the_conninfo_of_a_template_is_unquoted():
+    assert standby_mode.template_conninfo(TEMPLATE) == (
+        "host=vip application_name=srv1 password=it's")
+
+
+def test_the_last_conninfo_of_a_template_counts():
+    text = TEMPLATE + "primary_conninfo = 'application_name=srv2'\n"
+    assert standby_mode.template_conninfo(text) == "application_name=srv2"

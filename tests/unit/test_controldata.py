@@ -1,0 +1,98 @@
+"""pg_controldata's output, as recorded from real servers of several versions."""
+
+import pytest
+
+from paf import state, wal
+from paf.instance import controldata
+
+VERSIONS = ("14", "15", "16", "17", "18")
+
+#: What PostgreSQL 9.3 and 9.4 call some lines (from the source of pg_controldata).
+OLD_NAMES = (("wal_level setting:   ", "Current wal_level setting:   "),
+             ("wal_log_hints setting:   ", "Current wal_log_hints setting:   "))
+
+
+@pytest.fixture
+def recorded(data):
+    return lambda name: (data / "pg_controldata" / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_each_version_is_understood(recorded, version):
+    found = controldata.parse(recorded(version))
+    assert found.state == state.SHUT_DOWN
+    assert found.timeline == 1
+    assert found.segment_size == 16 * 1024 * 1024
+    assert found.wal_level == "replica"
+    assert found.system_identifier.isdigit()
+    assert found.checkpoint == found.redo > 0
+
+
+@pytest.mark.parametrize("version, expected", [("15", True), ("18", True), ("14", False)])
+def test_checksums_are_told(recorded, version, expected):
+    assert controldata.parse(recorded(version)).checksums is expected
+
+
+@pytest.mark.parametrize("name, expected", [
+    ("15", state.SHUT_DOWN), ("15-in-production", state.IN_PRODUCTION),
+    ("15-in-archive-recovery", state.IN_ARCHIVE_RECOVERY),
+    ("15-shut-down-in-recovery", state.SHUT_DOWN_IN_RECOVERY)])
+def test_each_state_is_told(recorded, name, expected):
+    assert controldata.parse(recorded(name)).state == expected
+
+
+@pytest.mark.parametrize("name", state.CONTROL_STATES)
+def test_every_state_of_the_table_is_one_that_is_parsed(recorded, name):
+    text = recorded("15").replace("shut down", name)
+    found = controldata.parse(text)
+    assert (found is None) if name == state.UNREADABLE else (found.state == name)
+
+
+def test_an_unknown_state_is_not_guessed(recorded):
+    text = recorded("15").replace("shut down", "unrecognized status code")
+    assert controldata.parse(text) is None
+
+
+def test_the_names_of_old_versions_are_understood(recorded):
+    text = recorded("15-in-production")
+    for new, old in OLD_NAMES:
+        assert new in text
+        text = text.replace(new, old)
+    found = controldata.parse(text)
+    assert (found.wal_level, found.wal_log_hints) == ("replica", True)
+
+
+def test_what_9_3_does_not_tell_has_a_default(recorded):
+    lines = [line for line in recorded("15").splitlines()
+             if not line.startswith(("Min recovery ending loc", "wal_log_hints"))]
+    found = controldata.parse("\n".join(lines))
+    assert found.recovery_end_timeline == 0 and found.wal_log_hints is False
+
+
+@pytest.mark.parametrize("line", [
+    "Database cluster state", "Latest checkpoint's TimeLineID", "Latest checkpoint location",
+    "Bytes per WAL segment", "wal_level setting", "Database system identifier"])
+def test_without_a_needed_line_nothing_is_told(recorded, line):
+    lines = [each for each in recorded("15").splitlines() if not each.startswith(line + ":")]
+    assert controldata.parse("\n".join(lines)) is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "Database cluster state: shut down\n"])
+def test_other_text_is_no_control_data(text):
+    assert controldata.parse(text) is None
+
+
+def test_a_standbys_lower_bound_is_the_end_of_its_recovery(recorded):
+    found = controldata.parse(recorded("15-shut-down-in-recovery"))
+    assert controldata.lower_bound(found) == wal.Position(1, found.recovery_end)
+    assert found.recovery_end > found.redo
+
+
+def test_a_primarys_lower_bound_is_its_last_checkpoint(recorded):
+    found = controldata.parse(recorded("15"))
+    assert controldata.lower_bound(found) == wal.Position(1, found.checkpoint)
+
+
+def test_the_lower_bound_takes_the_higher_timeline(recorded):
+    found = controldata.parse(recorded("15"))._replace(recovery_end_timeline=4)
+    assert controldata.lower_bound(found).timeline == 4

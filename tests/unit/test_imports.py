@@ -1,0 +1,110 @@
+"""What is installed on a node: the standard library alone, spelt for 2.6 and 3.4."""
+
+import ast
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+LIBRARY = REPOSITORY / "paf"
+AGENT = REPOSITORY / "resource.d" / "pgsqlms"
+
+#: For people, not for Pacemaker: may use psycopg2 and lxml.
+FOR_PEOPLE = ("cli",)
+
+
+def agent_files():
+    return [AGENT] + sorted(
+        path for path in LIBRARY.rglob("*.py")
+        if path.relative_to(LIBRARY).parts[0] not in FOR_PEOPLE)
+
+
+def imported(path):
+    """Return the names of the modules that a file imports, at the top or further down."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+def test_the_agents_path_imports_only_the_standard_library():
+    strange = {(str(path.relative_to(REPOSITORY)), name)
+               for path in agent_files() for name in imported(path)
+               if name.split(".")[0] not in sys.stdlib_module_names | {"paf"}}
+    assert strange == set()
+
+
+def test_the_agents_path_imports_nothing_of_the_command_for_people():
+    assert not [path for path in agent_files() for name in imported(path)
+                if name.startswith("paf.cli")]
+
+
+PURE = ("state", "election", "scores", "history", "wal", "notify", "cluster/cib")
+ALLOWED = {"collections", "binascii", "xml.parsers", "paf", "paf.ocf"}
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_what_decides_imports_nothing_that_observes_or_acts(name):
+    assert set(imported(LIBRARY / f"{name}.py")) <= ALLOWED
+    for node in ast.walk(ast.parse((LIBRARY / f"{name}.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "paf":
+            assert {alias.name for alias in node.names} <= {"ocf", "wal", "election"}
+
+
+def vermin():
+    """Return the command of vermin; fail loudly without it."""
+    beside = pathlib.Path(sys.executable).parent
+    folders = os.pathsep.join([str(REPOSITORY / ".venv" / "bin"), str(beside),
+                               os.environ.get("PATH", "")])
+    found = shutil.which("vermin", path=folders)
+    if found:
+        return [found]
+    if subprocess.run([sys.executable, "-c", "import vermin"], stderr=subprocess.DEVNULL,
+                      check=False).returncode == 0:
+        return [sys.executable, "-m", "vermin"]
+    pytest.fail("vermin is missing: run tests/install-tools.sh, or "
+                "python3 -m venv .venv && .venv/bin/pip install vermin", pytrace=False)
+
+
+def check_with_vermin(*paths):
+    return subprocess.run(
+        [*vermin(), "--quiet", "--no-tips", "-t=2.6-", "-t=3.4-", *map(str, paths)],
+        capture_output=True, text=True, check=False)
+
+
+def test_the_agents_path_is_spelt_for_2_6_and_3_4():
+    result = check_with_vermin(*agent_files())
+    assert result.returncode == 0, result.stdout
+
+
+def test_vermin_would_find_a_newer_word(tmp_path):
+    bad = tmp_path / "bad.py"
+    bad.write_text("import subprocess\nsubprocess.check_output(['x'], timeout=3)\n")
+    assert check_with_vermin(bad).returncode != 0
+
+
+def test_no_file_uses_what_2_6_cannot_parse():
+    """Numbered fields, no set literals and no comprehensions of sets and dicts."""
+    import re
+    for path in agent_files():
+        tree = ast.parse(path.read_text())
+        found = [node for node in ast.walk(tree) if isinstance(
+            node, (ast.Set, ast.SetComp, ast.DictComp, ast.JoinedStr, ast.AnnAssign))]
+        assert found == [], path
+        assert not re.search(r'\{(:[^}]*)?\}"?\.format', path.read_text()), path
+
+
+def test_a_monitor_of_a_healthy_instance_loads_no_heavy_module():
+    """Start-up is most of what a monitor costs."""
+    code = ("import sys; sys.path.insert(0, %r); import paf.agent, paf.actions.monitor; "
+            "print(sorted(sys.modules))" % str(REPOSITORY))
+    out = subprocess.run([sys.executable, "-ISB", "-c", code], capture_output=True, text=True,
+                         check=True).stdout
+    loaded = set(ast.literal_eval(out))
+    assert not loaded & {"subprocess", "logging", "argparse", "json", "psycopg2", "lxml", "shlex",
+                         "tempfile", "threading", "typing", "inspect", "urllib"}

@@ -1,0 +1,146 @@
+"""The instance's files and processes: versions, left-over pid files, what is put in place."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from paf import instance, ocf, state
+from paf.instance import observe, postmaster, standby_mode
+from tests.unit.support import instance_at
+
+
+@pytest.mark.parametrize("text, number", [
+    ("9.3\n", 90300), ("9.6", 90600), ("10", 100000), ("12\n", 120000), ("18", 180000)])
+def test_each_version_is_understood(tmp_path, text, number):
+    (tmp_path / "PG_VERSION").write_text(text)
+    assert instance.version(instance_at(tmp_path)) == number
+
+
+@pytest.mark.parametrize("text", ["9.2", "8.4", "", "x", "15.x", "1.2.3", "²", "-15", "15\n16"])
+def test_a_version_that_is_none_or_too_old_is_a_hard_error(tmp_path, text):
+    (tmp_path / "PG_VERSION").write_text(text)
+    with pytest.raises(ocf.NotUsable):
+        instance.version(instance_at(tmp_path))
+
+
+def test_a_missing_version_is_named_with_its_path(tmp_path):
+    with pytest.raises(ocf.NotUsable) as caught:
+        instance.version(instance_at(tmp_path))
+    assert str(tmp_path / "PG_VERSION") in str(caught.value)
+
+
+@pytest.mark.parametrize("version, folder", [("9.6", "pg_xlog"), ("10", "pg_wal")])
+def test_the_wal_folder_has_the_name_of_its_version(tmp_path, version, folder):
+    (tmp_path / "PG_VERSION").write_text(version)
+    assert instance.wal_folder(instance_at(tmp_path)) == str(tmp_path / folder)
+
+
+# The process
+
+@pytest.fixture
+def stranger(tmp_path):
+    """A process that stands in the data directory but is no server."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"],
+                               cwd=str(tmp_path))
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("text", ["", "x\n", "-\n", "--5\n", "99999999\n", "9" * 30 + "\n",
+                                  "0\n", "1\n/\n", "\0\n"])
+def test_a_pid_file_that_names_no_server_is_nobody(tmp_path, text):
+    (tmp_path / "postmaster.pid").write_text(text)
+    assert postmaster.find(instance_at(tmp_path)) is None
+
+
+def test_a_pid_file_that_is_no_text_is_nobody(tmp_path):
+    (tmp_path / "postmaster.pid").write_bytes(b"\xff\xfe\x00")
+    assert postmaster.find(instance_at(tmp_path)) is None
+
+
+def test_a_process_that_merely_has_the_pid_is_nobody(tmp_path, stranger):
+    (tmp_path / "postmaster.pid").write_text(f"{stranger.pid}\n{tmp_path}\n")
+    assert postmaster.find(instance_at(tmp_path)) is None
+
+
+def test_a_shell_in_the_data_directory_is_no_process_of_the_instance(tmp_path, stranger):
+    assert postmaster.processes(instance_at(tmp_path)) == []
+
+
+def test_a_zombie_is_no_living_process(tmp_path):
+    process = subprocess.Popen(["/bin/true"], cwd=str(tmp_path))
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    (tmp_path / "postmaster.pid").write_text(f"{process.pid}\n")
+    assert postmaster.find(instance_at(tmp_path)) is None
+    process.wait()
+
+
+def test_the_title_of_an_ended_process_is_empty():
+    assert postmaster.title(99999999) == ""
+
+
+def test_a_signal_to_an_ended_process_is_no_error():
+    postmaster.send(99999999, 0)
+
+
+# Files
+
+@pytest.mark.parametrize("names, expected", [
+    ((), state.NEITHER), (("standby.signal",), state.SIGNAL), (("recovery.conf",), state.SIGNAL),
+    (("recovery.signal",), state.SIGNAL), (("backup_label",), state.LABEL),
+    (("backup_label", "standby.signal"), state.LABEL)])
+def test_the_files_that_matter_are_seen(tmp_path, names, expected):
+    for name in names:
+        (tmp_path / name).touch()
+    assert observe.files(instance_at(tmp_path)) == expected
+
+
+@pytest.fixture
+def unprivileged(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+
+def test_standby_mode_is_one_empty_file_since_12(tmp_path, unprivileged):
+    (tmp_path / "PG_VERSION").write_text("15")
+    standby_mode.enable(instance_at(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["PG_VERSION", "standby.signal"]
+    assert (tmp_path / "standby.signal").stat().st_size == 0
+
+
+def test_standby_mode_is_the_template_up_to_11(tmp_path, unprivileged):
+    (tmp_path / "PG_VERSION").write_text("11")
+    template = tmp_path / "template"
+    template.write_bytes(b"standby_mode = on # \xe9\n")
+    standby_mode.enable(instance_at(tmp_path, recovery_template=str(template)))
+    assert (tmp_path / "recovery.conf").read_bytes() == template.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["standby.signal", "standby.signal.pgsqlms"])
+def test_a_link_in_its_place_is_replaced_and_not_followed(tmp_path, unprivileged, name):
+    (tmp_path / "PG_VERSION").write_text("15")
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / name).symlink_to(victim)
+    standby_mode.enable(instance_at(tmp_path))
+    assert victim.read_text() == "precious"
+    assert not (tmp_path / "standby.signal").is_symlink()
+
+
+def test_a_file_that_cannot_be_written_is_a_hard_error_with_its_path(tmp_path, unprivileged):
+    (tmp_path / "PG_VERSION").write_text("15")
+    (tmp_path / "standby.signal").mkdir()
+    (tmp_path / "standby.signal" / "x").touch()
+    with pytest.raises(ocf.NotUsable) as caught:
+        standby_mode.enable(instance_at(tmp_path))
+    assert "standby.signal" in str(caught.value)
+
+
+def test_a_template_longer_than_one_read_is_copied_whole(tmp_path, unprivileged):
+    (tmp_path / "PG_VERSION").write_text("9.6")
+    template = tmp_path / "template"
+    template.write_text("# a comment\n" * 20000)
+    standby_mode.enable(instance_at(tmp_path, recovery_template=str(template)))
+    assert (tmp_path / "recovery.conf").read_text() == template.read_text()

@@ -1,0 +1,151 @@
+"""The notify environment: both vocabularies, old Pacemakers, and the talk's transitions."""
+
+import itertools
+
+import pytest
+
+from paf import notify
+from tests.unit.support import environment, notify_variables
+
+
+def read(**lists):
+    return notify.read(environment(**notify_variables(**lists)))
+
+
+# The talk's transitions, as Pacemaker announces them
+
+RECOVERY_OF_PRIMARY = dict(
+    active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3",
+    demote="srv1", stop="srv1", start="srv1", promote="srv1")
+RECOVERY_OF_STANDBY = dict(
+    active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", stop="srv2", start="srv2",
+    kind="pre", operation="stop")
+SWITCHOVER = dict(
+    active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", demote="srv1",
+    promote="srv2")
+NODE_LOST = dict(
+    active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", demote="srv1", stop="srv1",
+    promote="srv3")
+STANDBY_NODE = dict(
+    active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", demote="srv1", stop="srv1",
+    promote="srv2")
+FIRST_START = dict(
+    inactive="pgsqld:0 pgsqld:1 pgsqld:2", start="srv1 srv3 srv2", promote="srv1")
+ALREADY_STARTED = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")
+
+
+@pytest.mark.parametrize("lists, name", [
+    (RECOVERY_OF_PRIMARY, notify.RECOVERY_OF_PRIMARY),
+    (RECOVERY_OF_STANDBY, notify.RECOVERY_OF_STANDBY),
+    (SWITCHOVER, notify.SWITCHOVER), (NODE_LOST, notify.FAILOVER),
+    (STANDBY_NODE, notify.FAILOVER), (FIRST_START, notify.FIRST_START),
+    (ALREADY_STARTED, notify.FIRST_START), (dict(start="srv1"), None), ({}, None)])
+@pytest.mark.parametrize("vocabulary", ["old", "new", "both"])
+def test_each_transition_of_the_talk_has_its_name(lists, name, vocabulary):
+    assert notify.transition(read(vocabulary=vocabulary, **lists)) == name
+
+
+@pytest.mark.parametrize("lists, voters", [
+    (NODE_LOST, ["srv2", "srv3"]), (SWITCHOVER, ["srv1", "srv2", "srv3"]),
+    (STANDBY_NODE, ["srv2", "srv3"]), (RECOVERY_OF_PRIMARY, ["srv1", "srv2", "srv3"]),
+    (FIRST_START, ["srv1", "srv2", "srv3"]), ({}, [])])
+def test_voters_are_all_that_run_once_it_is_promoted(lists, voters):
+    assert notify.voters(read(**lists)) == voters
+
+
+def test_an_instance_that_is_stopped_while_another_starts_does_not_vote():
+    found = read(active="srv1 srv2", start="srv3", stop="srv1")
+    assert notify.voters(found) == ["srv2", "srv3"]
+
+
+def test_a_primary_that_is_stopped_is_no_switchover():
+    assert not notify.is_switchover(read(**STANDBY_NODE))
+    assert notify.is_switchover(read(**SWITCHOVER))
+
+
+def test_a_failed_primary_that_moves_is_no_recovery():
+    assert not notify.is_recovery_of_primary(read(**STANDBY_NODE))
+
+
+def test_only_the_stopped_and_started_standby_is_recovered():
+    found = read(**RECOVERY_OF_STANDBY)
+    assert notify.is_recovery_of_standby(found, "srv2")
+    assert not notify.is_recovery_of_standby(found, "srv3")
+    assert not notify.is_recovery_of_standby(found, "srv1")
+
+
+def test_the_first_of_the_promote_list_is_the_candidate():
+    assert notify.candidate(read(promote="srv2")) == "srv2"
+    assert notify.candidate(read()) is None
+
+
+# Vocabularies
+
+def test_both_vocabularies_give_the_same_value():
+    found = {read(vocabulary=words, **SWITCHOVER) for words in ("old", "new", "both")}
+    assert len(found) == 1
+
+
+def test_a_blank_new_list_does_not_hide_the_old_one():
+    variables = notify_variables(vocabulary="old", **SWITCHOVER)
+    variables.update({"CRM_meta_notify_promoted_resource": " ",
+                      "CRM_meta_notify_promoted_uname": " "})
+    assert notify.nodes(notify.read(environment(**variables)).promoted) == ["srv1"]
+
+
+def test_blank_lists_are_empty():
+    found = read()
+    assert all(getattr(found, name) == () for name in notify.LISTS)
+    assert not notify.is_given(found)
+
+
+def test_without_any_variable_all_is_empty():
+    found = notify.read(environment())
+    assert found.kind == "" and found.operation == "" and not notify.is_given(found)
+
+
+def test_any_list_means_that_pacemaker_has_spoken():
+    assert notify.is_given(read(start="srv1"))
+    assert notify.is_given(read(inactive="pgsqld:0"))
+
+
+def test_an_empty_active_list_is_made_of_both_roles():
+    """Pacemaker before 1.1.16 leaves it empty for promotable clones."""
+    found = read(promoted="srv1", unpromoted="srv2 srv3", vocabulary="old")
+    assert sorted(notify.nodes(found.active)) == ["srv1", "srv2", "srv3"]
+
+
+def test_a_list_without_its_twin_is_empty():
+    found = notify.read(environment(CRM_meta_notify_start_resource="pgsqld",
+                                    CRM_meta_notify_start_uname=" "))
+    assert found.start == ()
+
+
+def test_the_inactive_have_no_node():
+    assert read(inactive="pgsqld:2").inactive == (notify.Member("pgsqld:2", ""),)
+
+
+def test_kind_and_operation_are_read():
+    found = read(kind="post", operation="promote")
+    assert (found.kind, found.operation) == ("post", "promote")
+
+
+# What the log shows
+
+def test_the_picture_has_the_shape_of_the_talk():
+    text = notify.picture(read(start="srv1 srv3", promote="srv1", inactive="pgsqld:2"))
+    assert "active => [ ],\n" in text
+    assert "inactive => [\n  { rsc => 'pgsqld:2' }\n],\n" in text
+    assert "promote => [\n  { rsc => 'pgsqld', uname => 'srv1' }\n],\n" in text
+    assert ("start => [\n  { rsc => 'pgsqld', uname => 'srv1' },\n"
+            "  { rsc => 'pgsqld', uname => 'srv3' }\n],\n") in text
+    assert text.endswith("type => 'pre',\noperation => 'promote'")
+
+
+def test_every_combination_of_small_lists_is_understood():
+    choices = ("", "srv1", "srv1 srv2")
+    names = ("active", "promoted", "unpromoted", "promote", "demote", "stop", "start")
+    for values in itertools.product(choices, repeat=len(names)):
+        found = read(**dict(zip(names, values)))
+        assert notify.transition(found) is None or isinstance(notify.transition(found), str)
+        assert notify.voters(found) == sorted(set(notify.voters(found)))

@@ -1,0 +1,39 @@
+"""The SQL of each PostgreSQL version: no name that a version lacks, one statement each."""
+
+import pytest
+
+from paf.instance import queries
+
+BEFORE_10 = (90300, 90400, 90500, 90600)
+SINCE_10 = (100000, 110000, 120000, 150000, 180000)
+
+
+@pytest.mark.parametrize("version", BEFORE_10)
+@pytest.mark.parametrize("query", [queries.monitor, queries.position])
+def test_before_10_xlog_and_location_are_the_words(version, query):
+    text = query(version)
+    assert "_lsn" not in text and "_wal_lsn" not in text and "current_wal" not in text
+    assert "xlog" in text and "location" in text
+
+
+@pytest.mark.parametrize("version", SINCE_10)
+@pytest.mark.parametrize("query", [queries.monitor, queries.position])
+def test_since_10_wal_and_lsn_are_the_words(version, query):
+    text = query(version)
+    assert "xlog" not in text and "location" not in text
+    assert "lsn" in text
+
+
+@pytest.mark.parametrize("version, there", [(90500, False), (90600, True), (150000, True)])
+@pytest.mark.parametrize("query", [queries.monitor, queries.position])
+def test_the_wal_receivers_view_is_asked_since_9_6(version, there, query):
+    assert ("pg_stat_get_wal_receiver" in query(version)) is there
+
+
+@pytest.mark.parametrize("text", [
+    queries.role(), queries.monitor(90300), queries.monitor(150000), queries.position(90300),
+    queries.position(150000)])
+def test_each_is_one_statement_that_changes_nothing(text):
+    assert ";" not in text
+    assert text.strip().upper().startswith("SELECT")
+    assert "{" not in text

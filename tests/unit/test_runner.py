@@ -1,0 +1,195 @@
+"""The one door to other programs: in time, whole, without a shell, with nothing left behind."""
+
+import os
+import pathlib
+import pwd
+import signal
+import time
+
+import pytest
+
+from paf import runner
+from paf.deadline import Deadline
+from paf.runner import NotStarted
+
+SH = "/bin/sh"
+
+
+def sh(script, seconds=10.0, **more):
+    return runner.run([SH, "-c", script], Deadline(seconds), **more)
+
+
+def is_gone(pid):
+    """No such process, or a zombie that nobody has reaped."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+# What comes back
+
+def test_status_output_and_error_come_apart():
+    result = sh("echo out; echo err >&2; exit 3")
+    assert result == runner.Result(3, "out\n", "err\n", False)
+
+
+def test_a_signal_is_a_negative_status():
+    assert sh("kill -TERM $$").status == -signal.SIGTERM
+
+
+def test_output_larger_than_a_pipe_comes_whole():
+    result = sh("head -c 3000000 /dev/zero | tr '\\0' x; head -c 200000 /dev/zero >&2")
+    assert (len(result.out), len(result.err)) == (3000000, 200000)
+
+
+def test_only_the_end_is_kept_where_that_is_asked_for():
+    result = sh("seq 1 100000", keep=100)
+    assert len(result.out) == 100 and result.out.endswith("100000\n")
+
+
+def test_a_program_reads_what_it_is_given():
+    assert sh("cat", stdin="é\n").out == "é\n"
+    assert sh("cat").out == ""
+
+
+def test_a_program_that_does_not_read_is_no_error():
+    assert sh("exec <&-; exit 0", stdin="x" * 1000).status == 0
+
+
+def test_bytes_that_are_no_utf_8_survive():
+    assert sh("printf '\\351'").out == "\udce9"
+
+
+def test_no_shell_looks_at_the_arguments():
+    result = runner.run(["/bin/echo", "$HOME; `id`", "a  b", "*"], Deadline(5))
+    assert result.out == "$HOME; `id` a  b *\n"
+
+
+# What the program is given
+
+def test_the_environment_is_empty_but_for_path_and_locale(monkeypatch):
+    monkeypatch.setenv("PGHOST", "elsewhere")
+    monkeypatch.setenv("OCF_RESKEY_x", "y")
+    names = {line.partition("=")[0] for line in runner.run(
+        ["/usr/bin/env"], Deadline(5)).out.splitlines()}
+    assert names == {"PATH", "LC_ALL"}
+
+
+def test_a_given_environment_is_added():
+    out = runner.run(["/usr/bin/env"], Deadline(5), env={"PGPORT": "1", "LC_ALL": "x"}).out
+    assert set(out.split()) == {"PGPORT=1", "LC_ALL=x", "PATH=" + runner.PATH}
+
+
+def test_no_descriptor_but_the_first_three_is_inherited():
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    try:
+        assert sh("ls /proc/self/fd").out.split() == ["0", "1", "2", "3"]    # 3: the listing's
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+def test_it_stands_in_the_root_folder_in_a_session_of_its_own():
+    out = runner.run([SH, "-c", "pwd; ps -o sid= -p $$; echo $$"], Deadline(5)).out.split()
+    assert out[0] == "/" and out[1] == out[2]
+
+
+def test_no_descriptor_of_ours_is_left_open():
+    before = os.listdir("/proc/self/fd")
+    for _ in range(3):
+        sh("exit 0")
+        with pytest.raises(NotStarted):
+            runner.run(["/nonexistent"], Deadline(5))
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+# What cannot be started
+
+@pytest.mark.parametrize("program, words", [
+    ("/nonexistent/psql", "No such file"), ("/etc/passwd", "Permission denied"),
+    ("/etc", "Permission denied"), ("/bin/\0x", "null byte")])
+def test_a_program_that_cannot_be_run_is_named(program, words):
+    with pytest.raises(NotStarted) as caught:
+        runner.run([program], Deadline(5))
+    assert words in str(caught.value)
+
+
+def test_a_failed_start_leaves_no_second_agent():
+    pid = os.getpid()
+    with pytest.raises(NotStarted):
+        runner.run(["/nonexistent"], Deadline(5))
+    assert os.getpid() == pid
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+# Promise: in time
+
+def test_a_program_past_the_deadline_is_killed():
+    start = time.monotonic()
+    result = sh("echo before; sleep 60", seconds=0.3)
+    assert result.timed_out and result.status == -signal.SIGKILL
+    assert result.out == "before\n"
+    assert time.monotonic() - start < 3
+
+
+def test_what_it_started_is_killed_with_it(tmp_path):
+    pids = tmp_path / "pids"
+    sh(f"sleep 60 & echo $! > {pids}; sleep 60", seconds=0.5)
+    child = int(pids.read_text())
+    assert Deadline(5).wait_for(lambda: is_gone(child))
+
+
+def test_a_program_that_ignores_signals_is_killed():
+    result = sh("trap '' TERM INT HUP; sleep 60", seconds=0.3)
+    assert result.timed_out
+
+
+def test_a_daemon_that_keeps_the_pipe_open_does_not_hold_us():
+    """pg_ctl's postmaster inherits the pipes."""
+    start = time.monotonic()
+    result = sh("setsid sleep 30 & echo $!; exit 0")
+    assert result.status == 0 and time.monotonic() - start < 5
+    os.kill(int(result.out), signal.SIGKILL)
+
+
+def test_a_program_that_closed_its_pipes_is_still_waited_for():
+    result = sh("exec >&- 2>&-; sleep 0.2; exit 7")
+    assert result.status == 7
+
+
+def test_a_deadline_that_has_passed_still_starts_and_ends_the_program():
+    assert sh("sleep 60", seconds=0).timed_out
+
+
+# Who it runs as
+
+def test_an_unknown_account_is_none():
+    assert runner.account("no-such-user") is None
+    assert runner.account("a\0b") is None
+    assert runner.account("") is None
+
+
+def test_an_account_is_that_of_the_system():
+    entry = pwd.getpwuid(os.getuid())
+    assert runner.account(entry.pw_name)[:3] == (entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def test_without_root_the_program_runs_as_we_do(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    out = runner.run(["/usr/bin/id", "-u"], Deadline(5), user=runner.account("nobody")).out
+    assert int(out) == os.getuid()
+
+
+@pytest.mark.root
+def test_as_root_all_rights_are_dropped():
+    if os.getuid() != 0:
+        pytest.fail("this test has to be run as root (make check, not make check-fast)",
+                    pytrace=False)
+    user = runner.account("nobody")
+    out = sh("id -u; id -g; id -G; umask; grep ^CapEff /proc/self/status", user=user).out.split()
+    assert out[0] == str(user.uid) and out[1] == str(user.gid)
+    assert "0" not in out[2:-3]
+    assert out[-1] == "0" * 16

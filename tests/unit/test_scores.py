@@ -1,0 +1,188 @@
+"""Promotion scores: the contract's values, and nothing written without need."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paf import election, scores
+from paf.scores import Replica
+
+SEGMENT = 16 * 1024 * 1024
+SETTLED = {"srv1": 1001, "srv2": 1000, "srv3": 990}
+ALL = ["srv1", "srv2", "srv3"]
+
+
+def replica(name, lsn, state="streaming", lag=0):
+    return Replica(name, state, lsn, lag)
+
+
+def wanted(replicas, current=None, online=ALL, maxlag=0):
+    return scores.wanted("srv1", online, replicas, current or {}, maxlag, SEGMENT)
+
+
+# The contract
+
+def test_the_first_scores_are_the_contracts():
+    found = wanted([replica("srv2", 50 * SEGMENT), replica("srv3", 90 * SEGMENT)])
+    assert found == {"srv1": 1001, "srv3": 1000, "srv2": 990}
+
+
+@pytest.mark.parametrize("state", ["startup", "backup"])
+def test_a_standby_that_is_not_ready_gets_minus_one(state):
+    assert wanted([replica("srv2", 5, state)])["srv2"] == -1
+
+
+def test_a_standby_that_is_not_connected_gets_minus_1000():
+    assert wanted([])["srv2"] == -1000
+
+
+def test_a_standby_that_has_not_reported_is_not_the_best():
+    found = wanted([replica("srv2", None), replica("srv3", 5)])
+    assert (found["srv2"], found["srv3"]) == (-1, 1000)
+
+
+def test_catching_up_counts_as_connected():
+    assert wanted([replica("srv2", 5, "catchup")])["srv2"] == 1000
+
+
+# maxlag
+
+def test_a_standby_that_is_too_late_keeps_its_rank_negated():
+    found = wanted([replica("srv2", 90 * SEGMENT), replica("srv3", 5, lag=101)], maxlag=100)
+    assert (found["srv2"], found["srv3"]) == (1000, -990)
+
+
+def test_maxlag_itself_is_not_too_late():
+    assert wanted([replica("srv2", 5, lag=100)], maxlag=100)["srv2"] == 1000
+
+
+def test_an_unknown_lag_is_too_late_only_under_a_limit():
+    assert wanted([replica("srv2", 5, lag=None)], maxlag=1)["srv2"] == -1000
+    assert wanted([replica("srv2", 5, lag=None)])["srv2"] == 1000
+
+
+# Promise: a cluster that is busy, but well, writes nothing
+
+def test_nothing_is_written_when_nothing_changed():
+    assert wanted([replica("srv2", 500), replica("srv3", 400)], SETTLED) == {}
+
+
+@given(st.integers(0, SEGMENT), st.integers(0, SEGMENT))
+def test_standbys_within_a_segment_keep_their_order(one, other):
+    found = wanted([replica("srv2", SEGMENT * 9 + one), replica("srv3", SEGMENT * 9 + other)],
+                   SETTLED)
+    assert found == {}
+
+
+def test_a_standby_far_ahead_takes_the_lead():
+    found = wanted([replica("srv2", SEGMENT), replica("srv3", 3 * SEGMENT)], SETTLED)
+    assert found == {"srv3": 1000, "srv2": 990}
+
+
+def test_the_second_look_writes_nothing():
+    @given(st.lists(st.tuples(st.sampled_from(ALL + ["srv4", "pg_receivewal"]),
+                              st.sampled_from(["streaming", "startup", "catchup", "backup"]),
+                              st.one_of(st.none(), st.integers(0, 9 * SEGMENT)),
+                              st.one_of(st.none(), st.integers(0, 9 * SEGMENT)))),
+           st.dictionaries(st.sampled_from(ALL + ["srv4"]),
+                           st.sampled_from([1001, 1000, 990, 1, -1, -1000, election.BARRED])),
+           st.integers(0, SEGMENT))
+    def check(rows, current, maxlag):
+        replicas = [Replica(*row) for row in rows]
+        first = wanted(replicas, current, maxlag=maxlag)
+        assert wanted(replicas, {**current, **first}, maxlag=maxlag) == {}
+    check()
+
+
+# Promise: the best standby leads, and no two are equal
+
+@given(st.dictionaries(st.sampled_from(["srv2", "srv3", "srv4", "srv5"]),
+                       st.integers(0, 20 * SEGMENT)),
+       st.dictionaries(st.sampled_from(["srv2", "srv3", "srv4", "srv5"]),
+                       st.sampled_from([1000, 990, 980, 970, -1000])))
+def test_a_leader_is_at_most_a_segment_behind_the_best(lsns, current):
+    online = ["srv1", *lsns]
+    found = {**current, **wanted([replica(*pair) for pair in lsns.items()], current, online)}
+    if lsns:
+        leader = max(lsns, key=lambda node: found[node])
+        assert lsns[leader] >= max(lsns.values()) - SEGMENT
+        assert len({found[node] for node in lsns}) == len(lsns)
+
+
+def test_a_chain_of_small_steps_does_not_hide_a_large_one():
+    lsns = {"srv2": 0, "srv3": SEGMENT * 9 // 10, "srv4": SEGMENT * 18 // 10}
+    found = wanted([replica(*pair) for pair in lsns.items()],
+                   {"srv1": 1001, "srv2": 1000, "srv3": 990, "srv4": 980}, [*ALL, "srv4"])
+    assert found["srv3"] == 1000
+
+
+def test_the_primary_is_above_all():
+    found = wanted([replica("srv2", 99 * SEGMENT), replica("srv3", 98 * SEGMENT)])
+    assert found["srv1"] > max(found["srv2"], found["srv3"])
+
+
+# Names
+
+def test_a_name_that_stands_twice_is_its_better_connection():
+    found = wanted([replica("srv2", 10, "startup"), replica("srv2", 20)])
+    assert found["srv2"] == 1000
+    assert wanted([replica("srv2", 20), replica("srv2", 10, "startup")])["srv2"] == 1000
+
+
+@pytest.mark.parametrize("name", ["pg_receivewal", "", "a(b", "srv", "srv22", "x' OR 1=1", "srv.",
+                                  "\udce9", "srv2\n"])
+def test_hostile_and_foreign_names_get_no_score(name):
+    assert wanted([replica(name, 99 * SEGMENT), replica("srv2", 5)])["srv2"] == 1000
+    assert name not in wanted([replica(name, 5)])
+
+
+def test_the_primarys_own_name_among_the_standbys_does_not_lower_it():
+    assert wanted([replica("srv1", 5)])["srv1"] == 1001
+
+
+# Nodes that are away, and nodes that were refused
+
+def test_a_lost_node_is_brought_down_by_the_primary():
+    found = wanted([replica("srv2", 5)], {"srv1": 1001, "srv2": 1000, "srv3": 1001},
+                   online=["srv1", "srv2"])
+    assert found == {"srv3": -1000}
+
+
+def test_a_node_that_is_away_and_never_had_a_score_is_left_alone():
+    assert "srv9" not in wanted([], {}, online=["srv1"])
+
+
+def test_a_returning_node_cannot_outrank_the_primary():
+    current = {"srv1": 1, "srv2": 1001}
+    found = {**current, **wanted([], current, online=["srv1"])}
+    assert found["srv1"] > found["srv2"]
+
+
+def test_a_refused_node_stays_barred_until_it_has_caught_up():
+    current = {**SETTLED, "srv2": election.BARRED}
+    found = wanted([replica("srv2", 5, lag=SEGMENT + 1), replica("srv3", 400)], current)
+    assert "srv2" not in found
+
+
+def test_a_refused_node_is_let_in_again_once_it_has_caught_up():
+    current = {**SETTLED, "srv2": election.BARRED}
+    found = wanted([replica("srv2", 400, lag=10), replica("srv3", 400)], current)
+    assert found["srv2"] > 0
+
+
+def test_a_refused_node_that_went_away_stays_barred():
+    current = {**SETTLED, "srv2": election.BARRED}
+    assert "srv2" not in wanted([replica("srv3", 400)], current, online=["srv1", "srv3"])
+
+
+def test_a_barred_node_that_becomes_the_primary_is_no_longer_barred():
+    assert wanted([], {"srv1": election.BARRED})["srv1"] == 1001
+
+
+# The very first score
+
+@pytest.mark.parametrize("clean_primary, current, expected", [
+    (True, {}, True), (False, {}, False), (True, {"srv2": -1000}, True),
+    (True, {"srv2": 0}, False), (True, {"srv2": 990}, False), (True, {"srv9": 1001}, True)])
+def test_only_a_clean_primary_without_rival_gives_itself_a_score(clean_primary, current, expected):
+    assert scores.bootstrap(clean_primary, ALL, current) is expected

@@ -1,0 +1,97 @@
+"""psql's output and complaints, taken apart; and the words that reach postgres."""
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paf.instance import server, sql, waldump
+from paf.runner import Result
+
+F, R = sql.FIELD, sql.RECORD
+
+
+def test_rows_and_fields_are_split():
+    assert sql.split(f"me{F}t{F}{R}standby{F}a b|c{F}x\n") == [["me", "t", ""],
+                                                               ["standby", "a b|c", "x"]]
+
+
+def test_no_output_is_no_row():
+    assert sql.split("") == [] and sql.split("\n") == []
+
+
+def test_names_may_hold_anything_but_the_separators():
+    assert sql.split(f"a\nb{F}'; DROP\n") == [["a\nb", "'; DROP"]]
+
+
+@pytest.mark.parametrize("result, kind", [
+    (Result(0, "x\n", "", False), sql.ROWS), (Result(1, "", "", False), sql.REFUSED),
+    (Result(2, "", "", False), sql.NO_CONNECTION), (Result(3, "", "", False), sql.REFUSED),
+    (Result(-9, "", "", True), sql.TIMED_OUT), (Result(-9, "", "", False), sql.REFUSED)])
+def test_each_end_of_psql_has_its_meaning(result, kind):
+    assert sql._answer(result).kind == kind
+
+
+def test_a_killed_psql_is_never_an_answer_without_rows():
+    assert sql._answer(Result(-15, "me\n", "", False)).kind != sql.ROWS
+
+
+def test_the_last_words_are_the_serious_ones():
+    text = ("LOG:  starting\n2026 FATAL:  configuration file contains errors\n"
+            "LOG:  shutting down\npg_ctl: could not start server\n")
+    assert sql.last_words(text) == "2026 FATAL:  configuration file contains errors"
+    assert sql.last_words("pg_ctl: could not start\nExamine the log\n") == (
+        "pg_ctl: could not start; Examine the log")
+    assert sql.last_words("") == ""
+
+
+# start_opts reach postgres as arguments, and nothing else
+
+@given(st.lists(st.text(alphabet="ab=/ '\"\\$;&|`\n*?(){}!#~<>", max_size=8), max_size=5))
+def test_quoted_words_are_the_same_words_to_a_shell(words):
+    assert shlex.split(server.quoted(words)) == words
+
+
+@pytest.mark.parametrize("word, text", [
+    ("-c", "-c"), ("config_file=/etc/x.conf", "config_file=/etc/x.conf"), ("a b", "'a b'"),
+    ("$(id)", "'$(id)'"), ("it's", "'it'\"'\"'s'"), ("", "''"), ("x\n", "'x\n'")])
+def test_only_harmless_words_stay_bare(word, text):
+    assert server.quoted([word]) == text
+
+
+# pg_waldump
+
+DUMP = """\
+rmgr: XLOG        len (rec/tot):    114/   114, tx:          0, lsn: 0/05000028, prev 0/04000060, \
+desc: CHECKPOINT_SHUTDOWN redo 0/5000028; tli 1; prev tli 1; fpw true; xid 0:737; shutdown
+rmgr: Standby     len (rec/tot):     50/    50, tx:          0, lsn: 0/050000A0, prev 0/05000028, \
+desc: RUNNING_XACTS nextXid 737 latestCompletedXid 736 oldestRunningXid 737
+"""
+OLD_DUMP = """\
+rmgr: XLOG        len (rec/tot):     72/   104, tx:          0, lsn: 0/05000028, prev 0/04000060, \
+bkp: 0000, desc: checkpoint: redo 0/5000028; tli 1; prev tli 1; fpw true; xid 0/1811; shutdown
+"""
+
+
+def records(output):
+    return waldump.records(Result(0, output, "", False))
+
+
+def test_no_run_of_the_program_is_no_record():
+    assert waldump.records(None) == []
+
+
+def test_the_records_of_a_dump_are_read():
+    found = records(DUMP)
+    assert [lsn for lsn, _ in found] == [0x5000028, 0x50000A0]
+
+
+def test_a_shutdown_checkpoint_is_known_by_its_words():
+    assert waldump._SHUTDOWN.match(records(DUMP)[0][1])
+    assert not waldump._SHUTDOWN.match(records(DUMP)[1][1])
+    assert not waldump._SHUTDOWN.match("CHECKPOINT_ONLINE redo 0/5000028; tli 1; online")
+
+
+def test_a_shutdown_checkpoint_of_9_3_is_known_by_its_words():
+    assert [bool(waldump._SHUTDOWN.match(text)) for _, text in records(OLD_DUMP)] == [True]
