@@ -17,7 +17,7 @@ _FOLDERS = {"unit": "unit", "component": "component", "cluster": "cluster"}
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile(
-    "paf", deadline=None, print_blob=True,
+    "paf", deadline=None, database=None, print_blob=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("paf")
 
@@ -29,10 +29,13 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark each test with the name of its folder."""
+    """Mark each test with the name of its folder.
+
+    One that needs root is left out of what runs without it: `-m "unit or fast"`.
+    """
     for item in items:
         marker = _FOLDERS.get(item.path.parent.name)
-        if marker:
+        if marker and not item.get_closest_marker("root"):
             item.add_marker(getattr(pytest.mark, marker))
 
 

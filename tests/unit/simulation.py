@@ -40,7 +40,7 @@ class Task:
             self._function(self)
         except Killed:
             self.error = Killed()
-        except BaseException as error:    # handed to the main thread
+        except BaseException as error:    # noqa: BLE001  (handed to the main thread)
             self.error = error
         self.ended = True
         self.done.release()
@@ -69,16 +69,20 @@ class Deadline:
 
     @property
     def remaining(self):
+        """Seconds left on the simulation's clock."""
         return max(0.0, self._end - self._world.now)
 
     @property
     def passed(self):
+        """True when no time is left."""
         return self.remaining <= 0.0
 
     def within(self, seconds):
+        """Return a deadline that is not later than this one."""
         return Deadline(self._world, self._task, min(seconds, self.remaining))
 
     def wait_for(self, condition):
+        """Wait as deadline.Deadline does, giving way to the other agents."""
         while True:
             answer = condition()
             if answer or self.passed:
@@ -96,6 +100,7 @@ class Cluster(Corosync2):
         self.world, self.name, self.task = world, name, task
 
     def run(self, argv, deadline):
+        """Do what one of Pacemaker's programs would."""
         self.task.give_way()
         words = dict(zip(argv, argv[1:] + [""]))
         name = words.get("--name", "")
@@ -108,6 +113,7 @@ class Cluster(Corosync2):
         return Result(0, "", "", False)
 
     def view(self, deadline):
+        """Return what stands in for the cib.View."""
         self.task.give_way()
         return SimpleNamespace(online=sorted(self.world.nodes), scores=dict(self.world.scores),
                                transient={})

@@ -29,6 +29,7 @@ class Clock:
         self.pauses = []
 
     def __call__(self):
+        """Return what time it is."""
         return self.now
 
     def sleep(self, seconds):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from paf.cluster import cib
 from paf.ocf import OcfError
 
-CIB = """<cib><configuration><nodes>{nodes}</nodes></configuration><status>{states}</status></cib>"""
+CIB = ("<cib><configuration><nodes>{nodes}</nodes></configuration>"
+       "<status>{states}</status></cib>")
 
 
 def node(number, *pairs, name=None):

@@ -67,7 +67,7 @@ def vermin():
     if subprocess.run([sys.executable, "-c", "import vermin"], stderr=subprocess.DEVNULL,
                       check=False).returncode == 0:
         return [sys.executable, "-m", "vermin"]
-    pytest.fail("vermin is missing: run tests/install-tools.sh, or "
+    pytest.fail("vermin is missing: run `make lint` once, which puts it into .venv, or "
                 "python3 -m venv .venv && .venv/bin/pip install vermin", pytrace=False)
 
 
@@ -101,8 +101,8 @@ def test_no_file_uses_what_2_6_cannot_parse():
 
 def test_a_monitor_of_a_healthy_instance_loads_no_heavy_module():
     """Start-up is most of what a monitor costs."""
-    code = ("import sys; sys.path.insert(0, %r); import paf.agent, paf.actions.monitor; "
-            "print(sorted(sys.modules))" % str(REPOSITORY))
+    code = (f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); "
+            "import paf.agent, paf.actions.monitor; print(sorted(sys.modules))")
     out = subprocess.run([sys.executable, "-ISB", "-c", code], capture_output=True, text=True,
                          check=True).stdout
     loaded = set(ast.literal_eval(out))
