@@ -1,6 +1,6 @@
 #!/bin/sh
-# build-deb.sh VARIANT: build the Debian package and its source package in a temporary copy, put
-# them into dist/VARIANT/ and name the package.
+# build-deb.sh VARIANT: build the Debian package and its source package in a temporary copy,
+# put them into dist/VARIANT/ (or $DIST/VARIANT/) and name the package.
 set -eu
 tools=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$tools")
@@ -25,7 +25,7 @@ tar --create --gzip --directory "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH
 (cd "$source" && PAF_VARIANT=$variant dpkg-buildpackage -us -uc) > "$work/log" 2>&1 || {
     cat "$work/log" >&2; echo "the package could not be built" >&2; exit 1; }
 
-results=$root/dist/$variant
+results=${DIST:-$root/dist}/$variant
 mkdir -p "$results"
 find "$work" -maxdepth 1 -type f ! -name log -exec mv -f {} "$results" \;
-echo "dist/$variant/resource-agents-paf_${version}_all.deb"
+echo "${results#"$root"/}/resource-agents-paf_${version}_all.deb"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # build-rpm.sh VARIANT RHEL: build the rpm and its source rpm in a temporary folder, put them into
-# dist/VARIANT/ and name the package. VARIANT "": the distribution's own. RHEL (6 to 10): pretend to
-# be that release; "": this machine's distribution.
+# dist/VARIANT/ (or $DIST/VARIANT/) and name the package. VARIANT "": the distribution's own.
+# RHEL (6 to 10): pretend to be that release; "": this machine's distribution.
 set -eu
 tools=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$tools")
@@ -39,9 +39,9 @@ tar --create --gzip --directory "$work" \
 rpmbuild -ba --define "_topdir $work" "$@" "$spec" > "$work/log" 2>&1 || {
     cat "$work/log" >&2; echo "the package could not be built" >&2; exit 1; }
 
-results=$root/dist/$variant
+results=${DIST:-$root/dist}/$variant
 mkdir -p "$results"
 mv -f "$work"/SRPMS/*.rpm "$results"
 package=$(cd "$work/RPMS/noarch" && ls)
 mv -f "$work/RPMS/noarch/$package" "$results"
-echo "dist/$variant/$package"
+echo "${results#"$root"/}/$package"

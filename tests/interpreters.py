@@ -1,0 +1,64 @@
+"""The Pythons that the agent is tried under.
+
+    python3 -m tests.interpreters                   list them, and what is missing
+    python3 -m tests.interpreters COMMAND...        run COMMAND once for each, PAF_AGENT_PYTHON set
+
+They are looked for on PATH, in the folders that PAF_INTERPRETERS names (separated by colons), and
+where tests/install-interpreters.sh puts them. The tests themselves stay modern; the agent is a
+process of its own.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+VARIABLE = "PAF_AGENT_PYTHON"
+#: What the agent promises to run on.
+VERSIONS = ("2.6", "2.7", *(f"3.{minor}" for minor in range(4, 15)))
+#: At least these: an old 2, an old 3 and the newest; the system's own is used all over the tests.
+REQUIRED = ("2.7", "3.9", "3.14")
+
+_TELL = "import sys; sys.stdout.write('%d.%d' % sys.version_info[:2])"
+
+
+def found():
+    """Return a dict of version to the path of an interpreter of that version which runs."""
+    folders = [*os.environ.get("PAF_INTERPRETERS", "").split(os.pathsep),
+               str(REPOSITORY / "build" / "interpreters" / "bin"),
+               *os.environ.get("PATH", os.defpath).split(os.pathsep)]
+    folders = os.pathsep.join(folder for folder in folders if folder)
+    paths = {version: shutil.which(f"python{version}", path=folders) for version in VERSIONS}
+    return {version: path for version, path in paths.items() if path and _tells(path) == version}
+
+
+def _tells(path):
+    """Return the version that an interpreter says it is; a shim may be there and not run."""
+    result = subprocess.run([path, "-c", _TELL], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                            text=True, timeout=30, check=False)
+    return result.stdout
+
+
+def main(command):
+    """List the interpreters, or run the command under each; return the exit status."""
+    pythons = found()
+    failed = []
+    for version, path in pythons.items():
+        print(f"Python {version}: {path}", flush=True)
+        if command and subprocess.run(command, env={**os.environ, VARIABLE: path},
+                                      check=False).returncode:
+            failed.append(version)
+    absent = [version for version in VERSIONS if version not in pythons]
+    print(f"NOT TRIED, for want of an interpreter: {', '.join(absent) or 'none'}")
+    missing = [version for version in REQUIRED if version not in pythons]
+    if missing:
+        print(f"MISSING: Python {', '.join(missing)}: run tests/install-interpreters.sh")
+    if failed:
+        print(f"FAILED under Python {', '.join(failed)}")
+    return 1 if failed or missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The packages, built and installed into scratch roots."""

@@ -1,0 +1,51 @@
+"""Each package is built once, by the command that people use, and each test gets a new root."""
+
+import pytest
+
+from tests import interpreters
+from tests.packaging.support import REPOSITORY, Root, need, run
+
+
+def pytest_configure(config):
+    """Register the marker of this folder."""
+    config.addinivalue_line("markers", "packaging: builds the packages and installs them (root)")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of this folder."""
+    for item in items:
+        if "packaging" in item.path.parent.name:
+            item.add_marker(pytest.mark.packaging)
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """A function that runs `make` with the words given, once, and returns the file it names."""
+    dist = tmp_path_factory.mktemp("dist")
+    built = {}
+
+    def make(*words):
+        if words not in built:
+            result = run("make", "-s", *words, cwd=REPOSITORY,
+                         env={"DIST": str(dist / "-".join(words))})
+            built[words] = REPOSITORY / result.stdout.strip().splitlines()[-1]
+        return built[words]
+    return make
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A Root to install into."""
+    need("unshare", "util-linux")
+    return Root(tmp_path / "root")
+
+
+@pytest.fixture(scope="session")
+def pythons():
+    """The interpreters that the agent has to be tried under, by version; all that must be there."""
+    found = interpreters.found()
+    missing = [version for version in interpreters.REQUIRED if version not in found]
+    if missing:
+        pytest.fail(f"no Python {', '.join(missing)} here: run tests/install-interpreters.sh, or "
+                    "name their folders in PAF_INTERPRETERS", pytrace=False)
+    return found

@@ -1,0 +1,104 @@
+"""What the packaging tests stand on: builds, and roots to install packages into."""
+
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
+AGENT = "/usr/lib/ocf/resource.d/heartbeat/pgsqlms"
+LIBRARY = "/usr/share/resource-agents-paf"
+MANUAL = "/usr/share/man/man7/ocf_heartbeat_pgsqlms.7"
+DOCS = "/usr/share/doc/resource-agents-paf"
+
+#: The distributions' own, and nothing of the developer's (pyenv...).
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+#: What a package manager keeps for itself, and caches that other packages' triggers write.
+_BOOKKEEPING = ("var/lib/dpkg", "var/lib/rpm", "var/lib/apt", "var/log", "var/cache", "var/tmp",
+                "etc/ld.so.cache")
+#: Where packages put files.
+_SYSTEM = ("usr/", "etc/", "var/", "lib", "bin/", "sbin/", "opt/")
+
+#: Runs in a mount namespace: $1 holds the overlay's folders, $2 is seen as /mnt in the root.
+_ENTER = """
+set -e
+root=$1 share=$2
+shift 2
+mount -t overlay overlay -o "lowerdir=/,upperdir=$root/upper,workdir=$root/work" "$root/merged"
+mount --rbind /dev "$root/merged/dev"
+mount -t proc proc "$root/merged/proc"
+mount --bind "$share" "$root/merged/mnt"
+exec chroot "$root/merged" "$@"
+"""
+
+
+def need(program, package):
+    """Fail with the name of the package to install, unless the program is there."""
+    if not shutil.which(program, path=SYSTEM_PATH):
+        pytest.fail(f"this test needs {program}: apt-get install {package} "
+                    "(tests/install-tools.sh packaging installs all that is needed)", pytrace=False)
+
+
+def run(*argv, check=True, **options):
+    """Run a program with the system's PATH; return the CompletedProcess with its output as text."""
+    environment = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": "/root",
+                   **options.pop("env", {})}
+    result = subprocess.run([str(word) for word in argv], capture_output=True, text=True,
+                            timeout=300, check=False, env=environment, **options)
+    if check and result.returncode:
+        pytest.fail(f"{' '.join(map(str, argv))}: status {result.returncode}\n"
+                    f"{result.stdout}{result.stderr}", pytrace=False)
+    return result
+
+
+def library_files():
+    """Return the paths that the library has once installed, as strings."""
+    return {f"{LIBRARY}/{path.relative_to(REPOSITORY).as_posix()}"
+            for path in (REPOSITORY / "paf").rglob("*.py")}
+
+
+class Root:
+    """This machine's file system with a layer of its own on top: install, look, throw away."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.upper = self.folder / "upper"
+        for name in ("upper", "work", "merged"):
+            (self.folder / name).mkdir(parents=True)
+        if os.geteuid():
+            pytest.fail("the packaging tests mount scratch roots: run them as root", pytrace=False)
+
+    def run(self, *argv, share="/mnt", check=True, **options):
+        """Run a program in the root; the folder `share` of the machine is /mnt there."""
+        return run("unshare", "--mount", "--pid", "--fork", "sh", "-c", _ENTER, "sh", self.folder,
+                   share, *argv, check=check, **options)
+
+    def add(self, path, text=None, link=None):
+        """Put an executable file, or a link, into the root; nothing may be running there."""
+        place = self.upper / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if link:
+            place.symlink_to(link)
+        else:
+            place.write_text(text)
+            place.chmod(0o755)
+
+    def changes(self):
+        """Return the files that were made, changed or removed in the root (a set of str)."""
+        found = set()
+        for path in self.upper.rglob("*"):
+            name = path.relative_to(self.upper).as_posix()
+            if path.is_dir() and not path.is_symlink():
+                continue
+            if name.startswith(_SYSTEM) and not name.startswith(_BOOKKEEPING):
+                found.add(("removed /" if _is_whiteout(path) else "/") + name)
+        return found
+
+
+def _is_whiteout(path):
+    status = path.lstat()
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0

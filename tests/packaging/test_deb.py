@@ -1,0 +1,157 @@
+"""The Debian package: what is in it, what it asks for, what it leaves behind."""
+
+import re
+import time
+import xml.etree.ElementTree as etree
+
+import pytest
+
+from tests.packaging.support import (
+    AGENT, DOCS, LIBRARY, MANUAL, REPOSITORY, library_files, need, run)
+
+VARIANTS = ("corosync1", "corosync2")
+SHEBANG = {"corosync1": "#!/usr/bin/python -ESsB", "corosync2": "#!/usr/bin/python3 -ISB"}
+OCF = {"corosync1": "1.0", "corosync2": "1.1"}
+DEPENDS = {
+    "corosync1": ["corosync (<< 2)", "pacemaker (<< 1.1.13)", "python (>= 2.6)", "resource-agents"],
+    "corosync2": ["corosync (>= 2.0.0)", "pacemaker (>= 1.1.13) | pacemaker-remote (>= 1.1.13)",
+                  "python3:any", "resource-agents"],
+}
+RECOMMENDS = {"corosync1": ["python-lxml", "python-psycopg2"],
+              "corosync2": ["python3-lxml", "python3-psycopg2"]}
+
+# Compiles the library anew when the distribution's python3 changes; dh_python3 adds it.
+RTUPDATE = {"corosync1": set(),
+            "corosync2": {"/usr/share/python3/runtime.d/resource-agents-paf.rtupdate"}}
+
+# Debian 7 compiles for Python 2 with these; what they do there, for a machine that has them no more
+PYCOMPILE = "#!/bin/sh\nexec /usr/bin/python -m compileall -q \"$3\"\n"
+PYCLEAN = "#!/bin/sh\ndpkg -L \"$2\" | sed -n 's/\\.py$/.pyc/p' | xargs rm -f\n"
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request):
+    """Each variant in turn."""
+    return request.param
+
+
+@pytest.fixture
+def deb(build, variant):
+    """The path of the variant's package."""
+    need("dpkg-buildpackage", "dpkg-dev")
+    need("dh_python3", "dh-python")
+    return build("deb", f"VARIANT={variant}")
+
+
+@pytest.fixture
+def node(root, variant, pythons):
+    """A root with the interpreter that nodes of the variant have."""
+    root.run("dpkg", "--purge", "resource-agents-paf")
+    if variant == "corosync1":
+        root.add("/usr/bin/python", link=pythons["2.7"])
+        root.add("/usr/bin/pycompile", PYCOMPILE)
+        root.add("/usr/bin/pyclean", PYCLEAN)
+    return root
+
+
+def install(root, deb):
+    """Install the package; a node has the cluster's packages, this machine need not."""
+    root.run("dpkg", "--force-depends", "--install", f"/mnt/{deb.name}", share=deb.parent)
+
+
+def field(deb, name):
+    """Return a field of the package, a list of what is between its commas, sorted."""
+    return sorted(run("dpkg-deb", "--field", deb, name).stdout.strip().split(", "))
+
+
+def test_both_builds_take_less_than_a_minute_and_name_the_package(variant, tmp_path):
+    need("dpkg-buildpackage", "dpkg-dev")
+    begin = time.monotonic()
+    result = run("make", "-s", "deb", f"VARIANT={variant}", cwd=REPOSITORY,
+                 env={"DIST": str(tmp_path)})
+    assert time.monotonic() - begin < 60
+    assert result.stdout.strip().endswith(f"{variant}/resource-agents-paf_3.0.0-1_all.deb")
+    assert (REPOSITORY / result.stdout.strip()).is_file()
+
+
+def test_it_holds_the_agent_the_library_the_manual_and_documents(deb, variant):
+    listed = {line.split()[5].lstrip("."): line.split()[:2]
+              for line in run("dpkg-deb", "--contents", deb).stdout.splitlines()}
+    files = {name for name in listed if not name.endswith("/")}
+    documents = {f"{DOCS}/{name}" for name in (
+        "README.md.gz", "changelog.gz", "changelog.Debian.gz", "copyright")}
+    assert files == library_files() | documents | RTUPDATE[variant] | {
+        AGENT, f"{MANUAL}.gz", "/usr/share/lintian/overrides/resource-agents-paf"}
+    for name in files:
+        mode = "-rwxr-xr-x" if name in {AGENT} | RTUPDATE[variant] else "-rw-r--r--"
+        assert listed[name] == [mode, "root/root"], name
+
+
+def test_it_depends_on_what_the_variant_needs(deb, variant):
+    assert field(deb, "Depends") == DEPENDS[variant]
+    assert field(deb, "Recommends") == RECOMMENDS[variant]
+
+
+def test_it_has_the_name_of_the_perl_package_and_a_later_version(deb):
+    assert field(deb, "Package") == ["resource-agents-paf"]
+    assert run("dpkg", "--compare-versions", field(deb, "Version")[0], "gt", "2.3.0-1",
+               check=False).returncode == 0
+
+
+def test_the_agent_is_built_for_the_variant(deb, variant, tmp_path):
+    run("dpkg-deb", "--extract", deb, tmp_path)
+    assert (tmp_path / AGENT[1:]).read_text().splitlines()[0] == SHEBANG[variant]
+    values = (tmp_path / LIBRARY[1:] / "paf/variant.py").read_text()
+    assert f'NAME = "{variant}"' in values
+    assert f'OCF = "{OCF[variant]}"' in values
+    assert 'PGHOST = "/var/run/postgresql"' in values
+
+
+def test_lintian_has_nothing_to_say(deb):
+    need("lintian", "lintian")
+    changes, = deb.parent.glob("*.changes")
+    found = run("lintian", "--display-info", "--pedantic", changes, check=False)
+    assert not re.search(r"^[EWIP]: ", found.stdout, re.MULTILINE), found.stdout
+
+
+def test_the_installed_agent_prints_its_meta_data(node, deb, variant):
+    install(node, deb)
+    printed = node.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                       "env", "-i", AGENT, "meta-data").stdout
+    metadata = etree.fromstring(printed)
+    assert metadata.findtext("version") == OCF[variant]
+    assert metadata.find("parameters/parameter[@name='pghost']/content").get(
+        "default") == "/var/run/postgresql"
+
+
+def test_the_library_is_compiled_when_it_is_installed(node, deb, variant):
+    install(node, deb)
+    compiled = {name for name in node.changes() if name.endswith(".pyc")}
+    assert len(compiled) == len(library_files())
+
+
+def test_running_writes_nothing(node, deb):
+    install(node, deb)
+    before = node.changes()
+    node.run(AGENT, "meta-data")
+    node.run(AGENT, "validate-all", check=False)
+    assert node.changes() == before
+
+
+@pytest.mark.parametrize("verb", ["--remove", "--purge"])
+def test_nothing_is_left_behind(node, deb, verb):
+    before = node.changes()
+    install(node, deb)
+    assert node.changes() != before
+    node.run("dpkg", verb, "resource-agents-paf")
+    assert node.changes() == before
+
+
+def test_what_ran_after_the_bytecode_was_made_is_removed_too(node, deb, variant):
+    """A Python without -B (an administrator's experiment) may write bytecode next to ours."""
+    python = SHEBANG[variant][2:].split()[0]
+    before = node.changes()
+    install(node, deb)
+    node.run(python, "-c", f"import sys; sys.path.insert(0, '{LIBRARY}'); import paf.agent")
+    node.run("dpkg", "--purge", "resource-agents-paf")
+    assert node.changes() == before
