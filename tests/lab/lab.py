@@ -73,7 +73,7 @@ class Lab:
             power.launch(self.settings)
         self.power_on()
         if wait:
-            self.wait_settled(timeout)
+            self._wait_ready(timeout)
         return self
 
     def reset(self, wait=True, timeout=90):
@@ -86,7 +86,12 @@ class Lab:
         (self.folder / "fencings.jsonl").unlink(missing_ok=True)
         self.power_on()
         if wait:
-            self.wait_settled(timeout)
+            self._wait_ready(timeout)
+
+    def _wait_ready(self, timeout):
+        self.wait_settled(timeout)
+        if self.settings.resource:
+            self.wait_candidates(timeout)
 
     def heal(self, timeout=60):
         """Repair what a test broke, the cheap way, and wait until the cluster is whole; see repair."""
@@ -254,6 +259,18 @@ class Lab:
     def wait_settled(self, timeout=60, **expected):
         """Wait until the cluster is at rest and as expected; see Settle for what can be said."""
         self.settle(**expected).wait(timeout)
+
+    def wait_candidates(self, timeout=30, **expected):
+        """Wait as wait_settled does, and until each standby has a promotion score.
+
+        The primary's monitor gives them, and its first one after a promotion comes before the standbys are back: rather
+        than wait for the next, have Pacemaker look at the primary anew.
+        """
+        if self.settle(scores=True, **expected).missing():
+            self.wait_settled(timeout, **expected)
+            node = self.nodes[self.primary()]
+            node.run(["crm_resource", "--refresh", "--resource", RESOURCE, "--node", node.name])
+        self.wait_settled(timeout, scores=True, **expected)
 
 
 def labs():

@@ -26,6 +26,7 @@ def heal(lab, timeout):
     except LabError:
         _rebuild_the_lame(lab, deadline)
         lab.wait_settled(max(5, deadline.left()))
+    lab.wait_candidates(max(10, deadline.left()))
 
 
 def rebuild(lab, name, timeout=60):

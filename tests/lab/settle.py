@@ -16,10 +16,19 @@ class Settle:
     standbys: the nodes that must stream from the primary (default: all online but the primary and the stopped ones).
     stopped: nodes that are online and whose server must be stopped.
     vip: whether the VIP must be on the primary.
+    scores: whether each of these standbys must have a promotion score, without which it is no candidate.
     """
 
     def __init__(
-        self, lab, primary=None, not_primary=None, online=None, standbys=None, stopped=(), vip=True
+        self,
+        lab,
+        primary=None,
+        not_primary=None,
+        online=None,
+        standbys=None,
+        stopped=(),
+        vip=True,
+        scores=False,
     ):
         self.lab = lab
         self.primary = primary
@@ -28,6 +37,7 @@ class Settle:
         self.standbys = standbys
         self.stopped = tuple(stopped)
         self.vip = vip and lab.settings.resource
+        self.scores = scores
         self.resource = lab.settings.resource
 
     def missing(self):
@@ -113,7 +123,15 @@ class Settle:
             for name in standbys
             if name not in streaming or roles.get(name) is None
         ]
-        return wrong
+        return wrong or self._unscored(standbys, state)
+
+    def _unscored(self, standbys, state):
+        attribute = f"master-{RESOURCE}"
+        return [
+            f"{name} has no promotion score"
+            for name in standbys
+            if self.scores and state.attributes.get(name, {}).get(attribute) is None
+        ]
 
     def _idle(self, state):
         result = self.lab.nodes[state.dc].run(["crmadmin", "--status", state.dc], check=False)
