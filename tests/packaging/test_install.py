@@ -1,0 +1,117 @@
+"""`make install`, the one place that knows the layout, and what is made from the meta-data."""
+
+import re
+
+import pytest
+
+from paf import VERSION, parameters
+from tests.packaging.support import AGENT, LIBRARY, MANUAL, REPOSITORY, need, run
+
+REFUSED = {
+    "VARIANT=corosync3": "VARIANT must be corosync1 or corosync2, not 'corosync3'",
+    "VARIANT=": "VARIANT must be corosync1 or corosync2, not ''",
+    "PYTHON=python3": "PYTHON must be the absolute path of a Python, not 'python3'",
+    "PYTHON=/usr/bin/perl": "PYTHON must be the absolute path of a Python, not '/usr/bin/perl'",
+    "PYTHON=/usr/bin/python3 -O": "PYTHON must be the absolute path of a Python",
+    "DESTDIR=root": "DESTDIR must be an absolute path without spaces, not 'root'",
+    "OCF=2.0": "OCF must be 1.0 or 1.1, not '2.0'",
+    "BUILD_PYTHON=": "set BUILD_PYTHON",
+}
+
+
+def make(*words, check=True):
+    """Run make in the checkout."""
+    need("make", "make")
+    return run("make", "-s", *words, cwd=REPOSITORY, check=check)
+
+
+@pytest.mark.parametrize("word", REFUSED)
+def test_a_value_that_makes_no_sense_is_refused_with_a_sentence(word, tmp_path):
+    words = [f"DESTDIR={tmp_path}", word] if not word.startswith("DESTDIR") else [word]
+    result = make("install", *words, check=False)
+    assert result.returncode
+    assert REFUSED[word] in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words, sentence", [
+    (("deb", "VARIANT=corosync3"), "VARIANT must be"),
+    (("rpm", "VARIANT=corosync3"), "VARIANT must be"),
+    (("rpm", "RHEL=5"), "RHEL must be 6, 7, 8, 9 or 10, not '5'"),
+    (("deb", "PYTHON=/usr/bin/python3"), "PYTHON and DESTDIR are for make install"),
+    (("rpm", "DESTDIR=/tmp"), "PYTHON and DESTDIR are for make install"),
+])
+def test_a_package_that_cannot_be_is_refused_with_a_sentence(words, sentence):
+    result = make(*words, check=False)
+    assert result.returncode
+    assert sentence in result.stderr
+
+
+def test_debian_rules_refuse_an_unknown_variant():
+    result = run("debian/rules", "clean", cwd=REPOSITORY, env={"PAF_VARIANT": "corosync3"},
+                 check=False)
+    assert result.returncode
+    assert 'PAF_VARIANT must be corosync1 or corosync2, not "corosync3"' in result.stderr
+
+
+@pytest.mark.parametrize("interpreter, flags", [
+    ("/usr/bin/python", "-ESsB"), ("/usr/bin/python2.6", "-ESsB"), ("/usr/bin/python3", "-ISB"),
+    ("/usr/libexec/platform-python", "-ISB"),
+])
+def test_each_interpreter_gets_the_flags_it_knows(interpreter, flags, tmp_path):
+    make("install", f"DESTDIR={tmp_path}", f"PYTHON={interpreter}")
+    agent = tmp_path / AGENT[1:]
+    assert agent.read_text().splitlines()[0] == f"#!{interpreter} {flags}"
+
+
+def test_only_the_agent_is_executable_where_pacemaker_looks(tmp_path):
+    make("install", f"DESTDIR={tmp_path}")
+    assert [path.name for path in (tmp_path / AGENT[1:]).parent.iterdir()] == ["pgsqlms"]
+    for path in (tmp_path / LIBRARY[1:]).rglob("*.py"):
+        assert path.stat().st_mode & 0o777 == 0o644, path
+
+
+def test_the_version_is_the_same_everywhere():
+    spec = (REPOSITORY / "rpm/resource-agents-paf.spec").read_text()
+    assert re.search(r"^Version: *(\S+)$", spec, re.MULTILINE).group(1) == VERSION
+    assert f" - {VERSION}-1\n" in spec
+    changelog = (REPOSITORY / "debian/changelog").read_text()
+    assert changelog.startswith(f"resource-agents-paf ({VERSION}-1) ")
+    assert f"## {VERSION}" in (REPOSITORY / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("variant, words", [
+    ("corosync1", ["role=Master", "ms pgsql-ha pgsqld", "can not check before a switchover"]),
+    ("corosync2", ["role=Promoted", "promotable pgsql-ha notify=true"]),
+])
+def test_the_manual_page_describes_the_build(variant, words, tmp_path):
+    need("man", "man-db")
+    make("install", f"DESTDIR={tmp_path}", f"VARIANT={variant}", "PGHOST=/srv/sockets")
+    result = run("man", "--warnings", "--local-file", tmp_path / MANUAL[1:], env={"MANWIDTH": "200"})
+    assert result.stderr == ""
+    text = " ".join(result.stdout.split())
+    for word in [*words, 'default "/srv/sockets"']:
+        assert word in text
+    for parameter in parameters.DECLARED:
+        assert f" {parameter.name} {parameter.text.split()[0]} " in text, parameter.name
+
+
+def test_the_manual_page_has_no_macro_by_accident(tmp_path):
+    make("install", f"DESTDIR={tmp_path}")
+    known = {".TH", ".SH", ".B", ".BR", ".PP", ".TP", ".sp", ".nf", ".fi", ".ad", ".nh"}
+    for line in (tmp_path / MANUAL[1:]).read_text().splitlines():
+        assert not line.startswith("'")
+        assert not line.startswith(".") or line.split()[0] in known, line
+
+
+def test_the_agent_says_the_same_under_every_python(pythons, tmp_path):
+    """Also compiles and imports every module: what vermin cannot know, a real interpreter does."""
+    imports = ("import sys; sys.path.insert(0, sys.argv[1])\n"
+               "for name in sys.argv[2:]: __import__(name)\n")
+    modules = [".".join(path.relative_to(REPOSITORY).with_suffix("").parts).replace(".__init__", "")
+               for path in sorted((REPOSITORY / "paf").rglob("*.py")) if "cli" not in path.parts]
+    said = {}
+    for version, path in pythons.items():
+        run(path, "-B", "-c", imports, REPOSITORY, *modules, cwd=tmp_path)
+        said[version] = run(path, "-SB", REPOSITORY / "resource.d/pgsqlms", "meta-data").stdout
+    assert len(set(said.values())) == 1, said

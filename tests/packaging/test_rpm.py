@@ -1,0 +1,132 @@
+"""The rpm, for each distribution and variant: what is in it, what it asks for, what it leaves."""
+
+import collections
+import re
+import time
+import xml.etree.ElementTree as etree
+
+import pytest
+
+from tests.packaging.support import AGENT, LIBRARY, MANUAL, REPOSITORY, library_files, need, run
+
+# rhel "": a distribution that is none of Red Hat's, or Fedora
+Target = collections.namedtuple("Target", "rhel asked variant interpreter flags ocf")
+
+TARGETS = [
+    Target("", "", "corosync2", "/usr/bin/python3", "-ISB", "1.1"),
+    Target("", "corosync1", "corosync1", "/usr/bin/python3", "-ISB", "1.0"),
+    Target("", "corosync2", "corosync2", "/usr/bin/python3", "-ISB", "1.1"),
+    Target("6", "", "corosync1", "/usr/bin/python", "-ESsB", "1.0"),
+    Target("6", "corosync1", "corosync1", "/usr/bin/python", "-ESsB", "1.0"),
+    Target("6", "corosync2", "corosync2", "/usr/bin/python", "-ESsB", "1.0"),
+    Target("7", "", "corosync2", "/usr/bin/python", "-ESsB", "1.0"),
+    Target("7", "corosync1", "corosync1", "/usr/bin/python", "-ESsB", "1.0"),
+    Target("8", "", "corosync2", "/usr/libexec/platform-python", "-ISB", "1.1"),
+    Target("8", "corosync1", "corosync1", "/usr/libexec/platform-python", "-ISB", "1.0"),
+    Target("9", "", "corosync2", "/usr/bin/python3", "-ISB", "1.1"),
+    Target("9", "corosync1", "corosync1", "/usr/bin/python3", "-ISB", "1.0"),
+    Target("10", "", "corosync2", "/usr/bin/python3", "-ISB", "1.1"),
+    Target("10", "corosync1", "corosync1", "/usr/bin/python3", "-ISB", "1.0"),
+]
+CLUSTER = {
+    "corosync1": {"corosync < 2", "pacemaker", "resource-agents"},
+    "corosync2": {"corosync >= 2.0.0", "pacemaker >= 1.1.13", "resource-agents"},
+}
+#: The Python that takes the place of a distribution's interpreter on this machine.
+STAND_IN = {"/usr/bin/python": "2.7", "/usr/libexec/platform-python": "3.9"}
+
+
+@pytest.fixture(params=TARGETS, ids=lambda target: f"el{target.rhel or '-none'}-"
+                                                   f"{target.asked or 'default'}")
+def target(request):
+    """Each distribution and variant in turn."""
+    return request.param
+
+
+@pytest.fixture
+def rpm(build, target):
+    """The path of the target's package."""
+    need("rpmbuild", "rpm")
+    words = [f"RHEL={target.rhel}"] if target.rhel else []
+    return build("rpm", *words, *([f"VARIANT={target.asked}"] if target.asked else []))
+
+
+@pytest.fixture
+def node(root, target, pythons):
+    """A root with the interpreter that nodes of the target have."""
+    if target.interpreter in STAND_IN:
+        root.add(target.interpreter, link=pythons[STAND_IN[target.interpreter]])
+    return root
+
+
+def query(rpm, *what):
+    """Return the lines that rpm answers about a package file."""
+    return run("rpm", "--query", "--package", rpm, *what).stdout.splitlines()
+
+
+def install(root, rpm):
+    """Install the package; rpm knows nothing of what Debian's packages bring."""
+    root.run("rpm", "--install", "--nodeps", "--force-debian", f"/mnt/{rpm.name}", share=rpm.parent)
+
+
+def test_a_build_takes_less_than_a_minute_and_names_the_package(tmp_path):
+    need("rpmbuild", "rpm")
+    begin = time.monotonic()
+    result = run("make", "-s", "rpm", "RHEL=9", cwd=REPOSITORY, env={"DIST": str(tmp_path)})
+    assert time.monotonic() - begin < 60
+    assert result.stdout.strip().endswith("corosync2/resource-agents-paf-3.0.0-1.el9.noarch.rpm")
+    assert (REPOSITORY / result.stdout.strip()).is_file()
+
+
+def test_it_holds_the_agent_the_library_the_manual_and_documents(rpm):
+    listed = dict(line.rsplit(" ", 1)[::-1] for line in
+                  query(rpm, "--queryformat", "[%{FILEMODES:perms} %{FILENAMES}\n]"))
+    files = {name for name, mode in listed.items() if not mode.startswith("d")
+             and "/doc/" not in name and "/licenses/" not in name}
+    bytecode = {name for name in files if name.endswith((".pyc", ".pyo"))}
+    assert files - bytecode == library_files() | {AGENT, MANUAL}
+    for name in files:
+        assert listed[name] == ("-rwxr-xr-x" if name == AGENT else "-rw-r--r--"), name
+    # as folders, so that bytecode of any Python goes away with the package
+    assert {LIBRARY, f"{LIBRARY}/paf", f"{LIBRARY}/paf/cluster"} <= set(listed)
+    documents = {name.rsplit("/", 1)[1] for name in listed
+                 if "/doc/" in name or "/licenses/" in name}
+    assert {"README.md", "CHANGELOG.md", "LICENSE"} <= documents
+
+
+def test_it_requires_what_the_variant_and_the_distribution_need(rpm, target):
+    required = {line for line in query(rpm, "--requires") if not line.startswith("rpmlib")}
+    python = {target.interpreter}
+    if target.interpreter == "/usr/bin/python":
+        python.add("python >= 2.6")
+    assert required == CLUSTER[target.variant] | python
+    recommended = set(query(rpm, "--recommends"))
+    assert recommended == (set() if target.rhel in ("6", "7")
+                           else {"python3-lxml", "python3-psycopg2"})
+
+
+def test_the_agent_is_built_for_the_variant(node, rpm, target):
+    install(node, rpm)
+    assert node.run("head", "-n", "1", AGENT).stdout == f"#!{target.interpreter} {target.flags}\n"
+    values = node.run("cat", f"{LIBRARY}/paf/variant.py").stdout
+    for name, value in (("NAME", target.variant), ("OCF", target.ocf), ("PGHOST", "/tmp")):
+        assert f'{name} = "{value}"' in values
+
+
+def test_the_installed_agent_prints_its_meta_data_and_goes_without_a_trace(node, rpm, target):
+    before = node.changes()
+    install(node, rpm)
+    printed = node.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                       "env", "-i", AGENT, "meta-data").stdout
+    assert etree.fromstring(printed).findtext("version") == target.ocf
+    node.run("rpm", "--erase", "--force-debian", "resource-agents-paf")
+    assert node.changes() == before
+
+
+def test_rpmlint_has_nothing_to_say(rpm):
+    need("rpmlint", "rpmlint")
+    filters = REPOSITORY / "rpm/rpmlint.toml"
+    source, = rpm.parent.glob("*.src.rpm")
+    for subject in (rpm, source, REPOSITORY / "rpm/resource-agents-paf.spec"):
+        found = run("rpmlint", "--config", filters, subject, check=False)
+        assert not re.search(r": [EW]: ", found.stdout), found.stdout
