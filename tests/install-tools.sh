@@ -1,9 +1,12 @@
 #!/bin/sh
-# Install with apt what the lab, the tests and the checks need, on a Debian 12 (root; git and nothing else is assumed).
+# Install with apt what the lab, the tests and the checks need, on a Debian 12 (root; git and
+# nothing else is assumed).
 #
-#   tests/install-tools.sh [SET ...]        sets: lab unit lint (all of them without an argument)
+#   tests/install-tools.sh [SET ...]        sets: lab unit lint packaging (these
+#       without an argument), and packaging-all, for `make check-all`
 #
-# No service gets started or enabled, no database cluster is created; what apt was told before, it is told again afterwards.
+# No service gets started or enabled, no database cluster is created; what apt was told before, it
+# is told again afterwards.
 set -eu
 
 POLICY=/usr/sbin/policy-rc.d
@@ -17,11 +20,17 @@ say() { echo "install-tools: $*"; }
 packages() {
     case $1 in
         lab) echo "make python3 python3-psycopg2 iproute2 nftables util-linux procps psmisc" \
-                  "corosync pacemaker pacemaker-cli-utils resource-agents pcs crmsh postgresql-15" ;;
-        unit) echo "make python3 python3-pytest python3-hypothesis python3-psycopg2 python3-lxml python3-venv" \
+                  "corosync pacemaker pacemaker-cli-utils resource-agents pcs crmsh" \
+                  "postgresql-15" ;;
+        unit) echo "make python3 python3-pytest python3-hypothesis python3-psycopg2 python3-lxml" \
+                   "python3-venv" \
                    "postgresql-15 pacemaker-cli-utils resource-agents pcs libxml2-utils xsltproc" ;;
+        packaging) echo "make python3 python3-venv python3-pytest python3-hypothesis util-linux" \
+                        "dpkg-dev debhelper dh-python lintian rpm rpmlint man-db" \
+                        "perl postgresql pacemaker-cli-utils resource-agents" ;;
+        packaging-all) echo "autopkgtest mmdebstrap piuparts python3-all python3-setuptools tox" ;;
         lint) echo "make python3 python3-venv python3-pip shellcheck codespell" ;;
-        *) say "no set '$1': lab, unit or lint" >&2; exit 2 ;;
+        *) say "no set '$1': lab, unit, packaging, packaging-all or lint" >&2; exit 2 ;;
     esac
 }
 
@@ -32,7 +41,8 @@ missing() {
     done
 }
 
-# Put a file of ours in place of one of the system's; a copy that is there already is an interrupted run's, and the right one
+# Put a file of ours in place of one of the system's; a copy that is there already is an interrupted
+# run's, and the right one
 guard() {
     if [ ! -e "$1$KEEP" ] && [ ! -e "$1$KEEP-none" ]; then
         mkdir -p "$(dirname "$1")"
@@ -70,7 +80,7 @@ disable_new_services() {
 }
 
 wanted=
-for set in "${@:-lab unit lint}"; do
+for set in "${@:-lab unit lint packaging}"; do
     for one in $set; do
         list=$(packages "$one")
         wanted="$wanted $list"
@@ -108,6 +118,7 @@ export DEBIAN_FRONTEND=noninteractive
 say "installing with apt:" $absent
 apt-get update -q
 # shellcheck disable=SC2086
-apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 $absent
+apt-get install -q -y --no-install-recommends \
+    -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 $absent
 disable_new_services
 say "done"
