@@ -124,10 +124,12 @@ def deaf(lab, node):
 def power_cut_with_a_stale_favourite(lab, client):
     """Cut the primary's power while the standby with the best score lacks rows; return (old, stale).
 
-    Its WAL receiver is told to end before it wakes up: what the kernel holds for it is lost.
+    Its WAL receiver is told to end before it wakes up: what the kernel holds for it is lost. The
+    old primary stays off: back in time, it would have the most WAL of all, and win.
     """
     wait_for_ranks(lab)
     old, stale = lab.primary(), ranked_standbys(lab)[0]
+    lab.nodes[old].fence_policy("off")
     with deaf(lab, stale):
         client.wait_rows(200)
         lab.power_off(old)

@@ -98,7 +98,8 @@ ALL = (standby_recovery, primary_recovery, failover, switchover, refused_switcho
 def _bring_back(lab, old):
     """Wait for the node that lost its power; clone its instance anew if it has diverged."""
     with screen.progress(f"{old} boots again"):
-        wait_until(lambda: lab.nodes[old].is_on, 60, f"{old} to be switched on", step=0.2)
+        lab.nodes[old].fence_policy("reboot")
+        lab.power_on(old)
         wait_until(lambda: lab.nodes[old].in_recovery() or _failed_start(lab, old), 60,
                    f"{old} to come back, or to say why not", step=0.5)
     if scenarios.is_stopped(lab, old):
