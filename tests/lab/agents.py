@@ -1,7 +1,8 @@
 """The agent that a node runs: where its files come from, and how they get into the node.
 
-An agent is named by 'ours' (this checkout, through `make install`), 'perl' (Debian's resource-agents-paf 2.3.0,
-unpacked, not installed), the path of a .deb, or a folder laid over the node's root.
+An agent is named by 'ours' (this checkout, through `make install`), 'perl' (Debian's resource-
+agents-paf 2.3.0, unpacked, not installed), the path of a .deb, or a folder laid over the node's
+root.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ PERL_PACKAGE = "resource-agents-paf"
 
 
 def stage(settings, agent, variant="corosync2"):
-    """Put an agent's files into the lab's shared folder, return the folder (a tree to lay over a node's root)."""
+    """Put an agent's files into the lab's shared folder; return the tree, to lay over a root."""
     if agent == "ours":
         target = settings.shared / "agents" / "ours"
         shutil.rmtree(target, ignore_errors=True)

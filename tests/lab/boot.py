@@ -1,7 +1,8 @@
-"""What a node's process 1 does: build the node's root, start corosync and pacemakerd, then bury the dead.
+"""A node's process 1: builds the node's root, starts corosync and pacemakerd, buries the dead.
 
-Runs as a program in new mount, pid, uts and ipc namespaces, with the path of its description (JSON) as argument.
-Everything is imported before the root changes: the node's own Python may be another one.
+Runs as a program in new mount, pid, uts and ipc namespaces, with the path of its description (JSON)
+as argument. Everything is imported before the root changes: the node's own Python may be another
+one.
 """
 
 import json
@@ -13,10 +14,7 @@ import sys
 import time
 
 OLD_ROOT = "mnt"
-DAEMONS = {
-    "corosync": ["/usr/sbin/corosync", "-f"],
-    "pacemaker": ["/usr/sbin/pacemakerd", "-f"],
-}
+DAEMONS = {"corosync": ["/usr/sbin/corosync", "-f"], "pacemaker": ["/usr/sbin/pacemakerd", "-f"]}
 
 
 def mount(*words):
@@ -25,7 +23,7 @@ def mount(*words):
 
 
 def build_root(spec):
-    """Mount the node's root: its own disk over the system it runs, and what a running system has besides."""
+    """Mount the node's root: its disk over the system it runs, and what a running system has."""
     root = spec["root"]
     layers = f"lowerdir={spec['system']},upperdir={spec['disk']},workdir={spec['work']}"
     mount("-t", "overlay", "overlay", "-o", layers, root)
@@ -82,7 +80,7 @@ def members():
 
 
 def wait_for_members(count, seconds=15):
-    """Wait until corosync sees `count` members: nodes switched on together should meet before one elects itself."""
+    """Wait for `count` members: nodes switched on together meet before one elects itself."""
     end = time.monotonic() + seconds
     while members() < count and time.monotonic() < end:
         time.sleep(0.1)

@@ -103,49 +103,29 @@ def _clone(resources, settings):
 
 
 def _vip(resources, constraints):
-    _primitive(
-        resources,
-        VIP_RESOURCE,
-        "ocf:heartbeat:IPaddr2",
-        {"ip": VIP, "cidr_netmask": "24", "nic": "eth0"},
-        {
-            "monitor": {"interval": "10s", "timeout": "20s"},
-            "start": {"timeout": "20s"},
-            "stop": {"timeout": "20s"},
-        },
-    )
-    _element(
-        constraints,
-        "rsc_colocation",
-        id="ip-with-primary",
-        rsc=VIP_RESOURCE,
-        with_rsc=CLONE,
-        score="INFINITY",
-        with_rsc_role="Promoted",
-    )
-    # Not symmetrical: the VIP must outlive the demote, standbys fetch the shutdown checkpoint through it
-    _element(
-        constraints,
-        "rsc_order",
-        id="promote-then-ip",
-        first=CLONE,
-        first_action="promote",
-        then=VIP_RESOURCE,
-        then_action="start",
-        symmetrical="false",
-        kind="Mandatory",
-    )
-    _element(
-        constraints,
-        "rsc_order",
-        id="demote-then-ip",
-        first=CLONE,
-        first_action="demote",
-        then=VIP_RESOURCE,
-        then_action="stop",
-        symmetrical="false",
-        kind="Mandatory",
-    )
+    operations = {
+        "monitor": {"interval": "10s", "timeout": "20s"},
+        "start": {"timeout": "20s"},
+        "stop": {"timeout": "20s"},
+    }
+    parameters = {"ip": VIP, "cidr_netmask": "24", "nic": "eth0"}
+    _primitive(resources, VIP_RESOURCE, "ocf:heartbeat:IPaddr2", parameters, operations)
+    together = {"rsc": VIP_RESOURCE, "with_rsc": CLONE, "with_rsc_role": "Promoted"}
+    _element(constraints, "rsc_colocation", id="ip-with-primary", score="INFINITY", **together)
+    # Not symmetrical: the VIP must outlive the demote, standbys fetch the shutdown checkpoint
+    # through it
+    for first, then in (("promote", "start"), ("demote", "stop")):
+        _element(
+            constraints,
+            "rsc_order",
+            id=f"{first}-then-{then}-ip",
+            first=CLONE,
+            first_action=first,
+            then=VIP_RESOURCE,
+            then_action=then,
+            symmetrical="false",
+            kind="Mandatory",
+        )
 
 
 def build(settings):

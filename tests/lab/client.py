@@ -1,8 +1,9 @@
-"""The writing client: one row every few milliseconds through the VIP, each acknowledged row logged with its time.
+"""The writing client: a row every few milliseconds through the VIP, acknowledged ones logged.
 
-Runs in the hub. It never waits for the network longer than it must: a connection attempt has 0.3 s, an answer 1 s (then
-twice as long each time, so that commits that wait for a synchronous standby do not pile up), and a lost peer is noticed
-by TCP within a second. A row whose answer never came is not repeated: its fate is unknown, the next one gets a new number.
+Runs in the hub. It never waits for the network longer than it must: a connection attempt has 0.3 s,
+an answer 1 s (then twice as long each time, so that commits that wait for a synchronous standby do
+not pile up), and a lost peer is noticed by TCP within a second. A row whose answer never came is
+not repeated: its fate is unknown, the next one gets a new number.
 """
 
 import argparse
@@ -20,8 +21,9 @@ CONNECT_SECONDS = 0.3
 ANSWER_SECONDS = 1.0
 LONGEST_ANSWER_SECONDS = 16.0
 DSN = (
-    "host={host} port={port} user=postgres dbname=postgres application_name={name} keepalives=1 keepalives_idle=1 "
-    "keepalives_interval=1 keepalives_count=1 tcp_user_timeout=500 sslmode=disable gssencmode=disable"
+    "host={host} port={port} user=postgres dbname=postgres application_name={name} "
+    "keepalives=1 keepalives_idle=1 keepalives_interval=1 keepalives_count=1 tcp_user_timeout=500 "
+    "sslmode=disable gssencmode=disable"
 )
 
 

@@ -4,7 +4,8 @@ from .settings import NETWORK, VIP
 
 PORT = 5432
 
-# Small and quick, and what PAF's documentation asks for. 'a few seconds' of timeouts: a test does not wait a minute.
+# Small and quick, and what PAF's documentation asks for. 'a few seconds' of timeouts: a test does
+# not wait a minute.
 POSTGRES = {
     "listen_addresses": "*",
     "port": PORT,
@@ -51,8 +52,10 @@ def corosync(settings):
     return (
         "totem {\n    version: 2\n"
         f"    cluster_name: {settings.name}\n    transport: knet\n    token: {settings.token}\n"
-        # A link counts as up after two answers: ask often, boots are waited for. Failures are the token's business
-        "    interface {\n        linknumber: 0\n        knet_ping_interval: 100\n        knet_ping_timeout: 1000\n    }\n"
+        # A link counts as up after two answers: ask often, boots are waited for. Failures are the
+        # token's business
+        "    interface {\n        linknumber: 0\n"
+        "        knet_ping_interval: 100\n        knet_ping_timeout: 1000\n    }\n"
         "    crypto_cipher: none\n    crypto_hash: none\n}\n"
         f"nodelist {{\n{nodes}}}\n"
         f"quorum {{\n{quorum}}}\n"
@@ -83,7 +86,7 @@ def postgres(settings, node):
 
 
 def pg_hba(settings, node):
-    """Return pg_hba.conf: a server never replicates from itself, by its own address or by the VIP."""
+    """Return pg_hba.conf: a server never replicates from itself, by its address or the VIP."""
     return (
         "local all         all                      trust\n"
         "local replication all                      trust\n"

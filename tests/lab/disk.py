@@ -22,7 +22,7 @@ PATH = f"{STAND_INS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 
 def account(system, name):
-    """Return (uid, gid) of an account of the system that a node runs; numbers differ between distributions."""
+    """Return (uid, gid) of an account of the system that a node runs: each has its own numbers."""
     for line in Path(system, "etc/passwd").read_text(encoding="utf-8").splitlines():
         fields = line.split(":")
         if fields[0] == name:

@@ -16,7 +16,7 @@ QUESTIONS = {
 
 
 def gather(lab, folder):
-    """Copy the logs of the lab and of its nodes into `folder`, with what running nodes answer; return the folder."""
+    """Copy all logs into `folder`, with what running nodes answer; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("lab.json", "network.json", "fencings.jsonl", "power.log", "client", "sampler"):
         _copy(lab.folder / name, folder / name)

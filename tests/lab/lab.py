@@ -63,7 +63,7 @@ class Lab:
     # life
 
     def up(self, wait=True, timeout=90):
-        """Start the cluster, in place of what an earlier lab of this name left; wait until it is at rest."""
+        """Start the cluster, in place of an earlier one of this name; wait until it is at rest."""
         with self._lock():
             self._clear()
             self.settings.shared.mkdir(parents=True)
@@ -94,7 +94,7 @@ class Lab:
             self.wait_candidates(timeout)
 
     def heal(self, timeout=60):
-        """Repair what a test broke, the cheap way, and wait until the cluster is whole; see repair."""
+        """Repair what a test broke, the cheap way, and wait until all is whole; see repair."""
         repair.heal(self, timeout)
 
     def _disks(self):
@@ -159,7 +159,7 @@ class Lab:
         self.network.mend(node, peer)
 
     def fencings(self):
-        """Return the fencings so far: dictionaries with node, by, time, start, end (monotonic), ok."""
+        """Return the fencings so far: node, by, time, start and end (monotonic), ok."""
         return power.fencings(self.settings)
 
     # cluster
@@ -212,7 +212,7 @@ class Lab:
         return next(iter(state.roles(VIP_RESOURCE)), None) if state else None
 
     def move(self, target=None, wait=True, timeout=90):
-        """Move the primary (a switchover), to `target` or to the best; take the move's constraint away."""
+        """Move the primary to `target` or to the best; take the move's constraint away."""
         old, node = self.primary(), self.any_node()
         where = ["--node", target] if target else []
         node.run(["crm_resource", "--move", "--resource", CLONE, "--promoted", *where])
@@ -236,7 +236,7 @@ class Lab:
         return time.time()
 
     def transitions(self, since=0.0):
-        """Return what Pacemaker did, as Transitions; `since` (epoch seconds, see `now`) leaves out what came before."""
+        """Return what Pacemaker did, as Transitions, from `since` on (epoch seconds, see `now`)."""
         logs = {name: node.log() for name, node in self.nodes.items()}
         return [item for item in transitions(logs, self.now()) if item.start >= since]
 
@@ -263,8 +263,8 @@ class Lab:
     def wait_candidates(self, timeout=30, **expected):
         """Wait as wait_settled does, and until each standby has a promotion score.
 
-        The primary's monitor gives them, and its first one after a promotion comes before the standbys are back: rather
-        than wait for the next, have Pacemaker look at the primary anew.
+        The primary's monitor gives them, and its first one after a promotion comes before the
+        standbys are back: rather than wait for the next, have Pacemaker look at the primary anew.
         """
         if self.settle(scores=True, **expected).missing():
             self.wait_settled(timeout, **expected)

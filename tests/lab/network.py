@@ -1,7 +1,8 @@
 """The lab's network: a hub namespace with a bridge, a veth pair to each node, cuts and impairments.
 
-Every process of a lab (nodes, power daemon, clients) lives in one of the lab's network namespaces, and nothing else does:
-that is how an interrupted lab is found and cleared, with no list of processes to trust.
+Every process of a lab (nodes, power daemon, clients) lives in one of the lab's network namespaces,
+and nothing else does: that is how an interrupted lab is found and cleared, with no list of
+processes to trust.
 """
 
 import json
@@ -31,7 +32,7 @@ def exists(namespace):
 
 
 def inside(namespace, argv):
-    """Return the command that runs `argv` in a network namespace, in the machine's own mount namespace."""
+    """Return the command that runs `argv` in a network namespace, and in no other."""
     return ["nsenter", f"--net={NETNS / namespace}", *argv]
 
 
@@ -69,7 +70,8 @@ def delete(namespace):
 class Network:
     """The hub, the nodes' ports in it, and what is broken in it.
 
-    What is broken survives a node's reboot, as a cut cable does: it stands in the lab's network.json.
+    What is broken survives a node's reboot, as a cut cable does: it stands in the lab's
+    network.json.
     """
 
     def __init__(self, settings):

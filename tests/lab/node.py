@@ -95,7 +95,7 @@ class Node:
         ]
 
     def run(self, argv, *, check=True, timeout=60, user=None, text=None, env=None):
-        """Run a program in the node, return its Result; LabError when it is too slow (it is killed)."""
+        """Run a program in the node, return its Result; kill it and raise LabError if too slow."""
         # nsenter forks, so the program must be bounded in the node: killing nsenter would leave it
         bounded = ["timeout", "--signal=KILL", f"{timeout}", *argv]
         begin = time.monotonic()
@@ -115,7 +115,7 @@ class Node:
         return result
 
     def sql(self, query, *, timeout=10, database="postgres", check=True):
-        """Run a query on the node's server over its own socket; return the rows, as lists of strings."""
+        """Run a query over the server's own socket; return the rows, as lists of strings."""
         argv = [
             f"{self.settings.bindir}/psql",
             "-XAtq",
@@ -190,7 +190,7 @@ class Node:
         return program == role
 
     def signal(self, what, target):
-        """Send 'kill', 'stop', 'cont', 'term' (or a number) to a role's processes or to one pid of the node."""
+        """Send 'kill', 'stop', 'cont', 'term' or a number to a role's processes, or to one pid."""
         number = SIGNALS.get(what, what)
         found = [self._outer_pid(int(target))] if str(target).isdigit() else self.pids(target)
         if not found:

@@ -1,6 +1,7 @@
-"""What Pacemaker did, read from its logs: transitions, and the actions in them with their times, results and reasons.
+"""What Pacemaker did, from its logs: transitions, their actions with times, results, reasons.
 
-The DC's controller says what it starts ("Initiating … operation"), each node's controller how it ended ("Result of …").
+The DC's controller says what it starts ("Initiating … operation"), each node's controller how it
+ended ("Result of …").
 """
 
 import datetime
@@ -8,23 +9,28 @@ import re
 from dataclasses import dataclass, field, replace
 
 _LINE = re.compile(
-    r"(?P<time>\w{3} +\d+ [\d:.]+) (?P<host>\S+) +pacemaker-(?P<daemon>\w+) *\[\d+\] \((?P<function>[^)]*)\)\s+"
-    r"(?P<level>\w+): (?P<text>.*)"
+    r"(?P<time>\w{3} +\d+ [\d:.]+) (?P<host>\S+) +pacemaker-controld *\[\d+\] "
+    r"\((?P<function>[^)]*)\)\s+\w+: (?P<text>.*)"
 )
 _GRAPH = re.compile(r"Processing graph (\d+) ")
 _INITIATING = re.compile(
-    r"Initiating (?P<operation>[\w-]+) operation (?P<key>\S+)(?: locally)? on (?P<node>\S+?)(?: \(.*\))?"
-    r"(?: \||$)"
+    r"Initiating (?P<operation>[\w-]+) operation (?P<key>\S+)(?: locally)? on (?P<node>\S+?)"
+    r"(?: \(.*\))?(?: \||$)"
 )
 _FENCING = re.compile(
     r"Requesting fencing \((?P<how>\w+)\) (?:of|targeting) node (?P<node>[^\s|]+)"
 )
+_FENCED = re.compile(
+    r"(?:Fence|Stonith) operation \S+ for (?P<node>\S+) (?P<result>succeeded|passed|failed)"
+    r"(?:: (?P<reason>.*))?"
+)
 _RESULT = re.compile(
     r"Result of (?P<operation>[\w-]+) operation for (?P<resource>\S+?)(?::\d+)? on (?P<node>\S+): "
-    r"(?P<result>[^|(]*?)(?: \((?P<reason>.*?)\))?(?: \||$)"
+    r"(?P<result>\w+ \((?:failed|degraded)\)|[^|(]*?)(?: \((?P<reason>.*?)\))?(?: \||$)"
 )
 _KEY = re.compile(
-    r"(?P<resource>.+?)(?::\d+)?_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|(?P<operation>[a-z-]+))_(?P<interval>\d+)$"
+    r"(?P<resource>.+?)(?::\d+)?_"
+    r"(?:(?P<when>pre|post)_notify_(?P<what>\w+)|(?P<operation>[a-z-]+))_(?P<interval>\d+)$"
 )
 _NOT_IN_TEXT = " | "
 OK = ("ok", "not running", "promoted")
@@ -34,7 +40,8 @@ OK = ("ok", "not running", "promoted")
 class Action:
     """One action. `start` and `end` are epoch seconds, None if the logs lack them.
 
-    `operation` is start, stop, promote, demote, monitor, notify, fence…; `notify` is e.g. 'pre-promote'.
+    `operation` is start, stop, promote, demote, monitor, notify, fence…; `notify` is e.g. 'pre-
+    promote'.
     """
 
     resource: str
@@ -58,11 +65,11 @@ class Action:
         return f"{self.operation} {self.notify}".strip()
 
     def __str__(self):
-        took = "" if self.seconds is None else f" {self.seconds:.2f} s"
-        reason = f": {self.reason}" if self.reason else ""
-        return f"{self.label} {self.resource} on {self.node}{took} {self.result or 'no result'}{reason}".replace(
-            "  ", " "
-        )
+        took = "" if self.seconds is None else f"{self.seconds:.2f} s"
+        result = self.result or "no result"
+        reason = f"({self.reason})" if self.reason else ""
+        words = (self.label, self.resource, "on", self.node, took, result, reason)
+        return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class _Record:
 
 
 def parse_time(text, now):
-    """Return epoch seconds of a log's 'Nov 23 14:33:33.647', which lacks the year: the last such moment before `now`."""
+    """Return epoch seconds of a log's 'Nov 23 14:33:33.647': the last such moment before `now`."""
     year = datetime.datetime.fromtimestamp(now).year
     for candidate in (year, year - 1):
         moment = datetime.datetime.strptime(
@@ -118,7 +125,7 @@ def _started(record):
     """Return the Action that a line of the DC starts, None for any other line."""
     fencing = _FENCING.search(record.text)
     if fencing:
-        return Action("", "fence", fencing["node"], record.moment, result="requested", notify="")
+        return Action("", "fence", fencing["node"], record.moment)
     match = _INITIATING.search(record.text)
     key = _KEY.match(match["key"]) if match else None
     if not key:
@@ -136,6 +143,10 @@ def _started(record):
 
 def _ended(record):
     """Return (match key, result, reason) of a result line, None for any other line."""
+    fenced = _FENCED.search(record.text)
+    if fenced:
+        result = "failed" if fenced["result"] == "failed" else "ok"
+        return ("", "fence", fenced["node"]), result, fenced["reason"] or ""
     match = _RESULT.search(record.text)
     if not match:
         return None
@@ -147,39 +158,37 @@ def _ended(record):
 def transitions(logs, now):
     """Return the Transitions in the nodes' pacemaker.log texts ({node: text}), oldest first.
 
-    `now` (epoch seconds) tells the year. Results that no initiated action in the logs explains are left out.
+    `now` (epoch seconds) tells the year. Results that no initiated action explains are left out.
     """
     found, pending = [], {}
     for record in _records(logs, now):
         graph = _GRAPH.search(record.text)
-        if graph:
-            found.append(Transition(int(graph[1]), record.host, record.moment))
-            continue
         action, ended = _started(record), _ended(record)
+        if graph or (action and not found):
+            number = int(graph[1]) if graph else -1
+            found.append(Transition(number, record.host, record.moment))
         if action:
-            if not found:
-                found.append(Transition(-1, record.host, record.moment))
-            found[-1].actions.append(action)
-            pending.setdefault((action.resource, action.operation, action.node), []).append(
-                (found[-1].actions, len(found[-1].actions) - 1)
-            )
+            mine = found[-1].actions
+            mine.append(action)
+            pending.setdefault(_identity(action), []).append((mine, len(mine) - 1))
         elif ended and pending.get(ended[0]):
-            actions, index = pending[ended[0]].pop(0)
-            actions[index] = replace(
-                actions[index], end=record.moment, result=ended[1], reason=ended[2]
-            )
+            mine, index = pending[ended[0]].pop(0)
+            mine[index] = replace(mine[index], end=record.moment, result=ended[1], reason=ended[2])
     return found
 
 
+def _identity(action):
+    return action.resource, action.operation, action.node
+
+
 def actions(found, resource="pgsqld", notify=False, monitor=False):
-    """Return the actions of Transitions in order: by default what changes pgsqld's state, and fencings."""
+    """Return the actions in order: by default what changes pgsqld's state, and fencings."""
+    left_out = {"cancel", *([] if notify else ["notify"]), *([] if monitor else ["monitor"])}
     return [
         action
         for transition in found
         for action in transition.actions
-        if (not resource or action.resource in (resource, ""))
-        and (notify or action.operation != "notify")
-        and (monitor or action.operation != "monitor")
+        if (not resource or action.resource in (resource, "")) and action.operation not in left_out
     ]
 
 

@@ -1,7 +1,8 @@
-"""The power daemon of a lab: outside of the nodes, it switches them on and off for the lab and for the fence agents.
+"""The power daemon of a lab: outside of the nodes, it switches them on and off.
 
-One JSON request per connection on a unix socket: {"action": …, "node": …, "by": …}, answered by one JSON line.
-Every fencing is written to fencings.jsonl with its times. The nodes are the daemon's children and die with it.
+One JSON request per connection on a unix socket: {"action": …, "node": …, "by": …}, answered by one
+JSON line. Every fencing is written to fencings.jsonl with its times. The nodes are the daemon's
+children and die with it.
 """
 
 import json
@@ -41,8 +42,7 @@ def ask(settings, action, node=None, **more):
 
 def launch(settings):
     """Start the power daemon in the hub and wait until it listens."""
-    log = open(settings.folder / "power.log", "ab")
-    with log:
+    with open(settings.folder / "power.log", "ab") as log:
         subprocess.Popen(
             network.inside(settings.netns(), [PYTHON, "-m", "tests.lab.power", settings.name]),
             cwd=CHECKOUT,
@@ -104,7 +104,7 @@ class Power:
         return {"pid": pid}
 
     def off(self, node):
-        """Cut a node's power: its port goes first, then every process, then its network namespace."""
+        """Cut a node's power: its port goes first, then each process, then its namespace."""
         self.network.unplug(node)
         machine = self.machines.pop(node, None)
         if machine:

@@ -10,7 +10,7 @@ from .tools import Deadline, LabError, wait_until
 
 
 def heal(lab, timeout):
-    """Mend the network, thaw processes, switch nodes on, forget failures, rebuild standbys that do not stream."""
+    """Mend the network, thaw processes, switch nodes on, forget failures, rebuild lame standbys."""
     deadline = Deadline(timeout)
     lab.mend()
     for node in lab.nodes.values():
@@ -30,10 +30,11 @@ def heal(lab, timeout):
 
 
 def rebuild(lab, name, timeout=60):
-    """Make a node's data directory anew from the primary, while Pacemaker keeps its hands off the node."""
+    """Make a node's data directory anew from the primary, with Pacemaker's hands off."""
     node = lab.nodes[name]
     standby = ["crm_attribute", "--node", name, "--name", "standby", "--lifetime", "forever"]
-    node.run([*standby, "--update", "on"])
+    # Asked of a node that is well: the lame one may be in no cluster
+    lab.any_node().run([*standby, "--update", "on"])
     try:
         wait_until(
             lambda: not node.pids("postmaster"), timeout, f"the server of {name} to be stopped"
@@ -63,8 +64,8 @@ def rebuild(lab, name, timeout=60):
                 node, "pg_ctl", action, "-w", "-D", node.settings.pgdata, "-l", "/dev/null"
             )
     finally:
-        node.run([*standby, "--delete"])
-        node.run(["crm_resource", "--cleanup", "--resource", CLONE, "--node", name])
+        lab.any_node().run([*standby, "--delete"])
+        lab.any_node().run(["crm_resource", "--cleanup", "--resource", CLONE, "--node", name])
 
 
 def _rebuild_the_lame(lab, deadline):

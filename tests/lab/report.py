@@ -1,4 +1,4 @@
-"""What the client and the sampler have seen, computed from their logs. Pure: texts in, values out."""
+"""What the client and the sampler have seen: texts of their logs in, values out."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Gap:
-    """A time in which no row was acknowledged. `start` is monotonic, `offset` counts from the client's first row."""
+    """A time without acknowledged rows; `start` is monotonic, `offset` is since the first row."""
 
     start: float
     seconds: float
@@ -37,7 +37,7 @@ class ClientReport:
         return sorted(self.gaps, key=lambda gap: -gap.seconds)[:count]
 
     def gap_after(self, moment):
-        """Return the longest of the gaps that end after a moment (monotonic), None if there is none."""
+        """Return the longest gap that ends after a moment (monotonic), None if there is none."""
         after = [gap for gap in self.gaps if gap.end >= moment]
         return max(after, key=lambda gap: gap.seconds, default=None)
 
@@ -54,7 +54,7 @@ class ClientReport:
 
 
 def parse_acks(text):
-    """Return [(id, sent, acknowledged)] from the client's log, times in seconds; a half-written last line is dropped."""
+    """Return [(id, sent, acknowledged)] from the client's log, times in seconds."""
     rows = []
     for line in text.splitlines(keepends=True):
         fields = line.split()
@@ -72,8 +72,10 @@ def parse_errors(text):
 def client_report(acks, errors="", end=None, present=None, minimum=0.1):
     """Return the ClientReport of a run.
 
-    acks, errors: the client's logs. end: when the client ended (an outage that lasts until then counts).
-    present: the row numbers found in the database afterwards. minimum: the shortest gap listed, in seconds.
+    acks, errors: the client's logs. A half-written last line is left out.
+    end: when the client ended (an outage that lasts until then counts).
+    present: the row numbers found in the database afterwards.
+    minimum: the shortest gap listed, in seconds.
     """
     rows = parse_acks(acks)
     times = [acknowledged for _, _, acknowledged in rows]
@@ -128,7 +130,7 @@ def two_primaries(spans):
 
 
 def longest_without_primary(spans):
-    """Return the longest time in seconds, between two writable spans, in which no node took writes."""
+    """Return the longest time, in seconds, between two writable spans of any nodes."""
     ends = sorted(
         (span.first_answered, span.last_asked) for span in spans if span.state == "primary"
     )

@@ -1,7 +1,8 @@
 """The sampler: asks every node directly, every few milliseconds, whether its server takes writes.
 
-Runs in the hub, one thread per node. Writes the spans of time with the same answer as JSON lines, each with the times of its
-first and last question and answer: within [first answer, last question] the state is certain.
+Runs in the hub, one thread per node. Writes the spans of time with the same answer as JSON lines,
+each with the times of its first and last question and answer: within [first answer, last question]
+the state is certain.
 """
 
 import argparse

@@ -21,17 +21,17 @@ def labs_folder():
 
 
 def cache_folder():
-    """Return the folder of what is made once for all labs: data directories, unpacked agents, roots."""
+    """Return the folder of what is made once for all labs: data directories, agents, roots."""
     return labs_folder() / ".cache"
 
 
 @dataclasses.dataclass
 class Settings:
-    """All that `up` needs to know. Kept as lab.json in the lab's folder, so that other commands find it.
+    """All that `up` needs to know, kept as lab.json so that other commands find it.
 
-    `postgres`, `parameters`, `operations`, `properties` and `meta` are added to (and win over) the lab's defaults:
-    server settings, parameters of pgsqld, its operations ('monitor:Promoted' -> {'interval': '15s'}),
-    cluster properties, and meta attributes of the clone.
+    `postgres`, `parameters`, `operations`, `properties` and `meta` are added to (and win over) the
+    lab's defaults: server settings, parameters of pgsqld, its operations ('monitor:Promoted' ->
+    {'interval': '15s'}), cluster properties, and meta attributes of the clone.
     """
 
     name: str = "lab"

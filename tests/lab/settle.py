@@ -13,10 +13,12 @@ class Settle:
 
     primary: a name; None for any node; False for none. not_primary: a node that must not be it.
     online: the nodes that must be members (default: all that have power).
-    standbys: the nodes that must stream from the primary (default: all online but the primary and the stopped ones).
+    standbys: the nodes that must stream from the primary (default: all online but the primary and
+    the stopped ones).
     stopped: nodes that are online and whose server must be stopped.
     vip: whether the VIP must be on the primary.
-    scores: whether each of these standbys must have a promotion score, without which it is no candidate.
+    scores: whether each of these standbys must have a promotion score, without which it is no
+    candidate.
     """
 
     def __init__(
@@ -97,9 +99,8 @@ class Settle:
         if self.primary is False:
             return wrong + [f"{name} is promoted, expected nobody" for name in promoted]
         if len(promoted) != 1 or (self.primary and promoted != [self.primary]):
-            return wrong + [
-                f"promoted: {', '.join(promoted) or 'nobody'}, expected {self.primary or 'one node'}"
-            ]
+            found = ", ".join(promoted) or "nobody"
+            return wrong + [f"promoted: {found}, expected {self.primary or 'one node'}"]
         if promoted == [self.not_primary]:
             return wrong + [f"{self.not_primary} is still promoted"]
         return wrong + self._server(promoted[0], state, roles)
@@ -109,9 +110,8 @@ class Settle:
             return [f"the server of {primary} does not take writes"]
         wrong = []
         if self.vip and list(state.roles(VIP_RESOURCE)) != [primary]:
-            wrong.append(
-                f"the VIP is on {', '.join(state.roles(VIP_RESOURCE)) or 'no node'}, expected {primary}"
-            )
+            found = ", ".join(state.roles(VIP_RESOURCE)) or "no node"
+            wrong.append(f"the VIP is on {found}, expected {primary}")
         standbys = self.standbys
         if standbys is None:
             standbys = [

@@ -1,10 +1,10 @@
 """The cluster's state as one value, read from crm_mon's XML."""
 
+import html
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 PROMOTED = ("Promoted", "Master")
-RUNNING = ("Started", "Promoted", "Unpromoted", "Master", "Slave")
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ class ClusterStatus:
         return [item.node for item in self.instances if item.resource == resource and item.promoted]
 
 
+def _plain(text):
+    # Pacemaker 2.1.5 escapes reasons before it writes the XML, which escapes them again
+    return html.unescape(text)
+
+
 def _node_state(node):
     if node.get("unclean") == "true":
         return "unclean"
@@ -74,43 +79,37 @@ def _node_state(node):
     return "online"
 
 
+def _instances(root):
+    for resource in root.iter("resource"):
+        for node in resource.findall("node"):
+            yield Instance(
+                resource.get("id").split(":")[0],
+                node.get("name"),
+                resource.get("role"),
+                resource.get("failed") == "true",
+                resource.get("pending", ""),
+            )
+
+
+def _attributes(node):
+    return {item.get("name"): item.get("value") for item in node.findall("attribute")}
+
+
+def _failure(item):
+    words = [item.get(name, "") for name in ("node", "op_key", "status", "exitstatus")]
+    return Failure(*words, _plain(item.get("exitreason", "")))
+
+
 def parse(text):
     """Return the ClusterStatus in the output of `crm_mon -1 --output-as=xml -A -f`."""
     root = ElementTree.fromstring(text)
     dc = root.find("summary/current_dc")
-    instances = []
-    for resource in root.iter("resource"):
-        for node in resource.findall("node"):
-            instances.append(
-                Instance(
-                    resource.get("id").split(":")[0],
-                    node.get("name"),
-                    resource.get("role"),
-                    resource.get("failed") == "true",
-                    resource.get("pending", ""),
-                )
-            )
-    attributes = {
-        node.get("name"): {
-            item.get("name"): item.get("value") for item in node.findall("attribute")
-        }
-        for node in root.findall("node_attributes/node")
-    }
-    failures = [
-        Failure(
-            item.get("node"),
-            item.get("op_key", ""),
-            item.get("status", ""),
-            item.get("exitstatus", ""),
-            item.get("exitreason", ""),
-        )
-        for item in root.findall("failures/failure")
-    ]
+    described = root.findall("node_attributes/node")
     return ClusterStatus(
         dc=dc.get("name", "") if dc is not None else "",
         quorum=dc is not None and dc.get("with_quorum") == "true",
         nodes={node.get("name"): _node_state(node) for node in root.findall("nodes/node")},
-        instances=instances,
-        attributes=attributes,
-        failures=failures,
+        instances=list(_instances(root)),
+        attributes={node.get("name"): _attributes(node) for node in described},
+        failures=[_failure(item) for item in root.findall("failures/failure")],
     )

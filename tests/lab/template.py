@@ -1,4 +1,4 @@
-"""Data directories, made once and copied: a primary shut down cleanly, a standby stopped in recovery."""
+"""Data directories, made once and copied: a primary and a standby, both shut down cleanly."""
 
 import fcntl
 import hashlib
@@ -15,7 +15,8 @@ INITDB = [
     "--locale=C.UTF-8",
     "--data-checksums",
 ]
-# A standby refuses to start with less than the primary had: the template asks for little, so that a lab may
+# A standby refuses to start with less than the primary had: the template asks for little, so that a
+# lab may
 LIMITS = [
     "-c max_connections=10",
     "-c max_wal_senders=3",
@@ -37,7 +38,7 @@ class Template:
         self.folder = cache_folder() / f"pgdata-{settings.pg_version}-{key}"
 
     def prepare(self):
-        """Make the data directories unless they are there; return the folder that holds primary/ and standby/."""
+        """Make the data directories unless they are there; return the folder of both."""
         cache_folder().mkdir(parents=True, exist_ok=True)
         with open(f"{self.folder}.lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -5,7 +5,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-# The lab's own helpers and the nodes' programs are the distribution's, whatever python runs the lab itself
+# The lab's own helpers and the nodes' programs are the distribution's, whatever python runs the lab
+# itself
 PYTHON = "/usr/bin/python3"
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -57,7 +58,7 @@ class Deadline:
 
 
 def run(argv, *, check=True, timeout=60, text=None, user=None, env=None, cwd=None):
-    """Run a program and return its Result; LabError if it fails and `check` is set, or is too slow."""
+    """Run a program, return its Result; LabError if it is too slow, or fails and `check` is set."""
     options = {}
     if user:
         options = {"user": user, "group": user, "extra_groups": []}
@@ -87,7 +88,7 @@ def run(argv, *, check=True, timeout=60, text=None, user=None, env=None, cwd=Non
 
 
 def wait_until(condition, seconds, what, step=0.05):
-    """Call `condition` until it returns something true, and return that; LabError after `seconds`."""
+    """Call `condition` until it returns something true, return that; LabError if too late."""
     deadline = seconds if isinstance(seconds, Deadline) else Deadline(seconds)
     while True:
         value = condition()

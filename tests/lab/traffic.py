@@ -10,7 +10,8 @@ from .report import client_report, parse_spans
 from .settings import CHECKOUT, VIP
 from .tools import HELPER_ENVIRONMENT, PYTHON, LabError, wait_until, write_file
 
-TABLE = "create table if not exists paf_lab_rows (run text, id bigint, payload text, primary key (run, id))"
+TABLE = """create table if not exists paf_lab_rows
+    (run text, id bigint, payload text, primary key (run, id))"""
 
 
 class Helper:
@@ -88,7 +89,7 @@ class Client(Helper):
     module = "client"
 
     def start(self, interval=0.005, size=10, host=VIP):
-        """Start writing, one row of `size` bytes every `interval` seconds; wait for the first acknowledged row."""
+        """Start writing a row of `size` bytes every `interval` seconds; wait for the first one."""
         primary = self.lab.primary()
         if primary is None:
             raise LabError("no primary: the client can't make its table")

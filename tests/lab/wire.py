@@ -1,7 +1,7 @@
 """A bad wire between a node's port and the hub's bridge: delays and drops frames.
 
-Not tc's netem: small kernels lack it. Frames are copied between two packet sockets, each with its virtio header, so that
-checksums and large frames that the kernel has left unfinished stay so.
+Not tc's netem: small kernels lack it. Frames are copied between two packet sockets, each with its
+virtio header, so that checksums and large frames that the kernel has left unfinished stay so.
 """
 
 import argparse
