@@ -43,6 +43,19 @@ def decide(candidate, voters, positions):
         best, wal.describe(positions[best]), wal.describe(mine)), best, ())
 
 
+def awaited(voters, online, scores, primary_score):
+    """Return the nodes (a sorted list) that are away and may hold more WAL than the voters.
+
+    For a cold start only: nobody has seen the primary go. scores: as they were left, dict of node
+    to int. If the last primary (primary_score) is among the voters, it has all there is; else
+    whoever had a score that could be promoted may.
+    """
+    if any(scores.get(node, 0) >= primary_score for node in voters):
+        return []
+    return sorted(node for node, score in scores.items()
+                  if score > 0 and node not in online and node not in voters)
+
+
 def concession(candidate, better, scores):
     """Return the scores (dict of node to int) that make Pacemaker choose `better` instead.
 

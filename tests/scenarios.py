@@ -150,7 +150,8 @@ def withdraw_request(lab):
 
 def reason_of_refusal(lab, node):
     """Return why `node` was not promoted, as crm_mon -A shows it; "" if nothing is said."""
-    result = lab.any_node().run(
+    powered = next(other for other in lab.nodes.values() if other.is_on)
+    result = powered.run(
         ["crm_attribute", "--type", "status", "--node", node, "--name",
          f"not_promoted_because-{RESOURCE}", "--query", "--quiet"], check=False)
     return result.output.strip() if result.ok else ""

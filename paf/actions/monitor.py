@@ -6,6 +6,7 @@ from paf.instance import observe, queries, walfiles
 
 _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
+_FOLLOWING_PATIENCE = 10.0
 
 #: Standbys need up to wal_retrieve_retry_interval (5 s by default) to find a new primary, and
 #: must not be without a score until the monitor after that.
@@ -76,6 +77,39 @@ def update_scores(context, sight):
     except ocf.OcfError as error:
         context.log.warning("the promotion scores could not be brought up to date: {0}".format(
             error))
+
+
+def look_at_standbys(context):
+    """Bring the scores up to date outside of a monitor; does nothing unless this is the primary."""
+    sight = observe.observe(context.instance, context.deadline.within(_SCORES_PATIENCE),
+                            _query(context))
+    if sight.verdict.state == state.PRIMARY:
+        update_scores(context, sight)
+
+
+def not_following(context, target):
+    """Return why `target` is too far from this primary to take over, or None.
+
+    What it still lacks has to arrive during the shutdown, while clients wait; so it gets a while
+    to come near.
+    """
+    def near():
+        sight = observe.observe(context.instance, deadline, _query(context))
+        if sight.verdict.state != state.PRIMARY or not sight.rows:
+            return True    # nothing to compare with: the candidate checks for itself
+        found[:] = [replica for replica in _replicas(sight.rows)
+                    if replica.name == target and replica.lag is not None]
+        return any(replica.lag <= size for replica in found)
+
+    deadline = context.deadline.within(_FOLLOWING_PATIENCE)
+    size = walfiles.look(context.instance).segment_size
+    found = []
+    if deadline.wait_for(near):
+        return None
+    if not found:
+        return "switchover refused: {0} does not stream from the primary".format(target)
+    return "switchover refused: {0} lags by {1} bytes".format(
+        target, min(replica.lag for replica in found))
 
 
 def _replicas(rows):

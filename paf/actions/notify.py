@@ -1,8 +1,12 @@
 """notify: where nodes tell each other their position, and the candidate decides."""
 
-from paf import election, notify, ocf
-from paf.actions import promote
-from paf.instance import controldata, position, sql, waldump
+import os
+
+from paf import election, notify, ocf, scores
+from paf import instance as local
+from paf.actions import monitor, promote
+from paf.cluster import base
+from paf.instance import controldata, position, settings, sql, waldump
 
 _ROUND_PATIENCE = 20.0      # seconds
 _CHECKPOINT_PATIENCE = 20.0
@@ -35,12 +39,43 @@ def _pre_promote(context):
             context.log.debug("{0} opened no round".format(chosen))
         return
     context.log.info("{0}: {1} is to be promoted".format(notify.transition(lists), chosen))
-    recovered = (notify.is_recovery_of_primary(lists)
-                 and context.cluster.was_recovered(deadline))
+    mark = base.MARK_NONE
+    if notify.is_recovery_of_primary(lists) or not lists.promoted:
+        mark = context.cluster.mark(deadline)
+    recovered = mark == base.MARK_RECOVERED and notify.is_recovery_of_primary(lists)
     context.cluster.open_round(where, recovered, deadline)
     context.cluster.publish(where, deadline)
+    if mark == base.MARK_COLD and _await_the_absent(context):
+        return
     if not recovered:
         _elect(context, where)
+
+
+def _await_the_absent(context):
+    """After a cold start, wait for nodes that may hold more; True if one came, to start anew.
+
+    Whoever comes makes Pacemaker compute the transition anew as soon as this notification has
+    returned. Nobody came: what is here has to do.
+    """
+    def missing():
+        view = context.cluster.view(context.deadline)
+        return election.awaited(voters, view.online, view.scores, scores.PRIMARY)
+
+    voters = notify.voters(context.notification)
+    absent = missing()
+    if not absent:
+        return False
+    context.log.warning("cold start: waiting for {0}, which may hold more WAL".format(
+        ", ".join(absent)))
+    context.cluster.explain(context.node, "waiting for {0}, which may hold more WAL".format(
+        ", ".join(absent)), context.deadline)
+    patience = context.deadline.within(max(0, context.deadline.remaining - _ROUND_PATIENCE))
+    if patience.wait_for(lambda: missing() != absent):
+        promote.refuse(context, "{0} came back while it was waited for".format(
+            ", ".join(set(absent) - set(missing()))))
+        return True
+    context.log.warning("{0} did not come: electing without".format(", ".join(absent)))
+    return False
 
 
 def _elect(context, where):
@@ -86,19 +121,54 @@ def _post_promote(context):
 
 
 def _pre_demote(context):
-    """Write out what a shutdown would have to write, while clients still work.
+    """Before a healthy primary is moved: see that it can be, and shorten its shutdown.
 
-    Only where a healthy primary is moved: one that crashed or hangs is in no state to.
+    A switchover that is refused here costs no outage at all. One that crashed or hangs is in no
+    state for either.
     """
     lists = context.notification
-    if context.node not in notify.nodes(lists.demote) or notify.stops_here(lists, context.node):
-        return
+    if context.cluster.guards_switchover and notify.is_switchover(lists):
+        reason = _unfit(context)
+        if reason:
+            target = notify.candidate(lists)
+            context.cluster.set_score(target, election.BARRED, context.deadline)
+            context.cluster.explain(target, reason, context.deadline)
+            context.log.warning("{0} is not promoted: {1}".format(target, reason))
+            return
+    if context.node in notify.nodes(lists.demote) and not notify.stops_here(lists, context.node):
+        _checkpoint(context)
+
+
+def _unfit(context):
+    """Return why the target of a switchover cannot take over, as this node sees it, or None."""
+    lists = context.notification
+    target = notify.candidate(lists)
+    if context.node == target:
+        tool = settings.wal_dump(context.instance)
+        if not os.access(local.program(context.instance, tool), os.X_OK):
+            return "switchover refused: {0} is missing in bindir".format(tool)
+    elif context.node in notify.nodes(lists.demote):
+        return monitor.not_following(context, target)
+    return None
+
+
+def _checkpoint(context):
+    """Write out what a shutdown would have to write, while clients still work."""
     context.log.info("the primary moves: checkpoint before its shutdown")
     answer = sql.query(context.instance, "CHECKPOINT",
                        context.deadline.within(_CHECKPOINT_PATIENCE))
     if answer.kind != sql.ROWS:
         context.log.info("the checkpoint before the demotion came to nothing: {0}".format(
             answer.message))
+
+
+def _post_start(context):
+    """On the primary, give standbys that have just come their scores.
+
+    The next monitor may be too late: were the primary to die before, nobody could follow it.
+    """
+    if context.node in notify.nodes(context.notification.promoted):
+        monitor.look_at_standbys(context)
 
 
 def _pre_stop(context):
@@ -112,4 +182,5 @@ _ACTIONS = {
     ("post", "promote"): _post_promote,
     ("pre", "demote"): _pre_demote,
     ("pre", "stop"): _pre_stop,
+    ("post", "start"): _post_start,
 }

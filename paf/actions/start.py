@@ -2,6 +2,7 @@
 
 from paf import notify, ocf, scores, state
 from paf.actions import validate
+from paf.cluster import base
 from paf.instance import observe, postmaster, server, standby_mode
 
 _CLUSTER_PATIENCE = 5.0     # seconds
@@ -67,12 +68,8 @@ def enter_cluster(context, was):
     if not context.in_cluster:
         return
     deadline = context.deadline.within(_CLUSTER_PATIENCE)
-    lists = context.notification
-    recovered = (was in (state.CRASHED_PRIMARY, state.ORPHANED_PRIMARY)
-                 and notify.is_recovery_of_primary(lists)
-                 and notify.candidate(lists) == context.node)
     try:
-        context.cluster.enter(recovered, deadline)
+        context.cluster.enter(_mark(context, was), deadline)
         if was != state.STOPPED_PRIMARY:
             return
         view = context.cluster.view(deadline)
@@ -84,3 +81,11 @@ def enter_cluster(context, was):
         context.log.warning("started, but the cluster could not be told: {0}".format(error))
 
 
+def _mark(context, was):
+    """Return what an election has to know of this start, one of base's MARK_..."""
+    lists = context.notification
+    if (was in (state.CRASHED_PRIMARY, state.ORPHANED_PRIMARY)
+            and notify.is_recovery_of_primary(lists)
+            and notify.candidate(lists) == context.node):
+        return base.MARK_RECOVERED
+    return base.MARK_NONE if lists.promoted else base.MARK_COLD

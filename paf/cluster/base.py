@@ -12,6 +12,11 @@ _FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 #: Each of Pacemaker's programs answers in milliseconds, or something is wrong with the cluster.
 _PATIENCE = 10.0
 
+# How an instance came to run, as its start noted it; lasts until the next election
+MARK_NONE = "none"
+MARK_RECOVERED = "recovered"    # it crashed as a primary here, and was started again just now
+MARK_COLD = "cold"              # no primary ran anywhere when it was started
+
 # What a candidate finds of the round that its pre-promote notification opened
 ROUND_NONE = "no round was opened"
 ROUND_OPEN = "open"

@@ -15,12 +15,12 @@ import os
 from paf import wal
 from paf.cluster import cib
 from paf.cluster.base import (
-    ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED, Cluster)
+    MARK_COLD, MARK_NONE, MARK_RECOVERED, ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED,
+    Cluster)
 from paf.ocf import OcfError
 
 _FOLDER = "/var/run/resource-agents"
-_RECOVERED = "recovered"    # said by start: crashed as a primary, and started again just now
-_WORDS = (_RECOVERED, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED)
+_WORDS = (MARK_RECOVERED, MARK_COLD, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED)
 
 
 class Corosync1(Cluster):
@@ -29,13 +29,14 @@ class Corosync1(Cluster):
     #: Old Pacemakers give a candidate no means to stand back without a failure.
     guards_switchover = False
 
-    def enter(self, recovered, deadline):
-        """Remember whether the instance crashed as a primary here and was started again."""
-        self._remember(_RECOVERED if recovered else "")
+    def enter(self, mark, deadline):
+        """Remember how the instance came to run; mark: one of base's MARK_..."""
+        self._remember(mark)
 
-    def was_recovered(self, deadline):
-        """Tell whether `enter` marked this instance as a recovered primary, and nothing since."""
-        return self._remembered() == _RECOVERED
+    def mark(self, deadline):
+        """Return the mark that `enter` left, MARK_NONE once an election went by."""
+        word = self._remembered()
+        return word if word in (MARK_RECOVERED, MARK_COLD) else MARK_NONE
 
     def publish(self, position, deadline):
         """Tell the position to all nodes."""

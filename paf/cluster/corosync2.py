@@ -20,29 +20,28 @@ import re
 
 from paf import wal
 from paf.cluster.base import (
-    ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED, Cluster)
+    MARK_COLD, MARK_NONE, MARK_RECOVERED, ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED,
+    Cluster)
 
 _VALUE = re.compile(r'host="([^"]*)"\s+value="([^"]*)"')
-_NO_ROUND = "none"
-_RECOVERED = "recovered"
 _REFUSED = "refused"
 
 
 class Corosync2(Cluster):
     """The election over private attributes."""
 
-    def enter(self, recovered, deadline):
-        """Say that this node takes part in elections; called when the instance has started.
+    def enter(self, mark, deadline):
+        """Take part in elections from now on; called when the instance has started.
 
-        recovered: the instance crashed as a primary here and was started again just now. The
-        mark lasts until the next round.
+        mark: one of base's MARK_..., kept until the next election.
         """
-        self._set("ballot", "{0}:".format(_RECOVERED if recovered else _NO_ROUND), deadline)
+        self._set("ballot", "{0}:".format(mark), deadline)
 
-    def was_recovered(self, deadline):
-        """Tell whether `enter` marked this instance as a recovered primary, and nothing since."""
+    def mark(self, deadline):
+        """Return the mark that `enter` left, MARK_NONE once an election went by."""
         own = self._values("ballot", deadline).get(self.node(deadline), "")
-        return own.startswith(_RECOVERED + ":")
+        word = own.partition(":")[0]
+        return word if word in (MARK_RECOVERED, MARK_COLD) else MARK_NONE
 
     def publish(self, position, deadline):
         """Tell the position to agents that know no rounds. Returns once it can be read here."""
@@ -52,7 +51,7 @@ class Corosync2(Cluster):
         """Open a round, as its candidate. recovered: it needs no votes; `promote` is told so."""
         number = _stamp(self.node(deadline)) + binascii.hexlify(os.urandom(6)).decode("ascii")
         if recovered:
-            number = "{0}-{1}".format(number, _RECOVERED)
+            number = "{0}-{1}".format(number, MARK_RECOVERED)
         self._set("ballot", "{0}:{1}".format(number, wal.to_wire(position)), deadline)
 
     def close_round(self, deadline):
@@ -78,7 +77,7 @@ class Corosync2(Cluster):
         deadline.wait_for(opened)
         if not seen.get("number"):
             if seen["old"]:
-                self._set("ballot", "{0}:".format(_NO_ROUND), deadline)
+                self._set("ballot", "{0}:".format(MARK_NONE), deadline)
             return False
         self._set("ballot", "{0}:{1}".format(seen["number"], wal.to_wire(position)), deadline)
         return True
@@ -89,7 +88,7 @@ class Corosync2(Cluster):
         if own.startswith(_REFUSED + ":"):
             return ROUND_REFUSED
         number = _round(own, self.node(deadline))
-        if number.endswith("-" + _RECOVERED):
+        if number.endswith("-" + MARK_RECOVERED):
             return ROUND_RECOVERED
         return ROUND_OPEN if number else ROUND_NONE
 
@@ -110,7 +109,7 @@ class Corosync2(Cluster):
     def forget(self, deadline):
         """End the round on this node, whatever came of it."""
         self._delete("lsn_location", deadline)
-        self._set("ballot", "{0}:".format(_NO_ROUND), deadline)
+        self._set("ballot", "{0}:".format(MARK_NONE), deadline)
 
     def _set(self, name, value, deadline):
         """Set a private attribute of this node and wait until it reads back.

@@ -24,16 +24,30 @@ def find(instance):
 
     postmaster.pid may be left over, and its number may belong to another process by now.
     """
-    try:
-        # bytes: it holds the data directory's name, in whatever character set that is
-        with open(local.path(instance, "postmaster.pid"), "rb") as stream:
-            lines = stream.read(4096).decode("ascii", "replace").split("\n")
-    except (IOError, OSError):
-        lines = []
+    lines = _file(instance)
     pid = _number(lines, _PID_LINE)
     if pid and is_alive(instance, pid):
         return Postmaster(pid, _number(lines, _PORT_LINE))
     return None
+
+
+def is_unburied(instance):
+    """Tell whether the postmaster is dead, but its parent has not asked for it yet: a zombie.
+
+    A server takes it for a running postmaster, and refuses to start.
+    """
+    pid = _number(_file(instance), _PID_LINE)
+    return bool(pid) and _stat(pid)[:1] == [b"Z"]
+
+
+def _file(instance):
+    """Return the lines of postmaster.pid, [] without one."""
+    try:
+        # bytes: it holds the data directory's name, in whatever character set that is
+        with open(local.path(instance, "postmaster.pid"), "rb") as stream:
+            return stream.read(4096).decode("ascii", "replace").split("\n")
+    except (IOError, OSError):
+        return []
 
 
 def processes(instance):

@@ -10,6 +10,7 @@ from paf.ocf import OcfError
 
 _PLAIN = re.compile(r"^[A-Za-z0-9_@%+=:,./-]+\Z")
 _LAST_TO_LEAVE = 0.5    # seconds
+_BURIAL = 5.0           # seconds that a dead postmaster's parent has to ask for it
 _PG_CTL_MARGIN = 1.0    # seconds that pg_ctl's own limit stands before the action's
 
 
@@ -28,6 +29,7 @@ def start(instance, deadline):
 
     Its first words, which it says before it has opened its log, are quoted in the error.
     """
+    deadline.within(_BURIAL).wait_for(lambda: not postmaster.is_unburied(instance))
     argv = [local.program(instance, "pg_ctl"), "start", "-w", "-s",
             "-D", instance.parameters.pgdata,
             "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN)))]

@@ -1,0 +1,43 @@
+"""After a power cut of the whole cluster, the most advanced WAL wins, whoever comes up first."""
+
+from tests import scenarios
+from tests.lab.tools import wait_until
+
+LAB = {"properties": {"cluster-delay": "60s"}}
+
+
+def test_the_last_primary_is_waited_for(lab):
+    scenarios.wait_for_ranks(lab)
+    old = lab.primary()
+    others = [name for name in lab.nodes if name != old]
+    with lab.client("cut") as client, scenarios.deaf(lab, others[0]), \
+            scenarios.deaf(lab, others[1]):
+        client.wait_rows(200)
+        for node in lab.nodes.values():
+            node.fence_policy("off")
+        lab.power_off()
+    lab.power_on(*others)
+    wait_until(lambda: any("waiting for" in scenarios.reason_of_refusal(lab, name)
+                           for name in others), 90, f"somebody to wait for {old}", step=0.5)
+    assert lab.primary() is None
+    for node in lab.nodes.values():
+        node.fence_policy("reboot")
+    lab.power_on(old)
+    lab.wait_settled(120, primary=old)
+    assert client.report().lost == []
+
+
+def test_who_never_comes_does_not_keep_the_others_down(lab):
+    scenarios.wait_for_ranks(lab)
+    old = lab.primary()
+    others = [name for name in lab.nodes if name != old]
+    for node in lab.nodes.values():
+        node.fence_policy("off")
+    lab.power_off()
+    lab.power_on(*others)
+    lab.wait_settled(150, online=others)
+    assert lab.primary() in others
+    for node in lab.nodes.values():
+        node.fence_policy("reboot")
+    lab.power_on(old)
+    lab.wait_settled(120)
