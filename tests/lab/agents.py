@@ -15,7 +15,7 @@ from .tools import PYTHON, LabError, run
 PERL_PACKAGE = "resource-agents-paf"
 
 
-def stage(settings, agent, variant="corosync2"):
+def stage(settings, agent):
     """Put an agent's files into the lab's shared folder; return the tree, to lay over a root."""
     if agent == "ours":
         target = settings.shared / "agents" / "ours"
@@ -27,7 +27,7 @@ def stage(settings, agent, variant="corosync2"):
                 CHECKOUT,
                 "install",
                 f"DESTDIR={target}",
-                f"VARIANT={variant}",
+                f"VARIANT={settings.variant}",
                 f"PYTHON={PYTHON}",
             ]
         )

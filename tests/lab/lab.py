@@ -14,7 +14,7 @@ from .pacemaker_log import transitions
 from .settings import Settings, labs_folder
 from .settle import Settle
 from .template import Template
-from .tools import LabError
+from .tools import LabError, wait_until
 from .traffic import Client, Sampler
 
 
@@ -116,8 +116,12 @@ class Lab:
         network.kill_all(mine)
         for name in mine:
             network.delete(name)
+        # Aside first: a program of an interrupted `up` may still be writing there
+        aside = labs_folder() / f".gone-{self.name}"
+        wait_until(lambda: _removed(aside), 15, f"{aside} to be removed")
         if self.folder.exists():
-            shutil.rmtree(self.folder)
+            self.folder.rename(aside)
+            wait_until(lambda: _removed(aside), 15, f"{aside} to be removed")
 
     @contextlib.contextmanager
     def _lock(self):
@@ -271,6 +275,11 @@ class Lab:
             node = self.nodes[self.primary()]
             node.run(["crm_resource", "--refresh", "--resource", RESOURCE, "--node", node.name])
         self.wait_settled(timeout, scores=True, **expected)
+
+
+def _removed(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
 
 
 def labs():

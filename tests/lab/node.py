@@ -230,6 +230,16 @@ class Node:
         found = self.disk.path(path)
         return found.read_text(encoding="utf-8", errors="replace") if found.exists() else ""
 
+    def console(self):
+        """Return the last line that the node's boot has complained with, '' if none."""
+        path = self.disk.folder / "console.log"
+        lines = (
+            path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+        )
+        # util-linux 2.38 says so whenever a node's power is cut
+        lines = [line for line in lines if line.strip() and "sigprocmask" not in line]
+        return lines[-1].strip() if lines else ""
+
     def install(self, path, text, mode=0o755):
         """Write a file into the node, on or off."""
         if not self.is_on:
@@ -243,9 +253,9 @@ class Node:
         """Put a program first in the PATH that the node's Pacemaker, and so the agent, has."""
         self.install(f"{STAND_INS}/{program}", text)
 
-    def set_agent(self, agent, variant="corosync2"):
+    def set_agent(self, agent):
         """Replace the node's agent, also while it runs. See agents.stage for what can be named."""
-        tree = agents.stage(self.settings, agent, variant)
+        tree = agents.stage(self.settings, agent)
         if not self.is_on:
             self.disk.install_agent(tree)
             return

@@ -37,6 +37,7 @@ class Settings:
     name: str = "lab"
     count: int = 3
     agent: str = "ours"
+    variant: str = "corosync2"
     agents: dict = dataclasses.field(default_factory=dict)
     roots: dict = dataclasses.field(default_factory=dict)
     pg_version: str = "15"

@@ -46,7 +46,7 @@ class Settle:
         """Return what is not reached, in words; nothing if all is."""
         state = self.lab.status()
         if state is None:
-            return ["no node's Pacemaker answers"]
+            return ["no node's Pacemaker answers", *self._dead()]
         if not state.dc or not state.quorum:
             return ["no DC elected by a majority"]
         return self._members(state) or self._resources(state) or self._idle(state)
@@ -64,6 +64,13 @@ class Settle:
                     f"lab {self.lab.name!r} has not settled in {timeout:g} s: {'; '.join(missing)}"
                 )
             time.sleep(0.2)
+
+    def _dead(self):
+        return [
+            f"{name} is off {node.console() and f'({node.console()})'}".strip()
+            for name, node in self.lab.nodes.items()
+            if not node.is_on
+        ]
 
     def _members(self, state):
         powered = [name for name, node in self.lab.nodes.items() if node.is_on]
