@@ -75,6 +75,12 @@ def voters(notification):
     return sorted(node for node, count in counts.items() if count > 0)
 
 
+def lasting_primaries(notification):
+    """Return the nodes (a sorted list) that are primaries and are neither demoted nor stopped."""
+    leaving = nodes(notification.demote) + nodes(notification.stop)
+    return sorted(set(nodes(notification.promoted)) - set(leaving))
+
+
 def is_recovery_of_primary(notification):
     """Tell whether the primary is to be promoted again where it was."""
     chosen = candidate(notification)

@@ -80,7 +80,7 @@ def _await_the_absent(context):
 
 def _elect(context, where):
     """Decide before any promote runs: Pacemaker sees new scores and chooses anew."""
-    reason = None
+    reason = promote.second_primary(context.notification)
     if context.cluster.guards_switchover and notify.is_switchover(context.notification):
         reason = _missing_shutdown(context, where)
     # a refusal, too, comes after the votes: the others wait for a round to answer

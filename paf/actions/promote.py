@@ -30,6 +30,9 @@ def check_election(context):
     if notify.candidate(lists) != context.node:
         raise ocf.OcfError("no election was held: Pacemaker did not announce this promotion. "
                            "Let Pacemaker promote, or use pg_ctl in maintenance mode")
+    reason = second_primary(lists)
+    if reason:
+        raise ocf.OcfError("not promoted: {0}".format(reason))
     found = context.cluster.round_state(context.deadline)
     if found == base.ROUND_RECOVERED and notify.is_recovery_of_primary(lists):
         context.log.info("the primary was recovered where it crashed: no election")
@@ -43,6 +46,19 @@ def check_election(context):
         concede(context, verdict)
         raise ocf.OcfError("not promoted: {0}".format(verdict.reason))
     context.log.info("promoting: {0}".format(verdict.reason))
+
+
+def second_primary(lists):
+    """Return why the promotion announced would make two primaries, or None.
+
+    Pacemaker means to have two where promoted-max was raised while the cluster ran.
+    """
+    others = [node for node in notify.lasting_primaries(lists)
+              if node != notify.candidate(lists)]
+    if others:
+        return "{0} is the primary and stays it; the clone must have promoted-max=1".format(
+            ", ".join(others))
+    return None
 
 
 def count(context, deadline):

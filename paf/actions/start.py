@@ -48,10 +48,8 @@ def _refuse_if_diverged(context):
     Raises NotUsable: hard, so that the node is left alone until somebody has looked at it.
     Where there is no primary yet, or it cannot be asked, the monitor asks again.
     """
-    primaries = set(notify.nodes(context.notification.promoted))
-    primaries -= set(notify.nodes(context.notification.demote))
-    primaries -= set(notify.nodes(context.notification.stop))
-    if not context.in_cluster or not primaries - set([context.node]):
+    primaries = notify.lasting_primaries(context.notification)
+    if not context.in_cluster or not [node for node in primaries if node != context.node]:
         return
     from paf.instance import divergence
     found = divergence.find(context.instance, context.deadline.within(

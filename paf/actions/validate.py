@@ -21,19 +21,22 @@ def run(context):
     return ocf.SUCCESS
 
 
-def syntax(context):
-    """Check what holds on any host. Raises BadConfiguration.
+def syntax(context, error=ocf.BadConfiguration):
+    """Check what holds on any host. Raises `error`.
 
     pcs and crmsh ask for this on a node that may not run the resource at all.
     """
     found = parameters.problems(context.parameters)
     if found:
-        raise ocf.BadConfiguration("; ".join(found))
+        raise error("; ".join(found))
 
 
 def host(context):
-    """Check all that a start here needs. Raises OcfError, hard where this node is to blame."""
-    syntax(context)
+    """Check all that a start here needs. Raises OcfError: hard, but never fatal.
+
+    A fatal error (BadConfiguration) of one node's start would stop the running primary as well.
+    """
+    syntax(context, ocf.BadParameter)
     _meta(context)
     _places(context)
     settings.check_programs(context.instance)
@@ -57,11 +60,11 @@ def _meta(context):
         raise ocf.NotUsable("this Pacemaker is older than 1.1.13: install the corosync1 build of "
                             "resource-agents-paf")
     if environment.meta("notify").lower() not in _TRUE + ("",):
-        raise ocf.BadConfiguration("the clone must have the meta attribute notify=true")
+        raise ocf.NotUsable("the clone must have the meta attribute notify=true")
     most = environment.meta("promoted_max") or environment.meta("master_max") or "1"
     if most != "1":
-        raise ocf.BadConfiguration("the clone must have promoted-max=1 (master-max=1 before "
-                                   "Pacemaker 2), it has {0}".format(most))
+        raise ocf.NotUsable("the clone must have promoted-max=1 (master-max=1 before "
+                            "Pacemaker 2), it has {0}".format(most))
 
 
 def _places(context):

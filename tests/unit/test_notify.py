@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from paf import notify
+from paf.actions import promote
 from tests.unit.support import environment, notify_variables
 
 
@@ -51,6 +52,21 @@ def test_each_transition_of_the_talk_has_its_name(lists, name, vocabulary):
     (FIRST_START, ["srv1", "srv2", "srv3"]), ({}, [])])
 def test_voters_are_all_that_run_once_it_is_promoted(lists, voters):
     assert notify.voters(read(**lists)) == voters
+
+
+@pytest.mark.parametrize("lists, lasting", [
+    (SWITCHOVER, []), (NODE_LOST, []), (STANDBY_NODE, []), (RECOVERY_OF_PRIMARY, []),
+    (FIRST_START, []), (RECOVERY_OF_STANDBY, ["srv1"]),
+    (dict(promoted="srv1", unpromoted="srv2", promote="srv2"), ["srv1"])])
+def test_a_primary_lasts_unless_it_is_demoted_or_stopped(lists, lasting):
+    assert notify.lasting_primaries(read(**lists)) == lasting
+
+
+def test_no_second_primary_is_made():
+    """promoted-max raised to 2 while the cluster runs: Pacemaker announces a second promotion."""
+    reason = promote.second_primary(read(promoted="srv1", unpromoted="srv2", promote="srv2"))
+    assert "srv1 is the primary" in reason and "promoted-max=1" in reason
+    assert promote.second_primary(read(**SWITCHOVER)) is None
 
 
 def test_an_instance_that_is_stopped_while_another_starts_does_not_vote():
