@@ -27,18 +27,18 @@ def quoted(words):
 def start(instance, deadline):
     """Start the server and wait until it accepts connections. Raises OcfError.
 
-    Its first words, which it says before it has opened its log, are quoted in the error.
+    Its first words, which it says before it has opened its log, are quoted in the error. pg_ctl
+    would hand a -D of its own to its shell in double quotes, which keep no "$" from it.
     """
     deadline.within(_BURIAL).wait_for(lambda: not postmaster.is_unburied(instance))
     argv = [local.program(instance, "pg_ctl"), "start", "-w", "-s",
-            "-D", instance.parameters.pgdata,
-            "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN)))]
-    options = quoted(parameters.words(instance.parameters.start_opts))
-    if options:
-        argv += ["-o", options]
+            "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN))),
+            "-o", quoted(["-D", instance.parameters.pgdata]
+                         + parameters.words(instance.parameters.start_opts))]
     owner = local.owner(instance)
     result = runner.run(argv, deadline, user=owner, keep=8192, env={
-        "HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name})
+        "HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name,
+        "PGDATA": instance.parameters.pgdata})
     if result.timed_out or result.status != 0:
         raise OcfError("PostgreSQL does not start: {0}".format(
             sql.last_words(result.err + "\n" + result.out) or "pg_ctl says nothing of why"))
@@ -59,6 +59,7 @@ def stop(instance, deadline, log):
     if pid is not None:
         # pg_ctl stop -m fast does the same; see "Shutting Down the Server" in the manual
         postmaster.send(pid, signal.SIGINT)
+        _wake(instance)
         _wait_for_end(instance, pid, deadline, log)
     # the logging collector ends last, when nobody is left to write to it
     deadline.within(_LAST_TO_LEAVE).wait_for(lambda: not postmaster.processes(instance))
@@ -70,6 +71,12 @@ def stop(instance, deadline, log):
     if left:
         raise OcfError("processes of the instance do not end: {0}".format(
             ", ".join(str(number) for number in left)))
+
+
+def _wake(instance):
+    """Let processes go on that somebody has stopped (SIGSTOP): they cannot shut down as they are."""
+    for pid in postmaster.processes(instance):
+        postmaster.send(pid, signal.SIGCONT)
 
 
 def _wait_for_end(instance, pid, deadline, log):

@@ -19,6 +19,8 @@ TIMED_OUT = "timed out"
 
 FIELD, RECORD = "\x1f", "\x1e"
 _PSQL_NO_CONNECTION = 2
+#: What log_line_prefix puts before a message, up to its severity.
+_PREFIX = r"^.*?\b(?:FATAL|ERROR|PANIC|LOG|HINT|DETAIL):\s+"
 _LEAST_CONNECT_TIMEOUT = 2    # seconds; libpq takes 1 for 2
 
 #: A monitor never writes and never waits for a synchronous standby.
@@ -55,10 +57,16 @@ def split(output):
 
 
 def last_words(text):
-    """Return what a PostgreSQL program complained of, on one line: FATAL and ERROR before all."""
+    """Return what a PostgreSQL program complained of, on one line: FATAL and ERROR before all.
+
+    Of errors in the configuration, the first line before FATAL names the setting.
+    """
+    import re
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     serious = [line for line in lines if "FATAL:" in line or "ERROR:" in line or "PANIC:" in line]
-    return "; ".join((serious or lines)[-2:])
+    if serious and serious[-1].endswith("contains errors"):
+        serious = lines[:1]
+    return "; ".join(re.sub(_PREFIX, "", line) for line in (serious or lines)[-2:])
 
 
 def _client(instance, deadline):

@@ -107,4 +107,4 @@ def test_a_monitor_of_a_healthy_instance_loads_no_heavy_module():
                          check=True).stdout
     loaded = set(ast.literal_eval(out))
     assert not loaded & {"subprocess", "logging", "argparse", "json", "psycopg2", "lxml", "shlex",
-                         "tempfile", "threading", "typing", "inspect", "urllib"}
+                         "re", "tempfile", "threading", "typing", "inspect", "urllib"}

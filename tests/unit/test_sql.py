@@ -40,10 +40,19 @@ def test_a_killed_psql_is_never_an_answer_without_rows():
 def test_the_last_words_are_the_serious_ones():
     text = ("LOG:  starting\n2026 FATAL:  configuration file contains errors\n"
             "LOG:  shutting down\npg_ctl: could not start server\n")
-    assert sql.last_words(text) == "2026 FATAL:  configuration file contains errors"
+    assert sql.last_words(text.replace("contains errors", "vanished")) == (
+        "configuration file vanished")
     assert sql.last_words("pg_ctl: could not start\nExamine the log\n") == (
         "pg_ctl: could not start; Examine the log")
     assert sql.last_words("") == ""
+
+
+def test_of_errors_in_the_configuration_the_setting_is_named():
+    text = ('2026-01-01 10:00:00 UTC [7] LOG:  unrecognized configuration parameter "x" in file '
+            '"/a/postgresql.conf" line 5\n2026-01-01 10:00:00 UTC [7] FATAL:  configuration file '
+            '"/a/postgresql.conf" contains errors\n')
+    assert sql.last_words(text) == (
+        'unrecognized configuration parameter "x" in file "/a/postgresql.conf" line 5')
 
 
 # start_opts reach postgres as arguments, and nothing else
