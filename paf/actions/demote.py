@@ -4,6 +4,8 @@ from paf import notify, ocf, state
 from paf.actions import start
 from paf.instance import observe, server
 
+_LOOK_PATIENCE = 5.0    # seconds
+
 
 def run(context):
     """Make the primary a standby and return SUCCESS. Raises OcfError (soft, always).
@@ -13,7 +15,7 @@ def run(context):
     """
     # a quick look: a server that hangs is told to stop all the same
     sight = observe.observe(context.instance, context.deadline.within(
-        context.deadline.remaining / 4))
+        min(_LOOK_PATIENCE, context.deadline.remaining / 4)))
     if sight.verdict.state == state.STANDBY:
         return ocf.SUCCESS
     server.stop(context.instance, context.deadline, context.log)
