@@ -2,6 +2,7 @@
 
     python3 -m tests.interpreters                   list them, and what is missing
     python3 -m tests.interpreters COMMAND...        run COMMAND once for each, PAF_AGENT_PYTHON set
+    python3 -m tests.interpreters --only agent27 COMMAND...         the same, for 2.7 alone
 
 They are looked for on PATH, in the folders that PAF_INTERPRETERS names (separated by colons), and
 where tests/install-interpreters.sh puts them. The tests themselves stay modern; the agent is a
@@ -41,23 +42,43 @@ def _tells(path):
     return result.stdout
 
 
-def main(command):
-    """List the interpreters, or run the command under each; return the exit status."""
-    pythons = found()
-    failed = []
-    for version, path in pythons.items():
-        print(f"Python {version}: {path}", flush=True)
-        if command and subprocess.run(command, env={**os.environ, VARIABLE: path},
-                                      check=False).returncode:
-            failed.append(version)
+def agent_argv(agent):
+    """Return the words that start the agent's file: under PAF_AGENT_PYTHON, or as it stands."""
+    python = os.environ.get(VARIABLE)
+    if not python:
+        return [str(agent)]
+    return [python, "-ESsB" if _tells(python).startswith("2.") else "-ISB", str(agent)]
+
+
+def main(arguments):
+    """List the interpreters, or run a command under each; return the exit status."""
+    pythons, required, command = found(), REQUIRED, arguments
+    if arguments[:1] == ["--only"]:
+        required, command = (_version(arguments[1]),), arguments[2:]
+        pythons = {version: pythons[version] for version in required if version in pythons}
+    failed = [version for version, path in pythons.items() if not _run(command, version, path)]
     absent = [version for version in VERSIONS if version not in pythons]
-    print(f"NOT TRIED, for want of an interpreter: {', '.join(absent) or 'none'}")
-    missing = [version for version in REQUIRED if version not in pythons]
+    if required is REQUIRED:
+        print(f"NOT TRIED, for want of an interpreter: {', '.join(absent) or 'none'}")
+    missing = [version for version in required if version not in pythons]
     if missing:
         print(f"MISSING: Python {', '.join(missing)}: run tests/install-interpreters.sh")
     if failed:
         print(f"FAILED under Python {', '.join(failed)}")
     return 1 if failed or missing else 0
+
+
+def _version(name):
+    """Return the version that the name of a tox environment means: agent27, agent314."""
+    digits = name.lstrip("agent")
+    return f"{digits[:1]}.{digits[1:]}"
+
+
+def _run(command, version, path):
+    """Run the command with the agent's Python set; tell whether it succeeded."""
+    print(f"Python {version}: {path}", flush=True)
+    return not command or subprocess.run(
+        command, env={**os.environ, VARIABLE: path}, check=False).returncode == 0
 
 
 if __name__ == "__main__":
