@@ -58,7 +58,16 @@ DECLARED = (
         "Additional options given to the server when it starts, for example "
         "-c config_file=/etc/postgresql/15/main/postgresql.conf where the configuration is kept "
         "out of the data directory."),
+    Parameter(
+        "rejoin", "string", "manual", "", True,
+        "What to do with an old primary that has diverged: manual or rewind",
+        "What becomes of an instance that holds WAL which the acting primary never had. manual: it "
+        "stays stopped, and the reason tells how many bytes exist only there. rewind: pg_rewind "
+        "gives these up, and the instance starts as a standby; needs wal_log_hints or data "
+        "checksums, and a role in primary_conninfo that may run pg_rewind."),
 )
+
+REJOIN = ("manual", "rewind")
 
 #: The values in force, one field for each parameter, all str but pgport and maxlag (int).
 Parameters = namedtuple("Parameters", [parameter.name for parameter in DECLARED])
@@ -97,6 +106,9 @@ def problems(parameters):
     if not isinstance(parameters.maxlag, int):
         found.append("maxlag must be a number of bytes, digits only, not \"{0}\"".format(
             parameters.maxlag))
+    if parameters.rejoin not in REJOIN:
+        found.append("rejoin must be {0}, not \"{1}\"".format(
+            " or ".join(REJOIN), parameters.rejoin))
     try:
         words(parameters.start_opts)
     except BadConfiguration as error:

@@ -34,7 +34,7 @@ class Play:
         return two_primaries(self.spans)
 
     def actions(self, *operations):
-        """Return (operation, node) of the resource's actions, in order; of these operations only."""
+        """Return (operation, node) of the resource's actions, in order; these operations only."""
         wanted = operations or ("start", "stop", "promote", "demote")
         return [(action.operation, action.node) for transition in self.transitions
                 for action in transition.actions
@@ -122,7 +122,7 @@ def deaf(lab, node):
 
 
 def power_cut_with_a_stale_favourite(lab, client):
-    """Cut the primary's power while the standby with the best score lacks rows; return (old, stale).
+    """Cut the primary's power while the best-scored standby lacks rows; return (old, stale).
 
     Its WAL receiver is told to end before it wakes up: what the kernel holds for it is lost. The
     old primary stays off: back in time, it would have the most WAL of all, and win.

@@ -20,8 +20,13 @@ def run(context):
     if sight.verdict.state not in state.DOWN:
         raise ocf.OcfError("cannot start as a standby, the instance is a {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))
+    if context.parameters.rejoin == "rewind":
+        from paf.instance import rewind
+        rewind.restore(context.instance)    # of one that was interrupted
     validate.host(context)
-    _refuse_if_diverged(context)
+    if context.in_cluster and _has_another_primary(context):
+        from paf.actions import rejoin
+        rejoin.check(context)
     as_standby(context)
     enter_cluster(context, sight.verdict.state)
     return ocf.SUCCESS
@@ -42,20 +47,10 @@ def as_standby(context):
     context.log.info("PostgreSQL started as a standby")
 
 
-def _refuse_if_diverged(context):
-    """Keep an instance stopped that has left the history of the acting primary.
-
-    Raises NotUsable: hard, so that the node is left alone until somebody has looked at it.
-    Where there is no primary yet, or it cannot be asked, the monitor asks again.
-    """
-    primaries = notify.lasting_primaries(context.notification)
-    if not context.in_cluster or not [node for node in primaries if node != context.node]:
-        return
-    from paf.instance import divergence
-    found = divergence.find(context.instance, context.deadline.within(
-        context.deadline.remaining / 2))
-    if found:
-        raise ocf.NotUsable(found.reason)
+def _has_another_primary(context):
+    """Tell whether there is a primary that this instance is to follow."""
+    return any(node != context.node
+               for node in notify.lasting_primaries(context.notification))
 
 
 def enter_cluster(context, was):

@@ -10,6 +10,7 @@ HOST_LEVEL = 10
 
 _OLDEST_FEATURE_SET = {"corosync1": (3, 0, 1), "corosync2": (3, 0, 10)}
 _WAL_LEVELS = ("hot_standby", "replica", "logical")
+_UPSTREAM_PATIENCE = 5.0    # seconds
 _TRUE = ("true", "on", "yes", "y", "1")
 
 
@@ -18,7 +19,19 @@ def run(context):
     syntax(context)
     if context.environment.check_level >= HOST_LEVEL:
         host(context)
+        if context.parameters.rejoin == "rewind":
+            _rewind_role(context)
     return ocf.SUCCESS
+
+
+def _rewind_role(context):
+    """Check what only the acting primary can tell. Raises BadParameter."""
+    from paf.instance import rewind
+    conninfo = settings.conninfo(context.instance, context.deadline)
+    reason = rewind.role_problem(context.instance, conninfo,
+                                 context.deadline.within(_UPSTREAM_PATIENCE))
+    if reason:
+        raise ocf.BadParameter(reason)
 
 
 def syntax(context, error=ocf.BadConfiguration):
@@ -47,6 +60,11 @@ def host(context):
     if control.wal_level not in _WAL_LEVELS:
         raise ocf.BadParameter("wal_level must be replica or logical, it was \"{0}\" when "
                                "PostgreSQL last ran".format(control.wal_level))
+    if context.parameters.rejoin == "rewind":
+        from paf.instance import rewind
+        reason = rewind.problem(context.instance, control)
+        if reason:
+            raise ocf.BadParameter(reason)
     if context.in_cluster:
         settings.check_standby(context.instance, context.node, context.deadline)
 

@@ -1,13 +1,15 @@
 """Has the instance written WAL that the acting primary never had?"""
 
+import os
 from collections import namedtuple
 
-from paf import history, wal
-from paf.instance import controldata, settings, upstream, waldump
+from paf import history, runner, wal
+from paf import instance as local
+from paf.instance import controldata, settings, upstream, waldump, walfiles
 
 #: The instance is off the primary's history: reason (str) for people; fork (int LSN or None)
-#: and excess (int bytes or None): what exists only here.
-Divergence = namedtuple("Divergence", "reason fork excess")
+#: and excess (int bytes or None): what exists only here; common: whether both once were one.
+Divergence = namedtuple("Divergence", "reason fork excess common")
 
 _ADVICE = "rebuild it or run pg_rewind"
 
@@ -26,21 +28,38 @@ def find(instance, deadline):
     if primary.system_identifier != control.system_identifier:
         return Divergence("another cluster's data: system identifier {0}, the primary has "
                           "{1}; rebuild it from the primary".format(
-                              control.system_identifier, primary.system_identifier), None, None)
-    position = controldata.lower_bound(control)
-    relation = history.relation(position.timeline, primary.timeline, primary.switches)
-    if relation.kind == history.SAME:
+                              control.system_identifier, primary.system_identifier),
+                          None, None, False)
+    bound = controldata.lower_bound(control)
+    # a primary that crashed before its first checkpoint: its WAL alone tells its timeline
+    timeline = max(bound.timeline, walfiles.look(instance).newest_timeline)
+    position = wal.Position(timeline, bound.lsn)
+    relation = history.relation(timeline, primary.timeline, primary.switches)
+    if relation.kind == history.SAME and _same_history(instance, primary):
         return None
-    if relation.kind == history.STRANGER:
+    if relation.kind != history.ANCESTOR:
         return Divergence("diverged: timeline {0} is not in the history of the primary's "
                           "timeline {1}; {2}".format(
-                              position.timeline, primary.timeline, _ADVICE), None, None)
-    return _past_the_fork(instance, control, relation.fork, primary.timeline, deadline)
+                              timeline, primary.timeline, _ADVICE), None, None, True)
+    return _past_the_fork(instance, control, position, relation.fork, primary.timeline, deadline)
 
 
-def _past_the_fork(instance, control, fork, timeline, deadline):
+def _same_history(instance, primary):
+    """Tell whether a timeline of the same number began where the primary's did.
+
+    Two instances that were both promoted have both counted up by one.
+    """
+    name = os.path.join(local.wal_folder(instance), "{0:08X}.history".format(primary.timeline))
+    try:
+        with open(name, "rb") as stream:
+            mine = history.parse(runner.text(stream.read()))
+    except (IOError, OSError):
+        return True    # the first timeline has none, and a standby may not have fetched it
+    return mine == primary.switches
+
+
+def _past_the_fork(instance, control, position, fork, timeline, deadline):
     """Compare the end of the local WAL with the LSN at which the primary left its timeline."""
-    position = controldata.lower_bound(control)
     fork_here = wal.Position(position.timeline, fork)
     size = control.segment_size
     if position.lsn <= fork and not waldump.has_record_at(instance, fork_here, size, deadline):
@@ -48,4 +67,5 @@ def _past_the_fork(instance, control, fork, timeline, deadline):
     end = max(position.lsn, waldump.end(instance, fork_here, size, deadline))
     return Divergence(
         "diverged: {0} bytes of WAL after {1} (start of timeline {2}) exist only here; "
-        "{3}".format(end - fork, wal.format_lsn(fork), timeline, _ADVICE), fork, end - fork)
+        "{3}".format(end - fork, wal.format_lsn(fork), timeline, _ADVICE), fork, end - fork,
+        True)

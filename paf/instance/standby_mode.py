@@ -31,9 +31,9 @@ def enable(instance):
     left there is replaced, never followed.
     """
     if local.version(instance) >= FIRST_WITH_SIGNAL:
-        _put(instance, "standby.signal", "")
+        put(instance, "standby.signal", "")
     else:
-        _put(instance, "recovery.conf", template(instance))
+        put(instance, "recovery.conf", template(instance))
 
 
 def template(instance):
@@ -65,7 +65,8 @@ def template_conninfo(text):
     return found[-1].replace("''", "'") if found else None
 
 
-def _put(instance, name, content):
+def put(instance, name, content):
+    """Write a file of the data directory: name (str), content (str or bytes). Raises NotUsable."""
     owner = local.owner(instance)
     target = local.path(instance, name)
     fresh = target + ".pgsqlms"

@@ -16,6 +16,7 @@ from paf.ocf import is_number
 #: The acting primary: timeline (int), switches (list of history.Switch), system_identifier.
 Upstream = namedtuple("Upstream", "timeline switches system_identifier")
 
+_REPLICATION = (("replication", "true"), ("dbname", "replication"))
 _PATIENCE = 3.0    # seconds for each question
 _WORD = re.compile(r"\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']*))")
 _URI_PASSWORD = re.compile(r"(://[^:/@\s]*):([^@]*)@")
@@ -45,10 +46,7 @@ def ask(instance, conninfo, deadline):
 def _question(instance, conninfo, command, deadline):
     """Return the rows of a replication command; [] when there was no answer."""
     deadline = deadline.within(_PATIENCE)
-    target, password = without_password(conninfo)
-    environment = {"PGCONNECT_TIMEOUT": "2"}
-    if password:
-        environment["PGPASSWORD"] = password
+    target, environment = connection(conninfo, _REPLICATION)
     result = runner.run(
         [local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w", "-F", sql.FIELD,
          "-R", sql.RECORD, "-d", target, "-c", command],
@@ -58,23 +56,36 @@ def _question(instance, conninfo, command, deadline):
     return sql.split(result.out)
 
 
-def without_password(conninfo):
-    """Return conninfo as a physical replication connection, and its password apart.
+def connection(conninfo, settings=()):
+    """Return conninfo (str) with other settings, and the environment that goes with it (dict).
+
+    settings: (name, value) pairs that take the place of replication and dbname. For use as an
+    argument of a program, which is no place for a password.
+    """
+    target, password = without_password(conninfo, settings)
+    environment = {"PGCONNECT_TIMEOUT": "2"}
+    if password:
+        environment["PGPASSWORD"] = password
+    return target, environment
+
+
+def without_password(conninfo, settings=_REPLICATION):
+    """Return conninfo with other settings (see `connection`), and its password apart.
 
     The password must not stand in a process title, so it goes through the environment.
     """
     if "://" in conninfo.split("=", 1)[0]:
-        return _uri_without_password(conninfo)
+        return _uri_without_password(conninfo, settings)
     words, password = [], ""
     for name, in_quotes, bare in _WORD.findall(conninfo):
         if name == "password":
             password = re.sub(r"\\(.)", r"\1", in_quotes or bare)
         elif name not in ("replication", "dbname"):
             words.append("{0}='{1}'".format(name, in_quotes or bare.replace("'", "\\'")))
-    return " ".join(words + ["replication=true", "dbname=replication"]), password
+    return " ".join(words + ["{0}={1}".format(*pair) for pair in settings]), password
 
 
-def _uri_without_password(uri):
+def _uri_without_password(uri, settings):
     password = ""
     for pattern, keep in ((_URI_PASSWORD, r"\1@"), (_URI_QUERY_PASSWORD, r"\1")):
         found = pattern.search(uri)
@@ -82,7 +93,8 @@ def _uri_without_password(uri):
             password = _unquoted(found.group(2))
             uri = pattern.sub(keep, uri)
     uri = uri.rstrip("?&")
-    return uri + ("&" if "?" in uri else "?") + "replication=true", password
+    added = "&".join("{0}={1}".format(*pair) for pair in settings)
+    return uri + ("&" if "?" in uri else "?") + added, password
 
 
 def _unquoted(text):

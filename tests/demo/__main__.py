@@ -20,7 +20,7 @@ def main():
     """Play, report, and tidy up; return the exit status."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the cluster up afterwards")
-    parser.add_argument("--agent", default="ours", help="the agent to play with: ours, perl, or a .deb")
+    parser.add_argument("--agent", default="ours", help="ours, perl, or a .deb")
     options = parser.parse_args()
     began = time.monotonic()
     lab = Lab(NAME, nodes=3, agent=options.agent, postgres=SYNCHRONOUS)
@@ -58,7 +58,7 @@ def finish(lab, keep, failures, seconds):
             "The cluster stays up. To look around:",
             f"  python3 -m tests.lab status --name {NAME}",
             f"  python3 -m tests.lab run --name {NAME} srv1 -- crm_mon -1A",
-            f"  python3 -m tests.lab --help",
+            "  python3 -m tests.lab --help",
             f"  python3 -m tests.lab down --name {NAME}")
     else:
         lab.down()

@@ -11,6 +11,7 @@ DEFAULTS = {
     "system_user": "postgres", "bindir": "/usr/bin", "pgdata": "/var/lib/pgsql/data",
     "datadir": "/var/lib/pgsql/data", "pghost": variant.PGHOST, "pgport": 5432, "maxlag": 0,
     "recovery_template": "/var/lib/pgsql/data/recovery.conf.pcmk", "start_opts": "",
+    "rejoin": "manual",
 }
 
 
@@ -38,7 +39,8 @@ def test_the_defaults_have_no_problem():
     ("pgport", "x"), ("pgport", "-1"), ("pgport", "65536"), ("pgport", "5432;"),
     ("pgport", "5432 "), ("maxlag", "10MB"), ("maxlag", "-5"), ("maxlag", "Inf"),
     ("maxlag", "1E8"), ("maxlag", "0x10"), ("pgdata", "data"), ("bindir", "./bin"),
-    ("datadir", "../x"), ("recovery_template", "x"), ("start_opts", "-c 'x")])
+    ("datadir", "../x"), ("recovery_template", "x"), ("start_opts", "-c 'x"),
+    ("rejoin", "perhaps")])
 def test_each_bad_value_is_named(name, value):
     problems = parameters.problems(parameters_with(**{name: value}))
     assert problems and name in problems[0]
