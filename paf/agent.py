@@ -1,4 +1,4 @@
-"""The agent: from the name of an action to its exit status. The only place that ends the process."""
+"""The agent: from the name of an action to its exit status."""
 
 import os
 import sys

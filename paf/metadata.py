@@ -54,7 +54,7 @@ _RECOMMENDED = """Suggested minimum timeouts are those of the actions below."""
 
 
 def xml(ocf_version=None, variant_name=None):
-    """Return the meta-data (str, ASCII). By default for the OCF version and variant of this build."""
+    """Return the meta-data (str, ASCII), by default for this build's OCF version and variant."""
     ocf_version = ocf_version or variant.OCF
     variant_name = variant_name or variant.NAME
     long_text = LONG.format(

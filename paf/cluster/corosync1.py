@@ -3,8 +3,8 @@
 There are no private attributes, and attrd_updater cannot query. So each node's position is a
 transient attribute, lsn_location-<resource>, which all can read in the CIB. A change of it makes
 Pacemaker compute the transition anew, announce the promotion again, and find the same values; so
-there can be no numbers of rounds in it. Each round overwrites the value, and the end of the election
-removes it.
+there can be no numbers of rounds in it. Each round overwrites the value, and the end of the
+election removes it.
 
 What only this node has to remember, from one action to the next, is a word in a file in HA_RSCTMP.
 """

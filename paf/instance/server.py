@@ -74,7 +74,7 @@ def stop(instance, deadline, log):
 
 
 def _wake(instance):
-    """Let processes go on that somebody has stopped (SIGSTOP): they cannot shut down as they are."""
+    """Let processes go on that somebody has stopped (SIGSTOP): as they are, they cannot end."""
     for pid in postmaster.processes(instance):
         postmaster.send(pid, signal.SIGCONT)
 

@@ -24,7 +24,7 @@ def root():
 
 @pytest.fixture(scope="module")
 def cluster(request):
-    """The module's lab, up: three nodes, and what the module's LAB (a dictionary) says otherwise."""
+    """The module's lab, up: three nodes, and what its LAB (a dictionary) says otherwise."""
     name = request.module.__name__.rpartition(".")[2].replace("test_", "").replace("_", "-")[:20]
     lab = Lab(name, **getattr(request.module, "LAB", {}))
     try:

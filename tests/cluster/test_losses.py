@@ -8,7 +8,7 @@ def test_loss_of_a_standby_does_not_touch_the_primary(lab):
     primary, victim = lab.primary(), lab.standbys()[0]
     with scenarios.watched(lab, primary=primary) as play:
         lab.power_off(victim)
-        wait_until(lambda: lab.fencings(), 60, f"{victim} to be fenced", step=0.2)
+        wait_until(lab.fencings, 60, f"{victim} to be fenced", step=0.2)
         wait_until(lambda: victim in lab.standbys(), 60, f"{victim} to come back", step=0.5)
     assert play.client.lost == []
     assert play.two_primaries == []
