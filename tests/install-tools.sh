@@ -13,7 +13,9 @@ POLICY=/usr/sbin/policy-rc.d
 CREATE=/etc/postgresql-common/createcluster.conf
 DEFAULT_CREATE=/usr/share/postgresql-common/createcluster.conf
 KEEP=.before-paf
-SERVICES="corosync corosync-notifyd pacemaker pcsd postgresql"
+# service:package
+SERVICES="corosync:corosync pacemaker:pacemaker pcsd:pcs pcsd-ruby:pcs logd:cluster-glue
+    postgresql:postgresql-common"
 
 say() { echo "install-tools: $*"; }
 
@@ -65,17 +67,17 @@ restore_all() {
     [ ! -e "$CREATE$KEEP-none" ] || none=yes
     restore "$CREATE"
     # Had postgresql-common just been installed by hand, it would have brought its own file
-    if [ $none = yes ] && [ -e "$DEFAULT_CREATE" ]; then cp "$DEFAULT_CREATE" "$CREATE"; fi
+    if [ $none = yes ] && [ -e "$DEFAULT_CREATE" ]; then
+        cp "$DEFAULT_CREATE" "$CREATE"
+        rm -f "$CREATE.ucf-dist"
+    fi
     rmdir "$(dirname "$CREATE")" 2>/dev/null || :
 }
 
 disable_new_services() {
     command -v systemctl >/dev/null 2>&1 || return 0
-    for service in $SERVICES; do
-        case " $had " in
-            *" $service "*) ;;
-            *) systemctl disable --quiet "$service" >/dev/null 2>&1 || : ;;
-        esac
+    for one in $new; do
+        systemctl disable --quiet "${one%:*}" >/dev/null 2>&1 || :
     done
 }
 
@@ -100,9 +102,9 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 
-had=
-for service in $SERVICES; do
-    [ -n "$(missing "$service")" ] || had="$had $service"
+new=
+for one in $SERVICES; do
+    [ -z "$(missing "${one#*:}")" ] || new="$new $one"
 done
 trap restore_all EXIT
 trap 'exit 129' HUP

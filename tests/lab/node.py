@@ -89,6 +89,7 @@ class Node:
             "--ipc",
             "--net",
             "--pid",
+            f"--root=/proc/{pid}/root",
             f"--wd=/proc/{pid}/cwd",
             *switch,
             *argv,
