@@ -142,8 +142,9 @@ class Lab:
         names = names or tuple(self.nodes)
         on = sum(node.is_on for node in self.nodes.values())
         missing = [name for name in names if not self.nodes[name].is_on]
+        whole = not any(self.network.broken().values())
         for name in missing:
-            self.nodes[name].power_on(members=on + len(missing))
+            self.nodes[name].power_on(members=on + len(missing) if whole else 1)
 
     def power_off(self, *names):
         """Cut the power of nodes (all without a name), one right after the other."""

@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 def labs_folder():
     """Return the folder that holds all labs and their cache."""
-    return Path(os.environ.get("PAF_LAB_DIR") or "/var/tmp/paf-lab")
+    return Path(os.environ.get("PAF_LAB_DIR") or "/var/tmp/paf-lab").absolute()
 
 
 def cache_folder():
