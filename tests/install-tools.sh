@@ -23,14 +23,16 @@ packages() {
     case $1 in
         lab) echo "make python3 python3-psycopg2 iproute2 nftables util-linux procps psmisc" \
                   "corosync pacemaker pacemaker-cli-utils resource-agents pcs crmsh" \
+                  "dpkg-dev debhelper dh-python" \
                   "postgresql-15" ;;
         unit) echo "make python3 python3-pytest python3-hypothesis python3-psycopg2 python3-lxml" \
                    "python3-venv" \
                    "postgresql-15 pacemaker-cli-utils resource-agents pcs libxml2-utils xsltproc" ;;
         packaging) echo "make python3 python3-venv python3-pytest python3-hypothesis util-linux" \
                         "dpkg-dev debhelper dh-python lintian rpm rpmlint man-db" \
-                        "perl postgresql pacemaker-cli-utils resource-agents" ;;
-        packaging-all) echo "autopkgtest mmdebstrap piuparts python3-all python3-setuptools tox" ;;
+                        "perl postgresql pacemaker-cli-utils resource-agents" \
+                        "python3-all python3-setuptools tox" ;;
+        packaging-all) echo "autopkgtest mmdebstrap piuparts" ;;
         lint) echo "make python3 python3-venv python3-pip shellcheck codespell" ;;
         *) say "no set '$1': lab, unit, packaging, packaging-all or lint" >&2; exit 2 ;;
     esac

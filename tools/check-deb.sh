@@ -1,0 +1,43 @@
+#!/bin/sh
+# check-deb.sh: Debian's own checks of the corosync2 package, on a bare system of this release:
+# piuparts (install, remove, purge, upgrade from the Perl package: what is left over?) and
+# autopkgtest (debian/tests). Root; some minutes; downloads what a node has installed.
+set -eu
+tools=$(cd "$(dirname "$0")" && pwd)
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+
+for program in mmdebstrap piuparts autopkgtest; do
+    command -v $program > /dev/null || {
+        echo "check-deb needs $program (tests/install-tools.sh packaging-all)" >&2; exit 1; }
+done
+# shellcheck disable=SC2016
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Component: main' | head -n 1)
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+package=$(DIST=$work "$tools/build-deb.sh" corosync2)
+echo "check-deb: a bare $suite"
+# no service starts in there, and PostgreSQL makes no cluster of its own
+mmdebstrap --quiet --variant=minbase --include=ca-certificates \
+    --customize-hook='printf "#!/bin/sh\nexit 101\n" > "$1/usr/sbin/policy-rc.d"' \
+    --customize-hook='chmod 755 "$1/usr/sbin/policy-rc.d"' \
+    --customize-hook='mkdir -p "$1/etc/postgresql-common"' \
+    --customize-hook='echo "create_main_cluster = false" > "$1/etc/postgresql-common/createcluster.conf"' \
+    "$suite" "$work/base.tar.gz" "deb $mirror $suite main"
+
+echo "check-deb: piuparts"
+# the Perl package is in the archive under the same name: piuparts upgrades from it as well
+piuparts --basetgz="$work/base.tar.gz" --distribution="$suite" --mirror="$mirror" \
+    --no-eatmydata --scriptsdir=/etc/piuparts/scripts \
+    --log-file="$work/piuparts.log" "$work/corosync2/$(basename "$package")" > /dev/null || {
+    tail -n 60 "$work/piuparts.log" >&2; exit 1; }
+grep -E "^[0-9m.s]+ (PASS|INFO: PASS)" "$work/piuparts.log" || :
+
+echo "check-deb: autopkgtest"
+mkdir "$work/chroot"
+tar --extract --file "$work/base.tar.gz" --directory "$work/chroot"
+status=0
+autopkgtest --quiet --apt-upgrade "$work"/corosync2/*.changes -- chroot "$work/chroot" || status=$?
+# 2: a test was skipped, which none should be
+exit "$status"
