@@ -4,8 +4,6 @@ import os
 import sys
 
 from paf import ocf
-from paf.context import Context
-from paf.deadline import Deadline
 from paf.log import Log, write_out
 
 #: Actions that do something, and the module of paf.actions that does it.
@@ -76,6 +74,12 @@ def _tell(action):
 def _act(action, environment, log):
     if action not in _MODULES:
         raise ocf.Unimplemented("pgsqlms has no action \"{0}\"".format(action))
+    if action == "notify" and not log.debugging:
+        from paf.actions import notify
+        if notify.module(environment) is None:
+            return ocf.SUCCESS
+    from paf.context import Context
+    from paf.deadline import Deadline
     name = "paf.actions." + _MODULES[action]
     __import__(name)
     deadline = Deadline.of_action(_timeout(action, environment))

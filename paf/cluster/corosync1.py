@@ -52,8 +52,9 @@ class Corosync1(Cluster):
         """Refuse the promotion at hand, as its candidate."""
         self._remember(ROUND_REFUSED)
 
-    def answer(self, candidate, position, deadline):
-        """There are no rounds to answer: the position was published. Returns True."""
+    def vote(self, candidate, position, deadline):
+        """Tell this node's position; there are no rounds. Returns True."""
+        self.publish(position, deadline)
         return True
 
     def round_state(self, deadline):
@@ -61,7 +62,7 @@ class Corosync1(Cluster):
         word = self._remembered()
         return word if word in (ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED) else ROUND_NONE
 
-    def positions(self, deadline):
+    def positions(self, voters, deadline):
         """Return the Positions (dict of node to wal.Position) that have been told."""
         result = self.checked(["cibadmin", "--query", "--local"], deadline)
         told = cib.parse(result.out, "", self.attribute("lsn_location")).transient

@@ -58,12 +58,25 @@ class Corosync2(Cluster):
         """Refuse the promotion at hand, as its candidate: `promote` finds no round to rely on."""
         self._set("ballot", "{0}:".format(_REFUSED), deadline)
 
-    def answer(self, candidate, position, deadline):
-        """Repeat the candidate's round with this node's position; wait for it to be opened.
+    def vote(self, candidate, position, deadline):
+        """Tell this node's position, for all agents, and for the candidate's round.
+
+        Returns once it can be read here: False if no round was opened in time, and at once if
+        the candidate knows none.
+        """
+        value = wal.to_wire(position)
+        self._update("lsn_location", value, deadline)
+        # attrd takes changes in their order: who reads the ballot can read the position
+        if self._answer(candidate, value, deadline):
+            return True
+        self._confirm("lsn_location", value, deadline)
+        return False
+
+    def _answer(self, candidate, value, deadline):
+        """Wait for the candidate to open a round, and repeat it with this node's position.
 
         A round that was answered already is an old one; if no other is opened, that old vote is
-        withdrawn. Returns False if none was opened in time, and at once if the candidate knows no
-        rounds.
+        withdrawn.
         """
         def opened():
             values = self._values("ballot", deadline)
@@ -79,7 +92,7 @@ class Corosync2(Cluster):
             if seen["old"]:
                 self._set("ballot", "{0}:".format(MARK_NONE), deadline)
             return False
-        self._set("ballot", "{0}:{1}".format(seen["number"], wal.to_wire(position)), deadline)
+        self._set("ballot", "{0}:{1}".format(seen["number"], value), deadline)
         return True
 
     def round_state(self, deadline):
@@ -92,18 +105,21 @@ class Corosync2(Cluster):
             return ROUND_RECOVERED
         return ROUND_OPEN if number else ROUND_NONE
 
-    def positions(self, deadline):
-        """Return the Positions (dict of node to wal.Position) told in the round of this node."""
+    def positions(self, voters, deadline):
+        """Return the Positions (dict of node to wal.Position) told in the round of this node.
+
+        voters: the nodes (list of str) that are expected to tell.
+        """
         ballots = self._values("ballot", deadline)
         number = _round(ballots.get(self.node(deadline), ""), self.node(deadline))
         told = {}
         for node, ballot in ballots.items():
             if number and _round(ballot) == number:
                 told[node] = wal.from_wire(ballot.partition(":")[2])
-        without = self._values("lsn_location", deadline)
-        for node, value in without.items():
-            if not ballots.get(node):
-                told[node] = wal.from_wire(value)
+        if not all(ballots.get(node) for node in voters):
+            for node, value in self._values("lsn_location", deadline).items():
+                if not ballots.get(node):
+                    told[node] = wal.from_wire(value)
         return dict((node, position) for node, position in told.items() if position)
 
     def forget(self, deadline):
@@ -112,13 +128,20 @@ class Corosync2(Cluster):
         self._set("ballot", "{0}:".format(MARK_NONE), deadline)
 
     def _set(self, name, value, deadline):
-        """Set a private attribute of this node and wait until it reads back.
+        """Set a private attribute of this node and wait until it reads back."""
+        self._update(name, value, deadline)
+        self._confirm(name, value, deadline)
+
+    def _update(self, name, value, deadline):
+        self.checked(["attrd_updater", "--private", "--name", self.attribute(name),
+                      "--update", value], deadline)
+
+    def _confirm(self, name, value, deadline):
+        """Wait until an attribute of this node reads back.
 
         attrd_updater returns before the attribute manager has the value (--wait came with
         Pacemaker 2.1.6), and Pacemaker promotes as soon as all notifications have returned.
         """
-        self.checked(["attrd_updater", "--private", "--name", self.attribute(name),
-                      "--update", value], deadline)
         node = self.node(deadline)
         deadline.wait_for(lambda: self._values(name, deadline).get(node) == value)
 

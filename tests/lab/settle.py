@@ -122,7 +122,9 @@ class Settle:
         standbys = self.standbys
         if standbys is None:
             standbys = [
-                name for name in state.online if name != primary and name not in self.stopped
+                name
+                for name in (state.online if self.online is None else self.online)
+                if name != primary and name not in self.stopped
             ]
         streaming = self.lab.streaming(primary)
         wrong += [

@@ -30,7 +30,7 @@ ROUND = st.fixed_dictionaries({
 def positions_of_the_simulation(monkeypatch):
     monkeypatch.setattr("paf.instance.position.position",
                         lambda node, deadline: node.position)
-    monkeypatch.setattr("paf.actions.notify._missing_shutdown", lambda context, where: None)
+    monkeypatch.setattr("paf.actions.pre_promote._missing_shutdown", lambda context, where: None)
 
 
 def pick(world, number):
