@@ -183,9 +183,12 @@ def serve(settings):
     """Answer requests, one at a time, for ever."""
     power = Power(settings)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(settings.socket))
-        os.chmod(settings.socket, 0o666)
+        # In place once it listens: whoever sees it may connect
+        fresh = settings.socket.with_suffix(".new")
+        listener.bind(str(fresh))
+        os.chmod(fresh, 0o666)
         listener.listen(16)
+        fresh.rename(settings.socket)
         while True:
             connection = listener.accept()[0]
             with connection:
