@@ -101,6 +101,12 @@ def _stays_barred(score, replica, segment_size):
     return not caught_up
 
 
+def nobody_else(me, online, current):
+    """Tell whether no other node of the partition has a score that could be promoted."""
+    return len(online) > 1 and not any(
+        current.get(node, 0) > 0 for node in online if node != me)
+
+
 def bootstrap(clean_primary, online, current):
     """Tell whether an instance that just started may give itself the first score of all.
 

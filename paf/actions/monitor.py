@@ -7,6 +7,7 @@ from paf.instance import observe, queries, walfiles
 _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
 _FOLLOWING_PATIENCE = 10.0
+_FIRST_PATIENCE = 6.0
 
 #: Standbys need up to wal_retrieve_retry_interval (5 s by default) to find a new primary, and
 #: must not be without a score until the monitor after that.
@@ -59,14 +60,17 @@ def update_scores(context, sight):
     """
     if not context.in_cluster or not sight.rows:
         return
-    deadline = context.deadline.within(_SCORES_PATIENCE)
+    deadline = context.deadline.within(_SCORES_PATIENCE + _FIRST_PATIENCE)
     try:
         view = context.cluster.view(deadline)
         folder = walfiles.look(context.instance)
+        just_promoted = folder.promoted_ago < _RECONNECTION
+        replicas = _replicas(sight.rows)
+        if just_promoted and scores.nobody_else(context.node, view.online, view.scores):
+            replicas = _first_replicas(context, replicas, len(view.online) - 1)
         changes = scores.wanted(
-            context.node, view.online, _replicas(sight.rows), view.scores,
-            context.parameters.maxlag, folder.segment_size,
-            folder.promoted_ago < _RECONNECTION)
+            context.node, view.online, replicas, view.scores,
+            context.parameters.maxlag, folder.segment_size, just_promoted)
         for node, score in sorted(changes.items()):
             context.log.info("promotion score of {0}: {1}, was {2}".format(
                 node, score, view.scores.get(node, "none")))
@@ -77,6 +81,26 @@ def update_scores(context, sight):
     except ocf.OcfError as error:
         context.log.warning("the promotion scores could not be brought up to date: {0}".format(
             error))
+
+
+def _first_replicas(context, replicas, expected):
+    """Wait for standbys to find a new primary beside which nobody could be promoted yet.
+
+    expected: how many other nodes there are.
+
+    Without it a cluster that has just started could lose its primary, or have it moved, and be
+    left without one, until the next monitor.
+    """
+    def connected():
+        if len(found) < expected:
+            sight = observe.observe(context.instance, deadline, _query(context))
+            found[:] = _replicas(sight.rows)
+        return len(found) >= expected
+
+    deadline = context.deadline.within(_FIRST_PATIENCE)
+    found = list(replicas)
+    deadline.wait_for(connected)
+    return found
 
 
 def look_at_standbys(context):
