@@ -25,6 +25,7 @@ from paf.cluster.base import (
 
 _VALUE = re.compile(r'host="([^"]*)"\s+value="([^"]*)"')
 _REFUSED = "refused"
+_RESTART = 2.0    # seconds that Pacemaker takes to start an attribute manager that ended
 
 
 class Corosync2(Cluster):
@@ -108,13 +109,16 @@ class Corosync2(Cluster):
     def positions(self, voters, deadline):
         """Return the Positions (dict of node to wal.Position) told in the round of this node.
 
-        voters: the nodes (list of str) that are expected to tell.
+        voters: the nodes (list of str) that are expected to tell. Nobody has told anything where
+        the round itself is gone, which happens when the attribute manager ends.
         """
         ballots = self._values("ballot", deadline)
         number = _round(ballots.get(self.node(deadline), ""), self.node(deadline))
+        if not number:
+            return {}
         told = {}
         for node, ballot in ballots.items():
-            if number and _round(ballot) == number:
+            if _round(ballot) == number:
                 told[node] = wal.from_wire(ballot.partition(":")[2])
         if not all(ballots.get(node) for node in voters):
             for node, value in self._values("lsn_location", deadline).items():
@@ -153,11 +157,15 @@ class Corosync2(Cluster):
         """Return all nodes' values of an attribute (dict of node to str); {} if it never was.
 
         The program's status for "no such attribute" differs between versions, its output does
-        not.
+        not. An attribute manager that is just restarted is asked again.
         """
-        result = self.run(["attrd_updater", "--name", self.attribute(name),
-                           "--query", "--all"], deadline)
-        return dict(_VALUE.findall(result.out))
+        def answered():
+            results[:] = [self.run(["attrd_updater", "--name", self.attribute(name),
+                                    "--query", "--all"], deadline)]
+            return results[0].status == 0 or "does not exist" in results[0].err
+        results = []
+        deadline.within(_RESTART).wait_for(answered)
+        return dict(_VALUE.findall(results[0].out))
 
 
 def _round(ballot, opener=None):

@@ -1,0 +1,62 @@
+"""The rounds of an election over private attributes, when the attribute manager fails."""
+
+from paf import wal
+from paf.cluster import corosync2
+from paf.deadline import Deadline
+from paf.runner import Result
+from tests.unit.support import Clock, environment
+
+REFUSED = Result(102, "", "attrd_updater: Could not connect to attrd: Connection refused\n", False)
+NEVER_SET = Result(78, "", "Could not query value of x: attribute does not exist\n", False)
+
+
+def line(name, node, value):
+    return f'name="{name}" host="{node}" value="{value}"\n'
+
+
+class Cluster(corosync2.Corosync2):
+    """Answers from a list for each attribute, the last one again and again."""
+
+    def __init__(self, **answers):
+        super().__init__(environment(CRM_meta_on_node="srv1"))
+        self.answers = answers
+
+    def run(self, argv, deadline):
+        """Return the next answer about the attribute that argv names."""
+        left = self.answers[argv[argv.index("--name") + 1].partition("-")[0]]
+        return left.pop(0) if len(left) > 1 else left[0]
+
+
+def positions(**answers):
+    return Cluster(**answers).positions(["srv1", "srv2"], Deadline(0.1))
+
+
+LEFT_OVER = [Result(0, line("lsn_location-default", "srv2", "1#99"), "", False)]
+
+
+def test_without_a_round_of_its_own_a_candidate_counts_nobody():
+    """What an aborted election left must not be taken for votes because the rounds are lost."""
+    others = Result(0, line("ballot-default", "srv3", "none:"), "", False)
+    assert positions(ballot=[others], lsn_location=LEFT_OVER) == {}
+    assert positions(ballot=[REFUSED], lsn_location=LEFT_OVER) == {}
+
+
+def test_an_attribute_manager_that_is_restarted_is_asked_again():
+    cluster = Cluster(ballot=[Result(0, line("ballot-default", "srv1", "x"), "", False)])
+    cluster.answers["ballot"].insert(0, REFUSED)
+    assert cluster.mark(Deadline(1)) == "none" and len(cluster.answers["ballot"]) == 1
+
+
+def test_an_attribute_that_never_was_is_not_waited_for():
+    clock = Clock()
+    cluster = Cluster(ballot=[NEVER_SET])
+    assert cluster.mark(Deadline(10, clock)) == "none" and clock.pauses == []
+
+
+def test_an_agent_that_knows_no_rounds_is_counted_in_ones_own():
+    cluster = Cluster(ballot=[None], lsn_location=LEFT_OVER)
+    number = corosync2._stamp("srv1") + "abc"
+    cluster.answers["ballot"] = [Result(0, line("ballot-default", "srv1", number + ":1#5"), "",
+                                        False)]
+    assert cluster.positions(["srv1", "srv2"], Deadline(1)) == {
+        "srv1": wal.Position(1, 5), "srv2": wal.Position(1, 99)}
