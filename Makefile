@@ -3,6 +3,7 @@
 #   make demo [KEEP=1]    three nodes on this machine play the four demonstrations (root)
 #   make check            all tests; installs what they need with apt (root)
 #   make check-fast       the tests that need no root, in under a minute
+#   make check-all        make check, and what takes too long for every change (root)
 #   make lint             style, spelling of Python 2.6, unused code
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
 #   make deb [VARIANT=]   the package for Debian, in dist/
@@ -20,6 +21,9 @@ PYTEST   = /usr/bin/python3 -B -m pytest -q -p no:cacheprovider --durations=10
 LIBRARY  = /usr/share/resource-agents-paf
 AGENTS   = /usr/lib/ocf/resource.d/heartbeat
 MANUALS  = /usr/share/man/man7
+COMMANDS = /usr/sbin
+COMMAND_MANUALS = /usr/share/man/man8
+COMPLETIONS = /usr/share/bash-completion/completions
 # Packages have tools of their own for documents and set this to nothing.
 DOCS    ?= /usr/share/doc/resource-agents-paf
 
@@ -30,11 +34,13 @@ BUILD_PYTHON ?= $(firstword $(shell for name in python3 python /usr/libexec/plat
 # -I: no PYTHON* variables, no user site; -S: a broken .pth file cannot stop a monitor; -B: no
 # bytecode is written by root at run time. Python 2 has no -I.
 FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-ESsB,-ISB)
+# The command for people sees the distribution's packages (psycopg2, lxml), so it has no -S.
+COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-EsB,-IB)
 
-.PHONY: all demo check check-fast lint install check-values package-values deb rpm clean
+.PHONY: all demo check check-fast check-all lint install check-values package-values deb rpm clean
 
 all:
-	@sed -n '3,11s/^# *//p' Makefile
+	@sed -n '3,12s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -53,9 +59,17 @@ demo:
 	@/usr/bin/python3 -m tests.demo $(if $(KEEP),--keep)
 
 check:
-	@tests/install-tools.sh unit lab lint
+	@tests/install-tools.sh unit lab lint packaging
+	@tests/install-interpreters.sh
 	@tests/lint.sh
 	@$(PYTEST) tests
+
+# what takes too long for every change: Debian's own checks of the package on a bare system, and all
+# component tests with the agent under each Python
+check-all: check
+	@tests/install-tools.sh packaging-all
+	@tools/check-deb.sh
+	@/usr/bin/python3 -m tests.interpreters $(PYTEST) tests/component
 
 check-fast:
 	@$(PYTEST) tests/unit tests/component -m "unit or fast"
@@ -87,9 +101,18 @@ install: check-values
 	@sed -e '1s|.*|#!$(PYTHON) $(FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
 		resource.d/pgsqlms > "$(DESTDIR)$(AGENTS)/pgsqlms"
 	@chmod 0755 "$(DESTDIR)$(AGENTS)/pgsqlms"
+	@install -d "$(DESTDIR)$(COMMANDS)"
+	@sed -e '1s|.*|#!$(PYTHON) $(COMMAND_FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
+		bin/paf > "$(DESTDIR)$(COMMANDS)/paf"
+	@chmod 0755 "$(DESTDIR)$(COMMANDS)/paf"
 	@install -d "$(DESTDIR)$(MANUALS)"
 	@"$(BUILD_PYTHON)" -B docs/manpage.py "$(DESTDIR)$(LIBRARY)" \
 		> "$(DESTDIR)$(MANUALS)/ocf_heartbeat_pgsqlms.7"
+	@install -d "$(DESTDIR)$(COMMAND_MANUALS)" "$(DESTDIR)$(COMPLETIONS)"
+	@"$(BUILD_PYTHON)" -B docs/command.py "$(DESTDIR)$(LIBRARY)" man \
+		> "$(DESTDIR)$(COMMAND_MANUALS)/paf.8"
+	@"$(BUILD_PYTHON)" -B docs/command.py "$(DESTDIR)$(LIBRARY)" bash \
+		> "$(DESTDIR)$(COMPLETIONS)/paf"
 	@test -z "$(DOCS)" || { install -d "$(DESTDIR)$(DOCS)" && \
 		install -p -m 0644 README.md CHANGELOG.md LICENSE "$(DESTDIR)$(DOCS)"; }
 	@echo "installed $(VARIANT), OCF $(OCF), for $(PYTHON) under $(DESTDIR)/"

@@ -18,10 +18,10 @@ step() {
     "$@" || status=1
 }
 # What runs on the nodes. Vermin exits 1 when something needs a newer Python than those named.
-agent="paf resource.d/pgsqlms docs/manpage.py"
+agent="paf resource.d/pgsqlms bin/paf docs"
 
 step "style and likely mistakes" "$tools/ruff" check --quiet --output-format concise .
 step "Python 2.6 and 3.4" "$tools/vermin" --quiet --no-tips --violations -t=2.6- -t=3.4- $agent
-step "spelling" "$tools/codespell" paf resource.d docs tests debian rpm ./*.md ./*.cfg Makefile
+step "spelling" "$tools/codespell" paf bin resource.d docs tests debian rpm ./*.md ./*.cfg Makefile
 step "house rules" "${PYTHON3:-python3}" tests/house_rules.py
 exit $status

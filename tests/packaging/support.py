@@ -12,6 +12,15 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 AGENT = "/usr/lib/ocf/resource.d/heartbeat/pgsqlms"
 LIBRARY = "/usr/share/resource-agents-paf"
 MANUAL = "/usr/share/man/man7/ocf_heartbeat_pgsqlms.7"
+COMMAND = "/usr/sbin/paf"
+COMMAND_MANUAL = "/usr/share/man/man8/paf.8"
+COMPLETION = "/usr/share/bash-completion/completions/paf"
+COMMAND = "/usr/sbin/paf"
+COMMAND_MANUAL = "/usr/share/man/man8/paf.8"
+COMPLETION = "/usr/share/bash-completion/completions/paf"
+#: What is installed beside the library and the documents, but for compression.
+FILES = {AGENT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION}
+PROGRAMS = {AGENT, COMMAND}
 DOCS = "/usr/share/doc/resource-agents-paf"
 
 #: The distributions' own, and nothing of the developer's (pyenv...).

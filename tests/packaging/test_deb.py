@@ -7,7 +7,8 @@ import xml.etree.ElementTree as etree
 import pytest
 
 from tests.packaging.support import (
-    AGENT, DOCS, LIBRARY, MANUAL, REPOSITORY, library_files, need, run)
+    AGENT, COMMAND, COMMAND_MANUAL, COMPLETION, DOCS, LIBRARY, MANUAL, REPOSITORY, library_files,
+    need, run)
 
 VARIANTS = ("corosync1", "corosync2")
 SHEBANG = {"corosync1": "#!/usr/bin/python -ESsB", "corosync2": "#!/usr/bin/python3 -ISB"}
@@ -81,9 +82,10 @@ def test_it_holds_the_agent_the_library_the_manual_and_documents(deb, variant):
     documents = {f"{DOCS}/{name}" for name in (
         "README.md.gz", "changelog.gz", "changelog.Debian.gz", "copyright")}
     assert files == library_files() | documents | RTUPDATE[variant] | {
-        AGENT, f"{MANUAL}.gz", "/usr/share/lintian/overrides/resource-agents-paf"}
+        AGENT, COMMAND, f"{MANUAL}.gz", f"{COMMAND_MANUAL}.gz", COMPLETION,
+        "/usr/share/lintian/overrides/resource-agents-paf"}
     for name in files:
-        mode = "-rwxr-xr-x" if name in {AGENT} | RTUPDATE[variant] else "-rw-r--r--"
+        mode = "-rwxr-xr-x" if name in {AGENT, COMMAND} | RTUPDATE[variant] else "-rw-r--r--"
         assert listed[name] == [mode, "root/root"], name
 
 
@@ -122,6 +124,11 @@ def test_the_installed_agent_prints_its_meta_data(node, deb, variant):
     assert metadata.findtext("version") == OCF[variant]
     assert metadata.find("parameters/parameter[@name='pghost']/content").get(
         "default") == "/var/run/postgresql"
+
+
+def test_the_installed_command_runs(node, deb):
+    install(node, deb)
+    assert "usage: paf" in node.run(COMMAND, "--help").stdout
 
 
 def test_the_library_is_compiled_when_it_is_installed(node, deb, variant):

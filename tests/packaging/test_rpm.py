@@ -7,7 +7,9 @@ import xml.etree.ElementTree as etree
 
 import pytest
 
-from tests.packaging.support import AGENT, LIBRARY, MANUAL, REPOSITORY, library_files, need, run
+from tests.packaging.support import (
+    AGENT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, REPOSITORY, library_files, need,
+    run)
 
 # rhel "": a distribution that is none of Red Hat's, or Fedora
 Target = collections.namedtuple("Target", "rhel asked variant interpreter flags ocf")
@@ -84,9 +86,10 @@ def test_it_holds_the_agent_the_library_the_manual_and_documents(rpm):
     files = {name for name, mode in listed.items() if not mode.startswith("d")
              and "/doc/" not in name and "/licenses/" not in name}
     bytecode = {name for name in files if name.endswith((".pyc", ".pyo"))}
-    assert files - bytecode == library_files() | {AGENT, MANUAL}
+    assert files - bytecode == library_files() | {
+        AGENT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION}
     for name in files:
-        assert listed[name] == ("-rwxr-xr-x" if name == AGENT else "-rw-r--r--"), name
+        assert listed[name] == ("-rwxr-xr-x" if name in (AGENT, COMMAND) else "-rw-r--r--"), name
     # as folders, so that bytecode of any Python goes away with the package
     assert {LIBRARY, f"{LIBRARY}/paf", f"{LIBRARY}/paf/cluster"} <= set(listed)
     documents = {name.rsplit("/", 1)[1] for name in listed
@@ -99,6 +102,8 @@ def test_it_requires_what_the_variant_and_the_distribution_need(rpm, target):
     python = {target.interpreter}
     if target.interpreter == "/usr/bin/python":
         python.add("python >= 2.6")
+    if target.rhel == "6":
+        python.add("python-argparse")
     assert required == CLUSTER[target.variant] | python
     recommended = set(query(rpm, "--recommends"))
     assert recommended == (set() if target.rhel in ("6", "7")
@@ -119,6 +124,7 @@ def test_the_installed_agent_prints_its_meta_data_and_goes_without_a_trace(node,
     printed = node.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                        "env", "-i", AGENT, "meta-data").stdout
     assert etree.fromstring(printed).findtext("version") == target.ocf
+    assert "usage: paf" in node.run(COMMAND, "--help").stdout
     node.run("rpm", "--erase", "--force-debian", "resource-agents-paf")
     assert node.changes() == before
 

@@ -1,0 +1,91 @@
+"""What the verbs share: exit codes, the error that ends a verb, programs, output."""
+
+import json
+import os
+import sys
+
+from paf import ocf
+from paf.cluster.base import Cluster
+from paf.deadline import Deadline
+
+OK = 0
+NOT_DONE = 1        # refused, interrupted on the way, or warnings
+ERROR = 2
+USAGE = 64
+INTERRUPTED = 130
+
+PATIENCE = 20.0     # seconds for a look at the cluster
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1"}
+
+
+class Problem(Exception):
+    """The verb cannot go on; the text says why and what to do about it."""
+
+
+class Pacemaker(object):
+    """Pacemaker's programs, as root runs them by hand."""
+
+    def __init__(self, seconds=PATIENCE):
+        self._cluster = Cluster(ocf.Environment(os.environ))
+        self._seconds = seconds
+
+    def ask(self, *argv):
+        """Return what a program prints. Raises Problem."""
+        try:
+            return self._cluster.checked(list(argv), Deadline(self._seconds)).out
+        except ocf.OcfError as error:
+            raise Problem("{0} (is Pacemaker running here, and are you root?)".format(error))
+
+    def run(self, *argv):
+        """Run a program once and return its runner.Result. Raises Problem if it is not there."""
+        try:
+            return self._cluster.run(list(argv), Deadline(self._seconds))
+        except ocf.OcfError as error:
+            raise Problem(str(error))
+
+    def node(self):
+        """Return this node's name."""
+        return self._cluster.node(Deadline(self._seconds))
+
+    def cib(self):
+        """Return the CIB as this node has it (XML, str)."""
+        return self.ask("cibadmin", "--query", "--local")
+
+    def crm_mon(self):
+        """Return what crm_mon shows, as XML (str)."""
+        result = self.run("crm_mon", "-1", "-A", "-f", "-r", "--output-as=xml")
+        if result.status != 0 or not result.out.lstrip().startswith("<"):
+            return self.ask("crm_mon", "-1", "-A", "-f", "-r", "--as-xml")    # before 2.0.3
+        return result.out
+
+
+def coloured(text, colour, stream=None):
+    """Return text in a colour on a terminal, as it is elsewhere."""
+    stream = stream or sys.stdout
+    if not colour or not stream.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return "\033[{0}m{1}\033[0m".format(_COLOURS[colour], text)
+
+
+def say(text=""):
+    """Print a line at once, so that progress is seen."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def complain(text):
+    """Print a line for people on standard error."""
+    sys.stderr.write("paf: {0}\n".format(text))
+
+
+def say_json(value):
+    """Print a value as JSON."""
+    say(json.dumps(value, indent=2, sort_keys=True))
+
+
+def table(rows):
+    """Return rows (lists of str, the first one is the heading) as aligned lines."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+            for row in rows]

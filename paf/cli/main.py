@@ -1,0 +1,71 @@
+"""The command line: paf VERB. The only place of the command that chooses an exit status."""
+
+import sys
+
+from paf import VERSION
+from paf.cli.common import ERROR, INTERRUPTED, USAGE, Problem, complain
+
+#: The verbs, in the order of the help, each with its module in paf.cli.
+VERBS = (("status", "status"),
+)
+
+TEXT = """For those who run PostgreSQL with the resource agent ocf:heartbeat:pgsqlms.
+Each verb has a --help of its own, with examples and exit codes."""
+
+EXIT_CODES = ((USAGE, "the command line cannot be understood"),
+              (INTERRUPTED, "interrupted (Ctrl-C)"))
+
+
+def module_of(verb):
+    """Return the module of a verb."""
+    name = "paf.cli." + dict(VERBS)[verb]
+    __import__(name)
+    return sys.modules[name]
+
+
+def parser():
+    """Return the command's ArgumentParser: help, completion and manual page come from it."""
+    import argparse  # novm
+
+    class Parser(argparse.ArgumentParser):
+        """Ends with our own exit status on a command line that makes no sense."""
+
+        def error(self, message):
+            self.print_usage(sys.stderr)
+            self.exit(USAGE, "{0}: {1}\n".format(self.prog, message))
+
+    layout = argparse.RawDescriptionHelpFormatter
+    top = Parser(prog="paf", description=TEXT, formatter_class=layout)
+    top.add_argument("--version", action="version", version="paf {0}".format(VERSION))
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    for verb, _ in VERBS:
+        module = module_of(verb)
+        one = verbs.add_parser(verb, help=module.HELP, description=module.TEXT,
+                               epilog=epilog(module), formatter_class=layout)
+        module.arguments(one)
+        one.set_defaults(run=module.run)
+    return top
+
+
+def epilog(module):
+    """Return the end of a verb's help: its examples and exit codes."""
+    lines = ["examples:"] + ["  " + line for line in module.EXAMPLES] + ["", "exit codes:"]
+    for code, meaning in module.EXIT_CODES + EXIT_CODES:
+        lines.append("  {0:<4} {1}".format(code, meaning))
+    return "\n".join(lines)
+
+
+def main(argv=None):
+    """Run the verb that argv (list of str) names; return the exit status."""
+    top = parser()
+    options = top.parse_args(sys.argv[1:] if argv is None else argv)
+    if not options.verb:
+        top.print_help(sys.stderr)
+        return USAGE
+    try:
+        return options.run(options)
+    except Problem as error:
+        complain(str(error))
+        return ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED

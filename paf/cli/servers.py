@@ -1,0 +1,223 @@
+"""What the servers say of themselves, asked from this node.
+
+Three ways, each needing less than the one before: SQL through the local socket; SQL at the primary
+with the local primary_conninfo; a replication connection to a node with the same role, which tells
+timeline and position. Nothing is written anywhere, and no password is needed that a standby does
+not have.
+"""
+
+from collections import namedtuple
+
+from paf import instance as local
+from paf import ocf, parameters, runner, wal
+from paf.deadline import Deadline
+from paf.instance import settings, sql, upstream
+
+#: What is known of one server: in_recovery, paused: bool or None; timeline, received, replayed:
+#: int or None (a primary's received is its own position); lag: seconds (float) or None; state:
+#: of its replication (str); sync: sync_state (str); source: who said so.
+Server = namedtuple("Server", "in_recovery timeline received replayed lag paused state sync source")
+
+UNKNOWN = Server(None, None, None, None, None, None, "", "", "")
+_PATIENCE = 4.0     # seconds for each question
+_DATABASE = (("dbname", "postgres"),)
+_REPLICATION = (("replication", "true"), ("dbname", "replication"))
+
+_NAMES = {"receive": "pg_last_wal_receive_lsn()", "replay": "pg_last_wal_replay_lsn()",
+          "current": "pg_current_wal_lsn()", "diff": "pg_wal_lsn_diff", "flushed": "flush_lsn",
+          "replayed": "replay_lsn", "file": "pg_walfile_name",
+          "paused": "pg_is_wal_replay_paused()",
+          "lag": "coalesce(extract(epoch from replay_lag)::text, '')"}
+_NAMES_BEFORE_10 = {
+    "receive": "pg_last_xlog_receive_location()", "replay": "pg_last_xlog_replay_location()",
+    "current": "pg_current_xlog_location()", "diff": "pg_xlog_location_diff",
+    "flushed": "flush_location", "replayed": "replay_location", "file": "pg_xlogfile_name",
+    "paused": "pg_is_xlog_replay_paused()", "lag": "''"}
+
+_QUERY = """
+SELECT 'me', pg_is_in_recovery()::text,
+  (CASE WHEN pg_is_in_recovery() THEN {standby_timeline}
+        ELSE ('x' || substr({file}({current}), 1, 8))::bit(32)::int END)::text,
+  {diff}(CASE WHEN pg_is_in_recovery() THEN {receive} ELSE {current} END, '0/0')::bigint::text,
+  {diff}(CASE WHEN pg_is_in_recovery() THEN {replay} ELSE {current} END, '0/0')::bigint::text,
+  CASE WHEN NOT pg_is_in_recovery() THEN ''
+       WHEN {receive} = {replay} THEN '0'
+       ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::text END,
+  CASE WHEN pg_is_in_recovery() THEN {paused}::text ELSE '' END,
+  {receiver}
+UNION ALL
+SELECT 'standby', application_name, state, {diff}({flushed}, '0/0')::bigint::text,
+  {diff}({replayed}, '0/0')::bigint::text, {lag}, sync_state, ''
+FROM pg_stat_replication
+"""
+_RECEIVED_TIMELINE = "coalesce((SELECT r.received_tli FROM pg_stat_get_wal_receiver() AS r), " \
+                     "(SELECT timeline_id FROM pg_control_checkpoint()))"
+_RECEIVER = "(SELECT coalesce(max(r.status), '') FROM pg_stat_get_wal_receiver() AS r)"
+
+
+def query(version):
+    """Return the SQL for a server's own row and those of its standbys; version: int."""
+    modern = version >= 90600
+    return _QUERY.format(
+        standby_timeline=_RECEIVED_TIMELINE if modern else "NULL::int",
+        receiver=_RECEIVER if modern else "''",
+        **(_NAMES if version >= 100000 else _NAMES_BEFORE_10))
+
+
+def instance_of(managed):
+    """Return the Instance that the resource's parameters describe on this node."""
+    variables = dict(("OCF_RESKEY_" + name, value) for name, value in managed.parameters.items())
+    return local.of(parameters.read(ocf.Environment(variables)))
+
+
+def understand(rows, source):
+    """Return (own Server, dict of standby's name to Server) from the query's rows; pure."""
+    if not rows or len(rows[0]) != 8 or rows[0][0] != "me":
+        return None, {}
+    _, recovery, timeline, received, replayed, lag, paused, state = rows[0]
+    in_recovery = recovery in ("t", "true")
+    own = Server(in_recovery, _int(timeline), _int(received) or _int(replayed), _int(replayed),
+                 _float(lag), paused in ("t", "true"), state, "", source)
+    standbys = {}
+    if not in_recovery:
+        for row in rows[1:]:
+            found = _standby(row, own, source)
+            other = standbys.get(row[1])
+            # a broken connection may still be listed beside the new one
+            if other is None or (found.received or 0) > (other.received or 0):
+                standbys[row[1]] = found
+    return own, standbys
+
+
+def _standby(row, primary, source):
+    _, _, state, received, replayed, lag, sync, _ = row
+    replayed = _int(replayed)
+    seconds = _float(lag)
+    if seconds is None and replayed is not None and replayed == primary.received:
+        seconds = 0.0
+    return Server(True, primary.timeline if state == "streaming" else None, _int(received),
+                  replayed, seconds, None, state, sync, source)
+
+
+def _int(text):
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def _float(text):
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+class Servers(object):
+    """Asks the servers of one resource; managed: configuration.Managed."""
+
+    def __init__(self, managed, node):
+        self._node = node
+        self._instance = instance_of(managed)
+        self._conninfo = None
+
+    def known(self, nodes, primary, addresses):
+        """Return what is known (dict of node to Server).
+
+        nodes: those online. primary: the node Pacemaker has promoted, or None. addresses: a
+        function that returns nodes' addresses (dict), called only when it is needed.
+        """
+        mine, standbys = self._local()
+        found = {}
+        if mine is not None and not mine.in_recovery:
+            found.update(standbys)
+        elif primary and primary != self._node:
+            first, others = self._at_primary(primary)
+            if first is not None:
+                found.update(others)
+                found[primary] = first
+        if mine is not None:
+            found[self._node] = self._with_sync(mine, found.get(self._node))
+        for node in sorted(set(nodes) - set(found)):
+            answer = self._by_replication(node, addresses().get(node, node))
+            if answer is not None:
+                found[node] = answer
+        return found
+
+    @staticmethod
+    def _with_sync(mine, seen):
+        """Return what a server says of itself, with what only its primary knows."""
+        if seen is None:
+            return mine
+        return mine._replace(sync=seen.sync, state=seen.state)
+
+    def _local(self):
+        try:
+            text = query(local.version(self._instance))
+            answer = sql.query(self._instance, text, Deadline(_PATIENCE))
+        except ocf.OcfError:
+            return None, {}
+        return understand(answer.rows, "SQL on {0}".format(self._node))
+
+    def _settings(self):
+        """Return primary_conninfo as it stands here; "" when it cannot be read."""
+        if self._conninfo is None:
+            try:
+                self._conninfo = settings.conninfo(self._instance, Deadline(_PATIENCE))
+            except ocf.OcfError:
+                self._conninfo = ""
+        return self._conninfo
+
+    def _at_primary(self, primary):
+        """Ask by SQL where primary_conninfo leads: pg_monitor there shows all standbys."""
+        rows = self._remote(_DATABASE, query_or_none(self._instance))
+        own, standbys = understand(rows, "SQL on {0}".format(primary))
+        if own is None or own.in_recovery:
+            return None, {}
+        return own, standbys
+
+    def _by_replication(self, node, address):
+        """Ask a node over a replication connection for its timeline and position."""
+        rows = self._remote(_REPLICATION + (("host", address),), "IDENTIFY_SYSTEM")
+        if not rows or len(rows[0]) < 3:
+            return None
+        try:
+            timeline, position = int(rows[0][1]), wal.parse_lsn(rows[0][2])
+        except ValueError:
+            return None
+        return UNKNOWN._replace(timeline=timeline, received=position,
+                                source="replication connection to {0}".format(node))
+
+    def _remote(self, extra, text):
+        if not text or not self._settings():
+            return []
+        target, environment = upstream.connection(self._settings(), extra)
+        try:
+            result = runner.run(
+                [local.program(self._instance, "psql"), "-X", "-A", "-t", "-q", "-w",
+                 "-F", sql.FIELD, "-R", sql.RECORD, "-d", target, "-c", text],
+                Deadline(_PATIENCE), user=local.owner(self._instance), env=environment)
+        except ocf.OcfError:
+            return []
+        if result.timed_out or result.status != 0:
+            return []
+        return sql.split(result.out)
+
+
+def query_or_none(instance):
+    """Return the query for servers of the local instance's version; None without an instance."""
+    try:
+        return query(local.version(instance))
+    except ocf.OcfError:
+        return None
+
+
+def addresses(pacemaker):
+    """Return the nodes' addresses (dict of name to str), as corosync has them."""
+    result = pacemaker.run("corosync-cmapctl", "nodelist")
+    names, places = {}, {}
+    for line in result.out.splitlines():
+        key, _, value = line.partition(" (str) = ")
+        words = key.split(".")
+        if words[-1] == "name":
+            names[words[-2]] = value.strip()
+        elif words[-1] == "ring0_addr":
+            places[words[-2]] = value.strip()
+    return dict((names.get(number, place), place) for number, place in places.items())

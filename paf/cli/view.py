@@ -1,0 +1,103 @@
+"""What Pacemaker says is going on: crm_mon's XML as one value. Pure.
+
+The element names are the same since Pacemaker 1.1; roles are Promoted and Unpromoted since 2.1,
+Master and Slave before.
+"""
+
+from collections import namedtuple
+from xml.etree import ElementTree
+
+from paf.cli.common import Problem
+
+#: nodes: dict of node to its state (one of the words below); instances: a list of Instance;
+#: attributes: dict of node to dict; failures: a list of Failure; pending: a list of str.
+View = namedtuple("View", "dc quorum maintenance nodes instances attributes failures pending")
+
+#: One running instance of a resource. role: Promoted, Unpromoted, Started...
+Instance = namedtuple("Instance", "resource node role failed managed")
+
+Failure = namedtuple("Failure", "resource node operation status reason when")
+
+ONLINE, OFFLINE, UNCLEAN = "online", "offline", "unclean"
+_OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}
+PROMOTED, UNPROMOTED = "Promoted", "Unpromoted"
+
+
+def parse(xml):
+    """Return the View in crm_mon's XML (str). Raises Problem."""
+    try:
+        root = ElementTree.fromstring(xml.encode("utf-8") if str is not bytes else xml)
+    except SyntaxError as error:    # ParseError, which Python 2.6 has not
+        raise Problem("cannot understand crm_mon: {0}".format(error))
+    dc = root.find("summary/current_dc")
+    options = root.find("summary/cluster_options")
+    return View(
+        dc="" if dc is None else dc.get("name", ""),
+        quorum=dc is not None and dc.get("with_quorum") == "true",
+        maintenance=options is not None and options.get("maintenance-mode") == "true",
+        nodes=dict((node.get("name"), _state(node)) for node in root.findall("nodes/node")),
+        instances=list(_instances(root)),
+        attributes=dict((node.get("name"), _attributes(node))
+                        for node in root.findall("node_attributes/node")),
+        failures=[_failure(item) for item in root.findall("failures/failure")],
+        pending=list(_pending(root)))
+
+
+def _state(node):
+    if node.get("unclean") == "true":
+        return UNCLEAN
+    if node.get("online") != "true":
+        return OFFLINE
+    for state in ("pending", "standby", "maintenance"):
+        if node.get(state) == "true":
+            return state
+    return ONLINE
+
+
+def _instances(root):
+    for resource in root.findall(".//resource"):
+        for node in resource.findall("node"):
+            role = resource.get("role", "")
+            yield Instance(base_name(resource.get("id", "")), node.get("name"),
+                           _OLD_ROLES.get(role, role), resource.get("failed") == "true",
+                           resource.get("managed") != "false")
+
+
+def _pending(root):
+    for resource in root.findall(".//resource"):
+        if resource.get("pending"):
+            yield "{0} {1}".format(resource.get("pending"), base_name(resource.get("id", "")))
+
+
+def base_name(resource):
+    """Return a resource's name without the number of its clone instance."""
+    return resource.split(":")[0]
+
+
+def _attributes(node):
+    return dict((item.get("name"), item.get("value", "")) for item in node.findall("attribute"))
+
+
+def _failure(item):
+    key = item.get("op_key", "")
+    resource, _, operation = key.rpartition("_")[0].rpartition("_")
+    # Pacemaker 2.1.5 escapes reasons before it writes the XML, which escapes them again
+    return Failure(base_name(resource), item.get("node", ""), operation,
+                   item.get("exitstatus", ""), _unescaped(item.get("exitreason", "")),
+                   item.get("last-rc-change", ""))
+
+
+def _unescaped(text):
+    for name, sign in (("lt", "<"), ("gt", ">"), ("quot", '"'), ("apos", "'"), ("amp", "&")):
+        text = text.replace("&{0};".format(name), sign)
+    return text
+
+
+def roles(view, resource):
+    """Return the roles of a resource (dict of node to str)."""
+    return dict((item.node, item.role) for item in view.instances if item.resource == resource)
+
+
+def promoted(view, resource):
+    """Return the nodes (a sorted list) where Pacemaker has the resource promoted."""
+    return sorted(node for node, role in roles(view, resource).items() if role == PROMOTED)

@@ -1,0 +1,83 @@
+"""The command `paf` on a real cluster."""
+
+import json
+
+from tests import scenarios
+from tests.lab.tools import wait_until
+
+LAB = {"meta": {"interleave": "true"}}
+
+_SQL = """select pg_is_in_recovery(),
+ case when pg_is_in_recovery() then (select received_tli from pg_stat_wal_receiver)
+      else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int end,
+ case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end,
+ case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end"""
+
+
+def by_sql(lab):
+    """Return (role, timeline, received, replayed) of each node whose server answers."""
+    found = {}
+    for name, node in lab.nodes.items():
+        if node.in_recovery() is not None:
+            recovery, timeline, received, replayed = node.sql(_SQL)[0]
+            found[name] = ("standby" if recovery == "t" else "primary", int(timeline), received,
+                           replayed)
+    return found
+
+
+def by_paf(lab, node):
+    """Return the same as `paf status` on a node has it, and the whole report."""
+    result = lab.nodes[node].run(["paf", "status", "--output", "json"], check=False)
+    report = json.loads(result.output)
+    return {row["node"]: (row["role"], row["timeline"], row["received"], row["replayed"])
+            for row in report["nodes"] if row["membership"] == "online"}, report
+
+
+def assert_status_equals_sql(lab):
+    """Compare on each node; WAL that is written in between is a reason to look again."""
+    for name, node in lab.nodes.items():
+        if node.is_on:
+            wait_until(lambda name=name: by_paf(lab, name)[0] == by_sql(lab), 20,
+                       f"paf status on {name} to equal SQL: {by_paf(lab, name)[0]} {by_sql(lab)}",
+                       step=0.3)
+
+
+def test_status_equals_sql_on_every_node(lab):
+    assert_status_equals_sql(lab)
+    result = lab.any_node().run(["paf", "status"])
+    assert f"primary {lab.primary()}; pgsql-master-ip 10.77.0.100 on {lab.primary()}" in (
+        result.output)
+
+
+def test_status_shows_lag(lab):
+    primary, late = lab.primary(), lab.standbys()[0]
+    # the age of the last transaction that was replayed, once there is one
+    lab.nodes[primary].sql("create table before_lag (n int); drop table before_lag")
+    wait_until(lambda: lab.nodes[late].value("select pg_last_xact_replay_timestamp()"), 20,
+               "a transaction to be replayed")
+    lab.nodes[late].sql("select pg_wal_replay_pause()")
+    try:
+        lab.nodes[primary].sql("create table lag as select generate_series(1, 20000) as n")
+        assert_status_equals_sql(lab)
+        for name in lab.nodes:
+            row = next(row for row in by_paf(lab, name)[1]["nodes"] if row["node"] == late)
+            assert row["lag_bytes"] > 100000, row
+            assert name != late or row["lag_seconds"] > 0, row
+    finally:
+        lab.nodes[late].sql("select pg_wal_replay_resume()")
+        lab.nodes[primary].sql("drop table if exists lag")
+
+
+def test_status_after_a_failover_with_a_node_down(lab):
+    scenarios.wait_for_ranks(lab)
+    old = lab.primary()
+    lab.nodes[old].fence_policy("off")
+    lab.power_off(old)
+    lab.wait_settled(120, online=[name for name in lab.nodes if name != old])
+    assert_status_equals_sql(lab)
+    report = by_paf(lab, lab.primary())[1]
+    row = next(row for row in report["nodes"] if row["node"] == old)
+    assert (row["role"], row["state"]) == ("stopped", "node offline")
+    lab.nodes[old].fence_policy("reboot")
+    lab.power_on(old)
+    lab.wait_settled(120)

@@ -1,0 +1,149 @@
+"""paf status: recorded views of a cluster, and what the servers say, put together."""
+
+import pytest
+
+from paf import wal
+from paf.cli import configuration, servers, status, view
+from paf.cli.common import ERROR, NOT_DONE, OK, Problem
+
+PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
+           ["standby", "srv1", "streaming", "51654312", "51654000", "0.25", "sync", ""],
+           ["standby", "srv2", "catchup", "50000000", "49999999", "", "async", ""]]
+STANDBY = [["me", "true", "4", "50000100", "50000000", "7.5", "true", "streaming"]]
+
+
+@pytest.fixture
+def folder(data):
+    return data / "cli"
+
+
+@pytest.fixture
+def seen(folder):
+    return view.parse((folder / "crm_mon.xml").read_text())
+
+
+@pytest.fixture
+def configured(folder):
+    return configuration.parse((folder / "cib.xml").read_text())
+
+
+def report(seen, configured, known):
+    return status.report(seen, configured, configuration.find(configured), known)
+
+
+def known():
+    own, standbys = servers.understand(PRIMARY, "SQL on srv3")
+    return {"srv3": own, **standbys}
+
+
+def row(found, name):
+    return next(node for node in found["nodes"] if node["node"] == name)
+
+
+def test_from_the_primary_all_is_known(seen, configured):
+    found = report(seen, configured, known())
+    assert found["primary"] == "srv3"
+    assert found["vips"] == [
+        {"name": "pgsql-master-ip", "address": "10.77.0.100", "node": "srv3"}]
+    assert [node["role"] for node in found["nodes"]] == ["standby", "standby", "primary"]
+    first = row(found, "srv1")
+    assert (first["lag_bytes"], first["lag_seconds"], first["sync_state"]) == (312, 0.25, "sync")
+    assert first["timeline"] == 5 and first["received"] == wal.format_lsn(51654312)
+    second = row(found, "srv2")
+    # catching up, it may still be on an older timeline, which the primary does not tell
+    assert second["state"] == "catchup" and second["timeline"] is None
+    assert status.verdict(found) == NOT_DONE
+
+
+def test_a_standby_speaks_for_itself(seen, configured):
+    own, others = servers.understand(STANDBY, "SQL on srv1")
+    assert others == {}
+    found = row(report(seen, configured, {**known(), "srv1": own}), "srv1")
+    assert (found["timeline"], found["state"], found["lag_seconds"]) == (4, "replay paused", 7.5)
+    assert found["lag_bytes"] == 51654312 - 50000000
+
+
+def test_what_nobody_tells_is_a_question_mark(seen, configured):
+    found = report(seen, configured, {})
+    text = "\n".join(status.lines(found))
+    assert "srv1  standby" in text and "?" in text
+    assert found["primary"] == "srv3"
+
+
+@pytest.mark.parametrize("score, reason, words", [
+    (None, "", "none yet"), (1001, "", "the primary"), (1000, "", "number 1 in line"),
+    (990, "", "number 2 in line"), (-1, "", "base backup"), (-1000, "", "not connected"),
+    (-990, "", "maxlag"), (1, "", "last resort"), (77, "", "by hand"),
+    (-1000000, "it lags", "promotion refused: it lags"),
+])
+def test_scores_are_explained(score, reason, words):
+    assert words in status.score_means(score, reason)
+
+
+def test_no_primary_is_an_error_and_none_is_named(seen, configured):
+    gone = seen._replace(instances=[item for item in seen.instances if item.role != "Promoted"])
+    found = report(gone, configured, {})
+    assert status.verdict(found) == ERROR
+    assert "primary NONE" in next(status.lines(found))
+
+
+def test_two_primaries_are_shouted(seen, configured):
+    both = [item._replace(role="Promoted") if item.resource == "pgsqld" else item
+            for item in seen.instances]
+    assert "AT ONCE" in next(status.lines(report(seen._replace(instances=both), configured, {})))
+
+
+def test_a_good_cluster_is_ok(seen, configured):
+    good = [row if row[0] == "me" else [*row[:2], "streaming", *row[3:]] for row in PRIMARY]
+    own, standbys = servers.understand(good, "SQL on srv3")
+    assert status.verdict(report(seen, configured, {"srv3": own, **standbys})) == OK
+
+
+def test_failures_and_refusals_are_told_with_their_reasons(seen, configured):
+    failure = view.Failure("pgsqld", "srv2", "start", "not installed",
+                           "diverged: 96 bytes exist only here", "Mon Nov 23 15:18:24 2026")
+    attributes = {**seen.attributes, "srv2": {"master-pgsqld": "-1000000",
+                                              "not_promoted_because-pgsqld": "srv1 is ahead"}}
+    found = report(seen._replace(failures=[failure], attributes=attributes), configured, known())
+    text = "\n".join(status.lines(found))
+    assert "start failed (not installed)" in text and "96 bytes exist only here" in text
+    assert "promotion refused: srv1 is ahead" in text
+
+
+def test_a_node_that_is_off_says_so(seen, configured):
+    off = seen._replace(nodes={**seen.nodes, "srv2": "offline"}, instances=[
+        item for item in seen.instances if item.node != "srv2"])
+    found = row(report(off, configured, {}), "srv2")
+    assert (found["role"], found["state"]) == ("stopped", "node offline")
+
+
+def test_maintenance_is_told(seen, configured):
+    found = report(seen._replace(maintenance=True), configured, {})
+    assert "maintenance-mode" in "\n".join(status.lines(found))
+
+
+def test_old_words_for_roles_are_understood(folder):
+    text = (folder / "crm_mon.xml").read_text().replace("Unpromoted", "Slave").replace(
+        "Promoted", "Master")
+    assert view.promoted(view.parse(text), "pgsqld") == ["srv3"]
+
+
+def test_a_failed_action_is_read_with_its_reason():
+    seen = view.parse(
+        '<crm_mon><failures><failure op_key="pgsqld_start_0" node="srv2" exitstatus="error" '
+        'exitreason="a &amp;gt; b" last-rc-change="now"/></failures></crm_mon>')
+    assert seen.failures == [view.Failure("pgsqld", "srv2", "start", "error", "a > b", "now")]
+
+
+@pytest.mark.parametrize("version, word", [
+    (90300, "pg_last_xlog_receive_location"), (90600, "received_tli"), (150000, "replay_lag")])
+def test_the_query_has_the_names_of_the_version(version, word):
+    assert word in servers.query(version)
+    assert ("wal_lsn" in servers.query(version)) == (version >= 100000)
+
+
+def test_nonsense_is_a_problem():
+    with pytest.raises(Problem):
+        view.parse("no xml")
+    with pytest.raises(Problem):
+        configuration.parse("<status/>")
