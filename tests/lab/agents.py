@@ -1,51 +1,56 @@
 """The agent that a node runs: where its files come from, and how they get into the node.
 
-An agent is named by 'ours' (this checkout, through `make install`), 'perl' (Debian's resource-
-agents-paf 2.3.0, unpacked, not installed), the path of a .deb, or a folder laid over the node's
-root.
+An agent is named by 'ours' (this checkout, as its Debian package), 'perl' (Debian's resource-
+agents-paf 2.3.0), the path of a .deb, or a folder laid over the node's root. A package is unpacked
+and its library compiled, as its installation does; it is not entered into the node's dpkg.
 """
 
+import contextlib
+import fcntl
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
 from .settings import CHECKOUT, cache_folder
 from .tools import PYTHON, LabError, run
 
-PERL_PACKAGE = "resource-agents-paf"
+PACKAGE = "resource-agents-paf"
+LIBRARY = f"usr/share/{PACKAGE}"
+# What the package is made from
+SOURCES = ("Makefile", "README.md", "CHANGELOG.md", "LICENSE", "bin", "debian", "docs", "paf",
+           "resource.d", "tools")
 
 
 def stage(settings, agent):
     """Put an agent's files into the lab's shared folder; return the tree, to lay over a root."""
-    if agent == "ours":
-        target = settings.shared / "agents" / "ours"
-        shutil.rmtree(target, ignore_errors=True)
-        run(
-            [
-                "make",
-                "-C",
-                CHECKOUT,
-                "install",
-                f"DESTDIR={target}",
-                f"VARIANT={settings.variant}",
-                f"PYTHON={PYTHON}",
-            ]
-        )
-        return target
     if agent == "none":
-        source = settings.shared / "agents" / "none"
-        source.mkdir(parents=True, exist_ok=True)
-        return source
-    source = _perl() if agent == "perl" else Path(agent).resolve()
+        return _made(settings.shared / "agents" / "none")
+    source = package(agent, settings.variant)
     target = settings.shared / "agents" / hashlib.sha256(str(source).encode()).hexdigest()[:12]
     shutil.rmtree(target, ignore_errors=True)
     if source.is_dir():
         run(["cp", "-a", f"{source}/.", _made(target)])
     elif source.is_file():
         run(["dpkg-deb", "-x", source, _made(target)])
+        compile_library(target)
     else:
         raise LabError(f"no agent {agent!r}: neither 'ours' nor 'perl', nor a .deb, nor a folder")
     return target
+
+
+def package(agent, variant="corosync2"):
+    """Return the path of the .deb, or of the folder, that an agent's name stands for."""
+    if agent == "ours":
+        return _ours(variant)
+    return _perl() if agent == "perl" else Path(agent).resolve()
+
+
+def compile_library(tree):
+    """Compile the library in an unpacked package, as py3compile does when it is installed."""
+    library = tree / LIBRARY
+    if library.is_dir():
+        run([PYTHON, "-m", "compileall", "-q", "-s", tree, "-p", "/", library])
 
 
 def _made(folder):
@@ -53,14 +58,72 @@ def _made(folder):
     return folder
 
 
+def _ours(variant):
+    """Return the package of the checkout as it stands, built unless the cache has it."""
+    with _locked("ours"):
+        for _ in range(3):
+            state = _state_of_sources()
+            deb = cache_folder() / "ours" / f"{PACKAGE}-{variant}-{state}.deb"
+            if deb.exists():
+                return deb
+            _build(variant, deb.with_suffix(".new"))
+            # somebody may have written to the checkout meanwhile
+            if state == _state_of_sources():
+                deb.with_suffix(".new").rename(deb)
+                return deb
+    raise LabError("the checkout changes faster than its package can be built")
+
+
+def _build(variant, deb):
+    """Build the package as `make deb` does."""
+    if not shutil.which("dh", path="/usr/bin"):
+        raise LabError("the lab builds the agent's package: run tests/install-tools.sh lab")
+    dist = deb.with_suffix(".dist")
+    shutil.rmtree(dist, ignore_errors=True)
+    run([CHECKOUT / "tools" / "build-deb.sh", variant], env={"DIST": str(dist)}, timeout=300)
+    built, = (dist / variant).glob(f"{PACKAGE}_*_all.deb")
+    built.rename(deb)
+    shutil.rmtree(dist)
+
+
+def _state_of_sources():
+    """Return a digest of all that goes into the package."""
+    digest = hashlib.sha256()
+    for path in sorted(_source_files()):
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:    # removed just now
+            continue
+        name, mode = path.relative_to(CHECKOUT), os.access(path, os.X_OK)
+        digest.update(f"{name} {mode} {len(text)}\n".encode() + text)
+    return digest.hexdigest()[:16]
+
+
+def _source_files():
+    for name in SOURCES:
+        path = CHECKOUT / name
+        for file in path.rglob("*") if path.is_dir() else (path,):
+            if file.is_file() and file.suffix != ".pyc":
+                yield file
+
+
 def _perl():
     """Return the Perl agent's package, fetched once with apt-get download."""
-    folder = _made(cache_folder() / "perl")
-    found = sorted(folder.glob(f"{PERL_PACKAGE}_*.deb"))
-    if not found:
-        run(["apt-get", "download", PERL_PACKAGE], cwd=folder, timeout=120)
-        found = sorted(folder.glob(f"{PERL_PACKAGE}_*.deb"))
+    with _locked("perl") as folder:
+        found = sorted(folder.glob(f"{PACKAGE}_*.deb"))
+        if not found:
+            run(["apt-get", "download", PACKAGE], cwd=folder, timeout=120)
+            found = sorted(folder.glob(f"{PACKAGE}_*.deb"))
     return found[-1]
+
+
+@contextlib.contextmanager
+def _locked(name):
+    """Hold a folder of the cache against other labs that are being started; yield it."""
+    folder = _made(cache_folder() / name)
+    with open(f"{folder}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
 
 
 def files(tree):
