@@ -25,6 +25,7 @@ Account = namedtuple("Account", "name uid gid home")
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _STEP_MS = 10
 _REAP = 0.2    # seconds
+_MOMENT = 0.5
 _CHUNK = 65536
 
 
@@ -50,7 +51,8 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin=""):
     keep: hold at most that many bytes of the end of its output; all of it when not given.
     stdin: what it reads (str).
 
-    A program past the deadline is killed with what it started, and `timed_out` says so. A
+    A program past the deadline is killed with what it started, and `timed_out` says so; but each
+    has a moment to answer in: the last look of a wait would else see nothing at all. A
     server that it leaves running may keep the pipes open: the run ends when the program does.
     Raises NotStarted.
     """
@@ -59,6 +61,7 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin=""):
         for end in pipe:
             fcntl.fcntl(end, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     pid = os.fork()
+    deadline = deadline if deadline.remaining > _MOMENT else Deadline(_MOMENT)
     if pid == 0:
         _child(argv, pipes, user, dict(env or {}, **_settings(env)))
     (in_read, in_write), (out, out_write), (err, err_write), (failure, failure_write) = pipes

@@ -118,7 +118,7 @@ def not_following(context, target):
     to come near.
     """
     def near():
-        sight = observe.observe(context.instance, deadline, _query(context))
+        sight = observe.observe(context.instance, context.deadline, _query(context))
         if sight.verdict.state != state.PRIMARY or not sight.rows:
             return True    # nothing to compare with: the candidate checks for itself
         found[:] = [replica for replica in _replicas(sight.rows)

@@ -66,7 +66,7 @@ def count(context, deadline):
     voters = notify.voters(context.notification)
 
     def complete():
-        positions = context.cluster.positions(voters, deadline)
+        positions = context.cluster.positions(voters, context.deadline)
         seen[:] = [election.decide(context.node, voters, positions)]
         return not seen[0].missing
     seen = []
