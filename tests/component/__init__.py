@@ -1,0 +1,1 @@
+"""The real agent against real PostgreSQL, with stand-ins for Pacemaker's programs."""

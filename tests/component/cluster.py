@@ -1,0 +1,219 @@
+"""Nodes that share one machine: each has an instance and a name, and runs the real agent."""
+
+import os
+import pathlib
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from tests import interpreters
+from tests.component.server import Server, clone, owner, quoted, wait_until
+from tests.component.store import Store
+from tests.conftest import REPOSITORY
+from tests.unit.support import notify_variables
+
+AGENT = REPOSITORY / "resource.d" / "pgsqlms"
+RESOURCE = "pgsqld"
+SECRET = "S3cretWord"
+PREFIX = "ocf-exit-reason:"
+
+#: What each action may end with; stop above all never says anything harder than 1.
+CODES = {"start": (0, 1, 2, 5, 6), "stop": (0, 1), "monitor": (0, 1, 7, 8, 9), "notify": (0,),
+         "promote": (0, 1, 2, 5, 6), "demote": (0, 1), "validate-all": (0, 2, 5, 6)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the agent came to."""
+
+    action: str
+    code: int
+    err: str
+    log: str
+    seconds: float
+    calls: tuple
+
+    @property
+    def reason(self):
+        """The exit reason that crm_mon would show, "" without one."""
+        return "".join(line[len(PREFIX):] for line in self.err.splitlines()[-1:])
+
+    def check(self):
+        """Hold it to what holds for every run."""
+        assert "Traceback" not in self.err + self.log, self.err
+        assert SECRET not in self.err + self.log
+        strays = [line for line in self.err.splitlines() if not line.startswith(PREFIX)]
+        assert strays == []
+        assert self.code in CODES.get(self.action, range(10)), (self.action, self)
+        if self.code in (1, 2, 5, 6, 9):
+            assert len(self.reason) > 15, self
+        return self
+
+
+class Node:
+    """A node of the cluster: its name, its instance, its agent."""
+
+    def __init__(self, cluster, name, port):
+        self.cluster, self.name = cluster, name
+        self.server = Server(cluster.folder / f"node{port}" / "data", cluster.sockets, port)
+        self.log = cluster.folder / "log" / f"agent{port}.log"
+        self.log.touch(mode=0o666)
+        self.parameters = {
+            "pgdata": str(self.server.pgdata), "bindir": self.server.programs,
+            "system_user": owner().pw_name, "pghost": str(cluster.sockets), "pgport": str(port)}
+
+    def __getattr__(self, name):
+        return getattr(self.server, name)
+
+    # The agent
+
+    def environment(self, timeout, interval, lists, in_cluster, keys):
+        """Return the environment that Pacemaker would give the agent."""
+        variables = {
+            "PATH": "/usr/bin:/bin", "LC_ALL": "C", "OCF_ROOT": "/usr/lib/ocf",
+            "OCF_RESOURCE_INSTANCE": self.cluster.store.resource, "HA_LOGFILE": str(self.log),
+            "HA_SBIN_DIR": str(self.cluster.store.programs),
+            "PAF_TEST_STORE": str(self.cluster.store.folder), "PAF_TEST_NODE": self.name}
+        told = dict(self.parameters)
+        if in_cluster:
+            variables.update({"OCF_RA_VERSION_MAJOR": "1", "OCF_RA_VERSION_MINOR": "1"})
+            told.update({
+                "crm_feature_set": "3.16.1", "CRM_meta_timeout": str(int(timeout * 1000)),
+                "CRM_meta_interval": str(interval * 1000), "CRM_meta_on_node": self.name,
+                "CRM_meta_notify": "true", "CRM_meta_master_max": "1",
+                "CRM_meta_promoted_max": "1"})
+            told.update(notify_variables(**{"kind": "", "operation": "", **(lists or {})}))
+        told.update(keys)
+        for name, value in told.items():
+            if value is not None:
+                variables[name if name.isupper() else "OCF_RESKEY_" + name] = value
+        return variables
+
+    def agent(self, action, timeout=30, interval=0, lists=None, in_cluster=True, **keys):
+        """Run an action as Pacemaker does and return its Run, which is held to its promises.
+
+        keys: parameters (lower case) and environment variables (upper case), None to unset.
+        """
+        environment = self.environment(timeout, interval, lists, in_cluster, keys)
+        written, called = self.log.stat().st_size, len(self.cluster.store.calls())
+        start = time.monotonic()
+        try:
+            result = subprocess.run(
+                [*interpreters.agent_argv(AGENT), action], env=environment, cwd="/", stdin=subprocess.DEVNULL,
+                capture_output=True, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"{action} on {self.name} did not end within its timeout of {timeout} s")
+        text = self.log.read_bytes()[written:].decode("utf-8", "replace")
+        assert result.stdout == b"" or action in ("meta-data", "methods")
+        calls = [call for call in self.cluster.store.calls(called) if call.node == self.name]
+        return Run(action, result.returncode, result.stderr.decode("utf-8", "replace"), text,
+                   time.monotonic() - start, tuple(calls)).check()
+
+    def probe(self, **more):
+        """Return the code of a probe."""
+        return self.agent("monitor", **more).code
+
+    def monitor(self, **more):
+        """Run a recurring monitor."""
+        return self.agent("monitor", interval=15, **{"timeout": 10, **more})
+
+
+class Cluster:
+    """All nodes, what they know of each other, and the address that follows the primary."""
+
+    def __init__(self, folder, names, resource=RESOURCE):
+        self.folder = pathlib.Path(folder)
+        self.sockets, self.vip = self.folder / "run", self.folder / "vip"
+        for path in (self.sockets, self.vip, self.folder / "log"):
+            path.mkdir()
+            os.chown(path, owner().pw_uid, owner().pw_gid)
+        self.store = Store(self.folder / "store", resource)
+        self.nodes = {name: Node(self, name, 6001 + rank) for rank, name in enumerate(names)}
+        for name in names:
+            self.store.add_member(name)
+
+    def __getitem__(self, name):
+        return self.nodes[name]
+
+    def __iter__(self):
+        return iter(self.nodes.values())
+
+    def create(self, templates):
+        """Give each node an instance: the first was a primary, the others standbys."""
+        for rank, node in enumerate(self):
+            conninfo = (f"host={self.vip} port=5432 user={owner().pw_name} password={SECRET} "
+                        f"application_name={quoted(node.name)}")
+            clone(templates / ("standby" if rank else "primary"), node.server.pgdata)
+            node.server.configure(
+                f"port = {node.server.port}", f"unix_socket_directories = '{self.sockets}'",
+                f"log_directory = '{self.folder}/log'",
+                f"log_filename = 'server{node.server.port}.log'",
+                f"primary_conninfo = {quoted(conninfo)}")
+
+    def move_vip(self, name):
+        """Let clients and standbys reach that node, None for nobody, and break what stood."""
+        path = self.vip / ".s.PGSQL.5432"
+        path.unlink(missing_ok=True)
+        for node in self:
+            if node.name != name and node.processes():
+                node.server.drop_standbys()
+        if name:
+            path.symlink_to(self.sockets / f".s.PGSQL.{self[name].server.port}")
+
+    def start(self, primary="srv1"):
+        """Start all instances without the agent, and wait until all standbys stream."""
+        self.move_vip(primary)
+        threads = [threading.Thread(target=node.server.start) for node in self]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.wait_for_streams(primary, len(self.nodes) - 1)
+
+    def wait_for_streams(self, primary, count):
+        """Wait until that many standbys stream from the primary and have replayed its WAL."""
+        def streaming():
+            return self[primary].server.value(
+                "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' "
+                "AND replay_lsn >= pg_current_wal_lsn()") >= count
+        wait_until(streaming, f"{count} standbys to stream from {primary}")
+
+    def at_once(self, work, names):
+        """Call work(node) for each node at once; return {name: result}."""
+        results, errors = {}, []
+
+        def one(name):
+            try:
+                results[name] = work(self[name])
+            except BaseException as error:    # noqa: BLE001  (raised again in the test)
+                errors.append(error)
+        threads = [threading.Thread(target=one, args=(name,)) for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+        return results
+
+    def notify(self, kind, operation, lists, on, **more):
+        """Run the notify action on these nodes at once; return {name: Run}."""
+        told = dict(lists, kind=kind, operation=operation)
+        return self.at_once(lambda node: node.agent("notify", lists=told, **more), on)
+
+    def promote(self, name, lists, on, **more):
+        """Announce the promotion, promote, say that it is over; return the promotion's Run."""
+        self.notify("pre", "promote", lists, on, **more)
+        run = self[name].agent("promote", lists=lists, **more)
+        if run.code == 0:
+            self.move_vip(name)
+            self.notify("post", "promote", lists, on)
+        return run
+
+    def destroy(self):
+        """End all processes."""
+        for node in self:
+            node.server.destroy()

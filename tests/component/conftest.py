@@ -1,0 +1,166 @@
+"""Clusters for the component tests, made from two instances that are created once."""
+
+import itertools
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from tests.component.cluster import Cluster
+from tests.component.server import SETTINGS, Server, as_owner, bindir, clone, owner
+
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def base():
+    """A short folder that the servers' user may enter; sockets' paths are at most 107 bytes."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="paf-", dir="/tmp"))
+    folder.chmod(0o755)
+    os.chown(folder, owner().pw_uid, owner().pw_gid)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def templates(base):
+    """An instance that was shut down as a primary, and a copy that was as a standby."""
+    primary, standby = base / "templates" / "primary", base / "templates" / "standby"
+    primary.parent.mkdir()
+    os.chown(primary.parent, owner().pw_uid, owner().pw_gid)
+    as_owner(f"{bindir()}/initdb", "-D", primary, "-N", "-A", "trust", "-U", owner().pw_name,
+             "--wal-segsize=1", "--locale=C", "-E", "UTF8")
+    once = ["-c", f"unix_socket_directories={base}", "-c", "logging_collector=off"]
+    with (primary / "postgresql.conf").open("a") as stream:
+        stream.write(SETTINGS)
+    run_once(primary, once)
+    clone(primary, standby)
+    (standby / "standby.signal").touch()
+    os.chown(standby / "standby.signal", owner().pw_uid, owner().pw_gid)
+    run_once(standby, once)
+    return primary.parent
+
+
+def run_once(pgdata, words):
+    """Start an instance, give it a table if it is a primary, stop it cleanly."""
+    server = Server(pgdata, pgdata.parent.parent, 5432)
+    as_owner(f"{bindir()}/pg_ctl", "-D", pgdata, "-w", "-s", "-l", "/dev/null", "-o",
+             " ".join(words), "start")
+    if not server.in_recovery:
+        server.sql("CREATE TABLE t (n int)")
+    server.stop()
+
+
+def clusters(base, templates):
+    """Yield a function that makes a cluster of nodes with these names; end them all."""
+    made = []
+
+    def make(*names, **more):
+        folder = base / f"c{next(_NUMBERS)}"
+        folder.mkdir()
+        os.chown(folder, owner().pw_uid, owner().pw_gid)
+        cluster = Cluster(folder, names, **more)
+        made.append(cluster)
+        cluster.create(templates)
+        return cluster
+
+    yield make
+    for cluster in made:
+        cluster.destroy()
+        shutil.rmtree(cluster.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def make_cluster(base, templates):
+    """Return a function that makes a cluster of nodes with these names."""
+    yield from clusters(base, templates)
+
+
+@pytest.fixture(scope="session")
+def lasting(base, templates):
+    """The same for nodes that several tests use, one after the other."""
+    yield from clusters(base, templates)
+
+
+@pytest.fixture(scope="session")
+def idle_for_all(lasting):
+    """See `idle`."""
+    return lasting("srv1")["srv1"]
+
+
+@pytest.fixture
+def idle(idle_for_all):
+    """A stopped instance that the test leaves stopped; its configuration is put back."""
+    conf = idle_for_all.pgdata / "postgresql.conf"
+    before = conf.read_text()
+    yield idle_for_all
+    conf.write_text(before)
+    assert idle_for_all.processes() == []
+
+
+@pytest.fixture(scope="session")
+def running_for_all(lasting):
+    """See `running_standby` and `running_primary`."""
+    cluster = lasting("srv1", "srv2")
+    cluster.move_vip("srv1")
+    return cluster
+
+
+@pytest.fixture
+def running_standby(running_for_all):
+    """A running standby that the test may stop, but leaves as it is."""
+    return running(running_for_all["srv2"])
+
+
+@pytest.fixture
+def running_primary(running_for_all):
+    """A running primary that the test may stop, but leaves as it is."""
+    return running(running_for_all["srv1"])
+
+
+def running(node):
+    """Start the node's instance unless it runs, and return the node."""
+    if not node.processes():
+        node.server.start()
+    return node
+
+
+@pytest.fixture
+def node(make_cluster):
+    """One node, whose instance was shut down as a primary."""
+    return make_cluster("srv1")["srv1"]
+
+
+@pytest.fixture
+def primary(node):
+    """One node whose instance runs as a primary."""
+    node.cluster.move_vip("srv1")
+    node.server.start()
+    return node
+
+
+@pytest.fixture
+def standby(make_cluster):
+    """One node whose instance runs as a standby, without any primary."""
+    cluster = make_cluster("srv1", "srv2")
+    cluster["srv2"].server.start()
+    return cluster["srv2"]
+
+
+@pytest.fixture
+def pair(make_cluster):
+    """A running primary (srv1) and a standby (srv2) that streams from it."""
+    cluster = make_cluster("srv1", "srv2")
+    cluster.start()
+    return cluster
+
+
+@pytest.fixture
+def trio(make_cluster):
+    """A running primary (srv1) and two standbys (srv2, srv3) that stream from it."""
+    cluster = make_cluster("srv1", "srv2", "srv3")
+    cluster.start()
+    return cluster

@@ -1,0 +1,216 @@
+"""Real PostgreSQL instances on unix sockets, as the user that they belong to."""
+
+import glob
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+SETTINGS = """
+fsync = off
+listen_addresses = ''
+dynamic_shared_memory_type = mmap
+shared_buffers = 2MB
+max_connections = 10
+superuser_reserved_connections = 1
+max_wal_senders = 5
+max_wal_size = 32MB
+min_wal_size = 2MB
+wal_keep_size = 16MB
+wal_retrieve_retry_interval = 100ms
+wal_receiver_status_interval = 1
+autovacuum = off
+logging_collector = on
+log_filename = 'server.log'
+"""
+
+#: Long enough for a busy machine; whatever waits, waits on a condition.
+PATIENCE = 60.0
+
+
+def bindir():
+    """Return the folder of PostgreSQL's programs; fail loudly without it."""
+    folders = [os.environ.get("PAF_TEST_BINDIR", "")] + sorted(
+        glob.glob("/usr/lib/postgresql/*/bin") + glob.glob("/usr/pgsql-*/bin"),
+        key=lambda name: int("".join(filter(str.isdigit, name)) or 0), reverse=True)
+    for folder in folders:
+        if os.access(os.path.join(folder, "initdb"), os.X_OK):
+            return folder
+    pytest.fail("the component tests need PostgreSQL 12 or later: apt-get install postgresql-15, "
+                "or name its folder in PAF_TEST_BINDIR", pytrace=False)
+
+
+def owner():
+    """Return the passwd entry of the user that the servers run as."""
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid())
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        pytest.fail("as root, the component tests need the user postgres: "
+                    "apt-get install postgresql-common", pytrace=False)
+
+
+def as_owner(*argv, check=True):
+    """Run a program as that user and return what it printed."""
+    who = owner()
+    more = {} if os.geteuid() else {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []}
+    result = subprocess.run(
+        [str(word) for word in argv], cwd="/", stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, check=False, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, **more)
+    if check and result.returncode:
+        raise AssertionError(f"{argv[0]} failed: {result.stdout}{result.stderr}")
+    return result.stdout
+
+
+def wait_until(condition, what, seconds=PATIENCE):
+    """Wait until the condition returns something true, and return that."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            pytest.fail(f"still not after {seconds:.0f} s: {what}")
+        time.sleep(0.02)
+
+
+def quoted(text):
+    """Return text as a value in quotes, as conninfo and postgresql.conf both take it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+class Server:
+    """One instance: its data directory, port, and processes."""
+
+    def __init__(self, pgdata, sockets, port):
+        self.pgdata, self.sockets, self.port = pathlib.Path(pgdata), sockets, port
+        self.programs = bindir()
+
+    def configure(self, *lines):
+        """Add lines to postgresql.auto.conf's reader, the last of postgresql.conf."""
+        path = self.pgdata / "postgresql.conf"
+        with path.open("a") as stream:
+            stream.write("\n".join(lines) + "\n")
+
+    def start(self):
+        """Start it as it is, without the agent."""
+        as_owner(f"{self.programs}/pg_ctl", "-D", self.pgdata, "-w", "-s", "-t", "60", "-l",
+                 "/dev/null", "start")
+
+    def stop(self, mode="fast"):
+        """Stop it without the agent."""
+        as_owner(f"{self.programs}/pg_ctl", "-D", self.pgdata, "-w", "-s", "-m", mode, "stop")
+
+    def connect(self):
+        """Return a connection in autocommit mode."""
+        try:
+            import psycopg2
+        except ImportError:
+            pytest.fail("the component tests need psycopg2: apt-get install python3-psycopg2",
+                        pytrace=False)
+        connection = psycopg2.connect(host=str(self.sockets), port=self.port, dbname="postgres",
+                                      user=owner().pw_name, connect_timeout=20)
+        connection.autocommit = True
+        return connection
+
+    def sql(self, text):
+        """Run one statement and return its rows."""
+        connection = self.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(text)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def value(self, text):
+        """Run one statement and return its only value."""
+        return self.sql(text)[0][0]
+
+    def drop_standbys(self):
+        """End all replication connections, and wait until they are gone."""
+        def dropped():
+            return not self.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+        wait_until(dropped, f"no standby to stream from {self.port}")
+
+    @property
+    def in_recovery(self):
+        """True for a standby."""
+        return self.value("SELECT pg_is_in_recovery()")
+
+    def control(self, name="Database cluster state"):
+        """Return a line of pg_controldata."""
+        text = as_owner(f"{self.programs}/pg_controldata", self.pgdata)
+        return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)[name].strip()
+
+    def pid(self):
+        """Return the postmaster's pid as its file has it."""
+        return int((self.pgdata / "postmaster.pid").read_text().split()[0])
+
+    def processes(self):
+        """Return the pids of all living processes of this data directory."""
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                if self._stands_here(pid)]
+
+    def _stands_here(self, pid):
+        try:
+            return (os.readlink(f"/proc/{pid}/cwd").startswith(str(self.pgdata))
+                    and "/postgres" in os.readlink(f"/proc/{pid}/exe"))
+        except OSError:
+            return False
+
+    def kill(self):
+        """Kill all its processes at once, as a power cut does; the machine stays up."""
+        for pid in sorted(self.processes()):
+            send(pid, signal.SIGKILL)
+        wait_until(lambda: not self.processes(), f"{self.pgdata} to be dead")
+
+    def signal(self, number):
+        """Send a signal to the postmaster."""
+        send(self.pid(), number)
+
+    def files(self):
+        """Return {path: (mode, uid, content)} of everything in the data directory."""
+        found = {}
+        for path in sorted(self.pgdata.rglob("*")):
+            status = path.lstat()
+            content = path.read_bytes() if path.is_file() else None
+            found[str(path.relative_to(self.pgdata))] = (status.st_mode, status.st_uid, content)
+        return found
+
+    def destroy(self):
+        """End it and what it left in shared memory."""
+        for pid in self.processes():
+            send(pid, signal.SIGKILL)
+        try:
+            line = (self.pgdata / "postmaster.pid").read_text().splitlines()[6]
+            subprocess.run(["ipcrm", "-m", line.split()[1]], stderr=subprocess.DEVNULL,
+                           check=False)
+        except (OSError, IndexError):
+            pass
+
+
+def send(pid, number):
+    """Send a signal to a process that may have ended."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def clone(source, target):
+    """Copy a stopped instance's data directory."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(target)], check=True)
+
+
+def remove(folder):
+    """Remove a folder of instances."""
+    shutil.rmtree(folder, ignore_errors=True)

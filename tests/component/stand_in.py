@@ -1,0 +1,171 @@
+#!/usr/bin/python3 -ISB
+"""Pacemaker's programs as the agent meets them in 2.1.5, over a folder instead of daemons.
+
+Installed under the names of attrd_updater, crm_attribute, crm_node, cibadmin and crm_resource. The
+folder is PAF_TEST_STORE, this node is PAF_TEST_NODE. Names and nodes are file names in hex. Each
+run is a line in the file "calls". A file broken/PROGRAM makes that program fail, or hang if it says
+"hang".
+"""
+
+import binascii
+import os
+import sys
+import time
+
+STORE = os.environ["PAF_TEST_STORE"]
+NODE = os.environ["PAF_TEST_NODE"]
+
+ENXIO, ENOENT, NOT_CONNECTED = 6, 105, 102
+
+
+def main():
+    """Do what the program of this name does."""
+    program = os.path.basename(sys.argv[0])
+    note(program)
+    fail_if_broken(program)
+    return {"attrd_updater": attrd_updater, "crm_attribute": crm_attribute, "crm_node": crm_node,
+            "cibadmin": cibadmin, "crm_resource": lambda options: 0}[program](options())
+
+
+def note(program):
+    line = "\x1f".join([NODE, program] + sys.argv[1:]).replace("\n", "\\n") + "\n"
+    calls = os.open(os.path.join(STORE, "calls"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    os.write(calls, os.fsencode(line))
+    os.close(calls)
+
+
+def fail_if_broken(program):
+    how = read(os.path.join(STORE, "broken", program))
+    if how == "hang":
+        time.sleep(600)
+    if how is not None:
+        sys.stderr.write(program + ": Could not connect to the cluster: Connection refused\n")
+        sys.exit(NOT_CONNECTED)
+
+
+def options():
+    """Return the options as a dict; a flag has the value True."""
+    flags = {"--private", "--query", "--all", "--delete", "--local", "-n"}
+    found, words = {}, sys.argv[1:]
+    while words:
+        word = words.pop(0)
+        found[word] = True if word in flags else words.pop(0)
+    return found
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def write(path, value):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    fresh = "%s.%d" % (path, os.getpid())
+    with open(fresh, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write(value)
+    os.rename(fresh, path)
+
+
+def coded(name):
+    return binascii.hexlify(os.fsencode(name)).decode("ascii")
+
+
+def decoded(name):
+    return os.fsdecode(binascii.unhexlify(name))
+
+
+def listed(*parts):
+    """Return {decoded name: value} of the files in a folder of the store, {} without it."""
+    folder = os.path.join(STORE, *parts)
+    try:
+        names = sorted(name for name in os.listdir(folder) if "." not in name)
+    except FileNotFoundError:
+        return {}
+    return {decoded(name): read(os.path.join(folder, name)) for name in names
+            if os.path.isfile(os.path.join(folder, name))}
+
+
+def attrd_updater(words):
+    """Private attributes: on deletion the value is empty; a query of a name never set fails."""
+    folder = os.path.join("attrd", coded(words["--name"]))
+    if "--update" in words:
+        write(os.path.join(STORE, folder, coded(NODE)), words["--update"])
+        return 0
+    values = listed(folder)
+    if "--delete" in words:
+        if NODE in values:
+            write(os.path.join(STORE, folder, coded(NODE)), "")
+        return 0
+    target = os.environ.get("OCF_RESKEY_CRM_meta_on_node")    # 2.1.5 heeds it before --all
+    shown = {node: value for node, value in values.items() if target in (None, node)}
+    if not shown:
+        sys.stderr.write("Could not query value of %s: attribute does not exist\n"
+                         % words["--name"])
+        return ENXIO
+    for node, value in shown.items():
+        sys.stdout.write('name="%s" host="%s" value="%s"\n' % (words["--name"], node, value))
+    return 0
+
+
+def crm_attribute(words):
+    """Node attributes, permanent (nodes) or transient (status)."""
+    node = words["--node"]
+    if node not in listed("members"):
+        sys.stderr.write("Could not map name=%s to a UUID\n" % node)
+        return ENOENT
+    path = os.path.join(STORE, words["--type"], coded(node), coded(words["--name"]))
+    if "--update" in words:
+        write(path, words["--update"])
+    elif "--delete" in words:
+        if os.path.exists(path):
+            os.unlink(path)
+    else:
+        value = read(path)
+        if value is None:
+            sys.stderr.write("Error performing operation: No such device or address\n")
+            return ENXIO
+        sys.stdout.write(value + "\n")
+    return 0
+
+
+def crm_node(words):
+    sys.stdout.write(NODE + "\n")
+    return 0
+
+
+def cibadmin(words):
+    members = listed("members")
+    sys.stdout.write('<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9">\n'
+                     "  <configuration>\n    <nodes>\n")
+    for number, node in enumerate(members, 1):
+        sys.stdout.write('      <node id="%d" uname="%s">\n%s      </node>\n' % (
+            number, escaped(node), pairs("nodes", node)))
+    sys.stdout.write("    </nodes>\n  </configuration>\n  <status>\n")
+    for number, node in enumerate(members, 1):
+        here = members[node] == "online"
+        sys.stdout.write('    <node_state id="%d" uname="%s" in_ccm="%s" crmd="%s" join="member">\n'
+                         "%s    </node_state>\n" % (
+                             number, escaped(node), "true" if here else "false",
+                             "online" if here else "offline", pairs("status", node)))
+    sys.stdout.write("  </status>\n</cib>\n")
+    return 0
+
+
+def pairs(section, node):
+    values = listed(section, coded(node))
+    return '<instance_attributes id="x">%s</instance_attributes>\n' % "".join(
+        '<nvpair id="%s" name="%s" value="%s"/>' % (coded(name), escaped(name), escaped(value))
+        for name, value in values.items())
+
+
+def escaped(text):
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        text = text.replace(character, entity)
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

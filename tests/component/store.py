@@ -1,0 +1,92 @@
+"""The store of the stand-ins, seen from a test: what the cluster knows, and who asked."""
+
+import pathlib
+from dataclasses import dataclass
+
+PROGRAMS = ("attrd_updater", "crm_attribute", "crm_node", "cibadmin", "crm_resource")
+_STAND_IN = pathlib.Path(__file__).with_name("stand_in.py")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of one of Pacemaker's programs."""
+
+    node: str
+    program: str
+    words: tuple
+
+    @property
+    def writes(self):
+        """True when it changed something."""
+        return "--update" in self.words or "--delete" in self.words
+
+
+class Store:
+    """What the cluster knows: attributes, scores, members."""
+
+    def __init__(self, folder, resource="pgsqld"):
+        self.folder = pathlib.Path(folder)
+        self.resource = resource
+        self.programs = self.folder / "sbin"
+        self.programs.mkdir(parents=True)
+        self.folder.chmod(0o755)
+        text = _STAND_IN.read_text()
+        for name in PROGRAMS:
+            (self.programs / name).write_text(text)
+            (self.programs / name).chmod(0o755)
+
+    def _path(self, *parts):
+        path = self.folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def add_member(self, node, online=True):
+        """Let the cluster have a node."""
+        self._path("members", coded(node)).write_text("online" if online else "offline")
+
+    def value(self, attribute, node):
+        """Return a private attribute's value, None if it was never set."""
+        path = self._path("attrd", coded(f"{attribute}-{self.resource}"), coded(node))
+        return path.read_text() if path.exists() else None
+
+    def set_value(self, attribute, node, value):
+        """Set a private attribute, as another agent would."""
+        self._path("attrd", coded(f"{attribute}-{self.resource}"), coded(node)).write_text(value)
+
+    def score(self, node):
+        """Return a node's promotion score (int), None without one."""
+        path = self._path("nodes", coded(node), coded(f"master-{self.resource}"))
+        return int(path.read_text()) if path.exists() else None
+
+    def set_score(self, node, score):
+        """Set a node's promotion score, as an administrator would."""
+        self._path("nodes", coded(node), coded(f"master-{self.resource}")).write_text(str(score))
+
+    def scores(self, *nodes):
+        """Return the scores of these nodes, in their order."""
+        return [self.score(node) for node in nodes]
+
+    def refusal(self, node):
+        """Return why a node was not promoted, None if it was not refused."""
+        path = self._path("status", coded(node), coded(f"not_promoted_because-{self.resource}"))
+        return path.read_text() if path.exists() else None
+
+    def breaks(self, program, how="fail"):
+        """Make a program fail, or hang."""
+        self._path("broken", program).write_text(how)
+
+    def mends(self, program):
+        """Let it work again."""
+        self._path("broken", program).unlink()
+
+    def calls(self, start=0):
+        """Return the Calls since the `start`-th."""
+        path = self._path("calls")
+        lines = path.read_text(errors="surrogateescape").splitlines() if path.exists() else []
+        split = [line.split("\x1f") for line in lines[start:]]
+        return [Call(words[0], words[1], tuple(words[2:])) for words in split]
+
+
+def coded(name):
+    """Return a name as the stand-ins' file name."""
+    return name.encode("utf-8", "surrogateescape").hex()

@@ -1,0 +1,143 @@
+"""Elections among real standbys: the most advanced one wins, and a refusal names who and why."""
+
+import pytest
+
+ALONE = dict(active="srv2 srv3", unpromoted="srv2 srv3")
+
+
+def with_candidate(name, **more):
+    return dict(ALONE, promote=name, **more)
+
+
+@pytest.fixture
+def survivors(trio):
+    """The primary is gone; srv2 has rows that srv3 does not have."""
+    trio["srv3"].stop()
+    trio["srv1"].sql("INSERT INTO t SELECT generate_series(1, 3000)")
+    trio.wait_for_streams("srv1", 1)
+    trio["srv1"].kill()
+    trio.move_vip(None)
+    trio["srv3"].start()
+    trio.store.set_score("srv2", 1000)
+    trio.store.set_score("srv3", 990)
+    return trio
+
+
+@pytest.mark.fast
+def test_the_most_advanced_standby_is_promoted(survivors):
+    run = survivors.promote("srv2", with_candidate("srv2"), ["srv2", "srv3"])
+    assert run.code == 0 and not survivors["srv2"].in_recovery
+    assert survivors["srv2"].value("SELECT count(*) FROM t") == 3000
+    assert survivors.store.scores("srv2", "srv3") == [1000, 990]
+    assert survivors.store.refusal("srv2") is None
+
+
+def test_a_standby_that_is_behind_gives_way_before_any_promotion(survivors):
+    survivors.notify("pre", "promote", with_candidate("srv3"), ["srv2", "srv3"])
+    assert survivors.store.scores("srv2", "srv3") == [1000, 1]
+    assert survivors.store.refusal("srv3").startswith("srv2 is ahead: TL 1, ")
+    run = survivors["srv3"].agent("promote", lists=with_candidate("srv3"))
+    assert run.code == 1 and survivors["srv3"].in_recovery
+    assert survivors.promote("srv2", with_candidate("srv2"), ["srv2", "srv3"]).code == 0
+
+
+def test_of_equal_standbys_the_candidate_is_promoted(trio):
+    trio["srv1"].kill()
+    for name in ("srv3",):
+        run = trio.promote(name, with_candidate(name), ["srv2", "srv3"])
+        assert run.code == 0 and "no standby is ahead" in run.log
+
+
+def test_the_loser_follows_the_winner(survivors):
+    survivors.promote("srv2", with_candidate("srv2"), ["srv2", "srv3"])
+    survivors.wait_for_streams("srv2", 1)
+    assert survivors["srv3"].value("SELECT count(*) FROM t") == 3000
+
+
+# Who does not speak
+
+def test_a_peer_that_never_speaks_is_named_in_time(survivors):
+    lists = with_candidate("srv2")
+    run = survivors.notify("pre", "promote", lists, ["srv2"], timeout=5)["srv2"]
+    assert "srv3 did not tell its WAL position" in run.log
+    run = survivors["srv2"].agent("promote", lists=lists, timeout=5)
+    assert run.code == 1 and "srv3 did not tell its WAL position" in run.reason
+    assert survivors["srv2"].in_recovery
+    assert survivors.promote("srv2", lists, ["srv2", "srv3"]).code == 0
+
+
+def test_an_old_value_of_a_peer_that_does_not_speak_does_not_count(survivors):
+    survivors.notify("pre", "promote", with_candidate("srv3"), ["srv2", "srv3"])
+    lists = with_candidate("srv2")
+    survivors.notify("pre", "promote", lists, ["srv2"], timeout=5)
+    assert survivors["srv2"].agent("promote", lists=lists, timeout=5).code == 1
+
+
+def test_a_dead_peer_unblocks_the_election_and_never_wins(survivors):
+    survivors["srv3"].kill()
+    assert survivors.promote("srv2", with_candidate("srv2"), ["srv2", "srv3"]).code == 0
+    assert "0#0" in [word for call in survivors.store.calls() if call.node == "srv3"
+                     for word in call.words]
+
+
+def test_a_promotion_without_notification_is_refused(survivors):
+    run = survivors["srv2"].agent("promote", lists=with_candidate("srv2"))
+    assert run.code == 1 and "pre-promote notification" in run.reason
+
+
+# Agents before 3.0
+
+@pytest.mark.parametrize("value, code", [("1#1", 0), ("9#1", 1)])
+def test_a_peer_that_publishes_only_lsn_location_votes(survivors, value, code):
+    survivors.notify("pre", "promote", with_candidate("srv3"), ["srv2"], timeout=4)
+    survivors.store.set_value("lsn_location", "srv3", value)
+    lists = with_candidate("srv2")
+    survivors.notify("pre", "promote", lists, ["srv2"], timeout=6)
+    assert survivors["srv2"].agent("promote", lists=lists, timeout=6).code == code
+
+
+def test_our_position_is_there_for_such_a_candidate(survivors):
+    survivors.notify("pre", "promote", with_candidate("srv3"), ["srv2"])
+    timeline, lsn = survivors.store.value("lsn_location", "srv2").split("#")
+    assert timeline == "1" and int(lsn) > 1000000
+    survivors.notify("post", "promote", with_candidate("srv3"), ["srv2"])
+    assert survivors.store.value("lsn_location", "srv2") == ""
+
+
+# What it costs
+
+def test_an_election_writes_private_attributes_only(survivors):
+    begin = len(survivors.store.calls())
+    survivors.promote("srv2", with_candidate("srv2"), ["srv2", "srv3"])
+    calls = survivors.store.calls(begin)
+    writes = [call for call in calls if call.writes]
+    assert {call.program for call in writes} == {"attrd_updater"}
+    assert all("--private" in call.words for call in writes)
+
+
+@pytest.mark.fast
+def test_the_position_is_all_that_was_received_or_replayed(standby):
+    """After a restart the received LSN is only the start of a segment."""
+    lists = dict(active="srv2", unpromoted="srv2", promote="srv2")
+    standby.cluster.notify("pre", "promote", lists, ["srv2"])
+    lsn = int(standby.cluster.store.value("lsn_location", "srv2").split("#")[1])
+    replayed = standby.value("SELECT pg_last_wal_replay_lsn() - '0/0'")
+    assert lsn == replayed
+
+
+def test_a_timeline_that_only_its_wal_files_show_counts(survivors):
+    """The control file learns of a new timeline at the next restartpoint only."""
+    survivors.promote("srv2", with_candidate("srv2"), ["srv2", "srv3"])
+    survivors.wait_for_streams("srv2", 1)
+    survivors["srv2"].kill()
+    lists = dict(active="srv3", unpromoted="srv3", promote="srv3")
+    survivors.notify("pre", "promote", lists, ["srv3"])
+    assert survivors.store.value("lsn_location", "srv3").startswith("2#")
+
+
+def test_pacemakers_programs_that_fail_are_a_soft_error(survivors):
+    lists = with_candidate("srv2")
+    survivors.notify("pre", "promote", lists, ["srv2", "srv3"])
+    survivors.store.breaks("attrd_updater")
+    run = survivors["srv2"].agent("promote", lists=lists, timeout=6)
+    assert run.code == 1 and survivors["srv2"].in_recovery

@@ -1,0 +1,133 @@
+"""Switchovers: played when nothing is lost, refused when the old primary would be stranded."""
+
+import pytest
+
+SWITCH = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1",
+              promote="srv2")
+BACK = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")
+BOTH = ["srv1", "srv2"]
+BARRED = -1000000
+
+
+def demote(cluster, lists=SWITCH):
+    """Play the transition to the point where the candidate decides."""
+    cluster.notify("pre", "demote", lists, BOTH)
+    assert cluster["srv1"].agent("demote", lists=lists).code == 0
+    assert cluster["srv1"].in_recovery
+    cluster.notify("post", "demote", lists, BOTH)
+
+
+def cut(cluster):
+    """Cut the standby off after some rows, so that nothing more arrives there."""
+    cluster["srv1"].sql("INSERT INTO t VALUES (1)")
+    cluster.wait_for_streams("srv1", 1)
+    cluster.move_vip(None)
+
+
+@pytest.mark.fast
+def test_a_switchover_changes_the_roles_and_loses_nothing(pair):
+    pair["srv1"].sql("INSERT INTO t SELECT generate_series(1, 1000)")
+    demote(pair)
+    assert pair.promote("srv2", SWITCH, BOTH).code == 0
+    assert pair["srv2"].monitor().code == 8 and pair["srv1"].monitor().code == 0
+    assert pair["srv2"].value("SELECT count(*) FROM t") == 1000
+    pair.wait_for_streams("srv2", 1)
+
+
+def test_a_switchover_and_back(pair):
+    demote(pair)
+    pair.promote("srv2", SWITCH, BOTH)
+    pair.wait_for_streams("srv2", 1)
+    back = dict(active="srv1 srv2", promoted="srv2", unpromoted="srv1", demote="srv2",
+                promote="srv1")
+    pair.notify("pre", "demote", back, BOTH)
+    assert pair["srv2"].agent("demote", lists=back).code == 0
+    assert pair.promote("srv1", back, BOTH).code == 0
+    pair.wait_for_streams("srv1", 1)
+
+
+@pytest.fixture
+def missed(pair):
+    """The old primary is demoted; its shutdown checkpoint did not reach srv2."""
+    pair.store.set_score("srv1", 1001)
+    pair.store.set_score("srv2", 1000)
+    cut(pair)
+    assert pair["srv1"].agent("demote", lists=SWITCH).code == 0
+    return pair
+
+
+@pytest.mark.fast
+def test_a_switchover_without_the_shutdown_checkpoint_is_refused(missed):
+    missed.notify("pre", "promote", SWITCH, BOTH)
+    assert missed.store.scores("srv1", "srv2") == [1001, BARRED]
+    reason = missed.store.refusal("srv2")
+    assert reason.startswith("switchover refused") and "srv1" in reason
+    run = missed["srv2"].agent("promote", lists=SWITCH)
+    assert run.code == 1 and missed["srv2"].in_recovery
+
+
+def test_after_a_refusal_the_old_primary_is_promoted_again(missed):
+    missed.notify("pre", "promote", SWITCH, BOTH)
+    assert missed.promote("srv1", BACK, BOTH).code == 0
+    assert missed["srv1"].monitor().code == 8
+
+
+def test_the_refused_standby_is_let_in_again_once_it_streams(missed):
+    missed.notify("pre", "promote", SWITCH, BOTH)
+    missed.promote("srv1", BACK, BOTH)
+    missed.wait_for_streams("srv1", 1)
+    missed["srv1"].monitor()
+    assert missed.store.score("srv2") == 1000
+    assert missed.store.refusal("srv2") is None
+
+
+def test_a_target_that_does_not_stream_is_refused_before_the_demotion(pair):
+    pair.store.set_score("srv2", 1000)
+    cut(pair)
+    pair.notify("pre", "demote", SWITCH, BOTH, timeout=20)
+    assert pair.store.score("srv2") == BARRED
+    assert "does not stream" in pair.store.refusal("srv2")
+    assert not pair["srv1"].in_recovery
+
+
+def test_a_refusal_for_want_of_a_tool_says_so(pair):
+    """The candidate cannot check: that is its own failure, and a soft one."""
+    tools = pair.folder / "bin"
+    tools.mkdir()
+    for name in ("postgres", "pg_ctl", "psql", "pg_isready", "pg_controldata"):
+        (tools / name).symlink_to(f"{pair['srv2'].programs}/{name}")
+    demote(pair)
+    pair["srv2"].parameters["bindir"] = str(tools)
+    pair.notify("pre", "promote", SWITCH, BOTH)
+    assert "pg_waldump" in pair.store.refusal("srv2")
+    assert pair["srv2"].agent("promote", lists=SWITCH).code == 1
+
+
+def test_a_primary_that_is_stopped_in_the_same_transition_strands_nobody(pair):
+    """Its node goes to standby: an election, without the check."""
+    cut(pair)
+    lists = dict(SWITCH, stop="srv1")
+    pair.notify("pre", "demote", lists, BOTH)
+    assert pair["srv1"].agent("demote", lists=lists).code == 0
+    assert pair["srv1"].agent("stop", lists=lists).code == 0
+    assert pair.promote("srv2", lists, ["srv2"]).code == 0
+
+
+def test_a_checkpoint_is_written_before_the_clients_are_cut(pair):
+    pair["srv1"].sql("INSERT INTO t SELECT generate_series(1, 1000)")
+    before = pair["srv1"].control("Latest checkpoint location")
+    pair.notify("pre", "demote", SWITCH, BOTH)
+    assert pair["srv1"].control("Latest checkpoint location") != before
+
+
+def test_a_failed_promotion_lowers_the_score(pair):
+    """pg_ctl is gone between the election and the promotion."""
+    demote(pair)
+    pair.notify("pre", "promote", SWITCH, BOTH)
+    tools = pair.folder / "bin"
+    tools.mkdir()
+    for name in ("postgres", "psql", "pg_isready", "pg_controldata", "pg_waldump"):
+        (tools / name).symlink_to(f"{pair['srv2'].programs}/{name}")
+    run = pair["srv2"].agent("promote", lists=SWITCH, bindir=str(tools))
+    assert run.code == 1 and "pg_ctl" in run.reason
+    assert pair.store.score("srv2") == 1
