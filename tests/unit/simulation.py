@@ -110,6 +110,8 @@ class Cluster(Corosync2):
             self.world.log.append((self.name, name, words.get("--update", "")))
         elif argv[0] == "crm_attribute" and words["--type"] == "nodes":
             self.world.scores[words["--node"]] = int(words["--update"])
+        elif argv[0] == "crm_attribute":
+            self.world.reasons[words["--node"]] = words.get("--update", "")
         return Result(0, "", "", False)
 
     def view(self, deadline):
@@ -134,7 +136,7 @@ class World:
         self.random = random.Random(seed)
         self.nodes = {name: Node(name, where) for name, where in positions.items()}
         self.scores = {name: 1000 - 10 * rank for rank, name in enumerate(positions)}
-        self.log, self.now = [], 0.0
+        self.log, self.now, self.reasons = [], 0.0, {}
         self._delivered = collections.Counter()
 
     def query(self, reader, name):

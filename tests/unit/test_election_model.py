@@ -159,3 +159,25 @@ def test_a_perl_candidate_is_told_every_position_at_once(seed, one, other):
     assert f'host="srv1" value="{wal.to_wire(one)}"' in seen
     assert f'host="srv2" value="{wal.to_wire(other)}"' in seen
     assert world.now < 10.0, "an agent waited for a round that a Perl candidate never opens"
+
+
+@given(st.integers(0, 2**32), POSITIONS, POSITIONS)
+@settings(max_examples=HISTORIES // 3)
+def test_a_candidate_that_gives_way_says_to_whom(seed, one, other):
+    """The reason stands where crm_mon shows it, before any promote has run."""
+    world = Upgrade(seed, {"srv1": one, "srv2": other})
+    world.start_all()
+    lists = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")
+    world.notify(lists, "pre", ["srv1", "srv2"])
+    reason = world.reasons.get("srv1", "")
+    assert ("srv2 is ahead" in reason) == (other > one)
+
+
+def test_a_vote_of_an_aborted_round_is_not_counted_in_the_next():
+    world = Upgrade(1, {"srv1": Position(1, 5), "srv2": Position(1, 3)})
+    world.start_all()
+    lists = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")
+    world.notify(lists, "pre", ["srv1", "srv2"])
+    world.nodes["srv2"].position = Position(1, 9)
+    world.notify(lists, "pre", ["srv1"])
+    assert not world.try_promotion("srv1", lists)

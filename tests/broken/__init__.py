@@ -1,0 +1,1 @@
+"""Builds with one promise of the README disabled each: the tests have to see it."""

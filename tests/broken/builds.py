@@ -1,0 +1,62 @@
+"""One line for each promise: what it is in the agent, and what breaks the promise.
+
+A line stands once in its file, as it is here; when the agent changes, this table changes with it.
+"""
+
+from dataclasses import dataclass
+
+_COMPONENT = "tests/component/"
+_UNIT = "tests/unit/"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A build with one line changed. tests: pytest ids, of which one at least has to fail."""
+
+    promise: int
+    what: str
+    file: str
+    line: str
+    instead: str
+    tests: tuple
+
+
+BUILDS = (
+    Broken(1, "a second primary is made where one stays",
+           "paf/actions/promote.py", "    if others:", "    if False:",
+           (_UNIT + "test_notify.py",)),
+    Broken(1, "a crashed primary is started as what it was",
+           "paf/actions/start.py", "    standby_mode.enable(context.instance)", "    pass",
+           (_COMPONENT + "test_lifecycle.py::"
+            "test_a_start_makes_a_standby_and_a_second_one_changes_nothing",)),
+    Broken(2, "the LSN counts before the timeline",
+           "paf/election.py", "        if positions[node] > positions[best]:",
+           "        if positions[node].lsn > positions[best].lsn:",
+           (_UNIT + "test_election.py",)),
+    Broken(2, "ballots of earlier rounds are counted",
+           "paf/cluster/corosync2.py", "            if _round(ballot) == number:",
+           "            if _round(ballot):",
+           (_UNIT + "test_election_model.py",)),
+    Broken(3, "the shutdown checkpoint is not looked for",
+           "paf/actions/pre_promote.py", "    if received:", "    if True:",
+           (_COMPONENT + "test_switchovers.py::"
+            "test_a_switchover_without_the_shutdown_checkpoint_is_refused",)),
+    Broken(4, "maxlag is forgotten",
+           "paf/scores.py", "        late = maxlag > 0 and (replica.lag is None or replica.lag > "
+           "maxlag)", "        late = False", (_UNIT + "test_scores.py",)),
+    Broken(5, "a probe finds a dead primary failed",
+           "paf/state.py", "    CRASHED_PRIMARY: (ocf.NOT_RUNNING, ocf.FAILED_PROMOTED),",
+           "    CRASHED_PRIMARY: (ocf.FAILED_PROMOTED, ocf.FAILED_PROMOTED),",
+           (_UNIT + "test_state.py",)),
+    Broken(5, "a stop that fails is answered with a hard error",
+           "paf/agent.py", '    if action == "stop":', '    if action == "halt":',
+           (_UNIT + "test_agent.py",)),
+    Broken(6, "a refusal does not say why",
+           "paf/actions/promote.py",
+           "    context.cluster.explain(context.node, reason, context.deadline)", "    pass",
+           (_UNIT + "test_election_model.py",)),
+    Broken(7, "a file too many is written into PGDATA",
+           "paf/instance/standby_mode.py", '        put(instance, "standby.signal", "")',
+           '        put(instance, "standby.signal", ""); put(instance, "postgresql.auto.conf", "")',
+           (_UNIT + "test_instance.py",)),
+)
