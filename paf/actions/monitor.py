@@ -75,9 +75,10 @@ def update_scores(context, sight):
             context.log.info("promotion score of {0}: {1}, was {2}".format(
                 node, score, view.scores.get(node, "none")))
             context.cluster.set_score(node, score, deadline)
-        for node in sorted(view.transient):
+        for node in sorted(view.reasons):
             if changes.get(node, view.scores.get(node, 0)) > 0:
                 context.cluster.explain(node, "", deadline)
+        context.cluster.tidy(view, deadline)
     except ocf.OcfError as error:
         context.log.warning("the promotion scores could not be brought up to date: {0}".format(
             error))

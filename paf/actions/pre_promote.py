@@ -65,7 +65,7 @@ def _elect(context, where):
             and notify.is_switchover(context.notification)):
         reason = _missing_shutdown(context, where)
     # a refusal, too, comes after the votes: the others wait for a round to answer
-    verdict = promote.count(context, context.deadline.within(_ROUND_PATIENCE))
+    verdict = promote.count(context, context.deadline.within(context.cluster.votes_patience))
     if reason:
         context.cluster.set_score(context.node, election.BARRED, context.deadline)
         promote.refuse(context, reason)

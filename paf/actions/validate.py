@@ -8,7 +8,8 @@ from paf.instance import controldata, settings
 
 HOST_LEVEL = 10
 
-_OLDEST_FEATURE_SET = {"corosync1": (3, 0, 1), "corosync2": (3, 0, 10)}
+#: The CRM feature set of Pacemaker 1.1.13, the first with private attributes.
+_PRIVATE_ATTRIBUTES = (3, 0, 10)
 _WAL_LEVELS = ("hot_standby", "replica", "logical")
 _UPSTREAM_PATIENCE = 5.0    # seconds
 _TRUE = ("true", "on", "yes", "y", "1")
@@ -19,9 +20,18 @@ def run(context):
     syntax(context)
     if context.environment.check_level >= HOST_LEVEL:
         host(context)
+        _variant(context)
         if context.parameters.rejoin == "rewind":
             _rewind_role(context)
     return ocf.SUCCESS
+
+
+def _variant(context):
+    """Say that the other build belongs here, where it does; this one works all the same."""
+    if variant.NAME == "corosync1" and context.environment.feature_set >= _PRIVATE_ATTRIBUTES:
+        context.log.warning(
+            "this Pacemaker is 1.1.13 or newer: unless it runs on corosync 1 or cman, the "
+            "corosync2 build of resource-agents-paf belongs here, which checks switchovers as well")
 
 
 def _rewind_role(context):
@@ -74,7 +84,8 @@ def _meta(context):
     environment = context.environment
     if not context.in_cluster:
         return
-    if environment.feature_set < _OLDEST_FEATURE_SET[variant.NAME]:
+    context.cluster.check_host()
+    if variant.NAME == "corosync2" and environment.feature_set < _PRIVATE_ATTRIBUTES:
         raise ocf.NotUsable("this Pacemaker is older than 1.1.13: install the corosync1 build of "
                             "resource-agents-paf")
     if environment.meta("notify").lower() not in _TRUE + ("",):

@@ -34,6 +34,9 @@ class Cluster(object):
     #: Whether a candidate can check a switchover and stand back from it.
     guards_switchover = True
 
+    #: For how long a candidate waits for votes before Pacemaker promotes it, in seconds.
+    votes_patience = 20.0
+
     def __init__(self, environment):
         self._environment = environment
         self._node = None
@@ -62,9 +65,10 @@ class Cluster(object):
         return result.out.strip() if result.status == 0 else ""
 
     def view(self, deadline):
-        """Return the cib.View: members of the partition and promotion scores. Raises OcfError."""
+        """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
         result = self.checked(["cibadmin", "--query", "--local"], deadline)
-        return cib.parse(result.out, self.attribute("master"), self.attribute(_REASON))
+        return cib.parse(result.out, self.attribute("master"), self.attribute(_REASON),
+                         self.attribute("lsn_location"))
 
     def set_score(self, node, score, deadline):
         """Set the promotion score (int) of a node, for as long as the node exists.
@@ -83,6 +87,12 @@ class Cluster(object):
         argv = ["crm_attribute", "--type", "status", "--node", node,
                 "--name", self.attribute(_REASON)]
         self.checked(argv + (["--update", reason] if reason else ["--delete"]), deadline)
+
+    def check_host(self):
+        """Check what elections need of this host. Raises OcfError."""
+
+    def tidy(self, view, deadline):
+        """Remove what past elections left in the cib.View; for the primary. Raises OcfError."""
 
     def run(self, argv, deadline):
         """Run one of Pacemaker's programs and return its runner.Result. Raises OcfError."""

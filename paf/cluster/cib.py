@@ -10,21 +10,22 @@ from xml.parsers import expat
 from paf.ocf import OcfError, is_number
 
 #: online: nodes (sorted list) of this partition; scores: dict of node to promotion score (int);
-#: transient: dict of node to its value (str) of the attribute asked for.
-View = namedtuple("View", "online scores transient")
+#: reasons, positions: dicts of node to its value (str) of the transient attributes asked for.
+View = namedtuple("View", "online scores reasons positions")
 
 _AWAY = ("", "0", "false", "offline")
 _INFINITY = 1000000
 
 
-def parse(xml, score_name, transient_name=""):
+def parse(xml, score_name, reason_name="", position_name=""):
     """Return the View in the CIB's XML (str). Raises OcfError when it is none."""
-    reader = _Reader(score_name, transient_name)
+    reader = _Reader(score_name, reason_name, position_name)
     try:
         reader.read(xml)
     except expat.ExpatError as error:
         raise OcfError("cannot understand the CIB: {0}".format(error))
-    return View(sorted(reader.online), reader.scores, reader.transient)
+    return View(sorted(reader.online), reader.scores, reader.transient[reason_name],
+                reader.transient[position_name])
 
 
 def score(text):
@@ -42,9 +43,10 @@ def score(text):
 class _Reader(object):
     """Follows the XML from tag to tag."""
 
-    def __init__(self, score_name, transient_name):
-        self.online, self.scores, self.transient = [], {}, {}
-        self._score_name, self._transient_name = score_name, transient_name
+    def __init__(self, score_name, *transient_names):
+        self.online, self.scores = [], {}
+        self.transient = dict((name, {}) for name in transient_names)
+        self._score_name = score_name
         self._node, self._section, self._names = None, None, {}
 
     def read(self, xml):
@@ -83,5 +85,5 @@ class _Reader(object):
             number = score(value)
             if number is not None:
                 self.scores[self._node] = number
-        elif name == self._transient_name and self._section == "node_state":
-            self.transient[self._node] = value
+        elif name in self.transient and self._section == "node_state":
+            self.transient[name][self._node] = value

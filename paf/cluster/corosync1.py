@@ -1,10 +1,14 @@
 """Pacemaker up to 1.1.12 with corosync 1.x or cman: public attributes carry the election.
 
 There are no private attributes, and attrd_updater cannot query. So each node's position is a
-transient attribute, lsn_location-<resource>, which all can read in the CIB. A change of it makes
-Pacemaker compute the transition anew, announce the promotion again, and find the same values; so
-there can be no numbers of rounds in it. Each round overwrites the value, and the end of the
-election removes it.
+transient attribute, lsn_location-<resource>, which all can read in the CIB. A change of it aborts
+the transition: Pacemaker computes it anew and announces the promotion again. All nodes tell the
+same position again, nothing changes, and the promotion goes on. So there can be no numbers of
+rounds in it, which would be an endless loop.
+
+Whatever an earlier, aborted election left is overwritten by the announcement, before `promote`
+counts. The attributes are removed by the primary's monitor, not as soon as the election is over:
+that would abort the transition which starts the clients' address.
 
 What only this node has to remember, from one action to the next, is a word in a file in HA_RSCTMP.
 """
@@ -13,11 +17,10 @@ import errno
 import os
 
 from paf import wal
-from paf.cluster import cib
 from paf.cluster.base import (
     MARK_COLD, MARK_NONE, MARK_RECOVERED, ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED,
     Cluster)
-from paf.ocf import OcfError
+from paf.ocf import NotUsable, OcfError
 
 _FOLDER = "/var/run/resource-agents"
 _WORDS = (MARK_RECOVERED, MARK_COLD, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED)
@@ -29,6 +32,10 @@ class Corosync1(Cluster):
     #: Old Pacemakers give a candidate no means to stand back without a failure.
     guards_switchover = False
 
+    #: The votes abort the transition, so that the announcement comes again with all of them there.
+    #: What was not announced to all of them by then never is, and would be waited for in vain.
+    votes_patience = 3.0
+
     def enter(self, mark, deadline):
         """Remember how the instance came to run; mark: one of base's MARK_..."""
         self._remember(mark)
@@ -36,13 +43,20 @@ class Corosync1(Cluster):
     def mark(self, deadline):
         """Return the mark that `enter` left, MARK_NONE once an election went by."""
         word = self._remembered()
+        if word == ROUND_RECOVERED:    # the same promotion, announced again
+            return MARK_RECOVERED
         return word if word in (MARK_RECOVERED, MARK_COLD) else MARK_NONE
 
     def publish(self, position, deadline):
-        """Tell the position to all nodes."""
-        self.checked(["crm_attribute", "--type", "status", "--node", self.node(deadline),
-                      "--name", self.attribute("lsn_location"),
-                      "--update", wal.to_wire(position)], deadline)
+        """Tell the position to all nodes; returns once it is in the CIB.
+
+        The attribute manager writes it later than crm_attribute returns. Pacemaker must see the
+        change before it hears that this notification is done, or it promotes with an older one.
+        """
+        value, node = wal.to_wire(position), self.node(deadline)
+        self.checked(["crm_attribute", "--type", "status", "--node", node,
+                      "--name", self.attribute("lsn_location"), "--update", value], deadline)
+        deadline.wait_for(lambda: self.view(deadline).positions.get(node) == value)
 
     def open_round(self, position, recovered, deadline):
         """Note that this node is the candidate. recovered: it needs no votes."""
@@ -59,29 +73,39 @@ class Corosync1(Cluster):
 
     def round_state(self, deadline):
         """Return what `promote` finds of the round this node opened: one of base's ROUND_..."""
+        self.check_host()
         word = self._remembered()
         return word if word in (ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED) else ROUND_NONE
 
     def positions(self, voters, deadline):
         """Return the Positions (dict of node to wal.Position) that have been told."""
-        result = self.checked(["cibadmin", "--query", "--local"], deadline)
-        told = cib.parse(result.out, "", self.attribute("lsn_location")).transient
+        told = self.view(deadline).positions
         positions = dict((node, wal.from_wire(value)) for node, value in told.items())
         return dict((node, position) for node, position in positions.items() if position)
 
     def forget(self, deadline):
         """End the election on this node, whatever came of it."""
         self._remember("")
-        self.checked(["crm_attribute", "--type", "status", "--node", self.node(deadline),
-                      "--name", self.attribute("lsn_location"), "--delete"], deadline)
+
+    def tidy(self, view, deadline):
+        """Remove the positions that past elections left; for the primary. Raises OcfError."""
+        for node in sorted(view.positions):
+            self.checked(["crm_attribute", "--type", "status", "--node", node,
+                          "--name", self.attribute("lsn_location"), "--delete"], deadline)
+
+    def check_host(self):
+        """Check that there is a folder to remember in. Raises NotUsable."""
+        if not os.path.isdir(_folder()):
+            raise NotUsable("the folder {0} (HA_RSCTMP) is missing: elections need it".format(
+                _folder()))
 
     def _file(self):
-        folder = os.environ.get("HA_RSCTMP") or _FOLDER
-        return os.path.join(folder, "pgsqlms-{0}.election".format(
+        return os.path.join(_folder(), "pgsqlms-{0}.election".format(
             self.resource.replace("/", "_")))
 
     def _remember(self, word):
         """Keep a word for this node's next action, "" for none. Raises OcfError."""
+        self.check_host()
         name = self._file()
         try:
             _remove(name)
@@ -102,6 +126,10 @@ class Corosync1(Cluster):
         except (IOError, OSError):
             return ""
         return word if word in _WORDS else ""
+
+
+def _folder():
+    return os.environ.get("HA_RSCTMP") or _FOLDER
 
 
 def _remove(name):

@@ -118,7 +118,7 @@ class Cluster(Corosync2):
         """Return what stands in for the cib.View."""
         self.task.give_way()
         return SimpleNamespace(online=sorted(self.world.nodes), scores=dict(self.world.scores),
-                               transient={})
+                               reasons={}, positions={})
 
 
 class Node:

@@ -66,7 +66,7 @@ def test_scores_of_other_resources_are_not_ours():
 def test_reasons_are_transient_attributes_only():
     view = parse(node(1, ("reason-pgsqld", "old")),
                  node_state(2, pairs=[("reason-pgsqld", "behind")]))
-    assert view.transient == {"srv2": "behind"}
+    assert view.reasons == {"srv2": "behind"}
 
 
 def test_a_resource_in_the_status_is_no_node():
