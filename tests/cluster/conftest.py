@@ -23,10 +23,14 @@ def root():
 
 
 @pytest.fixture(scope="module")
-def cluster(request):
-    """The module's lab, up: three nodes, and what its LAB (a dictionary) says otherwise."""
+def cluster(request, tmp_path_factory):
+    """The module's lab, up: three nodes, and what its LAB says otherwise.
+
+    LAB is a dictionary, or a function that returns one and is given a folder to make files in.
+    """
     name = request.module.__name__.rpartition(".")[2].replace("test_", "").replace("_", "-")[:20]
-    lab = Lab(name, **getattr(request.module, "LAB", {}))
+    settings = getattr(request.module, "LAB", {})
+    lab = Lab(name, **(settings(tmp_path_factory.mktemp(name)) if callable(settings) else settings))
     try:
         lab.up()
         yield lab

@@ -1,0 +1,149 @@
+"""The variant for Pacemaker up to 1.1.12, on a cluster that is cut down to what that one had.
+
+Its programs refuse every option that 1.1.12 did not have, and the agent gets the environment which
+1.1.12 sent (see old_pacemaker).
+"""
+
+import itertools
+import shutil
+
+import pytest
+
+from tests import interpreters, scenarios
+from tests.cluster import old_pacemaker
+from tests.lab import agents
+from tests.lab.cib import RESOURCE
+from tests.lab.tools import run, wait_until
+
+AGENTS = "usr/lib/ocf/resource.d/heartbeat"
+
+
+def LAB(folder):
+    """Return the settings: an agent that lives in the world of 1.1.12, monitors in short steps."""
+    return {"agent": str(old_agent(folder)), "postgres": scenarios.SYNCHRONOUS, "operations": {
+        "monitor:Promoted": {"interval": "5s"}, "monitor:Unpromoted": {"interval": "6s"}}}
+
+
+def old_agent(folder):
+    """Make a tree of the corosync1 package, with a wrapper around the agent, and the stand-ins."""
+    folder.chmod(0o755)
+    run(["dpkg-deb", "-x", agents.package("ours", "corosync1"), folder])
+    agents.compile_library(folder)
+    old = folder / old_pacemaker.FOLDER.lstrip("/")
+    old.mkdir(parents=True)
+    shutil.move(folder / AGENTS / old_pacemaker.AGENT, old / old_pacemaker.AGENT)
+    for path in (folder / AGENTS / old_pacemaker.AGENT,
+                 *(old / program for program in old_pacemaker.OPTIONS)):
+        shutil.copy(old_pacemaker.__file__, path)
+        path.chmod(0o755)
+    # the Python of those distributions, where this machine has it
+    (old / "python").symlink_to(interpreters.found().get("2.7", "/usr/bin/python3"))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_refused(lab):
+    """See after each test that the agent asked for nothing that 1.1.12 lacks."""
+    yield
+    lines = log(lab)
+    assert [line for line in lines if line.startswith(old_pacemaker.REFUSED)] == []
+    assert [line for line in lines if line.startswith("crm_attribute")]
+
+
+def log(lab):
+    return list(itertools.chain.from_iterable(
+        node.log(old_pacemaker.LOG).splitlines() for node in lab.nodes.values()))
+
+
+def announcements(transitions):
+    """Return in how many transitions a promotion was announced."""
+    return sum(any(action.notify == "pre-promote" for action in transition.actions)
+               for transition in transitions)
+
+
+def check(play, rounds):
+    """Hold a play to what is promised in each."""
+    assert play.client.lost == [] and play.two_primaries == []
+    assert announcements(play.transitions) <= rounds
+
+
+def wait_until_tidied(lab):
+    """Wait until nothing of the election is left where all can see it."""
+    def positions():
+        return [name for name, node in lab.nodes.items() if node.is_on and lab.any_node().run(
+            ["crm_attribute", "--type", "status", "--node", name, "--name",
+             f"lsn_location-{RESOURCE}", "--query"], check=False).ok]
+    wait_until(lambda: not positions(), 60, "the positions to be removed", step=0.5)
+
+
+def test_the_options_of_later_versions_are_refused(lab):
+    node = lab.any_node()
+    for words in (["attrd_updater", "-n", "x", "-Q"], ["attrd_updater", "-n", "x", "-Q", "-A"],
+                  ["attrd_updater", "--name", "x", "--update", "1", "--private"],
+                  ["crm_attribute", "--promotion", "x", "--query"], ["crm_attribute", "-P", "x"],
+                  ["crm_attribute", "-n", "x", "-v", "1", "-W"], ["crm_mon", "--output-as=xml"],
+                  ["crm_resource", "--validate"], ["crm_resource", "--move", "--promoted"]):
+        result = node.run([f"{old_pacemaker.FOLDER}/{words[0]}", *words[1:]], check=False)
+        assert not result.ok and "1.1.12" in result.error, words
+    node.run(["rm", old_pacemaker.LOG])
+    node.run([f"{old_pacemaker.FOLDER}/crm_attribute", "-t", "crm_config", "-n", "cluster-name",
+              "-G"])
+
+
+def test_first_start(lab):
+    promoted = [(action.node, action.result) for transition in lab.transitions()
+                for action in transition.actions if action.operation == "promote"]
+    assert promoted == [("srv1", "ok")]
+    assert announcements(lab.transitions()) <= 3
+    wait_until_tidied(lab)
+
+
+def test_recovery_of_a_standby(lab):
+    with scenarios.watched(lab, primary=lab.primary()) as play:
+        victim = scenarios.kill_standby(lab)
+    assert play.actions() == [("stop", victim), ("start", victim)]
+    check(play, rounds=0)
+
+
+def test_recovery_of_the_primary(lab):
+    with scenarios.watched(lab, primary=lab.primary()) as play:
+        victim = scenarios.kill_primary(lab)
+    assert play.actions() == [(operation, victim) for operation in
+                              ("demote", "stop", "start", "promote")]
+    check(play, rounds=3)
+    wait_until_tidied(lab)
+
+
+def test_failover_does_not_promote_a_stale_favourite(lab):
+    with scenarios.watched(lab, settled=False) as play:
+        old, stale = scenarios.power_cut_with_a_stale_favourite(lab, lab.client(play.run))
+        lab.wait_settled(120, online=[name for name in lab.nodes if name != old])
+        lab.client(play.run).wait_rows(100)
+    assert lab.primary() not in (old, stale)
+    assert ("promote", stale) not in play.actions()
+    check(play, rounds=5)
+    wait_until_tidied(lab)
+    lab.nodes[old].fence_policy("reboot")
+    lab.power_on(old)
+    wait_until(lambda: old in lab.streaming() or is_refused(lab, old),
+               60, f"{old} to stream, or to say why not", step=0.5)
+    if is_refused(lab, old):
+        scenarios.rebuild(lab, old)
+    lab.wait_settled(120)
+
+
+def is_refused(lab, node):
+    """Tell whether the instance on `node` stays stopped because it has diverged."""
+    return scenarios.is_stopped(lab, node) and "diverged: " in lab.crm_mon()
+
+
+def test_switchover(lab):
+    scenarios.wait_for_ranks(lab)
+    old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
+    with scenarios.watched(lab, primary=target) as play:
+        scenarios.request_switchover(lab, target)
+        lab.wait_settled(120, primary=target)
+        scenarios.withdraw_request(lab)
+    assert play.actions("demote", "promote") == [("demote", old), ("promote", target)]
+    check(play, rounds=3)
+    wait_until_tidied(lab)
