@@ -64,10 +64,10 @@ def run(*argv, check=True, **options):
     return result
 
 
-def library_files():
-    """Return the paths that the library has once installed, as strings."""
-    return {f"{LIBRARY}/{path.relative_to(REPOSITORY).as_posix()}"
-            for path in (REPOSITORY / "paf").rglob("*.py")}
+def library_files(checkout):
+    """Return the paths (a set of str) that the library of a checkout has once installed."""
+    return {f"{LIBRARY}/{path.relative_to(checkout).as_posix()}"
+            for path in (checkout / "paf").rglob("*.py")}
 
 
 class Root:

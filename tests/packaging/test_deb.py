@@ -1,13 +1,12 @@
 """The Debian package: what is in it, what it asks for, what it leaves behind."""
 
 import re
-import time
 import xml.etree.ElementTree as etree
 
 import pytest
 
 from tests.packaging.support import (
-    AGENT, COMMAND, COMMAND_MANUAL, COMPLETION, DOCS, LIBRARY, MANUAL, REPOSITORY, library_files,
+    AGENT, COMMAND, COMMAND_MANUAL, COMPLETION, DOCS, LIBRARY, MANUAL, library_files,
     need, run)
 
 VARIANTS = ("corosync1", "corosync2")
@@ -65,23 +64,17 @@ def field(deb, name):
     return sorted(run("dpkg-deb", "--field", deb, name).stdout.strip().split(", "))
 
 
-def test_both_builds_take_less_than_a_minute_and_name_the_package(variant, tmp_path):
-    need("dpkg-buildpackage", "dpkg-dev")
-    begin = time.monotonic()
-    result = run("make", "-s", "deb", f"VARIANT={variant}", cwd=REPOSITORY,
-                 env={"DIST": str(tmp_path)})
-    assert time.monotonic() - begin < 60
-    assert result.stdout.strip().endswith(f"{variant}/resource-agents-paf_3.0.0-1_all.deb")
-    assert (REPOSITORY / result.stdout.strip()).is_file()
+def test_make_names_the_package(deb, variant):
+    assert deb.parts[-2:] == (variant, "resource-agents-paf_3.0.0-1_all.deb")
 
 
-def test_it_holds_the_agent_the_library_the_manual_and_documents(deb, variant):
+def test_it_holds_the_agent_the_library_the_manual_and_documents(deb, variant, checkout):
     listed = {line.split()[5].lstrip("."): line.split()[:2]
               for line in run("dpkg-deb", "--contents", deb).stdout.splitlines()}
     files = {name for name in listed if not name.endswith("/")}
     documents = {f"{DOCS}/{name}" for name in (
         "README.md.gz", "changelog.gz", "changelog.Debian.gz", "copyright")}
-    assert files == library_files() | documents | RTUPDATE[variant] | {
+    assert files == library_files(checkout) | documents | RTUPDATE[variant] | {
         AGENT, COMMAND, f"{MANUAL}.gz", f"{COMMAND_MANUAL}.gz", COMPLETION,
         "/usr/share/lintian/overrides/resource-agents-paf"}
     for name in files:
@@ -131,10 +124,10 @@ def test_the_installed_command_runs(node, deb):
     assert "usage: paf" in node.run(COMMAND, "--help").stdout
 
 
-def test_the_library_is_compiled_when_it_is_installed(node, deb, variant):
+def test_the_library_is_compiled_when_it_is_installed(node, deb, checkout):
     install(node, deb)
     compiled = {name for name in node.changes() if name.endswith(".pyc")}
-    assert len(compiled) == len(library_files())
+    assert len(compiled) == len(library_files(checkout))
 
 
 def test_running_writes_nothing(node, deb):

@@ -87,7 +87,8 @@ def test_the_version_is_the_same_everywhere():
 def test_the_manual_page_describes_the_build(variant, words, tmp_path):
     need("man", "man-db")
     make("install", f"DESTDIR={tmp_path}", f"VARIANT={variant}", "PGHOST=/srv/sockets")
-    result = run("man", "--warnings", "--local-file", tmp_path / MANUAL[1:], env={"MANWIDTH": "200"})
+    result = run("man", "--warnings", "--local-file", tmp_path / MANUAL[1:],
+                 env={"MANWIDTH": "200"})
     assert result.stderr == ""
     text = " ".join(result.stdout.split())
     for word in [*words, 'default "/srv/sockets"']:

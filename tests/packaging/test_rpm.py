@@ -2,7 +2,6 @@
 
 import collections
 import re
-import time
 import xml.etree.ElementTree as etree
 
 import pytest
@@ -71,22 +70,18 @@ def install(root, rpm):
     root.run("rpm", "--install", "--nodeps", "--force-debian", f"/mnt/{rpm.name}", share=rpm.parent)
 
 
-def test_a_build_takes_less_than_a_minute_and_names_the_package(tmp_path):
-    need("rpmbuild", "rpm")
-    begin = time.monotonic()
-    result = run("make", "-s", "rpm", "RHEL=9", cwd=REPOSITORY, env={"DIST": str(tmp_path)})
-    assert time.monotonic() - begin < 60
-    assert result.stdout.strip().endswith("corosync2/resource-agents-paf-3.0.0-1.el9.noarch.rpm")
-    assert (REPOSITORY / result.stdout.strip()).is_file()
+def test_make_names_the_package(rpm, target):
+    release = f"1.el{target.rhel}" if target.rhel else "1"
+    assert rpm.parts[-2:] == (target.variant, f"resource-agents-paf-3.0.0-{release}.noarch.rpm")
 
 
-def test_it_holds_the_agent_the_library_the_manual_and_documents(rpm):
+def test_it_holds_the_agent_the_library_the_manual_and_documents(rpm, checkout):
     listed = dict(line.rsplit(" ", 1)[::-1] for line in
                   query(rpm, "--queryformat", "[%{FILEMODES:perms} %{FILENAMES}\n]"))
     files = {name for name, mode in listed.items() if not mode.startswith("d")
              and "/doc/" not in name and "/licenses/" not in name}
     bytecode = {name for name in files if name.endswith((".pyc", ".pyo"))}
-    assert files - bytecode == library_files() | {
+    assert files - bytecode == library_files(checkout) | {
         AGENT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION}
     for name in files:
         assert listed[name] == ("-rwxr-xr-x" if name in (AGENT, COMMAND) else "-rw-r--r--"), name
@@ -129,10 +124,19 @@ def test_the_installed_agent_prints_its_meta_data_and_goes_without_a_trace(node,
     assert node.changes() == before
 
 
-def test_rpmlint_has_nothing_to_say(rpm):
+def rpmlint(*subjects):
+    """Return what rpmlint finds, beside what we know and say why."""
     need("rpmlint", "rpmlint")
     filters = REPOSITORY / "rpm/rpmlint.toml"
+    found = [run("rpmlint", "--config", filters, subject, check=False).stdout
+             for subject in subjects]
+    return [line for text in found for line in text.splitlines() if re.search(r": [EW]: ", line)]
+
+
+def test_rpmlint_has_nothing_to_say_of_a_package(rpm):
     source, = rpm.parent.glob("*.src.rpm")
-    for subject in (rpm, source, REPOSITORY / "rpm/resource-agents-paf.spec"):
-        found = run("rpmlint", "--config", filters, subject, check=False)
-        assert not re.search(r": [EW]: ", found.stdout), found.stdout
+    assert rpmlint(rpm, source) == []
+
+
+def test_rpmlint_has_nothing_to_say_of_the_spec():
+    assert rpmlint(REPOSITORY / "rpm/resource-agents-paf.spec") == []
