@@ -9,6 +9,8 @@ from paf.instance import controldata, postmaster, sql
 from paf.ocf import OcfError
 
 _PLAIN = re.compile(r"^[A-Za-z0-9_@%+=:,./-]+\Z")
+_STREAMING = re.compile(r"wal ?sender.* streaming [0-9A-F]+/[0-9A-F]+")
+_LOOK = 5.0             # seconds between two looks at a shutdown that takes long
 _LAST_TO_LEAVE = 0.5    # seconds
 _BURIAL = 5.0           # seconds that a dead postmaster's parent has to ask for it
 _PG_CTL_MARGIN = 1.0    # seconds that pg_ctl's own limit stands before the action's
@@ -83,13 +85,36 @@ def _wait_for_end(instance, pid, deadline, log):
     """Wait for the postmaster to end; say at half time, and at the end, what keeps it."""
     def gone():
         return not postmaster.is_alive(instance, pid)
-    if deadline.within(deadline.remaining / 2).wait_for(gone):
-        return
-    log.warning("still shutting down after {0:.0f} s: {1}".format(
-        deadline.elapsed, _reasons(instance, pid)))
-    if not deadline.wait_for(gone):
-        raise OcfError("PostgreSQL did not shut down in {0:.0f} s: {1}".format(
-            deadline.elapsed, _reasons(instance, pid)))
+    half, said, senders = deadline.within(deadline.remaining / 2), False, {}
+    while not deadline.within(_LOOK).wait_for(gone):
+        if deadline.passed:
+            raise OcfError("PostgreSQL did not shut down in {0:.0f} s: {1}".format(
+                deadline.elapsed, _reasons(instance, pid)))
+        senders = _end_stuck_senders(instance, senders, deadline, log)
+        if half.passed and not said:
+            said = True
+            log.warning("still shutting down after {0:.0f} s: {1}".format(
+                deadline.elapsed, _reasons(instance, pid)))
+
+
+def _end_stuck_senders(instance, before, deadline, log):
+    """End WAL senders that stand where they stood at the last look; return all, pid to title.
+
+    Once the shutdown checkpoint is written, they are all that a shutdown waits for: each until
+    its standby has acknowledged everything, or for wal_sender_timeout (60 s by default). One
+    standby that hangs must not keep the others from getting a primary.
+    """
+    titles = dict((pid, postmaster.title(pid)) for pid in postmaster.processes(instance))
+    senders = dict(pair for pair in titles.items() if _STREAMING.search(pair[1]))
+    control = controldata.read(instance, deadline) if senders else None
+    if control is None or control.state != state.SHUT_DOWN:
+        return {}
+    for pid, title in senders.items():
+        if before.get(pid) == title:
+            log.warning("a standby does not acknowledge the end of the WAL, the shutdown goes on "
+                        "without it: {0}".format(title))
+            postmaster.send(pid, signal.SIGTERM)
+    return senders
 
 
 def _reasons(instance, pid):

@@ -1,8 +1,12 @@
-"""A server that somebody stopped with SIGSTOP: neither fenced nor waited for until timeouts."""
+"""Processes that somebody stopped with SIGSTOP: neither fenced nor waited for until timeouts."""
+
+import os
+import signal
 
 import pytest
 
 from tests import scenarios
+from tests.lab.tools import wait_until
 
 
 @pytest.mark.parametrize("role", ["standby", "primary"])
@@ -14,3 +18,24 @@ def test_a_stopped_postmaster_is_woken_and_restarted(lab, role):
     assert play.fencings == [] and play.two_primaries == [] and play.client.lost == []
     assert [action for action in play.actions("stop")] == [("stop", victim)]
     assert "does not answer in time" in play.after
+
+
+def test_a_standby_that_hangs_does_not_hold_up_a_switchover(lab):
+    """The old primary's shutdown waits for its acknowledgment, one minute by default."""
+    lab.wait_candidates()
+    old, (target, hung) = lab.primary(), scenarios.ranked_standbys(lab)
+    lab.nodes[old].sql("alter system set wal_sender_timeout = '10min'")
+    lab.nodes[old].sql("select pg_reload_conf()")
+    receivers = lab.nodes[hung].freeze("walreceiver")
+    try:
+        with scenarios.watched(lab, primary=target, online=list(lab.nodes)) as play:
+            scenarios.request_switchover(lab, target)
+            wait_until(lambda: lab.primary() == target, 40, f"{target} to be promoted", step=0.2)
+            for pid in receivers:
+                os.kill(pid, signal.SIGCONT)
+    finally:
+        scenarios.withdraw_request(lab)
+        lab.nodes[old].sql("alter system reset wal_sender_timeout")
+        lab.nodes[old].sql("select pg_reload_conf()")
+    assert play.fencings == [] and play.two_primaries == [] and play.client.lost == []
+    assert "without it: postgres: walsender" in lab.nodes[old].log()
