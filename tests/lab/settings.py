@@ -42,7 +42,9 @@ class Settings:
     roots: dict = dataclasses.field(default_factory=dict)
     pg_version: str = "15"
     postgres: dict = dataclasses.field(default_factory=dict)
-    conninfo: str = "connect_timeout=2"
+    # An old primary may be about to connect, to itself, when the VIP leaves its node: without
+    # keepalives its WAL receiver then waits for an answer for ever
+    conninfo: str = "connect_timeout=2 keepalives_idle=2 keepalives_interval=1 keepalives_count=3"
     parameters: dict = dataclasses.field(default_factory=dict)
     operations: dict = dataclasses.field(default_factory=dict)
     properties: dict = dataclasses.field(default_factory=dict)
