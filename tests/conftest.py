@@ -11,6 +11,7 @@ MARKERS = {
     "fast": "a component test that `make check-fast` runs",
     "root": "needs to be run as root",
     "cluster": "needs the lab: a real cluster in namespaces",
+    "xdist_group": "tests that one process runs, one after the other",
 }
 _FOLDERS = {"unit": "unit", "component": "component", "cluster": "cluster"}
 
@@ -29,12 +30,15 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark each test with the name of its folder.
+    """Mark each test with the name of its folder, and with what has to run in one process.
 
-    One that needs root is left out of what runs without it: `-m "unit or fast"`.
+    A module shares its lab or its servers; the packages are built once for all their tests. One that needs root is left out of what runs without it: `-m "unit or fast"`.
     """
     for item in items:
-        marker = _FOLDERS.get(item.path.parent.name)
+        folder = item.path.parent.name
+        together = folder if folder == "packaging" else item.path.name
+        item.add_marker(pytest.mark.xdist_group(together))
+        marker = _FOLDERS.get(folder)
         if marker and not item.get_closest_marker("root"):
             item.add_marker(getattr(pytest.mark, marker))
 
