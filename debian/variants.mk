@@ -3,8 +3,9 @@
 ifeq ($(PAF_VARIANT),corosync2)
 
 PYTHON     = /usr/bin/python3
+# pacemaker only recommends pacemaker-cli-utils, which has crm_attribute, attrd_updater, cibadmin
 DEPENDS    = resource-agents, pacemaker (>= 1.1.13) | pacemaker-remote (>= 1.1.13), \
-             corosync (>= 2.0.0)
+             pacemaker-cli-utils, corosync (>= 2.0.0)
 RECOMMENDS = python3-psycopg2, python3-lxml
 # compiles the library when the package is installed, and adds python3 to what it depends on
 DH_WITH    = --with python3

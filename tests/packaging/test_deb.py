@@ -15,7 +15,7 @@ OCF = {"corosync1": "1.0", "corosync2": "1.1"}
 DEPENDS = {
     "corosync1": ["corosync (<< 2)", "pacemaker (<< 1.1.13)", "python (>= 2.6)", "resource-agents"],
     "corosync2": ["corosync (>= 2.0.0)", "pacemaker (>= 1.1.13) | pacemaker-remote (>= 1.1.13)",
-                  "python3:any", "resource-agents"],
+                  "pacemaker-cli-utils", "python3:any", "resource-agents"],
 }
 RECOMMENDS = {"corosync1": ["python-lxml", "python-psycopg2"],
               "corosync2": ["python3-lxml", "python3-psycopg2"]}
