@@ -120,6 +120,30 @@ def become(user):
     os.setuid(user.uid)
 
 
+class Acting(object):
+    """As a context: this process has the rights of an Account, and of no other, for a while.
+
+    For what root does in folders that belong to somebody else: a link put there at the right
+    moment leads nowhere that its owner could not go himself. Without root's rights: nothing.
+    """
+
+    def __init__(self, user):
+        self._user, self._before = user, None
+
+    def __enter__(self):
+        if os.geteuid() == 0:
+            self._before = (os.getgroups(), os.getegid())
+            os.setgroups([self._user.gid])
+            os.setegid(self._user.gid)
+            os.seteuid(self._user.uid)
+
+    def __exit__(self, *_):
+        if self._before is not None:
+            os.seteuid(0)
+            os.setegid(self._before[1])
+            os.setgroups(self._before[0])
+
+
 def _retry(function, *arguments):
     """Call a system function again when a signal interrupted it (before Python 3.5)."""
     while True:

@@ -103,13 +103,24 @@ def _save(instance):
     try:
         os.mkdir(fresh, 0o700)
         for name in _OWN_FILES:
-            source = local.path(instance, name)
-            if os.path.isfile(source) and not os.path.islink(source):
-                shutil.copy2(source, os.path.join(fresh, name))
+            content = _content(instance, name)
+            if content is not None:
+                with open(os.path.join(fresh, name), "wb") as stream:
+                    stream.write(content)
         os.rename(fresh, folder)
     except (IOError, OSError) as error:
         raise NotUsable("cannot keep the configuration files aside in {0}: {1}".format(
             folder, error.strerror))
+
+
+def _content(instance, name):
+    """Return the bytes of a file of the data directory; None for a link, or no file."""
+    source = local.path(instance, name)
+    with runner.Acting(local.owner(instance)):
+        if not os.path.isfile(source) or os.path.islink(source):
+            return None
+        with open(source, "rb") as stream:
+            return stream.read()
 
 
 def restore(instance):

@@ -37,12 +37,16 @@ def enable(instance):
 
 
 def template(instance):
-    """Return the text of recovery_template. Raises BadParameter."""
+    """Return the text of recovery_template. Raises BadParameter.
+
+    What its owner cannot read is not for recovery.conf, which is his.
+    """
     name = instance.parameters.recovery_template
     try:
         # bytes: it may hold any character set, in comments and in passwords
-        with open(name, "rb") as stream:
-            return runner.text(stream.read(_LARGEST_TEMPLATE))
+        with runner.Acting(local.owner(instance)):
+            with open(name, "rb") as stream:
+                return runner.text(stream.read(_LARGEST_TEMPLATE))
     except (IOError, OSError) as error:
         raise BadParameter("cannot read the recovery template {0}: {1}".format(
             name, error.strerror))
@@ -67,23 +71,26 @@ def template_conninfo(text):
 
 def put(instance, name, content):
     """Write a file of the data directory: name (str), content (str or bytes). Raises NotUsable."""
-    owner = local.owner(instance)
     target = local.path(instance, name)
-    fresh = target + ".pgsqlms"
     try:
-        _remove(fresh)    # of a start that was killed
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(descriptor, content.encode("utf-8", "surrogateescape")
+        with runner.Acting(local.owner(instance)):
+            _replace(target, content.encode("utf-8", "surrogateescape")
                      if not isinstance(content, bytes) else content)
-            if os.geteuid() == 0:
-                os.fchown(descriptor, owner.uid, owner.gid)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.rename(fresh, target)
     except (IOError, OSError) as error:
         raise NotUsable("cannot write {0}: {1}".format(target, error.strerror))
+
+
+def _replace(target, content):
+    """Make a file anew under another name, and put it in place."""
+    fresh = target + ".pgsqlms"
+    _remove(fresh)    # of a start that was killed
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(fresh, target)
 
 
 def _remove(name):

@@ -1,0 +1,160 @@
+"""What root does in folders of the servers' user, and what it runs for whom."""
+
+import ast
+import os
+import re
+
+import pytest
+
+from paf import instance, runner
+from paf.instance import rewind, standby_mode
+from tests.conftest import REPOSITORY
+from tests.unit.support import parameters_with
+
+PAGE = (REPOSITORY / "docs" / "rights.md").read_text(encoding="utf-8")
+ROOT, OWNER = "root", "system_user"
+#: What changes something outside of the process, by module and name.
+ACTS = {"os": {"kill", "killpg", "mkdir", "rename", "unlink", "fchown", "chown", "write", "open"},
+        "shutil": {"rmtree", "copy2", "copy", "move"}, "postmaster": {"send"}}
+#: Programs whose names stand in variables.
+NAMED = {("waldump.py", "settings.wal_dump"): "pg_waldump"}
+
+
+def sources():
+    """Return (path, tree) of all modules of the agent; the command for people is none of it."""
+    return [(path, ast.parse(path.read_text(encoding="utf-8")))
+            for path in sorted((REPOSITORY / "paf").rglob("*.py")) if "cli" not in path.parts]
+
+
+def called(call):
+    """Return the dotted name that a call calls, or its last part."""
+    function = call.func
+    if isinstance(function, ast.Attribute):
+        base = function.value.id if isinstance(function.value, ast.Name) else ""
+        return f"{base}.{function.attr}"
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def program_of(node, path):
+    """Return the program that a list of arguments begins with, "" for none."""
+    while isinstance(node, ast.BinOp):
+        node = node.left
+    first = node.elts[0] if isinstance(node, ast.List) and node.elts else None
+    if isinstance(first, ast.Constant):
+        return first.value
+    if isinstance(first, ast.Call) and called(first) == "local.program":
+        name = first.args[1]
+        return name.value if isinstance(name, ast.Constant) else NAMED[(path.name, called(name))]
+    return ""
+
+
+def programs():
+    """Return {(program, account)} of all that the agent runs."""
+    found = set()
+    for path, tree in sources():
+        for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
+            lists = {n.targets[0].id: program_of(n.value, path) for n in ast.walk(function)
+                     if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)}
+            for call in (n for n in ast.walk(function) if isinstance(n, ast.Call)):
+                if called(call) not in ("runner.run", "self.run", "self.checked"):
+                    continue
+                argument = call.args[0]
+                while isinstance(argument, ast.BinOp):
+                    argument = argument.left
+                name = (lists.get(argument.id, "") if isinstance(argument, ast.Name)
+                        else program_of(argument, path))
+                account = OWNER if any(k.arg == "user" for k in call.keywords) else ROOT
+                found |= {(name, account)} if name else set()
+    return found
+
+
+def acts():
+    """Return the modules that change something themselves, and by what functions."""
+    found = {}
+    for path, tree in sources():
+        for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
+            module, _, name = called(call).partition(".")
+            if name in ACTS.get(module, ()):
+                where = path.relative_to(REPOSITORY).as_posix()
+                found.setdefault(where, set()).add(f"{module}.{name}")
+    return found
+
+
+def rows(title):
+    """Return the rows of the table under a title of the page, as lists of cells."""
+    section = re.search(rf"(?ms)^## {title}$(.*?)(?=^## |\Z)", PAGE)[1]
+    return [[cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+            for line in section.splitlines() if line.startswith("| `")]
+
+
+def test_the_page_lists_each_program_and_its_account():
+    listed = {(name, account) for name, account, _ in rows("Programs")}
+    assert listed == programs()
+
+
+def test_the_page_lists_each_module_that_changes_something_itself():
+    listed = {name: {word.strip(" `") for word in words.split(",")}
+              for name, words, *_ in rows("By itself")}
+    assert listed == acts()
+
+
+def test_nothing_is_run_by_a_shell():
+    names = {called(call) for _, tree in sources() for call in ast.walk(tree)
+             if isinstance(call, ast.Call)}
+    assert not names & {"os.system", "os.popen", "subprocess.Popen", "subprocess.call", "eval",
+                        "exec", "os.spawnv", "pty.spawn", "compile"}
+    execs = {name for name in names if name.startswith("os.exec")}
+    assert execs == {"os.execve"}
+
+
+# Links where root writes or reads: only root can show that they lead nowhere
+
+@pytest.fixture
+def theirs(tmp_path):
+    """An instance whose data directory belongs to nobody, in a folder that he may enter."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give up rights")
+    account = runner.account("nobody")
+    data = tmp_path / "data"
+    data.mkdir()
+    for folder in (data, tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    os.chown(data, account.uid, account.gid)
+    (data / "PG_VERSION").write_text("11")
+    (tmp_path / "secret").write_text("only root's")
+    (tmp_path / "secret").chmod(0o600)
+    return instance.Instance(parameters_with(
+        pgdata=str(data), recovery_template=str(data / "template")), account)
+
+
+def test_a_template_that_leads_to_a_file_of_roots_is_not_read(theirs, tmp_path):
+    (tmp_path / "data" / "template").symlink_to(tmp_path / "secret")
+    with pytest.raises(instance.BadParameter, match="Permission denied"):
+        standby_mode.enable(theirs)
+    assert not (tmp_path / "data" / "recovery.conf").exists()
+
+
+def test_a_configuration_file_that_leads_to_one_of_roots_is_not_kept(theirs, tmp_path):
+    (tmp_path / "data" / "postgresql.conf").symlink_to(tmp_path / "secret")
+    os.link(tmp_path / "secret", tmp_path / "data" / "pg_hba.conf")
+    assert rewind._content(theirs, "postgresql.conf") is None
+    with pytest.raises(OSError, match="Permission denied"):
+        rewind._content(theirs, "pg_hba.conf")
+    assert os.geteuid() == 0
+
+
+def test_a_data_directory_that_leads_elsewhere_is_not_written_to(theirs, tmp_path):
+    (tmp_path / "etc").mkdir(mode=0o755)
+    (tmp_path / "data" / "template").write_text("standby_mode = on\n")
+    os.rename(tmp_path / "data", tmp_path / "aside")
+    (tmp_path / "data").symlink_to(tmp_path / "etc")
+    with pytest.raises(instance.NotUsable, match="Permission denied"):
+        standby_mode.put(theirs, "standby.signal", "")
+    assert list((tmp_path / "etc").iterdir()) == []
+
+
+def test_what_is_written_belongs_to_the_servers_user(theirs, tmp_path):
+    standby_mode.put(theirs, "standby.signal", "")
+    status = (tmp_path / "data" / "standby.signal").stat()
+    assert (status.st_uid, status.st_gid) == (theirs.owner.uid, theirs.owner.gid)
+    assert (os.geteuid(), os.getegid()) == (0, 0)
