@@ -27,8 +27,10 @@ SELECT 'standby', application_name, state, ({diff}({written}, '0/0'))::bigint::t
   FROM pg_catalog.pg_stat_replication
  WHERE NOT pg_catalog.pg_is_in_recovery()
 """
+# A receiver that waits has been told by the primary that its timeline ends: it is not streaming.
+# A role that may not see the status sees that there is one.
 _RECEIVING = "(SELECT count(*) FROM pg_catalog.pg_stat_get_wal_receiver() AS r " \
-             "WHERE r.pid IS NOT NULL)::text"
+             "WHERE r.pid IS NOT NULL AND coalesce(r.status, 'streaming') = 'streaming')::text"
 
 _ROLE = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, '', '', ''"
 
@@ -45,7 +47,7 @@ def _names(version):
 
 
 def monitor(version):
-    """Return the monitor's query: role, whether a WAL receiver runs ('' before 9.6), standbys."""
+    """Return the monitor's query: role, whether a WAL receiver streams ('' before 9.6), standbys."""
     receiving = _RECEIVING if version >= 90600 else "''"
     return _MONITOR.format(receiving=receiving, **_names(version))
 
