@@ -89,7 +89,8 @@ class Node:
         told.update(keys)
         for name, value in told.items():
             if value is not None:
-                variables[name if name.isupper() else "OCF_RESKEY_" + name] = value
+                outer = name.isupper() or name.startswith("HA_")
+                variables[name if outer else "OCF_RESKEY_" + name] = value
         return variables
 
     def agent(self, action, timeout=30, interval=0, lists=None, in_cluster=True, **keys):
@@ -102,8 +103,8 @@ class Node:
         start = time.monotonic()
         try:
             result = subprocess.run(
-                [*interpreters.agent_argv(AGENT), action], env=environment, cwd="/", stdin=subprocess.DEVNULL,
-                capture_output=True, timeout=timeout, check=False)
+                [*interpreters.agent_argv(AGENT), action], env=environment, cwd="/",
+                stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
             pytest.fail(f"{action} on {self.name} did not end within its timeout of {timeout} s")
         text = self.log.read_bytes()[written:].decode("utf-8", "replace")

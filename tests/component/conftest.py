@@ -103,10 +103,20 @@ def idle(idle_for_all):
 
 @pytest.fixture(scope="session")
 def running_for_all(lasting):
-    """See `running_standby` and `running_primary`."""
-    cluster = lasting("srv1", "srv2")
+    """See `running_standby`, `running_primary` and `steady`."""
+    cluster = lasting("srv1", "srv2", "srv3")
     cluster.move_vip("srv1")
     return cluster
+
+
+@pytest.fixture
+def steady(running_for_all):
+    """A running primary (srv1) and two standbys that the test leaves as they are; no scores."""
+    for node in running_for_all:
+        running(node)
+    running_for_all.wait_for_streams("srv1", 2)
+    running_for_all.store.forget_scores()
+    return running_for_all
 
 
 @pytest.fixture

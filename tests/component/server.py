@@ -208,6 +208,7 @@ def send(pid, number):
 def clone(source, target):
     """Copy a stopped instance's data directory."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    os.chown(target.parent, owner().pw_uid, owner().pw_gid)
     subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(target)], check=True)
 
 

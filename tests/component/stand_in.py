@@ -28,6 +28,7 @@ def main():
 
 
 def note(program):
+    """Write this run into the list of calls."""
     line = "\x1f".join([NODE, program] + sys.argv[1:]).replace("\n", "\\n") + "\n"
     calls = os.open(os.path.join(STORE, "calls"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     os.write(calls, os.fsencode(line))
@@ -35,6 +36,7 @@ def note(program):
 
 
 def fail_if_broken(program):
+    """Fail, or hang, if the test wants it."""
     how = read(os.path.join(STORE, "broken", program))
     if how == "hang":
         time.sleep(600)
@@ -54,6 +56,7 @@ def options():
 
 
 def read(path):
+    """Return a file's text, None without the file."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             return stream.read()
@@ -62,18 +65,21 @@ def read(path):
 
 
 def write(path, value):
+    """Write a file so that readers see the old or the new text."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    fresh = "%s.%d" % (path, os.getpid())
+    fresh = f"{path}.{os.getpid()}"
     with open(fresh, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(value)
     os.rename(fresh, path)
 
 
 def coded(name):
+    """Return a name in hex."""
     return binascii.hexlify(os.fsencode(name)).decode("ascii")
 
 
 def decoded(name):
+    """Return the name that was coded."""
     return os.fsdecode(binascii.unhexlify(name))
 
 
@@ -102,11 +108,11 @@ def attrd_updater(words):
     target = os.environ.get("OCF_RESKEY_CRM_meta_on_node")    # 2.1.5 heeds it before --all
     shown = {node: value for node, value in values.items() if target in (None, node)}
     if not shown:
-        sys.stderr.write("Could not query value of %s: attribute does not exist\n"
-                         % words["--name"])
+        sys.stderr.write(f"Could not query value of {words['--name']}: "
+                         "attribute does not exist\n")
         return ENXIO
     for node, value in shown.items():
-        sys.stdout.write('name="%s" host="%s" value="%s"\n' % (words["--name"], node, value))
+        sys.stdout.write(f'name="{words["--name"]}" host="{node}" value="{value}"\n')
     return 0
 
 
@@ -114,7 +120,7 @@ def crm_attribute(words):
     """Node attributes, permanent (nodes) or transient (status)."""
     node = words["--node"]
     if node not in listed("members"):
-        sys.stderr.write("Could not map name=%s to a UUID\n" % node)
+        sys.stderr.write(f"Could not map name={node} to a UUID\n")
         return ENOENT
     path = os.path.join(STORE, words["--type"], coded(node), coded(words["--name"]))
     if "--update" in words:
@@ -132,36 +138,40 @@ def crm_attribute(words):
 
 
 def crm_node(words):
+    """Tell this node's name."""
     sys.stdout.write(NODE + "\n")
     return 0
 
 
 def cibadmin(words):
+    """Print the CIB."""
     members = listed("members")
     sys.stdout.write('<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9">\n'
                      "  <configuration>\n    <nodes>\n")
     for number, node in enumerate(members, 1):
-        sys.stdout.write('      <node id="%d" uname="%s">\n%s      </node>\n' % (
-            number, escaped(node), pairs("nodes", node)))
+        sys.stdout.write(f'      <node id="{number}" uname="{escaped(node)}">\n'
+                         f'{pairs("nodes", node)}      </node>\n')
     sys.stdout.write("    </nodes>\n  </configuration>\n  <status>\n")
     for number, node in enumerate(members, 1):
-        here = members[node] == "online"
-        sys.stdout.write('    <node_state id="%d" uname="%s" in_ccm="%s" crmd="%s" join="member">\n'
-                         "%s    </node_state>\n" % (
-                             number, escaped(node), "true" if here else "false",
-                             "online" if here else "offline", pairs("status", node)))
+        ccm, crmd = ("true", "online") if members[node] == "online" else ("false", "offline")
+        sys.stdout.write(f'    <node_state id="{number}" uname="{escaped(node)}" in_ccm="{ccm}" '
+                         f'crmd="{crmd}" join="member">\n{pairs("status", node)}'
+                         '    </node_state>\n')
     sys.stdout.write("  </status>\n</cib>\n")
     return 0
 
 
 def pairs(section, node):
+    """Return a node's attributes as XML."""
     values = listed(section, coded(node))
-    return '<instance_attributes id="x">%s</instance_attributes>\n' % "".join(
-        '<nvpair id="%s" name="%s" value="%s"/>' % (coded(name), escaped(name), escaped(value))
+    inner = "".join(
+        f'<nvpair id="{coded(name)}" name="{escaped(name)}" value="{escaped(value)}"/>'
         for name, value in values.items())
+    return f'<instance_attributes id="x">{inner}</instance_attributes>\n'
 
 
 def escaped(text):
+    """Return text as the value of an XML attribute."""
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         text = text.replace(character, entity)
     return text

@@ -66,6 +66,11 @@ class Store:
         """Return the scores of these nodes, in their order."""
         return [self.score(node) for node in nodes]
 
+    def forget_scores(self):
+        """Remove the promotion scores of all nodes."""
+        for path in self.folder.glob("nodes/*/*"):
+            path.unlink()
+
     def refusal(self, node):
         """Return why a node was not promoted, None if it was not refused."""
         path = self._path("status", coded(node), coded(f"not_promoted_because-{self.resource}"))

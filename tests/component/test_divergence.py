@@ -1,0 +1,106 @@
+"""An old primary comes back: it follows where it can, and says what only it has where it can't."""
+
+import re
+
+import pytest
+
+from tests.component.server import as_owner, bindir, owner, remove, wait_until
+
+FAILOVER = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1",
+                stop="srv1", promote="srv2")
+RETURN = dict(active="srv2", promoted="srv2", start="srv1")
+
+
+def fail_over(cluster):
+    """srv1 crashes and srv2 takes over."""
+    cluster["srv1"].kill()
+    assert cluster.promote("srv2", FAILOVER, ["srv2"]).code == 0
+    cluster["srv2"].sql("INSERT INTO t VALUES (2)")
+
+
+def write_alone(cluster):
+    """Write rows on the primary that no standby receives."""
+    cluster.move_vip(None)
+    cluster["srv1"].sql("INSERT INTO t SELECT generate_series(1, 2000)")
+
+
+@pytest.mark.fast
+def test_an_old_primary_that_has_nothing_of_its_own_follows_the_new_one(pair):
+    fail_over(pair)
+    assert pair["srv1"].agent("start", lists=RETURN).code == 0
+    pair.wait_for_streams("srv2", 1)
+    assert pair["srv1"].value("SELECT n FROM t") == 2
+    assert pair["srv1"].monitor().code == 0
+
+
+@pytest.mark.fast
+def test_an_old_primary_that_has_diverged_stays_stopped_with_fork_and_bytes(pair):
+    write_alone(pair)
+    fail_over(pair)
+    before = pair["srv1"].files()
+    run = pair["srv1"].agent("start", lists=RETURN)
+    assert run.code == 5
+    found = re.search(r"diverged: (\d+) bytes .* ([0-9A-F]+/[0-9A-F]+).*timeline 2", run.reason)
+    assert found and int(found.group(1)) > 100000
+    assert found.group(2) == fork_of(pair["srv2"])
+    assert pair["srv1"].files() == before
+
+
+def fork_of(node):
+    """Return the LSN where the node's last timeline began."""
+    text = (node.pgdata / "pg_wal" / "00000002.history").read_text()
+    return text.split()[1]
+
+
+def test_it_stays_so_and_stops_and_is_probed_without_a_failure(pair):
+    write_alone(pair)
+    fail_over(pair)
+    for _ in range(2):
+        assert pair["srv1"].agent("start", lists=RETURN).code == 5
+        assert pair["srv1"].agent("stop", lists=RETURN).code == 0
+        assert pair["srv1"].probe() == 7
+
+
+def test_an_old_primary_that_was_shut_down_cleanly_and_left_behind_follows(pair):
+    pair["srv1"].stop()
+    assert pair.promote("srv2", FAILOVER, ["srv2"]).code == 0
+    assert pair["srv1"].agent("start", lists=RETURN).code == 0
+    pair.wait_for_streams("srv2", 1)
+
+
+def test_a_shutdown_checkpoint_that_nobody_received_is_a_divergence(pair):
+    """One record is enough to keep it from following the new timeline."""
+    pair.move_vip(None)
+    pair["srv1"].stop()
+    assert pair.promote("srv2", FAILOVER, ["srv2"]).code == 0
+    run = pair["srv1"].agent("start", lists=RETURN)
+    assert run.code == 5 and "diverged" in run.reason
+
+
+def test_without_a_primary_to_ask_it_starts_and_the_monitor_asks_again(pair):
+    write_alone(pair)
+    fail_over(pair)
+    pair.move_vip(None)
+    assert pair["srv1"].agent("start", lists=RETURN).code == 0
+    assert pair["srv1"].monitor().code == 0
+    pair.move_vip("srv2")
+    # the WAL receiver streams in vain for a moment, now and then
+    wait_until(lambda: pair["srv1"].monitor().code == 1, "the monitor to find out")
+    assert "diverged" in pair["srv1"].log.read_text()
+    assert pair["srv1"].agent("stop").code == 0
+    assert pair["srv1"].agent("start", lists=RETURN).code == 5
+
+
+def test_the_data_of_another_cluster_is_refused(make_cluster):
+    """Somebody restored the wrong backup here: the system identifiers differ."""
+    cluster = make_cluster("srv1", "srv2")
+    cluster["srv2"].server.start()
+    cluster["srv2"].server.sql("SELECT pg_promote()")
+    cluster.move_vip("srv2")
+    pgdata = cluster["srv1"].pgdata
+    conf = (pgdata / "postgresql.conf").read_text()
+    remove(pgdata)
+    as_owner(f"{bindir()}/initdb", "-D", pgdata, "-N", "-A", "trust", "-U", owner().pw_name)
+    (pgdata / "postgresql.conf").write_text(conf)
+    run = cluster["srv1"].agent("start", lists=RETURN)
+    assert run.code == 5 and "system identifier" in run.reason
