@@ -37,6 +37,8 @@ import paf, paf.agent, paf.metadata
 sys.exit(not (paf.__file__.startswith(sys.argv[1]) and paf.VERSION + '-1' == sys.argv[2]
               and '<resource-agent' in paf.metadata.xml()))" "$modules" "$version" || {
     echo "python3-paf does not hold the library of this checkout" >&2; exit 1; }
+[ -x "$work/installed/usr/bin/paf" ] || {
+    echo "python3-paf does not hold the command paf" >&2; exit 1; }
 case $(dpkg-deb --field "$package" Recommends) in
     *python3-psycopg2*python3-lxml*) ;;
     *) echo "python3-paf does not recommend python3-psycopg2 and python3-lxml" >&2; exit 1;;
