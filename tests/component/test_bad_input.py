@@ -118,8 +118,9 @@ def test_a_server_that_does_not_start_is_quoted(node):
 @pytest.mark.parametrize("keys", [
     {"bindir": "/nonexistent"}, {"system_user": "nobody-at-all"}, {"pgport": "x"},
     {"pghost": "/nonexistent"}, {"maxlag": "x"}, {"start_opts": "'"}, {"recovery_template": "x"},
-    {"crm_feature_set": "x"}, {"CRM_meta_notify": "false"}, {"CRM_meta_on_node": None},
-    {"CRM_meta_timeout": None}, {"HA_SBIN_DIR": None}, {"HA_LOGFILE": "/nonexistent/log"}])
+    {"crm_feature_set": "x"}, {"crm_feature_set": "3.0.9"}, {"CRM_meta_notify": "false"},
+    {"CRM_meta_on_node": None}, {"CRM_meta_timeout": None}, {"HA_SBIN_DIR": None},
+    {"HA_LOGFILE": "/nonexistent/log"}])
 def test_a_stop_stops_whatever_is_wrong(running_standby, keys):
     assert running_standby.agent("stop", **keys).code == 0
     assert running_standby.processes() == []
