@@ -4,6 +4,8 @@
 #   make check            all tests; installs what they need with apt (root)
 #   make check-fast       the tests that need no root, in under a minute
 #   make check-all        make check, and what takes too long for every change (root)
+#   make faults [ONLY=4,13]    what was broken, and what came of it: docs/reliability.md (root)
+#   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
 #   make lint             style, spelling of Python 2.6, unused code
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
 #   make deb [VARIANT=]   the package for Debian, in dist/
@@ -17,6 +19,8 @@ PGHOST  ?= $(if $(wildcard /etc/debian_version),/var/run/postgresql,/tmp)
 DESTDIR ?=
 RHEL    ?=
 PYTEST   = /usr/bin/python3 -B -m pytest -q -p no:cacheprovider --durations=10
+# Clusters mostly wait: two at a time take little more than half the time of one after the other.
+PARALLEL = -n 2 --dist loadgroup
 
 LIBRARY  = /usr/share/resource-agents-paf
 AGENTS   = /usr/lib/ocf/resource.d/heartbeat
@@ -37,10 +41,10 @@ FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-ESsB,-
 # The command for people sees the distribution's packages (psycopg2, lxml), so it has no -S.
 COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-EsB,-IB)
 
-.PHONY: all demo check check-fast check-all lint install check-values package-values deb rpm clean
+.PHONY: all demo check check-fast check-all faults soak lint install check-values package-values deb rpm clean
 
 all:
-	@sed -n '3,12s/^# *//p' Makefile
+	@sed -n '3,14s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -62,7 +66,7 @@ check:
 	@tests/install-tools.sh unit lab lint packaging
 	@tests/install-interpreters.sh
 	@tests/lint.sh
-	@$(PYTEST) tests
+	@$(PYTEST) $(PARALLEL) tests
 
 # what takes too long for every change: Debian's own checks of the package on a bare system, and all
 # component tests with the agent under each Python
@@ -70,6 +74,17 @@ check-all: check
 	@tests/install-tools.sh packaging-all
 	@tools/check-deb.sh
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) tests/component
+	@/usr/bin/python3 -B -m tests.faults
+	@/usr/bin/python3 -B -m tests.soak --minutes 5 --seed 1
+
+faults:
+	@tests/install-tools.sh unit lab
+	@/usr/bin/python3 -B -m tests.faults $(if $(ONLY),--only "$(ONLY)")
+
+soak:
+	@tests/install-tools.sh lab
+	@/usr/bin/python3 -B -m tests.soak $(if $(MINUTES),--minutes "$(MINUTES)") \
+		$(if $(SEED),--seed "$(SEED)")
 
 check-fast:
 	@$(PYTEST) tests/unit tests/component -m "unit or fast"

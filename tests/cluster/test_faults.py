@@ -1,0 +1,21 @@
+"""The faults that say most in the least time; `make faults` plays all of them."""
+
+import pytest
+
+from tests.cluster.conftest import LOGS
+from tests.faults.stage import Stage
+from tests.faults.table import FAULTS
+
+QUICK = [fault for fault in FAULTS if fault.quick]
+
+
+@pytest.fixture(scope="module")
+def stage():
+    """The cluster that they are played on, one after the other."""
+    with Stage(QUICK[0].stage, LOGS) as found:
+        yield found
+
+
+@pytest.mark.parametrize("fault", QUICK, ids=lambda fault: f"{fault.number} {fault.name}")
+def test_fault(stage, fault):
+    assert stage.run(fault).problems == []
