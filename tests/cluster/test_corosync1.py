@@ -98,6 +98,19 @@ def test_first_start(lab):
     wait_until_tidied(lab)
 
 
+def test_on_a_newer_pacemaker_it_says_that_the_other_build_belongs_there(lab):
+    node = lab.nodes[lab.primary()]
+    node.install("/var/log/validate.log", "", 0o644)
+    variables = {"OCF_CHECK_LEVEL": "10", "HA_LOGFILE": "/var/log/validate.log",
+                 "OCF_RESKEY_pgdata": lab.settings.pgdata, "OCF_RESKEY_bindir": lab.settings.bindir}
+    for feature_set, lines in (("3.0.9", 0), ("3.16.1", 1)):
+        result = node.run([f"{old_pacemaker.FOLDER}/python", "-ESsB",
+                           f"{old_pacemaker.FOLDER}/{old_pacemaker.AGENT}", "validate-all"],
+                          env={**variables, "OCF_RESKEY_crm_feature_set": feature_set}, check=False)
+        assert result.ok, result
+        assert node.log("/var/log/validate.log").count("the corosync2 build") == lines
+
+
 def test_recovery_of_a_standby(lab):
     with scenarios.watched(lab, primary=lab.primary()) as play:
         victim = scenarios.kill_standby(lab)
