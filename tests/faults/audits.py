@@ -130,6 +130,8 @@ def configuration(lab):
 
 
 def _lines(element, path=""):
+    if element.tag.endswith("_attributes") and not list(element):
+        return    # what crm_resource leaves when it takes the last value away
     here = f"{path}/{element.tag}[{element.get('id', '')}]"
     yield f"{here} {sorted(element.items())}"
     for child in element:

@@ -1,0 +1,64 @@
+"""The table of faults, the page that is made of it, and what a soak draws."""
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.faults import report
+from tests.faults.model import Fault, Result
+from tests.faults.stage import STAGES, reason_of_stop
+from tests.faults.table import FAULTS
+from tests.soak import steps
+
+FAULT = Fault(4, "a | hangs", "SIGSTOP", "woken", play=lambda scene: None)
+
+
+def test_every_fault_has_one_row():
+    assert [fault.number for fault in FAULTS] == list(range(1, 44))
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: str(fault.number))
+def test_every_fault_is_played_or_tested(fault):
+    assert bool(fault.play) != bool(fault.tests)
+    assert fault.stage in STAGES and fault.how and fault.expected
+    for name in fault.tests:
+        path, _, function = name.partition("::")
+        text = (REPOSITORY / path).read_text(encoding="utf-8")
+        assert not function or f"def {function}(" in text, name
+
+
+def test_a_fault_that_was_not_played_says_so():
+    assert "not played" in report.line(FAULT, None)
+    assert "| not played | - | - | - |" in report.page([FAULT], {})
+
+
+def test_the_page_tells_what_was_measured_and_of_which_agent():
+    result = Result(4, [], 1200, 0, 1, remarks=["srv1 stays stopped"], agent="abc1234",
+                    date="2026-01-02")
+    page = report.page([FAULT], {4: result})
+    assert ("| 4 | a \\| hangs | SIGSTOP | woken | holds; srv1 stays stopped | 1200 ms | 0 | 1 | "
+            "2026-01-02, abc1234 |") in page
+
+
+def test_a_problem_is_a_failure():
+    result = Result(4, ["two rows lost"])
+    assert not result.holds and "FAILS: two rows lost" in report.line(FAULT, result)
+
+
+def test_the_reason_of_a_stop_is_read_from_crm_mon():
+    text = ("  * pgsqld start on srv2 returned 'not installed' (diverged: 8 bytes) at Mon\n"
+            "  * pgsqld monitor on srv3 returned 'error' (crashed standby) at Mon\n")
+    assert reason_of_stop(text, "srv2") == "diverged: 8 bytes"
+    assert reason_of_stop(text, "srv3") == ""
+
+
+def test_a_seed_draws_the_same_steps_again():
+    drawn = [str(steps.draw(7, number)) for number in range(50)]
+    assert drawn == [str(steps.draw(7, number)) for number in range(50)]
+    assert drawn != [str(steps.draw(8, number)) for number in range(50)]
+
+
+def test_a_soak_draws_every_injection_and_two_at_a_time():
+    drawn = [steps.draw(1, number) for number in range(300)]
+    assert {strike.injection for step in drawn for strike in step.strikes} == set(
+        steps.injections.ALL)
+    assert any(len(step.strikes) == 2 for step in drawn)
