@@ -217,7 +217,6 @@ def test_a_link_named_standby_signal_is_not_followed(node, tmp_path):
 
 # An incomplete environment
 
-@pytest.mark.fast
 @pytest.mark.parametrize("missing", [
     "OCF_ROOT", "OCF_RESOURCE_INSTANCE", "OCF_RA_VERSION_MAJOR", "CRM_meta_timeout",
     "CRM_meta_interval", "CRM_meta_on_node", "CRM_meta_notify", "CRM_meta_master_max",

@@ -24,7 +24,6 @@ def write_alone(cluster):
     cluster["srv1"].sql("INSERT INTO t SELECT generate_series(1, 2000)")
 
 
-@pytest.mark.fast
 def test_an_old_primary_that_has_nothing_of_its_own_follows_the_new_one(pair):
     fail_over(pair)
     assert pair["srv1"].agent("start", lists=RETURN).code == 0

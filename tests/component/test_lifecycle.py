@@ -16,7 +16,6 @@ def test_a_start_makes_a_standby_and_a_second_one_changes_nothing(node):
     assert node.monitor().code == 0 and node.probe() == 0
 
 
-@pytest.mark.fast
 def test_a_start_leaves_nothing_of_its_own_but_the_signal(node):
     before = node.files()
     assert node.agent("start", lists=FIRST_START).code == 0
@@ -88,7 +87,6 @@ def test_a_whole_life_in_the_cluster(node):
 
 # First start of a cluster
 
-@pytest.mark.fast
 def test_only_a_clean_primary_gives_itself_the_first_score(make_cluster):
     cluster = make_cluster("srv1", "srv2")
     lists = dict(start="srv1 srv2")

@@ -48,7 +48,6 @@ def settle(cluster):
 
 # Scores
 
-@pytest.mark.fast
 def test_the_primarys_monitor_gives_each_node_its_score(steady):
     assert steady["srv1"].monitor().code == 8
     assert steady.store.score("srv1") == 1001
