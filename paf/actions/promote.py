@@ -76,13 +76,17 @@ def count(context, deadline):
 
 def concede(context, verdict):
     """Give the promotion to the node that is ahead, and say so. Raises OcfError."""
+    reason = verdict.reason
     if verdict.better:
         current = context.cluster.view(context.deadline).scores
         wanted = election.concession(context.node, verdict.better, current)
         for node in (verdict.better, context.node):
             if current.get(node) != wanted[node]:
                 context.cluster.set_score(node, wanted[node], context.deadline)
-    refuse(context, verdict.reason)
+        if wanted[context.node] == election.BARRED:
+            # as with a standby for disasters, which has the newest data and may not be promoted
+            reason += "; a constraint keeps Pacemaker from promoting {0}".format(verdict.better)
+    refuse(context, reason)
 
 
 def refuse(context, reason):

@@ -43,7 +43,7 @@ def start(instance, deadline):
         "PGDATA": instance.parameters.pgdata})
     if result.timed_out or result.status != 0:
         raise OcfError("PostgreSQL does not start: {0}".format(
-            sql.last_words(result.err + "\n" + result.out) or "pg_ctl says nothing of why"))
+            sql.last_words(result.err + "\n" + result.out) or "see its own log for why"))
 
 
 def stop(instance, deadline, log):

@@ -56,13 +56,18 @@ def split(output):
     return [row.split(FIELD) for row in output.split(RECORD)] if output else []
 
 
+# What a server with a logging collector says before it falls silent
+_SMALL_TALK = ("redirecting log output", "Future log output")
+
+
 def last_words(text):
     """Return what a PostgreSQL program complained of, on one line: FATAL and ERROR before all.
 
     Of errors in the configuration, the first line before FATAL names the setting.
     """
     import re
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines()
+             if line.strip() and not any(word in line for word in _SMALL_TALK)]
     serious = [line for line in lines if "FATAL:" in line or "ERROR:" in line or "PANIC:" in line]
     if serious and serious[-1].endswith("contains errors"):
         serious = lines[:1]
