@@ -152,7 +152,8 @@ def score_means(score, reason):
     if scores.BEST - score >= 0 and score > 1 and (scores.BEST - score) % scores.STEP == 0:
         return "connected, number {0} in line".format((scores.BEST - score) // scores.STEP + 1)
     return {1: "the last resort: first start, an old primary, or a lost election",
-            scores.NOT_READY: "a base backup or the start of streaming is under way",
+            scores.NOT_READY: "a base backup or the start of streaming was under way when the "
+                                  "primary was last monitored",
             scores.NOT_CONNECTED: "not connected to the primary, or lag above maxlag"}.get(
                 score, "lag above maxlag" if score < 0 else "set by hand")
 

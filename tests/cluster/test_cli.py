@@ -1,6 +1,7 @@
 """The command `paf` on a real cluster."""
 
 import json
+import re
 
 from tests import scenarios
 from tests.lab.tools import wait_until
@@ -66,6 +67,48 @@ def test_status_shows_lag(lab):
     finally:
         lab.nodes[late].sql("select pg_wal_replay_resume()")
         lab.nodes[primary].sql("drop table if exists lag")
+
+
+def constraints(lab):
+    """Return the names of what moves have left in the configuration."""
+    text = lab.any_node().run(["cibadmin", "--query", "--scope", "constraints"]).output
+    return re.findall(r'id="(cli-[^"]*)"', text)
+
+
+def test_switchover_is_done_and_leaves_nothing(lab):
+    scenarios.wait_for_ranks(lab)
+    old, target = lab.primary(), scenarios.ranked_standbys(lab)[-1]
+    dry = lab.nodes[old].run(["paf", "switchover", target, "--dry-run"])
+    assert f"moves from {old} to {target}" in dry.output and lab.primary() == old
+    result = lab.nodes[old].run(["paf", "switchover", target, "--yes"])
+    assert f"{target} is the primary" in result.output
+    assert lab.primary() == target and constraints(lab) == []
+    lab.wait_settled(60, primary=target)
+    assert lab.nodes[old].run(["paf", "switchover", target, "--yes"], check=False).status == 2
+
+
+def test_a_refused_switchover_says_why_and_leaves_nothing(lab):
+    scenarios.wait_for_ranks(lab)
+    old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
+    with scenarios.deaf(lab, target):
+        lab.nodes[old].sql("create table much as select generate_series(1, 700000) as n")
+        result = lab.nodes[old].run(["paf", "switchover", target, "--yes"], check=False,
+                                    timeout=120)
+    lab.nodes[old].sql("drop table much")
+    assert result.status in (1, 2), result
+    assert "refused: " in result.error or "does not stream" in result.error, result
+    assert lab.primary() == old and constraints(lab) == []
+    lab.wait_settled(90, primary=old)
+
+
+def test_an_interrupted_switchover_leaves_nothing(lab):
+    lab.wait_candidates(60)
+    scenarios.wait_for_ranks(lab)
+    old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
+    result = lab.nodes[old].run(
+        ["timeout", "--signal=INT", "1.5", "paf", "switchover", target, "--yes"], check=False)
+    assert "interrupted" in result.output and constraints(lab) == [], result
+    lab.wait_settled(90)
 
 
 def test_status_after_a_failover_with_a_node_down(lab):

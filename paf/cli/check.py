@@ -1,0 +1,233 @@
+"""paf check: is this node, this resource, this cluster fit for a failover?"""
+
+import json
+import os
+import sys
+
+from paf import instance as local
+from paf import ocf, parameters, runner
+from paf.cli import (
+    check_cluster, check_host, check_instance, check_resource, configuration, finding, hba,
+    schemas, servers)
+from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
+from paf.deadline import Deadline
+from paf.instance import controldata, postmaster, settings, upstream
+
+HELP = "look for mistakes in the cluster, on this host and in its server"
+TEXT = """Checks the cluster's configuration, this host and the settings of its server (as root, on
+each node in turn), and prints for each mistake why it matters and the very commands that mend it.
+Before a resource exists, --pgdata and --bindir name the instance. With --cib, only the
+configuration in that file is looked at. Python's lxml and psycopg2 are used if they are there."""
+EXAMPLES = ("paf check", "paf check --cib planned.xml",
+            "paf check --bindir /usr/lib/postgresql/15/bin --pgdata /var/lib/postgresql/15/main",
+            "paf check --output json")
+EXIT_CODES = ((OK, "nothing found"), (NOT_DONE, "warnings"), (ERROR, "errors"))
+
+_PATIENCE = 10.0
+_COLOURS = {finding.OK: "green", finding.WARNING: "yellow", finding.ERROR: "red"}
+_CLUSTER = (
+    ("fencing", check_cluster.fencing), ("cluster properties", check_cluster.properties),
+    ("defaults", check_cluster.defaults), ("clone", check_cluster.clone),
+    ("enabled", check_cluster.running), ("leftovers", check_cluster.leftovers),
+    ("operations", check_resource.operations), ("monitors", check_resource.monitors),
+    ("parameters", check_resource.values), ("address", check_resource.address),
+    ("order", check_resource.others))
+_INSTANCE_OPTIONS = ("bindir", "datadir", "pghost", "pgport", "start_opts", "system_user")
+
+
+def arguments(parser):
+    """Declare the verb's arguments."""
+    parser.add_argument("--resource", metavar="NAME", default="",
+                        help="the resource, where the cluster has several")
+    parser.add_argument("--cib", metavar="FILE", help="look at the CIB in a file, and nothing else")
+    parser.add_argument("--pgdata", metavar="FOLDER",
+                        help="look at this host and this instance; there need not be a resource")
+    for name in _INSTANCE_OPTIONS:
+        parser.add_argument("--" + name.replace("_", "-"), dest=name, metavar="VALUE",
+                            help="with --pgdata: the agent's parameter {0}".format(name))
+    parser.add_argument("--output", choices=("text", "json"), default="text",
+                        help="the form of the answer (text)")
+
+
+def run(options):
+    """Print what was found; return the exit code."""
+    found = list(examine(options, Pacemaker()))
+    if options.output == "json":
+        say_json([dict(item._asdict(), check=name, level=item.level)
+                  for name, item in found if item] + [
+                      {"check": name, "level": finding.OK} for name, item in found if not item])
+    else:
+        show(found)
+    levels = [item.level for _, item in found if item]
+    return ERROR if finding.ERROR in levels else NOT_DONE if levels else OK
+
+
+def examine(options, pacemaker):
+    """Yield (name of the check, Finding or None: all is well)."""
+    if options.cib:
+        for pair in of_cib(_read(options.cib), options.resource):
+            yield pair
+        return
+    managed, configured = None, None
+    if options.pgdata:
+        instance = _from_options(options)
+    else:
+        text = pacemaker.cib()
+        configured = configuration.parse(text)
+        managed = configuration.find(configured, options.resource)
+        for pair in of_cib(text, managed.name):
+            yield pair
+        instance = servers.instance_of(managed)
+    for pair in of_host(instance):
+        yield pair
+    for pair in of_instance(instance, managed, configured, pacemaker):
+        yield pair
+
+
+def _read(name):
+    try:
+        with open(name) as stream:
+            return stream.read()
+    except (IOError, OSError) as error:
+        raise Problem("cannot read {0}: {1}".format(name, error.strerror))
+
+
+def _from_options(options):
+    names = _INSTANCE_OPTIONS + ("pgdata",)
+    variables = dict(("OCF_RESKEY_" + name, getattr(options, name)) for name in names
+                     if getattr(options, name))
+    return local.of(parameters.read(ocf.Environment(variables)))
+
+
+def _checked(name, findings):
+    """Yield (name, Finding) of each, or (name, None) when there is none."""
+    nothing = True
+    for item in findings:
+        nothing = False
+        yield name, item
+    if nothing:
+        yield name, None
+
+
+def of_cib(text, resource):
+    """Yield what is found in a CIB (XML, str)."""
+    configured = configuration.parse(text)
+    managed = configuration.find(configured, resource)
+    for name, check in _CLUSTER:
+        for pair in _checked(name, check(configured, managed)):
+            yield pair
+    etree = schemas.lxml_or_none()
+    if etree is None:
+        yield "schemas", _missing("lxml", "the schemas of the CIB and of the agent's meta-data")
+        return
+    for pair in _checked("schema of the CIB", schemas.cib(etree, text)):
+        yield pair
+    for pair in _checked("schema of the agent", schemas.agent(etree)):
+        yield pair
+
+
+def _missing(module, what):
+    package = "python3-" + module if sys.version_info[0] == 3 else "python-" + module
+    installer = "apt-get install" if os.path.exists("/etc/debian_version") else "yum install"
+    return finding.warning("{0} is not installed".format(package),
+                           "{0} are not checked".format(what),
+                           finding.both("{0} {1}".format(installer, package)))
+
+
+def of_host(instance):
+    """Yield what is found on this host."""
+    deadline = Deadline(_PATIENCE)
+    for name, check in (("programs", check_host.programs(instance)),
+                        ("data directory", check_host.directory(instance, deadline)),
+                        ("service", check_host.service()),
+                        ("after a reboot", check_host.reboot(instance)),
+                        ("logout", check_host.logout(instance))):
+        for pair in _checked(name, check):
+            yield pair
+
+
+def of_instance(instance, managed, configured, pacemaker):
+    """Yield what the running server says; where none runs, that it was not asked."""
+    if instance.owner is None or postmaster.find(instance) is None:
+        yield "server", finding.warning(
+            "no server runs here", "its settings are not checked: start the resource, or the "
+            "server by hand, and check again")
+        return
+    answer = _ask(instance)
+    if answer is None:
+        yield "server", _missing("psycopg2", "the server's settings")
+        return
+    if "error" in answer:
+        yield "server", finding.error(
+            "the server lets nobody ask: {0}".format(answer["error"]),
+            "the agent needs to connect to it as {0}, without a password".format(
+                instance.parameters.system_user))
+        return
+    subject = _subject(instance, managed, configured, pacemaker, answer)
+    for name, rule in check_instance.RULES:
+        for pair in _checked(name, rule(subject)):
+            yield pair
+
+
+def _ask(instance):
+    """Return what ask.py says (dict); None without psycopg2."""
+    where = instance.parameters
+    target = "host='{0}' port={1} user='{2}' dbname=postgres connect_timeout=5".format(
+        where.pghost, where.pgport, where.system_user)
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask.py")
+    result = runner.run([sys.executable, "-IB" if sys.version_info[0] == 3 else "-EsB", script,
+                         target], Deadline(_PATIENCE), user=local.owner(instance))
+    if result.status == 3:
+        return None
+    if result.status != 0:
+        return {"error": " ".join(result.err.split()) or "no answer in time"}
+    return json.loads(result.out)
+
+
+def _subject(instance, managed, configured, pacemaker, answer):
+    deadline = Deadline(_PATIENCE)
+    places = servers.addresses(pacemaker)
+    node = pacemaker.node()
+    where = instance.parameters
+    try:
+        conninfo = settings.conninfo(instance, deadline)
+    except ocf.OcfError:
+        conninfo = answer["settings"].get("primary_conninfo", "")
+    vips = [] if configured is None else [
+        vip.parameters["ip"] for vip in configuration.vips_of(configured, managed)
+        if "ip" in vip.parameters]
+    control = controldata.read(instance, deadline)
+    psql = "runuser -u {0} -- {1} -X -q -h {2} -p {3} -d postgres".format(
+        where.system_user, local.program(instance, "psql"), where.pghost, where.pgport)
+    return check_instance.Subject(
+        settings=answer["settings"], rules=hba.rules(answer["hba"]), slots=answer["slots"],
+        in_recovery=answer["in_recovery"], conninfo=conninfo, node=node,
+        nodes=configured.nodes if configured else sorted(places) or [node],
+        own=[places[node]] if node in places else hba.resolved(node), vips=vips,
+        rejoin=where.rejoin, psql=psql, resource=managed.clone if managed else "RESOURCE",
+        upstream=_upstream(instance, conninfo, answer, deadline),
+        mine={"system_identifier": control.system_identifier if control else None})
+
+
+def _upstream(instance, conninfo, answer, deadline):
+    """Return what the primary says of itself (dict); {} on the primary, or without an answer."""
+    found = upstream.ask(instance, conninfo, deadline) if answer["in_recovery"] else None
+    return {"system_identifier": found.system_identifier} if found else {}
+
+
+def show(found):
+    """Print the findings for people."""
+    for name, item in found:
+        level = item.level if item else finding.OK
+        say("{0} {1}{2}".format(coloured("{0:<8}".format(level), _COLOURS[level]), name,
+                                ": " + item.what if item else ""))
+        if not item:
+            continue
+        say("         why: {0}".format(item.why))
+        if item.pcs == item.crm:
+            for command in item.pcs:
+                say("         run: {0}".format(command))
+            continue
+        for spelling, commands in (("pcs", item.pcs), ("crm", item.crm)):
+            for command in commands:
+                say("         {0}: {1}".format(spelling, command))

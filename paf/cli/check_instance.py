@@ -1,0 +1,207 @@
+"""paf check: what the local server says of its settings. Pure."""
+
+import re
+from collections import namedtuple
+
+from paf.cli import finding, hba
+from paf.instance.server import quoted
+
+#: What the rules look at. settings: dict of str; rules: list of hba.Rule; slots: (name, type,
+#: active); in_recovery: bool; conninfo: primary_conninfo (str); node: this node's name; nodes: all;
+#: own: this node's addresses; vips: the cluster's; rejoin: the parameter; major: 15...;
+#: psql: the command line that reaches the server (str); resource: its name for crm_resource;
+#: upstream: what the primary says of itself (dict), {} unknown; mine: the same of this server.
+Subject = namedtuple("Subject", "settings rules slots in_recovery conninfo node nodes own vips "
+                     "rejoin psql resource upstream mine")
+
+_WORD = re.compile(r"([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']*))")
+
+
+def words(conninfo):
+    """Return a connection string's settings (dict); {} for an URI."""
+    if "://" in conninfo:
+        return {}
+    return dict((name, quoted_value or bare) for name, quoted_value, bare in
+                _WORD.findall(conninfo))
+
+
+def _sql(subject, *statements):
+    return ["{0} -c {1}".format(subject.psql, quoted([statement])) for statement in statements]
+
+
+def _set(subject, name, value, restart=False):
+    """Return the cure for a setting: ALTER SYSTEM, then a reload or a restart."""
+    commands = _sql(subject, "ALTER SYSTEM SET {0} = '{1}'".format(
+        name, value.replace("'", "''")))
+    if restart:
+        return finding.both(*commands + ["crm_resource --restart --resource {0} --node {1}".format(
+            subject.resource, subject.node)])
+    return finding.both(*commands + _sql(subject, "SELECT pg_reload_conf()"))
+
+
+def wal(subject):
+    """The server writes what standbys need and lets them in."""
+    have = subject.settings
+    if have.get("wal_level") not in ("replica", "hot_standby", "logical"):
+        yield finding.error("wal_level is {0}".format(have.get("wal_level")),
+                            "standbys cannot replicate",
+                            _set(subject, "wal_level", "replica", restart=True))
+    if have.get("hot_standby") == "off":
+        yield finding.error("hot_standby is off", "PAF asks a standby for its state by SQL",
+                            _set(subject, "hot_standby", "on", restart=True))
+    needed = len(subject.nodes) + 1
+    if int(have.get("max_wal_senders", "10")) < needed:
+        yield finding.error(
+            "max_wal_senders is {0}".format(have["max_wal_senders"]),
+            "each standby needs one, pg_basebackup two",
+            _set(subject, "max_wal_senders", str(max(10, needed)), restart=True))
+    if have.get("listen_addresses") == "localhost":
+        yield finding.error("listen_addresses is localhost", "standbys cannot reach this server",
+                            _set(subject, "listen_addresses", "*", restart=True))
+    if have.get("default_transaction_read_only") == "on":
+        yield finding.warning("default_transaction_read_only is on",
+                              "clients cannot write to this server once it is the primary",
+                              _set(subject, "default_transaction_read_only", "off"))
+
+
+def standby(subject):
+    """The settings that make this server a standby name this node and the address."""
+    have = words(subject.conninfo)
+    if not subject.conninfo:
+        yield finding.error("primary_conninfo is empty",
+                            "this server does not find its primary when it is a standby")
+        return
+    if have and have.get("application_name") != subject.node:
+        fixed = _with(subject.conninfo, "application_name", subject.node)
+        yield finding.error(
+            "primary_conninfo has {0}, not application_name={1}".format(
+                "application_name=" + have["application_name"] if "application_name" in have
+                else "no application_name", subject.node),
+            "PAF knows a standby by it: this one would get no promotion score",
+            _conninfo(subject, fixed))
+    host = have.get("host", "")
+    if subject.vips and host and host in subject.own:
+        yield finding.error(
+            "primary_conninfo leads to this node itself (host={0})".format(host),
+            "as a standby it cannot follow another primary",
+            _conninfo(subject, _with(subject.conninfo, "host", subject.vips[0])))
+    elif subject.vips and hba.is_address(host) and host not in subject.vips:
+        yield finding.warning(
+            "primary_conninfo leads to {0}, which is not the cluster's address {1}".format(
+                host, " or ".join(subject.vips)),
+            "after a failover this server does not find the new primary",
+            _conninfo(subject, _with(subject.conninfo, "host", subject.vips[0])))
+    target = subject.settings.get("recovery_target_timeline", "latest")
+    if target != "latest":
+        yield finding.error("recovery_target_timeline is \"{0}\"".format(target),
+                            "the server does not follow a new primary to its timeline",
+                            _set(subject, "recovery_target_timeline", "latest", restart=True))
+
+
+def _with(conninfo, name, value):
+    kept = ["{0}='{1}'".format(*pair) if pair[1].strip("-.:/@_%abcdefghijklmnopqrstuvwxyz"
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") or not pair[1] else "{0}={1}".format(*pair)
+            for pair in [(found[0], found[1] or found[2]) for found in _WORD.findall(conninfo)]
+            if pair[0] != name]
+    return " ".join(kept + ["{0}={1}".format(name, value)])
+
+
+def _conninfo(subject, fixed):
+    if "password" in words(fixed):    # never on a terminal, nor in a shell's history
+        return finding.both()
+    return _set(subject, "primary_conninfo", fixed, restart=False)
+
+
+def synchronous(subject):
+    """Synchronous replication does not wait for servers that cannot be there."""
+    names = subject.settings.get("synchronous_standby_names", "")
+    if not names.strip():
+        return
+    found = re.match(r"(?i)^\s*(?:(?:first|any)\s+)?(?:(\d+)\s*\()?(.*?)\)?\s*$", names)
+    count = int(found.group(1) or 1)
+    listed = [word.strip().strip('"') for word in found.group(2).split(",") if word.strip()]
+    strangers = [name for name in listed if name != "*" and name not in subject.nodes]
+    cure = _set(subject, "synchronous_standby_names", "ANY 1 ({0})".format(
+        ", ".join('"{0}"'.format(node) for node in subject.nodes)))
+    if strangers:
+        yield finding.error(
+            "synchronous_standby_names has {0}, which is no node".format(", ".join(strangers)),
+            "a standby's name is that of its node: commits may wait for ever", cure)
+    elif count > len(subject.nodes) - 2 and len(subject.nodes) > 2 and count > 1:
+        yield finding.warning(
+            "synchronous_standby_names waits for {0} standbys of {1}".format(
+                count, len(subject.nodes) - 1),
+            "with one node away, no commit ends", cure)
+
+
+def access(subject):
+    """pg_hba.conf lets the other nodes replicate, and never this one from itself."""
+    for rule in subject.rules:
+        if rule.error:
+            yield finding.error("line {0} of pg_hba.conf: {1}".format(rule.line, rule.error),
+                                "the server keeps the rules it had, and does not start again "
+                                "with these")
+    user = words(subject.conninfo).get("user", "")
+    if not subject.rules or not user:
+        return
+    bad = []
+    for address in subject.own + subject.vips:
+        rule = hba.for_replication(subject.rules, user, address, subject.own)
+        if rule is not None and rule.method != "reject":
+            bad.append((address, rule))
+    if bad:
+        lines = ["host replication all {0}/{1} reject".format(
+            address, "128" if ":" in address else "32") for address, _ in bad]
+        edit = "sed -i {0} {1}".format(
+            quoted(["1i " + "\\n".join(lines)]), quoted([subject.settings.get("hba_file", "")]))
+        yield finding.error(
+            "line {0} of pg_hba.conf lets this node replicate from itself ({1})".format(
+                bad[0][1].line, ", ".join(address for address, _ in bad)),
+            "between demotion and promotion a standby could take itself for its primary, and "
+            "never follow the new one",
+            finding.both(edit, *_sql(subject, "SELECT pg_reload_conf()")))
+
+
+def slots(subject):
+    """No replication slot keeps WAL that nobody fetches."""
+    limit = subject.settings.get("max_slot_wal_keep_size", "-1")
+    for name, kind, active in subject.slots:
+        if not active and kind == "physical" and limit == "-1":
+            yield finding.warning(
+                "nobody uses the replication slot {0}, and nothing limits it".format(name),
+                "it keeps WAL until the disk of {0} is full".format(subject.node),
+                finding.both(*_sql(subject, "SELECT pg_drop_replication_slot('{0}')".format(
+                    name.replace("'", "''")))))
+
+
+def rewind(subject):
+    """rejoin=rewind finds what pg_rewind needs."""
+    have = subject.settings
+    if subject.rejoin == "rewind" and "on" not in (have.get("wal_log_hints"),
+                                                   have.get("data_checksums")):
+        yield finding.error("rejoin=rewind, but wal_log_hints is off and there are no checksums",
+                            "pg_rewind refuses: an old primary that has diverged stays stopped",
+                            _set(subject, "wal_log_hints", "on", restart=True))
+
+
+def logging(subject):
+    """The server's messages are kept."""
+    have = subject.settings
+    if have.get("logging_collector") == "off" and have.get("log_destination") == "stderr":
+        yield finding.warning("logging_collector is off, and the log goes to stderr",
+                              "nobody reads it once the server has started",
+                              _set(subject, "log_destination", "syslog"))
+
+
+def upstream(subject):
+    """This server and the primary are of the same cluster and version."""
+    for name, what in (("system_identifier", "system identifier"), ("major", "major version")):
+        mine, theirs = subject.mine.get(name), subject.upstream.get(name)
+        if mine and theirs and mine != theirs:
+            yield finding.error("{0} {1} here, {2} on the primary".format(what, mine, theirs),
+                                "it is no copy of the primary: rebuild it with pg_basebackup")
+
+
+RULES = (("WAL", wal), ("standby settings", standby), ("synchronous replication", synchronous),
+         ("pg_hba.conf", access), ("slots", slots), ("rejoin", rewind), ("log", logging),
+         ("primary", upstream))

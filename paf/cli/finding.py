@@ -1,0 +1,106 @@
+"""What a check finds, and the commands that mend it, in the spelling of pcs and of crmsh. Pure."""
+
+from collections import namedtuple
+
+from paf import variant
+from paf.instance.server import quoted
+
+OK, WARNING, ERROR = "OK", "WARNING", "ERROR"
+
+#: level: WARNING or ERROR; what is wrong, why it matters (str); pcs, crm: commands (lists of str)
+#: that mend it; the same list where no cluster shell is needed, [] where no command can do it.
+Finding = namedtuple("Finding", "level what why pcs crm")
+
+PROMOTED = "Promoted" if variant.OCF == "1.1" else "Master"
+UNPROMOTED = "Unpromoted" if variant.OCF == "1.1" else "Slave"
+
+
+def error(what, why, cure=((), ())):
+    """Return a Finding that keeps the cluster from working; cure: (pcs, crm), lists of str."""
+    return Finding(ERROR, what, why, list(cure[0]), list(cure[1]))
+
+
+def warning(what, why, cure=((), ())):
+    """Return a Finding that will hurt some day."""
+    return Finding(WARNING, what, why, list(cure[0]), list(cure[1]))
+
+
+def both(*commands):
+    """Return a cure that needs no cluster shell."""
+    return commands, commands
+
+
+def join(*cures):
+    """Return one cure made of several, in order."""
+    return ([command for cure in cures for command in cure[0]],
+            [command for cure in cures for command in cure[1]])
+
+
+def property_is(name, value):
+    """Return the cure that sets a cluster property."""
+    return (["pcs property set {0}={1}".format(name, value)],
+            ["crm configure property {0}={1}".format(name, value)])
+
+
+def default_is(name, value):
+    """Return the cure that sets a default of all resources."""
+    return (["pcs resource defaults update {0}={1}".format(name, value)],
+            ["crm configure rsc_defaults {0}={1}".format(name, value)])
+
+
+def meta_is(resource, name, value):
+    """Return the cure that sets a meta attribute."""
+    return (["pcs resource meta {0} {1}={2}".format(resource, name, value)],
+            ["crm resource meta {0} set {1} {2}".format(resource, name, value)])
+
+
+def parameter_is(resource, name, value):
+    """Return the cure that sets a parameter of the agent; "" removes it."""
+    pcs = ["pcs resource update {0} {1}".format(resource, quoted([name + "=" + value]))]
+    if not value:
+        return pcs, ["crm resource param {0} delete {1}".format(resource, name)]
+    return pcs, ["crm resource param {0} set {1} {2}".format(resource, name, quoted([value]))]
+
+
+def operation_is_there(resource, name, interval, timeout, role=""):
+    """Return the cure that adds an operation."""
+    spelling = {"": "", "Promoted": PROMOTED, "Unpromoted": UNPROMOTED}[role]
+    words = "interval={0:.0f}s timeout={1:.0f}s".format(interval, timeout)
+    if spelling:
+        words += " role=" + spelling
+    crm = "crm configure {0} {1}{2} {3:.0f}s:{4:.0f}s".format(
+        name, resource, ":" + spelling if spelling else "", interval, timeout)
+    if name != "monitor":
+        # crmsh has a word of its own for monitors only
+        crm = "cibadmin --modify --allow-create --xpath \"//primitive[@id='{0}']/operations\" " \
+              "--xml-text '<operations><op id=\"{0}-{1}-0s\" name=\"{1}\" interval=\"0s\" " \
+              "timeout=\"{2:.0f}s\"/></operations>'".format(resource, name, timeout)
+    return ["pcs resource op add {0} {1} {2}".format(resource, name, words)], [crm]
+
+
+def operation_has(ident, name, value):
+    """Return the cure that changes an operation; both shells would replace it as a whole."""
+    return both("cibadmin --modify --xpath \"//op[@id='{0}']\" --xml-text '<op id=\"{0}\" "
+                "{1}=\"{2}\"/>'".format(ident, name, value))
+
+
+def without_constraint(ident):
+    """Return the cure that removes a constraint."""
+    return (["pcs constraint delete {0}".format(ident)],
+            ["crm configure delete {0}".format(ident)])
+
+
+def colocated(vip, clone):
+    """Return the cure that keeps an address with the primary."""
+    return (["pcs constraint colocation add {0} with {1} {2} INFINITY".format(
+                vip, PROMOTED, clone)],
+            ["crm configure colocation {0}-with-primary inf: {0} {1}:{2}".format(
+                vip, clone, PROMOTED)])
+
+
+def ordered(clone, first, vip, then):
+    """Return the cure that orders an address after a change of the primary, one way only."""
+    return (["pcs constraint order {0} {1} then {2} {3} symmetrical=false kind=Mandatory".format(
+                first, clone, then, vip)],
+            ["crm configure order {0}-then-{1}-{2} Mandatory: {3}:{0} {2}:{1} "
+             "symmetrical=false".format(first, then, vip, clone)])

@@ -1,0 +1,81 @@
+"""Who is let in by pg_hba.conf: the first rule that matches decides. Pure.
+
+Source: PostgreSQL manual, "The pg_hba.conf File". Rules are those of pg_hba_file_rules.
+"""
+
+import socket
+from collections import namedtuple
+
+#: line (int); kind: local, host, hostssl...; databases, users: lists of str; address, mask: str
+#: or None; method: str; error: str or None.
+Rule = namedtuple("Rule", "line kind databases users address mask method error")
+
+_TCP = ("host", "hostnossl", "hostnogssenc", "hostssl", "hostgssenc")
+
+
+def rules(rows):
+    """Return the Rules of pg_hba_file_rules' rows."""
+    return [Rule(line, kind, (databases or "").split(","), (users or "").split(","), address, mask,
+                 method, error)
+            for line, kind, databases, users, address, mask, method, error in rows]
+
+
+def for_replication(found, user, address, own):
+    """Return the Rule that decides on replication by `user` from `address`; None without one.
+
+    own: the addresses of the server's host, for samehost.
+    """
+    for rule in found:
+        if rule.error or rule.kind not in _TCP or "replication" not in rule.databases:
+            continue
+        if user not in rule.users and "all" not in rule.users:
+            continue
+        if _matches(rule, address, own):
+            return rule
+    return None
+
+
+def _matches(rule, address, own):
+    if rule.address == "all":
+        return True
+    if rule.address == "samehost":
+        return address in own
+    if rule.address == "samenet":
+        return True    # its own address, or a peer's, are in its networks more often than not
+    return covers(rule.address, rule.mask, address)
+
+
+def covers(network, mask, address):
+    """Tell whether `address` is in a network; a host name covers what it resolves to."""
+    packed, base = _packed(address), _packed(network or "")
+    if packed is None:
+        return False
+    if base is None:
+        return address in resolved(network)
+    bits = _packed(mask) if mask else b"\xff" * len(base)
+    if bits is None or len(base) != len(packed) or len(bits) != len(base):
+        return False
+    return all(one & bit == other & bit for one, other, bit in
+               zip(bytearray(packed), bytearray(base), bytearray(bits)))
+
+
+def _packed(address):
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_pton(family, address)
+        except (socket.error, ValueError):
+            continue
+    return None
+
+
+def is_address(text):
+    """Tell whether the text is a numerical address."""
+    return _packed(text) is not None
+
+
+def resolved(name):
+    """Return the addresses (a list of str) of a host name; [] when it has none."""
+    try:
+        return sorted(set(entry[4][0] for entry in socket.getaddrinfo(name, None)))
+    except (socket.error, UnicodeError):
+        return []

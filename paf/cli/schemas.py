@@ -1,0 +1,52 @@
+"""paf check: the CIB and the agent's meta-data against their schemas, with lxml."""
+
+import os
+
+from paf import metadata
+from paf.cli import finding
+
+#: Where schemas of the OCF meta-data are installed, by the packages that have them.
+_OCF = ("/usr/share/pacemaker/api/ocf-ra-1.1.rng", "/usr/share/pcs/data/ocf-{0}.rng",
+        "/usr/lib/pcs/data/ocf-{0}.rng")
+_CIB = "/usr/share/pacemaker/{0}.rng"
+
+
+def lxml_or_none():
+    """Return lxml.etree; None when it is not installed."""
+    try:
+        from lxml import etree
+    except ImportError:
+        return None
+    return etree
+
+
+def cib(etree, text):
+    """The CIB is valid."""
+    root = etree.fromstring(text.encode("utf-8"))
+    name = _CIB.format(root.get("validate-with", ""))
+    for problem in _problems(etree, root, name):
+        yield finding.error("the CIB is not valid: {0}".format(problem),
+                            "Pacemaker may ignore what it does not understand",
+                            finding.both("cibadmin --upgrade --force"))
+
+
+def agent(etree):
+    """The agent's meta-data is valid."""
+    from paf import variant
+    root = etree.fromstring(metadata.xml().encode("ascii"))
+    for pattern in _OCF:
+        name = pattern.format(variant.OCF)
+        if os.path.exists(name):
+            for problem in _problems(etree, root, name):
+                yield finding.error("the agent's meta-data are not valid: {0}".format(problem),
+                                    "pcs refuses to work with it: install the package again")
+            return
+
+
+def _problems(etree, root, schema):
+    if not os.path.exists(schema):
+        return []
+    relax = etree.RelaxNG(etree.parse(schema))
+    if relax.validate(root):
+        return []
+    return ["line {0}: {1}".format(entry.line, entry.message) for entry in relax.error_log][:3]

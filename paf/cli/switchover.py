@@ -1,0 +1,240 @@
+"""paf switchover: move the primary to another node, and leave nothing behind."""
+
+import signal
+import sys
+import time
+
+from paf.cli import configuration, status, view
+from paf.cli.common import (
+    ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, say)
+
+HELP = "move the primary to another node"
+TEXT = """Moves the primary to NODE, or to the standby that is first in line. Looks first whether
+that can work, shows what will happen and asks. Then it follows the transition, checks its outcome, and
+takes away the constraint that it made, whatever happens: also when the switchover is refused, or
+on Ctrl-C. Should even that be impossible (kill -9, a power cut), the constraint ends by itself
+after ten minutes."""
+EXAMPLES = ("paf switchover", "paf switchover srv2 --yes", "paf switchover srv2 --dry-run")
+EXIT_CODES = ((OK, "done; with --dry-run: it can be done"),
+              (NOT_DONE, "refused, or not confirmed: the primary is where it was"),
+              (ERROR, "it cannot be done, or the outcome is not the one wanted"))
+
+_LIFETIME = "PT10M"
+_STEP = 0.25        # seconds between two looks
+_PATIENCE = 180.0   # seconds, by default
+_SETTLED = 3        # looks in a row that show an idle cluster
+
+
+def arguments(parser):
+    """Declare the verb's arguments."""
+    parser.add_argument("node", metavar="NODE", nargs="?", help="the node to become the primary")
+    parser.add_argument("--resource", metavar="NAME", default="",
+                        help="the resource, where the cluster has several")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="look and tell, change nothing")
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=_PATIENCE,
+                        help="how long to follow it ({0:.0f})".format(_PATIENCE))
+
+
+def run(options):
+    """Move the primary; return the exit code."""
+    pacemaker = Pacemaker()
+    report = status.look(options.resource, pacemaker)
+    configured = configuration.parse(pacemaker.cib())
+    target = options.node or first_in_line(report)
+    obstacles = list(problems(report, configured, target))
+    for line in status.lines(report):
+        say(line)
+    if obstacles:
+        for text in obstacles:
+            complain(text)
+        return ERROR
+    say("")
+    for line in plan(report, target):
+        say(line)
+    if options.dry_run:
+        return OK
+    if not options.yes and not _confirmed(target):
+        complain("not confirmed, nothing was changed")
+        return NOT_DONE
+    return Switchover(pacemaker, report, target, options.timeout).run()
+
+
+def first_in_line(report):
+    """Return the standby with the best promotion score. Raises Problem."""
+    standbys = [node for node in report["nodes"] if node["role"] == "standby"
+                and node["membership"] == view.ONLINE and (node["score"] or -1) > 0]
+    if not standbys:
+        raise Problem("no standby has a positive promotion score: nobody can take over")
+    return max(standbys, key=lambda node: node["score"])["node"]
+
+
+def problems(report, configured, target):
+    """Yield why the primary cannot be moved to `target`; pure."""
+    if report["primary"] is None:
+        yield "there is no primary to move"
+    elif report["primary"] == target:
+        yield "{0} is the primary already".format(target)
+    else:
+        for text in _unfit(report, target):
+            yield text
+    if not report["quorum"]:
+        yield "this partition has no quorum"
+    if report["maintenance"]:
+        yield report["maintenance"]
+    managed = configuration.find(configured, report["resource"])
+    for item in configured.constraints:
+        if item.id.startswith("cli-") and item.values.get("rsc") in configuration.names_of(managed):
+            yield ("the constraint {0} is left over from a move or a ban: "
+                   "crm_resource --clear --resource {1}".format(item.id, report["clone"]))
+
+
+def _unfit(report, target):
+    """Yield why `target` cannot take over."""
+    nodes = dict((node["node"], node) for node in report["nodes"])
+    node = nodes.get(target)
+    if node is None:
+        yield "there is no node {0} here; there are {1}".format(target, ", ".join(sorted(nodes)))
+    elif node["membership"] != view.ONLINE:
+        yield "{0} is {1}".format(target, node["membership"])
+    elif node["role"] != "standby":
+        yield "{0} runs no standby, it is {1}".format(target, node["state"])
+    elif (node["score"] or -1) <= 0:
+        yield "{0} may not be promoted: its score is {1}: {2}".format(
+            target, node["score"], node["score_means"])
+    elif node["state"] not in ("streaming", "running"):
+        yield "{0} does not stream from the primary: {1}".format(target, node["state"])
+
+
+def plan(report, target):
+    """Yield what will happen, for people."""
+    old = report["primary"]
+    node = [item for item in report["nodes"] if item["node"] == target][0]
+    yield "The primary moves from {0} to {1}:".format(old, target)
+    yield "  {0} writes a checkpoint, is shut down and starts again as a standby".format(old)
+    for vip in report["vips"]:
+        yield "  {0} ({1}) goes to {2}; connections through it are cut".format(
+            vip["name"], vip["address"], target)
+    yield "  {0} is promoted, if it has received all of {1}'s WAL; now it lags by {2}".format(
+        target, old, status.size(node["lag_bytes"]))
+    yield "  otherwise the switchover is refused and {0} stays the primary".format(old)
+
+
+def _confirmed(target):
+    sys.stdout.write("Move the primary to {0} now? [y/N] ".format(target))
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(Exception):
+    """Somebody pressed Ctrl-C or sent SIGTERM or SIGHUP."""
+
+
+class Switchover(object):
+    """One switchover under way."""
+
+    def __init__(self, pacemaker, report, target, patience):
+        self._pacemaker = pacemaker
+        self._resource, self._clone = report["resource"], report["clone"]
+        self._old, self._target = report["primary"], target
+        self._patience = patience
+        self._begin = time.time()
+        self._shown = None
+        self._signals = []
+
+    def run(self):
+        """Ask Pacemaker to move, follow it, clean up; return the exit code."""
+        # noted, not raised: the move must not be left half asked for, and nothing may keep us from
+        # cleaning up, an impatient second Ctrl-C least of all
+        before = [signal.signal(number, self._note) for number in _SIGNALS]
+        try:
+            return self._move()
+        except Interrupted:
+            self._tell("interrupted; Pacemaker ends what it has begun, see paf status")
+            return INTERRUPTED
+        finally:
+            self._clear()
+            for number, handler in zip(_SIGNALS, before):
+                signal.signal(number, handler)
+
+    def _note(self, number, frame):
+        self._signals.append(number)
+
+    def _move(self):
+        self._pacemaker.ask("crm_resource", "--move", "--resource", self._clone, self._role(),
+                            "--node", self._target, "--lifetime", _LIFETIME)
+        self._tell("asked Pacemaker to move the primary to {0}".format(self._target))
+        found = self._follow()
+        if found == self._target:
+            self._tell(coloured("{0} is the primary".format(found), "green"))
+            return OK
+        reason = self._reason()
+        if found == self._old and reason:
+            complain("refused: {0}; {1} is the primary, as before".format(reason, found))
+            return NOT_DONE
+        complain("{0} after {1:.0f} s; see paf status and paf timeline".format(
+            "{0} is the primary".format(found) if found else "no primary", self._patience))
+        return ERROR
+
+    def _role(self):
+        """Return the option's name in this Pacemaker: --promoted since 2.1.0."""
+        text = self._pacemaker.run("crm_resource", "--help-all").out
+        return "--promoted" if "--promoted" in text or not text else "--master"
+
+    def _follow(self):
+        """Wait until the target is the primary or was refused; return the node promoted."""
+        idle = 0
+        while True:
+            if self._signals:
+                raise Interrupted()
+            seen = view.parse(self._pacemaker.crm_mon())
+            primaries = view.promoted(seen, self._resource)
+            self._progress(seen)
+            quiet = self._quiet(seen)
+            done = primaries == [self._target] or (primaries == [self._old] and self._reason(seen))
+            idle = idle + 1 if quiet and done else 0
+            if idle >= _SETTLED or time.time() - self._begin > self._patience:
+                return primaries[0] if len(primaries) == 1 else None
+            time.sleep(_STEP)
+
+    def _quiet(self, seen):
+        """Tell whether the addresses and the controller have come to rest."""
+        if seen.pending:
+            return False
+        result = self._pacemaker.run("crmadmin", "--status", seen.dc) if seen.dc else None
+        return result is not None and "S_IDLE" in result.out + result.err
+
+    def _progress(self, seen):
+        """Say what has changed since the last look."""
+        roles = view.roles(seen, self._resource)
+        shown = ", ".join("{0} {1}".format(node, {
+            view.PROMOTED: "primary", view.UNPROMOTED: "standby"}.get(role, role.lower()))
+            for node, role in sorted(roles.items()))
+        if seen.pending:
+            shown += " ({0})".format(", ".join(sorted(set(seen.pending))))
+        if shown != self._shown:
+            self._tell(shown)
+            self._shown = shown
+
+    def _reason(self, seen=None):
+        seen = seen or view.parse(self._pacemaker.crm_mon())
+        return seen.attributes.get(self._target, {}).get(status.REASON + self._resource, "")
+
+    def _tell(self, text):
+        say("{0:6.1f} s  {1}".format(time.time() - self._begin, text))
+
+    def _clear(self):
+        """Take the constraint away, and see that it is gone."""
+        for _ in range(3):
+            self._pacemaker.run("crm_resource", "--clear", "--resource", self._clone)
+            left = [item.id for item in configuration.parse(self._pacemaker.cib()).constraints
+                    if item.id.startswith("cli-") and item.values.get("rsc") == self._clone]
+            if not left:
+                self._tell("the constraint of the move is gone")
+                return
+        complain("the constraint {0} is still there; it ends by itself after ten minutes: "
+                 "crm_resource --clear --resource {1}".format(", ".join(left), self._clone))
+

@@ -1,0 +1,87 @@
+"""`paf check` names each mistake, and the commands that it prints mend it."""
+
+import json
+
+import pytest
+
+from tests.cluster import mistakes
+
+LAB = {"nodes": 3, "meta": {"interleave": "true"}}
+COPY = "/tmp/copy.xml"
+
+
+def shell(node, command, check=True, **environment):
+    return node.run(["sh", "-c", command], check=check, env=environment)
+
+
+def found(node, *options):
+    """Return what `paf check` finds: a list of dictionaries."""
+    result = node.run(["paf", "check", "--output", "json", *options], check=False)
+    rows = [row for row in json.loads(result.output) if row["level"] != "OK"]
+    assert result.status == (2 if any(row["level"] == "ERROR" for row in rows) else
+                             1 if rows else 0)
+    return rows
+
+
+@pytest.fixture
+def good(lab):
+    """A lab with nothing to find: its image starts PostgreSQL at boot, as packages do."""
+    for node in lab.nodes.values():
+        shell(node, "sed -i s/^auto/manual/ /etc/postgresql/15/main/start.conf")
+    return lab
+
+
+def test_a_good_cluster_is_all_ok_on_every_node(good):
+    for node in good.nodes.values():
+        assert found(node) == []
+
+
+def problems(mistake, spelling, look, mend):
+    """Return what is wrong with the finding about a mistake, or with its cure: a list."""
+    rows = look()
+    mine = [row for row in rows if mistake.words in row["what"]]
+    if len(mine) != 1:
+        return [(mistake.name, "found", rows)]
+    failed = [result for result in map(mend, mine[0][spelling]) if not result.ok]
+    left = look()
+    return [(mistake.name, "left", failed, left)] if failed or left else []
+
+
+@pytest.mark.parametrize("spelling", ["pcs", "crm"])
+def test_the_cure_for_each_mistake_in_the_configuration(good, spelling):
+    node = good.any_node()
+    shell(node, f"cibadmin --query > {COPY}.good")
+
+    def mend(command):
+        return shell(node, command.replace("pcs ", f"pcs -f {COPY} ", 1), False, CIB_file=COPY)
+    wrong = []
+    for mistake in mistakes.IN_THE_CIB:
+        if spelling == "crm" and mistake.needs_no_shell:
+            continue    # the same command, tried already
+        shell(node, f"cp {COPY}.good {COPY} && {mistake.seed}", CIB_file=COPY)
+        wrong += problems(mistake, spelling, lambda: found(node, "--cib", COPY), mend)
+    assert wrong == []
+
+
+def test_the_cure_for_each_mistake_on_a_node(good):
+    node = good.nodes[good.standbys()[0]]
+    wrong = []
+    for mistake in mistakes.ON_A_NODE:
+        shell(node, mistake.seed)
+        wrong += problems(mistake, "pcs", lambda: found(node),
+                          lambda command: shell(node, command, False))
+    assert wrong == []
+
+
+def test_before_the_resource_exists_and_without_python_packages(good):
+    node = good.nodes[good.primary()]
+    instance = ["--bindir", good.settings.bindir, "--pgdata", good.settings.pgdata]
+    assert found(node, *instance) == []
+    wrong = found(node, "--bindir", "/usr/bin", "--pgdata", good.settings.pgdata)
+    assert any("bindir /usr/bin lacks" in row["what"] for row in wrong)
+    # as if neither lxml nor psycopg2 was installed
+    program = ("import sys; sys.modules['lxml'] = None; sys.path.insert(0, sys.argv.pop(1)); "
+               "from paf.cli.main import main; sys.exit(main())")
+    result = node.run(["python3", "-ISB", "-c", program, "/usr/share/resource-agents-paf", "check"],
+                      check=False)
+    assert "python3-lxml is not installed" in result.output, result

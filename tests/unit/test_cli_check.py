@@ -1,0 +1,176 @@
+"""paf check: rules on a recorded CIB, on a server's settings, on a host's files."""
+
+import json
+
+import pytest
+
+from paf.cli import check, check_host, check_instance, configuration, finding, hba
+from paf.cli.main import main
+from tests.unit.support import instance_at
+
+EDITS = (
+    ('name="stonith-enabled" value="true"', 'name="stonith-enabled" value="false"',
+     "fencing is off"),
+    ('name="notify" value="true"', 'name="notify" value="0"', "notify=0, not true"),
+    ('class="stonith"', 'class="ocf"', "no fencing device for srv1, srv2, srv3"),
+    ('name="demote" interval="0s" timeout="120s"', 'name="demote" interval="0s" timeout="1min"',
+     "the timeout of demote is 60 s"),
+    ('symmetrical="false"', 'symmetrical="true"', "is symmetrical"),
+    ('with-rsc-role="Promoted"', "", "it names no role Promoted"),
+    ('name="migration-threshold" value="5"', 'name="migration-threshold" value="1"',
+     "migration-threshold is 1"),
+    ('interval="16s"', 'interval="15s"', "have the same interval"),
+    ('name="bindir"', 'name="bin_dir"', "no parameter bin_dir, bindir is meant?"),
+)
+
+
+@pytest.fixture
+def text(data):
+    return (data / "cli" / "cib.xml").read_text().replace(
+        'name="notify" value="true"/>', 'name="notify" value="true"/>'
+        '<nvpair id="i" name="interleave" value="true"/>')
+
+
+def sentences(found):
+    return [item.what for _, item in found if item]
+
+
+def test_a_good_configuration_has_nothing(text):
+    assert sentences(check.of_cib(text, "")) == []
+
+
+@pytest.mark.parametrize("old, new, words", EDITS)
+def test_a_mistake_is_named(text, old, new, words):
+    assert old in text
+    assert any(words in what for what in sentences(check.of_cib(text.replace(old, new), "")))
+
+
+def test_every_finding_on_the_configuration_says_why_and_how(text):
+    for old, new, _ in EDITS:
+        for name, item in check.of_cib(text.replace(old, new), "pgsqld"):
+            assert not item or (item.why and item.pcs and item.crm) or "schema" in name
+
+
+def test_the_exit_code_and_the_two_forms(text, tmp_path, capsys):
+    file = tmp_path / "cib.xml"
+    file.write_text(text)
+    assert main(["check", "--cib", str(file)]) == 0
+    file.write_text(text.replace('name="interleave" value="true"', 'name="x" value="y"'))
+    assert main(["check", "--cib", str(file)]) == 1
+    file.write_text(text.replace(*EDITS[0][:2]))
+    capsys.readouterr()
+    assert main(["check", "--cib", str(file), "--output", "json"]) == 2
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["check"] for row in rows if row["level"] == "ERROR"] == ["fencing"]
+    assert main(["check", "--cib", str(tmp_path / "none")]) == 2
+
+
+def test_an_old_master_resource_is_understood(text):
+    old = text.replace("<clone ", "<master ").replace("</clone>", "</master>").replace(
+        'name="promotable" value="true"', 'name="master-max" value="2"').replace(
+            'role="Promoted"', 'role="Master"').replace('role="Unpromoted"', 'role="Slave"')
+    managed = configuration.find(configuration.parse(old))
+    assert managed.kind == "master" and managed.meta["promotable"] == "true"
+    assert any("promoted-max=2" in what for what in sentences(check.of_cib(old, "")))
+
+
+SETTINGS = {"wal_level": "replica", "hot_standby": "on", "max_wal_senders": "10",
+            "logging_collector": "on", "log_destination": "stderr", "hba_file": "/x/pg_hba.conf",
+            "wal_log_hints": "on", "recovery_target_timeline": "latest"}
+HBA = [[1, "local", "all", "all", None, None, "peer", None],
+       [2, "host", "replication", "all", "10.0.0.1", "255.255.255.255", "reject", None],
+       [3, "host", "replication", "all", "10.0.0.50", "255.255.255.255", "reject", None],
+       [4, "host", "replication", "repl", "10.0.0.0", "255.255.255.0", "scram-sha-256", None]]
+
+
+def subject(**changes):
+    settings = {**SETTINGS, **changes.pop("settings", {})}
+    values = {"rules": hba.rules(HBA), "slots": [], "in_recovery": True, "node": "srv1",
+              "conninfo": "host=10.0.0.50 user=repl application_name=srv1", "own": ["10.0.0.1"],
+              "nodes": ["srv1", "srv2", "srv3"], "vips": ["10.0.0.50"], "rejoin": "manual",
+              "psql": "psql", "resource": "pgsqld-clone", "upstream": {}, "mine": {}, **changes}
+    return check_instance.Subject(settings=settings, **values)
+
+
+def found(**changes):
+    return [item for _, rule in check_instance.RULES for item in rule(subject(**changes))]
+
+
+def test_good_settings_have_nothing():
+    assert found() == []
+
+
+@pytest.mark.parametrize("changes, words, cure", [
+    ({"settings": {"wal_level": "minimal"}}, "wal_level is minimal", "wal_level = "),
+    ({"settings": {"hot_standby": "off"}}, "hot_standby is off", "--restart"),
+    ({"settings": {"max_wal_senders": "2"}}, "max_wal_senders is 2", "max_wal_senders"),
+    ({"settings": {"listen_addresses": "localhost"}}, "listen_addresses", "*"),
+    ({"settings": {"recovery_target_timeline": "current"}}, "recovery_target_timeline", "latest"),
+    ({"settings": {"synchronous_standby_names": "FIRST 1 (srv2, srv7)"}}, "srv7", "srv3"),
+    ({"settings": {"synchronous_standby_names": "2 (srv2, srv3)"}}, "waits for 2", "ANY 1"),
+    ({"settings": {"logging_collector": "off"}}, "logging_collector", "syslog"),
+    ({"settings": {"wal_log_hints": "off"}, "rejoin": "rewind"}, "wal_log_hints is off", "on"),
+    ({"conninfo": "host=10.0.0.50 user=repl"}, "no application_name", "application_name=srv1"),
+    ({"conninfo": "host=10.0.0.1 user=repl application_name=srv1"}, "this node itself",
+     "host=10.0.0.50"),
+    ({"conninfo": ""}, "primary_conninfo is empty", None),
+    ({"rules": hba.rules(HBA[:2] + HBA[3:])}, "line 4 of pg_hba.conf", "10.0.0.50/32 reject"),
+    ({"rules": hba.rules([[9, None, None, None, None, None, None, "no such method"]])},
+     "no such method", None),
+    ({"slots": [("old", "physical", False)]}, "slot old", "pg_drop_replication_slot"),
+    ({"mine": {"system_identifier": "1"}, "upstream": {"system_identifier": "2"}},
+     "system identifier 1 here, 2 on the primary", None),
+])
+def test_a_wrong_setting_is_named(changes, words, cure):
+    item, = found(**changes)
+    assert words in item.what
+    assert (cure in " ".join(item.pcs)) if cure else item.pcs == []
+
+
+def test_a_password_is_never_printed():
+    for item in found(conninfo="host=10.0.0.9 password='s e c' user=repl"):
+        assert "s e c" not in " ".join([item.what, item.why, *item.pcs])
+
+
+@pytest.mark.parametrize("network, mask, address, inside", [
+    ("10.0.0.0", "255.255.255.0", "10.0.0.7", True),
+    ("10.0.0.0", "255.255.255.0", "10.0.1.7", False),
+    ("fe80::", "ffff::", "fe80::1", True), ("10.0.0.7", None, "10.0.0.7", True),
+    ("10.0.0.0", "255.255.255.0", "fe80::1", False), ("10.0.0.0", "255.0.0.0", "nonsense", False)])
+def test_networks_cover_addresses(network, mask, address, inside):
+    assert hba.covers(network, mask, address) is inside
+
+
+def test_what_starts_postgresql_beside_pacemaker_is_named(tmp_path):
+    wants = tmp_path / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(parents=True)
+    (wants / "postgresql.service").write_text("[Service]\nExecStart=/bin/true\n")
+    (wants / "postgresql-15.service").write_text("")
+    conf = tmp_path / "etc/postgresql/15/main/start.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text("# comment\nauto\n")
+    assert [item.what for item in check_host.service(str(tmp_path))] == [
+        "systemd starts postgresql-15.service at boot",
+        "systemd starts the cluster of /etc/postgresql/15/main/start.conf at boot"]
+    conf.write_text("# auto\nmanual\n")
+    (wants / "postgresql-15.service").unlink()
+    assert list(check_host.service(str(tmp_path))) == []
+
+
+def test_the_sockets_folder_has_to_come_back(tmp_path):
+    local = instance_at(tmp_path, pghost="/var/run/postgresql")
+    assert len(list(check_host.reboot(local, str(tmp_path)))) == 1
+    folder = tmp_path / "usr/lib/tmpfiles.d"
+    folder.mkdir(parents=True)
+    (folder / "pg.conf").write_text("# x\nd /run/postgresql 2775 postgres postgres - -\n")
+    assert list(check_host.reboot(local, str(tmp_path))) == []
+    assert list(check_host.reboot(instance_at(tmp_path, pghost="/tmp"), "/nowhere")) == []
+
+
+def test_shared_memory_of_an_account_that_is_none_of_the_systems(tmp_path):
+    local = instance_at(tmp_path)
+    assert [item.level for item in check_host.logout(local, str(tmp_path))] == [finding.ERROR]
+    folder = tmp_path / "etc/systemd"
+    folder.mkdir(parents=True)
+    (folder / "logind.conf").write_text("[Login]\n#RemoveIPC=yes\nRemoveIPC=no\n")
+    assert list(check_host.logout(local, str(tmp_path))) == []
