@@ -100,7 +100,7 @@ def test_first_start(lab):
 
 def test_on_a_newer_pacemaker_it_says_that_the_other_build_belongs_there(lab):
     node = lab.nodes[lab.primary()]
-    node.install("/var/log/validate.log", "", 0o644)
+    node.install("/var/log/validate.log", "\n", 0o644)
     variables = {"OCF_CHECK_LEVEL": "10", "HA_LOGFILE": "/var/log/validate.log",
                  "OCF_RESKEY_pgdata": lab.settings.pgdata, "OCF_RESKEY_bindir": lab.settings.bindir}
     for feature_set, lines in (("3.0.9", 0), ("3.16.1", 1)):
