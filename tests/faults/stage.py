@@ -52,6 +52,7 @@ class Stage:
 
     def _begin(self):
         self._before = audits.configuration(self.lab)
+        scenarios.wait_for_ranks(self.lab)
         with scenarios.watched(self.lab) as play:
             self.lab.move()
         self.measure = max(0.5, play.client.outage_ms / 1000)
