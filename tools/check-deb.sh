@@ -42,8 +42,9 @@ tar --extract --file "$work/base.tar.gz" --directory "$work/chroot"
 unshare --mount --pid --fork sh -ec '
     mount -t proc proc "$1/chroot/proc"
     mount --rbind /dev "$1/chroot/dev"
-    status=0
-    autopkgtest --quiet --apt-upgrade "$1"/corosync2/*.changes -- chroot "$1/chroot" || status=$?
+    exec autopkgtest --quiet --apt-upgrade --summary-file="$1/summary" "$1"/corosync2/*.changes \
+        -- chroot "$1/chroot"' sh "$work" > "$work/autopkgtest.log" 2>&1 || {
     # 2 is a test that was skipped, which none should be
-    exit "$status"' sh "$work"
+    cat "$work/autopkgtest.log" >&2; exit 1; }
+cat "$work/summary"
 echo "check-deb: all passed"
