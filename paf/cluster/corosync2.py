@@ -77,7 +77,8 @@ class Corosync2(Cluster):
         """Wait for the candidate to open a round, and repeat it with this node's position.
 
         A round that was answered already is an old one; if no other is opened, that old vote is
-        withdrawn.
+        withdrawn. A candidate without any ballot runs another agent, or has never entered: this
+        node then has none either, so that its lsn_location counts.
         """
         def opened():
             values = self._values("ballot", deadline)
@@ -90,7 +91,9 @@ class Corosync2(Cluster):
         seen = {}
         deadline.wait_for(opened)
         if not seen.get("number"):
-            if seen["old"]:
+            if not seen["known"]:
+                self._delete("ballot", deadline)
+            elif seen["old"]:
                 self._set("ballot", "{0}:".format(MARK_NONE), deadline)
             return False
         self._set("ballot", "{0}:{1}".format(seen["number"], value), deadline)

@@ -127,6 +127,16 @@ def test_a_promotion_that_nobody_announced_is_refused():
     assert not world.promote("srv1", dict(active="srv1"))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_candidate_that_never_entered_gets_its_votes(seed):
+    """The agent was replaced under running instances; only one was restarted since."""
+    world = World(seed, {"srv1": Position(1, 5), "srv2": Position(1, 5)})
+    world.started("srv1", False, {})
+    lists = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv2")
+    world.notify(lists, "pre", ["srv1", "srv2"])
+    assert world.promote("srv2", lists)
+
+
 def test_a_missing_peer_is_named_and_nobody_is_promoted():
     world = World(1, {"srv1": Position(1, 9), "srv2": Position(1, 5)})
     for name in world.nodes:
