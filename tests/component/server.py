@@ -159,10 +159,10 @@ class Server:
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
                 if self._stands_here(pid)]
 
-    def _stands_here(self, pid):
+    def _stands_here(self, pid, program="/postgres"):
         try:
             return (os.readlink(f"/proc/{pid}/cwd").startswith(str(self.pgdata))
-                    and "/postgres" in os.readlink(f"/proc/{pid}/exe"))
+                    and program in os.readlink(f"/proc/{pid}/exe"))
         except OSError:
             return False
 
@@ -186,9 +186,10 @@ class Server:
         return found
 
     def destroy(self):
-        """End it and what it left in shared memory."""
-        for pid in self.processes():
-            send(pid, signal.SIGKILL)
+        """End it, what it started, and what it left in shared memory."""
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+            if self._stands_here(pid, program=""):
+                send(pid, signal.SIGKILL)
         try:
             line = (self.pgdata / "postmaster.pid").read_text().splitlines()[6]
             subprocess.run(["ipcrm", "-m", line.split()[1]], stderr=subprocess.DEVNULL,

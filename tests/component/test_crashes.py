@@ -141,15 +141,22 @@ def test_a_demotion_ends_them_too(orphaned):
 
 # Hung, full, or strange
 
-def test_a_postmaster_that_hangs_is_a_soft_error_in_time(primary):
+def test_a_postmaster_that_hangs_is_a_soft_error_in_time_and_can_be_stopped(primary):
     primary.signal(signal.SIGSTOP)
-    try:
-        assert primary.monitor(timeout=4).code == 1
-        run = primary.agent("stop", timeout=4)
-        assert run.code == 1 and "did not shut down" in run.reason
-    finally:
-        primary.signal(signal.SIGCONT)
+    assert primary.monitor(timeout=4).code == 1
     assert primary.agent("stop").code == 0
+    assert primary.control() == "shut down"
+
+
+def test_a_stop_that_takes_too_long_fails_softly_in_time_and_says_what_it_waits_for(node):
+    node.configure("archive_mode = on", "archive_command = 'sleep 600'")
+    node.server.start()
+    node.sql("SELECT pg_switch_wal()")
+    wait_until(lambda: node.sql("SELECT 1 FROM pg_stat_activity WHERE backend_type = 'archiver'"),
+               "the archiver to work")
+    run = node.agent("stop", timeout=5)
+    assert run.code == 1 and "waiting for" in run.reason and "the archiver" in run.reason
+    assert node.processes()
 
 
 def test_a_primary_whose_connections_are_used_up_is_a_primary(primary):
