@@ -10,9 +10,9 @@ from paf.cli.common import (
 
 HELP = "move the primary to another node"
 TEXT = """Moves the primary to NODE, or to the standby that is first in line. Looks first whether
-that can work, shows what will happen and asks. Then it follows the transition, checks its outcome, and
-takes away the constraint that it made, whatever happens: also when the switchover is refused, or
-on Ctrl-C. Should even that be impossible (kill -9, a power cut), the constraint ends by itself
+that can work, shows what will happen and asks. Then it follows the transition, checks its outcome,
+and takes away the constraint that it made, whatever happens: also when the switchover is refused,
+or on Ctrl-C. Should even that be impossible (kill -9, a power cut), the constraint ends by itself
 after ten minutes."""
 EXAMPLES = ("paf switchover", "paf switchover srv2 --yes", "paf switchover srv2 --dry-run")
 EXIT_CODES = ((OK, "done; with --dry-run: it can be done"),

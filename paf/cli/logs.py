@@ -1,0 +1,135 @@
+"""What Pacemaker and corosync wrote in their logs, as facts with a time. Pure, but for reading.
+
+The DC's controller says what it starts ("Initiating ...") and how it ended ("... confirmed: ...",
+2.0 and later); each node's own controller says why it failed ("Result of ...").
+"""
+
+import os
+import re
+import time
+from collections import namedtuple
+
+from paf.cli.common import Problem
+from paf.cli.view import base_name
+
+#: kind: started, ended, result, fencing, fenced, lost, token, idle; moment: epoch seconds; host:
+#: who says so; values: dict of str, by kind.
+Fact = namedtuple("Fact", "kind moment host values")
+
+#: Where the logs of a node are, by default.
+FILES = ("/var/log/pacemaker/pacemaker.log", "/var/log/pacemaker.log",
+         "/var/log/corosync/corosync.log", "/var/log/cluster/corosync.log")
+_NAMES = re.compile(r"^(pacemaker|corosync|cluster|ha-log|journal|syslog|messages)\b.*\.?"
+                    r"(log|txt|\d)?$")
+
+_TIME = r"^(?:(?P<iso>\d{4}-\d\d-\d\d)[T ](?P<isotime>[\d:.]+)\S*|" \
+        r"(?P<day>\w{3} +\d+) (?P<time>[\d:.]+))"
+_LINE = re.compile(_TIME + r" +(?:\[\d+\] +)?(?P<host>\S+) +(?P<daemon>[a-z-]+) *(?:\[\d+\])?:? *"
+                   r"(?P<text>.*)")
+
+_INTERVAL = r"_(?P<interval>\d+)"
+_PATTERNS = (
+    ("started", r"Initiating (?P<operation>[\w-]+) operation (?P<key>\S+)(?: locally)? on "
+                r"(?P<node>\S+?)(?: \(.*\))?(?: \| action (?P<action>\d+))?$"),
+    ("ended", r"Transition \d+ action (?P<action>\d+) \((?P<key>\S+) on (?P<node>\S+)\) "
+              r"confirmed: (?P<result>[^|]*?)(?: \||$)"),
+    ("ended", r"Transition \d+ action (?P<action>\d+) \((?P<key>\S+) on (?P<node>\S+)\): expected "
+              r"\S.*? but got '(?P<result>[^']*)'"),
+    ("result", r"Result of (?P<operation>[\w-]+) operation for (?P<resource>\S+) on (?P<node>\S+): "
+               r"(?P<result>\w[\w ]*(?: \((?:failed|degraded)\))?)(?: \((?P<reason>.*?)\))?"
+               r"(?: \||$)"),
+    ("fencing", r"Requesting fencing \((?P<how>\w+)\) (?:of|targeting) node (?P<node>[^\s|]+)"),
+    ("fenced", r"(?:Fence|Stonith) operation \S+ for (?P<node>\S+) "
+               r"(?P<result>succeeded|passed|failed)(?:: (?P<reason>.*))?"),
+    ("lost", r"Node (?P<node>\S+) state is now lost"),
+    ("token", r"A processor failed, forming new configuration: "
+              r"token timed out \((?P<ms>\d+)ms\)"),
+    ("idle", r"State transition \S+ -> S_IDLE"),
+)
+_COMPILED = [(kind, re.compile(pattern)) for kind, pattern in _PATTERNS]
+_WORTH = re.compile("Initiating|confirmed: |but got|Result of|fencing|Fence op|Stonith op|"
+                    "is now lost|A processor failed|S_IDLE")
+_KEY = re.compile(r"(?P<resource>.+?)_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|"
+                  r"(?P<operation>[a-z-]+))" + _INTERVAL + "$")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def find(paths):
+    """Return the log files (a list of names) among paths: files, or folders such as a report's."""
+    found = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        for folder, _, names in os.walk(path):
+            found += [os.path.join(folder, name) for name in sorted(names) if _NAMES.match(name)]
+    return found
+
+
+def read(names, now=None):
+    """Return the Facts in log files, oldest first. Raises Problem."""
+    facts = []
+    for name in names:
+        try:
+            with open(name, "rb") as stream:
+                for line in stream:
+                    facts += facts_of(line.decode("utf-8", "replace"), now or time.time())
+        except (IOError, OSError) as error:
+            raise Problem("cannot read {0}: {1}".format(name, error.strerror))
+    return sorted(set_of(facts), key=lambda fact: fact.moment)
+
+
+def set_of(facts):
+    """Return the facts without those that stand in two files."""
+    seen, kept = set(), []
+    for fact in facts:
+        identity = (fact.kind, fact.moment, fact.host, tuple(sorted(fact.values.items())))
+        if identity not in seen:
+            seen.add(identity)
+            kept.append(fact)
+    return kept
+
+
+def facts_of(line, now):
+    """Return the Facts (a list of at most one) in a line of a log."""
+    if not _WORTH.search(line):
+        return []
+    head = _LINE.match(line.rstrip("\n"))
+    if not head:
+        return []
+    for kind, pattern in _COMPILED:
+        found = pattern.search(head.group("text"))
+        if found:
+            if kind == "lost" and "controld" not in head.group("daemon"):
+                return []    # every daemon says so
+            values = dict((name, value or "") for name, value in found.groupdict().items())
+            return [Fact(kind, moment(head, now), head.group("host"), values)]
+    return []
+
+
+def moment(head, now):
+    """Return epoch seconds of a line's time; the year is that of the last such day before now."""
+    if head.group("iso"):
+        year, month, day = [int(part) for part in head.group("iso").split("-")]
+        clock = head.group("isotime")
+    else:
+        name, day = head.group("day").split()
+        year, month, day = time.localtime(now)[0], _MONTHS.index(name) + 1, int(day)
+        clock = head.group("time")
+    whole, _, fraction = clock.partition(".")
+    hour, minute, second = [int(part) for part in whole.split(":")]
+    found = time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
+    if not head.group("iso") and found > now + 86400:
+        found = time.mktime((year - 1, month, day, hour, minute, second, 0, 0, -1))
+    return found + (float("0." + fraction) if fraction else 0.0)
+
+
+def operation_of(key):
+    """Return (resource, operation, interval) of an operation key: pgsqld:2_pre_notify_start_0."""
+    found = _KEY.match(key)
+    if not found:
+        return base_name(key), "", 0
+    operation = found.group("operation")
+    if found.group("when"):
+        operation = "{0}-{1}".format(found.group("when"), found.group("what"))
+    return base_name(found.group("resource")), operation, int(found.group("interval"))

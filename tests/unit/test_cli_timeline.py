@@ -1,0 +1,119 @@
+"""paf timeline and history, on the logs of a real switchover and a real power cut (2.1.5).
+
+The client that wrote all the while measured outages of 3.456 s and 15.820 s.
+"""
+
+import json
+import xml.etree.ElementTree as etree
+
+import pytest
+
+from paf.cli import events, logs, picture, timeline
+from paf.cli.main import main
+
+NOW = 1795447800.0
+
+
+@pytest.fixture(scope="module")
+def folder(data):
+    return data / "cli" / "logs"
+
+
+@pytest.fixture(scope="module")
+def found(folder):
+    facts = logs.read(logs.find([str(folder)]), NOW)
+    return events.events(facts, "pgsqld", ("pgsql-master-ip",))
+
+
+def test_the_events_are_told_apart(found):
+    assert [(event.kind, event.old, event.new) for event in found] == [
+        (events.START, None, "srv1"), (events.SWITCHOVER, "srv1", "srv2"),
+        (events.FAILOVER, "srv2", "srv3")]
+
+
+@pytest.mark.parametrize("index, measured", [(1, 3.456), (2, 15.820)])
+def test_the_outage_is_the_clients_within_a_tenth(found, index, measured):
+    assert timeline.outage(found[index]) == pytest.approx(measured, rel=0.1)
+
+
+def test_the_begin_of_a_power_cut_is_reckoned_from_corosyncs_timeout(found):
+    assert found[2].estimated and list(found[2].lost) == ["srv2"]
+    assert any("reckoned" in line for line in timeline.lines(found[2]))
+
+
+def test_the_log_of_the_dc_alone_tells_the_same(folder):
+    alone = events.events(logs.read(logs.find([str(folder / "srv1")]), NOW), "pgsqld",
+                          ("pgsql-master-ip",))
+    assert [event.kind for event in alone][-1] == events.FAILOVER
+    assert timeline.outage(alone[-1]) == pytest.approx(15.820, rel=0.1)
+
+
+def test_each_action_has_its_duration_and_result(found):
+    steps = [(item.operation, item.node) for item in found[1].actions
+             if item.operation in events.CHANGES]
+    assert steps == [("demote", "srv1"), ("stop", "srv1"), ("promote", "srv2"), ("start", "srv2")]
+    assert all(item.end > item.start and item.result == "ok" for item in found[1].actions)
+
+
+def test_the_picture_is_one_well_formed_file(found):
+    for event in found:
+        root = etree.fromstring(picture.svg(event))
+        drawn = [item.text for item in root.iter("{http://www.w3.org/2000/svg}text")]
+        assert {"srv1", "srv2", "srv3"} <= set(drawn)
+        page = picture.html(event)
+        assert "<svg" in page and "src=" not in page and "href=" not in page
+
+
+def test_a_failure_stands_out_with_its_reason():
+    head = "Nov 23 15:00:{0} srv{1} pacemaker-controld [5] (x) notice: "
+    lines = [
+        head.format("00.0", 1) + "Initiating promote operation p_promote_0 on srv2 | action 7",
+        head.format("00.9", 2) + "Result of promote operation for p on srv2: error (srv1 is "
+        "ahead: <TL 3>) | graph action",
+        head.format("01.0", 1) + "Transition 3 action 7 (p_promote_0 on srv2): expected 'ok' but "
+        "got 'error' | target-rc=0"]
+    facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
+    event, = events.events(facts, "p")
+    item, = event.actions
+    assert (item.result, item.reason) == ("error", "srv1 is ahead: <TL 3>")
+    assert any("error: srv1 is ahead" in line for line in timeline.lines(event))
+    assert "FAILED" in picture.svg(event)
+    etree.fromstring(picture.svg(event))
+
+
+def test_a_monitor_that_finds_the_primary_dead_begins_the_outage():
+    head = "Nov 23 15:00:0{0} srv1 pacemaker-controld [5] (x) notice: "
+    lines = [head.format("0.5") + "Transition 2 action 9 (p_monitor_15000 on srv1): expected "
+             "'promoted' but got 'promoted (failed)'",
+             *[head.format(f"{2 * index + 1}.0") + f"Initiating {name} operation p_{name}_0 "
+               f"locally on srv1 | action {index}" for index, name in enumerate(
+                   ["demote", "stop", "start", "promote"])],
+             *[head.format(f"{2 * index + 2}.0") + f"Transition 3 action {index} "
+               f"(p_{name}_0 on srv1) confirmed: ok | rc=0" for index, name in enumerate(
+                   ["demote", "stop", "start", "promote"])]]
+    facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
+    event, = events.events(sorted(facts, key=lambda fact: fact.moment), "p")
+    assert (event.kind, event.old, event.new) == (events.PRIMARY_RECOVERY, "srv1", "srv1")
+    assert timeline.outage(event) == pytest.approx(7.5)
+
+
+@pytest.mark.parametrize("text, seconds", [
+    ("Nov 23 15:00:00.250", 0.25), ("2026-11-23T15:00:00.250+00:00", 0.25),
+    ("Nov 23 15:00:00", 0.0)])
+def test_times_of_logs_and_of_syslog_are_understood(text, seconds):
+    fact, = logs.facts_of(text + " srv1 pacemaker-controld[5]: notice: State transition S_A -> "
+                          "S_IDLE", NOW)
+    assert fact.moment % 60 == pytest.approx(seconds)
+
+
+def test_the_commands_print_both_forms(folder, tmp_path, capsys):
+    source = ["--log", str(folder), "--resource", "pgsqld", "--vip", "pgsql-master-ip"]
+    assert main(["history", *source]) == 0
+    assert "switchover  srv1  srv2" in capsys.readouterr().out
+    assert main(["timeline", *source, "--number", "2", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == events.SWITCHOVER
+    assert main(["timeline", *source, "--picture", str(tmp_path / "x.html")]) == 0
+    assert (tmp_path / "x.html").read_text().startswith("<!DOCTYPE html>")
+    assert main(["timeline", *source, "--number", "9"]) == 2
+    assert main(["timeline", *source, "--picture", "x.png"]) == 2
+    assert main(["history", "--log", str(tmp_path), "--resource", "p", "--vip", "v"]) == 2
