@@ -70,7 +70,7 @@ def examine(options, pacemaker):
         return
     managed, configured = None, None
     if options.pgdata:
-        instance = _from_options(options)
+        instance = instance_from(options)
     else:
         text = pacemaker.cib()
         configured = configuration.parse(text)
@@ -92,7 +92,8 @@ def _read(name):
         raise Problem("cannot read {0}: {1}".format(name, error.strerror))
 
 
-def _from_options(options):
+def instance_from(options):
+    """Return the Instance that options describe, parameters by their names."""
     names = _INSTANCE_OPTIONS + ("pgdata",)
     variables = dict(("OCF_RESKEY_" + name, getattr(options, name)) for name in names
                      if getattr(options, name))

@@ -1,5 +1,7 @@
 """What administrators start the cluster with: pcs, crmsh, crm_resource."""
 
+from tests.lab.tools import wait_until
+
 LAB = {"nodes": 2, "resource": False}
 AGENT = "ocf:heartbeat:pgsqlms"
 
@@ -26,3 +28,20 @@ def test_pcs_creates_a_working_resource_from_two_parameters(lab):
         lab.wait_settled(90, primary="srv1", vip=False, standbys=[])
     finally:
         lab.settings.resource = False
+
+
+def test_paf_creates_a_complete_resource_and_check_finds_nothing_in_it(lab):
+    node = lab.nodes["srv1"]
+    node.run(["sh", "-c", "crm_resource --resource pgsqld-clone --meta --set-parameter target-role "
+              "--parameter-value Stopped; crm_resource --wait; "
+              "cibadmin --delete --force --xpath \"//clone[@id='pgsqld-clone']\""])
+    lab.nodes["srv1"].run(["sed", "-i", "s/^auto/manual/", "/etc/postgresql/15/main/start.conf"])
+    words = ["paf", "create", "--bindir", lab.settings.bindir, "--pgdata", lab.settings.pgdata,
+             "--name", "db", "--vip", "10.77.0.100/24", "--nic", "eth0"]
+    shown = node.run([*words, "--crmsh"])
+    assert "clone db-clone db meta promotable=true" in shown.output
+    applied = node.run([*words, "--pcs", "--apply", "--yes"])
+    assert "done" in applied.output
+    wait_until(lambda: "primary srv1; db-ip 10.77.0.100 on srv1" in node.run(
+        ["paf", "status"], check=False).output, 60, "the primary and its address", step=0.5)
+    assert "ERROR" not in node.run(["paf", "check", "--resource", "db"], check=False).output

@@ -1,0 +1,236 @@
+"""paf create: the commands that make a complete configuration, from a few answers."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from paf import metadata
+from paf.cli import check, configuration, finding
+from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, say
+from paf.instance.server import quoted
+
+HELP = "print or run the commands that create the resource, its address and constraints"
+TEXT = """Prints the pcs or crmsh commands for a complete configuration: resource, clone,
+operations, address, constraints, defaults. What is not given is asked for on a terminal. Before
+anything is printed, the commands are run on a copy of the cluster's configuration, and paf check
+looks at the result, at this host and at its instance; --apply runs them for real if it finds no
+error. Fencing devices are not made: they depend on your hardware."""
+EXAMPLES = ("paf create --bindir /usr/lib/postgresql/15/bin "
+            "--pgdata /var/lib/postgresql/15/main --vip 192.168.1.50/24",
+            "paf create --crmsh --pgdata /var/lib/pgsql/data --bindir /usr/bin --vip 10.0.0.5/24 "
+            "--apply")
+EXIT_CODES = ((OK, "printed, or applied"), (NOT_DONE, "not confirmed: nothing was changed"),
+              (ERROR, "paf check found an error, or a command failed"))
+
+_PARAMETERS = ("bindir", "pgdata", "datadir", "pghost", "pgport", "system_user", "start_opts",
+               "maxlag", "rejoin")
+_ASKED = (("bindir", "Folder of PostgreSQL's programs"), ("pgdata", "Data directory"),
+          ("vip", "Virtual address with its prefix, such as 192.168.1.50/24 (empty: none)"))
+_OPERATIONS = ("start", "stop", "promote", "demote", "notify")
+_NEEDED = ("bindir", "pgdata")
+
+
+def arguments(parser):
+    """Declare the verb's arguments."""
+    for name in _PARAMETERS:
+        parser.add_argument("--" + name.replace("_", "-"), dest=name, metavar="VALUE",
+                            help="the agent's parameter {0}".format(name))
+    parser.add_argument("--name", default="pgsqld", help="name of the resource (pgsqld)")
+    parser.add_argument("--vip", metavar="ADDRESS/PREFIX", help="the address of the primary")
+    parser.add_argument("--nic", metavar="DEVICE", help="the address's network device")
+    parser.add_argument("--pcs", action="store_const", dest="shell", const="pcs",
+                        help="use pcs (where it is installed, it is the default)")
+    parser.add_argument("--crmsh", action="store_const", dest="shell", const="crm",
+                        help="use crmsh")
+    parser.add_argument("--apply", action="store_true", help="run the commands")
+    parser.add_argument("--yes", action="store_true", help="with --apply: do not ask")
+
+
+def run(options):
+    """Print or run the commands; return the exit code."""
+    _complete(options)
+    shell = options.shell or ("pcs" if _is_there("pcs") else "crm")
+    if not _is_there(shell):
+        raise Problem("{0} is not installed here".format(shell))
+    commands = list(plan(options, shell))
+    for line in shown(commands, shell):
+        say(line)
+    pacemaker, copy = Pacemaker(), Copy()
+    try:
+        return _go_on(options, commands, shell, pacemaker, copy)
+    finally:
+        copy.remove()
+
+
+def _go_on(options, commands, shell, pacemaker, copy):
+    """Look at what the commands would make, and make it if that is wanted."""
+    _rehearse(commands, shell, options, pacemaker, copy)
+    found = _examine(options, copy)
+    if any(item.level == finding.ERROR for _, item in found):
+        complain("not applied: mend the errors first" if options.apply else
+                 "mend the errors before you run these commands")
+        return ERROR
+    if not options.apply:
+        return OK
+    if not options.yes and not _confirmed():
+        complain("not confirmed, nothing was changed")
+        return NOT_DONE
+    copy.apply(pacemaker)
+    say("done: look at paf status")
+    return OK
+
+
+def shown(commands, shell):
+    """Yield the commands so that all of them take effect at once, or none; pure."""
+    if shell == "pcs":
+        yield "pcs cluster cib paf.xml && cp paf.xml paf.orig.xml"
+        for command in commands:
+            yield quoted(["pcs", "-f", "paf.xml"] + command[1:])
+        yield "pcs cluster cib-push paf.xml diff-against=paf.orig.xml"
+        return
+    yield "crm configure <<'END'"
+    for command in commands:
+        yield quoted(command[2:])
+    yield "commit"
+    yield "END"
+
+
+def _complete(options):
+    for name, question in _ASKED:
+        if getattr(options, name) is None and sys.stdin.isatty():
+            sys.stdout.write(question + ": ")
+            sys.stdout.flush()
+            setattr(options, name, sys.stdin.readline().strip() or None)
+    missing = [name for name in _NEEDED if not getattr(options, name)]
+    if missing:
+        raise Problem("tell {0}".format(" and ".join("--" + name for name in missing)))
+
+
+def _is_there(program):
+    return any(os.access(os.path.join(folder, program), os.X_OK)
+               for folder in ("/usr/sbin", "/usr/bin"))
+
+
+def plan(options, shell):
+    """Yield the commands, each a list of words; pure."""
+    values = ["{0}={1}".format(name, getattr(options, name)) for name in _PARAMETERS
+              if getattr(options, name)]
+    clone, vip = options.name + "-clone", options.name + "-ip"
+    yield (_pcs_resource if shell == "pcs" else _crm_resource)(options.name, values)
+    if shell == "crm":
+        yield ["crm", "configure", "clone", clone, options.name, "meta", "promotable=true",
+               "notify=true", "interleave=true"]
+    cures = [finding.default_is("migration-threshold", "5"),
+             finding.default_is("resource-stickiness", "10")]
+    if options.vip:
+        yield _vip(options, vip, shell)
+        cures += [finding.colocated(vip, clone), finding.ordered(clone, "promote", vip, "start"),
+                  finding.ordered(clone, "demote", vip, "stop")]
+    for pcs, crm in cures:
+        for command in pcs if shell == "pcs" else crm:
+            yield command.split()
+
+
+def _pcs_resource(name, values):
+    words = ["pcs", "resource", "create", name, "ocf:heartbeat:pgsqlms"] + values
+    for operation in _OPERATIONS:
+        words += ["op", operation, "timeout={0}s".format(metadata.timeout(operation))]
+    for interval, role in ((15, finding.PROMOTED), (16, finding.UNPROMOTED)):
+        words += ["op", "monitor", "interval={0}s".format(interval), "timeout=10s",
+                  "role=" + role]
+    return words + ["promotable", "notify=true", "interleave=true"]
+
+
+def _crm_resource(name, values):
+    words = ["crm", "configure", "primitive", name, "ocf:heartbeat:pgsqlms", "params"] + values
+    for operation in _OPERATIONS:
+        words += ["op", operation, "timeout={0}s".format(metadata.timeout(operation)),
+                  "interval=0"]
+    for interval, role in ((15, finding.PROMOTED), (16, finding.UNPROMOTED)):
+        words += ["op", "monitor", "interval={0}s".format(interval), "timeout=10s",
+                  "role=" + role]
+    return words
+
+
+def _vip(options, name, shell):
+    address, _, prefix = options.vip.partition("/")
+    values = ["ip=" + address] + ["cidr_netmask=" + prefix] * bool(prefix)
+    values += ["nic={0}".format(options.nic)] * bool(options.nic)
+    if shell == "pcs":
+        return (["pcs", "resource", "create", name, "ocf:heartbeat:IPaddr2"] + values
+                + ["op", "monitor", "interval=10s"])
+    return (["crm", "configure", "primitive", name, "ocf:heartbeat:IPaddr2", "params"] + values
+            + ["op", "monitor", "interval=10s", "timeout=20s"])
+
+
+class Copy(object):
+    """A copy of the CIB to try things on, and the CIB as it was."""
+
+    def __init__(self):
+        self._folder = tempfile.mkdtemp(prefix="paf-create-")
+        self.name = os.path.join(self._folder, "new.xml")
+        self._original = os.path.join(self._folder, "old.xml")
+        self._patch = os.path.join(self._folder, "patch.xml")
+
+    def fill(self, text):
+        """Begin with a CIB (XML, str)."""
+        _write(self.name, text)
+        _write(self._original, text)
+
+    def apply(self, pacemaker):
+        """Make what differs in the cluster, all at once. Raises Problem."""
+        patch = pacemaker.run("crm_diff", "--original", self._original, "--new", self.name,
+                              "--no-version").out
+        _write(self._patch, patch)
+        pacemaker.ask("cibadmin", "--patch", "--xml-file", self._patch)
+
+    def remove(self):
+        """Remove every trace."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _write(name, text):
+    with open(name, "w") as stream:
+        stream.write(text)
+
+
+def _rehearse(commands, shell, options, pacemaker, copy):
+    """Run the commands on a copy of the CIB. Raises Problem."""
+    text = pacemaker.cib()
+    if any(options.name in configuration.names_of(item)
+           for item in configuration.parse(text).resources):
+        raise Problem("there is a resource {0} already".format(options.name))
+    copy.fill(text)
+    for command in commands:
+        rehearsal = ["pcs", "-f", copy.name] + command[1:] if shell == "pcs" else command
+        _call(rehearsal, dict(os.environ, CIB_file=copy.name))
+
+
+def _examine(options, copy):
+    """Return what paf check finds in the copy and on this host, and print it."""
+    with open(copy.name) as stream:
+        found = list(check.of_cib(stream.read(), options.name))
+    found += list(check.of_host(check.instance_from(options)))
+    found = [pair for pair in found if pair[1]]
+    if found:
+        say("")
+        check.show(found)
+    return found
+
+
+def _call(command, environment=None):
+    """Run one of the cluster shell's commands. Raises Problem with what it says."""
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = process.communicate()[0].decode("utf-8", "replace").strip()
+    if process.returncode != 0:
+        raise Problem("{0}: {1}".format(quoted(command), output))
+
+
+def _confirmed():
+    sys.stdout.write("Run these commands now? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
