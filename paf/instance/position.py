@@ -16,6 +16,10 @@ def position(instance, deadline):
 
     Where SQL brings no answer in time, the lower bound that the control file gives; a dead
     instance is NOWHERE. No CHECKPOINT is asked for.
+
+    A running primary tells the timeline after its own. Pacemaker may have forgotten what it is
+    (2.1.5 does when it is busy right after a reload); no standby may be promoted beside it,
+    however much of its WAL that has by the time it votes.
     """
     if postmaster.find(instance) is None:
         return wal.NOWHERE
@@ -24,14 +28,13 @@ def position(instance, deadline):
     answer = _ask(instance, deadline)
     if answer is None:
         return bound
-    lsn, timeline = answer
-    return wal.Position(max(timeline, bound.timeline,
-                            walfiles.look(instance).newest_timeline),
-                        max(lsn, bound.lsn))
+    lsn, timeline, primary = answer
+    newest = max(timeline, bound.timeline, walfiles.look(instance).newest_timeline)
+    return wal.Position(newest + 1 if primary else newest, max(lsn, bound.lsn))
 
 
 def _ask(instance, deadline):
-    """Return (LSN, timeline) by SQL; None without an answer.
+    """Return (LSN, timeline, whether it is a primary) by SQL; None without an answer.
 
     A standby accepts connections while it still replays its own WAL files, and asks for more
     (received is set) only once it is through: till then its position is not final.
@@ -43,15 +46,15 @@ def _ask(instance, deadline):
         row = _row(instance, patience)
         if row is None:
             return False
-        received, replayed, timeline = row
+        received, replayed, timeline, primary = row
         if replayed != seen.get("replayed"):
             seen["since"] = patience.elapsed
-        seen.update(received=received, replayed=replayed, timeline=timeline)
-        return received or patience.elapsed - seen["since"] > _STILL
+        seen.update(received=received, replayed=replayed, timeline=timeline, primary=primary)
+        return received or primary or patience.elapsed - seen["since"] > _STILL
     patience.wait_for(final)
     if "replayed" not in seen:
         return None
-    return max(seen["received"], seen["replayed"]), seen["timeline"]
+    return max(seen["received"], seen["replayed"]), seen["timeline"], seen["primary"]
 
 
 def _row(instance, deadline):
@@ -62,6 +65,7 @@ def _row(instance, deadline):
     if answer.kind != sql.ROWS or len(answer.rows) != 1 or len(answer.rows[0]) != 4:
         return None
     try:
-        return tuple(int(text or 0) for text in answer.rows[0][:3])
+        numbers = tuple(int(text or 0) for text in answer.rows[0][:3])
+        return numbers + (answer.rows[0][3] not in ("t", "true"),)
     except ValueError:
         return None

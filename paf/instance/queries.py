@@ -35,7 +35,9 @@ _RECEIVING = "(SELECT count(*) FROM pg_catalog.pg_stat_get_wal_receiver() AS r "
 _ROLE = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, '', '', ''"
 
 _POSITION = """
-SELECT {diff}({received}, '0/0')::bigint::text, {diff}({replayed}, '0/0')::bigint::text,
+SELECT {diff}({received}, '0/0')::bigint::text,
+       {diff}(CASE WHEN pg_catalog.pg_is_in_recovery() THEN {replayed} ELSE {current} END,
+              '0/0')::bigint::text,
        {received_timeline}, pg_catalog.pg_is_in_recovery()::text
 """
 _RECEIVED_TIMELINE = "(SELECT r.received_tli FROM pg_catalog.pg_stat_get_wal_receiver() AS r)" \
@@ -47,7 +49,7 @@ def _names(version):
 
 
 def monitor(version):
-    """Return the monitor's query: role, whether a WAL receiver streams ('' before 9.6), standbys."""
+    """Return the monitor's query: role, if a WAL receiver streams ('' before 9.6), standbys."""
     receiving = _RECEIVING if version >= 90600 else "''"
     return _MONITOR.format(receiving=receiving, **_names(version))
 
@@ -58,6 +60,9 @@ def role():
 
 
 def position(version):
-    """Return the query of an election: received, replayed (bytes), received timeline, recovery."""
+    """Return the query of an election: received, replayed (bytes), received timeline, recovery.
+
+    What a primary has written stands in the place of what a standby has replayed.
+    """
     timeline = _RECEIVED_TIMELINE if version >= 90600 else "NULL"
     return _POSITION.format(received_timeline=timeline, **_names(version))

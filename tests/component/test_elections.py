@@ -141,3 +141,24 @@ def test_pacemakers_programs_that_fail_are_a_soft_error(survivors):
     survivors.store.breaks("attrd_updater")
     run = survivors["srv2"].agent("promote", lists=lists, timeout=6)
     assert run.code == 1 and survivors["srv2"].in_recovery
+
+
+# Pacemaker forgets who is the primary: Pacemaker 2.1.5, when a reload's transition is aborted
+
+FORGOTTEN = dict(active="srv1 srv2 srv3", unpromoted="srv1 srv2 srv3")
+
+
+def test_no_standby_is_promoted_beside_a_primary_that_pacemaker_has_forgotten(trio):
+    lists = dict(FORGOTTEN, promote="srv2")
+    trio.notify("pre", "promote", lists, ["srv1", "srv2", "srv3"])
+    assert trio["srv2"].agent("promote", lists=lists).code == 1
+    assert trio["srv2"].in_recovery and not trio["srv1"].in_recovery
+    assert trio.store.scores("srv1", "srv2") == [1000, 1]
+    assert trio.store.refusal("srv2").startswith("srv1 is ahead: ")
+
+
+def test_a_primary_that_pacemaker_has_forgotten_is_accepted_as_it_is(trio):
+    pid = trio["srv1"].pid()
+    trio["srv1"].sql("INSERT INTO t SELECT generate_series(1, 3000)")
+    run = trio.promote("srv1", dict(FORGOTTEN, promote="srv1"), ["srv1", "srv2", "srv3"])
+    assert run.code == 0 and trio["srv1"].pid() == pid and not trio["srv1"].in_recovery
