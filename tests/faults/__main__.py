@@ -1,6 +1,7 @@
 """python3 -m tests.faults [--only 4,13]: play the faults, print the table, write the page."""
 
 import argparse
+import contextlib
 import itertools
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from tests.faults import report, store
 from tests.faults.model import Result
 from tests.faults.stage import STAGES, Stage
 from tests.faults.table import FAULTS
+from tests.lab.tools import LabError
 
 LOGS = REPOSITORY / "build" / "faults"
 
@@ -44,10 +46,13 @@ def play(faults, announce):
         announce(fault, result)
     for kind in STAGES:
         mine = [fault for fault in faults if fault.play and fault.stage == kind]
-        if mine:
-            with Stage(kind, LOGS) as stage:
+        try:
+            with contextlib.ExitStack() as stack:
+                stage = stack.enter_context(Stage(kind, LOGS)) if mine else None
                 for fault in mine:
                     note(fault, stage.run(fault))
+        except LabError as error:
+            print(f"the cluster of {kind} cannot be had, faults are left out: {error}", flush=True)
     for fault in faults:
         if fault.tests:
             note(fault, tested(fault))

@@ -71,7 +71,7 @@ def set_standby(lab, node, on):
     """Take a node out of service or back, and wait for nothing."""
     how = ["--update", "on"] if on else ["--delete"]
     lab.any_node().run(["crm_attribute", "--node", node, "--name", "standby", "--lifetime",
-                        "forever", *how])
+                        "forever", *how], check=on)
 
 
 ALL = (
