@@ -77,10 +77,14 @@ class Stage:
         with scenarios.watched(self.lab, settled=False) as play:
             scene = Scene(self.lab, play, self.lab.client(play.run), self.lab.now())
             assert scene.old, "no primary to begin with"
+            expected, stopped = (), {}
             try:
                 expected = fault.play(scene)
                 stopped = whole_or_stopped(self.lab)
                 scene.client.wait_rows(50, 60)
+            except (AssertionError, LabError) as error:
+                # what was seen is told all the same, below
+                result.problems.append(_words(error))
             finally:
                 _thaw(self.lab)
         result.outage_ms, result.fencings = play.client.outage_ms, len(play.fencings)
@@ -92,6 +96,8 @@ class Stage:
         if fault.budget and play.client.outage_ms > fault.budget * self.measure * 1000:
             result.problems.append(f"the outage was {play.client.outage_ms} ms, more than "
                                    f"{fault.budget:g} times that of a switchover")
+        if result.problems:
+            return
         for node, reason in stopped.items():
             result.remarks.append(f"{node} stays stopped: {reason}")
             scenarios.rebuild(self.lab, node)
