@@ -32,7 +32,8 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """Mark each test with the name of its folder, and with what has to run in one process.
 
-    A module shares its lab or its servers; the packages are built once for all their tests. One that needs root is left out of what runs without it: `-m "unit or fast"`.
+    A module shares its lab or its servers; the packages are built once for all their tests. One
+    that needs root is left out of what runs without it: `-m "unit or fast"`.
     """
     for item in items:
         folder = item.path.parent.name

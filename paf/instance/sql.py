@@ -56,8 +56,8 @@ def split(output):
     return [row.split(FIELD) for row in output.split(RECORD)] if output else []
 
 
-# What a server with a logging collector says before it falls silent
-_SMALL_TALK = ("redirecting log output", "Future log output")
+# What says nothing of why; where the log is ("Future log output...") does
+_SMALL_TALK = ("redirecting log output", "could not start server", "Examine the log output")
 
 
 def last_words(text):
