@@ -180,6 +180,8 @@ def demote_times_out(scene):
     stays_off(lab, scene.old)
     with tools.with_timeout(lab, {"demote": "120s", "stop": "60s"}, demote="10s", stop="10s"), \
             scenarios.deaf(lab, deaf), request(lab, target):
+        wait_until(lambda: scene.shows("did not shut down in") or not lab.nodes[scene.old].is_on,
+                   90, "the demotion to fail", step=0.3)
         wait_until(lambda: not lab.nodes[scene.old].is_on, 90, "the fencing", step=0.2)
         lab.nodes[deaf].thaw("walreceiver")
         scene.settled(online=scene.others)
