@@ -45,12 +45,18 @@ def templates(base):
 
 
 def run_once(pgdata, words):
-    """Start an instance, give it a table if it is a primary, stop it cleanly."""
+    """Start an instance, give it a table if it is a primary, stop it cleanly.
+
+    Without its template databases an instance is a third as large, and copied as fast.
+    """
     server = Server(pgdata, pgdata.parent.parent, 5432)
     as_owner(f"{bindir()}/pg_ctl", "-D", pgdata, "-w", "-s", "-l", "/dev/null", "-o",
              " ".join(words), "start")
     if not server.in_recovery:
         server.sql("CREATE TABLE t (n int)")
+        server.sql("UPDATE pg_database SET datistemplate = false")
+        for name in ("template0", "template1"):
+            server.sql(f"DROP DATABASE {name}")
     server.stop()
 
 
