@@ -15,8 +15,10 @@ def run(context):
     chosen = notify.candidate(lists)
     where = position.position(context.instance, deadline)
     if chosen != context.node:
-        if not context.cluster.vote(chosen, where, deadline.within(_ROUND_PATIENCE)):
-            context.log.debug("{0} opened no round".format(chosen))
+        told = context.cluster.vote(chosen, where, deadline.within(_ROUND_PATIENCE))
+        if told is None:
+            context.cluster.publish(position.by_checkpoint(context.instance, where, deadline),
+                                    deadline)
         return
     context.log.info("{0}: {1} is to be promoted".format(notify.transition(lists), chosen))
     mark = base.MARK_NONE

@@ -18,7 +18,7 @@ import binascii
 import os
 import re
 
-from paf import wal
+from paf import scores, wal
 from paf.cluster.base import (
     MARK_COLD, MARK_NONE, MARK_RECOVERED, ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED,
     Cluster)
@@ -62,16 +62,16 @@ class Corosync2(Cluster):
     def vote(self, candidate, position, deadline):
         """Tell this node's position, for all agents, and for the candidate's round.
 
-        Returns once it can be read here: False if no round was opened in time, and at once if
-        the candidate knows none.
+        Returns once it can be read here: False if no round was opened in time, and at once None
+        if the candidate knows none.
         """
         value = wal.to_wire(position)
         self._update("lsn_location", value, deadline)
         # attrd takes changes in their order: who reads the ballot can read the position
-        if self._answer(candidate, value, deadline):
-            return True
-        self._confirm("lsn_location", value, deadline)
-        return False
+        answered = self._answer(candidate, value, deadline)
+        if not answered:
+            self._confirm("lsn_location", value, deadline)
+        return answered
 
     def _answer(self, candidate, value, deadline):
         """Wait for the candidate to open a round, and repeat it with this node's position.
@@ -93,7 +93,8 @@ class Corosync2(Cluster):
         if not seen.get("number"):
             if not seen["known"]:
                 self._delete("ballot", deadline)
-            elif seen["old"]:
+                return None
+            if seen["old"]:
                 self._set("ballot", "{0}:".format(MARK_NONE), deadline)
             return False
         self._set("ballot", "{0}:{1}".format(seen["number"], value), deadline)
@@ -124,10 +125,28 @@ class Corosync2(Cluster):
             if _round(ballot) == number:
                 told[node] = wal.from_wire(ballot.partition(":")[2])
         if not all(ballots.get(node) for node in voters):
-            for node, value in self._values("lsn_location", deadline).items():
+            own = told.get(self.node(deadline))
+            for node, position in self._told_by_older_agents(own, deadline).items():
                 if not ballots.get(node):
-                    told[node] = wal.from_wire(value)
+                    told[node] = position
         return dict((node, position) for node, position in told.items() if position)
+
+    def _told_by_older_agents(self, own, deadline):
+        """Return the Positions in lsn_location, with timelines that compare to `own`, a Position.
+
+        The agents of 2.x take the timeline from the last checkpoint, which PostgreSQL spreads over
+        minutes after a promotion. Who has the score of a connected standby followed the last
+        primary as the candidate did, and is on its timeline.
+        """
+        connected = [node for node, score in self.view(deadline).scores.items()
+                     if 0 < score < scores.PRIMARY]
+        told = {}
+        for node, value in self._values("lsn_location", deadline).items():
+            position = wal.from_wire(value)
+            if position and own and node in connected:
+                position = wal.Position(max(position.timeline, own.timeline), position.lsn)
+            told[node] = position
+        return told
 
     def forget(self, deadline):
         """End the round on this node, whatever came of it."""

@@ -1,7 +1,7 @@
 """Where the instance is in the WAL, as it tells the others in an election."""
 
 from paf import instance as local
-from paf import wal
+from paf import state, wal
 from paf.instance import controldata, postmaster, queries, sql, walfiles
 from paf.ocf import OcfError
 
@@ -9,6 +9,7 @@ from paf.ocf import OcfError
 _REPLAY_PATIENCE = 10.0
 #: A replay position that did not move for so long has come to the end of the local WAL.
 _STILL = 0.3
+_CHECKPOINT_PATIENCE = 20.0
 
 
 def position(instance, deadline):
@@ -31,6 +32,19 @@ def position(instance, deadline):
     lsn, timeline, primary = answer
     newest = max(timeline, bound.timeline, walfiles.look(instance).newest_timeline)
     return wal.Position(newest + 1 if primary else newest, max(lsn, bound.lsn))
+
+
+def by_checkpoint(instance, where, deadline):
+    """Return the Position `where` (wal.Position) as the agents of 2.x would tell it.
+
+    They ask for a checkpoint and take the timeline from it; a candidate of theirs compares like
+    with like.
+    """
+    sql.query(instance, "CHECKPOINT", deadline.within(_CHECKPOINT_PATIENCE))
+    control = controldata.read(instance, deadline)
+    if control is None or control.state != state.IN_ARCHIVE_RECOVERY:
+        return where
+    return wal.Position(control.timeline, where.lsn)
 
 
 def _ask(instance, deadline):

@@ -5,6 +5,7 @@ Its programs refuse every option that 1.1.12 did not have, and the agent gets th
 """
 
 import itertools
+import pathlib
 import shutil
 
 import pytest
@@ -36,9 +37,21 @@ def old_agent(folder):
                  *(old / program for program in old_pacemaker.OPTIONS)):
         shutil.copy(old_pacemaker.__file__, path)
         path.chmod(0o755)
-    # the Python of those distributions, where this machine has it
-    (old / "python").symlink_to(interpreters.found().get("2.7", "/usr/bin/python3"))
+    python(old)
     return folder
+
+
+def python(old):
+    """Put the Python of those distributions where the nodes see it, wherever the checkout is."""
+    found = interpreters.found().get("2.7")
+    if found is None:
+        pytest.fail("no Python 2.7 here: run tests/install-interpreters.sh")
+    program = pathlib.Path(found).resolve()
+    for name in (f"bin/{program.name}", "lib/python2.7"):
+        source, target = program.parents[1] / name, old / "usr" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    (old / "python").symlink_to(f"usr/bin/{program.name}")
 
 
 @pytest.fixture(autouse=True)

@@ -103,8 +103,6 @@ def switchover(lab, target):
     lab.wait_settled(120, primary=target)
     scenarios.withdraw_request(lab)
     assert old != target
-    # as the docs say: a Perl agent tells the timeline of the last checkpoint it has replayed
-    lab.nodes[target].sql("checkpoint", timeout=60)
 
 
 def failover(lab, client):

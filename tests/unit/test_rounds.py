@@ -1,7 +1,7 @@
 """The rounds of an election over private attributes, when the attribute manager fails."""
 
 from paf import wal
-from paf.cluster import corosync2
+from paf.cluster import cib, corosync2
 from paf.deadline import Deadline
 from paf.runner import Result
 from tests.unit.support import Clock, environment
@@ -20,6 +20,11 @@ class Cluster(corosync2.Corosync2):
     def __init__(self, **answers):
         super().__init__(environment(CRM_meta_on_node="srv1"))
         self.answers = answers
+        self.scores = {}
+
+    def view(self, deadline):
+        """Return a view of the CIB that has nothing but scores in it."""
+        return cib.View([], self.scores, {}, {})
 
     def run(self, argv, deadline):
         """Return the next answer about the attribute that argv names."""
@@ -60,3 +65,15 @@ def test_an_agent_that_knows_no_rounds_is_counted_in_ones_own():
                                         False)]
     assert cluster.positions(["srv1", "srv2"], Deadline(1)) == {
         "srv1": wal.Position(1, 5), "srv2": wal.Position(1, 99)}
+
+
+def test_an_older_agents_timeline_is_that_of_the_primary_it_followed():
+    """It takes it from a checkpoint, which comes minutes after a promotion."""
+    number = corosync2._stamp("srv1") + "abc"
+    cluster = Cluster(
+        ballot=[Result(0, line("ballot-default", "srv1", number + ":2#5"), "", False)],
+        lsn_location=LEFT_OVER)
+    for score, timeline in ((1000, 2), (-1000, 1), (1001, 1)):
+        cluster.scores = {"srv2": score}
+        assert cluster.positions(["srv1", "srv2"], Deadline(1))["srv2"] == wal.Position(
+            timeline, 99)
