@@ -101,14 +101,18 @@ def _reason(found, fact):
     found[index] = item._replace(reason=fact.values["reason"])
 
 
-def events(facts, resource, vips=()):
-    """Return the Events of a resource, oldest first. vips: names of the addresses it has."""
+def events(facts, resource, vips=(), silence=0.0):
+    """Return the Events of a resource, oldest first.
+
+    vips: names of the addresses it has. silence: seconds that corosync takes to give a node up;
+    used where its log does not tell.
+    """
     mine = [item for item in actions(facts) if item.resource in (resource, "") + tuple(vips)
             and (item.operation in CHANGES + ("fence", "pre-promote", "pre-demote", "post-promote")
                  or item.operation == "monitor" and _failed(item.result))]
     found, primary = [], None
     for group in _groups(mine, [fact.moment for fact in facts if fact.kind == "idle"]):
-        event = _event(group, facts, resource, vips, primary)
+        event = _event(group, _lost(facts, group, silence), resource, vips, primary)
         primary = event.new or primary
         if any(item.operation in CHANGES + ("fence",) for item in group):
             found.append(event)
@@ -131,12 +135,11 @@ def _done(group, operation, resource):
             and is_good(item.result)]
 
 
-def _event(group, facts, resource, vips, primary):
+def _event(group, lost, resource, vips, primary):
     begin = group[0].start
     end = max(item.end or item.start for item in group)
     promoted = _done(group, "promote", resource)
     demoted = [item for item in group if item.operation == "demote" and item.resource == resource]
-    lost = _lost(facts, begin, end)
     fenced = [item.node for item in group if item.operation == "fence"]
     # without earlier events, who is demoted or fenced first was the primary, if one follows
     leaving = [item.node for item in group if item.operation in ("demote", "fence") and promoted]
@@ -162,15 +165,17 @@ def _kind(group, old, new, promoted, demoted, fenced, failures, resource):
     return FAILOVER if old in fenced else OTHER
 
 
-def _lost(facts, begin, end):
+def _lost(facts, group, silence):
     """Return when the nodes lost in this event were last heard of (dict of node to seconds)."""
-    found = {}
+    found, begin = {}, group[0].start
+    end = max(item.end or item.start for item in group)
     for fact in facts:
         if fact.kind != "lost" or not begin - _HEARD <= fact.moment <= end:
             continue
         heard = [other.moment - int(other.values["ms"]) / 1000.0 for other in facts
                  if other.kind == "token" and fact.moment - _HEARD <= other.moment <= fact.moment]
-        found.setdefault(fact.values["node"], min(heard) if heard else fact.moment)
+        # only the node that waited for the token says so
+        found.setdefault(fact.values["node"], min(heard) if heard else fact.moment - silence)
     return found
 
 

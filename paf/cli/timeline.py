@@ -1,6 +1,7 @@
 """paf timeline: what happened in the last failover or switchover, as a list and as a picture."""
 
 import os
+import re
 import time
 
 from paf.cli import configuration, events, logs, picture
@@ -78,16 +79,27 @@ def _write(name, text):
 
 def gather(options):
     """Return the Events in the logs that the options name. Raises Problem."""
-    resource, vips = options.resource, tuple(options.vip)
+    resource, vips, pacemaker = options.resource, tuple(options.vip), Pacemaker()
     if not resource or not (vips or options.log):
-        configured = configuration.parse(Pacemaker().cib())
+        configured = configuration.parse(pacemaker.cib())
         managed = configuration.find(configured, resource)
         resource = managed.name
         vips = vips or tuple(vip.name for vip in configuration.vips_of(configured, managed))
     names = logs.find(options.log or [name for name in logs.FILES if os.path.exists(name)])
     if not names:
         raise Problem("found no logs: name them with --log")
-    return events.events(logs.read(names), resource, vips)
+    return events.events(logs.read(names), resource, vips,
+                         0.0 if options.log else _silence(pacemaker))
+
+
+def _silence(pacemaker):
+    """Return how long corosync waits for a silent node before it goes on without (seconds)."""
+    try:
+        text = pacemaker.run("corosync-cmapctl", "runtime.config.totem.").out
+    except Problem:
+        return 0.0
+    found = re.findall(r"totem\.(?:token|consensus) \(u32\) = (\d+)", text)
+    return sum(int(number) for number in found) / 1000.0
 
 
 def outage(event):

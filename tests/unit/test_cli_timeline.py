@@ -41,6 +41,12 @@ def test_the_begin_of_a_power_cut_is_reckoned_from_corosyncs_timeout(found):
     assert any("reckoned" in line for line in timeline.lines(found[2]))
 
 
+def test_where_corosync_does_not_tell_its_timeouts_do(folder):
+    facts = [fact for fact in logs.read(logs.find([str(folder)]), NOW) if fact.kind != "token"]
+    told = events.events(facts, "pgsqld", ("pgsql-master-ip",), silence=1.65 + 1.98)
+    assert timeline.outage(told[2]) == pytest.approx(15.820, rel=0.1)
+
+
 def test_the_log_of_the_dc_alone_tells_the_same(folder):
     alone = events.events(logs.read(logs.find([str(folder / "srv1")]), NOW), "pgsqld",
                           ("pgsql-master-ip",))
