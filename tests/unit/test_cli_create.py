@@ -20,9 +20,10 @@ def options(*words):
 def test_the_commands_are_complete(shell):
     commands = list(create.plan(options("--vip", "10.0.0.5/24"), shell))
     text = "\n".join(create.shown(commands, shell))
-    for word in ("notify=true", "interleave=true", "role=Promoted", "role=Unpromoted",
-                 "ip=10.0.0.5", "cidr_netmask=24", "symmetrical=false", "demote",
-                 "INFINITY" if shell == "pcs" else "inf:", "migration-threshold=5", "timeout=120s", "bindir=/b"):
+    infinite = "INFINITY" if shell == "pcs" else "inf:"
+    for word in ("notify=true", "interleave=true", "role=Promoted", "role=Unpromoted", infinite,
+                 "ip=10.0.0.5", "cidr_netmask=24", "symmetrical=false", "demote", "bindir=/b",
+                 "migration-threshold=5", "timeout=120s"):
         assert word in text, word
     assert ("-f paf.xml" in text) == (shell == "pcs")
 
