@@ -42,9 +42,9 @@ def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=Fa
         elif current.get(node, 0) > BEST:    # the old primary
             scores[node] = election.LOSER_SCORE
     for name, replica in best.items():
-        if not _is_ready(replica):
+        if not is_ready(replica):
             scores[name] = NOT_READY
-    ready = [replica for replica in best.values() if _is_ready(replica)]
+    ready = [replica for replica in best.values() if is_ready(replica)]
     for rank, replica in enumerate(_ranked(ready, current, segment_size)):
         score = BEST - STEP * rank
         late = maxlag > 0 and (replica.lag is None or replica.lag > maxlag)
@@ -56,7 +56,8 @@ def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=Fa
                 if current.get(node) != score and not _is_foreign(node, online, current, score))
 
 
-def _is_ready(replica):
+def is_ready(replica):
+    """Tell whether a Replica streams, or catches up, and has told how far it is."""
     return replica.state not in _NOT_READY_STATES and replica.lsn is not None
 
 
@@ -76,7 +77,7 @@ def _best_of_each_name(replicas):
 
 
 def _merit(replica):
-    return (_is_ready(replica), -1 if replica.lsn is None else replica.lsn)
+    return (is_ready(replica), -1 if replica.lsn is None else replica.lsn)
 
 
 def _ranked(replicas, current, segment_size):
@@ -96,7 +97,7 @@ def _stays_barred(score, replica, segment_size):
     """A node whose promotion was refused is let in again once it has caught up."""
     if score is None or score > election.BARRED:
         return False
-    caught_up = (replica is not None and _is_ready(replica)
+    caught_up = (replica is not None and is_ready(replica)
                  and replica.lag is not None and replica.lag <= segment_size)
     return not caught_up
 

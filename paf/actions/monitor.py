@@ -8,6 +8,7 @@ _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
 _FOLLOWING_PATIENCE = 10.0
 _FIRST_PATIENCE = 6.0
+_STARTED_PATIENCE = 3.0
 
 #: Standbys need up to wal_retrieve_retry_interval (5 s by default) to find a new primary, and
 #: must not be without a score until the monitor after that.
@@ -104,12 +105,21 @@ def _first_replicas(context, replicas, expected):
     return found
 
 
-def look_at_standbys(context):
-    """Bring the scores up to date outside of a monitor; does nothing unless this is the primary."""
-    sight = observe.observe(context.instance, context.deadline.within(_SCORES_PATIENCE),
-                            _query(context))
-    if sight.verdict.state == state.PRIMARY:
-        update_scores(context, sight)
+def look_at_standbys(context, started):
+    """Bring the scores up to date outside of a monitor; does nothing unless this is the primary.
+
+    started: nodes (list of str) whose standbys have just come; they get a moment to connect.
+    """
+    def connected():
+        sights[:] = [observe.observe(context.instance, deadline, _query(context))]
+        ready = [replica.name for replica in _replicas(sights[0].rows) if scores.is_ready(replica)]
+        return sights[0].verdict.state != state.PRIMARY or not set(started) - set(ready)
+
+    deadline = context.deadline.within(_STARTED_PATIENCE)
+    sights = []
+    deadline.wait_for(connected)
+    if sights[0].verdict.state == state.PRIMARY:
+        update_scores(context, sights[0])
 
 
 def not_following(context, target):

@@ -10,4 +10,4 @@ def run(context):
     The next monitor may be too late: were the primary to die before, nobody could follow it.
     """
     if context.node in notify.nodes(context.notification.promoted):
-        monitor.look_at_standbys(context)
+        monitor.look_at_standbys(context, notify.nodes(context.notification.start))

@@ -1,6 +1,6 @@
 """promote: make the standby the primary, if the election says so."""
 
-from paf import election, notify, ocf, state
+from paf import election, notify, ocf, scores, state
 from paf.actions import start
 from paf.cluster import base
 from paf.instance import observe, server
@@ -21,6 +21,8 @@ def run(context):
     if context.in_cluster:
         check_election(context)
     _promote(context)
+    if context.in_cluster:
+        _outrank(context)
     return ocf.SUCCESS
 
 
@@ -107,6 +109,22 @@ def _promote(context):
         _step_back(context)
         raise
     context.log.info("PostgreSQL was promoted")
+
+
+def _outrank(context):
+    """Lower the score of an old primary that has come back in the meantime.
+
+    Else Pacemaker, which computes anew for whoever joins, would demote this node for it before
+    the first monitor has set things right.
+    """
+    try:
+        view = context.cluster.view(context.deadline)
+        voters = notify.voters(context.notification)
+        for node in view.online:
+            if node not in voters and view.scores.get(node, 0) >= scores.PRIMARY:
+                context.cluster.set_score(node, scores.NOT_CONNECTED, context.deadline)
+    except ocf.OcfError as error:
+        context.log.warning("the scores could not be looked at: {0}".format(error))
 
 
 def _step_back(context):
