@@ -64,8 +64,12 @@ def second_primary(lists):
 
 
 def count(context, deadline):
-    """Wait until all voters have told their position, and return the election.Verdict."""
+    """Wait until all voters have told their position, and return the election.Verdict.
+
+    Half of the action's time is left for what a refusal has to do.
+    """
     voters = notify.voters(context.notification)
+    deadline = deadline.within(context.deadline.remaining / 2)
 
     def complete():
         positions = context.cluster.positions(voters, context.deadline)
