@@ -71,8 +71,8 @@ def test_a_restarted_primary_that_did_not_crash_here_needs_votes(pair):
     srv1 = pair["srv1"]
     srv1.stop()
     assert srv1.agent("start", lists=RECOVERY).code == 0
-    pair.notify("pre", "promote", RECOVERY, ["srv1"], timeout=4)
-    run = srv1.agent("promote", lists=RECOVERY, timeout=4)
+    pair.notify("pre", "promote", RECOVERY, ["srv1"], timeout=8)
+    run = srv1.agent("promote", lists=RECOVERY, timeout=8)
     assert run.code == 1 and srv1.in_recovery
 
 

@@ -58,9 +58,9 @@ def test_the_loser_follows_the_winner(survivors):
 
 def test_a_peer_that_never_speaks_is_named_in_time(survivors):
     lists = with_candidate("srv2")
-    run = survivors.notify("pre", "promote", lists, ["srv2"], timeout=5)["srv2"]
+    run = survivors.notify("pre", "promote", lists, ["srv2"], timeout=8)["srv2"]
     assert "srv3 did not tell its WAL position" in run.log
-    run = survivors["srv2"].agent("promote", lists=lists, timeout=5)
+    run = survivors["srv2"].agent("promote", lists=lists, timeout=8)
     assert run.code == 1 and "srv3 did not tell its WAL position" in run.reason
     assert survivors["srv2"].in_recovery
     assert survivors.promote("srv2", lists, ["srv2", "srv3"]).code == 0
@@ -69,8 +69,8 @@ def test_a_peer_that_never_speaks_is_named_in_time(survivors):
 def test_an_old_value_of_a_peer_that_does_not_speak_does_not_count(survivors):
     survivors.notify("pre", "promote", with_candidate("srv3"), ["srv2", "srv3"])
     lists = with_candidate("srv2")
-    survivors.notify("pre", "promote", lists, ["srv2"], timeout=5)
-    assert survivors["srv2"].agent("promote", lists=lists, timeout=5).code == 1
+    survivors.notify("pre", "promote", lists, ["srv2"], timeout=8)
+    assert survivors["srv2"].agent("promote", lists=lists, timeout=8).code == 1
 
 
 def test_a_dead_peer_unblocks_the_election_and_never_wins(survivors):
@@ -92,8 +92,8 @@ def test_a_peer_that_publishes_only_lsn_location_votes(survivors, value, code):
     survivors.notify("pre", "promote", with_candidate("srv3"), ["srv2"], timeout=4)
     survivors.store.set_value("lsn_location", "srv3", value)
     lists = with_candidate("srv2")
-    survivors.notify("pre", "promote", lists, ["srv2"], timeout=6)
-    assert survivors["srv2"].agent("promote", lists=lists, timeout=6).code == code
+    survivors.notify("pre", "promote", lists, ["srv2"], timeout=8)
+    assert survivors["srv2"].agent("promote", lists=lists, timeout=8).code == code
 
 
 def test_our_position_is_there_for_such_a_candidate(survivors):
@@ -139,7 +139,7 @@ def test_pacemakers_programs_that_fail_are_a_soft_error(survivors):
     lists = with_candidate("srv2")
     survivors.notify("pre", "promote", lists, ["srv2", "srv3"])
     survivors.store.breaks("attrd_updater")
-    run = survivors["srv2"].agent("promote", lists=lists, timeout=6)
+    run = survivors["srv2"].agent("promote", lists=lists, timeout=8)
     assert run.code == 1 and survivors["srv2"].in_recovery
 
 
