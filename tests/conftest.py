@@ -29,6 +29,7 @@ def pytest_configure(config):
         config.addinivalue_line("markers", f"{name}: {text}")
 
 
+@pytest.hookimpl(tryfirst=True)    # before xdist looks for groups
 def pytest_collection_modifyitems(items):
     """Mark each test with the name of its folder, and with what has to run in one process.
 
