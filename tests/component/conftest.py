@@ -9,7 +9,8 @@ import tempfile
 import pytest
 
 from tests.component.cluster import Cluster
-from tests.component.server import SETTINGS, Server, as_owner, bindir, clone, owner
+from tests.component.server import (
+    SETTINGS, Server, as_owner, bindir, clone, end_processes_in, owner)
 
 
 _NUMBERS = itertools.count(1)
@@ -17,8 +18,16 @@ _NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def base():
-    """A short folder that the servers' user may enter; sockets' paths are at most 107 bytes."""
+    """A short folder that the servers' user may enter; sockets' paths are at most 107 bytes.
+
+    What a run left that was killed is removed first.
+    """
+    for left in pathlib.Path("/tmp").glob("paf-*/tests.pid"):
+        if left.stat().st_uid == os.geteuid() and not os.path.exists(f"/proc/{left.read_text()}"):
+            end_processes_in(left.parent)
+            shutil.rmtree(left.parent, ignore_errors=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="paf-", dir="/tmp"))
+    (folder / "tests.pid").write_text(str(os.getpid()))
     folder.chmod(0o755)
     os.chown(folder, owner().pw_uid, owner().pw_gid)
     yield folder

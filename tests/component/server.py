@@ -159,10 +159,10 @@ class Server:
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
                 if self._stands_here(pid)]
 
-    def _stands_here(self, pid, program="/postgres"):
+    def _stands_here(self, pid):
         try:
             return (os.readlink(f"/proc/{pid}/cwd").startswith(str(self.pgdata))
-                    and program in os.readlink(f"/proc/{pid}/exe"))
+                    and "/postgres" in os.readlink(f"/proc/{pid}/exe"))
         except OSError:
             return False
 
@@ -187,9 +187,7 @@ class Server:
 
     def destroy(self):
         """End it, what it started, and what it left in shared memory."""
-        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-            if self._stands_here(pid, program=""):
-                send(pid, signal.SIGKILL)
+        end_processes_in(self.pgdata)
         try:
             line = (self.pgdata / "postmaster.pid").read_text().splitlines()[6]
             subprocess.run(["ipcrm", "-m", line.split()[1]], stderr=subprocess.DEVNULL,
@@ -204,6 +202,16 @@ def send(pid, number):
         os.kill(pid, number)
     except ProcessLookupError:
         pass
+
+
+def end_processes_in(folder):
+    """Kill every process that stands in a folder of instances."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/cwd").startswith(str(folder)):
+                send(int(pid), signal.SIGKILL)
+        except OSError:
+            continue
 
 
 def clone(source, target):
