@@ -47,10 +47,11 @@ def python(old):
     if found is None:
         pytest.fail("no Python 2.7 here: run tests/install-interpreters.sh")
     program = pathlib.Path(found).resolve()
-    for name in (f"bin/{program.name}", "lib/python2.7"):
-        source, target = program.parents[1] / name, old / "usr" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    (old / "usr" / "bin").mkdir(parents=True)
+    shutil.copy(program, old / "usr" / "bin")
+    # with links as they are: some lead to what only a whole system has
+    shutil.copytree(program.parents[1] / "lib" / "python2.7", old / "usr" / "lib" / "python2.7",
+                    symlinks=True)
     (old / "python").symlink_to(f"usr/bin/{program.name}")
 
 
