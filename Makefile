@@ -66,6 +66,7 @@ check:
 	@tests/install-tools.sh unit lab lint packaging
 	@tests/install-interpreters.sh
 	@tests/lint.sh
+	@/usr/bin/python3 -m tests.interpreters $(PYTEST) $(PARALLEL) tests/component -m fast
 	@$(PYTEST) $(PARALLEL) tests
 
 # what takes too long for every change: Debian's own checks of the package on a bare system, and all
@@ -87,7 +88,7 @@ soak:
 		$(if $(SEED),--seed "$(SEED)")
 
 check-fast:
-	@$(PYTEST) tests/unit tests/component -m "unit or fast"
+	@$(PYTEST) $(PARALLEL) tests/unit tests/component -m "unit or fast"
 
 lint:
 	@tests/lint.sh
