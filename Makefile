@@ -5,6 +5,7 @@
 #   make check-fast       the tests that need no root, in under a minute
 #   make check-all        make check, and what takes too long for every change (root)
 #   make faults [ONLY=4,13]    what was broken, and what came of it: docs/reliability.md (root)
+#   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
 #   make lint             style, spelling of Python 2.6, unused code
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
@@ -41,7 +42,7 @@ FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-ESsB,-
 # The command for people sees the distribution's packages (psycopg2, lxml), so it has no -S.
 COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-EsB,-IB)
 
-.PHONY: all demo check check-fast check-all faults soak lint install check-values package-values deb rpm clean
+.PHONY: all demo check check-fast check-all faults elections soak lint install check-values package-values deb rpm clean
 
 all:
 	@sed -n '3,14s/^# *//p' Makefile
@@ -75,12 +76,18 @@ check-all: check
 	@tests/install-tools.sh packaging-all
 	@tools/check-deb.sh
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) tests/component
+	@$(MAKE) --no-print-directory elections
 	@/usr/bin/python3 -B -m tests.faults
 	@/usr/bin/python3 -B -m tests.soak --minutes 5 --seed 1
 
 faults:
 	@tests/install-tools.sh unit lab
 	@/usr/bin/python3 -B -m tests.faults $(if $(ONLY),--only "$(ONLY)")
+
+elections:
+	@tests/install-tools.sh unit
+	@PAF_HISTORIES=$(or $(HISTORIES),10000) $(PYTEST) -n 2 tests/unit/test_election_model.py \
+		tests/unit/test_election_histories.py
 
 soak:
 	@tests/install-tools.sh lab

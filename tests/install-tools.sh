@@ -26,6 +26,7 @@ packages() {
                   "dpkg-dev debhelper dh-python" \
                   "postgresql-15" ;;
         unit) echo "make python3 python3-pytest python3-pytest-xdist python3-hypothesis" \
+                   "python3-greenlet" \
                    "python3-psycopg2 python3-lxml" \
                    "python3-venv" \
                    "postgresql-15 pacemaker-cli-utils resource-agents pcs libxml2-utils xsltproc" ;;

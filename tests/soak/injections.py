@@ -30,9 +30,8 @@ def _kill(program):
 
 def _freeze(program):
     def do(lab, node):
-        pids = lab.nodes[node].freeze(program)
-        return lambda: [lab.nodes[node].signal("cont", str(pid)) for pid in pids
-                        if pid in lab.nodes[node].pids(program)]
+        lab.nodes[node].freeze(program)
+        return lambda: lab.nodes[node].thaw(program)    # to a new process it is nothing
     return do
 
 

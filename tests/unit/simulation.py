@@ -1,14 +1,16 @@
 """A small cluster in memory: real decisions of the agent over a simulated attribute manager.
 
-Each node's agent runs in a thread of its own, and one thread runs at a time: after each command
-and each pause the scheduler draws which goes on. So commands of several nodes interleave in every
-way, values arrive late, and agents are killed at any point, all from one seed.
+Each node's agent runs in a coroutine of its own (the agent's code knows nothing of it): after each
+command and each pause the scheduler draws which goes on. So commands of several nodes interleave
+in every way, values arrive late, and agents are killed at any point, all from one seed.
 """
 
 import collections
+import os
 import random
-import threading
 from types import SimpleNamespace
+
+import greenlet
 
 from paf import actions, notify, ocf  # noqa: F401  (actions: a package)
 from paf.actions import notify as notify_action
@@ -18,6 +20,8 @@ from paf.runner import Result
 from paf import state
 from tests.unit.support import environment, notify_variables
 
+#: How many histories a test generates; `make elections` plays tens of thousands.
+HISTORIES = int(os.environ.get("PAF_HISTORIES", "150"))
 _TICK = 0.01
 
 
@@ -26,35 +30,30 @@ class Killed(BaseException):
 
 
 class Task:
-    """One run of an agent on one node, in a thread that waits for its turn."""
+    """One run of an agent on one node, in a coroutine that waits for its turn."""
 
     def __init__(self, function, lives):
-        self.turn, self.done = threading.Semaphore(0), threading.Semaphore(0)
         self.error, self.ended = None, False
         self._function, self._lives = function, lives
-        threading.Thread(target=self._run, daemon=True).start()
+        self._coroutine = greenlet.greenlet(self._run)
 
     def _run(self):
-        self.turn.acquire()
         try:
             self._function(self)
         except Killed:
             self.error = Killed()
-        except BaseException as error:    # noqa: BLE001  (handed to the main thread)
+        except BaseException as error:    # noqa: BLE001  (handed to the scheduler)
             self.error = error
         self.ended = True
-        self.done.release()
 
     def step(self):
         """Let it run to its next command or pause (called by the scheduler)."""
-        self.turn.release()
-        self.done.acquire()
+        self._coroutine.switch()
 
     def give_way(self):
-        """Let others run (called by the agent's thread)."""
+        """Let others run (called by the agent)."""
         self._lives -= 1
-        self.done.release()
-        self.turn.acquire()
+        self._coroutine.parent.switch()
         if self._lives < 0:
             raise Killed()
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paf.wal import Position
-from tests.unit.simulation import World
+from tests.unit.simulation import HISTORIES, World
 
 NODES = ("srv1", "srv2", "srv3", "srv4")
 POSITIONS = st.builds(Position, st.integers(1, 2), st.integers(1, 3))
@@ -76,7 +76,7 @@ def between_rounds(world, plan, positions, promoted):
             world.started(name, False, {})
 
 
-@settings(max_examples=100)
+@settings(max_examples=HISTORIES)
 @given(st.integers(0, 2**32), st.lists(POSITIONS, min_size=2, max_size=4),
        st.lists(ROUND, min_size=1, max_size=5))
 def test_no_history_lets_a_worse_node_be_promoted(seed, positions, rounds):
@@ -92,7 +92,7 @@ def test_no_history_lets_a_worse_node_be_promoted(seed, positions, rounds):
         between_rounds(world, plan, named, promoted)
 
 
-@settings(max_examples=50)
+@settings(max_examples=HISTORIES // 3)
 @given(st.integers(0, 2**32), st.lists(POSITIONS, min_size=1, max_size=4))
 def test_a_healthy_cluster_always_finds_its_primary(seed, positions):
     """Two rounds at most: the candidate gives way to the best node, which is promoted."""

@@ -2,10 +2,8 @@
 
 What `test_election_histories` plays among equals is played here in the clusters of an upgrade, and
 with promotions that end anywhere: killed, failed, aborted between the election and the promotion.
-The number of histories grows with PAF_HISTORIES: `make soak` plays tens of thousands.
+The number of histories grows with PAF_HISTORIES: `make elections` plays tens of thousands.
 """
-
-import os
 
 import pytest
 from hypothesis import given, settings
@@ -14,9 +12,8 @@ from hypothesis import strategies as st
 from paf import ocf, wal
 from paf.actions import promote
 from paf.wal import Position
-from tests.unit.simulation import Killed, Node, World
+from tests.unit.simulation import HISTORIES, Killed, Node, World
 
-HISTORIES = int(os.environ.get("PAF_HISTORIES", "150"))
 OURS = ("srv1", "srv2", "srv3")
 PERL = ("perl1", "perl2")
 POSITIONS = st.builds(Position, st.integers(1, 2), st.integers(1, 4))
