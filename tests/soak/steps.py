@@ -74,6 +74,7 @@ class Player:
             scenarios.rebuild(self.lab, node)
         self.lab.wait_settled(180)
         self.lab.cleanup()
+        self.lab.wait_settled(180)    # what was cleaned up is probed again
         problems += [*audits.processes(self.lab), *audits.files(self.lab),
                      *audits.attributes(self.lab), *audits.leftovers(self.lab, self.before)]
         words = (f"outage {play.client.outage_ms} ms, {len(play.client.lost or ())} lost, "
