@@ -19,6 +19,7 @@ from paf.instance import settings, sql, upstream
 Server = namedtuple("Server", "in_recovery timeline received replayed lag paused state sync source")
 
 UNKNOWN = Server(None, None, None, None, None, None, "", "", "")
+NOT_STREAMING = "not streaming"
 _PATIENCE = 4.0     # seconds for each question
 _DATABASE = (("dbname", "postgres"),)
 _REPLICATION = (("replication", "true"), ("dbname", "replication"))
@@ -125,18 +126,20 @@ class Servers(object):
         function that returns nodes' addresses (dict), called only when it is needed.
         """
         mine, standbys = self._local()
-        found = {}
+        found, connected = {}, None
         if mine is not None and not mine.in_recovery:
-            found.update(standbys)
+            connected = standbys
         elif primary and primary != self._node:
             first, others = self._at_primary(primary)
             if first is not None:
-                found.update(others)
-                found[primary] = first
+                found[primary], connected = first, others
+        found.update(connected or {})
         if mine is not None:
             found[self._node] = self._with_sync(mine, found.get(self._node))
         for node in sorted(set(nodes) - set(found)):
             answer = self._by_replication(node, addresses().get(node, node))
+            if node != primary and shows_all(connected):
+                answer = (answer or UNKNOWN)._replace(state=NOT_STREAMING)
             if answer is not None:
                 found[node] = answer
         return found
@@ -199,6 +202,15 @@ class Servers(object):
         if result.timed_out or result.status != 0:
             return []
         return sql.split(result.out)
+
+
+def shows_all(connected):
+    """Tell whether the primary has shown who streams from it; pure.
+
+    connected: dict of names, or None where it was not asked. Whoever is no member of pg_monitor
+    sees its rows without names.
+    """
+    return connected is not None and "" not in connected
 
 
 def query_or_none(instance):

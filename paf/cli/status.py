@@ -23,7 +23,7 @@ Lag in bytes is the primary's position less what is replayed; in seconds, as the
 EXAMPLES = ("paf status", "paf status --watch", "paf status --output json")
 EXIT_CODES = ((OK, "there is a primary, and nothing has failed"),
               (NOT_DONE, "there is something to look at: a node away, a failure, a standby that "
-                         "does not stream"),
+                         "does not stream or has no promotion score above 0"),
               (ERROR, "there is no primary, or the cluster cannot be asked"))
 
 REASON = "not_promoted_because-"
@@ -132,7 +132,7 @@ def _state(role, server, membership):
     if server.paused:
         return "replay paused"
     if role == view.UNPROMOTED and server.in_recovery and not server.state:
-        return "not streaming"
+        return servers.NOT_STREAMING
     return server.state or "running"
 
 
@@ -164,7 +164,7 @@ def verdict(found):
         return ERROR
     for node in found["nodes"]:
         if node["failures"] or node["not_promoted_because"] or node["state"] not in (
-                "running", "streaming"):
+                "running", "streaming") or (node["score"] or 0) <= 0:
             return NOT_DONE
     return OK
 

@@ -99,6 +99,39 @@ def test_a_good_cluster_is_ok(seen, configured):
     assert status.verdict(report(seen, configured, {"srv3": own, **standbys})) == OK
 
 
+@pytest.mark.parametrize("score", ["-1", "-1000", "", "0"])
+def test_a_standby_that_cannot_take_over_is_something_to_look_at(seen, configured, score):
+    good = [row if row[0] == "me" else [*row[:2], "streaming", *row[3:]] for row in PRIMARY]
+    own, standbys = servers.understand(good, "SQL on srv3")
+    changed = seen._replace(attributes={**seen.attributes, "srv2": {"master-pgsqld": score}})
+    assert status.verdict(report(changed, configured, {"srv3": own, **standbys})) == NOT_DONE
+
+
+class Asked(servers.Servers):
+    """Servers that answer as a test wants: the local one's rows, and replication connections."""
+
+    def __init__(self, rows, answer):
+        self._node, self._rows, self._answer = "srv3", rows, answer
+
+    def _local(self):
+        return servers.understand(self._rows, "SQL on srv3")
+
+    def _by_replication(self, node, address):
+        return self._answer
+
+
+@pytest.mark.parametrize("answer", [None, servers.UNKNOWN._replace(timeline=5, received=7)])
+def test_a_standby_that_the_primary_does_not_see_is_not_streaming(answer):
+    alone = Asked(PRIMARY[:1], answer).known(["srv1", "srv3"], "srv3", dict)
+    assert alone["srv1"].state == servers.NOT_STREAMING
+    assert alone["srv1"].timeline == (answer.timeline if answer else None)
+
+
+def test_who_may_not_see_the_standbys_names_says_nothing_of_them():
+    nameless = [[*row[:1], "", *row[2:]] if row[0] != "me" else row for row in PRIMARY]
+    assert "srv1" not in Asked(nameless, None).known(["srv1", "srv3"], "srv3", dict)
+
+
 def test_failures_and_refusals_are_told_with_their_reasons(seen, configured):
     failure = view.Failure("pgsqld", "srv2", "start", "not installed",
                            "diverged: 96 bytes exist only here", "Mon Nov 23 15:18:24 2026")
