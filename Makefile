@@ -8,6 +8,7 @@
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
 #   make lint             style, spelling of Python 2.6, unused code
+#   make docs             the documentation as a site, in build/docs/html
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
 #   make deb [VARIANT=]   the package for Debian, in dist/
 #   make rpm [VARIANT=] [RHEL=6..10]   the package for Red Hat's family, in dist/
@@ -42,10 +43,14 @@ FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-ESsB,-
 # The command for people sees the distribution's packages (psycopg2, lxml), so it has no -S.
 COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON)),-EsB,-IB)
 
-.PHONY: all demo check check-fast check-all faults elections soak lint install check-values package-values deb rpm clean
+# The site, and what installs its generator (the tests have it already).
+SITE    ?= build/docs/html
+TOOLS   ?= tests/install-tools.sh
+
+.PHONY: all demo check check-fast check-all faults elections soak lint docs docs-generated install check-values package-values deb rpm clean
 
 all:
-	@sed -n '3,14s/^# *//p' Makefile
+	@sed -n '3,16s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -64,7 +69,7 @@ demo:
 	@/usr/bin/python3 -m tests.demo $(if $(KEEP),--keep)
 
 check:
-	@tests/install-tools.sh unit lab lint packaging
+	@tests/install-tools.sh unit lab lint packaging docs
 	@tests/install-interpreters.sh
 	@tests/lint.sh
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) $(PARALLEL) tests/component -m fast
@@ -99,6 +104,15 @@ check-fast:
 
 lint:
 	@tests/lint.sh
+
+docs:
+	@$(TOOLS) docs
+	@/usr/bin/python3 -B -m sphinx -b html -W --keep-going -q -d "$(SITE)/../.doctrees" docs "$(SITE)"
+
+# the pages and pictures in docs/ that are made from the code
+docs-generated:
+	@/usr/bin/python3 -B docs/generate.py docs
+	@/usr/bin/python3 -B docs/transitions.py docs/pictures
 
 # A package has the interpreter and the place of its distribution.
 package-values: check-values

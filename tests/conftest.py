@@ -9,11 +9,12 @@ MARKERS = {
     "unit": "needs no server and no rights; milliseconds",
     "component": "the real agent against real PostgreSQL, with stand-ins for Pacemaker's programs",
     "fast": "a component test that `make check-fast` runs",
+    "docs": "builds the documentation, or reads it",
     "root": "needs to be run as root",
     "cluster": "needs the lab: a real cluster in namespaces",
     "xdist_group": "tests that one process runs, one after the other",
 }
-_FOLDERS = {"unit": "unit", "component": "component", "cluster": "cluster"}
+_FOLDERS = {"unit": "unit", "component": "component", "cluster": "cluster", "docs": "docs"}
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 

@@ -2,7 +2,7 @@
 # Install with apt what the lab, the tests and the checks need, on a Debian 12 (root; git and
 # nothing else is assumed).
 #
-#   tests/install-tools.sh [SET ...]        sets: lab unit lint packaging (these
+#   tests/install-tools.sh [SET ...]        sets: lab unit lint packaging docs (these
 #       without an argument), and packaging-all, for `make check-all`
 #
 # No service gets started or enabled, no database cluster is created; what apt was told before, it
@@ -36,7 +36,8 @@ packages() {
                         "python3-all python3-setuptools tox" ;;
         packaging-all) echo "autopkgtest mmdebstrap piuparts" ;;
         lint) echo "make python3 python3-venv python3-pip shellcheck codespell" ;;
-        *) say "no set '$1': lab, unit, packaging, packaging-all or lint" >&2; exit 2 ;;
+        docs) echo "make python3 python3-sphinx python3-myst-parser" ;;
+        *) say "no set '$1': lab, unit, packaging, packaging-all, lint or docs" >&2; exit 2 ;;
     esac
 }
 
@@ -86,7 +87,7 @@ disable_new_services() {
 }
 
 wanted=
-for set in "${@:-lab unit lint packaging}"; do
+for set in "${@:-lab unit lint packaging docs}"; do
     for one in $set; do
         list=$(packages "$one")
         wanted="$wanted $list"

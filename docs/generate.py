@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Write the pages that come from the code: the parameters, and the tables that decide.
+
+    python3 -B docs/generate.py FOLDER      writes parameters.md and decision-tables.md
+
+The pages are in the repository, so that they can be read where it is browsed; a test sees that they
+are those of the code.
+"""
+
+import io
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from paf import election, metadata, ocf, parameters, scores, state, wal    # noqa: E402
+
+NOTE = "<!-- made by docs/generate.py from the code: change it there -->\n"
+
+PARAMETERS = """# Parameters
+
+Those of the resource agent `ocf:heartbeat:pgsqlms`. None is required where the default fits.
+`pcs resource describe ocf:heartbeat:pgsqlms`, `crm ra info ocf:heartbeat:pgsqlms` and
+`man ocf_heartbeat_pgsqlms` say the same on a node.
+
+A change of a *reloadable* parameter takes effect by itself, and PostgreSQL goes on running. A
+change of any other restarts the resource on all nodes.
+"""
+
+OPERATIONS = """## Operations
+
+Give all of them explicitly. Without a timeout of its own an operation has 20 s, which is not enough
+for a shutdown. These are the least that is advised; a busy server with a large
+`shared_buffers` needs more for `stop` and `demote`.
+
+| operation | timeout | interval | role |
+| --- | --- | --- | --- |
+"""
+
+TABLES = """# The tables that decide
+
+The agent decides by tables. These are printed from its code; [How PAF decides](decisions.md)
+explains them.
+
+## What state is an instance in?
+
+Each row: what was observed, and what it means. The process is looked at first, then SQL, and only
+then the control file (`pg_controldata`) and the files of the data directory. A dash: it does not
+matter. Every combination fits exactly one row.
+
+| process | answer to SQL | control file | files | state | why |
+| --- | --- | --- | --- | --- | --- |
+"""
+
+CODES = """
+## What is Pacemaker told?
+
+| state | a probe | a recurring monitor |
+| --- | --- | --- |
+"""
+
+SCORES = """
+## Promotion scores
+
+| score | who |
+| ---: | --- |
+"""
+
+ELECTION = """
+## The election
+
+The timeline counts first, then the LSN; on a tie the candidate stays. These verdicts were given by
+the agent's own code, with srv1 as the candidate:
+
+| srv1 | srv2 | srv3 | verdict |
+| --- | --- | --- | --- |
+"""
+
+#: Positions that srv1, srv2 and srv3 told: (timeline, LSN), None for a node that did not speak.
+VOTES = (
+    ((3, "0/5000148"), (3, "0/5000060"), (3, "0/5000148")),
+    ((3, "0/5000060"), (3, "0/5000148"), (3, "0/5000060")),
+    ((3, "0/9000000"), (4, "0/5000148"), (3, "0/9000000")),
+    ((3, "0/5000148"), (3, "0/5000060"), None),
+    ((3, "0/5000148"), (0, "0/0"), (3, "0/5000060")),
+)
+_CODE_NAMES = {ocf.SUCCESS: "success: a standby runs", ocf.ERR_GENERIC: "generic error",
+               ocf.NOT_RUNNING: "not running", ocf.RUNNING_PROMOTED: "a primary runs",
+               ocf.FAILED_PROMOTED: "a failed primary"}
+#: (score, who), in the words of decisions.md.
+WHO = (
+    (scores.PRIMARY, "the primary"),
+    (scores.BEST, "the most advanced standby"),
+    (scores.BEST - scores.STEP, "the next one, and so on in steps of {0}".format(scores.STEP)),
+    (scores.FIRST, "the first score of a new cluster, or who lost an election"),
+    (scores.NOT_READY, "a base backup, or the start of streaming, is under way"),
+    (-scores.BEST, "the most advanced standby, when its lag is above `maxlag`; -{0} the "
+     "next".format(scores.BEST - scores.STEP)),
+    (scores.NOT_CONNECTED, "not connected to the primary, or away"),
+    (election.BARRED, "its promotion was refused; until it streams again and has caught up"),
+)
+
+
+def parameters_page():
+    """Return the page about the parameters (str)."""
+    parts = [PARAMETERS]
+    for item in parameters.DECLARED:
+        parts.append("## {0}\n\n{1}\n\n| | |\n| --- | --- |\n| default | {2} |\n| type | {3} |\n"
+                     "| reloadable | {4} |\n".format(item.name, item.text, default_of(item),
+                                                     item.kind, "yes" if item.reloadable else "no"))
+    rows = "".join("| {0} | {1} s | {2} | {3} |\n".format(
+        action.name, action.timeout, "{0} s".format(action.interval) if action.interval else "",
+        action.role.capitalize()) for action in metadata.ACTIONS
+        if action.name in ("start", "stop", "promote", "demote", "monitor", "notify"))
+    return NOTE + "\n" + "\n".join(parts + [OPERATIONS + rows])
+
+
+def default_of(item):
+    """Return a parameter's default as people read it; pghost differs between distributions."""
+    if item.name == "pghost":
+        return "`/tmp`; in Debian's package `/var/run/postgresql`"
+    if item.default.startswith("@"):
+        rest = item.default[len("@pgdata"):]
+        return "`<pgdata>{0}`".format(rest) if rest else "the value of `pgdata`"
+    return "`{0}`".format(item.default) if item.default else "empty"
+
+
+def cell(value):
+    """Return what a cell of the state table says."""
+    if value is None:
+        return "-"
+    return " / ".join(value) if isinstance(value, tuple) else value
+
+
+def told(vote):
+    """Return a vote as people read it."""
+    return "nothing" if vote is None else "TL {0}, {1}".format(*vote)
+
+
+def verdict(votes):
+    """Return what the agent's own code decides on the votes of srv1, srv2 and srv3."""
+    nodes = ("srv1", "srv2", "srv3")
+    positions = dict((node, wal.Position(vote[0], wal.parse_lsn(vote[1])))
+                     for node, vote in zip(nodes, votes) if vote)
+    found = election.decide("srv1", nodes, positions)
+    return "{0}: {1}".format("promote" if found.promote else "not promoted", found.reason)
+
+
+def tables_page():
+    """Return the page with the tables (str)."""
+    text = NOTE + "\n" + TABLES
+    text += "".join("| {0} |\n".format(" | ".join(cell(value) for value in row))
+                    for row in state.TABLE)
+    text += CODES
+    for name, codes in sorted(state.MONITOR_CODES.items(), key=lambda pair: pair[0]):
+        text += "| {0} | {1} | {2} |\n".format(name, *["{0}, {1}".format(
+            code, _CODE_NAMES[code]) for code in codes])
+    text += SCORES + "".join("| {0} | {1} |\n".format(*row) for row in WHO)
+    return text + ELECTION + "".join("| {0} | {1} |\n".format(
+        " | ".join(told(vote) for vote in votes), verdict(votes)) for votes in VOTES)
+
+
+def main(argv):
+    """Write the pages into the folder that argv names; return the exit status."""
+    for name, text in (("parameters.md", parameters_page()), ("decision-tables.md", tables_page())):
+        with io.open(os.path.join(argv[1], name), "w", encoding="utf-8") as stream:
+            stream.write(u"{0}".format(text))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

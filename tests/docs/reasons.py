@@ -1,0 +1,76 @@
+"""Every sentence that the agent can give as a reason, read from its source.
+
+    python3 -m tests.docs.reasons       prints them
+
+A sentence is a string of three words or more that is no docstring, is not written to the log only,
+and is no program's input. What is left over has to stand in docs/troubleshooting.md.
+"""
+
+import ast
+import re
+
+from paf import state
+from tests.conftest import REPOSITORY
+
+#: Modules whose sentences reach nobody as a reason, and what they are.
+SILENT = {"metadata.py": "the meta-data", "variant.py": "the build", "log.py": "the log",
+          "notify.py": "names of transitions, for the log", "history.py": "kinds of relations",
+          "controldata.py": "names of pg_controldata's lines"}
+#: Calls whose sentences go to the log.
+LOG = {"info", "debug", "warning", "error"}
+#: Strings of other kinds, by how they begin.
+OTHER = re.compile(r"\s*(-c |\(?SELECT|CASE|lsn: | at \(|wal \?sender|Usage: )")
+#: What no administrator meets: programming errors, values, what others say.
+INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no votes",
+            "closed by a refusal", "does not exist", "redirecting log output",
+            "could not start server", "Examine the log output",
+            *state.PROCESSES, *state.ANSWERS, *state.CONTROL_STATES, *state.FILES}
+
+
+def sources():
+    """Return the paths of the agent's modules; the command for people has words of its own."""
+    return [path for path in sorted((REPOSITORY / "paf").rglob("*.py"))
+            if "cli" not in path.parts and path.name not in SILENT]
+
+
+def sentences():
+    """Return {sentence: "module:line"} of all reasons, placeholders as str.format has them."""
+    found = {}
+    for path in sources():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        skipped = set(_skipped(tree))
+        for node in ast.walk(tree):
+            if id(node) not in skipped and isinstance(node, ast.Constant) and _is_sentence(
+                    node.value):
+                place = f"{path.relative_to(REPOSITORY)}:{node.lineno}"
+                found.setdefault(node.value, place)
+    return found
+
+
+def _is_sentence(value):
+    return (isinstance(value, str) and len(re.findall(r"[A-Za-z{}0-9]+", value)) >= 3
+            and re.search(r"[a-z]{2,}[:;]? ", value) is not None and not OTHER.match(value)
+            and value not in INTERNAL)
+
+
+def _skipped(tree):
+    """Yield the ids of the strings that are docstrings, for the log, or a declared text."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
+                node, clean=False) is not None:
+            yield id(node.body[0].value)
+        if isinstance(node, ast.Call) and (
+                isinstance(node.func, ast.Attribute) and node.func.attr in LOG
+                or isinstance(node.func, ast.Name) and node.func.id in ("Parameter", "namedtuple")):
+            yield from (id(child) for child in ast.walk(node) if isinstance(child, ast.Constant))
+
+
+def pattern(sentence):
+    """Return the regular expression (compiled) of a sentence with anything for its placeholders."""
+    parts = re.split(r"\{\d[^}]*\}", sentence.strip())
+    return re.compile(".+".join(re.escape(part) for part in parts))
+
+
+if __name__ == "__main__":
+    for text, where in sorted(sentences().items(), key=lambda pair: pair[1]):
+        print(where, repr(text))
