@@ -50,7 +50,7 @@ TOOLS   ?= tests/install-tools.sh
 .PHONY: all demo check check-fast check-all faults elections soak lint docs docs-generated install check-values package-values deb rpm clean
 
 all:
-	@sed -n '3,16s/^# *//p' Makefile
+	@sed -n '3,15s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
