@@ -83,7 +83,7 @@ def _merit(replica):
 def _ranked(replicas, current, segment_size):
     """Most advanced first; within a segment of the most advanced, in the order they had."""
     left = sorted(replicas, key=lambda replica: (
-        -abs(current.get(replica.name) or 0), -replica.lsn, replica.name))
+        -_rank_before(current.get(replica.name)), -replica.lsn, replica.name))
     order = []
     while left:
         newest = max(replica.lsn for replica in left)
@@ -91,6 +91,11 @@ def _ranked(replicas, current, segment_size):
         order.append(near[0])
         left.remove(near[0])
     return order
+
+
+def _rank_before(score):
+    """Return the number that stands for a rank; one that was too late has it negated."""
+    return abs(score) if score is not None and abs(score) <= PRIMARY else 0
 
 
 def _stays_barred(score, replica, segment_size):

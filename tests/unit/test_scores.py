@@ -170,6 +170,12 @@ def test_a_refused_node_is_let_in_again_once_it_has_caught_up():
     assert found["srv2"] > 0
 
 
+def test_a_refused_node_that_has_caught_up_does_not_go_before_the_best():
+    current = {"srv1": 1001, "srv2": 1000, "srv3": election.BARRED}
+    found = wanted([replica("srv2", 400), replica("srv3", 400)], current)
+    assert found == {"srv3": 990}
+
+
 def test_a_refused_node_that_went_away_stays_barred():
     current = {**SETTLED, "srv2": election.BARRED}
     assert "srv2" not in wanted([replica("srv3", 400)], current, online=["srv1", "srv3"])
