@@ -34,8 +34,8 @@ def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=Fa
     """
     scores = {me: PRIMARY}
     known = set(online) | set(current)
-    best = _best_of_each_name(replica for replica in replicas
-                              if replica.name in known and replica.name != me)
+    best = by_name(replica for replica in replicas
+                   if replica.name in known and replica.name != me)
     for node in known - set([me]):
         if not (just_promoted and node in online):
             scores[node] = NOT_CONNECTED
@@ -56,6 +56,23 @@ def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=Fa
                 if current.get(node) != score and not _is_foreign(node, online, current, score))
 
 
+def reason(score, replica, maxlag):
+    """Return why a standby that is there cannot be promoted (str), "" where its score lets it be.
+
+    score: its promotion score; replica: its Replica, None when it is not connected; maxlag: bytes.
+    None where there is nothing to add: it has just come, or was refused with a reason of its own.
+    """
+    if score > 0:
+        return ""
+    if score == NOT_CONNECTED and replica is None:
+        return ("does not stream from the primary, see PostgreSQL's log on this node; rebuild it "
+                "if the primary has removed WAL that it needs")
+    if NOT_CONNECTED <= score < NOT_READY and replica is not None:
+        return "lags by {0} bytes, maxlag is {1}".format(
+            "an unknown number of" if replica.lag is None else replica.lag, maxlag)
+    return None
+
+
 def is_ready(replica):
     """Tell whether a Replica streams, or catches up, and has told how far it is."""
     return replica.state not in _NOT_READY_STATES and replica.lsn is not None
@@ -66,8 +83,11 @@ def _is_foreign(node, online, current, score):
     return node not in online and score == NOT_CONNECTED and current.get(node, score) <= score
 
 
-def _best_of_each_name(replicas):
-    """A name may stand twice, when a connection broke and the server has not noticed yet."""
+def by_name(replicas):
+    """Return a dict of name to Replica.
+
+    A name may stand twice, when a connection broke and the server has not noticed yet.
+    """
     best = {}
     for replica in replicas:
         other = best.get(replica.name)

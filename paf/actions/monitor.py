@@ -76,13 +76,26 @@ def update_scores(context, sight):
             context.log.info("promotion score of {0}: {1}, was {2}".format(
                 node, score, view.scores.get(node, "none")))
             context.cluster.set_score(node, score, deadline)
-        for node in sorted(view.reasons):
-            if changes.get(node, view.scores.get(node, 0)) > 0:
-                context.cluster.explain(node, "", deadline)
+        _explain(context, view, changes, scores.by_name(replicas), deadline)
         context.cluster.tidy(view, deadline)
     except ocf.OcfError as error:
         context.log.warning("the promotion scores could not be brought up to date: {0}".format(
             error))
+
+
+def _explain(context, view, changes, replicas, deadline):
+    """Say beside the scores why a standby cannot be promoted, for as long as that holds.
+
+    Only when a score changes, or nothing is said yet: a lag is another number each time.
+    """
+    for node in sorted(set(view.online) | set(view.reasons)):
+        said = view.reasons.get(node, "")
+        score = changes.get(node, view.scores.get(node, 0))
+        if node not in changes and said and score <= 0:
+            continue
+        reason = scores.reason(score, replicas.get(node), context.parameters.maxlag)
+        if reason is not None and reason != said:
+            context.cluster.explain(node, reason, deadline)
 
 
 def _first_replicas(context, replicas, expected):

@@ -69,10 +69,13 @@ def test_a_standby_that_is_gone_loses_its_score_and_gets_it_back(trio):
                "srv3 to be gone")
     trio["srv1"].monitor()
     assert trio.store.score("srv3") == -1000
+    assert trio.store.refusal("srv3").startswith("does not stream from the primary")
+    assert not [call for call in trio["srv1"].monitor().calls if call.writes]
     trio["srv3"].start()
     trio.wait_for_streams("srv1", 2)
     trio["srv1"].monitor()
     assert trio.store.score("srv3") > 0
+    assert trio.store.refusal("srv3") is None
 
 
 def test_a_lost_node_cannot_come_back_above_the_primary(pair):

@@ -86,7 +86,8 @@ def control_file_damaged(scene):
 
 @TABLE.row(33, "a standby whose WAL the primary has removed",
            "it is off while the primary recycles its WAL",
-           "it is not promotable, which its score shows", budget=8, reason=r"pgsqld\s*: -1000")
+           "it is not promotable, and the reason tells what to do", budget=8,
+           reason="does not stream from the primary.* rebuild it")
 def wal_removed(scene):
     lab, victim = scene.lab, scenarios.ranked_standbys(scene.lab)[0]
     primary = lab.nodes[scene.old]
@@ -106,6 +107,7 @@ def wal_removed(scene):
     come_back(lab, victim)
     wait_until(lambda: victim in lab.standbys(), 90, f"{victim} to start", step=0.5)
     wait_until(lambda: scenarios.scores(lab)[victim] == "-1000", 60, "its score", step=0.5)
+    wait_until(lambda: scene.shows("does not stream"), 30, "the reason", step=0.5)
     scene.remember()
     for name in ("wal_keep_size", "min_wal_size"):
         primary.sql(f"alter system reset {name}")

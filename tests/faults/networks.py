@@ -66,12 +66,13 @@ def standby_cut(scene):
 
 @TABLE.row(9, "only replication is interrupted", "a standby's packets to the servers are dropped",
            "no failover; its score drops to -1000, and rises again", budget=8, quick=True,
-           reason=r"master-pgsqld\s*: -1000")
+           reason="does not stream from the primary")
 def replication_cut(scene):
     victim = scenarios.ranked_standbys(scene.lab)[0]
     with tools.replication_cut(scene.lab, victim):
         wait_until(lambda: scenarios.scores(scene.lab)[victim] == "-1000", 60,
                    "the score of who is not connected", step=0.5)
+        wait_until(lambda: scene.shows("does not stream"), 30, "the reason", step=0.5)
         scene.remember()
         scene.client.wait_rows(100)
     scenarios.wait_for_ranks(scene.lab)

@@ -192,3 +192,18 @@ def test_a_barred_node_that_becomes_the_primary_is_no_longer_barred():
     (True, {"srv2": 0}, False), (True, {"srv2": 990}, False), (True, {"srv9": 1001}, True)])
 def test_only_a_clean_primary_without_rival_gives_itself_a_score(clean_primary, current, expected):
     assert scores.bootstrap(clean_primary, ALL, current) is expected
+
+
+@pytest.mark.parametrize("score, replica, expected", [
+    (1001, None, ""),
+    (990, replica("srv2", 5), ""),
+    (-1, replica("srv2", None, "startup"), None),
+    (election.BARRED, None, None),    # it has a reason of its own
+    (-1000, None, "does not stream from the primary"),
+    (-1000, replica("srv2", 5, lag=20), "lags by 20 bytes, maxlag is 10"),
+    (-990, replica("srv2", 5, lag=None), "lags by an unknown number of bytes, maxlag is 10"),
+    (0, None, None),
+])
+def test_a_score_that_keeps_a_standby_from_promotion_says_why(score, replica, expected):
+    found = scores.reason(score, replica, 10)
+    assert found == expected if not expected else found.startswith(expected)
