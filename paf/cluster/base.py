@@ -91,6 +91,9 @@ class Cluster(object):
     def check_host(self):
         """Check what elections need of this host. Raises OcfError."""
 
+    def end_old_round(self, deadline):
+        """Clear away an election whose end was not announced to this node. Raises OcfError."""
+
     def tidy(self, view, deadline):
         """Remove what past elections left in the cib.View; for the primary. Raises OcfError."""
 

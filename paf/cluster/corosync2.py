@@ -153,6 +153,15 @@ class Corosync2(Cluster):
         self._delete("lsn_location", deadline)
         self._set("ballot", "{0}:".format(MARK_NONE), deadline)
 
+    def end_old_round(self, deadline):
+        """Clear away an election whose end was not announced to this node. Raises OcfError.
+
+        A cluster manager that is busy with a node that joins does not run what it announces to
+        its own node (2.1.5).
+        """
+        if _round(self._values("ballot", deadline).get(self.node(deadline), "")):
+            self.forget(deadline)
+
     def _set(self, name, value, deadline):
         """Set a private attribute of this node and wait until it reads back."""
         self._update(name, value, deadline)

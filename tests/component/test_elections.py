@@ -162,3 +162,15 @@ def test_a_primary_that_pacemaker_has_forgotten_is_accepted_as_it_is(trio):
     trio["srv1"].sql("INSERT INTO t SELECT generate_series(1, 3000)")
     run = trio.promote("srv1", dict(FORGOTTEN, promote="srv1"), ["srv1", "srv2", "srv3"])
     assert run.code == 0 and trio["srv1"].pid() == pid and not trio["srv1"].in_recovery
+
+
+def test_an_election_whose_end_was_not_announced_is_cleared_away_with_the_next_start(survivors):
+    survivors.notify("pre", "promote", with_candidate("srv2"), ["srv2", "srv3"])
+    assert survivors["srv2"].agent("promote", lists=with_candidate("srv2")).code == 0
+    names = ("lsn_location", "ballot")
+    assert all(survivors.store.value(name, node) for name in names for node in ("srv2", "srv3"))
+    joined = dict(active="srv2 srv3", promoted="srv2", unpromoted="srv3", start="srv1")
+    survivors.notify("post", "start", joined, ["srv2", "srv3"])
+    for node in ("srv2", "srv3"):
+        assert not survivors.store.value("lsn_location", node)
+        assert survivors.store.value("ballot", node) == "none:"
