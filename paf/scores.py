@@ -68,8 +68,9 @@ def reason(score, replica, maxlag):
         return ("does not stream from the primary, see PostgreSQL's log on this node; rebuild it "
                 "if the primary has removed WAL that it needs")
     if NOT_CONNECTED <= score < NOT_READY and replica is not None:
-        return "lags by {0} bytes, maxlag is {1}".format(
-            "an unknown number of" if replica.lag is None else replica.lag, maxlag)
+        if replica.lag is None:
+            return "its lag is not known, maxlag is {0}".format(maxlag)
+        return "lags by {0} bytes, maxlag is {1}".format(replica.lag, maxlag)
     return None
 
 
