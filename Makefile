@@ -4,7 +4,8 @@
 #   make check            all tests; installs what they need with apt (root)
 #   make check-fast       the tests that need no root, in under a minute
 #   make check-all        make check, and what takes too long for every change (root)
-#   make faults [ONLY=4,13]    what was broken, and what came of it: docs/reliability.md (root)
+#   make faults [ONLY=4,13] [WATCH=no]    what was broken, and what came of it: docs/reliability.md
+#                         (root); with WATCH=no without the watcher (crash_watch=false)
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
 #   make lint             style, spelling of Python 2.6, unused code
@@ -50,7 +51,7 @@ TOOLS   ?= tests/install-tools.sh
 .PHONY: all demo check check-fast check-all faults elections soak lint docs docs-generated install check-values package-values deb rpm clean
 
 all:
-	@sed -n '3,15s/^# *//p' Makefile
+	@sed -n '3,16s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -87,7 +88,7 @@ check-all: check
 
 faults:
 	@tests/install-tools.sh unit lab
-	@/usr/bin/python3 -B -m tests.faults $(if $(ONLY),--only "$(ONLY)")
+	@/usr/bin/python3 -B -m tests.faults $(if $(ONLY),--only "$(ONLY)") $(if $(filter no,$(WATCH)),--no-watch)
 
 elections:
 	@tests/install-tools.sh unit

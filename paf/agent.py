@@ -11,6 +11,7 @@ _MODULES = {
     "start": "start", "stop": "stop", "monitor": "monitor", "promote": "promote",
     "demote": "demote", "notify": "notify", "reload": "reload", "reload-agent": "reload",
     "validate-all": "validate",
+    "watch": "watch",    # no action of OCF's: what paf/watcher.py leaves behind
 }
 
 #: Outside of Pacemaker there is no timeout; the agent takes that of its own meta-data.

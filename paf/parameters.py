@@ -65,19 +65,30 @@ DECLARED = (
         "stays stopped, and the reason tells how many bytes exist only there. rewind: pg_rewind "
         "gives these up, and the instance starts as a standby; needs wal_log_hints or data "
         "checksums, and a role in primary_conninfo that may run pg_rewind."),
+    Parameter(
+        "crash_watch", "boolean", "true" if variant.NAME == "corosync2" else "false", "", True,
+        "Whether Pacemaker is told of a crash at once",
+        "true: a small process sleeps until the postmaster dies, and tells Pacemaker of a crash "
+        "there and then. false: the next monitor finds it. The corosync1 build has no such "
+        "process."),
 )
 
 REJOIN = ("manual", "rewind")
 
-#: The values in force, one field for each parameter, all str but pgport and maxlag (int).
+#: What Pacemaker takes for a boolean.
+_BOOLEANS = {"true": True, "on": True, "yes": True, "y": True, "1": True,
+             "false": False, "off": False, "no": False, "n": False, "0": False}
+
+#: The values in force, one field for each parameter, all str but pgport and maxlag (int), and
+#: crash_watch (bool).
 Parameters = namedtuple("Parameters", [parameter.name for parameter in DECLARED])
 
 
 def read(environment):
     """Return the Parameters that the Environment asks for, defaults filled in; checks nothing.
 
-    What should be a number and is not stays a str: `problems` finds it, and a stop does not
-    care.
+    What should be a number or a boolean and is not stays a str: `problems` finds it, and a stop
+    does not care.
     """
     values = {}
     for parameter in DECLARED:
@@ -85,7 +96,12 @@ def read(environment):
         if default.startswith("@pgdata"):
             default = default.replace("@pgdata", values["pgdata"], 1)
         value = environment.parameter(parameter.name) or default
-        values[parameter.name] = _number(value) if parameter.kind == "integer" else value
+        if parameter.kind == "integer":
+            value = _number(value)
+        elif parameter.kind == "boolean":    # here "0" is a value
+            given = environment.variables.get("OCF_RESKEY_" + parameter.name) or default
+            value = _BOOLEANS.get(given.lower(), given)
+        values[parameter.name] = value
     return Parameters(**values)
 
 
@@ -109,6 +125,9 @@ def problems(parameters):
     if parameters.rejoin not in REJOIN:
         found.append("rejoin must be {0}, not \"{1}\"".format(
             " or ".join(REJOIN), parameters.rejoin))
+    if not isinstance(parameters.crash_watch, bool):
+        found.append("crash_watch must be true or false, not \"{0}\"".format(
+            parameters.crash_watch))
     try:
         words(parameters.start_opts)
     except BadConfiguration as error:

@@ -144,7 +144,30 @@ class Acting(object):
             os.setgroups(self._before[0])
 
 
-def _retry(function, *arguments):
+def leave_behind(argv, env):
+    """Start `argv` (a list of str or bytes) as a daemon, which outlives the action.
+
+    env: its whole environment (dict of str). It belongs to no session and no parent of ours, and
+    has none of our files. Nothing is said of a program that cannot be started.
+    """
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setsid()
+            if os.fork() == 0:
+                os.chdir("/")
+                nowhere = os.open(os.devnull, os.O_RDWR)
+                for descriptor in range(3):
+                    os.dup2(nowhere, descriptor)
+                os.closerange(3, 1024)
+                signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+                os.execve(argv[0], argv, dict(env))
+        finally:
+            os._exit(0)
+    retry(os.waitpid, pid, 0)
+
+
+def retry(function, *arguments):
     """Call a system function again when a signal interrupted it (before Python 3.5)."""
     while True:
         try:
@@ -158,7 +181,7 @@ def _read_all(descriptor):
     """Read until the other end is closed, close this one, and return the text."""
     chunks = []
     while True:
-        chunk = _retry(os.read, descriptor, 4096)
+        chunk = retry(os.read, descriptor, 4096)
         if not chunk:
             os.close(descriptor)
             return text(b"".join(chunks))
@@ -186,7 +209,7 @@ def _collect(pid, out, err, deadline, keep):
     status, opened, timed_out = None, len(texts), False
     while status is None:
         wait = _STEP_MS if opened else 1
-        for descriptor, _ in _retry(poll.poll, wait):
+        for descriptor, _ in retry(poll.poll, wait):
             if not _take(descriptor, texts, keep):
                 poll.unregister(descriptor)
                 opened -= 1
@@ -194,14 +217,14 @@ def _collect(pid, out, err, deadline, keep):
         if status is None and deadline.passed:
             timed_out = True
             status = _kill(pid)
-    for descriptor, _ in _retry(poll.poll, 0):    # its last words
+    for descriptor, _ in retry(poll.poll, 0):    # its last words
         _take(descriptor, texts, keep)
     return Result(status, text(texts[out]), text(texts[err]), timed_out)
 
 
 def _take(descriptor, texts, keep):
     """Read once; return False at the end of the stream."""
-    chunk = _retry(os.read, descriptor, _CHUNK)
+    chunk = retry(os.read, descriptor, _CHUNK)
     texts[descriptor] += chunk
     if keep is not None:
         texts[descriptor] = texts[descriptor][-keep:]
@@ -210,7 +233,7 @@ def _take(descriptor, texts, keep):
 
 def _ended(pid):
     """Return the exit status of the child, negative for a signal, None while it runs."""
-    done, status = _retry(os.waitpid, pid, os.WNOHANG)
+    done, status = retry(os.waitpid, pid, os.WNOHANG)
     if not done:
         return None
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)

@@ -1,6 +1,6 @@
 """demote: stop, then start as a standby, as PostgreSQL knows no other way."""
 
-from paf import notify, ocf, state
+from paf import notify, ocf, state, watcher
 from paf.actions import start
 from paf.instance import observe, server
 
@@ -18,6 +18,7 @@ def run(context):
         min(_LOOK_PATIENCE, context.deadline.remaining / 4)))
     if sight.verdict.state == state.STANDBY:
         return ocf.SUCCESS
+    watcher.end(context)
     server.stop(context.instance, context.deadline, context.log)
     if context.in_cluster and notify.stops_here(context.notification, context.node):
         context.log.info("demoted; Pacemaker stops the instance next, so it is left stopped")

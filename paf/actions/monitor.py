@@ -4,6 +4,12 @@ from paf import instance as local
 from paf import ocf, scores, state
 from paf.instance import observe, queries, walfiles
 
+#: What a monitor says of a crash that Pacemaker knows of: nothing new.
+_KNOWN = {
+    state.CRASHED_PRIMARY: ocf.RUNNING_PROMOTED, state.ORPHANED_PRIMARY: ocf.RUNNING_PROMOTED,
+    state.CRASHED_STANDBY: ocf.SUCCESS, state.ORPHANED_STANDBY: ocf.SUCCESS,
+}
+
 _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
 _FOLLOWING_PATIENCE = 10.0
@@ -21,12 +27,31 @@ def run(context):
     probe = context.environment.is_probe
     code = state.MONITOR_CODES[sight.verdict.state][0 if probe else 1]
     if code not in (ocf.SUCCESS, ocf.RUNNING_PROMOTED):
+        if not probe and sight.verdict.state in _KNOWN and _is_known(context):
+            return _KNOWN[sight.verdict.state]
         return _not_well(context, sight, code, probe)
+    if not probe:
+        _keep_watcher(context)
     if sight.verdict.state == state.PRIMARY and not probe:
         update_scores(context, sight)
     elif sight.verdict.state == state.STANDBY and not probe:
         _check_stream(context, sight)
     return code
+
+
+def _keep_watcher(context):
+    from paf import watcher
+    watcher.keep(context)
+
+
+def _is_known(context):
+    """Tell whether the watcher has told Pacemaker of the crash, which acts on it now."""
+    from paf import watcher
+    if not watcher.has_told(context):
+        return False
+    context.log.info("the instance has crashed; Pacemaker has just been told, and would count "
+                     "it twice")
+    return True
 
 
 def _query(context):
@@ -77,6 +102,8 @@ def update_scores(context, sight):
                 node, score, view.scores.get(node, "none")))
             context.cluster.set_score(node, score, deadline)
         _explain(context, view, changes, scores.by_name(replicas), deadline)
+        for node in view.mended:
+            context.cluster.forget_failure(node, deadline)
         context.cluster.tidy(view, deadline)
     except ocf.OcfError as error:
         context.log.warning("the promotion scores could not be brought up to date: {0}".format(

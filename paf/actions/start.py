@@ -1,6 +1,6 @@
 """start: always as a standby; it is the election that makes a primary."""
 
-from paf import notify, ocf, scores, state
+from paf import notify, ocf, scores, state, watcher
 from paf.actions import validate
 from paf.cluster import base
 from paf.instance import observe, postmaster, server, standby_mode
@@ -45,6 +45,7 @@ def as_standby(context):
         raise ocf.OcfError("started, but the instance is not a standby but {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))
     context.log.info("PostgreSQL started as a standby")
+    watcher.keep(context)
 
 
 def _has_another_primary(context):

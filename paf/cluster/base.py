@@ -3,7 +3,7 @@
 import os
 
 from paf import runner
-from paf.cluster import cib
+from paf.cluster import cib, crash
 from paf.ocf import OcfError
 
 _REASON = "not_promoted_because"
@@ -66,9 +66,13 @@ class Cluster(object):
 
     def view(self, deadline):
         """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
-        result = self.checked(["cibadmin", "--query", "--local"], deadline)
-        return cib.parse(result.out, self.attribute("master"), self.attribute(_REASON),
-                         self.attribute("lsn_location"))
+        return cib.parse(self.cib(deadline), self.attribute("master"), self.attribute(_REASON),
+                         self.attribute("lsn_location"),
+                         (self.attribute(crash.REASON), crash.attribute(self.resource)))
+
+    def cib(self, deadline):
+        """Return the CIB's XML (str), as this node has it. Raises OcfError."""
+        return self.checked(["cibadmin", "--query", "--local"], deadline).out
 
     def set_score(self, node, score, deadline):
         """Set the promotion score (int) of a node, for as long as the node exists.
@@ -84,9 +88,16 @@ class Cluster(object):
 
         Pacemaker keeps no reason of a notify action, which is where promotions are refused.
         """
+        self._show(_REASON, node, reason, deadline)
+
+    def forget_failure(self, node, deadline):
+        """Remove why the resource has failed on a node. Raises OcfError."""
+        self._show(crash.REASON, node, "", deadline)
+
+    def _show(self, name, node, text, deadline):
         argv = ["crm_attribute", "--type", "status", "--node", node,
-                "--name", self.attribute(_REASON)]
-        self.checked(argv + (["--update", reason] if reason else ["--delete"]), deadline)
+                "--name", self.attribute(name)]
+        self.checked(argv + (["--update", text] if text else ["--delete"]), deadline)
 
     def check_host(self):
         """Check what elections need of this host. Raises OcfError."""

@@ -10,22 +10,27 @@ from xml.parsers import expat
 from paf.ocf import OcfError, is_number
 
 #: online: nodes (sorted list) of this partition; scores: dict of node to promotion score (int);
-#: reasons, positions: dicts of node to its value (str) of the transient attributes asked for.
-View = namedtuple("View", "online scores reasons positions")
+#: reasons, positions: dicts of node to its value (str) of the transient attributes asked for;
+#: mended: nodes (sorted list) whose failure was cleaned up, and which still show its reason.
+View = namedtuple("View", "online scores reasons positions mended")
 
 _AWAY = ("", "0", "false", "offline")
 _INFINITY = 1000000
 
 
-def parse(xml, score_name, reason_name="", position_name=""):
-    """Return the View in the CIB's XML (str). Raises OcfError when it is none."""
-    reader = _Reader(score_name, reason_name, position_name)
+def parse(xml, score_name, reason_name="", position_name="", failure_names=("", "")):
+    """Return the View in the CIB's XML (str). Raises OcfError when it is none.
+
+    failure_names: of the attributes that hold the reason of a failure, and the count.
+    """
+    reader = _Reader(score_name, reason_name, position_name, *failure_names)
     try:
         reader.read(xml)
     except expat.ExpatError as error:
         raise OcfError("cannot understand the CIB: {0}".format(error))
+    shown, counted = [reader.transient[name] for name in failure_names]
     return View(sorted(reader.online), reader.scores, reader.transient[reason_name],
-                reader.transient[position_name])
+                reader.transient[position_name], sorted(set(shown) - set(counted)))
 
 
 def score(text):
@@ -38,6 +43,14 @@ def score(text):
     if value is None:
         return None
     return -value if text.startswith("-") else value
+
+
+def is_online(attributes):
+    """Tell whether a node_state with these attributes (dict) is a member's."""
+    # a remote node has no membership of its own
+    remote = attributes.get("remote_node") == "true"
+    return (remote or attributes.get("in_ccm", "") not in _AWAY) and (
+        remote or attributes.get("crmd", "online") not in _AWAY)
 
 
 class _Reader(object):
@@ -61,7 +74,7 @@ class _Reader(object):
             self._names[attributes.get("id")] = self._node
         elif tag == "node_state":
             self._node, self._section = self._name_of(attributes), tag
-            if self._is_online(attributes):
+            if is_online(attributes):
                 self.online.append(self._node)
         elif tag == "nvpair" and self._node:
             self._pair(attributes.get("name"), attributes.get("value", ""))
@@ -72,13 +85,6 @@ class _Reader(object):
 
     def _name_of(self, attributes):
         return attributes.get("uname") or self._names.get(attributes.get("id"))
-
-    @staticmethod
-    def _is_online(attributes):
-        # a remote node has no membership of its own
-        remote = attributes.get("remote_node") == "true"
-        return (remote or attributes.get("in_ccm", "") not in _AWAY) and (
-            remote or attributes.get("crmd", "online") not in _AWAY)
 
     def _pair(self, name, value):
         if name == self._score_name and self._section == "node":

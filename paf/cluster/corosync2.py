@@ -185,14 +185,18 @@ class Corosync2(Cluster):
                       "--delete"], deadline)
 
     def _values(self, name, deadline):
+        """Return all nodes' values of an attribute of the resource's, as `told` does."""
+        return self.told(self.attribute(name), deadline)
+
+    def told(self, attribute, deadline):
         """Return all nodes' values of an attribute (dict of node to str); {} if it never was.
 
         The program's status for "no such attribute" differs between versions, its output does
         not. An attribute manager that is just restarted is asked again.
         """
         def answered():
-            results[:] = [self.run(["attrd_updater", "--name", self.attribute(name),
-                                    "--query", "--all"], deadline)]
+            results[:] = [self.run(["attrd_updater", "--name", attribute, "--query", "--all"],
+                                   deadline)]
             return results[0].status == 0 or "does not exist" in results[0].err
         results = []
         deadline.within(_RESTART).wait_for(answered)

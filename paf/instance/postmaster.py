@@ -6,10 +6,13 @@ instance has the data directory as its working directory, which is how it is kno
 
 import errno
 import os
+import select
 import signal
+import time
 from collections import namedtuple
 
 from paf import instance as local
+from paf import runner
 from paf.ocf import is_number
 
 #: A living postmaster: pid, port (int, None when the file does not tell yet).
@@ -17,6 +20,8 @@ Postmaster = namedtuple("Postmaster", "pid port")
 
 _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
 _PID_LINE, _PORT_LINE = 0, 3
+_BEGUN = 19         # its place in /proc/PID/stat after the name
+_WATCH_STEP = 0.25  # seconds
 
 
 def find(instance):
@@ -38,6 +43,41 @@ def is_unburied(instance):
     """
     pid = _number(_file(instance), _PID_LINE)
     return bool(pid) and _stat(pid)[:1] == [b"Z"]
+
+
+def await_end(instance, pid, pause=time.sleep):
+    """Wait, however long that is, until the postmaster `pid` (int) has ended.
+
+    In the kernel where that and Python (3.9) know how; elsewhere by a look now and then. The time
+    a process was begun tells it from another one that has its number by now.
+    """
+    descriptor = _pidfd(pid)
+    if descriptor is None:
+        begun = _begun(pid)
+        while begun and _begun(pid) == begun:
+            pause(_WATCH_STEP)
+        return
+    try:
+        if is_alive(instance, pid):    # else the number was given away before it was opened
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            runner.retry(poll.poll)
+    finally:
+        os.close(descriptor)
+
+
+def _pidfd(pid):
+    """Return a descriptor that can be read once the process has ended; None without such."""
+    try:
+        return os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None  # novm
+    except OSError:
+        return None
+
+
+def _begun(pid):
+    """Return when a process was begun, in the kernel's ticks; None once it is dead, or buried."""
+    fields = _stat(pid)
+    return None if fields[:1] in ([], [b"Z"], [b"X"]) else fields[_BEGUN]
 
 
 def _file(instance):

@@ -61,9 +61,12 @@ class Node:
         self.server = Server(cluster.folder / f"node{port}" / "data", cluster.sockets, port)
         self.log = cluster.folder / "log" / f"agent{port}.log"
         self.log.touch(mode=0o666)
+        self.temporary = cluster.folder / f"rsctmp{port}"
+        self.temporary.mkdir()
         self.parameters = {
             "pgdata": str(self.server.pgdata), "bindir": self.server.programs,
-            "system_user": owner().pw_name, "pghost": str(cluster.sockets), "pgport": str(port)}
+            "system_user": owner().pw_name, "pghost": str(cluster.sockets), "pgport": str(port),
+            "crash_watch": "false"}
 
     def __getattr__(self, name):
         return getattr(self.server, name)
@@ -75,6 +78,7 @@ class Node:
         variables = {
             "PATH": "/usr/bin:/bin", "LC_ALL": "C", "OCF_ROOT": "/usr/lib/ocf",
             "OCF_RESOURCE_INSTANCE": self.cluster.store.resource, "HA_LOGFILE": str(self.log),
+            "HA_RSCTMP": str(self.temporary),
             "HA_SBIN_DIR": str(self.cluster.store.programs),
             "PAF_TEST_STORE": str(self.cluster.store.folder), "PAF_TEST_NODE": self.name}
         told = dict(self.parameters)

@@ -24,7 +24,7 @@ def main():
     note(program)
     fail_if_broken(program)
     return {"attrd_updater": attrd_updater, "crm_attribute": crm_attribute, "crm_node": crm_node,
-            "cibadmin": cibadmin, "crm_resource": lambda options: 0}[program](options())
+            "cibadmin": cibadmin, "crm_resource": crm_resource}[program](options())
 
 
 def note(program):
@@ -47,11 +47,11 @@ def fail_if_broken(program):
 
 def options():
     """Return the options as a dict; a flag has the value True."""
-    flags = {"--private", "--query", "--all", "--delete", "--local", "-n"}
+    flags = {"--private", "--query", "--all", "--delete", "--local", "-n", "--fail"}
     found, words = {}, sys.argv[1:]
     while words:
-        word = words.pop(0)
-        found[word] = True if word in flags else words.pop(0)
+        word, given, value = words.pop(0).partition("=")
+        found[word] = True if word in flags else value if given else words.pop(0)
     return found
 
 
@@ -126,8 +126,9 @@ def crm_attribute(words):
     if "--update" in words:
         write(path, words["--update"])
     elif "--delete" in words:
-        if os.path.exists(path):
-            os.unlink(path)
+        for place in (path, os.path.join(STORE, "attrd", coded(words["--name"]), coded(node))):
+            if os.path.exists(place):
+                os.unlink(place)
     else:
         value = read(path)
         if value is None:
@@ -143,11 +144,22 @@ def crm_node(words):
     return 0
 
 
+def crm_resource(words):
+    """A failure: counted as often as the file "counts" says, 2 without it as 2.1.5 does."""
+    if "--fail" in words:
+        times = int(read(os.path.join(STORE, "counts")) or 2)
+        name = "fail-count-" + words["--resource"] + "#asyncmon_0"
+        path = os.path.join(STORE, "attrd", coded(name), coded(words["--node"]))
+        write(path, str(int(read(path) or 0) + times))
+    return 0
+
+
 def cibadmin(words):
-    """Print the CIB."""
+    """Print the CIB. What a test has put into the file "configuration" stands in it, too."""
     members = listed("members")
     sys.stdout.write('<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9">\n'
-                     "  <configuration>\n    <nodes>\n")
+                     "  <configuration>\n"
+                     + (read(os.path.join(STORE, "configuration")) or "") + "    <nodes>\n")
     for number, node in enumerate(members, 1):
         sys.stdout.write(f'      <node id="{number}" uname="{escaped(node)}">\n'
                          f'{pairs("nodes", node)}      </node>\n')
@@ -156,6 +168,7 @@ def cibadmin(words):
         ccm, crmd = ("true", "online") if members[node] == "online" else ("false", "offline")
         sys.stdout.write(f'    <node_state id="{number}" uname="{escaped(node)}" in_ccm="{ccm}" '
                          f'crmd="{crmd}" join="member">\n{pairs("status", node)}'
+                         f'{counts(node)}'
                          '    </node_state>\n')
     sys.stdout.write("  </status>\n</cib>\n")
     return 0
@@ -168,6 +181,17 @@ def pairs(section, node):
         f'<nvpair id="{coded(name)}" name="{escaped(name)}" value="{escaped(value)}"/>'
         for name, value in values.items())
     return f'<instance_attributes id="x">{inner}</instance_attributes>\n'
+
+
+def counts(node):
+    """Return what a node's watcher has set, which are no private attributes, as XML."""
+    folder = os.path.join(STORE, "attrd")
+    names = [decoded(name) for name in os.listdir(folder)] if os.path.isdir(folder) else []
+    found = {name: listed("attrd", coded(name)).get(node) for name in names
+             if name.startswith(("fail-count-", "failed_because-"))}
+    inner = "".join(f'<nvpair id="{coded(name)}" name="{escaped(name)}" value="{escaped(value)}"/>'
+                    for name, value in found.items() if value)
+    return f'<transient_attributes id="x">{inner}</transient_attributes>\n' if inner else ""
 
 
 def escaped(text):

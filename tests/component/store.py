@@ -76,6 +76,24 @@ class Store:
         path = self._path("status", coded(node), coded(f"not_promoted_because-{self.resource}"))
         return path.read_text() if path.exists() else None
 
+    def failures(self, node):
+        """Return how often the resource has failed on a node as a watcher told (int)."""
+        path = self._path("attrd", coded(f"fail-count-{self.resource}#asyncmon_0"), coded(node))
+        return int(path.read_text() or 0) if path.exists() else 0
+
+    def set_failures(self, node, count):
+        """Set that number, as earlier failures would."""
+        self._path("attrd", coded(f"fail-count-{self.resource}#asyncmon_0"),
+                   coded(node)).write_text(str(count))
+
+    def counts_failures(self, times):
+        """Let Pacemaker count each failure that it is told of so many times."""
+        self._path("counts").write_text(str(times))
+
+    def configure(self, *elements):
+        """Put elements (XML) into the CIB's configuration."""
+        self._path("configuration").write_text("\n".join(elements))
+
     def breaks(self, program, how="fail"):
         """Make a program fail, or hang."""
         self._path("broken", program).write_text(how)

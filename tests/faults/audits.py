@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from tests.lab import network
 from tests.lab.cib import RESOURCE
+from tests.lab.node import WATCHER
 from tests.lab.tools import LabError, wait_until
 
 PRIVATE = ("lsn_location", "recover_master", "recover_primary", "nodes", "cancel_switchover")
@@ -37,11 +38,14 @@ def fencings(play, expected):
 
 
 def processes(lab):
-    """Processes of the agent that outlive their action, zombies, backends without postmaster."""
+    """Processes of the agent that outlive their action, zombies, backends without postmaster.
+
+    Each running instance has one watcher, and no stopped one has any.
+    """
     found = []
 
     def none_left():
-        found[:] = [stray for node in lab.nodes.values() for stray in _strays(node)]
+        found[:] = [stray for node in lab.nodes.values() for stray in _strays(node, watches(node))]
         return not found
     try:
         wait_until(none_left, 20, "the last action to end", step=0.3)
@@ -50,9 +54,20 @@ def processes(lab):
     return []
 
 
-def _strays(node):
+def watches(node):
+    """Tell whether a node's agent is to have a watcher."""
+    settings = node.settings
+    return (settings.agents.get(node.name, settings.agent) == "ours"
+            and settings.variant == "corosync2" and bool(node.pids("postmaster"))
+            and settings.parameters.get("crash_watch", "true") == "true")
+
+
+def _strays(node, watched):
     pids = network.pids(node.settings.netns(node.name))
     postmasters = node.pids("postmaster")
+    watchers = len(node.pids("watcher"))
+    if watchers != int(watched):
+        yield f"{watchers} watchers on {node.name}, expected {int(watched)}"
     for pid in pids:
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(
@@ -65,7 +80,8 @@ def _strays(node):
             yield f"a zombie on {node.name}: {pid}"
         elif program == "postgres" and not postmasters:
             yield f"a backend without postmaster on {node.name}: {command}"
-        elif _PROGRAMS.search(command) and program != "postgres":
+        elif (_PROGRAMS.search(command) and program != "postgres"
+              and not WATCHER.search(command)):
             yield f"a process on {node.name}: {command}"
 
 
@@ -76,7 +92,8 @@ def files(lab):
         if node.is_on:
             names = node.run(["find", "/tmp", "/run/resource-agents", node.settings.pgdata,
                               "-maxdepth", "1", "-name", "*pgsqlms*"], check=False).output
-            found += [f"a file on {node.name}: {name}" for name in names.splitlines()]
+            found += [f"a file on {node.name}: {name}" for name in names.splitlines()
+                      if not (name.endswith(".watcher") and watches(node))]
     return found
 
 

@@ -30,8 +30,9 @@ STAGES = {
 class Stage:
     """A cluster on which one fault after the other is played."""
 
-    def __init__(self, kind, logs=None):
-        self.lab = Lab(f"faults-{list(STAGES).index(kind)}", **STAGES[kind])
+    def __init__(self, kind, logs=None, watch=True):
+        parameters = {} if watch else {"parameters": {"crash_watch": "false"}}
+        self.lab = Lab(f"faults-{list(STAGES).index(kind)}", **STAGES[kind], **parameters)
         self.logs = logs
         self.measure = None     # seconds of an undisturbed switchover's outage
         self._before = None

@@ -1,6 +1,7 @@
 """One node of a lab: what can be asked of it and done to it."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -10,8 +11,10 @@ from .disk import PATH, STAND_INS, Disk
 from .tools import LabError, run, wait_until, write_file
 
 FIELD, ROW = "\x1f", "\x1e"
+WATCHER = re.compile(r"/pgsqlms watch$")
 ROLES = (
     "postmaster",
+    "watcher",
     "walreceiver",
     "walsender",
     "startup",
@@ -186,7 +189,9 @@ class Node:
             return (
                 program == "postgres" and " -D" in command and not command.startswith("postgres:")
             )
-        if role in ROLES[1:5]:
+        if role == "watcher":
+            return bool(WATCHER.search(command))
+        if role in ROLES[2:6]:
             return program == "postgres" and command.startswith(f"postgres: {role}")
         return program == role
 

@@ -56,7 +56,7 @@ def programs():
             lists = {n.targets[0].id: program_of(n.value, path) for n in ast.walk(function)
                      if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)}
             for call in (n for n in ast.walk(function) if isinstance(n, ast.Call)):
-                if called(call) not in ("runner.run", "self.run", "self.checked"):
+                if called(call) not in ("runner.run", "self.run", "self.checked", ".run", ".checked"):
                     continue
                 argument = call.args[0]
                 while isinstance(argument, ast.BinOp):

@@ -1,0 +1,95 @@
+"""Telling Pacemaker of a failure before its monitor finds it: crm_resource --fail.
+
+The controller enters it into the history twice, as the failure of an operation "asyncmon". The DC
+counts both within a millisecond, and the attribute manager may take the second for the first
+(2.1.5): one crash counts 1 or 2 against migration-threshold. So the count is set one lower before,
+which makes 2 come out right; 1 is mended at once, before the recovery has got anywhere.
+
+Pacemaker calls it a "Simulated failure". The true reason stands in a node attribute, for crm_mon.
+"""
+
+from paf.ocf import OcfError, is_number
+
+#: The attribute, for each resource, that tells why it failed.
+REASON = "failed_because"
+
+_PATIENCE = 5.0     # seconds until the count stands
+_STILL = 0.03       # seconds after which it has stopped rising
+_STEP = 0.01
+
+
+def attribute(resource):
+    """Return the name of the transient attribute that counts these failures."""
+    return "fail-count-{0}#asyncmon_0".format(resource)
+
+
+class Report(object):
+    """One failure of the resource on this node, told once and counted once.
+
+    cluster: base.Cluster; before: the count so far (str), as the CIB has it.
+    """
+
+    def __init__(self, cluster, before):
+        self._cluster = cluster
+        self._name = attribute(cluster.resource)
+        self._before = int(before) if is_number(before) else 0
+        self._endless = bool(before) and not is_number(before)    # INFINITY stays it
+
+    def prepare(self, reason, deadline):
+        """Set the count one lower and say why, before Pacemaker is told. Raises OcfError."""
+        if not self._endless:
+            self._set(self._before - 1, deadline)
+        self._cluster.checked(["attrd_updater", "--name", self._cluster.attribute(REASON),
+                               "--update", reason], deadline)
+
+    def withdraw(self, deadline):
+        """Leave all as it was: Pacemaker is not told after all. Raises OcfError."""
+        self._cluster.checked(["attrd_updater", "--name", self._cluster.attribute(REASON),
+                               "--delete"], deadline)
+        if not self._endless:
+            self._set(self._before, deadline)
+
+    def tell(self, deadline):
+        """Tell Pacemaker that the resource has failed here, and never again. Raises OcfError."""
+        result = self._cluster.run(
+            ["crm_resource", "--fail", "--resource", self._cluster.resource,
+             "--node", self._cluster.node(deadline)], deadline)
+        if result.status != 0:
+            raise OcfError("crm_resource failed: {0}".format(
+                (result.err or result.out).strip() or "status {0}".format(result.status)))
+
+    def settle(self, deadline, pause):
+        """Wait until it was counted, and see that it counts once. Raises OcfError.
+
+        pause: a function that waits for so many seconds.
+        """
+        if self._endless:
+            return
+        deadline, value, since = deadline.within(_PATIENCE), None, 0.0
+        while not deadline.passed:
+            found = self._count(deadline)
+            if found != value:
+                value, since = found, deadline.elapsed
+            if value == self._before + 1:
+                break
+            if value != self._before - 1 and deadline.elapsed - since > _STILL:
+                break
+            pause(_STEP)
+        if value != self._before + 1:
+            # never counted, as where there was no DC: then it is as if nobody had told
+            self._set(self._before + (0 if value == self._before - 1 else 1), deadline)
+
+    def _set(self, count, deadline):
+        self._cluster.checked(["attrd_updater", "--name", self._name]
+                              + (["--update={0}".format(count)] if count else ["--delete"]),
+                              deadline)
+
+    def _count(self, deadline):
+        """Return the count as it is now, 0 for none, also while nobody can be asked."""
+        node = self._cluster.node(deadline)
+        try:
+            value = self._cluster.told(self._name, deadline).get(node, "")
+        except OcfError:
+            return None
+        number = value.lstrip("-")
+        return int(value) if is_number(number) else 0

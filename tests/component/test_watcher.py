@@ -1,0 +1,395 @@
+"""The watcher: Pacemaker is told of a crash at once, once, and of nothing else."""
+
+import os
+import shutil
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.component import cluster as component
+from tests.component.server import wait_until
+
+PRIMITIVE = '<primitive id="pgsqld" class="ocf" provider="heartbeat" type="pgsqlms">{0}</primitive>'
+OPERATION = '<operations><op id="m" name="monitor" interval="15s" {0}/></operations>'
+PROPERTY = '<crm_config><cluster_property_set id="c"><nvpair id="p" name="{0}" value="{1}"/>' \
+           "</cluster_property_set></crm_config>"
+META = '<meta_attributes id="m"><nvpair id="n" name="{0}" value="{1}"/></meta_attributes>'
+
+
+def resources(inside="", around=""):
+    """Return the CIB's section of resources: a clone, and what stands in it and its primitive."""
+    return f'<resources><clone id="pgsqld-clone">{around}{PRIMITIVE.format(inside)}</clone>' \
+           "</resources>"
+
+
+@pytest.fixture(autouse=True)
+def no_watcher_is_left(base):
+    """Whatever a test does, no watcher outlives it."""
+    yield
+    for pid in watchers(base):
+        os.kill(pid, signal.SIGKILL)
+
+
+def watchers(folder):
+    """Return the pids of the watchers that work in a folder."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as stream:
+                words = stream.read().split(b"\0")
+            with open(f"/proc/{pid}/environ", "rb") as stream:
+                mine = f"HA_RSCTMP={folder}".encode() in stream.read()
+        except OSError:
+            continue
+        found += [int(pid)] if mine and b"watch" in words else []
+    return found
+
+
+def lock(node):
+    """Return the path of the watcher's file."""
+    return node.temporary / "pgsqlms-pgsqld.watcher"
+
+
+def watching(node):
+    """Return the pid of a node's watcher once it watches."""
+    def noted():
+        return lock(node).exists() and lock(node).read_text().split()[:1]
+    return int(wait_until(noted, "the watcher to watch")[0])
+
+
+def gone(node):
+    """Wait until a node has no watcher."""
+    wait_until(lambda: not watchers(node.temporary), "the watcher to have ended")
+
+
+def told(node):
+    """Return how often Pacemaker was told that the resource failed on a node."""
+    return sum("--fail" in call.words for call in node.cluster.store.calls())
+
+
+def begin(node, **more):
+    """Let a monitor of the running instance begin the watcher."""
+    node.parameters["crash_watch"] = "true"
+    node.cluster.store.configure(resources())
+    assert node.monitor(**more).code in (0, 8)
+    return watching(node)
+
+
+@pytest.fixture
+def watched(primary):
+    """A running primary with a watcher."""
+    begin(primary)
+    return primary
+
+
+# What it tells
+
+@pytest.mark.fast
+def test_a_crash_is_told_at_once_and_says_why(watched):
+    watched.kill()
+    wait_until(lambda: told(watched), "Pacemaker to be told", 10)
+    gone(watched)
+    assert "crashed primary" in watched.log.read_text()
+    call, = (call for call in watched.cluster.store.calls() if "--fail" in call.words)
+    assert call.words == ("--fail", "--resource", "pgsqld", "--node", "srv1")
+    assert "crashed primary" in watched.cluster.store.value("failed_because", "srv1")
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize("times", [1, 2])
+def test_it_counts_once_however_often_pacemaker_counts_it(watched, before, times):
+    store = watched.cluster.store
+    store.counts_failures(times)
+    if before:
+        store.set_failures("srv1", before)
+    watched.kill()
+    gone(watched)
+    assert store.failures("srv1") == before + 1
+    # at no time more: with migration-threshold the resource would leave the node
+    values = [int(word.partition("=")[2]) for call in store.calls()
+              for word in call.words if word.startswith("--update=")]
+    assert max(values, default=0) <= before + 1
+
+
+def test_a_count_without_end_stays_as_it_is(watched):
+    watched.cluster.store.set_failures("srv1", "INFINITY")
+    watched.cluster.store.counts_failures(0)
+    watched.kill()
+    gone(watched)
+    assert told(watched) == 1
+    assert not any("--update=" in word for call in watched.cluster.store.calls()
+                   for word in call.words)
+
+
+def test_a_failure_that_was_never_counted_leaves_the_count_as_it_was(watched):
+    watched.cluster.store.counts_failures(0)
+    watched.kill()
+    gone(watched)
+    assert told(watched) == 1 and watched.cluster.store.failures("srv1") == 0
+
+
+def test_a_crashed_standby_is_told_too(pair):
+    standby = pair["srv2"]
+    begin(standby)
+    standby.kill()
+    gone(standby)
+    assert told(standby) == 1 and "crashed standby" in standby.log.read_text()
+
+
+def test_a_postmaster_alone_that_dies_is_a_crash(watched):
+    watched.signal(signal.SIGKILL)
+    gone(watched)
+    assert told(watched) == 1
+
+
+def test_a_monitor_that_comes_after_it_does_not_tell_once_more(watched):
+    watched.kill()
+    gone(watched)
+    run = watched.monitor()
+    assert run.code == 8 and "has just been told" in run.log and run.reason == ""
+    # but Pacemaker is not believed for long
+    past = time.time() - 60
+    os.utime(lock(watched), (past, past))
+    assert watched.monitor().code == 9
+
+
+def test_a_monitor_that_comes_before_it_tells_alone(watched):
+    pid = watching(watched)
+    os.kill(pid, signal.SIGSTOP)
+    watched.kill()
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(watched.monitor().code))
+    thread.start()
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGCONT)
+    thread.join()
+    gone(watched)
+    assert codes == [9] and told(watched) == 0 and watched.cluster.store.failures("srv1") == 0
+
+
+def test_the_reason_goes_once_the_failure_was_cleaned_up(pair):
+    standby, store = pair["srv2"], pair.store
+    begin(standby)
+    standby.kill()
+    gone(standby)
+    assert pair["srv1"].monitor().code == 8
+    assert "crashed standby" in store.value("failed_because", "srv2")
+    store.set_failures("srv2", "")
+    assert pair["srv1"].monitor().code == 8
+    assert store.value("failed_because", "srv2") is None
+
+
+# What it does not tell
+
+@pytest.mark.fast
+def test_a_clean_shutdown_is_not_told(watched):
+    watched.stop()
+    gone(watched)
+    assert told(watched) == 0
+    assert not lock(watched).exists()
+
+
+def test_a_clean_shutdown_of_a_standby_is_not_told(pair):
+    begin(pair["srv2"])
+    pair["srv2"].stop()
+    gone(pair["srv2"])
+    assert told(pair["srv2"]) == 0
+
+
+def test_a_server_that_runs_again_is_not_told(watched):
+    """The postmaster dies, and somebody starts it before anybody has looked."""
+    pid = watching(watched)
+    os.kill(pid, signal.SIGSTOP)
+    watched.kill()
+    assert watched.agent("start").code == 0
+    os.kill(pid, signal.SIGCONT)
+    gone(watched)
+    assert told(watched) == 0
+    assert watched.monitor().code == 0
+    assert watching(watched) != pid
+
+
+SILENCE = {
+    "cluster": [resources(), PROPERTY.format("maintenance-mode", "true")],
+    "unmanaged by default": [resources(), PROPERTY.format("is-managed-default", "false")],
+    "resource": [resources(META.format("maintenance", "true"))],
+    "clone": [resources(around=META.format("is-managed", "false"))],
+    "all resources": [resources(), '<rsc_defaults><meta_attributes id="d"><nvpair id="e" '
+                      'name="is-managed" value="false"/></meta_attributes></rsc_defaults>'],
+    "on-fail": [resources(OPERATION.format('on-fail="fence"'))],
+    "no resource": ["<resources/>"],
+}
+
+
+@pytest.mark.parametrize("case", SILENCE)
+def test_where_pacemaker_is_not_to_act_it_is_not_told(watched, case):
+    watched.cluster.store.configure(*SILENCE[case])
+    watched.kill()
+    gone(watched)
+    assert told(watched) == 0
+    assert "Pacemaker is not told" in watched.log.read_text()
+    assert watched.cluster.store.failures("srv1") == 0
+
+
+@pytest.mark.parametrize("name, value", [("shutdown", "1700000000"), ("maintenance", "true")])
+def test_of_a_node_in_maintenance_or_being_shut_down_it_is_not_told(watched, name, value):
+    watched.cluster.store._path("status", b"srv1".hex(), name.encode().hex()).write_text(value)
+    watched.kill()
+    gone(watched)
+    assert told(watched) == 0
+
+
+def test_of_a_node_that_is_not_in_the_cluster_it_is_not_told(watched):
+    watched.cluster.store.add_member("srv1", online=False)
+    watched.kill()
+    gone(watched)
+    assert told(watched) == 0
+
+
+def test_without_a_cluster_it_ends_and_says_why(watched):
+    watched.cluster.store.breaks("cibadmin")
+    watched.kill()
+    gone(watched)
+    assert told(watched) == 0 and "cibadmin failed" in watched.log.read_text()
+
+
+def test_a_monitor_with_the_usual_on_fail_is_no_reason_for_silence(watched):
+    watched.cluster.store.configure(resources(OPERATION.format('on-fail="restart"')))
+    watched.kill()
+    gone(watched)
+    assert told(watched) == 1
+
+
+# Who begins and ends it
+
+def test_start_begins_it_and_stop_ends_it(idle):
+    idle.parameters["crash_watch"] = "true"
+    idle.cluster.store.configure(resources())
+    try:
+        assert idle.agent("start").code == 0
+        watching(idle)
+        assert idle.agent("stop").code == 0
+        assert watchers(idle.temporary) == [] and list(idle.temporary.iterdir()) == []
+        assert told(idle) == 0
+    finally:
+        idle.parameters["crash_watch"] = "false"
+
+
+def test_a_demotion_ends_it_and_begins_another(watched):
+    first = watching(watched)
+    assert watched.agent("demote", lists=dict(demote="srv1")).code == 0
+    assert watching(watched) != first and watchers(watched.temporary) == [watching(watched)]
+    assert told(watched) == 0
+
+
+def test_a_stop_while_pacemaker_is_about_to_be_told_comes_first(watched):
+    """The watcher sees the crash, and stands still; a stop must not be followed by a failure."""
+    pid = watching(watched)
+    os.kill(pid, signal.SIGSTOP)
+    watched.kill()
+    results = []
+    thread = threading.Thread(target=lambda: results.append(watched.agent("stop").code))
+    thread.start()
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGCONT)
+    thread.join()
+    assert results == [0]
+    gone(watched)
+    assert told(watched) == 0
+
+
+def test_a_monitor_brings_back_one_that_was_killed(watched):
+    first = watching(watched)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not watchers(watched.temporary), "it to be dead")
+    assert watched.monitor().code == 8
+    wait_until(lambda: watching(watched) != first, "another one")
+
+
+@pytest.mark.fast
+def test_a_second_monitor_begins_no_second_one(watched):
+    for _ in range(3):
+        watched.monitor()
+    assert watchers(watched.temporary) == [watching(watched)]
+
+
+def test_a_probe_begins_none(primary):
+    primary.parameters["crash_watch"] = "true"
+    assert primary.probe() == 8
+    assert not lock(primary).exists()
+
+
+def test_the_parameter_turns_it_off_while_it_runs(watched):
+    watched.parameters["crash_watch"] = "false"
+    watched.monitor()
+    assert watchers(watched.temporary) == [] and not lock(watched).exists()
+    watched.kill()
+    assert watched.monitor().code == 9 and told(watched) == 0
+
+
+def test_a_reload_begins_it_anew_with_what_has_changed(watched):
+    first = watching(watched)
+    assert watched.agent("reload-agent").code == 0
+    wait_until(lambda: watching(watched) != first, "another one")
+
+
+def test_without_a_cluster_there_is_none(primary):
+    primary.parameters["crash_watch"] = "true"
+    assert primary.monitor(in_cluster=False).code == 8
+    assert not lock(primary).exists()
+
+
+def test_without_its_folder_there_is_none_and_the_monitor_works(primary):
+    primary.parameters["crash_watch"] = "true"
+    assert primary.monitor(HA_RSCTMP="/nonexistent").code == 8
+
+
+def test_a_link_in_place_of_its_file_is_not_followed(primary, tmp_path):
+    primary.parameters["crash_watch"] = "true"
+    (tmp_path / "victim").write_text("as it was")
+    lock(primary).symlink_to(tmp_path / "victim")
+    assert primary.monitor().code == 8
+    assert (tmp_path / "victim").read_text() == "as it was"
+    assert watchers(primary.temporary) == []
+
+
+# How it lives
+
+def test_it_holds_nothing_of_the_action_that_began_it(watched):
+    pid = watching(watched)
+    names = [os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")]
+    assert {"/dev/null", str(lock(watched))} >= {name for name in names if "pidfd" not in name}
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    assert os.getsid(pid) not in (os.getsid(0), pid)
+
+
+def test_it_costs_nothing_while_nothing_happens(watched):
+    pid = watching(watched)
+
+    def used():
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+            fields = stream.read().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+    wait_until(lambda: "pidfd" in str([os.readlink(f"/proc/{pid}/fd/{number}")
+                                       for number in os.listdir(f"/proc/{pid}/fd")])
+               or component.interpreters.VARIABLE in os.environ, "it to sleep")
+    before = used()
+    time.sleep(2)
+    assert used() - before <= 1    # of 200 ticks
+
+
+def test_it_survives_the_removal_of_the_agent(primary, tmp_path, monkeypatch):
+    tmp_path.chmod(0o755)
+    for name in ("paf", "resource.d"):
+        shutil.copytree(component.REPOSITORY / name, tmp_path / name)
+    monkeypatch.setattr(component, "AGENT", tmp_path / "resource.d" / "pgsqlms")
+    begin(primary)
+    wait_until(lambda: not primary.sql("SELECT 1 WHERE false"), "the server")
+    shutil.rmtree(tmp_path / "paf")
+    shutil.rmtree(tmp_path / "resource.d")
+    primary.kill()
+    gone(primary)
+    assert told(primary) == 1
+    assert "Traceback" not in primary.log.read_text()
