@@ -8,6 +8,7 @@
 #                         (root); with WATCH=no without the watcher (crash_watch=false)
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
+#   make bench [RUNS=7] [QUICK=1]    outages and costs beside the Perl agent's, docs/performance.md (root)
 #   make lint             style, spelling of Python 2.6, unused code
 #   make docs             the documentation as a site, in build/docs/html
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
@@ -48,10 +49,10 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo check check-fast check-all faults elections soak lint docs docs-generated install check-values package-values deb rpm clean
+.PHONY: all demo check check-fast check-all faults elections soak bench lint docs docs-generated install check-values package-values deb rpm clean
 
 all:
-	@sed -n '3,16s/^# *//p' Makefile
+	@sed -n '3,17s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -99,6 +100,10 @@ soak:
 	@tests/install-tools.sh lab
 	@/usr/bin/python3 -B -m tests.soak $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(SEED),--seed "$(SEED)")
+
+bench:
+	@tests/install-tools.sh lab
+	@/usr/bin/python3 -B -m tests.bench $(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick)
 
 check-fast:
 	@$(PYTEST) $(PARALLEL) tests/unit tests/component -m "unit or fast"

@@ -21,7 +21,7 @@ say() { echo "install-tools: $*"; }
 
 packages() {
     case $1 in
-        lab) echo "make python3 python3-psycopg2 iproute2 nftables util-linux procps psmisc" \
+        lab) echo "make python3 python3-psycopg2 iproute2 nftables util-linux procps psmisc strace" \
                   "corosync pacemaker pacemaker-cli-utils resource-agents pcs crmsh" \
                   "dpkg-dev debhelper dh-python" \
                   "postgresql-15" ;;

@@ -11,7 +11,7 @@ from .disk import PATH, STAND_INS, Disk
 from .tools import LabError, run, wait_until, write_file
 
 FIELD, ROW = "\x1f", "\x1e"
-WATCHER = re.compile(r"/pgsqlms watch$")
+WATCHER = re.compile(r"/pgsqlms watch\s*$")
 ROLES = (
     "postmaster",
     "watcher",

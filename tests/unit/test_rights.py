@@ -16,6 +16,8 @@ ROOT, OWNER = "root", "system_user"
 #: What changes something outside of the process, by module and name.
 ACTS = {"os": {"kill", "killpg", "mkdir", "rename", "unlink", "fchown", "chown", "write", "open"},
         "shutil": {"rmtree", "copy2", "copy", "move"}, "postmaster": {"send"}}
+#: What runs a program: the runner, and a Cluster, by itself or for others.
+RUNNERS = ("runner.run", "self.run", "self.checked", ".run", ".checked")
 #: Programs whose names stand in variables.
 NAMED = {("waldump.py", "settings.wal_dump"): "pg_waldump"}
 
@@ -56,7 +58,7 @@ def programs():
             lists = {n.targets[0].id: program_of(n.value, path) for n in ast.walk(function)
                      if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)}
             for call in (n for n in ast.walk(function) if isinstance(n, ast.Call)):
-                if called(call) not in ("runner.run", "self.run", "self.checked", ".run", ".checked"):
+                if called(call) not in RUNNERS:
                     continue
                 argument = call.args[0]
                 while isinstance(argument, ast.BinOp):

@@ -1,0 +1,1 @@
+"""The benchmark: this agent and another one in the same lab, in turn."""
