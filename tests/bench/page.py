@@ -6,7 +6,7 @@ from tests.bench import picture
 from tests.conftest import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "performance.md"
-PICTURE = REPOSITORY / "docs" / "performance.svg"
+PICTURE = REPOSITORY / "docs" / "pictures" / "performance.svg"
 _NAMES = {"ours": "this agent", "perl": "Perl PAF 2.3.0"}
 #: What is asked of a ratio, by scene and phase.
 TARGETS = {("switchover", "without writes"): 0.45, ("crash of the primary", "total"): 0.12,
@@ -110,7 +110,7 @@ def write(results):
         "1 s, monitors every 15 and 16 s, a client that writes a row every 5 ms through the",
         "virtual IP. The times are those of one shared machine: look at the ratios.", "",
         f"{results['date']}, {results['runs']} runs of each fault; medians, and the shortest and "
-        "the longest.", "", "![outages by phase](performance.svg)", "",
+        "the longest.", "", "![outages by phase](pictures/performance.svg)", "",
         "## Outages", "", "From the fault until rows are acknowledged again for good.", "",
         _table(_outages(results)), *_failures(results), "",
         "## What it costs for ever", "",
