@@ -26,6 +26,13 @@ def watchers(lab):
     return [len(node.pids("watcher")) for node in lab.nodes.values()]
 
 
+def forget(lab):
+    """Forget failures; Pacemaker then looks at all instances anew."""
+    lab.cleanup()
+    lab.wait_settled(60)
+    wait_watched(lab)
+
+
 def wait_watched(lab):
     """Wait until each running instance has its watcher."""
     wait_until(lambda: watchers(lab) == [1, 1, 1], 30, "a watcher on each node", step=0.1)
@@ -48,8 +55,7 @@ def test_a_crash_of_the_primary_is_recovered_where_it_was_and_counts_once(lab):
 
 
 def test_a_crash_of_a_standby_counts_once(lab):
-    lab.cleanup()
-    wait_watched(lab)
+    forget(lab)
     primary, victim = lab.primary(), lab.standbys()[0]
     with scenarios.watched(lab, primary=primary) as play:
         lab.nodes[victim].kill("postmaster")
@@ -59,8 +65,7 @@ def test_a_crash_of_a_standby_counts_once(lab):
 
 
 def test_the_second_crash_moves_the_primary_as_migration_threshold_says(lab):
-    lab.cleanup()
-    wait_watched(lab)
+    forget(lab)
     old = lab.primary()
     lab.nodes[old].kill("postmaster")
     scenarios.wait_until_noticed(lab, old)
