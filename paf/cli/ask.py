@@ -18,8 +18,11 @@ SETTINGS = ("wal_level", "hot_standby", "max_wal_senders", "max_replication_slot
 _SETTINGS = "SELECT name, setting, context FROM pg_settings WHERE name = ANY(%s)"
 _HBA = """SELECT line_number, type, array_to_string(database, ','), array_to_string(user_name, ','),
        address, netmask, auth_method, error FROM pg_hba_file_rules ORDER BY line_number"""
+# what a message took from the primary's clock to this one's
+_CLOCK = """SELECT extract(epoch FROM last_msg_receipt_time - last_msg_send_time)
+  FROM pg_stat_get_wal_receiver() WHERE last_msg_send_time IS NOT NULL"""
 _SLOTS = "SELECT slot_name, slot_type, active FROM pg_replication_slots"
-_FIRST_WITH_HBA, _FIRST_WITH_SLOTS = 100000, 90400
+_FIRST_WITH_HBA, _FIRST_WITH_SLOTS, _FIRST_WITH_RECEIVER = 100000, 90400, 90600
 
 
 def main(argv):
@@ -38,7 +41,8 @@ def main(argv):
         answer = {
             "settings": dict((name, value) for name, value, _ in rows(_SETTINGS, list(SETTINGS))),
             "in_recovery": rows("SELECT pg_is_in_recovery()")[0][0],
-            "clock": float(rows("SELECT extract(epoch FROM clock_timestamp())")[0][0]),
+            "clock": [float(row[0]) for row in rows(_CLOCK)] if (
+                connection.server_version >= _FIRST_WITH_RECEIVER) else [],
             "hba": rows(_HBA) if connection.server_version >= _FIRST_WITH_HBA else [],
             "slots": rows(_SLOTS) if connection.server_version >= _FIRST_WITH_SLOTS else []}
     except psycopg2.Error as error:

@@ -7,11 +7,11 @@ import sys
 from paf import instance as local
 from paf import ocf, parameters, runner
 from paf.cli import (
-    check_cluster, check_host, check_instance, check_resource, configuration, finding, hba,
-    schemas, servers)
+    check_cluster, check_host, check_instance, check_primary, check_resource, configuration,
+    finding, hba, schemas, servers)
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.deadline import Deadline
-from paf.instance import controldata, postmaster, settings, upstream
+from paf.instance import controldata, postmaster, settings
 
 HELP = "look for mistakes in the cluster, on this host and in its server"
 TEXT = """Checks the cluster's configuration, this host and the settings of its server (as root, on
@@ -165,7 +165,7 @@ def of_instance(instance, managed, configured, pacemaker):
                 instance.parameters.system_user))
         return
     subject = _subject(instance, managed, configured, pacemaker, answer)
-    for name, rule in check_instance.RULES:
+    for name, rule in check_instance.RULES + check_primary.RULES:
         for pair in _checked(name, rule(subject)):
             yield pair
 
@@ -206,14 +206,12 @@ def _subject(instance, managed, configured, pacemaker, answer):
         nodes=configured.nodes if configured else sorted(places) or [node],
         own=[places[node]] if node in places else hba.resolved(node), vips=vips,
         rejoin=where.rejoin, psql=psql, resource=managed.clone if managed else "RESOURCE",
-        upstream=_upstream(instance, conninfo, answer, deadline),
-        mine={"system_identifier": control.system_identifier if control else None})
-
-
-def _upstream(instance, conninfo, answer, deadline):
-    """Return what the primary says of itself (dict); {} on the primary, or without an answer."""
-    found = upstream.ask(instance, conninfo, deadline) if answer["in_recovery"] else None
-    return {"system_identifier": found.system_identifier} if found else {}
+        upstream=check_primary.primary(instance, conninfo, deadline) if answer["in_recovery"]
+        else {},
+        mine={"system_identifier": control.system_identifier if control else None,
+              "major": check_primary.major(int(answer["settings"]["server_version_num"]))},
+        limits=check_primary.limits(instance, deadline),
+        clock=answer["clock"][0] if answer["clock"] else None)
 
 
 def show(found):

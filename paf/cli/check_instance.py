@@ -10,9 +10,11 @@ from paf.instance.server import quoted
 #: active); in_recovery: bool; conninfo: primary_conninfo (str); node: this node's name; nodes: all;
 #: own: this node's addresses; vips: the cluster's; rejoin: the parameter; major: 15...;
 #: psql: the command line that reaches the server (str); resource: its name for crm_resource;
-#: upstream: what the primary says of itself (dict), {} unknown; mine: the same of this server.
+#: upstream: what the primary says of itself (dict), {} unknown; mine: the same of this server;
+#: limits: see check_primary.limits; clock: seconds that this node's is ahead of the primary's,
+#: None unknown.
 Subject = namedtuple("Subject", "settings rules slots in_recovery conninfo node nodes own vips "
-                     "rejoin psql resource upstream mine")
+                     "rejoin psql resource upstream mine limits clock")
 
 _WORD = re.compile(r"([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']*))")
 
@@ -25,43 +27,29 @@ def words(conninfo):
                 _WORD.findall(conninfo))
 
 
-def _sql(subject, *statements):
-    return ["{0} -c {1}".format(subject.psql, quoted([statement])) for statement in statements]
-
-
-def _set(subject, name, value, restart=False):
-    """Return the cure for a setting: ALTER SYSTEM, then a reload or a restart."""
-    commands = _sql(subject, "ALTER SYSTEM SET {0} = '{1}'".format(
-        name, value.replace("'", "''")))
-    if restart:
-        return finding.both(*commands + ["crm_resource --restart --resource {0} --node {1}".format(
-            subject.resource, subject.node)])
-    return finding.both(*commands + _sql(subject, "SELECT pg_reload_conf()"))
-
-
 def wal(subject):
     """The server writes what standbys need and lets them in."""
     have = subject.settings
     if have.get("wal_level") not in ("replica", "hot_standby", "logical"):
         yield finding.error("wal_level is {0}".format(have.get("wal_level")),
                             "standbys cannot replicate",
-                            _set(subject, "wal_level", "replica", restart=True))
+                            finding.set_by_sql(subject, "wal_level", "replica", restart=True))
     if have.get("hot_standby") == "off":
         yield finding.error("hot_standby is off", "PAF asks a standby for its state by SQL",
-                            _set(subject, "hot_standby", "on", restart=True))
+                            finding.set_by_sql(subject, "hot_standby", "on", restart=True))
     needed = len(subject.nodes) + 1
     if int(have.get("max_wal_senders", "10")) < needed:
         yield finding.error(
             "max_wal_senders is {0}".format(have["max_wal_senders"]),
             "each standby needs one, pg_basebackup two",
-            _set(subject, "max_wal_senders", str(max(10, needed)), restart=True))
+            finding.set_by_sql(subject, "max_wal_senders", str(max(10, needed)), restart=True))
     if have.get("listen_addresses") == "localhost":
         yield finding.error("listen_addresses is localhost", "standbys cannot reach this server",
-                            _set(subject, "listen_addresses", "*", restart=True))
+                            finding.set_by_sql(subject, "listen_addresses", "*", restart=True))
     if have.get("default_transaction_read_only") == "on":
         yield finding.warning("default_transaction_read_only is on",
                               "clients cannot write to this server once it is the primary",
-                              _set(subject, "default_transaction_read_only", "off"))
+                              finding.set_by_sql(subject, "default_transaction_read_only", "off"))
 
 
 def standby(subject):
@@ -95,7 +83,8 @@ def standby(subject):
     if target != "latest":
         yield finding.error("recovery_target_timeline is \"{0}\"".format(target),
                             "the server does not follow a new primary to its timeline",
-                            _set(subject, "recovery_target_timeline", "latest", restart=True))
+                            finding.set_by_sql(subject, "recovery_target_timeline", "latest",
+                                               restart=True))
 
 
 def _with(conninfo, name, value):
@@ -109,7 +98,7 @@ def _with(conninfo, name, value):
 def _conninfo(subject, fixed):
     if "password" in words(fixed):    # never on a terminal, nor in a shell's history
         return finding.both()
-    return _set(subject, "primary_conninfo", fixed, restart=False)
+    return finding.set_by_sql(subject, "primary_conninfo", fixed, restart=False)
 
 
 def synchronous(subject):
@@ -121,7 +110,7 @@ def synchronous(subject):
     count = int(found.group(1) or 1)
     listed = [word.strip().strip('"') for word in found.group(2).split(",") if word.strip()]
     strangers = [name for name in listed if name != "*" and name not in subject.nodes]
-    cure = _set(subject, "synchronous_standby_names", "ANY 1 ({0})".format(
+    cure = finding.set_by_sql(subject, "synchronous_standby_names", "ANY 1 ({0})".format(
         ", ".join('"{0}"'.format(node) for node in subject.nodes)))
     if strangers:
         yield finding.error(
@@ -159,7 +148,7 @@ def access(subject):
                 bad[0][1].line, ", ".join(address for address, _ in bad)),
             "between demotion and promotion a standby could take itself for its primary, and "
             "never follow the new one",
-            finding.both(edit, *_sql(subject, "SELECT pg_reload_conf()")))
+            finding.both(edit, *finding.sql(subject, "SELECT pg_reload_conf()")))
 
 
 def slots(subject):
@@ -170,7 +159,7 @@ def slots(subject):
             yield finding.warning(
                 "nobody uses the replication slot {0}, and nothing limits it".format(name),
                 "it keeps WAL until the disk of {0} is full".format(subject.node),
-                finding.both(*_sql(subject, "SELECT pg_drop_replication_slot('{0}')".format(
+                finding.both(*finding.sql(subject, "SELECT pg_drop_replication_slot('{0}')".format(
                     name.replace("'", "''")))))
 
 
@@ -181,7 +170,7 @@ def rewind(subject):
                                                    have.get("data_checksums")):
         yield finding.error("rejoin=rewind, but wal_log_hints is off and there are no checksums",
                             "pg_rewind refuses: an old primary that has diverged stays stopped",
-                            _set(subject, "wal_log_hints", "on", restart=True))
+                            finding.set_by_sql(subject, "wal_log_hints", "on", restart=True))
 
 
 def logging(subject):
@@ -190,18 +179,8 @@ def logging(subject):
     if have.get("logging_collector") == "off" and have.get("log_destination") == "stderr":
         yield finding.warning("logging_collector is off, and the log goes to stderr",
                               "nobody reads it once the server has started",
-                              _set(subject, "log_destination", "syslog"))
-
-
-def upstream(subject):
-    """This server and the primary are of the same cluster and version."""
-    for name, what in (("system_identifier", "system identifier"), ("major", "major version")):
-        mine, theirs = subject.mine.get(name), subject.upstream.get(name)
-        if mine and theirs and mine != theirs:
-            yield finding.error("{0} {1} here, {2} on the primary".format(what, mine, theirs),
-                                "it is no copy of the primary: rebuild it with pg_basebackup")
+                              finding.set_by_sql(subject, "log_destination", "syslog"))
 
 
 RULES = (("WAL", wal), ("standby settings", standby), ("synchronous replication", synchronous),
-         ("pg_hba.conf", access), ("slots", slots), ("rejoin", rewind), ("log", logging),
-         ("primary", upstream))
+         ("pg_hba.conf", access), ("slots", slots), ("rejoin", rewind), ("log", logging))

@@ -36,6 +36,20 @@ def join(*cures):
             [command for cure in cures for command in cure[1]])
 
 
+def sql(subject, *statements):
+    """Return the commands (a list of str) that run SQL on a check_instance.Subject's server."""
+    return ["{0} -c {1}".format(subject.psql, quoted([statement])) for statement in statements]
+
+
+def set_by_sql(subject, name, value, restart=False):
+    """Return the cure for a setting: ALTER SYSTEM, then a reload or a restart."""
+    commands = sql(subject, "ALTER SYSTEM SET {0} = '{1}'".format(name, value.replace("'", "''")))
+    if restart:
+        return both(*commands + ["crm_resource --restart --resource {0} --node {1}".format(
+            subject.resource, subject.node)])
+    return both(*commands + sql(subject, "SELECT pg_reload_conf()"))
+
+
 def property_is(name, value):
     """Return the cure that sets a cluster property."""
     return (["pcs property set {0}={1}".format(name, value)],

@@ -4,10 +4,16 @@ The DC's controller says what it starts ("Initiating ...") and how it ended ("..
 2.0 and later); each node's own controller says why it failed ("Result of ...").
 """
 
+import bz2
+import glob
+import gzip
 import os
 import re
+import tarfile
 import time
+import zlib
 from collections import namedtuple
+from contextlib import closing
 
 from paf.cli.common import Problem
 from paf.cli.view import base_name
@@ -54,6 +60,20 @@ _KEY = re.compile(r"(?P<resource>.+?)_(?:(?P<when>pre|post)_notify_(?P<what>\w+)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz")
+_BROKEN = (IOError, OSError, EOFError, zlib.error, tarfile.TarError)
+
+
+def mine(root=""):
+    """Return this node's logs (a list of names): of each kind the present one and the last."""
+    found = []
+    for name in FILES:
+        path = root + name
+        rotated = sorted(glob.glob(path + ".*") + glob.glob(path + "-*"), key=os.path.getmtime)
+        found += [one for one in rotated[-1:] + [path] if os.path.exists(one)]
+    return found
+
+
 def find(paths):
     """Return the log files (a list of names) among paths: files, or folders such as a report's."""
     found = []
@@ -67,16 +87,42 @@ def find(paths):
 
 
 def read(names, now=None):
-    """Return the Facts in log files, oldest first. Raises Problem."""
+    """Return the Facts in log files, oldest first. Raises Problem.
+
+    names: plain files, files that gzip or bzip2 has packed, and archives of crm_report.
+    """
     facts = []
     for name in names:
         try:
-            with open(name, "rb") as stream:
+            for stream in _streams(name):
                 for line in stream:
                     facts += facts_of(line.decode("utf-8", "replace"), now or time.time())
-        except (IOError, OSError) as error:
-            raise Problem("cannot read {0}: {1}".format(name, error.strerror))
+        except _BROKEN as error:
+            raise Problem("cannot read {0}: {1}".format(
+                name, getattr(error, "strerror", None) or error))
     return sorted(set_of(facts), key=lambda fact: fact.moment)
+
+
+def _streams(name):
+    """Yield what a file holds as binary streams: one, or each log in an archive."""
+    with open(name, "rb") as packed:
+        if not name.endswith(_ARCHIVES):
+            yield _unpacked(name, packed)
+            return
+        with closing(tarfile.open(fileobj=packed)) as archive:
+            for member in archive:
+                if member.isfile() and _NAMES.match(os.path.basename(member.name)):
+                    with closing(archive.extractfile(member)) as stream:
+                        yield _unpacked(member.name, stream)
+
+
+def _unpacked(name, stream):
+    """Return a binary stream of what a stream holds, told by its name."""
+    if name.endswith(".gz"):
+        return gzip.GzipFile(fileobj=stream)
+    if name.endswith(".bz2"):
+        return bz2.decompress(stream.read()).splitlines(True)
+    return stream
 
 
 def set_of(facts):

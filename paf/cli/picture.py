@@ -4,7 +4,7 @@ from xml.sax.saxutils import escape
 
 from paf.cli import events
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _GAP = 1180, 90, 30, 64, 20, 14
+_WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _GAP = 1180, 90, 45, 64, 20, 14
 _COLOURS = {"demote": "#b8860b", "stop": "#8b5a2b", "start": "#2e7d5b", "promote": "#1f5fbf",
             "fence": "#7b1fa2", "monitor": "#c62828", "pre-promote": "#9fb8d8",
             "pre-demote": "#d8c49f", "post-promote": "#9fb8d8"}

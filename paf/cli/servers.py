@@ -22,7 +22,7 @@ UNKNOWN = Server(None, None, None, None, None, None, "", "", "")
 NOT_STREAMING = "not streaming"
 _PATIENCE = 4.0     # seconds for each question
 _DATABASE = (("dbname", "postgres"),)
-_REPLICATION = (("replication", "true"), ("dbname", "replication"))
+REPLICATION = (("replication", "true"), ("dbname", "replication"))
 
 _NAMES = {"receive": "pg_last_wal_receive_lsn()", "replay": "pg_last_wal_replay_lsn()",
           "current": "pg_current_wal_lsn()", "diff": "pg_wal_lsn_diff", "flushed": "flush_lsn",
@@ -178,7 +178,7 @@ class Servers(object):
 
     def _by_replication(self, node, address):
         """Ask a node over a replication connection for its timeline and position."""
-        rows = self._remote(_REPLICATION + (("host", address),), "IDENTIFY_SYSTEM")
+        rows = self._remote(REPLICATION + (("host", address),), "IDENTIFY_SYSTEM")
         if not rows or len(rows[0]) < 3:
             return None
         try:
@@ -189,19 +189,28 @@ class Servers(object):
                                 source="replication connection to {0}".format(node))
 
     def _remote(self, extra, text):
-        if not text or not self._settings():
-            return []
-        target, environment = upstream.connection(self._settings(), extra)
-        try:
-            result = runner.run(
-                [local.program(self._instance, "psql"), "-X", "-A", "-t", "-q", "-w",
-                 "-F", sql.FIELD, "-R", sql.RECORD, "-d", target, "-c", text],
-                Deadline(_PATIENCE), user=local.owner(self._instance), env=environment)
-        except ocf.OcfError:
-            return []
-        if result.timed_out or result.status != 0:
-            return []
-        return sql.split(result.out)
+        return remote(self._instance, self._settings(), extra, text)
+
+
+def remote(instance, conninfo, extra, text):
+    """Return the rows that a server answers; [] without an answer.
+
+    conninfo: where it is (str); extra: (name, value) pairs that take the place of what stands
+    there, REPLICATION for a replication connection; text: SQL or a replication command.
+    """
+    if not text or not conninfo:
+        return []
+    target, environment = upstream.connection(conninfo, extra)
+    try:
+        result = runner.run(
+            [local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w",
+             "-F", sql.FIELD, "-R", sql.RECORD, "-d", target, "-c", text],
+            Deadline(_PATIENCE), user=local.owner(instance), env=environment)
+    except ocf.OcfError:
+        return []
+    if result.timed_out or result.status != 0:
+        return []
+    return sql.split(result.out)
 
 
 def shows_all(connected):

@@ -1,6 +1,5 @@
 """paf timeline: what happened in the last failover or switchover, as a list and as a picture."""
 
-import os
 import re
 import time
 
@@ -8,15 +7,15 @@ from paf.cli import configuration, events, logs, picture
 from paf.cli.common import NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json, table
 
 HELP = "show what happened in the last failover or switchover"
-TEXT = """Reads Pacemaker's and corosync's logs: this node's, or those named with --log (files, or
-the folder of an unpacked crm_report). The log of the DC of that time tells of all nodes; other
-nodes' logs add why an action failed there. Lists each action with its duration and result, and
-tells how long clients had no primary: from the demotion, the failed monitor, or the moment a lost
-node was last heard of, to the promotion and the start of the address. A primary that crashes is
-noticed by its monitor: the time before that is in no log, and comes on top.
---picture writes the same as one SVG or HTML file that needs no other."""
+TEXT = """Reads Pacemaker's and corosync's logs: this node's, or those named with --log (files, also
+packed ones, the archive that crm_report makes, or a folder with any of these). The log of the DC of
+that time tells of all nodes; other nodes' logs add why an action failed there. Lists each action
+with its duration and result, and tells how long clients had no primary: from the demotion, the
+failed monitor, or the moment a lost node was last heard of, to the promotion and the start of the
+address. A primary that crashes is noticed by its monitor: the time before that is in no log, and
+comes on top. --picture writes the same as one SVG or HTML file that needs no other."""
 EXAMPLES = ("paf timeline", "paf timeline --number 3", "paf timeline --picture failover.html",
-            "paf timeline --log /tmp/report --resource pgsqld --vip pgsql-ip")
+            "paf timeline --log pcmk-report.tar.bz2 --resource pgsqld --vip pgsql-ip")
 EXIT_CODES = ((OK, "an event was found"), (NOT_DONE, "the logs tell of none"))
 
 
@@ -85,7 +84,7 @@ def gather(options):
         managed = configuration.find(configured, resource)
         resource = managed.name
         vips = vips or tuple(vip.name for vip in configuration.vips_of(configured, managed))
-    names = logs.find(options.log or [name for name in logs.FILES if os.path.exists(name)])
+    names = logs.find(options.log) if options.log else logs.mine()
     if not names:
         raise Problem("found no logs: name them with --log")
     return events.events(logs.read(names), resource, vips,

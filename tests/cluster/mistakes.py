@@ -114,6 +114,8 @@ ON_A_NODE = (
             _setting("synchronous_standby_names", "nobody")),
     Mistake("read-only", "default_transaction_read_only is on",
             _setting("default_transaction_read_only", "on")),
+    Mistake("below-the-primary", "max_connections is 20 at the next start, below the 50",
+            _setting("max_connections", "20")),
     Mistake("from-itself", "lets this node replicate from itself",
             f"sed -i /reject/d /var/lib/postgresql/pg_hba.conf && {_RELOAD}"),
     Mistake("slot", "nobody uses the replication slot forgotten",

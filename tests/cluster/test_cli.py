@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from paf import wal
 from tests import scenarios
 from tests.lab.tools import wait_until
 
@@ -18,21 +19,22 @@ _SQL = """select pg_is_in_recovery(),
 
 
 def by_sql(lab):
-    """Return (role, timeline, received, replayed) of each node whose server answers."""
-    found = {}
-    for name, node in lab.nodes.items():
-        if node.in_recovery() is not None:
-            recovery, timeline, received, replayed = node.sql(_SQL)[0]
-            found[name] = ("standby" if recovery == "t" else "primary", int(timeline), received,
-                           replayed)
-    return found
+    """Return (role, timeline, received, replayed, lag in bytes) of each server that answers."""
+    rows = {name: node.sql(_SQL)[0] for name, node in lab.nodes.items()
+            if node.in_recovery() is not None}
+    top = max((wal.parse_lsn(received) for recovery, _, received, _ in rows.values()
+               if recovery == "f"), default=0)
+    return {name: ("standby" if recovery == "t" else "primary", int(timeline), received, replayed,
+                   max(0, top - wal.parse_lsn(replayed)))
+            for name, (recovery, timeline, received, replayed) in rows.items()}
 
 
 def by_paf(lab, node):
     """Return the same as `paf status` on a node has it, and the whole report."""
     result = lab.nodes[node].run(["paf", "status", "--output", "json"], check=False)
     report = json.loads(result.output)
-    return {row["node"]: (row["role"], row["timeline"], row["received"], row["replayed"])
+    return {row["node"]: (row["role"], row["timeline"], row["received"], row["replayed"],
+                          row["lag_bytes"])
             for row in report["nodes"] if row["membership"] == "online"}, report
 
 
@@ -117,6 +119,23 @@ def test_a_refused_switchover_says_why_and_leaves_nothing(lab):
     assert result.status in (1, 2), result
     assert "refused: " in result.error or "does not stream" in result.error, result
     assert lab.primary() == old and constraints(lab) == []
+    lab.wait_settled(90, primary=old)
+
+
+def test_a_switchover_that_the_agent_refuses_is_told_and_leaves_nothing(lab):
+    scenarios.wait_for_ranks(lab)
+    old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
+    tool = f"{lab.settings.bindir}/pg_waldump"
+    lab.nodes[target].run(["chmod", "a-x", tool])
+    try:
+        result = lab.nodes[old].run(["paf", "switchover", target, "--yes"], check=False,
+                                    timeout=120)
+        assert result.status == 1, result
+        assert f"refused: switchover refused: pg_waldump is missing in bindir; {old} is the " \
+               "primary, as before" in result.error
+        assert lab.primary() == old and constraints(lab) == []
+    finally:
+        lab.nodes[target].run(["chmod", "a+x", tool])
     lab.wait_settled(90, primary=old)
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from paf.cli import check, check_host, check_instance, configuration, finding, hba
+from paf.cli import (
+    check, check_host, check_instance, check_primary, configuration, finding, hba)
 from paf.cli.main import main
 from tests.unit.support import instance_at
 
@@ -88,12 +89,14 @@ def subject(**changes):
     values = {"rules": hba.rules(HBA), "slots": [], "in_recovery": True, "node": "srv1",
               "conninfo": "host=10.0.0.50 user=repl application_name=srv1", "own": ["10.0.0.1"],
               "nodes": ["srv1", "srv2", "srv3"], "vips": ["10.0.0.50"], "rejoin": "manual",
-              "psql": "psql", "resource": "pgsqld-clone", "upstream": {}, "mine": {}, **changes}
+              "psql": "psql", "resource": "pgsqld-clone", "upstream": {}, "mine": {}, "limits": {},
+              "clock": None, **changes}
     return check_instance.Subject(settings=settings, **values)
 
 
 def found(**changes):
-    return [item for _, rule in check_instance.RULES for item in rule(subject(**changes))]
+    return [item for _, rule in check_instance.RULES + check_primary.RULES
+            for item in rule(subject(**changes))]
 
 
 def test_good_settings_have_nothing():
@@ -120,11 +123,37 @@ def test_good_settings_have_nothing():
     ({"slots": [("old", "physical", False)]}, "slot old", "pg_drop_replication_slot"),
     ({"mine": {"system_identifier": "1"}, "upstream": {"system_identifier": "2"}},
      "system identifier 1 here, 2 on the primary", None),
+    ({"mine": {"major": 15}, "upstream": {"major": 17}}, "major version 15 here, 17", None),
+    ({"limits": {"max_connections": (100, 200), "max_wal_senders": (10, 10)}},
+     "max_connections is 100 at the next start, below the 200", "max_connections = "),
+    ({"clock": 12.34}, "12.3 s ahead of the primary's", "set-ntp"),
+    ({"clock": -5.0}, "5.0 s behind the primary's", "set-ntp"),
 ])
 def test_a_wrong_setting_is_named(changes, words, cure):
     item, = found(**changes)
     assert words in item.what
     assert (cure in " ".join(item.pcs)) if cure else item.pcs == []
+
+
+def test_a_small_difference_of_the_clocks_is_nothing():
+    assert found(clock=0.4) == found(clock=-0.4) == []
+
+
+@pytest.mark.parametrize("name, count", [("14", 5), ("15-in-archive-recovery", 5), ("18", 5)])
+def test_the_control_file_has_the_primarys_limits(data, name, count):
+    text = (data / "pg_controldata" / f"{name}.txt").read_text()
+    limits = check_primary.limits_in(text)
+    assert len(limits) == count and limits["max_connections"] == 100
+    assert limits["max_locks_per_transaction"] == 64
+    # up to 9.4, and before max_wal_senders was among them
+    old = text.replace("max_connections setting", "Current max_connections setting").replace(
+        "max_wal_senders setting", "none")
+    assert len(check_primary.limits_in(old)) == count - 1
+
+
+@pytest.mark.parametrize("number, wanted", [(90624, 906), (100023, 10), (150018, 15)])
+def test_the_major_version_is_told_from_the_number(number, wanted):
+    assert check_primary.major(number) == wanted
 
 
 def test_a_password_is_never_printed():

@@ -3,12 +3,18 @@
 The client that wrote all the while measured outages of 3.456 s and 15.820 s.
 """
 
+import bz2
+import gzip
 import json
+import os
+import shutil
+import tarfile
 import xml.etree.ElementTree as etree
 
 import pytest
 
 from paf.cli import events, logs, picture, timeline
+from paf.cli.common import Problem
 from paf.cli.main import main
 
 NOW = 1795447800.0
@@ -52,6 +58,49 @@ def test_the_log_of_the_dc_alone_tells_the_same(folder):
                           ("pgsql-master-ip",))
     assert [event.kind for event in alone][-1] == events.FAILOVER
     assert timeline.outage(alone[-1]) == pytest.approx(15.820, rel=0.1)
+
+
+@pytest.fixture
+def packed(folder, tmp_path):
+    """A function that packs the recorded logs in some way, and returns what to name with --log."""
+    def pack(how):
+        copy = tmp_path / "pcmk-report"
+        shutil.copytree(folder, copy)
+        if how.startswith("tar"):
+            name = tmp_path / f"pcmk-report.tar.{how[4:]}"
+            with tarfile.open(name, f"w:{how[4:]}") as archive:
+                archive.add(copy, "pcmk-report")
+            return name
+        for path in [path for path in copy.rglob("*") if path.is_file()]:
+            data = path.read_bytes()
+            path.with_name(f"{path.name}.1.{how}").write_bytes(
+                gzip.compress(data) if how == "gz" else bz2.compress(data))
+            path.unlink()
+        return copy
+    return pack
+
+
+@pytest.mark.parametrize("how", ["gz", "bz2", "tar.gz", "tar.bz2", "tar.xz"])
+def test_packed_logs_and_reports_tell_the_same(how, packed, found):
+    facts = logs.read(logs.find([str(packed(how))]), NOW)
+    assert events.events(facts, "pgsqld", ("pgsql-master-ip",)) == found
+
+
+@pytest.mark.parametrize("name", ["a.tar.bz2", "a.log.gz", "a.log.bz2"])
+def test_what_only_looks_like_a_packed_file_is_a_problem(name, tmp_path):
+    (tmp_path / name).write_text("plain")
+    with pytest.raises(Problem, match="cannot read"):
+        logs.read([str(tmp_path / name)], NOW)
+
+
+def test_the_last_rotated_log_is_read_too(tmp_path):
+    folder = tmp_path / "var/log/pacemaker"
+    folder.mkdir(parents=True)
+    for age, name in enumerate(["pacemaker.log", "pacemaker.log.1", "pacemaker.log.2.gz"]):
+        (folder / name).write_text("")
+        os.utime(folder / name, (NOW - age, NOW - age))
+    assert [path.rpartition("/")[2] for path in logs.mine(str(tmp_path))] == [
+        "pacemaker.log.1", "pacemaker.log"]
 
 
 def test_each_action_has_its_duration_and_result(found):

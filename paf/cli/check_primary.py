@@ -1,0 +1,107 @@
+"""paf check: what this node and the primary have to agree on.
+
+Asked with what a standby has: its control file, its WAL receiver, and a replication connection.
+No login on other nodes, no password but that of primary_conninfo.
+"""
+
+from paf import instance as local
+from paf import ocf, runner
+from paf.cli import finding
+from paf.cli.servers import REPLICATION, remote
+from paf.instance import settings, upstream
+
+#: A standby needs at least as much of these as its primary has. The setting, and how
+#: pg_controldata calls the primary's. Source: PostgreSQL manual, "Hot Standby",
+#: "Administrator's Overview".
+LIMITS = (("max_connections", "max_connections"), ("max_worker_processes", "max_worker_processes"),
+          ("max_wal_senders", "max_wal_senders"),
+          ("max_prepared_transactions", "max_prepared_xacts"),
+          ("max_locks_per_transaction", "max_locks_per_xact"))
+
+#: Seconds. Less than that may be the network's, or the receiver's.
+SKEW = 1.0
+
+
+def limits(instance, deadline):
+    """Return {setting: (at the next start, in the control file)}, both int.
+
+    While a server is a standby, its control file has the primary's values. {} where nothing can be
+    told.
+    """
+    try:
+        result = runner.run([local.program(instance, "pg_controldata"),
+                             instance.parameters.datadir], deadline, user=instance.owner)
+        needed = limits_in(result.out)
+        return dict((name, (int(settings.read(instance, name, deadline)), needed[name]))
+                    for name in needed)
+    except (ocf.OcfError, ValueError):
+        return {}
+
+
+def limits_in(text):
+    """Return the limits (dict of setting to int) in pg_controldata's output; pure.
+
+    Each came with some version of PostgreSQL, max_wal_senders last, in 12.
+    """
+    fields = {}
+    for line in text.splitlines():
+        name, _, value = line.replace("Current ", "", 1).partition(" setting:")
+        if ocf.is_number(value.strip()):
+            fields[name] = int(value)
+    return dict((name, fields[there]) for name, there in LIMITS if there in fields)
+
+
+def primary(instance, conninfo, deadline):
+    """Return what the primary says of itself (dict): system_identifier (str), major (int).
+
+    What could not be asked is missing. Its version needs PostgreSQL 10 or later there.
+    """
+    found = {}
+    system = upstream.ask(instance, conninfo, deadline)
+    if system:
+        found["system_identifier"] = system.system_identifier
+        rows = remote(instance, conninfo, REPLICATION, "SHOW server_version_num")
+        if rows and ocf.is_number(rows[0][0]):
+            found["major"] = major(int(rows[0][0]))
+    return found
+
+
+def major(version):
+    """Return the major version (15, or 906 for 9.6) in a server_version_num (int); pure."""
+    return version // 10000 if version >= 100000 else version // 100
+
+
+def same_cluster(subject):
+    """This server and the primary are of the same cluster and version."""
+    for name, what in (("system_identifier", "system identifier"), ("major", "major version")):
+        mine, theirs = subject.mine.get(name), subject.upstream.get(name)
+        if mine and theirs and mine != theirs:
+            yield finding.error("{0} {1} here, {2} on the primary".format(what, mine, theirs),
+                                "it is no copy of the primary: rebuild it with pg_basebackup")
+
+
+def enough(subject):
+    """The next start as a standby finds settings that are not below the primary's."""
+    for name, (coming, needed) in sorted(subject.limits.items()):
+        if coming < needed:
+            yield finding.error(
+                "{0} is {1} at the next start, below the {2} in the control file".format(
+                    name, coming, needed),
+                "PAF starts every instance as a standby, and PostgreSQL starts none that has "
+                "less than its primary", finding.set_by_sql(subject, name, str(needed)))
+
+
+def clock(subject):
+    """The clocks of this node and of the primary's agree.
+
+    Known on a standby that streams: each message of the primary has the time when it was sent.
+    """
+    if subject.clock is not None and abs(subject.clock) > SKEW:
+        yield finding.warning(
+            "this node's clock is {0:.1f} s {1} the primary's".format(
+                abs(subject.clock), "ahead of" if subject.clock > 0 else "behind"),
+            "logs of several nodes cannot be compared, and lag in seconds is wrong (or messages "
+            "of the primary wait here to be read)", finding.both("timedatectl set-ntp true"))
+
+
+RULES = (("primary", same_cluster), ("limits", enough), ("clock", clock))
