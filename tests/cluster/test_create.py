@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests import scenarios
+
 LAB = {"nodes": 2, "resource": False}
 
 
@@ -33,7 +35,7 @@ def test_what_is_created_works(bare, shell, how):
         node.run(["sh", "-euc", f"cd /tmp && {printed}"], timeout=120)
     bare.settings.resource = True
     bare.wait_settled(120, vip=False)
-    bare.wait_candidates(60, vip=False)
+    scenarios.wait_for_ranks(bare)
     report = json.loads(node.run(["paf", "status", "--output", "json"]).output)
     assert report["vips"] == [
         {"name": "pgsqld-ip", "address": "10.77.0.100", "node": report["primary"]}]
