@@ -144,6 +144,10 @@ class Switchover(object):
         self._begin = time.time()
         self._shown = None
         self._signals = []
+        #: why the agent refuses, once it has said so; said before, it is about an earlier one
+        self._refusal = ""
+        self._before = "".join(node["not_promoted_because"] or "" for node in report["nodes"]
+                               if node["node"] == target)
 
     def run(self):
         """Ask Pacemaker to move, follow it, clean up; return the exit code."""
@@ -171,9 +175,8 @@ class Switchover(object):
         if found == self._target:
             self._tell(coloured("{0} is the primary".format(found), "green"))
             return OK
-        reason = self._reason()
-        if found == self._old and reason:
-            complain("refused: {0}; {1} is the primary, as before".format(reason, found))
+        if found == self._old and self._refusal:
+            complain("refused: {0}; {1} is the primary, as before".format(self._refusal, found))
             return NOT_DONE
         complain("{0} after {1:.0f} s; see paf status and paf timeline".format(
             "{0} is the primary".format(found) if found else "no primary", self._patience))
@@ -193,8 +196,9 @@ class Switchover(object):
             seen = view.parse(self._pacemaker.crm_mon())
             primaries = view.promoted(seen, self._resource)
             self._progress(seen)
+            self._heed(seen)
             quiet = self._quiet(seen)
-            done = primaries == [self._target] or (primaries == [self._old] and self._reason(seen))
+            done = primaries == [self._target] or (primaries == [self._old] and self._refusal)
             idle = idle + 1 if quiet and done else 0
             if idle >= _SETTLED or time.time() - self._begin > self._patience:
                 return primaries[0] if len(primaries) == 1 else None
@@ -219,9 +223,20 @@ class Switchover(object):
             self._tell(shown)
             self._shown = shown
 
-    def _reason(self, seen=None):
-        seen = seen or view.parse(self._pacemaker.crm_mon())
-        return seen.attributes.get(self._target, {}).get(status.REASON + self._resource, "")
+    def _heed(self, seen):
+        """Note a refusal, and withdraw the request at once.
+
+        A standby that follows well is let in again soon; with the request still there, Pacemaker
+        would ask for the same switchover again and again.
+        """
+        reason = seen.attributes.get(self._target, {}).get(status.REASON + self._resource, "")
+        if reason and reason != self._before and not self._refusal:
+            self._refusal = reason
+            self._tell("refused: {0}".format(reason))
+            self._withdraw()
+
+    def _withdraw(self):
+        self._pacemaker.run("crm_resource", "--clear", "--resource", self._clone)
 
     def _tell(self, text):
         say("{0:6.1f} s  {1}".format(time.time() - self._begin, text))
@@ -229,7 +244,7 @@ class Switchover(object):
     def _clear(self):
         """Take the constraint away, and see that it is gone."""
         for _ in range(3):
-            self._pacemaker.run("crm_resource", "--clear", "--resource", self._clone)
+            self._withdraw()
             left = [item.id for item in configuration.parse(self._pacemaker.cib()).constraints
                     if item.id.startswith("cli-") and item.values.get("rsc") == self._clone]
             if not left:

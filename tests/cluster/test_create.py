@@ -21,35 +21,36 @@ def bare(lab):
     lab.wait_settled(60)
 
 
-@pytest.mark.parametrize("shell", ["--pcs", "--crmsh"])
-@pytest.mark.parametrize("how", ["applied", "printed"])
-def test_what_is_created_works(bare, shell, how):
-    node = bare.any_node()
-    command = ["paf", "create", shell, "--bindir", bare.settings.bindir,
-               "--pgdata", bare.settings.pgdata, "--vip", "10.77.0.100/24", "--rejoin", "manual"]
-    if how == "applied":
-        result = node.run([*command, "--apply", "--yes"], timeout=120)
-        assert "done: look at paf status" in result.output
-    else:
-        printed = node.run(command, timeout=120).output
-        node.run(["sh", "-euc", f"cd /tmp && {printed}"], timeout=120)
-    bare.settings.resource = True
-    bare.wait_settled(120, vip=False)
-    scenarios.wait_for_ranks(bare)
-    report = json.loads(node.run(["paf", "status", "--output", "json"]).output)
+def create(lab, *options, check=True):
+    """Run `paf create` on a node."""
+    return lab.any_node().run(
+        ["paf", "create", "--bindir", lab.settings.bindir, "--pgdata", lab.settings.pgdata,
+         "--vip", "10.77.0.100/24", "--rejoin", "manual", *options], check=check, timeout=120)
+
+
+def assert_works(lab):
+    """See a primary with its address, a standby that can take over, and nothing for paf check."""
+    lab.settings.resource = True
+    lab.wait_settled(120, vip=False)
+    scenarios.wait_for_ranks(lab)
+    report = json.loads(lab.any_node().run(["paf", "status", "--output", "json"]).output)
     assert report["vips"] == [
         {"name": "pgsqld-ip", "address": "10.77.0.100", "node": report["primary"]}]
-    for each in bare.nodes.values():
-        checked = each.run(["paf", "check", "--output", "json"], check=False)
-        assert [row for row in json.loads(checked.output) if row["level"] != "OK"] == []
+    for node in lab.nodes.values():
+        found = json.loads(node.run(["paf", "check", "--output", "json"], check=False).output)
+        assert [row for row in found if row["level"] != "OK"] == []
 
 
-def test_a_second_one_of_the_same_name_is_refused_and_changes_nothing(bare):
-    node = bare.any_node()
-    command = ["paf", "create", "--bindir", bare.settings.bindir, "--pgdata",
-               bare.settings.pgdata, "--apply", "--yes"]
-    node.run(command, timeout=120)
-    before = node.run(["cibadmin", "--query", "--scope", "configuration"]).output
-    again = node.run(command, check=False, timeout=120)
+def test_what_is_applied_with_pcs_works_and_is_not_made_twice(bare):
+    assert "done: look at paf status" in create(bare, "--pcs", "--apply", "--yes").output
+    assert_works(bare)
+    again = create(bare, "--pcs", "--apply", "--yes", check=False)
     assert again.status == 2 and "there is a resource pgsqld already" in again.error
-    assert node.run(["cibadmin", "--query", "--scope", "configuration"]).output == before
+    assert_works(bare)
+
+
+def test_what_is_printed_for_crmsh_works(bare):
+    printed = create(bare, "--crmsh").output
+    assert printed.startswith("crm configure <<'END'\nprimitive pgsqld ")
+    bare.any_node().run(["sh", "-euc", printed], timeout=120)
+    assert_works(bare)

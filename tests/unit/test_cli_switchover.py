@@ -129,12 +129,41 @@ def test_done(folder, report, monkeypatch, capsys):
     assert "is the primary" in capsys.readouterr().out
 
 
-def test_refused(folder, report, monkeypatch, capsys):
-    def attributes(text):
-        begin, end = text.index("<node_attributes>"), text.index("</node_attributes>")
-        return refused(text[:begin] + "<node_attributes>" + text[end:])
-    assert play(folder, report, monkeypatch, [as_it_was, attributes]) == NOT_DONE
+def with_reason(text):
+    begin, end = text.index("<node_attributes>"), text.index("</node_attributes>")
+    return refused(text[:begin] + "<node_attributes>" + text[end:])
+
+
+@pytest.mark.parametrize("outcomes", [
+    [as_it_was, with_reason],
+    # the standby is let in again, and the reason with it
+    [as_it_was, with_reason, as_it_was]])
+def test_refused(folder, report, monkeypatch, capsys, outcomes):
+    assert play(folder, report, monkeypatch, outcomes) == NOT_DONE
     assert "refused: it lags" in capsys.readouterr().err
+
+
+def test_a_refused_request_is_withdrawn_while_pacemaker_is_busy(folder, report, monkeypatch):
+    cleared = []
+
+    def busy(text):
+        cleared.append(not fakes[-1].constraint)
+        return with_reason(text).replace("<resource ", '<resource pending="Monitoring" ', 1)
+    fakes = []
+    make = Fake.__init__
+
+    def remember(self, *given):
+        make(self, *given)
+        fakes.append(self)
+    monkeypatch.setattr(Fake, "__init__", remember)
+    assert play(folder, report, monkeypatch, [as_it_was, busy, busy, with_reason]) == NOT_DONE
+    assert cleared == [False, True]
+
+
+def test_a_reason_that_was_there_before_is_no_refusal(folder, report, monkeypatch):
+    for row in report["nodes"]:
+        row["not_promoted_because"] = "it lags"
+    assert play(folder, report, monkeypatch, [with_reason, moved]) == OK
 
 
 def test_too_late(folder, report, monkeypatch):
