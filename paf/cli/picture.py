@@ -69,7 +69,8 @@ def _rows(drawing, found):
 
 
 def _words(item):
-    length = "" if item.end is None else " {0:.2f} s".format(item.end - item.start)
+    # of a monitor that failed only the moment is known
+    length = "" if item.end in (None, item.start) else " {0:.2f} s".format(item.end - item.start)
     return "{0}{1}{2}".format(item.operation, " " + item.resource if item.resource else "", length)
 
 

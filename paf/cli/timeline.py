@@ -150,7 +150,7 @@ def lines(event):
 
 def _row(item, begin):
     what = "{0} {1}".format(item.operation, item.resource).strip()
-    took = "" if item.end is None else "{0:.2f} s".format(item.end - item.start)
+    took = "" if item.end in (None, item.start) else "{0:.2f} s".format(item.end - item.start)
     result = item.result or "not told in these logs"
     return ["{0:7.2f}".format(item.start - begin), item.node, what, took,
             "{0}: {1}".format(result, item.reason) if item.reason else result]

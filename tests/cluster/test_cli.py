@@ -164,7 +164,11 @@ def test_the_timeline_of_a_switchover_has_the_clients_outage(lab):
         lab.nodes[old].run(["paf", "switchover", target, "--yes"])
     told = told_by_paf(lab)
     assert (told["kind"], told["old"], told["new"]) == ("switchover", old, target)
-    assert told["outage"] == pytest.approx(play.client.outage_ms / 1000, rel=0.1, abs=0.3)
+    # somewhere in the demotion the server stops taking writes: late, where the machine is busy
+    demote, = (item for item in told["actions"] if item["operation"] == "demote")
+    outage = play.client.outage_ms / 1000
+    assert told["outage"] - (demote["end"] - demote["start"]) <= outage * 1.1
+    assert outage <= told["outage"] * 1.1
 
 
 def test_timeline_and_status_of_a_failover_with_a_node_down(lab):

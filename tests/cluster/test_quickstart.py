@@ -58,3 +58,16 @@ def test_the_quick_start_for_debian_ends_with_a_cluster_that_works(lab):
     found = json.loads(lab.nodes["srv2"].run(["paf", "status", "--output", "json"]).output)
     assert found["primary"] == "srv1" and found["vips"][0]["node"] == "srv1"
     assert [row["state"] for row in found["nodes"]] == ["running", "streaming"]
+
+
+def test_the_crmsh_form_is_the_same_resource(lab):
+    page = PAGE.read_text(encoding="utf-8")
+    text = here(re.search(r"## With crmsh\n.*?\n\n((?:    .*\n)+)", page).group(1))
+    node = lab.any_node()
+    node.run(["sh", "-c", "cibadmin --empty > /tmp/empty.xml"])
+    node.run(["crm", "configure"], text=text, env={"CIB_file": "/tmp/empty.xml"})
+    found = json.loads(node.run(["paf", "check", "--cib", "/tmp/empty.xml", "--output", "json"],
+                                check=False).output)
+    # a copy with the resource alone: the nodes and their fencing are the cluster's
+    assert {row["check"] for row in found if row["level"] != "OK"} <= {"fencing"}
+    assert len(found) > 8

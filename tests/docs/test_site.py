@@ -2,12 +2,14 @@
 
 import html.parser
 import re
+import shlex
 import subprocess
 import sys
 import urllib.parse
 
 import pytest
 
+from paf.cli.main import parser
 from tests import quickstart
 from tests.conftest import REPOSITORY
 
@@ -97,3 +99,21 @@ def test_a_block_is_taken_apart_into_commands(body, wanted):
 def test_a_block_that_says_not_where_it_is_run_is_refused():
     with pytest.raises(ValueError, match="where it is run"):
         quickstart.blocks("text\n\n```bash\nreboot\n```\n")
+
+
+def commands_of_paf():
+    """Return (page, command) of each command `paf` that the pages show to be run."""
+    found = []
+    for path in sorted(DOCS.glob("*.md")):
+        for line in re.findall(r"^(?: {4})?(paf [a-z].*)$", path.read_text(encoding="utf-8"),
+                               re.MULTILINE):
+            command = line.partition("  #")[0].strip()
+            if not re.search(r"[.:]$", command):
+                found.append((path.name, command))
+    return found
+
+
+@pytest.mark.parametrize("page, command", commands_of_paf())
+def test_a_command_in_the_pages_is_one_that_paf_understands(page, command):
+    options = parser().parse_args(shlex.split(command)[1:])
+    assert options.verb == command.split()[1]
