@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Write the pages that come from the code: the parameters, and the tables that decide.
+"""Write the pages that come from the code: parameters, the tables that decide, the verbs of paf.
 
-    python3 -B docs/generate.py FOLDER      writes parameters.md and decision-tables.md
+    python3 -B docs/generate.py FOLDER      writes the pages in PAGES
 
 The pages are in the repository, so that they can be read where it is browsed; a test sees that they
 are those of the code.
@@ -12,8 +12,12 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import command    # noqa: E402
 
 from paf import election, metadata, ocf, parameters, scores, state, wal    # noqa: E402
+from paf.cli import main as cli    # noqa: E402
 
 NOTE = "<!-- made by docs/generate.py from the code: change it there -->\n"
 
@@ -160,11 +164,51 @@ def tables_page():
         " | ".join(told(vote) for vote in votes), verdict(votes)) for votes in VOTES)
 
 
+VERBS = """# The verbs of paf
+
+What `paf VERB --help` and `man paf` say. [The command paf](paf-command.md) tells what it knows from
+where. All verbs are run as root.
+"""
+
+
+def verbs_page():
+    """Return the page about the command's verbs (str)."""
+    parts = [VERBS]
+    for name, brief, verb in command.verbs_of(cli.parser()):
+        module = cli.module_of(name)
+        parts.append("## paf {0}\n\n{1}.\n\n{2}\n".format(
+            name, brief[0].upper() + brief[1:], paragraphs(module.TEXT)))
+        parts.append("| option | |\n| --- | --- |\n" + "".join(
+            "| `{0}` | {1} |\n".format(command.named(action).replace("|", "\\|"), action.help)
+            for action in command.options_of(verb)))
+        parts.append("".join("    {0}\n".format(line) for line in module.EXAMPLES))
+        parts.append("| exit code | |\n| ---: | --- |\n" + "".join(
+            "| {0} | {1} |\n".format(*pair) for pair in module.EXIT_CODES))
+    return NOTE + "\n" + "\n".join(parts)
+
+
+def paragraphs(text):
+    """Return the text of a help with its indented lines as items of a list."""
+    lines = []
+    for line in text.splitlines():
+        if line.startswith("  ") and not lines[-1].startswith(("*", " ")):
+            lines.append("")
+        if not line.startswith(" ") and lines and lines[-1].startswith(("*", " ")):
+            lines.append("")
+        starts = line.startswith("  ") and (lines[-1] == "" or lines[-1].endswith(";"))
+        lines.append("* " + line.strip() if starts else line)
+    return "\n".join(lines).replace("<", "\\<")
+
+
+PAGES = (("parameters.md", parameters_page), ("decision-tables.md", tables_page),
+         ("paf-verbs.md", verbs_page))
+
+
 def main(argv):
     """Write the pages into the folder that argv names; return the exit status."""
-    for name, text in (("parameters.md", parameters_page()), ("decision-tables.md", tables_page())):
+    for name, make in PAGES:
         with io.open(os.path.join(argv[1], name), "w", encoding="utf-8") as stream:
-            stream.write(u"{0}".format(text))
+            stream.write(u"{0}".format(make()))
     return 0
 
 
