@@ -62,7 +62,7 @@ def test_the_quick_start_for_debian_ends_with_a_cluster_that_works(lab):
 
 def test_the_crmsh_form_is_the_same_resource(lab):
     page = PAGE.read_text(encoding="utf-8")
-    text = here(re.search(r"## With crmsh\n.*?\n\n((?:    .*\n)+)", page).group(1))
+    text = here(re.search(r"## With crmsh\n(?s:.*?)\n\n((?:    .*\n)+)", page).group(1))
     node = lab.any_node()
     node.run(["sh", "-c", "cibadmin --empty > /tmp/empty.xml"])
     node.run(["crm", "configure"], text=text, env={"CIB_file": "/tmp/empty.xml"})
