@@ -162,6 +162,15 @@ class Corosync2(Cluster):
         if _round(self._values("ballot", deadline).get(self.node(deadline), "")):
             self.forget(deadline)
 
+    def _show(self, name, node, text, deadline):
+        """Set a public attribute of a node, or remove it.
+
+        Where the attribute manager is away, crm_attribute would write to the CIB itself; what was
+        written so, the attribute manager does not know, and never removes.
+        """
+        self.checked(["attrd_updater", "--node", node, "--name", self.attribute(name)]
+                     + (["--update", text] if text else ["--delete"]), deadline)
+
     def _set(self, name, value, deadline):
         """Set a private attribute of this node and wait until it reads back."""
         self._update(name, value, deadline)

@@ -95,7 +95,12 @@ def listed(*parts):
 
 
 def attrd_updater(words):
-    """Private attributes: on deletion the value is empty; a query of a name never set fails."""
+    """Private attributes: on deletion the value is empty; a query of a name never set fails.
+
+    Public ones, of any node, are written to the CIB, as crm_attribute does it.
+    """
+    if "--node" in words:
+        return crm_attribute(dict(words, **{"--type": "status"}))
     folder = os.path.join("attrd", coded(words["--name"]))
     if "--update" in words:
         write(os.path.join(STORE, folder, coded(NODE)), words["--update"])

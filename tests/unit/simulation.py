@@ -103,14 +103,14 @@ class Cluster(Corosync2):
         self.task.give_way()
         words = dict(zip(argv, argv[1:] + [""]))
         name = words.get("--name", "")
-        if argv[0] == "attrd_updater" and "--query" in argv:
-            return Result(0, self.world.query(self.name, name), "", False)
-        if argv[0] == "attrd_updater":
-            self.world.log.append((self.name, name, words.get("--update", "")))
-        elif argv[0] == "crm_attribute" and words["--type"] == "nodes":
-            self.world.scores[words["--node"]] = int(words["--update"])
-        elif argv[0] == "crm_attribute":
+        if argv[0] == "attrd_updater" and "--node" in argv:
             self.world.reasons[words["--node"]] = words.get("--update", "")
+        elif "--query" in argv:
+            return Result(0, self.world.query(self.name, name), "", False)
+        elif argv[0] == "attrd_updater":
+            self.world.log.append((self.name, name, words.get("--update", "")))
+        elif argv[0] == "crm_attribute":
+            self.world.scores[words["--node"]] = int(words["--update"])
         return Result(0, "", "", False)
 
     def view(self, deadline):
