@@ -27,7 +27,8 @@ PICTURES = (
         "recovery-of-a-standby", "Recovery of a standby: srv2 has crashed",
         (SRV1, SRV2), 5, (
             Step(1, SRV2, EVENT, "crash", ("its postmaster", "is gone")),
-            Step(2, SRV2, ACTION, "monitor", ("state: crashed", "standby; status 1")),
+            Step(2, SRV2, EVENT, "it is seen", (
+                "by crash_watch, or", "by the monitor:", "crashed standby")),
             Step(3, SRV2, ACTION, "stop", ("ends backends", "that are left")),
             Step(4, SRV2, ACTION, "start", ("not diverged?", "as a standby")),
             Step(5, SRV1, NOTIFY, "post-start", ("srv2 streams:", "its score")),
@@ -36,7 +37,8 @@ PICTURES = (
         "recovery-of-the-primary", "Recovery of the primary: srv1 has crashed",
         (SRV1, SRV2), 7, (
             Step(1, SRV1, EVENT, "crash", ("its postmaster", "is gone")),
-            Step(2, SRV1, ACTION, "monitor", ("state: crashed", "primary; status 9")),
+            Step(2, SRV1, EVENT, "it is seen", (
+                "by crash_watch, or", "by the monitor:", "crashed primary")),
             Step(3, SRV1, ACTION, "demote", ("ends backends", "that are left")),
             Step(4, SRV1, ACTION, "stop", ("nothing to do",)),
             Step(5, SRV1, ACTION, "start", ("as a standby, it", "replays its WAL")),

@@ -21,6 +21,8 @@ START = "start"
 OTHER = "change"
 
 CHANGES = ("start", "stop", "promote", "demote")
+#: A crash that crash_watch has told Pacemaker of, with crm_resource --fail.
+CRASH, _TOLD = "crash", "asyncmon"
 _GAP = 3.0          # seconds of rest that still belong to one event
 _HEARD = 15.0       # a token that was lost longer ago has nothing to do with a lost node
 _GOOD = ("ok", "not running", "promoted", "master", "done")
@@ -33,6 +35,11 @@ def is_good(result):
 
 def _failed(result):
     return bool(result) and not is_good(result) and result.lower() != "cancelled"
+
+
+def is_failure(item):
+    """Tell whether an Action is how Pacemaker noticed that an instance had failed."""
+    return item.operation in ("monitor", CRASH) and _failed(item.result)
 
 
 def actions(facts):
@@ -77,11 +84,17 @@ def _end(found, index, fact):
     if index is not None:
         found[index] = found[index]._replace(end=fact.moment, result=fact.values["result"].strip())
         return
-    # a recurring monitor that failed: nobody had started it just then
+    # a recurring monitor that failed, or a crash: nobody had started it just then
     resource, operation, interval = logs.operation_of(fact.values["key"])
-    if interval and not is_good(fact.values["result"]):
-        found.append(Action(resource, operation, fact.values["node"], fact.moment, fact.moment,
-                            fact.values["result"], ""))
+    if operation == _TOLD:
+        operation = CRASH
+    if (interval or operation == CRASH) and not is_good(fact.values["result"]):
+        item = Action(resource, operation, fact.values["node"], fact.moment, fact.moment,
+                      fact.values["result"], "")
+        # Pacemaker says of a crash twice that it was told
+        if operation != CRASH or _last(found, lambda other: other[:3] == item[:3]
+                                       and item.start - other.start < 1) is None:
+            found.append(item)
 
 
 def _reason(found, fact):
@@ -109,7 +122,7 @@ def events(facts, resource, vips=(), silence=0.0):
     """
     mine = [item for item in actions(facts) if item.resource in (resource, "") + tuple(vips)
             and (item.operation in CHANGES + ("fence", "pre-promote", "pre-demote", "post-promote")
-                 or item.operation == "monitor" and _failed(item.result))]
+                 or is_failure(item))]
     found, primary = [], None
     for group in _groups(mine, [fact.moment for fact in facts if fact.kind == "idle"]):
         event = _event(group, _lost(facts, group, silence), resource, vips, primary)
@@ -145,7 +158,7 @@ def _event(group, lost, resource, vips, primary):
     leaving = [item.node for item in group if item.operation in ("demote", "fence") and promoted]
     old = primary or next(iter(leaving), None)
     new = promoted[-1].node if promoted else None if demoted or old in fenced else old
-    failures = [item for item in group if item.operation == "monitor"]
+    failures = [item for item in group if is_failure(item)]
     kind = _kind(group, old, new, promoted, demoted, fenced, failures, resource)
     down, up, estimated = _outage(group, old, promoted, demoted, lost, failures, vips)
     return Event(kind, old, new, min([begin] + [down] * (down is not None)), end, down, up,

@@ -39,8 +39,8 @@ _PATTERNS = (
                 r"(?P<node>\S+?)(?: \(.*\))?(?: \| action (?P<action>\d+))?$"),
     ("ended", r"Transition \d+ action (?P<action>\d+) \((?P<key>\S+) on (?P<node>\S+)\) "
               r"confirmed: (?P<result>[^|]*?)(?: \||$)"),
-    ("ended", r"Transition \d+ action (?P<action>\d+) \((?P<key>\S+) on (?P<node>\S+)\): expected "
-              r"\S.*? but got '(?P<result>[^']*)'"),
+    ("ended", r"Transition -?\d+ action (?P<action>\d+) \((?P<key>\S+) on (?P<node>\S+)\): "
+              r"expected \S.*? but got '(?P<result>[^']*)'"),
     ("result", r"Result of (?P<operation>[\w-]+) operation for (?P<resource>\S+) on (?P<node>\S+): "
                r"(?P<result>\w[\w ]*(?: \((?:failed|degraded)\))?)(?: \((?P<reason>.*?)\))?"
                r"(?: \||$)"),

@@ -6,7 +6,8 @@ from paf.cli import events
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _GAP = 1180, 90, 45, 64, 20, 14
 _COLOURS = {"demote": "#b8860b", "stop": "#8b5a2b", "start": "#2e7d5b", "promote": "#1f5fbf",
-            "fence": "#7b1fa2", "monitor": "#c62828", "pre-promote": "#9fb8d8",
+            "fence": "#7b1fa2", "monitor": "#c62828",
+            events.CRASH: "#c62828", "pre-promote": "#9fb8d8",
             "pre-demote": "#d8c49f", "post-promote": "#9fb8d8"}
 _FAILED, _OUTAGE = "#c62828", "#fde0dc"
 _AFTER = 0.16
@@ -135,7 +136,7 @@ def _lane(drawing, node, top, count, placed):
         hint = "{0}: {1} {2}".format(_words(item), item.result or "?", item.reason).strip()
         drawing.box(left, y, width, _ROW - 4, _COLOURS.get(item.operation, "#888"), hint,
                     " stroke=\"{0}\" stroke-width=\"3\"".format(_FAILED) if bad else "")
-        words = _words(item) + (" FAILED" if bad else "")
+        words = _words(item) + (" FAILED" if bad and item.operation != events.CRASH else "")
         inside = len(words) * _NARROW + 8 <= width
         light = item.operation in ("pre-promote", "pre-demote", "post-promote")
         drawing.text(left + 4 if inside else left + width + 4, y + 12, words,

@@ -27,6 +27,7 @@ EXIT_CODES = ((OK, "there is a primary, and nothing has failed"),
               (ERROR, "there is no primary, or the cluster cannot be asked"))
 
 REASON = "not_promoted_because-"
+CRASHED = "failed_because-"
 _PAUSE = 2.0    # seconds
 
 
@@ -96,7 +97,8 @@ def _node(node, seen, managed, server, top):
     attributes = seen.attributes.get(node, {})
     score = cib.score(attributes.get("master-" + managed.name, ""))
     reason = attributes.get(REASON + managed.name, "")
-    failures = [item for item in seen.failures
+    failures = [_explained(item, attributes.get(CRASHED + managed.name, ""))
+                for item in seen.failures
                 if item.node == node and item.resource == managed.name]
     lag = None if server.replayed is None or top is None else max(0, top - server.replayed)
     return {
@@ -110,6 +112,12 @@ def _node(node, seen, managed, server, top):
         "failures": [{"operation": item.operation, "status": item.status, "reason": item.reason,
                       "when": item.when} for item in failures],
         "source": server.source or None}
+
+
+def _explained(failure, crashed):
+    """Return a Failure with its true reason: Pacemaker calls a crash told to it simulated."""
+    return failure._replace(reason=crashed) if crashed and failure.operation == "asyncmon" \
+        else failure
 
 
 def _role(role, server):

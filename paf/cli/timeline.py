@@ -12,8 +12,8 @@ packed ones, the archive that crm_report makes, or a folder with any of these). 
 that time tells of all nodes; other nodes' logs add why an action failed there. Lists each action
 with its duration and result, and tells how long clients had no primary: from the demotion, the
 failed monitor, or the moment a lost node was last heard of, to the promotion and the start of the
-address. A primary that crashes is noticed by its monitor: the time before that is in no log, and
-comes on top. --picture writes the same as one SVG or HTML file that needs no other."""
+address. A crash that a monitor finds came before: that time is in no log, and comes on top.
+--picture writes the same as one SVG or HTML file that needs no other."""
 EXAMPLES = ("paf timeline", "paf timeline --number 3", "paf timeline --picture failover.html",
             "paf timeline --log pcmk-report.tar.bz2 --resource pgsqld --vip pgsql-ip")
 EXIT_CODES = ((OK, "an event was found"), (NOT_DONE, "the logs tell of none"))

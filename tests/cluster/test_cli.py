@@ -171,6 +171,23 @@ def test_the_timeline_of_a_switchover_has_the_clients_outage(lab):
     assert outage <= told["outage"] * 1.1
 
 
+def test_timeline_and_status_of_a_crash_that_is_told_at_once(lab):
+    scenarios.wait_for_ranks(lab)
+    with scenarios.watched(lab) as play:
+        old = scenarios.kill_primary(lab)
+    told = told_by_paf(lab)
+    assert (told["kind"], told["old"], told["new"]) == ("recovery of the primary", old, old)
+    assert told["actions"][0]["operation"] == "crash"
+    # from its death to Pacemaker's log a crash takes a moment
+    outage = play.client.outage_ms / 1000
+    assert told["outage"] * 0.9 <= outage <= told["outage"] * 1.4
+    report = by_paf(lab, lab.standbys()[0])[1]
+    failures = next(row["failures"] for row in report["nodes"] if row["node"] == old)
+    assert "PostgreSQL: crashed primary" in failures[0]["reason"]
+    lab.cleanup()
+    lab.wait_settled(60, primary=old)
+
+
 def test_timeline_and_status_of_a_failover_with_a_node_down(lab):
     scenarios.wait_for_ranks(lab)
     old = lab.primary()

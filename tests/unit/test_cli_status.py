@@ -99,6 +99,14 @@ def test_a_good_cluster_is_ok(seen, configured):
     assert status.verdict(report(seen, configured, {"srv3": own, **standbys})) == OK
 
 
+def test_a_crash_that_pacemaker_calls_simulated_has_its_reason(seen, configured):
+    failure = view.Failure("pgsqld", "srv2", "asyncmon", "error", "Simulated failure", "now")
+    attributes = {**seen.attributes, "srv2": {
+        "master-pgsqld": "990", "failed_because-pgsqld": "PostgreSQL: crashed standby"}}
+    found = report(seen._replace(failures=[failure], attributes=attributes), configured, known())
+    assert row(found, "srv2")["failures"][0]["reason"] == "PostgreSQL: crashed standby"
+
+
 @pytest.mark.parametrize("score", ["-1", "-1000", "", "0"])
 def test_a_standby_that_cannot_take_over_is_something_to_look_at(seen, configured, score):
     good = [row if row[0] == "me" else [*row[:2], "streaming", *row[3:]] for row in PRIMARY]

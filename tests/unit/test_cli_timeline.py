@@ -152,6 +152,25 @@ def test_a_monitor_that_finds_the_primary_dead_begins_the_outage():
     assert timeline.outage(event) == pytest.approx(7.5)
 
 
+def test_a_crash_that_pacemaker_was_told_of_begins_the_outage():
+    head = "Nov 23 15:00:0{0} srv1 pacemaker-controld [51] (process_graph_event) notice: "
+    lines = [*[head.format("0.5") + "Transition -1 action 33 (p_asyncmon_0 on srv1): expected 'ok' "
+               "but got 'error' | target-rc=0 rc=1 event='initiated outside of the cluster'"] * 2,
+             *[head.format(f"{index + 1}.0") + f"Initiating {name} operation p_{name}_0 "
+               f"locally on srv1 | action {index}" for index, name in enumerate(
+                   ["demote", "stop", "start", "promote"])],
+             *[head.format(f"{index + 1}.9") + f"Transition 3 action {index} "
+               f"(p_{name}_0 on srv1) confirmed: ok | rc=0" for index, name in enumerate(
+                   ["demote", "stop", "start", "promote"])]]
+    facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
+    event, = events.events(sorted(facts, key=lambda fact: fact.moment), "p")
+    assert (event.kind, event.old, event.new) == (events.PRIMARY_RECOVERY, "srv1", "srv1")
+    assert timeline.outage(event) == pytest.approx(4.4)
+    assert [item.operation for item in event.actions] == [
+        "crash", "demote", "stop", "start", "promote"]
+    assert "crash p" in picture.svg(event)
+
+
 @pytest.mark.parametrize("text, seconds", [
     ("Nov 23 15:00:00.250", 0.25), ("2026-11-23T15:00:00.250+00:00", 0.25),
     ("Nov 23 15:00:00", 0.0)])
