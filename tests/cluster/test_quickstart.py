@@ -65,6 +65,8 @@ def test_the_crmsh_form_is_the_same_resource(lab):
     text = here(re.search(r"## With crmsh\n(?s:.*?)\n\n((?:    .*\n)+)", page).group(1))
     node = lab.any_node()
     node.run(["sh", "-c", "cibadmin --empty > /tmp/empty.xml"])
+    # crmsh commits nothing that has to be fenced and cannot
+    text = "property stonith-enabled=false\n" + text
     node.run(["crm", "configure"], text=text, env={"CIB_file": "/tmp/empty.xml"})
     found = json.loads(node.run(["paf", "check", "--cib", "/tmp/empty.xml", "--output", "json"],
                                 check=False).output)
