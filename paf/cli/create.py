@@ -119,7 +119,10 @@ def plan(options, shell):
               if getattr(options, name)]
     clone, vip = options.name + "-clone", options.name + "-ip"
     yield (_pcs_resource if shell == "pcs" else _crm_resource)(options.name, values)
-    if shell == "crm":
+    if shell == "pcs":
+        # a command of its own: behind "promotable", each pcs wants these in another way
+        yield ["pcs", "resource", "meta", clone, "notify=true", "interleave=true"]
+    else:
         yield ["crm", "configure", "clone", clone, options.name, "meta", "promotable=true",
                "notify=true", "interleave=true"]
     cures = [finding.default_is("migration-threshold", "5"),
@@ -140,7 +143,7 @@ def _pcs_resource(name, values):
     for interval, role in ((15, finding.PROMOTED), (16, finding.UNPROMOTED)):
         words += ["op", "monitor", "interval={0}s".format(interval), "timeout=10s",
                   "role=" + role]
-    return words + ["promotable", "notify=true", "interleave=true"]
+    return words + ["promotable"]
 
 
 def _crm_resource(name, values):

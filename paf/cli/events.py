@@ -24,6 +24,7 @@ CHANGES = ("start", "stop", "promote", "demote")
 #: A crash that crash_watch has told Pacemaker of, with crm_resource --fail.
 CRASH, _TOLD = "crash", "asyncmon"
 _GAP = 3.0          # seconds of rest that still belong to one event
+_LATE = 2.0         # a node and the DC tell of the end of an action at about the same time
 _HEARD = 15.0       # a token that was lost longer ago has nothing to do with a lost node
 _GOOD = ("ok", "not running", "promoted", "master", "done")
 
@@ -105,7 +106,8 @@ def _reason(found, fact):
                   and item.node == fact.values["node"]
                   and (item.operation == operation or operation == "notify"
                        and "-" in item.operation)
-                  and not item.reason and item.start <= fact.moment + 1)
+                  and not item.reason and item.start <= fact.moment + 1
+                  and (item.end is None or fact.moment <= item.end + _LATE))
     if index is None:
         return
     item = found[index]

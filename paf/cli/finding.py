@@ -106,7 +106,7 @@ def without_constraint(ident):
 
 def colocated(vip, clone):
     """Return the cure that keeps an address with the primary."""
-    return (["pcs constraint colocation add {0} with {1} {2} INFINITY".format(
+    return (["pcs constraint colocation add {0} with {1} {2} score=INFINITY".format(
                 vip, PROMOTED, clone)],
             ["crm configure colocation {0}-with-primary inf: {0} {1}:{2}".format(
                 vip, clone, PROMOTED)])

@@ -28,6 +28,14 @@ def test_the_commands_are_complete(shell):
     assert ("-f paf.xml" in text) == (shell == "pcs")
 
 
+def test_no_pcs_calls_the_commands_deprecated():
+    """pcs 0.12 wants "meta" behind "promotable", which 0.10 and 0.11 take for something else."""
+    commands = list(create.plan(options(), "pcs"))
+    assert commands[0][-1] == "promotable"
+    assert commands[1] == ["pcs", "resource", "meta", "pgsqld-clone", "notify=true",
+                           "interleave=true"]
+
+
 def test_without_an_address_there_are_no_constraints():
     assert not any("constraint" in line for line in create.plan(options(), "pcs"))
 

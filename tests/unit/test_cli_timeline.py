@@ -136,6 +136,18 @@ def test_a_failure_stands_out_with_its_reason():
     etree.fromstring(picture.svg(event))
 
 
+def test_a_failure_is_not_laid_to_an_earlier_action():
+    """The DC, whose log tells what it started, may be another node by then."""
+    head = "Nov 23 15:0{0}:00.0 srv1 pacemaker-controld [5] (x) notice: "
+    lines = [
+        head.format(0) + "Initiating start operation p_start_0 locally on srv1 | action 7",
+        head.format(0) + "Transition 3 action 7 (p_start_0 on srv1) confirmed: ok | rc=0",
+        head.format(5) + "Result of start operation for p on srv1: error (diverged: ...) | graph"]
+    facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
+    event, = events.events(facts, "p")
+    assert [(item.result, item.reason) for item in event.actions] == [("ok", "")]
+
+
 def test_a_monitor_that_finds_the_primary_dead_begins_the_outage():
     head = "Nov 23 15:00:0{0} srv1 pacemaker-controld [5] (x) notice: "
     lines = [head.format("0.5") + "Transition 2 action 9 (p_monitor_15000 on srv1): expected "
