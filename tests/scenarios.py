@@ -121,14 +121,16 @@ def deaf(lab, node):
             lab.nodes[node].thaw("walreceiver")
 
 
-def power_cut_with_a_stale_favourite(lab, client):
+def power_cut_with_a_stale_favourite(lab, client, stale=None):
     """Cut the primary's power while the best-scored standby lacks rows; return (old, stale).
+
+    stale: the standby that lacks rows, where it is not to be the favourite.
 
     Its WAL receiver is told to end before it wakes up: what the kernel holds for it is lost. The
     old primary stays off: back in time, it would have the most WAL of all, and win.
     """
     wait_for_ranks(lab)
-    old, stale = lab.primary(), ranked_standbys(lab)[0]
+    old, stale = lab.primary(), stale or ranked_standbys(lab)[0]
     lab.nodes[old].fence_policy("off")
     with deaf(lab, stale):
         client.wait_rows(200)
@@ -137,9 +139,28 @@ def power_cut_with_a_stale_favourite(lab, client):
     return old, stale
 
 
+def diverge(lab):
+    """Cut the primary's power while it holds WAL that nobody else has; return its name."""
+    wait_for_ranks(lab)
+    old = lab.primary()
+    others = [name for name in lab.nodes if name != old]
+    lab.nodes[old].fence_policy("off")
+    with deaf(lab, others[0]), deaf(lab, others[1]):
+        # local: where the servers are synchronous, nobody would acknowledge it
+        lab.nodes[old].sql("set synchronous_commit = local; "
+                           "create table if not exists only_here (n int); "
+                           "insert into only_here select generate_series(1, 1000)")
+        lab.power_off(old)
+        for name in others:
+            lab.nodes[name].signal("term", "walreceiver")
+    lab.wait_settled(120, online=others)
+    lab.nodes[old].fence_policy("reboot")
+    return old
+
+
 def request_switchover(lab, target):
     """Ask Pacemaker to move the primary, as an administrator does, and come back at once."""
-    lab.any_node().run(["crm_resource", "--move", "--resource", CLONE, "--promoted",
+    lab.any_node().run(["crm_resource", "--move", "--resource", CLONE, lab.promoted_option,
                         "--node", target])
 
 

@@ -6,23 +6,6 @@ from tests import scenarios
 from tests.lab.tools import wait_until
 
 
-def diverge(lab):
-    """Cut the primary's power while it holds WAL that nobody else has; return its name."""
-    scenarios.wait_for_ranks(lab)
-    old = lab.primary()
-    others = [name for name in lab.nodes if name != old]
-    lab.nodes[old].fence_policy("off")
-    with scenarios.deaf(lab, others[0]), scenarios.deaf(lab, others[1]):
-        lab.nodes[old].sql("create table if not exists only_here (n int); "
-                           "insert into only_here select generate_series(1, 1000)")
-        lab.power_off(old)
-        for name in others:
-            lab.nodes[name].signal("term", "walreceiver")
-    lab.wait_settled(120, online=others)
-    lab.nodes[old].fence_policy("reboot")
-    return old
-
-
 def set_rejoin(lab, value):
     """Change the parameter, which is reloadable: nothing may be restarted for it."""
     lab.any_node().run(["crm_resource", "--resource", "pgsqld", "--set-parameter", "rejoin",
@@ -33,7 +16,7 @@ def set_rejoin(lab, value):
 @pytest.mark.parametrize("crash", ["power cut", "and an interrupted rewind"])
 def test_rewind_brings_it_back(lab, crash):
     set_rejoin(lab, "rewind")
-    old = diverge(lab)
+    old = scenarios.diverge(lab)
     if crash != "power cut":
         # what a rewind leaves that was killed on the way: the other's configuration files
         lab.nodes[old].disk.path(f"{lab.settings.pgdata}/postgresql.auto.conf").write_text(
@@ -56,7 +39,7 @@ def test_rewind_brings_it_back(lab, crash):
 
 def test_manual_leaves_it_stopped_with_the_reason(lab):
     set_rejoin(lab, "manual")
-    old = diverge(lab)
+    old = scenarios.diverge(lab)
     primary, fenced = lab.primary(), len(lab.fencings())
     lab.power_on(old)
     wait_until(lambda: f"start on {old} returned" in lab.crm_mon(), 60, "the refusal", step=0.5)

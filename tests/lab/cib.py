@@ -2,11 +2,12 @@
 
 from xml.etree import ElementTree
 
+from . import systems
 from .settings import VIP
 
 RESOURCE = "pgsqld"
 CLONE = "pgsqld-clone"
-VIP_RESOURCE = "pgsql-master-ip"
+VIP_RESOURCE = "pgsqld-ip"    # as `paf create` names it
 
 PROPERTIES = {
     "cluster-infrastructure": "corosync",
@@ -24,6 +25,9 @@ OPERATIONS = {
     "monitor:Unpromoted": {"interval": "16s", "timeout": "10s"},
     "notify": {"timeout": "60s"},
 }
+#: The schema of nodes that run this machine's system, and the first with the words of OCF 1.1.
+SCHEMA = (3, 7)
+OLD_WORDS = {"Promoted": "Master", "Unpromoted": "Slave"}
 RESOURCE_DEFAULTS = {"resource-stickiness": "10", "migration-threshold": "5"}
 
 
@@ -38,6 +42,18 @@ def _pairs(parent, tag, ident, values):
     group = _element(parent, tag, id=ident)
     for name, value in values.items():
         _element(group, "nvpair", id=f"{ident}-{name}", name=name, value=str(value))
+
+
+def schema(settings):
+    """Return the newest version of the CIB that all nodes know, as (3, 7)."""
+    systems_here = {settings.system(node) for node in settings.names}
+    return min(SCHEMA if system == systems.HOST else systems.newest_schema(system)
+               for system in systems_here)
+
+
+def role_word(settings, role):
+    """Return what the cluster calls 'Promoted' or 'Unpromoted'."""
+    return OLD_WORDS[role] if schema(settings) < SCHEMA else role
 
 
 def _operations(parent, ident, operations):
@@ -86,6 +102,12 @@ def _fencing(resources, constraints, settings):
         )
 
 
+def _in_words_of(settings, operations):
+    """Return operations with the role words that the cluster knows."""
+    return {f"{name}{colon}{role and role_word(settings, role)}": values
+            for key, values in operations.items() for name, colon, role in [key.partition(":")]}
+
+
 def _clone(resources, settings):
     clone = _element(resources, "clone", id=CLONE)
     operations = {
@@ -93,7 +115,8 @@ def _clone(resources, settings):
         for key in [*OPERATIONS, *(key for key in settings.operations if key not in OPERATIONS)]
     }
     parameters = {"pgdata": settings.pgdata, "bindir": settings.bindir, **settings.parameters}
-    _primitive(clone, RESOURCE, "ocf:heartbeat:pgsqlms", parameters, operations)
+    _primitive(clone, RESOURCE, "ocf:heartbeat:pgsqlms", parameters,
+               _in_words_of(settings, operations))
     _pairs(
         clone,
         "meta_attributes",
@@ -102,7 +125,7 @@ def _clone(resources, settings):
     )
 
 
-def _vip(resources, constraints):
+def _vip(resources, constraints, settings):
     operations = {
         "monitor": {"interval": "10s", "timeout": "20s"},
         "start": {"timeout": "20s"},
@@ -110,7 +133,8 @@ def _vip(resources, constraints):
     }
     parameters = {"ip": VIP, "cidr_netmask": "24", "nic": "eth0"}
     _primitive(resources, VIP_RESOURCE, "ocf:heartbeat:IPaddr2", parameters, operations)
-    together = {"rsc": VIP_RESOURCE, "with_rsc": CLONE, "with_rsc_role": "Promoted"}
+    together = {"rsc": VIP_RESOURCE, "with_rsc": CLONE,
+                "with_rsc_role": role_word(settings, "Promoted")}
     _element(constraints, "rsc_colocation", id="ip-with-primary", score="INFINITY", **together)
     # Not symmetrical: the VIP must outlive the demote, standbys fetch the shutdown checkpoint
     # through it
@@ -132,7 +156,8 @@ def build(settings):
     """Return the CIB as text."""
     cib = ElementTree.Element(
         "cib",
-        {"validate-with": "pacemaker-3.7", "admin_epoch": "0", "epoch": "1", "num_updates": "0"},
+        {"validate-with": "pacemaker-{}.{}".format(*schema(settings)),
+         "admin_epoch": "0", "epoch": "1", "num_updates": "0"},
     )
     configuration = _element(cib, "configuration")
     properties = {"cluster-name": settings.name, **PROPERTIES, **settings.properties}
@@ -153,7 +178,7 @@ def build(settings):
     )
     if settings.resource:
         _clone(resources, settings)
-        _vip(resources, constraints)
+        _vip(resources, constraints, settings)
     if settings.fencing:
         _fencing(resources, constraints, settings)
     _pairs(

@@ -32,6 +32,14 @@ def account(system, name):
     )
 
 
+def _hand_over(folder, users, groups):
+    """Give all that is owned by one of `users` or `groups` (old number to new) to the new one."""
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        os.chown(path, users.get(status.st_uid, status.st_uid),
+                 groups.get(status.st_gid, status.st_gid), follow_symlinks=False)
+
+
 class Disk:
     """The disk of one node that is off."""
 
@@ -40,7 +48,7 @@ class Disk:
         self.node = node
         self.folder = settings.node_folder(node)
         self.upper = self.folder / "disk"
-        self.system = settings.roots.get(node, "/")
+        self.system = settings.system(node)
 
     def path(self, path):
         """Return where a path of the node is found from outside."""
@@ -61,19 +69,37 @@ class Disk:
             (self.folder / name).mkdir(parents=True)
         for bind in BINDS:
             self.path(bind).mkdir(parents=True)
+        self._names()
         self._cluster()
         self._postgres(template / ("primary" if primary else "standby"))
+        self._describe()
+
+    def change_system(self, system):
+        """Give the node, which is off, another system; it keeps what stands in BINDS, no agent."""
+        owners = {name: account(self.system, name) + account(system, name)
+                  for name in ("hacluster", "postgres")}
+        _hand_over(self.folder / "var", {old: new for old, _, new, _ in owners.values()},
+                   {old: new for _, old, _, new in owners.values()})
+        self.settings.roots[self.node] = self.system = system
+        self.settings.save()
+        for name in ("disk", "work"):
+            shutil.rmtree(self.folder / name)
+            (self.folder / name).mkdir()
+        (self.folder / "agent.json").unlink(missing_ok=True)
+        self._names()
+        self._describe()
+
+    def _names(self):
+        write_file(self.path("/etc/hosts"), configuration.hosts(self.settings))
+        write_file(self.path("/etc/hostname"), self.node + "\n")
         self.path(STAND_INS).mkdir(parents=True)
         write_file(
             self.path("/usr/sbin/fence_paf_lab"), FENCE_AGENT.read_text(encoding="utf-8"), 0o755
         )
-        self._describe()
 
     def _cluster(self):
         hacluster, haclient = account(self.system, "hacluster")
         write_file(self.path("/etc/corosync/corosync.conf"), configuration.corosync(self.settings))
-        write_file(self.path("/etc/hosts"), configuration.hosts(self.settings))
-        write_file(self.path("/etc/hostname"), self.node + "\n")
         for folder in (
             "/var/lib/pacemaker",
             "/var/lib/pacemaker/cib",
@@ -118,7 +144,7 @@ class Disk:
         uid, gid = account(self.system, "postgres")
         binds = [[str(self.path(bind)), bind] for bind in BINDS] + [
             [str(self.settings.shared), "/run/paf-lab"]
-        ]
+        ] + [[source, place] for place, source in self.settings.binds.items()]
         description = {
             "hostname": self.node,
             "system": self.system,

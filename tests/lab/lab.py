@@ -2,11 +2,12 @@
 
 import contextlib
 import fcntl
+import math
 import shutil
 import time
 from pathlib import Path
 
-from . import agents, network, power, repair
+from . import agents, cib, network, power, repair
 from .cib import CLONE, RESOURCE, VIP_RESOURCE
 from .gather import gather
 from .node import Node
@@ -99,8 +100,9 @@ class Lab:
 
     def _disks(self):
         template = Template(self.settings).prepare()
-        wanted = {name: self.settings.agents.get(name, self.settings.agent) for name in self.nodes}
-        trees = {agent: agents.stage(self.settings, agent) for agent in set(wanted.values())}
+        wanted = {name: (self.settings.agents.get(name, self.settings.agent),
+                         self.settings.system(name)) for name in self.nodes}
+        trees = {which: agents.stage(self.settings, *which) for which in set(wanted.values())}
         for name, node in self.nodes.items():
             node.disk.create(template, primary=name == self.settings.names[0])
             node.disk.install_agent(trees[wanted[name]])
@@ -220,13 +222,18 @@ class Lab:
         """Move the primary to `target` or to the best; take the move's constraint away."""
         old, node = self.primary(), self.any_node()
         where = ["--node", target] if target else []
-        node.run(["crm_resource", "--move", "--resource", CLONE, "--promoted", *where])
+        node.run(["crm_resource", "--move", "--resource", CLONE, self.promoted_option, *where])
         if not wait:
             return
         try:
             self.wait_settled(timeout, primary=target, not_primary=None if target == old else old)
         finally:
             self.clear()
+
+    @property
+    def promoted_option(self):
+        """The option of crm_resource --move that means the primary."""
+        return f"--{cib.role_word(self.settings, 'Promoted').lower()}"
 
     def clear(self):
         """Take away the constraints that moves and bans have left."""
@@ -243,7 +250,8 @@ class Lab:
     def transitions(self, since=0.0):
         """Return what Pacemaker did, as Transitions, from `since` on (epoch seconds, see `now`)."""
         logs = {name: node.log() for name, node in self.nodes.items()}
-        return [item for item in transitions(logs, self.now()) if item.start >= since]
+        return [item for item in transitions(logs, self.now())
+                if item.start >= (since if item.start % 1 else math.floor(since))]
 
     def gather(self, folder):
         """Gather the logs of all nodes, and what they say now, in a folder."""

@@ -261,7 +261,7 @@ class Node:
 
     def set_agent(self, agent):
         """Replace the node's agent, also while it runs. See agents.stage for what can be named."""
-        tree = agents.stage(self.settings, agent)
+        tree = agents.stage(self.settings, agent, self.settings.system(self.name))
         if not self.is_on:
             self.disk.install_agent(tree)
             return

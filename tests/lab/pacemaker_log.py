@@ -34,6 +34,8 @@ _KEY = re.compile(
 )
 _NOT_IN_TEXT = " | "
 OK = ("ok", "not running", "promoted")
+# up to Pacemaker 2.0
+OLD_WORDS = {"master": "promoted"}
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,12 @@ class _Record:
 
 
 def parse_time(text, now):
-    """Return epoch seconds of a log's 'Nov 23 14:33:33.647': the last such moment before `now`."""
+    """Return epoch seconds of a log's 'Nov 23 14:33:33.647': the last such moment before `now`.
+
+    Pacemaker 2.0 tells whole seconds only.
+    """
     year = datetime.datetime.fromtimestamp(now).year
+    text = text if "." in text else f"{text}.0"
     for candidate in (year, year - 1):
         moment = datetime.datetime.strptime(
             f"{candidate} {text}", "%Y %b %d %H:%M:%S.%f"
@@ -118,7 +124,8 @@ def _records(logs, now):
                         match["text"],
                     )
                 )
-    return sorted(found, key=lambda record: record.moment)
+    # where whole seconds are all that is told, what was started comes before what ended
+    return sorted(found, key=lambda record: (record.moment, _ended(record) is not None))
 
 
 def _started(record):
@@ -152,7 +159,13 @@ def _ended(record):
         return None
     operation = "monitor" if match["operation"] == "probe" else match["operation"]
     key = (match["resource"], operation, match["node"])
-    return key, match["result"].strip(), (match["reason"] or "").split(_NOT_IN_TEXT)[0]
+    return key, _plain(match["result"].strip()), (match["reason"] or "").split(_NOT_IN_TEXT)[0]
+
+
+def _plain(result):
+    """Return the word for a good result as Pacemaker 2.1 has it; 3 begins it with a capital."""
+    word = OLD_WORDS.get(result.lower(), result.lower())
+    return word if word in OK else result
 
 
 def transitions(logs, now):

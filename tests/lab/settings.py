@@ -31,7 +31,9 @@ class Settings:
 
     `postgres`, `parameters`, `operations`, `properties` and `meta` are added to (and win over) the
     lab's defaults: server settings, parameters of pgsqld, its operations ('monitor:Promoted' ->
-    {'interval': '15s'}), cluster properties, and meta attributes of the clone.
+    {'interval': '15s'}), cluster properties, and meta attributes of the clone. `roots` names the
+    nodes that run another system than this machine's (node -> its root), `binds` folders that all
+    nodes see at another place (place -> folder of this machine).
     """
 
     name: str = "lab"
@@ -40,6 +42,7 @@ class Settings:
     variant: str = "corosync2"
     agents: dict = dataclasses.field(default_factory=dict)
     roots: dict = dataclasses.field(default_factory=dict)
+    binds: dict = dataclasses.field(default_factory=dict)
     pg_version: str = "15"
     postgres: dict = dataclasses.field(default_factory=dict)
     # An old primary may be about to connect, to itself, when the VIP leaves its node: without
@@ -89,6 +92,10 @@ class Settings:
     def pgdata(self):
         """The data directory, the same in all nodes."""
         return PGDATA.format(version=self.pg_version)
+
+    def system(self, node):
+        """Return the root of the system that a node runs."""
+        return self.roots.get(node, "/")
 
     def number(self, node):
         """Return the number of a node, from 1."""

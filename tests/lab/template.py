@@ -1,9 +1,14 @@
-"""Data directories, made once and copied: a primary and a standby, both shut down cleanly."""
+"""Data directories, made once and copied: a primary and a standby, both shut down cleanly.
+
+They are made with the server of the first node's system, by the programs that the nodes will run.
+"""
 
 import fcntl
 import hashlib
+import os
 import shutil
 
+from . import disk, systems
 from .settings import cache_folder
 from .tools import LabError, run
 
@@ -31,10 +36,11 @@ class Template:
 
     def __init__(self, settings):
         self._bin = settings.bindir
-        version = run([f"{self._bin}/postgres", "--version"]).output.strip()
-        key = hashlib.sha256(" ".join([version, INCLUDE, *INITDB, *LIMITS]).encode()).hexdigest()[
-            :12
-        ]
+        self._system = settings.system(settings.names[0])
+        self._binds = [(source, place) for place, source in settings.binds.items()]
+        version = self._ask("postgres", "--version").output.strip()
+        made_from = [version, *self._foreign(), INCLUDE, *INITDB, *LIMITS]
+        key = hashlib.sha256(" ".join(made_from).encode()).hexdigest()[:12]
         self.folder = cache_folder() / f"pgdata-{settings.pg_version}-{key}"
 
     def prepare(self):
@@ -49,7 +55,7 @@ class Template:
     def _build(self):
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(mode=0o755)
-        shutil.chown(self.folder, "postgres", "postgres")
+        os.chown(self.folder, *disk.account(self._system, "postgres"))
         primary, standby = self.folder / "primary", self.folder / "standby"
         self._run("initdb", *INITDB, "-D", primary)
         try:
@@ -124,5 +130,17 @@ class Template:
                 f"the standby of the template does not stream: see {self.folder}/standby.log"
             )
 
-    def _run(self, program, *arguments, check=True):
-        return run([f"{self._bin}/{program}", *arguments], user="postgres", check=check, cwd="/")
+    def _foreign(self):
+        """Return what names a system other than this machine's; its collations may differ."""
+        return [str(self._system), *map(str, self._binds)] if self._system != systems.HOST else []
+
+    def _ask(self, program, *arguments):
+        return self._run(program, *arguments, places=[])
+
+    def _run(self, program, *arguments, check=True, places=None):
+        argv = [f"{self._bin}/{program}", *arguments]
+        if self._system == systems.HOST and not self._binds:
+            return run(argv, user="postgres", check=check, cwd="/")
+        own = [(str(self.folder), str(self.folder))] if places is None else places
+        return run(systems.inside(self._system, argv, self._binds + own, user="postgres"),
+                   check=check, cwd="/")

@@ -111,3 +111,16 @@ def test_a_log_of_december_read_in_january_is_of_last_year():
     new_year = datetime.datetime(2027, 1, 1, 0, 5).timestamp()
     moment = pacemaker_log.parse_time("Dec 31 23:59:59.500", new_year)
     assert new_year - moment == pytest.approx(300.5)
+
+
+def test_the_words_and_times_of_other_releases_are_understood():
+    new = only_action(
+        "Initiating monitor operation pgsqld_monitor_5000 locally on srv2 | action 7",
+        "Result of monitor operation for pgsqld on srv2: Promoted | CIB update 3")
+    old = only_action(
+        "Initiating monitor operation pgsqld_monitor_5000 locally on srv2 | action 7",
+        "Result of monitor operation for pgsqld on srv2: master | rc=8 call=33")
+    assert new.result == old.result == "promoted"
+    now = datetime.datetime(2026, 12, 1).timestamp()
+    assert pacemaker_log.parse_time("Nov 23 17:37:13", now) == pacemaker_log.parse_time(
+        "Nov 23 17:37:13.000", now)
