@@ -6,6 +6,7 @@
 #   make check-all        make check, and what takes too long for every change (root)
 #   make faults [ONLY=4,13] [WATCH=no]    what was broken, and what came of it: docs/reliability.md
 #                         (root); with WATCH=no without the watcher (crash_watch=false)
+#   make matrix [CELL=debian13] [REFRESH=1]    each release and version played: docs/support.md (root)
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
 #   make bench [RUNS=7] [QUICK=1]    outages and costs beside the Perl agent's, docs/performance.md (root)
@@ -49,10 +50,10 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo check check-fast check-all faults elections soak bench lint docs docs-generated install check-values package-values deb rpm clean
+.PHONY: all demo check check-fast check-all faults matrix elections soak bench lint docs docs-generated install check-values package-values deb rpm clean
 
 all:
-	@sed -n '3,17s/^# *//p' Makefile
+	@sed -n '3,18s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -71,7 +72,7 @@ demo:
 	@/usr/bin/python3 -m tests.demo $(if $(KEEP),--keep)
 
 check:
-	@tests/install-tools.sh unit lab lint packaging docs
+	@tests/install-tools.sh unit lab matrix lint packaging docs
 	@tests/install-interpreters.sh
 	@tests/lint.sh
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) $(PARALLEL) tests/component -m fast
@@ -90,6 +91,11 @@ check-all: check
 faults:
 	@tests/install-tools.sh unit lab
 	@/usr/bin/python3 -B -m tests.faults $(if $(ONLY),--only "$(ONLY)") $(if $(filter no,$(WATCH)),--no-watch)
+
+# REFRESH=1 makes the roots of the distributions anew, and plays nothing
+matrix:
+	@tests/install-tools.sh unit lab matrix
+	@/usr/bin/python3 -B -m tests.matrix $(if $(CELL),--cell "$(CELL)") $(if $(REFRESH),--refresh)
 
 elections:
 	@tests/install-tools.sh unit

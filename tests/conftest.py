@@ -34,13 +34,15 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """Mark each test with the name of its folder, and with what has to run in one process.
 
-    A module shares its lab or its servers; the packages are built once for all their tests. One
-    that needs root is left out of what runs without it: `-m "unit or fast"`.
+    A module shares its lab or its servers, unless its tests have groups of their own; the packages
+    are built once for all their tests. One that needs root is left out of what runs without it:
+    `-m "unit or fast"`.
     """
     for item in items:
         folder = item.path.parent.name
         together = folder if folder == "packaging" else item.path.name
-        item.add_marker(pytest.mark.xdist_group(together))
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(together))
         marker = _FOLDERS.get(folder)
         if marker and not item.get_closest_marker("root"):
             item.add_marker(getattr(pytest.mark, marker))

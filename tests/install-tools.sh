@@ -3,7 +3,8 @@
 # nothing else is assumed).
 #
 #   tests/install-tools.sh [SET ...]        sets: lab unit lint packaging docs (these
-#       without an argument), and packaging-all, for `make check-all`
+#       without an argument), packaging-all, for `make check-all`, and
+#       matrix, for roots of other releases
 #
 # No service gets started or enabled, no database cluster is created; what apt was told before, it
 # is told again afterwards.
@@ -34,10 +35,11 @@ packages() {
                         "dpkg-dev debhelper dh-python lintian rpm rpmlint man-db" \
                         "perl postgresql pacemaker-cli-utils resource-agents" \
                         "python3-all python3-setuptools tox" ;;
+        matrix) echo "mmdebstrap python3-pip" ;;
         packaging-all) echo "autopkgtest mmdebstrap piuparts" ;;
         lint) echo "make python3 python3-venv python3-pip shellcheck codespell" ;;
         docs) echo "make python3 python3-sphinx python3-myst-parser" ;;
-        *) say "no set '$1': lab, unit, packaging, packaging-all, lint or docs" >&2; exit 2 ;;
+        *) say "no set '$1': lab, unit, packaging, packaging-all, lint, docs or matrix" >&2; exit 2 ;;
     esac
 }
 

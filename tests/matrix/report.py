@@ -1,0 +1,80 @@
+"""The matrix: for the terminal, and as docs/support.md."""
+
+from tests.conftest import REPOSITORY
+from tests.matrix.cells import ABSENT, CELLS
+from tests.matrix.play import COURSES
+
+PAGE = REPOSITORY / "docs" / "support.md"
+
+_HEAD = """# Support: what runs with what
+
+Made by `make matrix`; `make matrix CELL=debian13` plays one cell again. Nothing here is a promise:
+each cell is a real cluster of three nodes, on which each step was played, with the package built
+and installed by apt in that very system, and the resource created by its pcs with the commands that
+`paf create` prints there. A step holds only if no two nodes took writes at the same instant, no
+acknowledged row was lost (one standby at least is synchronous), and exactly the nodes that had to
+be fenced were.
+
+## Pacemaker, PostgreSQL, Python
+
+| cell | Pacemaker | corosync | pcs | PostgreSQL | Python | | played |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+_STEPS = """
+## The steps
+
+"""
+
+_FOOT = """
+## What is proven by recordings only
+
+"""
+
+
+def mark(problem):
+    """Return a word for what came of a step: None, not played in this cell."""
+    if problem is None:
+        return "-"
+    return "FAILS" if problem and not problem.startswith("not played") else problem or "ok"
+
+
+def table(outcomes):
+    """Return the matrix for the terminal."""
+    lines = []
+    for cell in CELLS:
+        outcome = outcomes.get(cell.name)
+        found = outcome.versions if outcome else {}
+        verdict = "not played" if outcome is None else "good" if outcome.good else "FAILS: " + \
+            "; ".join(f"{step}: {problem}" for step, problem in outcome.results.items() if problem)
+        lines.append(f"{cell.name:16} Pacemaker {found.get('pacemaker', '?'):14} PostgreSQL "
+                     f"{found.get('postgresql', '?'):8} Python {found.get('python', '?'):8} "
+                     f"{verdict[:200]}")
+    return "\n".join(lines)
+
+
+def page(outcomes):
+    """Return the text of docs/support.md."""
+    return (_HEAD + "".join(_cell(cell, outcomes.get(cell.name)) for cell in CELLS)
+            + _STEPS + "".join(_steps(outcomes, course) for course in dict.fromkeys(
+                cell.course for cell in CELLS))
+            + _FOOT + "".join(f"* {what}: {why}\n" for what, why in ABSENT))
+
+
+def _cell(cell, outcome):
+    found = outcome.versions if outcome else {}
+    verdict = "not played" if outcome is None else "good" if outcome.good else "FAILS"
+    played = f"{outcome.date}, {outcome.agent}" if outcome else ""
+    columns = [f"{cell.name}: {cell.what}", *(found.get(name, "") for name in (
+        "pacemaker", "corosync", "pcs", "postgresql", "python")), verdict, played]
+    return "| " + " | ".join(columns) + " |\n"
+
+
+def _steps(outcomes, course):
+    cells = [cell for cell in CELLS if cell.course == course]
+    rows = [["step", *(cell.name for cell in cells)], ["---"] * (len(cells) + 1)]
+    for step in COURSES[course].steps:
+        results = [outcomes[cell.name].results.get(step) if cell.name in outcomes else None
+                   for cell in cells]
+        rows.append([step, *map(mark, results)])
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows) + "\n"
