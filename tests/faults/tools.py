@@ -108,8 +108,11 @@ def connections(lab, node, count, statement="select 1"):
             holder.kill()
 
 
-def own_wal_disk(lab, node, megabytes=160):
-    """Put the WAL of a stopped instance on a small disk of its own."""
+def own_wal_disk(lab, node, megabytes=640):
+    """Put the WAL of a stopped instance on a small disk of its own; `fill` leaves no room on it.
+
+    It has to hold what earlier faults left: wal_keep_size, and what the present checkpoint needs.
+    """
     local, wal = lab.nodes[node], f"{lab.settings.pgdata}/pg_wal"
     local.run(["sh", "-ec", f"cp -a {wal} /run/paf-wal; "
                f"mount -t tmpfs -o size={megabytes}m,mode=700 tmpfs {wal}; "
