@@ -12,8 +12,11 @@ TABLE = Table()
 @TABLE.row(13, "power cut of the primary under load", "a synchronous standby has every row",
            "fenced, the best promoted, no acknowledged row lost")
 def primary_off(scene):
+    # a node of the lab boots in three seconds, and could be back before anybody is promoted
+    stays_off(scene.lab, scene.old)
     scene.lab.power_off(scene.old)
     wait_until(lambda: scene.lab.primary() in scene.others, 120, "another primary", step=0.2)
+    come_back(scene.lab, scene.old)
     return [scene.old]
 
 
