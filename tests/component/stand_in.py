@@ -155,7 +155,9 @@ def crm_resource(words):
         times = int(read(os.path.join(STORE, "counts")) or 2)
         name = "fail-count-" + words["--resource"] + "#asyncmon_0"
         path = os.path.join(STORE, "attrd", coded(name), coded(words["--node"]))
-        write(path, str(int(read(path) or 0) + times))
+        if read(path) != "INFINITY":
+            write(path, str(int(read(path) or 0) + times))
+        write(os.path.join(STORE, "counted"), read(path) or "0")
     return 0
 
 

@@ -81,6 +81,10 @@ class Store:
         path = self._path("attrd", coded(f"fail-count-{self.resource}#asyncmon_0"), coded(node))
         return int(path.read_text() or 0) if path.exists() else 0
 
+    def counted(self):
+        """Return what Pacemaker's own count came to, before anybody could mend it."""
+        return int(self._path("counted").read_text())
+
     def set_failures(self, node, count):
         """Set that number, as earlier failures would."""
         self._path("attrd", coded(f"fail-count-{self.resource}#asyncmon_0"),
