@@ -8,6 +8,9 @@ import time
 FIRST_STEP = 0.005
 LONGEST_STEP = 0.05
 
+#: The longest step where a look costs nothing but a system call or two.
+FINE_STEP = 0.01
+
 #: What an action leaves of its timeout for its own last words, in seconds.
 MARGIN = 2.0
 
@@ -51,8 +54,10 @@ class Deadline(object):
         """Return a deadline at most `seconds` away, and never later than this one."""
         return Deadline(min(seconds, self.remaining), self._clock)
 
-    def wait_for(self, condition, pause=time.sleep):
+    def wait_for(self, condition, pause=time.sleep, longest=LONGEST_STEP):
         """Call `condition` in short steps until it returns something true; return that.
+
+        longest: the longest step, in seconds.
 
         Returns the last (false) answer when the time is over. The condition is always asked
         at least once.
@@ -63,4 +68,4 @@ class Deadline(object):
             if answer or self.passed:
                 return answer
             pause(min(step, self.remaining))
-            step = min(step * 2, LONGEST_STEP)
+            step = min(step * 2, longest)

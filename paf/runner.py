@@ -43,13 +43,15 @@ def account(name):
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 
-def run(argv, deadline, user=None, env=None, keep=None, stdin=""):
+def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
     """Run `argv` (a list of str) and return its Result, at the deadline at the latest.
 
     user: the Account it runs under, when the agent runs as root.
     env: its whole environment (dict of str); only PATH and LC_ALL when not given.
     keep: hold at most that many bytes of the end of its output; all of it when not given.
     stdin: what it reads (str).
+    until: a condition that ends the run as a success before the program itself does, which then
+    goes on by itself; asked a hundred times a second.
 
     A program past the deadline is killed with what it started, and `timed_out` says so; but each
     has a moment to answer in: the last look of a wait would else see nothing at all. A
@@ -74,7 +76,7 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin=""):
             os.waitpid(pid, 0)
             raise NotStarted("cannot run {0}: {1}".format(argv[0], problem))
         _feed(in_write, stdin)
-        return _collect(pid, out, err, deadline, keep)
+        return _collect(pid, out, err, deadline, keep, until)
     finally:
         os.close(out)
         os.close(err)
@@ -200,7 +202,7 @@ def _feed(descriptor, content):
         os.close(descriptor)
 
 
-def _collect(pid, out, err, deadline, keep):
+def _collect(pid, out, err, deadline, keep, until):
     """Read what the program says until it ends or its time does."""
     texts = {out: b"", err: b""}
     poll = select.poll()
@@ -214,6 +216,8 @@ def _collect(pid, out, err, deadline, keep):
                 poll.unregister(descriptor)
                 opened -= 1
         status = _ended(pid)
+        if status is None and until is not None and until():
+            status = 0
         if status is None and deadline.passed:
             timed_out = True
             status = _kill(pid)

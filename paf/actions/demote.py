@@ -1,7 +1,6 @@
 """demote: stop, then start as a standby, as PostgreSQL knows no other way."""
 
 from paf import notify, ocf, state, watcher
-from paf.actions import start
 from paf.instance import observe, server
 
 _LOOK_PATIENCE = 5.0    # seconds
@@ -23,6 +22,7 @@ def run(context):
     if context.in_cluster and notify.stops_here(context.notification, context.node):
         context.log.info("demoted; Pacemaker stops the instance next, so it is left stopped")
         return ocf.SUCCESS
+    from paf.actions import start
     try:
         start.as_standby(context)
         start.enter_cluster(context, sight.verdict.state)

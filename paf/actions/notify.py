@@ -12,7 +12,6 @@ _MODULES = {
     ("pre", "promote"): "pre_promote",
     ("post", "promote"): "post_promote",
     ("pre", "demote"): "pre_demote",
-    ("pre", "stop"): "pre_stop",
     ("post", "start"): "post_start",
 }
 

@@ -1,7 +1,6 @@
 """After a start: standbys that have just come get their scores."""
 
 from paf import notify
-from paf.actions import monitor
 
 
 def run(context):
@@ -9,7 +8,11 @@ def run(context):
 
     The next monitor may be too late: were the primary to die before, nobody could follow it.
     """
-    if not context.notification.promote:
+    lists = context.notification
+    if not lists.promote:
         context.cluster.end_old_round(context.deadline)
-    if context.node in notify.nodes(context.notification.promoted):
-        monitor.look_at_standbys(context, notify.nodes(context.notification.start))
+    started = notify.nodes(lists.start)
+    # one that was started itself is no primary, whatever it was when the transition began
+    if context.node in notify.nodes(lists.promoted) and context.node not in started:
+        from paf.actions import monitor
+        monitor.look_at_standbys(context, started)

@@ -1,11 +1,6 @@
 """Before a demotion: see that a switchover can go well, and make it short."""
 
-import os
-
-from paf import election, notify
-from paf import instance as local
-from paf.actions import monitor
-from paf.instance import settings, sql
+from paf import notify
 
 _CHECKPOINT_PATIENCE = 20.0     # seconds
 
@@ -20,6 +15,7 @@ def run(context):
     if context.cluster.guards_switchover and notify.is_switchover(lists):
         reason = _unfit(context)
         if reason:
+            from paf import election
             target = notify.candidate(lists)
             context.cluster.set_score(target, election.BARRED, context.deadline)
             context.cluster.explain(target, reason, context.deadline)
@@ -34,16 +30,22 @@ def _unfit(context):
     lists = context.notification
     target = notify.candidate(lists)
     if context.node == target:
+        import os
+
+        from paf import instance as local
+        from paf.instance import settings
         tool = settings.wal_dump(context.instance)
         if not os.access(local.program(context.instance, tool), os.X_OK):
             return "switchover refused: {0} is missing in bindir".format(tool)
     elif context.node in notify.nodes(lists.demote):
+        from paf.actions import monitor
         return monitor.not_following(context, target)
     return None
 
 
 def _checkpoint(context):
     """Write out what a shutdown would have to write, while clients still work."""
+    from paf.instance import sql
     context.log.info("the primary moves: checkpoint before its shutdown")
     answer = sql.query(context.instance, "CHECKPOINT",
                        context.deadline.within(_CHECKPOINT_PATIENCE))

@@ -26,7 +26,6 @@ def run(context):
         mark = context.cluster.mark(deadline)
     recovered = mark == base.MARK_RECOVERED and notify.is_recovery_of_primary(lists)
     context.cluster.open_round(where, recovered, deadline)
-    context.cluster.publish(where, deadline)
     if mark == base.MARK_COLD and _await_the_absent(context):
         return
     if not recovered:

@@ -1,7 +1,6 @@
 """start: always as a standby; it is the election that makes a primary."""
 
 from paf import notify, ocf, scores, state, watcher
-from paf.actions import validate
 from paf.cluster import base
 from paf.instance import observe, postmaster, server, standby_mode
 
@@ -23,7 +22,9 @@ def run(context):
     if context.parameters.rejoin == "rewind":
         from paf.instance import rewind
         rewind.restore(context.instance)    # of one that was interrupted
-    validate.host(context)
+    if not _is_recovered_here(context, sight.verdict.state):
+        from paf.actions import validate
+        validate.host(context)
     if context.in_cluster and _has_another_primary(context):
         from paf.actions import rejoin
         rejoin.check(context)
@@ -75,11 +76,20 @@ def enter_cluster(context, was):
         context.log.warning("started, but the cluster could not be told: {0}".format(error))
 
 
+def _is_recovered_here(context, was):
+    """Tell whether this is the primary that crashed here, and is started where it was.
+
+    Clients are waiting: as with a demotion, what ran can be started without a look at its settings.
+    """
+    lists = context.notification
+    return (was in (state.CRASHED_PRIMARY, state.ORPHANED_PRIMARY)
+            and notify.is_recovery_of_primary(lists) and context.in_cluster
+            and notify.candidate(lists) == context.node)
+
+
 def _mark(context, was):
     """Return what an election has to know of this start, one of base's MARK_..."""
     lists = context.notification
-    if (was in (state.CRASHED_PRIMARY, state.ORPHANED_PRIMARY)
-            and notify.is_recovery_of_primary(lists)
-            and notify.candidate(lists) == context.node):
+    if _is_recovered_here(context, was):
         return base.MARK_RECOVERED
     return base.MARK_NONE if lists.promoted else base.MARK_COLD

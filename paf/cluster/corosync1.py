@@ -59,8 +59,12 @@ class Corosync1(Cluster):
         deadline.wait_for(lambda: self.view(deadline).positions.get(node) == value)
 
     def open_round(self, position, recovered, deadline):
-        """Note that this node is the candidate. recovered: it needs no votes."""
+        """Note that this node is the candidate, and tell its position.
+
+        recovered: it needs no votes.
+        """
         self._remember(ROUND_RECOVERED if recovered else ROUND_OPEN)
+        self.publish(position, deadline)
 
     def close_round(self, deadline):
         """Refuse the promotion at hand, as its candidate."""

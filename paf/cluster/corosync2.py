@@ -31,12 +31,15 @@ _RESTART = 2.0    # seconds that Pacemaker takes to start an attribute manager t
 class Corosync2(Cluster):
     """The election over private attributes."""
 
+    _ballots = None
+
     def enter(self, mark, deadline):
         """Take part in elections from now on; called when the instance has started.
 
-        mark: one of base's MARK_..., kept until the next election.
+        mark: one of base's MARK_..., kept until the next election. What asks for it is another
+        action, by when the attribute manager has it.
         """
-        self._set("ballot", "{0}:".format(mark), deadline)
+        self._update("ballot", "{0}:".format(mark), deadline)
 
     def mark(self, deadline):
         """Return the mark that `enter` left, MARK_NONE once an election went by."""
@@ -53,6 +56,7 @@ class Corosync2(Cluster):
         number = _stamp(self.node(deadline)) + binascii.hexlify(os.urandom(6)).decode("ascii")
         if recovered:
             number = "{0}-{1}".format(number, MARK_RECOVERED)
+        self._update("lsn_location", wal.to_wire(position), deadline)
         self._set("ballot", "{0}:{1}".format(number, wal.to_wire(position)), deadline)
 
     def close_round(self, deadline):
@@ -102,7 +106,8 @@ class Corosync2(Cluster):
 
     def round_state(self, deadline):
         """Return what `promote` finds of the round this node opened: one of base's ROUND_..."""
-        own = self._values("ballot", deadline).get(self.node(deadline), "")
+        self._ballots = self._values("ballot", deadline)
+        own = self._ballots.get(self.node(deadline), "")
         if own.startswith(_REFUSED + ":"):
             return ROUND_REFUSED
         number = _round(own, self.node(deadline))
@@ -116,7 +121,8 @@ class Corosync2(Cluster):
         voters: the nodes (list of str) that are expected to tell. Nobody has told anything where
         the round itself is gone, which happens when the attribute manager ends.
         """
-        ballots = self._values("ballot", deadline)
+        # the first count needs not ask for what `round_state` has just seen
+        ballots, self._ballots = self._ballots or self._values("ballot", deadline), None
         number = _round(ballots.get(self.node(deadline), ""), self.node(deadline))
         if not number:
             return {}
@@ -150,8 +156,9 @@ class Corosync2(Cluster):
 
     def forget(self, deadline):
         """End the round on this node, whatever came of it."""
+        # whoever looks is another action, and sees what attrd took in this order
         self._delete("lsn_location", deadline)
-        self._set("ballot", "{0}:".format(MARK_NONE), deadline)
+        self._update("ballot", "{0}:".format(MARK_NONE), deadline)
 
     def end_old_round(self, deadline):
         """Clear away an election whose end was not announced to this node. Raises OcfError.

@@ -19,7 +19,7 @@ from paf.ocf import is_number
 Postmaster = namedtuple("Postmaster", "pid port")
 
 _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
-_PID_LINE, _PORT_LINE = 0, 3
+_PID_LINE, _PORT_LINE, _STATUS_LINE = 0, 3, 7
 _BEGUN = 19         # its place in /proc/PID/stat after the name
 _WATCH_STEP = 0.25  # seconds
 
@@ -34,6 +34,16 @@ def find(instance):
     if pid and is_alive(instance, pid):
         return Postmaster(pid, _number(lines, _PORT_LINE))
     return None
+
+
+def status(instance):
+    """Return (pid, word) of postmaster.pid: who wrote it, and whether it accepts connections yet.
+
+    (None, "") without one, or before it says so. Source: pg_ctl, "Wait for the server to start".
+    """
+    lines = _file(instance)
+    word = lines[_STATUS_LINE].strip() if len(lines) > _STATUS_LINE else ""
+    return _number(lines, _PID_LINE), word
 
 
 def is_unburied(instance):

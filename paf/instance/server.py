@@ -5,11 +5,13 @@ import signal
 
 from paf import instance as local
 from paf import parameters, runner, state
+from paf.deadline import FINE_STEP
 from paf.instance import controldata, postmaster, sql
 from paf.ocf import OcfError
 
 _PLAIN = re.compile(r"^[A-Za-z0-9_@%+=:,./-]+\Z")
 _STREAMING = re.compile(r"wal ?sender.* streaming [0-9A-F]+/[0-9A-F]+")
+_READY = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
 _LOOK = 5.0             # seconds between two looks at a shutdown that takes long
 _LAST_TO_LEAVE = 0.5    # seconds
 _BURIAL = 5.0           # seconds that a dead postmaster's parent has to ask for it
@@ -38,12 +40,25 @@ def start(instance, deadline):
             "-o", quoted(["-D", instance.parameters.pgdata]
                          + parameters.words(instance.parameters.start_opts))]
     owner = local.owner(instance)
-    result = runner.run(argv, deadline, user=owner, keep=8192, env={
+    result = runner.run(argv, deadline, user=owner, keep=8192, until=_readiness(instance), env={
         "HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name,
         "PGDATA": instance.parameters.pgdata})
     if result.timed_out or result.status != 0:
         raise OcfError("PostgreSQL does not start: {0}".format(
             sql.last_words(result.err + "\n" + result.out) or "see its own log for why"))
+
+
+def _readiness(instance):
+    """Return a condition: a new postmaster says that it accepts connections.
+
+    pg_ctl waits for the same line, but looks ten times a second only.
+    """
+    before = postmaster.status(instance)
+
+    def ready():
+        now = postmaster.status(instance)
+        return now != before and now[1] in _READY
+    return ready
 
 
 def stop(instance, deadline, log):
@@ -64,7 +79,8 @@ def stop(instance, deadline, log):
         _wake(instance)
         _wait_for_end(instance, pid, deadline, log)
     # the logging collector ends last, when nobody is left to write to it
-    deadline.within(_LAST_TO_LEAVE).wait_for(lambda: not postmaster.processes(instance))
+    deadline.within(_LAST_TO_LEAVE).wait_for(lambda: not postmaster.processes(instance),
+                                             longest=FINE_STEP)
     left = postmaster.processes(instance)
     if left:
         log.warning("the postmaster is gone, ending what it left: {0}".format(
@@ -86,7 +102,7 @@ def _wait_for_end(instance, pid, deadline, log):
     def gone():
         return not postmaster.is_alive(instance, pid)
     half, said, senders = deadline.within(deadline.remaining / 2), False, {}
-    while not deadline.within(_LOOK).wait_for(gone):
+    while not deadline.within(_LOOK).wait_for(gone, longest=FINE_STEP):
         if deadline.passed:
             raise OcfError("PostgreSQL did not shut down in {0:.0f} s: {1}".format(
                 deadline.elapsed, _reasons(instance, pid)))
