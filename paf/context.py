@@ -1,6 +1,6 @@
 """All that an action is given: the environment, what was made of it, and the time it has."""
 
-from paf import instance, notify, parameters
+from paf import instance, parameters
 
 
 class Context(object):
@@ -41,5 +41,6 @@ class Context(object):
     def notification(self):
         """The notify.Notification that came with the action; start, stop... have it as well."""
         if self._notification is None:
+            from paf import notify
             self._notification = notify.read(self.environment)
         return self._notification

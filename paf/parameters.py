@@ -140,6 +140,8 @@ def words(start_opts):
 
     Raises BadConfiguration when a quote is left open.
     """
+    if not start_opts:
+        return []
     import shlex
     try:
         return shlex.split(start_opts)

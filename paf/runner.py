@@ -9,9 +9,9 @@ import errno
 import fcntl
 import os
 import select
-import signal
 from collections import namedtuple
 
+from paf import signals
 from paf.deadline import Deadline
 from paf.ocf import OcfError
 
@@ -97,7 +97,7 @@ def _child(argv, pipes, user, env):
         os.closerange(3, failure)
         os.closerange(failure + 1, 1024)
         # Python ignores SIGPIPE, and an ignored signal stays so through exec
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signals.signal(signals.SIGPIPE, signals.SIG_DFL)
         os.umask(0o077 if user else 0o022)
         os.chdir("/")
         if user and os.geteuid() == 0:
@@ -162,7 +162,7 @@ def leave_behind(argv, env):
                 for descriptor in range(3):
                     os.dup2(nowhere, descriptor)
                 os.closerange(3, 1024)
-                signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+                signals.signal(signals.SIGPIPE, signals.SIG_DFL)
                 os.execve(argv[0], argv, dict(env))
         finally:
             os._exit(0)
@@ -249,12 +249,12 @@ def _kill(pid):
     A process that hangs in the kernel (dead storage) does not die of SIGKILL: it is not waited for.
     """
     try:
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(pid, signals.SIGKILL)
     except OSError as error:
         if error.errno != errno.ESRCH:
             raise
     status = Deadline(_REAP).wait_for(lambda: _ended(pid))
-    return -signal.SIGKILL if status is None else status
+    return -signals.SIGKILL if status is None else status
 
 
 def text(data):

@@ -7,12 +7,11 @@ is noticed, and there are never two. What the watcher does stands in paf/actions
 import errno
 import fcntl
 import os
-import signal
 import stat
 import sys
 import time
 
-from paf import runner, variant
+from paf import runner, signals, variant
 from paf.ocf import is_number
 
 _FOLDER = "/var/run/resource-agents"
@@ -151,7 +150,7 @@ class Place(object):
         pid = self.words()[:1]
         if pid and is_number(pid[0]):
             try:
-                os.kill(int(pid[0]), signal.SIGTERM)
+                os.kill(int(pid[0]), signals.SIGTERM)
             except OSError as error:
                 if error.errno != errno.ESRCH:
                     raise

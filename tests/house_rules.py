@@ -13,8 +13,8 @@ FUNCTION_LINES = 40
 
 #: What the agent may import: an agent that cannot import is an outage.
 STANDARD = frozenset(
-    "__future__ binascii collections errno fcntl functools glob grp io itertools json math os pwd "
-    "re resource select shlex shutil signal socket stat string struct subprocess sys syslog "
+    "__future__ _signal binascii collections errno fcntl functools glob grp io itertools json math "
+    "os pwd re resource select shlex shutil signal socket stat string struct subprocess sys syslog "
     "tempfile time xml".split())
 #: The command for people may import what the packages recommend.
 FOR_PEOPLE = "paf/cli/"

@@ -1,7 +1,6 @@
 """promote: make the standby the primary, if the election says so."""
 
 from paf import election, notify, ocf, scores, state
-from paf.actions import start
 from paf.cluster import base
 from paf.instance import observe, server
 
@@ -14,6 +13,7 @@ def run(context):
     if sight.verdict.state == state.PRIMARY:
         return ocf.SUCCESS
     if sight.verdict.state in state.DOWN:
+        from paf.actions import start
         start.run(context)
     elif sight.verdict.state != state.STANDBY:
         raise ocf.OcfError("cannot promote, the instance is {0}: {1}".format(

@@ -5,11 +5,10 @@ of a server that was shut down, not in maintenance, not while an action of ours 
 """
 
 import re
-import signal
 import syslog
 import time
 
-from paf import ocf, scores, state, watcher
+from paf import ocf, scores, signals, state, watcher
 from paf.actions import monitor
 from paf.cluster import crash, standing
 from paf.deadline import Deadline
@@ -37,7 +36,7 @@ def run(context):
         postmaster.await_end(context.instance, server.pid)
         ended = []
         # an action that stops the server ends the watcher first: till now that was its end
-        signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+        signals.signal(signals.SIGTERM, lambda *_: ended.append(True))
         if _report(context, place, ended):
             return ocf.SUCCESS
     place.leave()

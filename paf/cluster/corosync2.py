@@ -16,14 +16,12 @@ existed runs an agent that knows no rounds, and its lsn_location counts.
 
 import binascii
 import os
-import re
 
 from paf import scores, wal
 from paf.cluster.base import (
     MARK_COLD, MARK_NONE, MARK_RECOVERED, ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED,
     Cluster)
 
-_VALUE = re.compile(r'host="([^"]*)"\s+value="([^"]*)"')
 _REFUSED = "refused"
 _RESTART = 2.0    # seconds that Pacemaker takes to start an attribute manager that ended
 
@@ -216,7 +214,17 @@ class Corosync2(Cluster):
             return results[0].status == 0 or "does not exist" in results[0].err
         results = []
         deadline.within(_RESTART).wait_for(answered)
-        return dict(_VALUE.findall(results[0].out))
+        return _pairs(results[0].out)
+
+
+def _pairs(output):
+    """Return {node: value} of what attrd_updater prints: name="..." host="..." value="..."."""
+    found = {}
+    for line in output.splitlines():
+        words = line.split('"')    # the name's, the host's and the value's quotes
+        if len(words) >= 7 and words[2].strip() == "host=" and words[4].strip() == "value=":
+            found[words[3]] = words[5]
+    return found
 
 
 def _round(ballot, opener=None):

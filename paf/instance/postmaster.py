@@ -7,12 +7,11 @@ instance has the data directory as its working directory, which is how it is kno
 import errno
 import os
 import select
-import signal
 import time
 from collections import namedtuple
 
 from paf import instance as local
-from paf import runner
+from paf import runner, signals
 from paf.ocf import is_number
 
 #: A living postmaster: pid, port (int, None when the file does not tell yet).
@@ -186,8 +185,8 @@ def end_orphans(instance, deadline):
     SIGQUIT first, which makes a backend leave without touching anything more; SIGKILL for
     those that do not listen. Without a postmaster the next start replays the WAL either way.
     """
-    for number, patience in ((signal.SIGQUIT, deadline.remaining / 3),
-                             (signal.SIGKILL, deadline.remaining)):
+    for number, patience in ((signals.SIGQUIT, deadline.remaining / 3),
+                             (signals.SIGKILL, deadline.remaining)):
         for pid in processes(instance):
             send(pid, number)
         if deadline.within(patience).wait_for(lambda: not processes(instance)):

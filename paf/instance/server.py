@@ -1,16 +1,15 @@
 """Starting, stopping and promoting the server."""
 
-import re
-import signal
 
 from paf import instance as local
-from paf import parameters, runner, state
+from paf import parameters, runner, signals, state
 from paf.deadline import FINE_STEP
 from paf.instance import controldata, postmaster, sql
 from paf.ocf import OcfError
 
-_PLAIN = re.compile(r"^[A-Za-z0-9_@%+=:,./-]+\Z")
-_STREAMING = re.compile(r"wal ?sender.* streaming [0-9A-F]+/[0-9A-F]+")
+# characters that mean nothing to a shell
+_PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-"
+_STREAMING = r"wal ?sender.* streaming [0-9A-F]+/[0-9A-F]+"
 _READY = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
 _LOOK = 5.0             # seconds between two looks at a shutdown that takes long
 _LAST_TO_LEAVE = 0.5    # seconds
@@ -24,7 +23,9 @@ def quoted(words):
     pg_ctl hands its -o to a shell; so start_opts is taken apart here and quoted again, and
     whatever stands in it reaches postgres as an argument and nothing else.
     """
-    return " ".join(word if _PLAIN.match(word) else "'" + word.replace("'", "'\"'\"'") + "'"
+    def is_plain(word):
+        return word and not word.strip(_PLAIN)
+    return " ".join(word if is_plain(word) else "'" + word.replace("'", "'\"'\"'") + "'"
                     for word in words)
 
 
@@ -75,7 +76,7 @@ def stop(instance, deadline, log):
         pid = server.pid
     if pid is not None:
         # pg_ctl stop -m fast does the same; see "Shutting Down the Server" in the manual
-        postmaster.send(pid, signal.SIGINT)
+        postmaster.send(pid, signals.SIGINT)
         _wake(instance)
         _wait_for_end(instance, pid, deadline, log)
     # the logging collector ends last, when nobody is left to write to it
@@ -94,7 +95,7 @@ def stop(instance, deadline, log):
 def _wake(instance):
     """Let processes go on that somebody has stopped (SIGSTOP): as they are, they cannot end."""
     for pid in postmaster.processes(instance):
-        postmaster.send(pid, signal.SIGCONT)
+        postmaster.send(pid, signals.SIGCONT)
 
 
 def _wait_for_end(instance, pid, deadline, log):
@@ -120,8 +121,9 @@ def _end_stuck_senders(instance, before, deadline, log):
     its standby has acknowledged everything, or for wal_sender_timeout (60 s by default). One
     standby that hangs must not keep the others from getting a primary.
     """
+    import re
     titles = dict((pid, postmaster.title(pid)) for pid in postmaster.processes(instance))
-    senders = dict(pair for pair in titles.items() if _STREAMING.search(pair[1]))
+    senders = dict(pair for pair in titles.items() if re.search(_STREAMING, pair[1]))
     control = controldata.read(instance, deadline) if senders else None
     if control is None or control.state != state.SHUT_DOWN:
         return {}
@@ -129,7 +131,7 @@ def _end_stuck_senders(instance, before, deadline, log):
         if before.get(pid) == title:
             log.warning("a standby does not acknowledge the end of the WAL, the shutdown goes on "
                         "without it: {0}".format(title))
-            postmaster.send(pid, signal.SIGTERM)
+            postmaster.send(pid, signals.SIGTERM)
     return senders
 
 

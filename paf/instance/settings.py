@@ -1,14 +1,12 @@
 """What the configuration files say, read by the server's own program: postgres -C."""
 
-import re
-
 from paf import instance as local
 from paf import parameters, runner
 from paf.instance import standby_mode
 from paf.ocf import BadParameter, NotUsable
 
 _PROGRAMS = ("postgres", "pg_ctl", "psql", "pg_isready", "pg_controldata")
-_NAME = re.compile(
+_NAME = (
     r"(?:^|[\s&?])application_name\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s'&]+))")
 
 
@@ -41,7 +39,8 @@ def wal_dump(instance):
 
 def application_name(conninfo):
     """Return the application_name in a primary_conninfo; None without one. The last one counts."""
-    found = _NAME.findall(conninfo)
+    import re
+    found = re.findall(_NAME, conninfo)
     return re.sub(r"\\(.)", r"\1", found[-1][0] or found[-1][1]) if found else None
 
 

@@ -6,7 +6,6 @@ Source: PostgreSQL manual, "Standby Server Settings" (12 and later), "Recovery C
 
 import errno
 import os
-import re
 
 from paf import instance as local
 from paf import runner
@@ -21,7 +20,7 @@ _REQUIRED = (
     ("recovery_target_timeline = 'latest'",
      r"(?m)^\s*recovery_target_timeline\s*=\s*'?latest'?\s*(?:#.*)?$"),
 )
-_CONNINFO = re.compile(r"(?m)^\s*primary_conninfo\s*=\s*'((?:[^'\\]|''|\\.)*)'")
+_CONNINFO = r"(?m)^\s*primary_conninfo\s*=\s*'((?:[^'\\]|''|\\.)*)'"
 
 
 def enable(instance):
@@ -54,6 +53,7 @@ def template(instance):
 
 def template_problems(text):
     """Return what a recovery template lacks: a list of sentences."""
+    import re
     found = []
     for wanted, pattern in _REQUIRED:
         if not re.search(pattern, text):
@@ -65,7 +65,8 @@ def template_problems(text):
 
 def template_conninfo(text):
     """Return the primary_conninfo of a recovery.conf's text, unquoted; None without one."""
-    found = _CONNINFO.findall(text)
+    import re
+    found = re.findall(_CONNINFO, text)
     return found[-1].replace("''", "'") if found else None
 
 

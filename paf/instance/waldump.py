@@ -1,7 +1,6 @@
 """What stands in the WAL files, read with pg_waldump (pg_xlogdump before PostgreSQL 10)."""
 
 import os
-import re
 
 from paf import instance as local
 from paf import runner, wal
@@ -9,10 +8,10 @@ from paf.instance import settings
 from paf.ocf import OcfError
 
 # 9.3 and 9.4 also tell which blocks are backed up ("bkp: 0000")
-_RECORD = re.compile(r"lsn: ([0-9A-F]+/[0-9A-F]+), prev [0-9A-F]+/[0-9A-F]+,"
-                     r"(?: bkp: [01]+,)? desc: (.*)")
-_END = re.compile(r" at ([0-9A-Fa-f]+/[0-9A-Fa-f]+)")
-_SHUTDOWN = re.compile(r"^(?:CHECKPOINT_SHUTDOWN|checkpoint:) .*shutdown")
+_RECORD = (r"lsn: ([0-9A-F]+/[0-9A-F]+), prev [0-9A-F]+/[0-9A-F]+,"
+           r"(?: bkp: [01]+,)? desc: (.*)")
+_END = r" at ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
+_SHUTDOWN = r"^(?:CHECKPOINT_SHUTDOWN|checkpoint:) .*shutdown"
 _TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
 
 
@@ -41,8 +40,9 @@ def _dump(instance, deadline, position, size, end=None, limit=None, manager=None
 
 def records(result):
     """Return the (LSN, description) pairs that pg_waldump printed; none for no Result."""
+    import re
     output = result.out if result else ""
-    return [(wal.parse_lsn(lsn), text) for lsn, text in _RECORD.findall(output)]
+    return [(wal.parse_lsn(lsn), text) for lsn, text in re.findall(_RECORD, output)]
 
 
 def ends_with_shutdown(instance, position, size, deadline):
@@ -51,8 +51,9 @@ def ends_with_shutdown(instance, position, size, deadline):
     position: where this standby is; size: bytes of a segment. Raises OcfError when the WAL
     cannot be read, which is not the same as its not being there.
     """
+    import re
     last = _last_xlog_record(instance, position, size, deadline)
-    if last is None or not _SHUTDOWN.match(last[1]):
+    if last is None or not re.match(_SHUTDOWN, last[1]):
         return False
     at = wal.Position(position.timeline, last[0])
     after = records(_dump(instance, deadline, at, size, limit=2))
@@ -83,8 +84,9 @@ def has_record_at(instance, position, size, deadline):
 
 def end(instance, start, size, deadline):
     """Return where the local WAL ends (LSN, int), read from the Position `start` on."""
+    import re
     result = _dump(instance, deadline, start, size)
-    complaint = _END.findall(result.err) if result else []
+    complaint = re.findall(_END, result.err) if result else []
     if complaint:    # "error in WAL record at X: invalid record length at Y": it ends at Y
         return max(start.lsn, wal.parse_lsn(complaint[-1]))
     found = records(result)

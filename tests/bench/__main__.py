@@ -23,10 +23,12 @@ def say(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def outages(labs, runs, results):
-    """Play each scene on each agent's lab in turn, `runs` times."""
+def outages(labs, runs, results, wanted):
+    """Play each scene that is wanted on each agent's lab in turn, `runs` times."""
     for number in range(1, runs + 1):
         for name, play, broken in scenes.SCENES:
+            if wanted and name.split()[0] not in wanted:
+                continue
             for agent, lab in labs.items():
                 note(results, agent, name, attempt(lab, play), f"run {number}/{runs}")
                 if broken:
@@ -88,8 +90,8 @@ def measure(options):
     say(f"three nodes, {options.runs} runs of each fault")
     with clusters(agents, 3) as labs:
         steady(labs, 5 if options.quick else 20, results, 0 if options.quick else STEADY)
-        outages(labs, options.runs, results)
-    for nodes in () if options.quick else (5, 9):
+        outages(labs, options.runs, results, options.scenes)
+    for nodes in () if options.quick or options.three else (5, 9):
         for agent in agents:
             with clusters((agent,), nodes) as labs:
                 steady(labs, 20, results, 0)
@@ -102,6 +104,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=7, help="how often each fault is played")
     parser.add_argument("--quick", action="store_true", help="one run, three nodes, no page")
+    parser.add_argument("--scenes", nargs="*", default=(), help="some only: switchover crash power "
+                        "partition")
+    parser.add_argument("--three", action="store_true", help="no clusters of 5 and 9 nodes")
     parser.add_argument("--peer", choices=("perl",), default="perl", help="the other agent")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
     options = parser.parse_args(arguments)

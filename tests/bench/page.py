@@ -26,7 +26,8 @@ def _spread(values):
     if not values:
         return "-"
     return (f"{statistics.median(values):.2f} s"
-            + (f" ({min(values):.2f} to {max(values):.2f})" if len(values) > 1 else ""))
+            + (f" ({min(values):.2f} to {max(values):.2f}; {len(values)} runs)"
+               if len(values) > 1 else " (1 run)"))
 
 
 def _ratio(ours, theirs, target=None):
@@ -109,8 +110,8 @@ def write(results):
         "each with a cluster of its own, in turn. Three nodes in namespaces on one machine, token",
         "1 s, monitors every 15 and 16 s, a client that writes a row every 5 ms through the",
         "virtual IP. The times are those of one shared machine: look at the ratios.", "",
-        f"{results['date']}, {results['runs']} runs of each fault; medians, and the shortest and "
-        "the longest.", "", "![outages by phase](pictures/performance.svg)", "",
+        f"{results['date']}; medians, the shortest and the longest, and how many runs there were.",
+        "", "![outages by phase](pictures/performance.svg)", "",
         "## Outages", "", "From the fault until rows are acknowledged again for good.", "",
         _table(_outages(results)), *_failures(results), "",
         "## What it costs for ever", "",

@@ -3,6 +3,7 @@
 Times are epoch seconds: Pacemaker's from its logs, the client's converted.
 """
 
+import itertools
 import time
 
 from tests import scenarios
@@ -11,6 +12,7 @@ from tests.lab.tools import LabError, wait_until
 
 #: A shorter pause of the client is none of the fault's, in seconds.
 NOTICEABLE = 0.3
+_numbers = itertools.count(1)
 
 
 class Seen:
@@ -50,7 +52,8 @@ class Seen:
 
 def _watched(lab, fault, wait):
     """Write, play the fault, wait; return what was seen."""
-    with lab.client("bench") as client:
+    # a name for each: a client that starts must not be taken for the one before
+    with lab.client(f"bench{next(_numbers)}") as client:
         client.wait_rows(200)
         begin = lab.now()
         fault()

@@ -99,12 +99,17 @@ def test_no_file_uses_what_2_6_cannot_parse():
         assert not re.search(r'\{(:[^}]*)?\}"?\.format', path.read_text()), path
 
 
-def test_a_monitor_of_a_healthy_instance_loads_no_heavy_module():
-    """Start-up is most of what a monitor costs."""
+@pytest.mark.parametrize("action", [
+    "monitor", "notify", "pre_promote", "post_promote", "pre_demote", "post_start", "start", "stop",
+    "demote", "promote"])
+def test_no_action_on_the_path_of_an_outage_loads_a_heavy_module(action):
+    """Start-up is most of what a monitor costs, and a recovery has ten notifications in a row."""
     code = (f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); "
-            "import paf.agent, paf.actions.monitor; print(sorted(sys.modules))")
+            f"import paf.agent, paf.context, paf.watcher, paf.actions.{action}; "
+            "import paf.cluster.corosync2; print(sorted(sys.modules))")
     out = subprocess.run([sys.executable, "-ISB", "-c", code], capture_output=True, text=True,
                          check=True).stdout
     loaded = set(ast.literal_eval(out))
     assert not loaded & {"subprocess", "logging", "argparse", "json", "psycopg2", "lxml", "shlex",
-                         "re", "tempfile", "threading", "typing", "inspect", "urllib"}
+                         "re", "enum", "signal", "functools", "tempfile",
+                         "threading", "typing", "inspect", "urllib"}
