@@ -44,6 +44,10 @@ class Store:
         """Let the cluster have a node."""
         self._path("members", coded(node)).write_text("online" if online else "offline")
 
+    def remove_member(self, node):
+        """Take a node out of the cluster."""
+        self._path("members", coded(node)).unlink()
+
     def value(self, attribute, node):
         """Return a private attribute's value, None if it was never set."""
         path = self._path("attrd", coded(f"{attribute}-{self.resource}"), coded(node))

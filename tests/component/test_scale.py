@@ -1,0 +1,96 @@
+"""What an agent costs does not grow with the number of nodes."""
+
+import threading
+import time
+
+import pytest
+
+SIZES = (3, 9, 32)
+
+
+def names(count):
+    """Return the names of so many nodes."""
+    return [f"srv{number}" for number in range(1, count + 1)]
+
+
+class Voters(threading.Thread):
+    """Nodes that exist in the store alone: they answer the round of a candidate at once."""
+
+    def __init__(self, store, candidate, nodes):
+        super().__init__(daemon=True)
+        self.store, self.candidate, self.nodes = store, candidate, nodes
+        self.over = threading.Event()
+
+    def run(self):
+        """Answer each new round until it is over."""
+        answered = None
+        while not self.over.wait(0.005):
+            number, _, position = (self.store.value("ballot", self.candidate) or "").partition(":")
+            if position and number != answered:
+                answered = number
+                for node in self.nodes:
+                    self.store.set_value("ballot", node, f"{number}:1#1")
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+
+def programs(run):
+    """Return how many of Pacemaker's programs a Run of the agent has started."""
+    return len(run.calls)
+
+
+@pytest.mark.fast
+def test_a_monitor_starts_as_many_programs_with_32_nodes_as_with_3(steady):
+    started = {}
+    for size in SIZES:
+        for name in names(size):
+            steady.store.add_member(name)
+        for _ in range(2):    # scores of those that are new
+            steady["srv1"].monitor()
+        started[size] = programs(steady["srv1"].monitor())
+    try:
+        assert set(started.values()) == {1}
+    finally:
+        for name in names(max(SIZES))[3:]:
+            steady.store.remove_member(name)
+        steady.store.forget_scores()
+
+
+def promotion(make_cluster, size):
+    """Promote a standby among so many nodes: return the Runs of pre-promote and promote."""
+    cluster = make_cluster("srv1", "srv2")
+    cluster["srv2"].server.start()
+    others = names(size)[2:]
+    for name in others:
+        cluster.store.add_member(name)
+    alive = " ".join(["srv2", *others])
+    lists = dict(active=alive, unpromoted=alive, promoted="srv1", demote="srv1", stop="srv1",
+                 promote="srv2")
+    with Voters(cluster.store, "srv2", others):
+        announced = cluster["srv2"].agent("notify", lists=dict(
+            lists, kind="pre", operation="promote"))
+        run = cluster["srv2"].agent("promote", lists=lists)
+    assert run.code == 0 and not cluster["srv2"].in_recovery
+    return announced, run
+
+
+def test_an_election_costs_as_much_with_32_nodes_as_with_3(make_cluster):
+    runs = {size: promotion(make_cluster, size) for size in SIZES}
+    for announced, promoted in runs.values():
+        # the candidate may ask once or twice until the last vote is there
+        assert programs(announced) <= programs(runs[3][0]) + 2
+        assert programs(promoted) == programs(runs[3][1])
+
+
+def test_an_election_takes_as_long_with_32_nodes_as_with_3(make_cluster):
+    def seconds(size):
+        return min(sum(run.seconds for run in promotion(make_cluster, size)) for _ in range(3))
+    begin = time.monotonic()
+    small = seconds(3)
+    assert seconds(32) < small * 1.3 + 0.2, time.monotonic() - begin
