@@ -57,7 +57,8 @@ def split(output):
 
 
 # What says nothing of why; where the log is ("Future log output...") does
-_SMALL_TALK = ("redirecting log output", "could not start server", "Examine the log output")
+_SMALL_TALK = ("redirecting log output", "could not start server", "Examine the log output",
+               "another server might be running")
 
 
 def last_words(text):

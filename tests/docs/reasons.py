@@ -23,7 +23,7 @@ OTHER = re.compile(r"\s*(-c |\(?SELECT|CASE|lsn: | at \(|wal \?sender|Usage: )")
 #: What no administrator meets: programming errors, values, what others say.
 INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no votes",
             "closed by a refusal", "does not exist", "redirecting log output",
-            "could not start server", "Examine the log output",
+            "could not start server", "Examine the log output", "another server might be running",
             *state.PROCESSES, *state.ANSWERS, *state.CONTROL_STATES, *state.FILES}
 
 

@@ -48,6 +48,16 @@ def test_the_last_words_are_the_serious_ones():
     assert sql.last_words("") == ""
 
 
+def test_where_the_log_is_stands_alone_when_it_tells_all_there_is():
+    # Pacemaker cuts a reason after 128 characters
+    text = ("pg_ctl: another server might be running; trying to start server anyway\n"
+            "2026 LOG:  redirecting log output to logging collector process\n"
+            '2026 HINT:  Future log output will appear in directory "/var/log/postgresql".\n'
+            "pg_ctl: could not start server\nExamine the log output.\n")
+    assert sql.last_words(text) == (
+        'Future log output will appear in directory "/var/log/postgresql".')
+
+
 def test_of_errors_in_the_configuration_the_setting_is_named():
     text = ('2026-01-01 10:00:00 UTC [7] LOG:  unrecognized configuration parameter "x" in file '
             '"/a/postgresql.conf" line 5\n2026-01-01 10:00:00 UTC [7] FATAL:  configuration file '
