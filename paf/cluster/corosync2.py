@@ -34,10 +34,10 @@ class Corosync2(Cluster):
     def enter(self, mark, deadline):
         """Take part in elections from now on; called when the instance has started.
 
-        mark: one of base's MARK_..., kept until the next election. What asks for it is another
-        action, by when the attribute manager has it.
+        mark: one of base's MARK_..., kept until the next election. It reads back when this
+        returns: a mark of long ago must not make up for votes.
         """
-        self._update("ballot", "{0}:".format(mark), deadline)
+        self._set("ballot", "{0}:".format(mark), deadline)
 
     def mark(self, deadline):
         """Return the mark that `enter` left, MARK_NONE once an election went by."""
@@ -153,10 +153,13 @@ class Corosync2(Cluster):
         return told
 
     def forget(self, deadline):
-        """End the round on this node, whatever came of it."""
-        # whoever looks is another action, and sees what attrd took in this order
+        """End the round on this node, whatever came of it.
+
+        It reads back when this returns: a candidate that is never told of the next promotion must
+        not find the round of this one.
+        """
         self._delete("lsn_location", deadline)
-        self._update("ballot", "{0}:".format(MARK_NONE), deadline)
+        self._set("ballot", "{0}:".format(MARK_NONE), deadline)
 
     def end_old_round(self, deadline):
         """Clear away an election whose end was not announced to this node. Raises OcfError.

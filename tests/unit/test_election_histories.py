@@ -122,6 +122,18 @@ def test_a_promotion_without_its_own_round_is_refused():
     assert not world.promote("srv1", dict(lists, promote="srv1"))
 
 
+@pytest.mark.parametrize("seed", range(50))
+def test_a_candidate_that_is_not_told_of_its_promotion_finds_no_round_of_before(seed):
+    """The attribute manager is slow to take that the last round is over."""
+    world = World(seed, {"srv1": Position(1, 1), "srv2": Position(1, 1)})
+    lists = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv2")
+    world.notify(lists, "pre", ["srv1", "srv2"])
+    assert world.promote("srv2", lists)
+    world.notify(lists, "post", ["srv2"])
+    world.nodes["srv1"].position = Position(1, 2)
+    assert not world.promote("srv2", lists)
+
+
 def test_a_promotion_that_nobody_announced_is_refused():
     world = World(1, {"srv1": Position(1, 5)})
     assert not world.promote("srv1", dict(active="srv1"))
