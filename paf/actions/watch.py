@@ -59,12 +59,16 @@ def _report(context, place, ended):
         context.log.warning("{0}; Pacemaker is not told, {1}".format(reason, found.objection))
         return False
     report = crash.Report(context.cluster, found.failures)
-    report.prepare(reason, deadline)
-    # who asks this process to end waits for the file: either it is not told, or it is by then
-    if ended or postmaster.find(context.instance):
-        report.withdraw(deadline)
-        return False
-    report.tell(deadline)
+    try:
+        report.prepare(reason, deadline)
+        # who asks this process to end waits for the file: either it is not told, or it is by then
+        if ended or postmaster.find(context.instance):
+            report.withdraw(deadline)
+            return False
+        report.tell(deadline)
+    except ocf.OcfError:
+        report.withdraw(deadline)    # a count below zero would swallow what the monitor tells
+        raise
     place.note(watcher.TOLD)
     place.release()
     context.log.error("{0}; Pacemaker is told".format(reason))

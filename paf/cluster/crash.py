@@ -44,10 +44,10 @@ class Report(object):
 
     def withdraw(self, deadline):
         """Leave all as it was: Pacemaker is not told after all. Raises OcfError."""
-        self._cluster.checked(["attrd_updater", "--name", self._cluster.attribute(REASON),
-                               "--delete"], deadline)
         if not self._endless:
             self._set(self._before, deadline)
+        self._cluster.checked(["attrd_updater", "--name", self._cluster.attribute(REASON),
+                               "--delete"], deadline)
 
     def tell(self, deadline):
         """Tell Pacemaker that the resource has failed here, and never again. Raises OcfError."""

@@ -253,6 +253,18 @@ def test_without_a_cluster_it_ends_and_says_why(watched):
     assert told(watched) == 0 and "cibadmin failed" in watched.log.read_text()
 
 
+def test_where_pacemaker_refuses_to_be_told_nothing_is_left_of_it(watched):
+    """The monitor tells then: a count below zero would swallow that failure, or the next."""
+    store = watched.cluster.store
+    store.breaks("crm_resource")
+    watched.kill()
+    gone(watched)
+    assert "crm_resource failed" in watched.log.read_text()
+    assert store.failures("srv1") == 0
+    assert not store.value("failed_because", "srv1")
+    assert watched.monitor().code == 9
+
+
 def test_a_monitor_with_the_usual_on_fail_is_no_reason_for_silence(watched):
     watched.cluster.store.configure(resources(OPERATION.format('on-fail="restart"')))
     watched.kill()
