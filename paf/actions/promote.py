@@ -110,6 +110,8 @@ def _promote(context):
             raise ocf.OcfError("promoted, but the instance is {0}: {1}".format(
                 sight.verdict.state, sight.verdict.why))
     except ocf.OcfError:
+        from paf import watcher
+        watcher.end(context)    # a crash is counted as this failure, and not once more
         _step_back(context)
         raise
     context.log.info("PostgreSQL was promoted")

@@ -10,18 +10,13 @@ import pytest
 
 from tests.component import cluster as component
 from tests.component.server import wait_until
+from tests.component.watching import (
+    begin, gone, is_asked_to_end, lock, resources, told, watchers, watching)
 
-PRIMITIVE = '<primitive id="pgsqld" class="ocf" provider="heartbeat" type="pgsqlms">{0}</primitive>'
 OPERATION = '<operations><op id="m" name="monitor" interval="15s" {0}/></operations>'
 PROPERTY = '<crm_config><cluster_property_set id="c"><nvpair id="p" name="{0}" value="{1}"/>' \
            "</cluster_property_set></crm_config>"
 META = '<meta_attributes id="m"><nvpair id="n" name="{0}" value="{1}"/></meta_attributes>'
-
-
-def resources(inside="", around=""):
-    """Return the CIB's section of resources: a clone, and what stands in it and its primitive."""
-    return f'<resources><clone id="pgsqld-clone">{around}{PRIMITIVE.format(inside)}</clone>' \
-           "</resources>"
 
 
 @pytest.fixture(autouse=True)
@@ -30,51 +25,6 @@ def no_watcher_is_left(base):
     yield
     for pid in watchers(base):
         os.kill(pid, signal.SIGKILL)
-
-
-def watchers(folder):
-    """Return the pids of the watchers that work in a folder."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as stream:
-                words = stream.read().split(b"\0")
-            with open(f"/proc/{pid}/environ", "rb") as stream:
-                mine = f"HA_RSCTMP={folder}".encode() in stream.read()
-        except OSError:
-            continue
-        found += [int(pid)] if mine and b"watch" in words else []
-    return found
-
-
-def lock(node):
-    """Return the path of the watcher's file."""
-    return node.temporary / "pgsqlms-pgsqld.watcher"
-
-
-def watching(node):
-    """Return the pid of a node's watcher once it watches."""
-    def noted():
-        return lock(node).exists() and lock(node).read_text().split()[:1]
-    return int(wait_until(noted, "the watcher to watch")[0])
-
-
-def gone(node):
-    """Wait until a node has no watcher."""
-    wait_until(lambda: not watchers(node.temporary), "the watcher to have ended")
-
-
-def told(node):
-    """Return how often Pacemaker was told that the resource failed on a node."""
-    return sum("--fail" in call.words for call in node.cluster.store.calls())
-
-
-def begin(node, **more):
-    """Let a monitor of the running instance begin the watcher."""
-    node.parameters["crash_watch"] = "true"
-    node.cluster.store.configure(resources())
-    assert node.monitor(**more).code in (0, 8)
-    return watching(node)
 
 
 @pytest.fixture
@@ -308,6 +258,33 @@ def test_a_stop_while_pacemaker_is_about_to_be_told_comes_first(watched):
     assert results == [0]
     gone(watched)
     assert told(watched) == 0
+
+
+def test_a_crash_that_makes_a_promotion_fail_is_not_told_as_well(pair, tmp_path):
+    """Pacemaker counts the failed promotion; the watcher saw the crash too, and would add one."""
+    standby, programs = pair["srv2"], tmp_path / "bin"
+    begin(standby)
+    pid = watching(standby)
+    programs.mkdir()
+    tmp_path.chmod(0o755)
+    for name in os.listdir(standby.programs):
+        (programs / name).symlink_to(os.path.join(standby.programs, name))
+    (programs / "pg_ctl").unlink()
+    (programs / "pg_ctl").write_text(
+        f"#!/bin/sh\nkill -9 `head -n 1 {standby.server.pgdata}/postmaster.pid`\n")
+    (programs / "pg_ctl").chmod(0o755)
+    pair["srv1"].kill()
+    os.kill(pid, signal.SIGSTOP)
+    lists = dict(active="srv2", unpromoted="srv2", promote="srv2")
+    results = []
+    thread = threading.Thread(target=lambda: results.append(
+        pair.promote("srv2", lists, ["srv2"], bindir=str(programs)).code))
+    thread.start()
+    wait_until(lambda: is_asked_to_end(pid), "the promotion to end the watcher")
+    os.kill(pid, signal.SIGCONT)
+    thread.join()
+    gone(standby)
+    assert results == [1] and told(standby) == 0
 
 
 def test_a_monitor_brings_back_one_that_was_killed(watched):
