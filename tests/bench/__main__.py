@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import sys
 import time
 
@@ -96,7 +97,7 @@ def measure(options):
             with clusters((agent,), nodes) as labs:
                 steady(labs, 20, results, 0)
     return {"runs": options.runs, "peer": options.peer, "date": time.strftime("%Y-%m-%d"),
-            "results": results}
+            "load": os.getloadavg()[2], "results": results}
 
 
 def main(arguments=None):

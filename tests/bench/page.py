@@ -109,7 +109,8 @@ def write(results):
         "Made by `make bench`: this agent and Debian's package of the Perl agent in the same lab,",
         "each with a cluster of its own, in turn. Three nodes in namespaces on one machine, token",
         "1 s, monitors every 15 and 16 s, a client that writes a row every 5 ms through the",
-        "virtual IP. The times are those of one shared machine: look at the ratios.", "",
+        "virtual IP. The times are those of one shared machine, whose load average was "
+        f"{results['load']:.0f}: look at the ratios.", "",
         f"{results['date']}; medians, the shortest and the longest, and how many runs there were.",
         "", "![outages by phase](pictures/performance.svg)", "",
         "## Outages", "", "From the fault until rows are acknowledged again for good.", "",
