@@ -9,6 +9,8 @@ from paf.ocf import OcfError
 _REASON = "not_promoted_because"
 _FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
+_ALWAYS_LOCAL = (3, 20, 0)    # feature set of Pacemaker 3.0.0
+
 #: Each of Pacemaker's programs answers in milliseconds, or something is wrong with the cluster.
 _PATIENCE = 10.0
 
@@ -72,7 +74,10 @@ class Cluster(object):
 
     def cib(self, deadline):
         """Return the CIB's XML (str), as this node has it. Raises OcfError."""
-        return self.checked(["cibadmin", "--query", "--local"], deadline).out
+        # answered by this node in any case since 3.0, where the option is deprecated. The set is the
+        # DC's: older programs that are spared the option for a newer DC answer here as well
+        local = [] if self._environment.feature_set >= _ALWAYS_LOCAL else ["--local"]
+        return self.checked(["cibadmin", "--query"] + local, deadline).out
 
     def set_score(self, node, score, deadline):
         """Set the promotion score (int) of a node, for as long as the node exists.

@@ -1,15 +1,14 @@
 """What came of each cell the last time it was played."""
 
 import dataclasses
+import fcntl
 import json
-import threading
 
 from tests.conftest import REPOSITORY
 from tests.lab.tools import write_file
 from tests.matrix.play import Outcome
 
 PATH = REPOSITORY / "build" / "matrix" / "results.json"
-_writing = threading.Lock()
 
 
 def load():
@@ -21,7 +20,9 @@ def load():
 
 def save(outcome):
     """Remember an Outcome."""
-    with _writing:
+    PATH.parent.mkdir(parents=True, exist_ok=True)
+    with open(PATH.with_suffix(".lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         outcomes = {**load(), outcome.cell: outcome}
         write_file(PATH, json.dumps([dataclasses.asdict(one) for one in outcomes.values()],
                                     indent=1) + "\n")

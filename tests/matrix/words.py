@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 from tests.lab import systems
 from tests.matrix.packages import AGENT
 
-#: What the agent runs of Pacemaker's programs: paf/cluster/.
+#: What the agent runs of Pacemaker's programs: paf/cluster/. Not cibadmin's --local: it is left out
+#: where it is deprecated.
 OPTIONS = {
     "crm_attribute": ("--type", "--node", "--name", "--update", "--delete"),
     "attrd_updater": ("--private", "--name", "--update", "--delete", "--query", "--all"),

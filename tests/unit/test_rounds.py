@@ -1,5 +1,7 @@
 """The rounds of an election over private attributes, when the attribute manager fails."""
 
+import pytest
+
 from paf import wal
 from paf.cluster import cib, corosync2
 from paf.deadline import Deadline
@@ -77,3 +79,17 @@ def test_an_older_agents_timeline_is_that_of_the_primary_it_followed():
         cluster.scores = {"srv2": score}
         assert cluster.positions(["srv1", "srv2"], Deadline(1))["srv2"] == wal.Position(
             timeline, 99)
+
+
+@pytest.mark.parametrize("feature_set, options", [
+    ("", ["--local"]), ("3.6.1", ["--local"]), ("3.16.1", ["--local"]), ("3.20.0", [])])
+def test_the_cib_is_asked_of_this_node_without_a_word_that_is_deprecated(feature_set, options):
+    """Pacemaker 3.0 deprecates cibadmin --local, and answers queries here without it."""
+    asked = []
+
+    class Node(corosync2.Corosync2):
+        def run(self, argv, deadline):
+            asked.append(argv)
+            return Result(0, "<cib/>", "", False)
+    Node(environment(crm_feature_set=feature_set)).cib(Deadline(1))
+    assert asked == [["cibadmin", "--query", *options]]
