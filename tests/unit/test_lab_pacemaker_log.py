@@ -124,3 +124,20 @@ def test_the_words_and_times_of_other_releases_are_understood():
     now = datetime.datetime(2026, 12, 1).timestamp()
     assert pacemaker_log.parse_time("Nov 23 17:37:13", now) == pacemaker_log.parse_time(
         "Nov 23 17:37:13.000", now)
+
+
+def test_pacemaker_3_0_1_has_each_node_tell_what_it_starts():
+    head = "Nov 23 18:35:0{} srv{} pacemaker-controld  [4{}] (x) \tnotice: "
+    logs = {
+        "srv1": head.format("1.0", 1, 1) + "Processing graph 3 (ref=x) derived from y\n"
+        + head.format("1.1", 1, 1) + "Asking srv2 to execute pgsqld:1_stop_0 on srv2 | transition "
+        "18:2:0:19-83 action 18\n"
+        + head.format("1.2", 1, 1) + "Requesting local execution of promote operation for pgsqld on "
+        "srv1 | transition 18:3:0:19-83\n"
+        + head.format("2.0", 1, 1) + "Result of promote operation for pgsqld on srv1: OK | graph\n",
+        "srv2": head.format("1.3", 2, 2) + "Requesting local execution of stop operation for pgsqld "
+        "on srv2 | transition 18:2:0:19-83\n"}
+    now = datetime.datetime(2026, 12, 1).timestamp()
+    transition, = pacemaker_log.transitions(logs, now)
+    assert [(action.operation, action.node, action.result) for action in transition.actions] == [
+        ("promote", "srv1", "ok"), ("stop", "srv2", "")]
