@@ -45,17 +45,20 @@ def is_failure(item):
 
 def actions(facts):
     """Return the Actions that the facts tell of, in the order of their start."""
-    found, open_by = [], {}
+    found, open_by, requested = [], {}, {}
     for fact in facts:
         if fact.kind == "started":
-            resource, operation, interval = logs.operation_of(fact.values["key"])
-            if operation == "monitor" and interval == 0:
-                operation = "probe"
-            found.append(Action(resource, operation, fact.values["node"], fact.moment, None, "",
-                                ""))
+            found.append(_begun(fact, fact.moment))
             open_by[(fact.host, fact.values["action"])] = len(found) - 1
+        elif fact.kind == "requested":
+            requested[_place(fact)] = fact.moment
         elif fact.kind == "ended":
-            _end(found, open_by.pop((fact.host, fact.values["action"]), None), fact)
+            index, moment = (open_by.pop((fact.host, fact.values["action"]), None),
+                             requested.pop(_place(fact), None))
+            if index is None and moment is not None:
+                index = len(found)
+                found.append(_begun(fact, moment))
+            _end(found, index, fact)
         elif fact.kind == "result":
             _reason(found, fact)
         elif fact.kind == "fencing":
@@ -68,6 +71,18 @@ def actions(facts):
                     end=fact.moment, result="failed" if failed else "ok",
                     reason=fact.values["reason"])
     return sorted(found, key=lambda item: item.start)
+
+
+def _begun(fact, moment):
+    """Return the Action that the fact's key names, begun at that moment."""
+    resource, operation, interval = logs.operation_of(fact.values["key"])
+    if operation == "monitor" and interval == 0:
+        operation = "probe"
+    return Action(resource, operation, fact.values["node"], moment, None, "", "")
+
+
+def _place(fact):
+    return (fact.host, fact.values["node"], fact.values["graph"], fact.values["action"])
 
 
 def _open_fencing(node):

@@ -37,9 +37,15 @@ _INTERVAL = r"_(?P<interval>\d+)"
 _PATTERNS = (
     ("started", r"Initiating (?P<operation>[\w-]+) operation (?P<key>\S+)(?: locally)? on "
                 r"(?P<node>\S+?)(?: \(.*\))?(?: \| action (?P<action>\d+))?$"),
-    ("ended", r"Transition \d+ action (?P<action>\d+) \((?P<key>\S+) on (?P<node>\S+)\) "
+    # 3.0.1 and later; the DC says nothing of what it starts on its own node but what that node says
+    ("started", r"Asking \S+ to execute (?P<key>\S+) on (?P<node>\S+?)(?: \(.*\))? \| "
+                r"transition \S+ action (?P<action>\d+)"),
+    ("requested", r"Requesting local execution of (?P<operation>[\w-]+) operation for \S+ on "
+                  r"(?P<node>\S+) *\| transition (?P<action>\d+):(?P<graph>\d+):"),
+    ("ended", r"Transition (?P<graph>\d+) action (?P<action>\d+) \((?P<key>\S+) on (?P<node>\S+)\) "
               r"confirmed: (?P<result>[^|]*?)(?: \||$)"),
-    ("ended", r"Transition -?\d+ action (?P<action>\d+) \((?P<key>\S+) on (?P<node>\S+)\): "
+    ("ended", r"Transition (?P<graph>-?\d+) action (?P<action>\d+) \((?P<key>\S+) on "
+              r"(?P<node>\S+)\): "
               r"expected \S.*? but got '(?P<result>[^']*)'"),
     ("result", r"Result of (?P<operation>[\w-]+) operation for (?P<resource>\S+) on (?P<node>\S+): "
                r"(?P<result>\w[\w ]*(?: \((?:failed|degraded)\))?)(?: \((?P<reason>.*?)\))?"
@@ -53,8 +59,8 @@ _PATTERNS = (
     ("idle", r"State transition \S+ -> S_IDLE"),
 )
 _COMPILED = [(kind, re.compile(pattern)) for kind, pattern in _PATTERNS]
-_WORTH = re.compile("Initiating|confirmed: |but got|Result of|fencing|Fence op|Stonith op|"
-                    "is now lost|A processor failed|S_IDLE")
+_WORTH = re.compile("Initiating|Asking|Requesting local|confirmed: |but got|Result of|fencing|"
+                    "Fence op|Stonith op|is now lost|A processor failed|S_IDLE")
 _KEY = re.compile(r"(?P<resource>.+?)_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|"
                   r"(?P<operation>[a-z-]+))" + _INTERVAL + "$")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -74,8 +74,8 @@ class Cluster(object):
 
     def cib(self, deadline):
         """Return the CIB's XML (str), as this node has it. Raises OcfError."""
-        # answered by this node in any case since 3.0, where the option is deprecated. The set is the
-        # DC's: older programs that are spared the option for a newer DC answer here as well
+        # Answered by this node in any case since 3.0, which deprecates the option. The set is the
+        # DC's: where a newer DC spares older programs the option, they answer here as well
         local = [] if self._environment.feature_set >= _ALWAYS_LOCAL else ["--local"]
         return self.checked(["cibadmin", "--query"] + local, deadline).out
 

@@ -19,8 +19,8 @@ _INITIATING = re.compile(
 )
 # From 3.0.1 on the DC does not say what it starts on its own node; each node does, without the key
 _LOCAL = re.compile(
-    r"Requesting local execution of (?P<operation>[\w-]+) operation for (?P<resource>\S+?)(?::\d+)? "
-    r"on (?P<node>\S+)"
+    r"Requesting local execution of (?P<operation>[\w-]+) operation for "
+    r"(?P<resource>\S+?)(?::\d+)? on (?P<node>\S+)"
 )
 _FENCING = re.compile(
     r"Requesting fencing \((?P<how>\w+)\) (?:of|targeting) node (?P<node>[^\s|]+)"

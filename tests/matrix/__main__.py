@@ -41,7 +41,7 @@ def run(cell):
     outcome = play(cell, announce)
     store.save(outcome)
     say(f"{cell.name:16} {'-' * 28} {outcome.seconds:5.0f} s  "
-        f"{'good' if outcome.good else 'FAILED, logs in build/matrix/' + cell.name}")
+        f"{outcome.verdict}{'' if outcome.verdict != 'FAILS' else ', logs in build/matrix'}")
     return outcome
 
 
@@ -64,8 +64,9 @@ def main(arguments=None):
     everything = store.load()
     print("\n" + report.table(everything))
     report.PAGE.write_text(report.page(everything), encoding="utf-8")
-    bad = [outcome.cell for outcome in outcomes if not outcome.good]
-    print(f"\nwritten: {report.PAGE.relative_to(REPOSITORY)}\n{len(cells) - len(bad)} of "
+    bad = [outcome.cell for outcome in outcomes if outcome.verdict == "FAILS"]
+    good = sum(outcome.good for outcome in outcomes)
+    print(f"\nwritten: {report.PAGE.relative_to(REPOSITORY)}\n{good} of "
           f"{len(cells)} cells are good, in {(time.monotonic() - begin) / 60:.0f} minutes"
           + (f"; not: {', '.join(bad)}" if bad else ""))
     return 1 if bad else 0

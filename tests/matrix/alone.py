@@ -7,6 +7,7 @@ pg_waldump of their own there is no cluster; what is played is how the agent mak
 
 import contextlib
 import os
+import platform
 import shutil
 import signal
 import tempfile
@@ -89,6 +90,14 @@ class Pair:
         if self.version < 12:
             values["recovery_template"] = str(self.folder / f"{name}.template")
         return local.of(parameters.read(environment(**values)))
+
+    def versions(self):
+        """Return {program: version}."""
+        answer = self._run("postgres", "--version").output.split()
+        return {"postgresql": answer[2], "python": platform.python_version()}
+
+    def _run(self, program, *words):
+        return run([self._bin / program, *words], user="postgres", cwd="/")
 
     def gather(self, folder):
         """Copy the servers' logs into a folder."""

@@ -66,13 +66,18 @@ CELLS = (
 
 #: What no cell plays on a live cluster: (what, how it is covered and why it cannot be had).
 ABSENT = (
-    ("PostgreSQL 9.3 to 9.6", "no server of these versions can be had from Debian, PyPI or npm; "
-     "the unit tests read recorded output of their tools"),
-    ("PostgreSQL 10 to 12", "npm has the server without `pg_controldata`, `pg_waldump`, `psql`; "
-     "the unit tests read recorded output of their tools"),
-    ("Pacemaker 1.1", "no distribution that can be had has it. The build for 1.1.12 "
-     "(`corosync1`) is played on a live cluster whose programs are cut down to what that one had, "
-     "`tests/cluster/test_corosync1.py`"),
-    ("Red Hat's family", "its packages cannot be had here; the rpm is built and installed in "
-     "scratch roots, `tests/packaging/`"),
+    ("PostgreSQL 9.3 to 9.6", "no server of these versions can be had from Debian, PyPI or npm. "
+     "The unit tests have the words of their tools and the names of their functions, as their "
+     "source and manuals have them: no recording, and nothing live"),
+    ("PostgreSQL 10 to 12 in a cluster", "npm has these servers without `pg_controldata`, "
+     "`pg_waldump`, `pg_rewind`. Live are the cells above: standbys by recovery.conf and "
+     "standby.signal, the queries, the recovery of a crashed primary, timelines"),
+    ("Pacemaker 1.1, corosync 1 and 2", "no distribution that can be had has them. The build for "
+     "Pacemaker up to 1.1.12 (`corosync1`) is played on a live cluster whose programs are cut down "
+     "to what that one had: `tests/cluster/test_corosync1.py`, under Python 2.7"),
+    ("Python 2.6 to 3.8 in a cluster", "releases with these as the system's Python cannot be had. "
+     "The component tests run the agent under 2.7 and each 3.x that can be had, `tox`; "
+     "2.6 is held to by `make lint`"),
+    ("Red Hat's family", "its packages cannot be had. The rpm is built for each release and "
+     "installed in scratch roots: `tests/packaging/`"),
 )

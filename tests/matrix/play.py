@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import platform
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -57,11 +56,17 @@ class Outcome:
     seconds: float = 0.0
     date: str = ""
     agent: str = ""
+    absent: str = ""    # why it cannot be had on this machine
 
     @property
     def good(self):
         """True if each step was taken and nothing was wrong."""
         return bool(self.results) and not any(self.results.values())
+
+    @property
+    def verdict(self):
+        """What came of it, in words."""
+        return "good" if self.good else f"cannot be had: {self.absent}" if self.absent else "FAILS"
 
 
 def play(cell, announce=lambda *_: None, course=None):
@@ -71,11 +76,13 @@ def play(cell, announce=lambda *_: None, course=None):
     begin = time.monotonic()
     try:
         with lab_of(cell, course) if course.cluster else alone.pair(cell) as lab:
-            outcome.versions = versions(lab) if course.cluster else {
-                "postgresql": servers.NPM_VERSIONS[cell.postgres], "python": platform.python_version()}
+            outcome.versions = versions(lab) if course.cluster else lab.versions()
             announce(cell, "cluster", "", time.monotonic() - begin)
             for name, step in course.steps.items():
                 take(cell, lab, name, step, outcome, announce)
+    except servers.Absent as error:
+        outcome.absent = words(error)
+        announce(cell, "cannot be had", outcome.absent, 0)
     except LabError as error:
         outcome.results["cluster"] = words(error)
         announce(cell, "cluster", words(error), time.monotonic() - begin)

@@ -148,6 +148,25 @@ def test_a_failure_is_not_laid_to_an_earlier_action():
     assert [(item.result, item.reason) for item in event.actions] == [("ok", "")]
 
 
+def test_the_words_of_pacemaker_3_0_1_are_understood():
+    """The DC tells what it asks of others; what it does itself stands where the node says so."""
+    head = "Nov 23 15:00:0{0} srv{1} pacemaker-controld [5] (x) notice: "
+    lines = [
+        head.format("1.0", 1) + "Asking srv2 to execute p_demote_0 on srv2 | transition "
+        "7:3:0:19-83 action 7",
+        head.format("1.1", 2) + "Requesting local execution of demote operation for p on srv2 | "
+        "transition 7:3:0:19-83",
+        head.format("2.0", 1) + "Transition 3 action 7 (p_demote_0 on srv2) confirmed: OK | rc=0",
+        head.format("2.1", 1) + "Requesting local execution of promote operation for p on srv1 | "
+        "transition 8:3:0:19-83",
+        head.format("4.0", 1) + "Transition 3 action 8 (p_promote_0 on srv1) confirmed: OK | rc=0"]
+    facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
+    event, = events.events(facts, "p")
+    assert (event.kind, event.old, event.new) == (events.SWITCHOVER, "srv2", "srv1")
+    assert [(item.operation, item.node, round(item.end - item.start, 1)) for item in
+            event.actions] == [("demote", "srv2", 1.0), ("promote", "srv1", 1.9)]
+
+
 def test_a_monitor_that_finds_the_primary_dead_begins_the_outage():
     head = "Nov 23 15:00:0{0} srv1 pacemaker-controld [5] (x) notice: "
     lines = [head.format("0.5") + "Transition 2 action 9 (p_monitor_15000 on srv1): expected "

@@ -132,11 +132,11 @@ def test_pacemaker_3_0_1_has_each_node_tell_what_it_starts():
         "srv1": head.format("1.0", 1, 1) + "Processing graph 3 (ref=x) derived from y\n"
         + head.format("1.1", 1, 1) + "Asking srv2 to execute pgsqld:1_stop_0 on srv2 | transition "
         "18:2:0:19-83 action 18\n"
-        + head.format("1.2", 1, 1) + "Requesting local execution of promote operation for pgsqld on "
-        "srv1 | transition 18:3:0:19-83\n"
+        + head.format("1.2", 1, 1) + "Requesting local execution of promote operation for pgsqld "
+        "on srv1 | transition 18:3:0:19-83\n"
         + head.format("2.0", 1, 1) + "Result of promote operation for pgsqld on srv1: OK | graph\n",
-        "srv2": head.format("1.3", 2, 2) + "Requesting local execution of stop operation for pgsqld "
-        "on srv2 | transition 18:2:0:19-83\n"}
+        "srv2": head.format("1.3", 2, 2) + "Requesting local execution of stop operation for "
+        "pgsqld on srv2 | transition 18:2:0:19-83\n"}
     now = datetime.datetime(2026, 12, 1).timestamp()
     transition, = pacemaker_log.transitions(logs, now)
     assert [(action.operation, action.node, action.result) for action in transition.actions] == [
