@@ -57,12 +57,12 @@ def create(lab):
     """Run what `paf create` prints, in quick monitors."""
     node = lab.nodes["srv1"]
     printed = node.run(["paf", "create", "--bindir", lab.settings.bindir, "--pgdata",
-                        lab.settings.pgdata, "--vip", VIP, "--nic", "eth0"]).output
+                        lab.settings.pgdata, "--vip", VIP, "--nic", "eth0"], timeout=240).output
     commands = printed.partition("\n\n")[0]
     for slow, quick in (("interval=15s", "interval=5s"), ("interval=16s", "interval=6s")):
         need(slow in commands, f"paf create prints no monitor with {slow}")
         commands = commands.replace(slow, quick)
-    result = node.run(["sh", "-ec", f"cd /root\n{commands}"], timeout=120)
+    result = node.run(["sh", "-ec", f"cd /root\n{commands}"], timeout=240)
     need("deprecat" not in (result.output + result.error).lower(),
          f"pcs on what paf create prints: {result.output}{result.error}")
     lab.settings.resource = True
