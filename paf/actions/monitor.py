@@ -120,7 +120,10 @@ def _explain(context, view, changes, replicas, deadline):
         score = changes.get(node, view.scores.get(node, 0))
         if node not in changes and said and score <= 0:
             continue
-        reason = scores.reason(score, replicas.get(node), context.parameters.maxlag)
+        replica = replicas.get(node)
+        reason = scores.reason(score, replica, context.parameters.maxlag)
+        if reason and replica is None and node not in view.running:
+            continue    # stopped on purpose, or not meant to run there
         if reason is not None and reason != said:
             context.cluster.explain(node, reason, deadline)
 

@@ -70,7 +70,8 @@ class Cluster(object):
         """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
         return cib.parse(self.cib(deadline), self.attribute("master"), self.attribute(_REASON),
                          self.attribute("lsn_location"),
-                         (self.attribute(crash.REASON), crash.attribute(self.resource)))
+                         (self.attribute(crash.REASON), crash.attribute(self.resource)),
+                         self.resource)
 
     def cib(self, deadline):
         """Return the CIB's XML (str), as this node has it. Raises OcfError."""

@@ -11,26 +11,29 @@ from paf.ocf import OcfError, is_number
 
 #: online: nodes (sorted list) of this partition; scores: dict of node to promotion score (int);
 #: reasons, positions: dicts of node to its value (str) of the transient attributes asked for;
-#: mended: nodes (sorted list) whose failure was cleaned up, and which still show its reason.
-View = namedtuple("View", "online scores reasons positions mended")
+#: mended: nodes (sorted list) whose failure was cleaned up, and which still show its reason;
+#: running: nodes (sorted list) on which Pacemaker has not stopped the resource, or not found it.
+View = namedtuple("View", "online scores reasons positions mended running")
 
 _AWAY = ("", "0", "false", "offline")
 _INFINITY = 1000000
 
 
-def parse(xml, score_name, reason_name="", position_name="", failure_names=("", "")):
+def parse(xml, score_name, reason_name="", position_name="", failure_names=("", ""), resource=""):
     """Return the View in the CIB's XML (str). Raises OcfError when it is none.
 
-    failure_names: of the attributes that hold the reason of a failure, and the count.
+    failure_names: of the attributes that hold the reason of a failure, and the count; resource:
+    the resource's name.
     """
-    reader = _Reader(score_name, reason_name, position_name, *failure_names)
+    reader = _Reader(resource, score_name, reason_name, position_name, *failure_names)
     try:
         reader.read(xml)
     except expat.ExpatError as error:
         raise OcfError("cannot understand the CIB: {0}".format(error))
     shown, counted = [reader.transient[name] for name in failure_names]
     return View(sorted(reader.online), reader.scores, reader.transient[reason_name],
-                reader.transient[position_name], sorted(set(shown) - set(counted)))
+                reader.transient[position_name], sorted(set(shown) - set(counted)),
+                sorted(reader.running))
 
 
 def score(text):
@@ -53,11 +56,22 @@ def is_online(attributes):
         remote or attributes.get("crmd", "online") not in _AWAY)
 
 
+def _has_started(operation):
+    """Tell whether a resource runs after its last operation (the attributes, a dict).
+
+    Its recurring monitors stay in the history when it is stopped.
+    """
+    if operation.get("operation") == "monitor":    # a probe
+        return operation.get("rc-code") in ("0", "8")
+    return operation.get("operation") != "stop"
+
+
 class _Reader(object):
     """Follows the XML from tag to tag."""
 
-    def __init__(self, score_name, *transient_names):
-        self.online, self.scores = [], {}
+    def __init__(self, resource, score_name, *transient_names):
+        self.online, self.scores, self.running = [], {}, set()
+        self._last = "{0}_last_0".format(resource)
         self.transient = dict((name, {}) for name in transient_names)
         self._score_name = score_name
         self._node, self._section, self._names = None, None, {}
@@ -76,6 +90,9 @@ class _Reader(object):
             self._node, self._section = self._name_of(attributes), tag
             if is_online(attributes):
                 self.online.append(self._node)
+        elif tag == "lrm_rsc_op" and self._node:
+            if attributes.get("id") == self._last and _has_started(attributes):
+                self.running.add(self._node)
         elif tag == "nvpair" and self._node:
             self._pair(attributes.get("name"), attributes.get("value", ""))
 

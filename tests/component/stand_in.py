@@ -175,7 +175,7 @@ def cibadmin(words):
         ccm, crmd = ("true", "online") if members[node] == "online" else ("false", "offline")
         sys.stdout.write(f'    <node_state id="{number}" uname="{escaped(node)}" in_ccm="{ccm}" '
                          f'crmd="{crmd}" join="member">\n{pairs("status", node)}'
-                         f'{counts(node)}'
+                         f'{counts(node)}{history(node)}'
                          '    </node_state>\n')
     sys.stdout.write("  </status>\n</cib>\n")
     return 0
@@ -199,6 +199,13 @@ def counts(node):
     inner = "".join(f'<nvpair id="{coded(name)}" name="{escaped(name)}" value="{escaped(value)}"/>'
                     for name, value in found.items() if value)
     return f'<transient_attributes id="x">{inner}</transient_attributes>\n' if inner else ""
+
+
+def history(node):
+    """Return the last operation on a node, a start unless the test says that it was a stop."""
+    last = "start" if read(os.path.join(STORE, "stopped", coded(node))) is None else "stop"
+    return (f'<lrm id="x"><lrm_resources><lrm_rsc_op id="pgsqld_last_0" operation="{last}" '
+            'rc-code="0"/></lrm_resources></lrm>\n')
 
 
 def escaped(text):

@@ -98,6 +98,10 @@ class Store:
         """Let Pacemaker count each failure that it is told of so many times."""
         self._path("counts").write_text(str(times))
 
+    def stops(self, node):
+        """Let Pacemaker have stopped the resource on a node."""
+        self._path("stopped", coded(node)).write_text("")
+
     def configure(self, *elements):
         """Put elements (XML) into the CIB's configuration."""
         self._path("configuration").write_text("\n".join(elements))

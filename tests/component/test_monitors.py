@@ -78,6 +78,19 @@ def test_a_standby_that_is_gone_loses_its_score_and_gets_it_back(trio):
     assert trio.store.refusal("srv3") is None
 
 
+def test_of_a_node_where_it_is_stopped_nobody_is_told_to_rebuild_it(trio):
+    """As after a ban, in standby mode, or on a node that has no PostgreSQL at all."""
+    settle(trio)
+    trio["srv3"].stop()
+    trio.store.stops("srv3")
+    wait_until(lambda: trio["srv1"].value("SELECT count(*) FROM pg_stat_replication") == 1,
+               "srv3 to be gone")
+    for _ in range(2):
+        trio["srv1"].monitor()
+        assert trio.store.score("srv3") == -1000
+        assert trio.store.refusal("srv3") is None
+
+
 def test_a_lost_node_cannot_come_back_above_the_primary(pair):
     pair.store.add_member("srv3", online=False)
     pair.store.set_score("srv3", 1001)

@@ -88,6 +88,19 @@ def test_a_score_that_is_no_number_is_left_out():
     assert parse(node(1, ("master-pgsqld", "many"))).scores == {}
 
 
+@pytest.mark.parametrize("key, operation, code, running", [
+    ("pgsqld_last_0", "start", 0, ["srv1"]), ("pgsqld_last_0", "promote", 0, ["srv1"]),
+    ("pgsqld_last_0", "stop", 0, []), ("pgsqld_last_0", "monitor", 8, ["srv1"]),
+    ("pgsqld_last_0", "monitor", 7, []), ("pgsqld_monitor_15000", "monitor", 0, []),
+    ("pgsqld2_last_0", "start", 0, [])])
+def test_an_instance_that_was_started_last_runs(key, operation, code, running):
+    state = node_state(1).replace("</node_state>", (
+        f'<lrm><lrm_resources><lrm_rsc_op id="{key}" operation="{operation}" rc-code="{code}"/>'
+        "</lrm_resources></lrm></node_state>"))
+    xml = CIB.format(nodes="", states=state)
+    assert cib.parse(xml, "master-pgsqld", resource="pgsqld").running == running
+
+
 def test_names_are_unescaped():
     view = parse(node(1, ("master-pgsqld", "1"), name="a&amp;b"))
     assert view.scores == {"a&b": 1}
