@@ -15,6 +15,9 @@ STEP = 10
 NOT_READY = -1
 NOT_CONNECTED = -1000
 
+#: How many monitors a refused node that has caught up is kept out while it is asked for.
+_PATIENCE = 20
+
 _NOT_READY_STATES = ("startup", "backup")
 
 #: A connected standby as pg_stat_replication shows it: name (application_name, str), state
@@ -23,14 +26,14 @@ _NOT_READY_STATES = ("startup", "backup")
 Replica = namedtuple("Replica", "name state lsn lag")
 
 
-def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=False):
+def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=False, wished=()):
     """Return the scores to write (dict of node to int): only those that have to change.
 
     me: this node, the primary. online: nodes of the partition. replicas: a list of Replica.
     current: dict of node to its score (int) as it is. maxlag: bytes, 0 for no limit.
     segment_size: bytes of a WAL segment; standbys nearer to each other keep their order, so that
     a busy cluster does not write to the CIB. just_promoted: standbys of the partition that are
-    not connected yet keep the scores they have.
+    not connected yet keep the scores they have. wished: nodes that a constraint asks for.
     """
     scores = {me: PRIMARY}
     known = set(online) | set(current)
@@ -49,9 +52,7 @@ def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=Fa
         score = BEST - STEP * rank
         late = maxlag > 0 and (replica.lag is None or replica.lag > maxlag)
         scores[replica.name] = -score if late else score
-    for node in known:
-        if _stays_barred(current.get(node), best.get(node), segment_size) and node != me:
-            scores[node] = election.BARRED
+    scores.update(_barred(known - set([me]), current, best, segment_size, wished))
     return dict((node, score) for node, score in scores.items()
                 if current.get(node) != score and not _is_foreign(node, online, current, score))
 
@@ -119,13 +120,25 @@ def _rank_before(score):
     return abs(score) if score is not None and abs(score) <= PRIMARY else 0
 
 
-def _stays_barred(score, replica, segment_size):
-    """A node whose promotion was refused is let in again once it has caught up."""
-    if score is None or score > election.BARRED:
-        return False
-    caught_up = (replica is not None and is_ready(replica)
-                 and replica.lag is not None and replica.lag <= segment_size)
-    return not caught_up
+def _barred(nodes, current, replicas, segment_size, wished):
+    """Return the scores (dict of node to int) that keep those out whose promotion was refused.
+
+    One is let in once it has caught up. While the request for it stands, only some monitors later,
+    which its score counts: Pacemaker would ask for it again there and then, and were it refused
+    again, there would be no end to that.
+    """
+    scores = {}
+    for node in nodes:
+        score, replica = current.get(node, 0), replicas.get(node)
+        if score > election.BARRED:
+            continue
+        caught_up = (replica is not None and is_ready(replica)
+                     and replica.lag is not None and replica.lag <= segment_size)
+        if not caught_up:
+            scores[node] = election.BARRED
+        elif node in wished and score > election.BARRED - _PATIENCE:
+            scores[node] = score - 1
+    return scores
 
 
 def nobody_else(me, online, current):

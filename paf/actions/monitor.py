@@ -96,7 +96,7 @@ def update_scores(context, sight):
             replicas = _first_replicas(context, replicas, len(view.online) - 1)
         changes = scores.wanted(
             context.node, view.online, replicas, view.scores,
-            context.parameters.maxlag, folder.segment_size, just_promoted)
+            context.parameters.maxlag, folder.segment_size, just_promoted, view.wished)
         for node, score in sorted(changes.items()):
             context.log.info("promotion score of {0}: {1}, was {2}".format(
                 node, score, view.scores.get(node, "none")))

@@ -1,7 +1,7 @@
 """What PAF reads of the cluster's CIB, in one pass over its XML.
 
-Source: Pacemaker Explained, "Status"; in_ccm and crmd are times (0: away) since Pacemaker 2.1.7,
-words before.
+Source: Pacemaker Explained, "Status", "Constraints"; in_ccm and crmd are times (0: away) since
+Pacemaker 2.1.7, words before.
 """
 
 from collections import namedtuple
@@ -12,8 +12,10 @@ from paf.ocf import OcfError, is_number
 #: online: nodes (sorted list) of this partition; scores: dict of node to promotion score (int);
 #: reasons, positions: dicts of node to its value (str) of the transient attributes asked for;
 #: mended: nodes (sorted list) whose failure was cleaned up, and which still show its reason;
-#: running: nodes (sorted list) on which Pacemaker has not stopped the resource, or not found it.
-View = namedtuple("View", "online scores reasons positions mended running")
+#: running: nodes (sorted list) on which Pacemaker has not stopped the resource, or not found it;
+#: wished: nodes (set) to which a location constraint draws something with INFINITY, as a request
+#: for a switchover does.
+View = namedtuple("View", "online scores reasons positions mended running wished")
 
 _AWAY = ("", "0", "false", "offline")
 _INFINITY = 1000000
@@ -33,19 +35,22 @@ def parse(xml, score_name, reason_name="", position_name="", failure_names=("", 
     shown, counted = [reader.transient[name] for name in failure_names]
     return View(sorted(reader.online), reader.scores, reader.transient[reason_name],
                 reader.transient[position_name], sorted(set(shown) - set(counted)),
-                sorted(reader.running))
+                sorted(reader.running), reader.wished)
 
 
 def score(text):
-    """Return a score's text as an int, infinities as Pacemaker's 1000000; None if it is none."""
+    """Return a score's text as an int, infinities as Pacemaker's 1000000; None if it is none.
+
+    A number below -INFINITY is that to Pacemaker, and stays what it is here: see scores.wanted.
+    """
     text = text.strip()
     number = text.lstrip("+-")
     value = _INFINITY if number.upper() == "INFINITY" else None
     if value is None and is_number(number):
-        value = min(int(number), _INFINITY)
+        value = int(number)
     if value is None:
         return None
-    return -value if text.startswith("-") else value
+    return -value if text.startswith("-") else min(value, _INFINITY)
 
 
 def is_online(attributes):
@@ -70,11 +75,11 @@ class _Reader(object):
     """Follows the XML from tag to tag."""
 
     def __init__(self, resource, score_name, *transient_names):
-        self.online, self.scores, self.running = [], {}, set()
+        self.online, self.scores, self.running, self.wished = [], {}, set(), set()
         self._last = "{0}_last_0".format(resource)
         self.transient = dict((name, {}) for name in transient_names)
         self._score_name = score_name
-        self._node, self._section, self._names = None, None, {}
+        self._node, self._section, self._names, self._drawn = None, None, {}, False
 
     def read(self, xml):
         parser = expat.ParserCreate()
@@ -95,6 +100,18 @@ class _Reader(object):
                 self.running.add(self._node)
         elif tag == "nvpair" and self._node:
             self._pair(attributes.get("name"), attributes.get("value", ""))
+        elif tag in ("rsc_location", "rule", "expression"):
+            self._constraint(tag, attributes)
+
+    def _constraint(self, tag, attributes):
+        """A constraint names the node itself, or in a rule, as Pacemaker 1.1 wrote a request."""
+        if tag in ("rsc_location", "rule"):
+            self._drawn = score(attributes.get("score", "")) == _INFINITY
+        if self._drawn and tag == "rsc_location" and "node" in attributes:
+            self.wished.add(attributes["node"])
+        elif (self._drawn and attributes.get("attribute") == "#uname"
+              and attributes.get("operation") == "eq"):
+            self.wished.add(attributes.get("value"))
 
     def _end(self, tag):
         if tag in ("node", "node_state"):

@@ -90,6 +90,20 @@ def test_a_target_that_does_not_stream_is_refused_before_the_demotion(pair):
     assert not pair["srv1"].in_recovery
 
 
+def test_a_refused_target_that_is_still_asked_for_is_not_let_in_at_once(pair):
+    """Pacemaker would ask for it again with each transition, for ever."""
+    pair.store.set_score("srv2", BARRED)
+    (pair.store.folder / "configuration").write_text(
+        '<constraints><rsc_location id="cli-prefer-pgsqld-clone" rsc="pgsqld-clone" '
+        'role="Promoted" node="srv2" score="INFINITY"/></constraints>')
+    for _ in range(2):
+        assert pair["srv1"].monitor().code == 8
+        assert pair.store.score("srv2") < BARRED
+    (pair.store.folder / "configuration").unlink()
+    assert pair["srv1"].monitor().code == 8
+    assert pair.store.score("srv2") == 1000
+
+
 def test_a_refusal_for_want_of_a_tool_says_so(pair):
     """The candidate cannot check: that is its own failure, and a soft one."""
     tools = pair.folder / "bin"

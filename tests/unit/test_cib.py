@@ -78,7 +78,7 @@ def test_a_resource_in_the_status_is_no_node():
 @pytest.mark.parametrize("text, value", [
     ("1001", 1001), ("-1000", -1000), ("+990", 990), ("INFINITY", 1000000),
     ("-INFINITY", -1000000), ("+INFINITY", 1000000), ("-infinity", -1000000),
-    ("2000000", 1000000), ("-2000000", -1000000), (" 5 ", 5), ("0", 0),
+    ("2000000", 1000000), ("-2000000", -2000000), (" 5 ", 5), ("0", 0),
     ("", None), ("x", None), ("1.5", None), ("-", None)])
 def test_scores_are_read_as_pacemaker_does(text, value):
     assert cib.score(text) == value
@@ -124,3 +124,26 @@ def test_a_recorded_cib_is_understood(data):
     view = cib.parse((data / "cib" / "2.1.5.xml").read_text(), "master-pgsqld", "reason-pgsqld")
     assert view.scores == {"srv1": 1001, "srv2": 1000, "srv3": -1000000}
     assert view.online == []
+
+
+@pytest.mark.parametrize("constraint, expected", [
+    ('<rsc_location id="cli-prefer-x" rsc="x" role="Promoted" node="srv2" score="INFINITY"/>',
+     {"srv2"}),
+    ('<rsc_location id="cli-prefer-x" rsc="x"><rule score="INFINITY" role="Promoted">'
+     '<expression attribute="#uname" operation="eq" value="srv2"/></rule></rsc_location>',
+     {"srv2"}),
+    ('<rsc_location id="a" rsc="x" node="srv2" score="100"/>', set()),
+    ('<rsc_location id="a" rsc="x" node="srv2" score="-INFINITY"/>', set()),
+    ('<rsc_location id="a" rsc="x"><rule score="-INFINITY">'
+     '<expression attribute="#uname" operation="eq" value="srv2"/></rule></rsc_location>', set()),
+    ('<rsc_location id="a" rsc="x"><rule score="INFINITY">'
+     '<expression attribute="#uname" operation="ne" value="srv2"/></rule></rsc_location>', set()),
+])
+def test_a_request_is_a_constraint_that_draws_with_infinity(constraint, expected):
+    text = f"<cib><configuration><constraints>{constraint}</constraints></configuration></cib>"
+    assert cib.parse(text, "master-pgsqld").wished == expected
+
+
+def test_a_score_below_minus_infinity_stays_what_it_is():
+    assert cib.score("-1000007") == -1000007
+    assert cib.score("1000007") == 1000000

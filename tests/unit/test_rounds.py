@@ -26,7 +26,7 @@ class Cluster(corosync2.Corosync2):
 
     def view(self, deadline):
         """Return a view of the CIB that has nothing but scores in it."""
-        return cib.View([], self.scores, {}, {}, [], [])
+        return cib.View([], self.scores, {}, {}, [], [], set())
 
     def run(self, argv, deadline):
         """Return the next answer about the attribute that argv names."""

@@ -176,6 +176,23 @@ def test_a_refused_node_that_has_caught_up_does_not_go_before_the_best():
     assert found == {"srv3": 990}
 
 
+def test_a_refused_node_that_is_still_asked_for_is_let_in_after_some_monitors():
+    current, monitors = {**SETTLED, "srv2": election.BARRED}, 0
+    while current["srv2"] <= election.BARRED:
+        current.update(scores.wanted(
+            "srv1", ALL, [replica("srv2", 400), replica("srv3", 400)], current, 0, SEGMENT,
+            wished={"srv2"}))
+        monitors += 1
+    assert 15 < monitors < 30
+
+
+def test_a_refused_node_that_falls_behind_again_starts_anew():
+    current = {**SETTLED, "srv2": election.BARRED - 7}
+    found = scores.wanted("srv1", ALL, [replica("srv2", 5, lag=SEGMENT + 1), replica("srv3", 400)],
+                          current, 0, SEGMENT, wished={"srv2"})
+    assert found["srv2"] == election.BARRED
+
+
 def test_a_refused_node_that_went_away_stays_barred():
     current = {**SETTLED, "srv2": election.BARRED}
     assert "srv2" not in wanted([replica("srv3", 400)], current, online=["srv1", "srv3"])
