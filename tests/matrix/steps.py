@@ -55,6 +55,9 @@ def first_start(lab):
 
 def create(lab):
     """Run what `paf create` prints, in quick monitors."""
+    for node in lab.nodes.values():
+        # this machine may have servers of its own, which systemd starts: paf check is right there
+        node.run(["sh", "-c", "sed -i s/^auto/manual/ /etc/postgresql/*/*/start.conf"], check=False)
     node = lab.nodes["srv1"]
     printed = node.run(["paf", "create", "--bindir", lab.settings.bindir, "--pgdata",
                         lab.settings.pgdata, "--vip", VIP, "--nic", "eth0"], timeout=240).output
