@@ -55,10 +55,10 @@ def processes(lab):
 
 
 def watches(node):
-    """Tell whether a node's agent is to have a watcher."""
+    """Tell whether a node's agent, which may have been replaced, is to have a watcher."""
     settings = node.settings
-    return (settings.agents.get(node.name, settings.agent) == "ours"
-            and settings.variant == "corosync2" and bool(node.pids("postmaster"))
+    ours = any(name.endswith("paf/watcher.py") for name in node.disk.agent_files())
+    return (ours and settings.variant == "corosync2" and bool(node.pids("postmaster"))
             and settings.parameters.get("crash_watch", "true") == "true")
 
 
