@@ -68,6 +68,9 @@ class Report(object):
         deadline, value, since = deadline.within(_PATIENCE), None, 0.0
         while not deadline.passed:
             found = self._count(deadline)
+            if found is None:    # nobody answers: that says nothing
+                pause(_STEP)
+                continue
             if found != value:
                 value, since = found, deadline.elapsed
             if value == self._before + 1:
@@ -75,7 +78,7 @@ class Report(object):
             if value != self._before - 1 and deadline.elapsed - since > _STILL:
                 break
             pause(_STEP)
-        if value != self._before + 1:
+        if value is not None and value != self._before + 1:
             # never counted, as where there was no DC: then it is as if nobody had told
             self._set(self._before + (0 if value == self._before - 1 else 1), deadline)
 
@@ -85,7 +88,7 @@ class Report(object):
                               deadline)
 
     def _count(self, deadline):
-        """Return the count as it is now, 0 for none, also while nobody can be asked."""
+        """Return the count as it is now, 0 for none; None while nobody can be asked."""
         node = self._cluster.node(deadline)
         try:
             value = self._cluster.told(self._name, deadline).get(node, "")
