@@ -171,5 +171,6 @@ def _begin(context):
     """Start the watcher: this agent once more, with the action `watch`."""
     with open("/proc/self/cmdline", "rb") as stream:
         words = stream.read().rstrip(b"\0").split(b"\0")
-    words = [sys.executable] + words[1:len(words) - len(sys.argv) + 1] + ["watch"]
+    # what really runs: how it was called may be a name for a shell, or a link
+    words = [os.readlink("/proc/self/exe")] + words[1:len(words) - len(sys.argv) + 1] + ["watch"]
     runner.leave_behind(words, context.environment.variables)
