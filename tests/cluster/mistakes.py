@@ -89,10 +89,10 @@ IN_THE_CIB = (
             _delete("//rsc_colocation[@id='ip-with-primary']")),
     Mistake("any-role", "it names no role Promoted",
             _delete("//rsc_colocation[@id='ip-with-primary']") + " && " + _CREATE +
-            " '<rsc_colocation id=\"wrong\" rsc=\"pgsql-master-ip\" with-rsc=\"pgsqld-clone\" "
+            " '<rsc_colocation id=\"wrong\" rsc=\"pgsqld-ip\" with-rsc=\"pgsqld-clone\" "
             "score=\"INFINITY\"/>'"),
     Mistake("address-first", "starts the address before PostgreSQL", _CREATE +
-            " '<rsc_order id=\"wrong\" first=\"pgsql-master-ip\" then=\"pgsqld-clone\"/>'"),
+            " '<rsc_order id=\"wrong\" first=\"pgsqld-ip\" then=\"pgsqld-clone\"/>'"),
 )
 
 _PSQL = "runuser -u postgres -- psql -qXc"

@@ -50,7 +50,7 @@ def assert_status_equals_sql(lab):
 def test_status_equals_sql_on_every_node(lab):
     assert_status_equals_sql(lab)
     result = lab.any_node().run(["paf", "status"])
-    assert f"primary {lab.primary()}; pgsql-master-ip 10.77.0.100 on {lab.primary()}" in (
+    assert f"primary {lab.primary()}; pgsqld-ip 10.77.0.100 on {lab.primary()}" in (
         result.output)
 
 
