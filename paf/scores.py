@@ -47,12 +47,14 @@ def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=Fa
     for name, replica in best.items():
         if not is_ready(replica):
             scores[name] = NOT_READY
-    ready = [replica for replica in best.values() if is_ready(replica)]
+    barred = _barred(known - set([me]), current, best, segment_size, wished)
+    ready = [replica for replica in best.values()
+             if is_ready(replica) and replica.name not in barred]
     for rank, replica in enumerate(_ranked(ready, current, segment_size)):
         score = BEST - STEP * rank
         late = maxlag > 0 and (replica.lag is None or replica.lag > maxlag)
         scores[replica.name] = -score if late else score
-    scores.update(_barred(known - set([me]), current, best, segment_size, wished))
+    scores.update(barred)
     return dict((node, score) for node, score in scores.items()
                 if current.get(node) != score and not _is_foreign(node, online, current, score))
 

@@ -169,6 +169,8 @@ class Corosync2(Cluster):
         """
         if _round(self._values("ballot", deadline).get(self.node(deadline), "")):
             self.forget(deadline)
+        else:    # what was told a candidate that knows no rounds
+            self._delete("lsn_location", deadline)
 
     def _show(self, name, node, text, deadline):
         """Set a public attribute of a node, or remove it.

@@ -193,6 +193,12 @@ def test_a_refused_node_that_falls_behind_again_starts_anew():
     assert found["srv2"] == election.BARRED
 
 
+def test_a_refused_node_takes_no_rank_from_another():
+    found = wanted([replica("srv2", 0, lag=None), replica("srv3", 0, lag=None)],
+                   {"srv2": election.BARRED})
+    assert found["srv3"] == 1000
+
+
 def test_a_refused_node_that_went_away_stays_barred():
     current = {**SETTLED, "srv2": election.BARRED}
     assert "srv2" not in wanted([replica("srv3", 400)], current, online=["srv1", "srv3"])
