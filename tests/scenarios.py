@@ -192,3 +192,33 @@ def is_stopped(lab, node):
     """Tell whether `node` is a member of the cluster and its instance is stopped."""
     state = lab.status()
     return state.nodes.get(node) == "online" and node not in state.roles(RESOURCE)
+
+
+def bring_back(lab, old):
+    """Switch an old primary on; clone it anew where it says that it has diverged."""
+    lab.nodes[old].fence_policy("reboot")
+    lab.power_on(old)
+    wait_until(lambda: old in lab.streaming() or has_diverged(lab, old), 90,
+               f"{old} to stream, or to say why not", step=0.5)
+    # not asked again whether it is refused: Pacemaker may be stopping it just now
+    if old not in lab.streaming():
+        rebuild(lab, old)
+    lab.wait_settled(120)
+
+
+def has_diverged(lab, node):
+    """Tell whether the instance on a node stays stopped because it has diverged."""
+    return is_stopped(lab, node) and "diverged: " in lab.crm_mon()
+
+
+def be_refused(lab, target, old):
+    """Ask for a switchover to `target`, which hears nothing; return the reason of the refusal.
+
+    The old primary is promoted again by then, and the request withdrawn.
+    """
+    request_switchover(lab, target)
+    wait_until(lambda: reason_of_refusal(lab, target), 90, f"{target} to refuse", step=0.2)
+    wait_until(lambda: lab.primary() == old, 90, f"{old} to be promoted again", step=0.2)
+    reason = reason_of_refusal(lab, target)
+    withdraw_request(lab)
+    return reason

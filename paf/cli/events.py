@@ -23,7 +23,7 @@ OTHER = "change"
 CHANGES = ("start", "stop", "promote", "demote")
 #: A crash that crash_watch has told Pacemaker of, with crm_resource --fail.
 CRASH, _TOLD = "crash", "asyncmon"
-_GAP = 3.0          # seconds of rest that still belong to one event
+_GAP = 3.0          # seconds of rest that still belong to one event, until a primary is promoted
 _LATE = 2.0         # a node and the DC tell of the end of an action at about the same time
 _HEARD = 15.0       # a token that was lost longer ago has nothing to do with a lost node
 _GOOD = ("ok", "not running", "promoted", "master", "done")
@@ -141,7 +141,8 @@ def events(facts, resource, vips=(), silence=0.0):
             and (item.operation in CHANGES + ("fence", "pre-promote", "pre-demote", "post-promote")
                  or is_failure(item))]
     found, primary = [], None
-    for group in _groups(mine, [fact.moment for fact in facts if fact.kind == "idle"]):
+    idle = [fact.moment for fact in facts if fact.kind == "idle"]
+    for group in _groups(mine, idle, resource):
         event = _event(group, _lost(facts, group, silence), resource, vips, primary)
         primary = event.new or primary
         if any(item.operation in CHANGES + ("fence",) for item in group):
@@ -149,15 +150,27 @@ def events(facts, resource, vips=(), silence=0.0):
     return found
 
 
-def _groups(mine, idle):
+def _groups(mine, idle, resource):
     groups = []
     for item in mine:
-        end = max([other.end or other.start for other in groups[-1]]) if groups else None
-        rested = groups and any(end <= moment <= item.start for moment in idle)
-        if not groups or (item.start > end + _GAP and (rested or item.start > end + 60)):
+        if not groups or _begins_another(item, groups[-1], idle, resource):
             groups.append([])
         groups[-1].append(item)
     return groups
+
+
+def _begins_another(item, group, idle, resource):
+    """Tell whether an Action does not belong to the event that the group is.
+
+    Pacemaker rests for a moment within an event as well: after a fencing, before it promotes
+    another. Once a primary is promoted, what ends its reign is an event of its own.
+    """
+    end = max(other.end or other.start for other in group)
+    rested = any(end <= moment <= item.start for moment in idle)
+    if item.start > end + _GAP:
+        return rested or item.start > end + 60
+    ends_a_reign = item.operation in ("fence", "pre-demote", "demote") or is_failure(item)
+    return rested and ends_a_reign and bool(_done(group, "promote", resource))
 
 
 def _done(group, operation, resource):

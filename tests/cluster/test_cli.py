@@ -48,6 +48,7 @@ def assert_status_equals_sql(lab):
 
 
 def test_status_equals_sql_on_every_node(lab):
+    scenarios.wait_for_ranks(lab)    # until then the status says that a standby is not ready
     assert_status_equals_sql(lab)
     result = lab.any_node().run(["paf", "status"])
     assert f"primary {lab.primary()}; pgsqld-ip 10.77.0.100 on {lab.primary()}" in (

@@ -150,18 +150,7 @@ def test_failover_does_not_promote_a_stale_favourite(lab):
     assert ("promote", stale) not in play.actions()
     check(play, rounds=5)
     wait_until_tidied(lab)
-    lab.nodes[old].fence_policy("reboot")
-    lab.power_on(old)
-    wait_until(lambda: old in lab.streaming() or is_refused(lab, old),
-               60, f"{old} to stream, or to say why not", step=0.5)
-    if is_refused(lab, old):
-        scenarios.rebuild(lab, old)
-    lab.wait_settled(120)
-
-
-def is_refused(lab, node):
-    """Tell whether the instance on `node` stays stopped because it has diverged."""
-    return scenarios.is_stopped(lab, node) and "diverged: " in lab.crm_mon()
+    scenarios.bring_back(lab, old)
 
 
 def test_switchover(lab):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
 from tests import scenarios
-from tests.lab import agents, repair
+from tests.lab import agents
 from tests.lab.cib import RESOURCE
 from tests.lab.report import two_primaries
 from tests.lab.tools import run, wait_until
@@ -46,7 +46,7 @@ def test_node_by_node(lab):
         switchover(lab, first)                      # from a Perl primary, before Perl voters
         upgrade(lab, second, calm)
         old = failover(lab, client)                 # one standby of each kind
-        bring_back(lab, old)
+        scenarios.bring_back(lab, old)
         upgrade(lab, last, calm)
         switchover(lab, scenarios.ranked_standbys(lab)[0])
         client.wait_rows(100)
@@ -111,17 +111,6 @@ def failover(lab, client):
     lab.wait_settled(120, online=[name for name in lab.nodes if name != old])
     assert lab.primary() not in (old, stale)
     return old
-
-
-def bring_back(lab, old):
-    """Switch the old primary on; one that has diverged is cloned anew."""
-    lab.nodes[old].fence_policy("reboot")
-    lab.power_on(old)
-    wait_until(lambda: old in lab.streaming() or "diverged: " in lab.crm_mon(), 90,
-               f"{old} to stream, or to say why not", step=0.5)
-    if old not in lab.streaming():
-        repair.rebuild(lab, old)
-    lab.wait_settled(120)
 
 
 def resources(lab):

@@ -80,12 +80,7 @@ def refused_switchover(lab):
     old, target = lab.primary(), scenarios.ranked_standbys(lab)[-1]
     with screen.progress("moving the primary to a deaf standby"), \
             scenarios.watched(lab, primary=old) as play, scenarios.deaf(lab, target):
-        scenarios.request_switchover(lab, target)
-        wait_until(lambda: scenarios.reason_of_refusal(lab, target), 90,
-                   f"{target} to refuse", step=0.2)
-        wait_until(lambda: lab.primary() == old, 90, f"{old} to be promoted again", step=0.2)
-        reason = scenarios.reason_of_refusal(lab, target)
-        scenarios.withdraw_request(lab)
+        reason = scenarios.be_refused(lab, target, old)
     _show(play, f"moving from {old} to {target}: {reason}")
     return _wrong(play) + _unless(
         ("promote", target) not in play.actions(), f"{target} was promoted") + _unless(

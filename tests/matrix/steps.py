@@ -94,24 +94,7 @@ def failover(lab):
         lab.client(play.run).wait_rows(100)
     audit(play, [old])
     need(lab.primary() not in (old, stale), f"{lab.primary()} was promoted, with less WAL")
-    bring_back(lab, old)
-
-
-def bring_back(lab, old):
-    """Switch the old primary on; clone it anew where it says that it has diverged."""
-    lab.nodes[old].fence_policy("reboot")
-    lab.power_on(old)
-    wait_until(lambda: old in lab.streaming() or refused(lab, old), 90,
-               f"{old} to stream, or to say why not", step=0.5)
-    # not asked again whether it is refused: Pacemaker may be stopping it just now
-    if old not in lab.streaming():
-        scenarios.rebuild(lab, old)
-    lab.wait_settled(120)
-
-
-def refused(lab, node):
-    """Tell whether the instance on a node stays stopped because it has diverged."""
-    return scenarios.is_stopped(lab, node) and "diverged: " in lab.crm_mon()
+    scenarios.bring_back(lab, old)
 
 
 def switchover(lab):
@@ -130,12 +113,7 @@ def refused_switchover(lab):
     scenarios.wait_for_ranks(lab)
     old, target = lab.primary(), scenarios.ranked_standbys(lab)[-1]
     with watched(lab, primary=old) as play, scenarios.deaf(lab, target):
-        scenarios.request_switchover(lab, target)
-        wait_until(lambda: scenarios.reason_of_refusal(lab, target), 90,
-                   f"{target} to refuse", step=0.2)
-        wait_until(lambda: lab.primary() == old, 90, f"{old} to be promoted again", step=0.2)
-        reason = scenarios.reason_of_refusal(lab, target)
-        scenarios.withdraw_request(lab)
+        reason = scenarios.be_refused(lab, target, old)
     need(("promote", target) not in play.actions(), f"{target} was promoted")
     need("shutdown checkpoint" in reason or "does not" in reason, f"the reason was: {reason}")
 
@@ -156,7 +134,8 @@ def manual_rejoin(lab):
     old = scenarios.diverge(lab)
     primary, fenced = lab.primary(), len(lab.fencings())
     lab.power_on(old)
-    wait_until(lambda: refused(lab, old), 90, f"{old} to say that it has diverged", step=0.5)
+    wait_until(lambda: scenarios.has_diverged(lab, old), 90,
+               f"{old} to say that it has diverged", step=0.5)
     lab.wait_settled(60, primary=primary, stopped=[old])
     need("exist only here" in lab.crm_mon(), "the reason does not tell how many bytes")
     need(len(lab.fencings()) == fenced, "the node was fenced for it")

@@ -167,39 +167,51 @@ def test_the_words_of_pacemaker_3_0_1_are_understood():
             event.actions] == [("demote", "srv2", 1.0), ("promote", "srv1", 1.9)]
 
 
+def recovery(head, spans):
+    """Return the lines of a recovery on srv1, whose steps begin and end at these seconds."""
+    for index, (name, (begin, end)) in enumerate(zip(
+            ("demote", "stop", "start", "promote"), spans)):
+        yield (head.format(f"{begin:.1f}") + f"Initiating {name} operation p_{name}_0 "
+               f"locally on srv1 | action {index}")
+        yield (head.format(f"{end:.1f}") + f"Transition 3 action {index} "
+               f"(p_{name}_0 on srv1) confirmed: ok | rc=0")
+
+
 def test_a_monitor_that_finds_the_primary_dead_begins_the_outage():
     head = "Nov 23 15:00:0{0} srv1 pacemaker-controld [5] (x) notice: "
     lines = [head.format("0.5") + "Transition 2 action 9 (p_monitor_15000 on srv1): expected "
              "'promoted' but got 'promoted (failed)'",
-             *[head.format(f"{2 * index + 1}.0") + f"Initiating {name} operation p_{name}_0 "
-               f"locally on srv1 | action {index}" for index, name in enumerate(
-                   ["demote", "stop", "start", "promote"])],
-             *[head.format(f"{2 * index + 2}.0") + f"Transition 3 action {index} "
-               f"(p_{name}_0 on srv1) confirmed: ok | rc=0" for index, name in enumerate(
-                   ["demote", "stop", "start", "promote"])]]
+             *recovery(head, [(2 * index + 1.0, 2 * index + 2.0) for index in range(4)])]
     facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
     event, = events.events(sorted(facts, key=lambda fact: fact.moment), "p")
     assert (event.kind, event.old, event.new) == (events.PRIMARY_RECOVERY, "srv1", "srv1")
     assert timeline.outage(event) == pytest.approx(7.5)
 
 
+def crash_and_recovery(at):
+    """Return the facts of a crash that Pacemaker is told of, half a second after that moment."""
+    head = "Nov 23 15:00:{0} srv1 pacemaker-controld [51] (process_graph_event) notice: "
+    lines = [*[head.format(f"{at + 0.5:04.1f}") + "Transition -1 action 33 (p_asyncmon_0 on srv1): "
+               "expected 'ok' but got 'error' | target-rc=0 rc=1 event='initiated outside of the "
+               "cluster'"] * 2,
+             *recovery(head, [(at + index + 1.0, at + index + 1.9) for index in range(4)]),
+             head.format(f"{at + 5.0:04.1f}") + "State transition S_TRANSITION_ENGINE -> S_IDLE"]
+    return [fact for line in lines for fact in logs.facts_of(line, NOW)]
+
+
 def test_a_crash_that_pacemaker_was_told_of_begins_the_outage():
-    head = "Nov 23 15:00:0{0} srv1 pacemaker-controld [51] (process_graph_event) notice: "
-    lines = [*[head.format("0.5") + "Transition -1 action 33 (p_asyncmon_0 on srv1): expected 'ok' "
-               "but got 'error' | target-rc=0 rc=1 event='initiated outside of the cluster'"] * 2,
-             *[head.format(f"{index + 1}.0") + f"Initiating {name} operation p_{name}_0 "
-               f"locally on srv1 | action {index}" for index, name in enumerate(
-                   ["demote", "stop", "start", "promote"])],
-             *[head.format(f"{index + 1}.9") + f"Transition 3 action {index} "
-               f"(p_{name}_0 on srv1) confirmed: ok | rc=0" for index, name in enumerate(
-                   ["demote", "stop", "start", "promote"])]]
-    facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
-    event, = events.events(sorted(facts, key=lambda fact: fact.moment), "p")
+    event, = events.events(crash_and_recovery(0), "p")
     assert (event.kind, event.old, event.new) == (events.PRIMARY_RECOVERY, "srv1", "srv1")
     assert timeline.outage(event) == pytest.approx(4.4)
     assert [item.operation for item in event.actions] == [
         "crash", "demote", "stop", "start", "promote"]
     assert "crash p" in picture.svg(event)
+
+
+def test_what_ends_the_reign_of_a_primary_is_an_event_of_its_own_however_soon():
+    found = events.events(crash_and_recovery(0) + crash_and_recovery(5), "p")
+    assert [timeline.outage(event) for event in found] == pytest.approx([4.4, 4.4])
+    assert [len(event.actions) for event in found] == [5, 5]
 
 
 @pytest.mark.parametrize("text, seconds", [
