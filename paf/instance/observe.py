@@ -51,7 +51,7 @@ def _control_state(control):
 
 
 def _without_postmaster(instance, deadline):
-    process = state.ORPHANS if postmaster.processes(instance) else state.DEAD
+    process = state.ORPHANS if postmaster.orphans(instance) else state.DEAD
     control = controldata.read(instance, deadline)
     observation = state.Observation(process, state.NOT_ASKED, _control_state(control),
                                     files(instance))

@@ -21,6 +21,8 @@ _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
 _PID_LINE, _PORT_LINE, _STATUS_LINE = 0, 3, 7
 _BEGUN = 19         # its place in /proc/PID/stat after the name
 _WATCH_STEP = 0.25  # seconds
+#: How the title of the logging collector ends; that of a backend goes on, with what it does.
+_LOGGER = (": logger", ": logger process")    # the latter up to 9.6
 
 
 def find(instance):
@@ -102,6 +104,14 @@ def _file(instance):
 def processes(instance):
     """Return the pids (a sorted list) of all living processes of this data directory."""
     return sorted(pid for pid in _all_pids() if is_alive(instance, pid))
+
+
+def orphans(instance):
+    """Return the pids (a sorted list) of what may still touch the data of a dead postmaster.
+
+    The logging collector only writes its log. It ends last, and after a clean shutdown as well.
+    """
+    return [pid for pid in processes(instance) if not title(pid).endswith(_LOGGER)]
 
 
 def parent(pids):

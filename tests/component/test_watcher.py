@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from paf.instance import postmaster
 from tests.component import cluster as component
 from tests.component.server import wait_until
 from tests.component.watching import (
@@ -137,6 +138,19 @@ def test_a_clean_shutdown_is_not_told(watched):
     gone(watched)
     assert told(watched) == 0
     assert not lock(watched).exists()
+
+
+def test_a_logging_collector_that_outlives_a_clean_shutdown_is_no_crash(watched):
+    """It ends last, when nobody waits for it any more."""
+    logger, = (pid for pid in watched.server.processes() if "logger" in postmaster.title(pid))
+    os.kill(logger, signal.SIGSTOP)
+    try:
+        watched.stop()
+        gone(watched)
+        assert told(watched) == 0
+        assert (watched.monitor().code, watched.probe()) == (7, 7)
+    finally:
+        os.kill(logger, signal.SIGCONT)
 
 
 def test_a_clean_shutdown_of_a_standby_is_not_told(pair):
