@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 
 from paf import ocf
@@ -29,6 +30,7 @@ class Pacemaker(object):
     def __init__(self, seconds=PATIENCE):
         self._cluster = Cluster(ocf.Environment(os.environ))
         self._seconds = seconds
+        self._release = None
 
     def ask(self, *argv):
         """Return what a program prints. Raises Problem."""
@@ -48,16 +50,24 @@ class Pacemaker(object):
         """Return this node's name."""
         return self._cluster.node(Deadline(self._seconds))
 
+    def release(self):
+        """Return the version of the programs here, as (3, 0, 1); () if they do not tell it."""
+        if self._release is None:
+            said = re.match(r"Pacemaker (\d+)\.(\d+)\.(\d+)", self.run("cibadmin", "--version").out)
+            self._release = tuple(int(number) for number in said.groups()) if said else ()
+        return self._release
+
     def cib(self):
-        """Return the CIB as this node has it (XML, str)."""
-        return self.ask("cibadmin", "--query", "--local")
+        """Return the CIB as this node has it (XML, str). Raises Problem."""
+        # This node answers without the option since 3.0, which deprecates it. Up to 2.1 the DC
+        # would, and there may be none
+        local = [] if self.release() >= (3, 0, 0) else ["--local"]
+        return self.ask("cibadmin", "--query", *local)
 
     def crm_mon(self):
-        """Return what crm_mon shows, as XML (str)."""
-        result = self.run("crm_mon", "-1", "-A", "-f", "-r", "--output-as=xml")
-        if result.status != 0 or not result.out.lstrip().startswith("<"):
-            return self.ask("crm_mon", "-1", "-A", "-f", "-r", "--as-xml")    # before 2.0.3
-        return result.out
+        """Return what crm_mon shows, as XML (str). Raises Problem."""
+        xml = "--output-as=xml" if self.release() >= (2, 0, 3) else "--as-xml"
+        return self.ask("crm_mon", "-1", "-A", "-f", "-r", xml)
 
 
 def coloured(text, colour, stream=None):

@@ -35,7 +35,7 @@ class Course:
 COURSES = {
     "whole": Course(steps.STEPS),
     "short": Course({name: steps.STEPS[name] for name in (
-        "first start", "recovery of the primary", "failover", "switchover",
+        "first start", "recovery of the primary", "failover", "switchover", "command paf",
         "no deprecated word", "removal")}),
     "primary": Course(mixed.steps("primary"), bare=False),
     "candidate": Course(mixed.steps("candidate"), bare=False),

@@ -9,7 +9,7 @@ import re
 from tests import scenarios
 from tests.lab import cib
 from tests.lab.tools import wait_until
-from tests.matrix import packages, words
+from tests.matrix import packages, programs, words
 
 VIP = "10.77.0.100/24"
 
@@ -59,8 +59,8 @@ def create(lab):
         # this machine may have servers of its own, which systemd starts: paf check is right there
         node.run(["sh", "-c", "sed -i s/^auto/manual/ /etc/postgresql/*/*/start.conf"], check=False)
     node = lab.nodes["srv1"]
-    printed = node.run(["paf", "create", "--bindir", lab.settings.bindir, "--pgdata",
-                        lab.settings.pgdata, "--vip", VIP, "--nic", "eth0"], timeout=240).output
+    printed = programs.paf(node, "create", "--bindir", lab.settings.bindir, "--pgdata",
+                           lab.settings.pgdata, "--vip", VIP, "--nic", "eth0", timeout=240).output
     commands = printed.partition("\n\n")[0]
     for slow, quick in (("interval=15s", "interval=5s"), ("interval=16s", "interval=6s")):
         need(slow in commands, f"paf create prints no monitor with {slow}")
@@ -102,7 +102,7 @@ def switchover(lab):
     scenarios.wait_for_ranks(lab)
     old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
     with watched(lab, primary=target) as play:
-        lab.nodes[old].run(["paf", "switchover", target, "--yes"], timeout=180)
+        programs.paf(lab.nodes[old], "switchover", target, "--yes", timeout=180)
     did(play, ("demote", old), ("promote", target), only=("demote", "promote"))
     constraints = lab.any_node().run(["cibadmin", "--query", "--scope", "constraints"]).output
     need("cli-" not in constraints, "paf switchover has left a constraint")
@@ -158,13 +158,11 @@ def rewind_rejoin(lab):
 
 def commands(lab):
     """`paf status`, `check`, `timeline` and `history` work on this release."""
-    node = lab.nodes[lab.primary()]
+    node, said = lab.nodes[lab.primary()], {}
     for verb in ("status", "check", "timeline", "history"):
-        result = node.run(["paf", verb], check=False)
-        text = result.output + result.error
-        need("Traceback" not in text and result.status in (0, 1), f"paf {verb}: {text}")
-    errors = [line for line in node.run(["paf", "check"], check=False).output.splitlines()
-              if re.match(r"\s*ERROR", line)]
+        said[verb] = programs.paf(node, verb, check=False)
+        need(said[verb].status in (0, 1), f"paf {verb}: {said[verb]}")
+    errors = [line for line in said["check"].output.splitlines() if re.match(r"\s*ERROR", line)]
     need(not errors, f"paf check: {errors}")
 
 

@@ -4,20 +4,13 @@ import re
 from xml.etree import ElementTree
 
 from tests.lab import systems
+from tests.matrix import programs
 from tests.matrix.packages import AGENT
+from tests.matrix.programs import DEPRECATED
 
-#: What the agent runs of Pacemaker's programs: paf/cluster/. Not cibadmin's --local: it is left out
-#: where it is deprecated.
-OPTIONS = {
-    "crm_attribute": ("--type", "--node", "--name", "--update", "--delete"),
-    "attrd_updater": ("--private", "--name", "--update", "--delete", "--query", "--all"),
-    "crm_node": ("-n",),
-    "cibadmin": ("--query",),
-}
 LOGS = ("/var/log/pacemaker/pacemaker.log", "/var/log/corosync/corosync.log",
         "/var/log/pacemaker.out", "/var/log/corosync.out")
 
-_DEPRECATED = re.compile("deprecat|no longer supported", re.I)
 # "master-pgsqld" is the name of the attribute that promotion scores have in every Pacemaker
 _OLD = re.compile(r"\b(master|slave|stonith)\b(?!-)", re.I)
 _OURS = re.compile(r"^pgsqlms\(|\spgsqlms\(")
@@ -26,13 +19,16 @@ _OURS = re.compile(r"^pgsqlms\(|\spgsqlms\(")
 def found(lab):
     """Return what is deprecated or out of use in logs, meta-data and commands, as sentences."""
     node = lab.nodes[lab.primary()]
-    return [*_in_logs(lab), *_in_metadata(lab, node), *_in_options(node), *_in_pcs(node)]
+    return [*_in_logs(lab), *_in_metadata(lab, node), *_in_pcs(node),
+            *_in_options(node, programs.of_agent()),
+            *(problem for each in lab.nodes.values()
+              for problem in _in_options(each, programs.of_command(each)))]
 
 
 def _in_logs(lab):
     for name, node in lab.nodes.items():
         for line in (line for path in LOGS for line in node.log(path).splitlines()):
-            if _DEPRECATED.search(line):
+            if DEPRECATED.search(line):
                 yield f"log of {name}: {line[:300]}"
             elif _is_new(lab) and _OURS.search(line) and _OLD.search(line):
                 yield f"the agent says on {name}: {line[:300]}"
@@ -55,13 +51,13 @@ def _in_metadata(lab, node):
         yield "the meta-data has the attribute unique"
 
 
-def _in_options(node):
-    for program, options in OPTIONS.items():
+def _in_options(node, used):
+    for program, options in used.items():
         known = node.run([program, "--help-all"], check=False)
         old = node.run([program, "--help-deprecated"], check=False)
         for option in options:
             # at the begin of a line: below, there are examples
-            has = re.compile(rf"(?m)^\s+(-\w, ?)?{option}($|[\s,=\[])")
+            has = re.compile(rf"(?m)^\s+(-\S, ?)?{option}($|[\s,=\[])")
             if not has.search(known.output + known.error):
                 yield f"{program} does not show the option {option}"
             elif old.ok and has.search(old.output):
@@ -72,5 +68,5 @@ def _in_pcs(node):
     for words in (["resource", "describe", "ocf:heartbeat:pgsqlms"], ["status"],
                   ["resource", "config", "pgsqld"]):
         result = node.run(["pcs", *words], check=False)
-        if not result.ok or _DEPRECATED.search(result.output + result.error):
+        if not result.ok or DEPRECATED.search(result.output + result.error):
             yield f"pcs {' '.join(words)}: {(result.output + result.error)[-300:]}"
