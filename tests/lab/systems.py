@@ -85,13 +85,17 @@ def prepare(release, refresh=False):
 def _make(suite, root):
     if not shutil.which("mmdebstrap", path="/usr/bin"):
         raise LabError("roots are made with mmdebstrap: run tests/install-tools.sh matrix")
-    fresh = root.with_name(f"{root.name}.new")
-    for stale in (fresh, root):
+    fresh, old = (root.with_name(f"{root.name}.{state}") for state in ("new", "old"))
+    for stale in (fresh, old):
         shutil.rmtree(stale, ignore_errors=True)
     run(["mmdebstrap", "--quiet", *_OPTIONS, f"--include={','.join(PACKAGES)}",
          f"--setup-hook={_BEFORE}", f"--customize-hook={_AFTER}",
          suite, fresh, f"deb {_mirror()} {suite} main"], timeout=900)
+    # the old one goes once there is another, and no name is ever that of half a root
+    if root.is_dir():
+        root.rename(old)
     fresh.rename(root)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _mirror():
