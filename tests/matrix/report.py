@@ -2,7 +2,7 @@
 
 from tests.conftest import REPOSITORY
 from tests.matrix.cells import ABSENT, CELLS
-from tests.matrix.play import COURSES
+from tests.matrix.play import COURSES, Outcome
 
 PAGE = REPOSITORY / "docs" / "support.md"
 
@@ -20,6 +20,8 @@ be fenced were.
 | cell | Pacemaker | corosync | pcs | PostgreSQL | Python | | played |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 """
+
+_VERSIONS = ("pacemaker", "corosync", "pcs", "postgresql", "python")
 
 _STEPS = """
 ## The steps
@@ -66,12 +68,37 @@ def page(outcomes):
             + _FOOT + "".join(f"* {what}: {why}\n" for what, why in ABSENT))
 
 
+def read(text):
+    """Return {cell's name: Outcome} that a page tells; of what failed, no more than that."""
+    outcomes, shown = {}, []
+    for line in text.splitlines():
+        first, *columns = [word.strip() for word in line.strip("|").split("|")]
+        name = first.partition(":")[0]
+        if name != first and len(columns) == len(_VERSIONS) + 2 and columns[-1]:
+            outcomes[name] = _outcome(name, *columns)
+        elif first == "step":
+            shown = columns
+        elif first != "---" and len(columns) == len(shown):
+            for cell, word in zip(shown, columns):
+                if cell in outcomes and word != mark(None):
+                    outcomes[cell].results[first] = "" if word == mark("") else word
+    return outcomes
+
+
+def _outcome(name, *columns):
+    *found, verdict, played = columns
+    date, agent = played.split(", ")
+    return Outcome(name, versions={key: value for key, value in zip(_VERSIONS, found) if value},
+                   date=date, agent=agent,
+                   absent=verdict.partition("cannot be had: ")[2])
+
+
 def _cell(cell, outcome):
     found = outcome.versions if outcome else {}
     verdict = outcome.verdict if outcome else "not played"
     played = f"{outcome.date}, {outcome.agent}" if outcome else ""
-    columns = [f"{cell.name}: {cell.what}", *(found.get(name, "") for name in (
-        "pacemaker", "corosync", "pcs", "postgresql", "python")), verdict, played]
+    columns = [f"{cell.name}: {cell.what}", *(found.get(name, "") for name in _VERSIONS),
+               verdict, played]
     return "| " + " | ".join(columns) + " |\n"
 
 
