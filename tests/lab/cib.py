@@ -108,14 +108,19 @@ def _in_words_of(settings, operations):
             for key, values in operations.items() for name, colon, role in [key.partition(":")]}
 
 
+def parameters(settings):
+    """Return the resource's parameters."""
+    own = {"pgdata": settings.pgdata, "bindir": settings.bindir}
+    return {**(own if settings.kind == "pgsqlms" else {}), **settings.parameters}
+
+
 def _clone(resources, settings):
     clone = _element(resources, "clone", id=CLONE)
     operations = {
         key: {**OPERATIONS.get(key, {}), **settings.operations.get(key, {})}
         for key in [*OPERATIONS, *(key for key in settings.operations if key not in OPERATIONS)]
     }
-    parameters = {"pgdata": settings.pgdata, "bindir": settings.bindir, **settings.parameters}
-    _primitive(clone, RESOURCE, "ocf:heartbeat:pgsqlms", parameters,
+    _primitive(clone, RESOURCE, f"ocf:heartbeat:{settings.kind}", parameters(settings),
                _in_words_of(settings, operations))
     _pairs(
         clone,
@@ -131,8 +136,8 @@ def _vip(resources, constraints, settings):
         "start": {"timeout": "20s"},
         "stop": {"timeout": "20s"},
     }
-    parameters = {"ip": VIP, "cidr_netmask": "24", "nic": "eth0"}
-    _primitive(resources, VIP_RESOURCE, "ocf:heartbeat:IPaddr2", parameters, operations)
+    address = {"ip": VIP, "cidr_netmask": "24", "nic": "eth0"}
+    _primitive(resources, VIP_RESOURCE, "ocf:heartbeat:IPaddr2", address, operations)
     together = {"rsc": VIP_RESOURCE, "with_rsc": CLONE,
                 "with_rsc_role": role_word(settings, "Promoted")}
     _element(constraints, "rsc_colocation", id="ip-with-primary", score="INFINITY", **together)

@@ -69,7 +69,7 @@ class Lab:
             self._clear()
             self.settings.shared.mkdir(parents=True)
             self.settings.save()
-            self._disks()
+            self._disks(self.nodes, self.settings.names[0])
             self.network.create()
             power.launch(self.settings)
         self.power_on()
@@ -81,7 +81,7 @@ class Lab:
         """Give every node a new disk and start again: as `up`, whatever state the cluster is in."""
         self.mend()
         self.power_off()
-        self._disks()
+        self._disks(self.nodes, self.settings.names[0])
         for node in self.nodes.values():
             node.fence_policy("reboot")
         (self.folder / "fencings.jsonl").unlink(missing_ok=True)
@@ -98,14 +98,21 @@ class Lab:
         """Repair what a test broke, the cheap way, and wait until all is whole; see repair."""
         repair.heal(self, timeout)
 
-    def _disks(self):
+    def renew(self, *names):
+        """Give nodes that are off new disks, with a standby of the beginning, and no score."""
+        self._disks(names)
+        for name in names:
+            self.any_node().run(["crm_attribute", "--type", "nodes", "--node", name, "--name",
+                                 f"master-{RESOURCE}", "--delete"])
+
+    def _disks(self, names, primary=None):
         template = Template(self.settings).prepare()
         wanted = {name: (self.settings.agents.get(name, self.settings.agent),
-                         self.settings.system(name)) for name in self.nodes}
+                         self.settings.system(name)) for name in names}
         trees = {which: agents.stage(self.settings, *which) for which in set(wanted.values())}
-        for name, node in self.nodes.items():
-            node.disk.create(template, primary=name == self.settings.names[0])
-            node.disk.install_agent(trees[wanted[name]])
+        for name, which in wanted.items():
+            self.nodes[name].disk.create(template, primary=name == primary)
+            self.nodes[name].disk.install_agent(trees[which])
 
     def down(self):
         """Stop everything and remove every trace, however the lab was left."""

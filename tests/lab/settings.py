@@ -33,12 +33,14 @@ class Settings:
     lab's defaults: server settings, parameters of pgsqld, its operations ('monitor:Promoted' ->
     {'interval': '15s'}), cluster properties, and meta attributes of the clone. `roots` names the
     nodes that run another system than this machine's (node -> its root), `binds` folders that all
-    nodes see at another place (place -> folder of this machine).
+    nodes see at another place (place -> folder of this machine). `kind` is the agent's file name:
+    an agent that is not PAF has `parameters` of its own, and gets no others.
     """
 
     name: str = "lab"
     count: int = 3
     agent: str = "ours"
+    kind: str = "pgsqlms"
     variant: str = "corosync2"
     agents: dict = dataclasses.field(default_factory=dict)
     roots: dict = dataclasses.field(default_factory=dict)
