@@ -62,6 +62,26 @@ def test_a_monitor_starts_as_many_programs_with_32_nodes_as_with_3(steady):
         steady.store.forget_scores()
 
 
+@pytest.mark.fast
+def test_a_standby_asks_no_program_of_pacemaker_however_many_nodes_there_are(steady):
+    standby = steady["srv2"]
+    started = {}
+    try:
+        for size in SIZES:
+            for name in names(size)[3:]:
+                steady.store.add_member(name)
+            others = " ".join(names(size)[1:])
+            lists = dict(kind="post", operation="stop", active="srv1 " + others, promoted="srv1",
+                         unpromoted=others, stop=names(size)[-1])
+            assert standby.monitor().code == 0
+            started[size] = (programs(standby.monitor()),
+                             programs(standby.agent("notify", lists=lists)))
+        assert set(started.values()) == {(0, 0)}
+    finally:
+        for name in names(max(SIZES))[3:]:
+            steady.store.remove_member(name)
+
+
 def promotion(make_cluster, size):
     """Promote a standby among so many nodes: return the Runs of pre-promote and promote."""
     cluster = make_cluster("srv1", "srv2")
