@@ -9,7 +9,8 @@
 #   make matrix [CELL=debian13] [REFRESH=1]    each release and version played: docs/support.md (root)
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
-#   make bench [RUNS=7] [QUICK=1]    outages and costs beside the Perl agent's, docs/performance.md (root)
+#   make bench [RUNS=7] [QUICK=1] [PEER=pgsql]    outages and costs beside the Perl agent's, or the
+#                         pgsql agent's: docs/performance.md (root); fails if it is slower than meant
 #   make lint             style, spelling of Python 2.6, unused code
 #   make docs             the documentation as a site, in build/docs/html
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
@@ -53,7 +54,7 @@ TOOLS   ?= tests/install-tools.sh
 .PHONY: all demo check check-fast check-all faults matrix elections soak bench lint docs docs-generated install check-values package-values deb rpm clean
 
 all:
-	@sed -n '3,18s/^# *//p' Makefile
+	@sed -n '3,19s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -109,7 +110,8 @@ soak:
 
 bench:
 	@tests/install-tools.sh lab
-	@/usr/bin/python3 -B -m tests.bench $(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick)
+	@/usr/bin/python3 -B -m tests.bench $(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick) \
+		$(if $(PEER),--peer "$(PEER)")
 
 check-fast:
 	@$(PYTEST) $(PARALLEL) tests/unit tests/component -m "unit or fast"

@@ -1,13 +1,15 @@
 """What a monitor and an idle notification cost: CPU, time, programs, connections; CIB writes."""
 
+import contextlib
 import json
 import re
 import statistics
 import time
 
-from tests.lab.cib import RESOURCE
+from tests.lab.cib import RESOURCE, parameters
+from tests.lab.tools import LabError
 
-AGENT = "/usr/lib/ocf/resource.d/heartbeat/pgsqlms"
+AGENTS = "/usr/lib/ocf/resource.d/heartbeat"
 _TRACE = "/tmp/bench.strace"
 #: Runs an action and prints its exit status, CPU and wall time (seconds), as JSON lines.
 _TIMER = """
@@ -29,14 +31,13 @@ for _ in range(int(sys.argv[1])):
 
 def environment(lab, name, **meta):
     """Return the environment that Pacemaker gives an action of the resource on a node."""
-    told = {"crm_feature_set": "3.16.1", "bindir": lab.settings.bindir,
-            "pgdata": lab.settings.pgdata, **lab.settings.parameters,
+    told = {"crm_feature_set": "3.16.1", **parameters(lab.settings),
             "CRM_meta_timeout": "10000", "CRM_meta_interval": "15000", "CRM_meta_notify": "true",
             "CRM_meta_on_node": name, "CRM_meta_master_max": "1", "CRM_meta_promoted_max": "1",
             "CRM_meta_clone_max": str(len(lab.nodes)), "CRM_meta_clone": "0",
             **{f"CRM_meta_{key}": value for key, value in meta.items()}}
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "OCF_ROOT": "/usr/lib/ocf",
-            "OCF_RESOURCE_INSTANCE": RESOURCE, "OCF_RESOURCE_TYPE": "pgsqlms",
+            "OCF_RESOURCE_INSTANCE": RESOURCE, "OCF_RESOURCE_TYPE": lab.settings.kind,
             "OCF_RESOURCE_PROVIDER": "heartbeat", "OCF_RA_VERSION_MAJOR": "1",
             "OCF_RA_VERSION_MINOR": "1", "HA_RSCTMP": "/run/resource-agents",
             **{f"OCF_RESKEY_{key}": value for key, value in told.items()}}
@@ -48,11 +49,13 @@ def of_action(lab, name, action, expected, runs, **meta):
     The agent itself counts as a program.
     """
     node, variables = lab.nodes[name], environment(lab, name, **meta)
-    lines = node.run(["python3", "-c", _TIMER, str(runs), AGENT, action],
+    agent = f"{AGENTS}/{lab.settings.kind}"
+    lines = node.run(["python3", "-c", _TIMER, str(runs), agent, action],
                      env=variables, timeout=120).output.splitlines()
     results = [json.loads(line) for line in lines]
-    assert {status for status, _, _ in results} == {expected}, (name, action, results)
-    node.run(["strace", "-f", "-qq", "-e", "trace=execve", "-o", _TRACE, AGENT, action],
+    if {status for status, _, _ in results} != {expected}:
+        raise LabError(f"{action} on {name} did not always return {expected}: {results}")
+    node.run(["strace", "-f", "-qq", "-e", "trace=execve", "-o", _TRACE, agent, action],
              env=variables, check=False)
     trace = node.run(["cat", _TRACE]).output
     return {"cpu ms": 1000 * statistics.median(cpu for _, cpu, _ in results),
@@ -64,11 +67,11 @@ def _sessions(node):
     return int(node.value("select sum(sessions) from pg_stat_database"))
 
 
-def connections(lab, name, expected):
+def connections(lab, name):
     """Return how many connections to the server one monitor makes."""
     node = lab.nodes[name]
     before, own = _sessions(node), _sessions(node)
-    node.run([AGENT, "monitor"], env=environment(lab, name), check=False)
+    node.run([f"{AGENTS}/{lab.settings.kind}", "monitor"], env=environment(lab, name), check=False)
     return _sessions(node) - own - (own - before)
 
 
@@ -79,7 +82,7 @@ def monitors(lab, runs):
     found = {}
     for role, name, code in (("primary", primary, 8), ("standby", standby, 0)):
         found[f"monitor, {role}"] = of_action(lab, name, "monitor", code, runs)
-        found[f"monitor, {role}"]["connections"] = connections(lab, name, code)
+        found[f"monitor, {role}"]["connections"] = connections(lab, name)
     told = notify(lab, primary, standby)
     found["notify, nothing to do"] = of_action(
         lab, standby, "notify", 0, runs, notify_type="post", notify_operation="stop", **told)
@@ -100,13 +103,14 @@ def notify(lab, primary, stopped):
     return told
 
 
-def cib_writes(lab, seconds):
-    """Return the CIB's changes per minute while a client writes and nothing else happens."""
-    with lab.client("steady") as client:
-        client.wait_rows(200)
-        before = _version(lab)
+def cib_writes(labs, seconds):
+    """Return the changes of each lab's CIB per minute while clients write and nothing happens."""
+    with contextlib.ExitStack() as stack:
+        for lab in labs:
+            stack.enter_context(lab.client("steady")).wait_rows(200)
+        before = [_version(lab) for lab in labs]
         time.sleep(seconds)
-        return (_version(lab) - before) * 60 / seconds
+        return [(_version(lab) - old) * 60 / seconds for lab, old in zip(labs, before)]
 
 
 def _version(lab):

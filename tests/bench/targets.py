@@ -1,0 +1,114 @@
+"""What is asked of the results: each target with its limit, and what was measured."""
+
+import statistics
+from dataclasses import dataclass
+from typing import Callable
+
+RATIO, SECONDS, COUNT = "of the other's", "s", ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number that is to be at most `limit`; `measure` gives it, None if it was not measured."""
+
+    what: str
+    limit: float
+    unit: str
+    measure: Callable
+
+    def verdict(self, results):
+        """Return (number or None, 'kept', 'missed' or 'not measured')."""
+        found = self.measure(results)
+        if found is None:
+            return None, "not measured"
+        return found, "kept" if found <= self.limit else "missed"
+
+
+def samples(results, agent, scene, phase):
+    """Return the seconds (a list) that a phase of a scene took; "total" is all of them."""
+    runs = results["results"][agent]["outages"].get(scene, [])
+    return [sum(run.values()) if phase == "total" else run[phase] for run in runs]
+
+
+def switchovers(results, agent, nodes, what):
+    """Return the seconds of switchovers with so many nodes: "without writes", or of an action."""
+    if nodes == 3:
+        mine = results["results"][agent]
+        return (samples(results, agent, "switchover", what) if what == "without writes"
+                else mine["actions"].get("switchover", {}).get(what, []))
+    return results["results"][agent]["many"].get(str(nodes), {}).get(what, [])
+
+
+def ratio(ours, theirs):
+    """Return the ratio of two lists' medians, None without either."""
+    if not ours or not theirs or not statistics.median(theirs):
+        return None
+    return statistics.median(ours) / statistics.median(theirs)
+
+
+def cost(results, agent, nodes, action, what):
+    """Return what an action costs, None if it was not measured."""
+    found = results["results"][agent]["costs"].get(str(nodes), {})
+    return found.get(action, {}).get(what)
+
+
+def _outage(scene, phase, limit):
+    return Target(f"{scene}, {phase}", limit, RATIO, lambda results: ratio(
+        *(samples(results, agent, scene, phase) for agent in ("ours", results["peer"]))))
+
+
+def _seconds(scene, phase, limit):
+    return Target(f"{scene}, {phase}", limit, SECONDS, lambda results: (
+        lambda found: statistics.median(found) if found else None)(
+            samples(results, "ours", scene, phase)))
+
+
+def _cheaper(action, what, limit):
+    def measure(results):
+        both = [cost(results, agent, 3, action, what) for agent in ("ours", results["peer"])]
+        return both[0] / both[1] if None not in both and both[1] else None
+    return Target(f"{action}, {what}", limit, RATIO, measure)
+
+
+def _programs(role, nodes, limit):
+    return Target(f"monitor, {role}, {nodes} nodes: programs", limit, COUNT,
+                  lambda results: cost(results, "ours", nodes, f"monitor, {role}", "programs"))
+
+
+def _scale(what, limit):
+    return Target(f"switchover with 9 nodes, {what}", limit, "of that with 3",
+                  lambda results: ratio(*(switchovers(results, "ours", nodes, what)
+                                          for nodes in (9, 3))))
+
+
+CRASH, POWER = "crash of the primary", "power cut of the primary"
+#: However the other agent does.
+ABSOLUTE = (
+    _seconds("switchover", "without writes", 1.4), _seconds(CRASH, "total", 1.7),
+    *(_programs(role, nodes, limit) for nodes in (3, 9)
+      for role, limit in (("primary", 3), ("standby", 2))),
+    Target("CIB writes a minute while clients write", 0, COUNT,
+           lambda results: results["results"]["ours"].get("cib writes")),
+    _scale("without writes", 1.3), _scale("notify pre-promote", 1.3))
+#: Beside an agent.
+BESIDE = {
+    "perl": (
+        _outage("switchover", "without writes", 0.45), _outage(CRASH, "recovery", 0.40),
+        _outage(CRASH, "total", 0.12), _outage(POWER, "recovery", 0.45),
+        _cheaper("monitor, primary", "cpu ms", 0.25), _cheaper("monitor, standby", "cpu ms", 0.30),
+        _cheaper("notify, nothing to do", "wall ms", 0.20)),
+    "pgsql": (
+        _outage("switchover", "without writes", 1), _outage(CRASH, "total", 1),
+        _outage(POWER, "total", 1), _cheaper("monitor, primary", "cpu ms", 1),
+        _cheaper("monitor, standby", "cpu ms", 1)),
+}
+
+
+def of(results):
+    """Return all targets of these results."""
+    return (*BESIDE[results["peer"]], *ABSOLUTE)
+
+
+def missed(results):
+    """Return the targets that are missed, or could not be measured."""
+    return [target for target in of(results) if target.verdict(results)[1] != "kept"]
