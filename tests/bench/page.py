@@ -26,8 +26,8 @@ are not. What it leaves stopped after a fault, and after each switchover, is sta
 the next. Debian 12's package has it set no promotion score with Pacemaker 2.1.5; the lab runs it
 with the line that later releases have.""",
 }
-_LAB = """Three nodes in namespaces on one machine, token 1 s, monitors every 15 and 16 s, a client that
-writes a row every 5 ms through the virtual IP."""
+_LAB = """Three nodes in namespaces on one machine, token 1 s, monitors every 15 and 16 s, a client
+that writes a row every 5 ms through the virtual IP."""
 
 
 def _spread(values):
