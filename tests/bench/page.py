@@ -15,7 +15,8 @@ _INTRODUCTIONS = {
     "perl": """# Performance
 
 Made by `make bench`: this agent and Debian's package of the Perl agent in the same lab,
-each with a cluster of its own, in turn.""",
+each with a cluster of its own, in turn. `make bench PEER=pgsql` does the same with the agent of
+resource-agents.""",
     "pgsql": """# Performance beside the pgsql agent
 
 Made by `make bench PEER=pgsql`: this agent and `ocf:heartbeat:pgsql` of resource-agents 4.12 in the
