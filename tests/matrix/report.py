@@ -8,7 +8,7 @@ PAGE = REPOSITORY / "docs" / "support.md"
 
 _HEAD = """# Support: what runs with what
 
-Made by `make matrix`, in 20 minutes on two cores, and some more where the systems have to be fetched
+Made by `make matrix`, in 20 minutes on two cores, and some more where systems have to be fetched
 first; `make matrix CELL=debian13` plays one cell again. Nothing here is a promise: each cell is a
 real cluster of three nodes, on which each step was played, with the package built and installed by
 apt in that very system, and the resource created by its pcs with the commands that `paf create`
