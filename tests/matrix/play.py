@@ -80,6 +80,8 @@ def play(cell, announce=lambda *_: None, course=None):
             announce(cell, "cluster", "", time.monotonic() - begin)
             for name, step in course.steps.items():
                 take(cell, lab, name, step, outcome, announce)
+            if course.cluster:
+                outcome.versions = first_and_last(outcome.versions, versions(lab))
     except servers.Absent as error:
         outcome.absent = words(error)
         announce(cell, "cannot be had", outcome.absent, 0)
@@ -130,6 +132,13 @@ def versions(lab):
             if version not in found.setdefault(name, []):
                 found[name].append(version)
     return {name: ", ".join(values) for name, values in found.items()}
+
+
+def first_and_last(first, last):
+    """Return versions as `versions` does, of a cluster that was upgraded on the way."""
+    return {name: ", ".join(dict.fromkeys([*first.get(name, version).split(", "),
+                                           *version.split(", ")]))
+            for name, version in last.items()}
 
 
 def _versions(node, settings):
