@@ -69,13 +69,16 @@ class Outcome:
         return "good" if self.good else f"cannot be had: {self.absent}" if self.absent else "FAILS"
 
 
-def play(cell, announce=lambda *_: None, course=None):
-    """Play a cell; return its Outcome. announce(cell, step, problem, seconds) after each step."""
+def play(cell, announce=lambda *_: None, course=None, lab=None):
+    """Play a cell; return its Outcome. announce(cell, step, problem, seconds) after each step.
+
+    course: a key of COURSES, where it is not the cell's own; lab: its lab's name, likewise.
+    """
     course = COURSES[course or cell.course]
     outcome = Outcome(cell.name, date=datetime.date.today().isoformat(), agent=agent())
     begin = time.monotonic()
     try:
-        with lab_of(cell, course) if course.cluster else alone.pair(cell) as lab:
+        with lab_of(cell, course, lab) if course.cluster else alone.pair(cell) as lab:
             outcome.versions = versions(lab) if course.cluster else lab.versions()
             announce(cell, "cluster", "", time.monotonic() - begin)
             for name, step in course.steps.items():
@@ -92,12 +95,12 @@ def play(cell, announce=lambda *_: None, course=None):
     return outcome
 
 
-def lab_of(cell, course):
+def lab_of(cell, course, name=None):
     """Return the Lab of a cell, to be entered."""
     settings = cell.settings()
     if course.bare:
         settings.update(agent="none", resource=False)
-    return Lab(cell.lab, logs=LOGS / cell.name / "cluster", **settings)
+    return Lab(name or cell.lab, logs=LOGS / cell.name / "cluster", **settings)
 
 
 def take(cell, lab, name, step, outcome, announce):
