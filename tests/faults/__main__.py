@@ -64,21 +64,20 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--only", type=numbers, default=None, help="numbers of faults: 4,13")
     parser.add_argument("--no-watch", action="store_true",
-                        help="with crash_watch=false; the page keeps what it says")
+                        help="with crash_watch=false; the page tells it in a line")
     options = parser.parse_args(arguments)
     chosen = [fault for fault in FAULTS if not options.only or fault.number in options.only]
-    counter = itertools.count(1)
+    counter, watch = itertools.count(1), not options.no_watch
 
     def announce(fault, result):
-        if not options.no_watch:
-            store.save(result)
+        store.save(result, watch)
         print(f"[{next(counter)}/{len(chosen)}, {result.seconds:.0f} s] "
               f"{report.line(fault, result)}", flush=True)
-    results = play(chosen, announce, watch=not options.no_watch)
+    results = play(chosen, announce, watch)
     print("\n" + "\n".join(report.line(fault, results.get(fault.number)) for fault in chosen))
-    if not options.no_watch:
-        report.PAGE.write_text(report.page(FAULTS, store.load()), encoding="utf-8")
-        print(f"\nwritten: {report.PAGE.relative_to(REPOSITORY)}")
+    report.PAGE.write_text(report.page(FAULTS, store.load(), store.load(watch=False)),
+                           encoding="utf-8")
+    print(f"\nwritten: {report.PAGE.relative_to(REPOSITORY)}")
     failed = [fault.number for fault in chosen
               if fault.number not in results or not results[fault.number].holds]
     print(f"\n{len(chosen) - len(failed)} of {len(chosen)} faults hold"

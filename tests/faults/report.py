@@ -74,10 +74,23 @@ def line(fault, result):
             f"{_number(lost):>4} lost {_number(fenced):>2} fenced  {outcome(fault, result)}")
 
 
-def page(faults, results):
-    """Return the text of docs/reliability.md."""
+def page(faults, results, unwatched):
+    """Return the text of docs/reliability.md. unwatched: results with crash_watch=false."""
     rows = [_row(fault, results.get(fault.number)) for fault in faults]
-    return _HEAD.format(versions=versions()) + "".join(rows) + _FOOT
+    return (_HEAD.format(versions=versions()) + "".join(rows) + _without_watcher(faults, unwatched)
+            + _FOOT)
+
+
+def _without_watcher(faults, results):
+    """Return the paragraph on what came of the faults where monitors alone find a crash."""
+    played = [results[fault.number] for fault in faults if fault.number in results]
+    if not played:
+        return ""
+    failed = [f"{result.number}" for result in played if not result.holds]
+    when = ", ".join(sorted({f"{result.date}, {result.agent}" for result in played}))
+    return (f"\nWith `crash_watch=false` (`make faults WATCH=no`): only monitors find a crash; "
+            f"{len(played) - len(failed)} of {len(faults)} faults hold ({when})"
+            + (f"; not: {', '.join(failed)}" if failed else "") + ".\n")
 
 
 def _row(fault, result):

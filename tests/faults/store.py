@@ -1,4 +1,7 @@
-"""What came of each fault the last time it was played, and of which agent."""
+"""What came of each fault the last time it was played, with crash_watch on and off: a file in git.
+
+So a fault that is played again in a fresh checkout leaves what the page says of the others.
+"""
 
 import dataclasses
 import datetime
@@ -8,7 +11,8 @@ from tests.conftest import REPOSITORY
 from tests.faults.model import Result
 from tests.lab.tools import run, write_file
 
-PATH = REPOSITORY / "build" / "faults" / "results.json"
+PATH = REPOSITORY / "tests" / "faults" / "played.json"
+_NAMES = {True: "crash_watch=true", False: "crash_watch=false"}
 
 
 def agent():
@@ -20,17 +24,19 @@ def agent():
     return (head or "unknown") + ("+" if changed else "")
 
 
-def load():
-    """Return {number: Result} of all that was played before."""
-    if not PATH.exists():
-        return {}
-    return {item["number"]: Result(**item)
-            for item in json.loads(PATH.read_text(encoding="utf-8"))}
+def load(watch=True):
+    """Return {number: Result} of all that was played before. watch: with crash_watch on, or off."""
+    return {item["number"]: Result(**item) for item in _read().get(_NAMES[watch], ())}
 
 
-def save(result):
+def save(result, watch=True):
     """Remember a Result, with the day and the agent."""
     result.agent, result.date = agent(), datetime.date.today().isoformat()
-    results = {**load(), result.number: result}
-    write_file(PATH, json.dumps([dataclasses.asdict(results[number])
-                                 for number in sorted(results)], indent=1) + "\n")
+    results = {**load(watch), result.number: result}
+    told = {**_read(), _NAMES[watch]: [dataclasses.asdict(results[number])
+                                       for number in sorted(results)]}
+    write_file(PATH, json.dumps(told, indent=1) + "\n")
+
+
+def _read():
+    return json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.faults import report
+from tests.faults import report, store
 from tests.faults.model import Fault, Result
 from tests.faults.stage import STAGES, reason_of_stop
 from tests.faults.table import FAULTS
@@ -28,15 +28,34 @@ def test_every_fault_is_played_or_tested(fault):
 
 def test_a_fault_that_was_not_played_says_so():
     assert "not played" in report.line(FAULT, None)
-    assert "| not played | - | - | - |" in report.page([FAULT], {})
+    assert "| not played | - | - | - |" in report.page([FAULT], {}, {})
 
 
 def test_the_page_tells_what_was_measured_and_of_which_agent():
     result = Result(4, [], 1200, 0, 1, remarks=["srv1 stays stopped"], agent="abc1234",
                     date="2026-01-02")
-    page = report.page([FAULT], {4: result})
+    page = report.page([FAULT], {4: result}, {})
     assert ("| 4 | a \\| hangs | SIGSTOP | woken | holds; srv1 stays stopped | 1200 ms | 0 | 1 | "
             "2026-01-02, abc1234 |") in page
+
+
+def test_the_page_tells_what_holds_without_the_watcher():
+    results = {4: Result(4, [], agent="abc1234", date="2026-01-02")}
+    assert "`make faults WATCH=no`" not in report.page([FAULT], {}, {})
+    assert "1 of 1 faults hold (2026-01-02, abc1234)." in report.page([FAULT], {}, results)
+    results[4].problems.append("two rows lost")
+    assert "0 of 1 faults hold (2026-01-02, abc1234); not: 4." in report.page([FAULT], {}, results)
+
+
+def test_what_was_played_is_remembered_with_and_without_the_watcher(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "PATH", tmp_path / "played.json")
+    store.save(Result(4, [], 1200))
+    store.save(Result(5, []))
+    store.save(Result(4, ["two rows lost"]), watch=False)
+    assert {number: result.outage_ms for number, result in store.load().items()} == {
+        4: 1200, 5: None}
+    assert {number: result.holds for number, result in store.load(watch=False).items()} == {
+        4: False}
 
 
 def test_a_problem_is_a_failure():
