@@ -21,7 +21,8 @@ _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
 _PID_LINE, _PORT_LINE, _STATUS_LINE = 0, 3, 7
 _BEGUN = 19         # its place in /proc/PID/stat after the name
 _WATCH_STEP = 0.25  # seconds
-#: How the title of the logging collector ends; that of a backend goes on, with what it does.
+_LAST_WORDS = 1.0   # seconds for what the logging collector still has to write
+#: How the title of the logging collector ends; that of a backend, with a client's address at least.
 _LOGGER = (": logger", ": logger process")    # the latter up to 9.6
 
 
@@ -109,9 +110,11 @@ def processes(instance):
 def orphans(instance):
     """Return the pids (a sorted list) of what may still touch the data of a dead postmaster.
 
-    The logging collector only writes its log. It ends last, and after a clean shutdown as well.
+    The logging collector only writes its log. It ends last, and after a clean shutdown as well:
+    often just now, and then it has no title any more.
     """
-    return [pid for pid in processes(instance) if not title(pid).endswith(_LOGGER)]
+    titles = [(pid, title(pid)) for pid in processes(instance)]
+    return [pid for pid, text in titles if text and not text.endswith(_LOGGER)]
 
 
 def parent(pids):
@@ -194,11 +197,14 @@ def end_orphans(instance, deadline):
 
     SIGQUIT first, which makes a backend leave without touching anything more; SIGKILL for
     those that do not listen. Without a postmaster the next start replays the WAL either way.
+    The logging collector ignores SIGQUIT, and lives on where a program that a backend has
+    started in the background holds its pipe.
     """
-    for number, patience in ((signals.SIGQUIT, deadline.remaining / 3),
-                             (signals.SIGKILL, deadline.remaining)):
-        for pid in processes(instance):
-            send(pid, number)
-        if deadline.within(patience).wait_for(lambda: not processes(instance)):
-            return []
+    for pid in orphans(instance):
+        send(pid, signals.SIGQUIT)
+    deadline.within(deadline.remaining / 3).wait_for(lambda: not orphans(instance))
+    deadline.within(_LAST_WORDS).wait_for(lambda: not processes(instance))
+    for pid in processes(instance):
+        send(pid, signals.SIGKILL)
+    deadline.wait_for(lambda: not processes(instance))
     return processes(instance)

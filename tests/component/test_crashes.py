@@ -1,7 +1,9 @@
 """Crashes: a dead instance is stopped, never failed to stop; and it says what it was."""
 
+import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -140,6 +142,20 @@ def test_a_demotion_ends_them_too(orphaned):
 
 
 # Hung, full, or strange
+
+def test_a_stop_does_not_wait_for_a_logging_collector_whose_pipe_somebody_holds(primary):
+    """As a program does that a backend, or archive_command, has left in the background."""
+    primary.sql("COPY (SELECT 1) TO PROGRAM 'setsid sleep 300 </dev/null >/dev/null & "
+                "echo $! > sleeper'")
+    sleeper = int((primary.pgdata / "sleeper").read_text())
+    try:
+        begin = time.monotonic()
+        assert primary.agent("stop", timeout=120).code == 0
+        assert time.monotonic() - begin < 120 / 6
+        assert primary.processes() == [] and primary.control() == "shut down"
+    finally:
+        os.kill(sleeper, signal.SIGKILL)
+
 
 def test_a_postmaster_that_hangs_is_a_soft_error_in_time_and_can_be_stopped(primary):
     primary.signal(signal.SIGSTOP)

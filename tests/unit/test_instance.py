@@ -144,3 +144,13 @@ def test_a_template_longer_than_one_read_is_copied_whole(tmp_path, unprivileged)
     template.write_text("# a comment\n" * 20000)
     standby_mode.enable(instance_at(tmp_path, recovery_template=str(template)))
     assert (tmp_path / "recovery.conf").read_text() == template.read_text()
+
+
+@pytest.mark.parametrize("title, is_orphan", [
+    ("postgres: logger", False), ("postgres: main: logger", False),
+    ("postgres: logger process", False), ("", False), ("postgres: checkpointer", True),
+    ("postgres: logger db 10.0.0.1(5000) idle", True), ("/usr/bin/postgres -D /data", True)])
+def test_who_only_writes_the_log_or_has_just_ended_is_no_orphan(monkeypatch, title, is_orphan):
+    monkeypatch.setattr(postmaster, "processes", lambda _: [42])
+    monkeypatch.setattr(postmaster, "title", lambda _: title)
+    assert postmaster.orphans(None) == [42] * is_orphan
