@@ -142,9 +142,10 @@ def events(facts, resource, vips=(), silence=0.0):
                  or is_failure(item))]
     found, primary = [], None
     idle = [fact.moment for fact in facts if fact.kind == "idle"]
+    before = 0.0
     for group in _groups(mine, idle, resource):
-        event = _event(group, _lost(facts, group, silence), resource, vips, primary)
-        primary = event.new or primary
+        event = _event(group, _lost(facts, group, silence, before), resource, vips, primary)
+        primary, before = event.new or primary, event.end
         if any(item.operation in CHANGES + ("fence",) for item in group):
             found.append(event)
     return found
@@ -163,7 +164,8 @@ def _begins_another(item, group, idle, resource):
     """Tell whether an Action does not belong to the event that the group is.
 
     Pacemaker rests for a moment within an event as well: after a fencing, before it promotes
-    another. Once a primary is promoted, what ends its reign is an event of its own.
+    another. Once a primary is promoted, what ends its reign is an event of its own, and so is a
+    failure elsewhere.
     """
     end = max(other.end or other.start for other in group)
     rested = any(end <= moment <= item.start for moment in idle)
@@ -208,12 +210,15 @@ def _kind(group, old, new, promoted, demoted, fenced, failures, resource):
     return FAILOVER if old in fenced else OTHER
 
 
-def _lost(facts, group, silence):
-    """Return when the nodes lost in this event were last heard of (dict of node to seconds)."""
+def _lost(facts, group, silence, before):
+    """Return when the nodes lost in this event were last heard of (dict of node to seconds).
+
+    before: when the event before it ended, epoch seconds: who was lost till then belongs to that.
+    """
     found, begin = {}, group[0].start
     end = max(item.end or item.start for item in group)
     for fact in facts:
-        if fact.kind != "lost" or not begin - _HEARD <= fact.moment <= end:
+        if fact.kind != "lost" or not max(before, begin - _HEARD) <= fact.moment <= end:
             continue
         heard = [other.moment - int(other.values["ms"]) / 1000.0 for other in facts
                  if other.kind == "token" and fact.moment - _HEARD <= other.moment <= fact.moment]

@@ -214,6 +214,13 @@ def test_what_ends_the_reign_of_a_primary_is_an_event_of_its_own_however_soon():
     assert [len(event.actions) for event in found] == [5, 5]
 
 
+def test_a_node_that_was_lost_belongs_to_the_event_it_caused():
+    facts = crash_and_recovery(0) + crash_and_recovery(5)
+    facts.append(logs.Fact("lost", facts[0].moment - 0.1, "srv1", {"node": "srv2"}))
+    found = events.events(sorted(facts, key=lambda fact: fact.moment), "p")
+    assert [sorted(event.lost) for event in found] == [["srv2"], []]
+
+
 @pytest.mark.parametrize("text, seconds", [
     ("Nov 23 15:00:00.250", 0.25), ("2026-11-23T15:00:00.250+00:00", 0.25),
     ("Nov 23 15:00:00", 0.0)])
