@@ -4,7 +4,7 @@ import statistics
 
 from tests.bench import picture, targets
 from tests.bench.measure import KINDS
-from tests.bench.targets import ratio, samples, switchovers
+from tests.bench.targets import IDLE, growth, ratio, samples, switchovers
 from tests.conftest import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -79,12 +79,23 @@ def _outages(results):
 def _scale(results):
     rows = [_header(results, "nodes", "of a switchover")]
     for nodes in (3, 9):
-        for what in ("without writes", "notify pre-promote", "promote"):
+        for what in ("without writes", "notify pre-promote", "promote", IDLE):
             row = _both(results, lambda agent, nodes=nodes, what=what: (
                 switchovers(results, agent, nodes, what)))
             if row != ["-"] * 3:
                 rows.append([str(nodes), what, *row])
     return rows
+
+
+def _growth(results):
+    """Return in a sentence how much longer a switchover takes with nine nodes, and why."""
+    gap, election, idle = (growth(results, "ours", what)
+                           for what in ("without writes", "notify pre-promote", IDLE))
+    if None in (gap, election, idle):
+        return ""
+    return (f"With nine nodes instead of three a switchover is {gap:.1f} times as long, and its "
+            f"election {election:.1f} times. A `{IDLE}`, in which the agent has nothing to do, "
+            f"takes {idle:.1f} times as long: what is meant is counted beside that.")
 
 
 def _targets(results):
@@ -167,7 +178,7 @@ def write(results):
         "Medians. The agent itself counts as a program. CPU is that of it and all it starts.",
         "", _table(_costs(results)), "",
         "## With more nodes", "",
-        "The slowest of the nodes, which share the machine's processors.", "",
+        "The slowest of the nodes, which share the machine's processors. " + _growth(results), "",
         _table(_scale(results)), "",
         "## Each action", "", "The slowest of the nodes.", "", _table(_actions(results)), "",
     ]), encoding="utf-8")

@@ -4,6 +4,9 @@ import statistics
 from dataclasses import dataclass
 from typing import Callable
 
+#: An action of a switchover in which the agent has nothing to do: what it takes is the machine's.
+IDLE = "notify post-demote"
+
 RATIO, SECONDS, COUNT = "of the other's", "s", ""
 
 
@@ -75,10 +78,17 @@ def _programs(role, nodes, limit):
                   lambda results: cost(results, "ours", nodes, f"monitor, {role}", "programs"))
 
 
+def growth(results, agent, what):
+    """Return how many times as long a phase or an action of a switchover takes with nine nodes."""
+    return ratio(*(switchovers(results, agent, nodes, what) for nodes in (9, 3)))
+
+
 def _scale(what, limit):
-    return Target(f"switchover with 9 nodes, {what}", limit, "of that with 3",
-                  lambda results: ratio(*(switchovers(results, "ours", nodes, what)
-                                          for nodes in (9, 3))))
+    def measure(results):
+        grown, slowed = (growth(results, "ours", name) for name in (what, IDLE))
+        return grown / slowed if grown and slowed else None
+    return Target(f"switchover with 9 nodes, {what}", limit,
+                  f"of what a {IDLE} grows by, from 3 nodes", measure)
 
 
 CRASH, POWER = "crash of the primary", "power cut of the primary"

@@ -74,8 +74,9 @@ def test_a_standby_asks_no_program_of_pacemaker_however_many_nodes_there_are(ste
             lists = dict(kind="post", operation="stop", active="srv1 " + others, promoted="srv1",
                          unpromoted=others, stop=names(size)[-1])
             assert standby.monitor().code == 0
-            started[size] = (programs(standby.monitor()),
-                             programs(standby.agent("notify", lists=lists)))
+            runs = standby.monitor(), standby.agent("notify", lists=lists)
+            assert [run.code for run in runs] == [0, 0]
+            started[size] = tuple(map(programs, runs))
         assert set(started.values()) == {(0, 0)}
     finally:
         for name in names(max(SIZES))[3:]:

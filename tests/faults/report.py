@@ -89,7 +89,7 @@ def _without_watcher(faults, results):
     failed = [f"{result.number}" for result in played if not result.holds]
     when = ", ".join(sorted({f"{result.date}, {result.agent}" for result in played}))
     return (f"\nWith `crash_watch=false` (`make faults WATCH=no`): only monitors find a crash; "
-            f"{len(played) - len(failed)} of {len(faults)} faults hold ({when})"
+            f"{len(played) - len(failed)} of {len(played)} faults hold ({when})"
             + (f"; not: {', '.join(failed)}" if failed else "") + ".\n")
 
 
