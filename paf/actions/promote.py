@@ -66,17 +66,18 @@ def second_primary(lists):
 def count(context, deadline):
     """Wait until all voters have told their position, and return the election.Verdict.
 
-    Half of the action's time is left for what a refusal has to do.
+    One that has left the cluster is not waited for: Pacemaker begins anew, but not before this
+    action has ended. Half of the action's time is left for what a refusal has to do.
     """
     voters = notify.voters(context.notification)
     deadline = deadline.within(context.deadline.remaining / 2)
 
-    def complete():
+    def over():
         positions = context.cluster.positions(voters, context.deadline)
         seen[:] = [election.decide(context.node, voters, positions)]
-        return not seen[0].missing
-    seen = []
-    deadline.wait_for(complete)
+        return not seen[0].missing or departure.is_noticed(seen[0].missing)
+    seen, departure = [], base.Departure(context.cluster, deadline)
+    deadline.wait_for(over)
     return seen[0]
 
 

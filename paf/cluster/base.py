@@ -14,6 +14,8 @@ _ALWAYS_LOCAL = (3, 20, 0)    # feature set of Pacemaker 3.0.0
 #: Each of Pacemaker's programs answers in milliseconds, or something is wrong with the cluster.
 _PATIENCE = 10.0
 
+_BETWEEN_LOOKS = 1.0    # seconds
+
 # How an instance came to run, as its start noted it; lasts until the next election
 MARK_NONE = "none"
 MARK_RECOVERED = "recovered"    # it crashed as a primary here, and was started again just now
@@ -134,6 +136,31 @@ class Cluster(object):
                 argv[0], "no answer in time" if result.timed_out else
                 (result.err or result.out).strip() or "status {0}".format(result.status)))
         return results[0]
+
+
+class Departure(object):
+    """Notices that nodes which are waited for have left the cluster.
+
+    Pacemaker begins anew then, but not before the actions at hand have ended.
+    cluster: Cluster; deadline: that of the wait.
+    """
+
+    def __init__(self, cluster, deadline):
+        self._cluster, self._deadline = cluster, deadline
+        self._looked = 0.0
+
+    def is_noticed(self, nodes):
+        """Tell whether one of `nodes` (of str) is no member any more, where somebody can tell.
+
+        Looks once in a while only: most waits are over before the first time.
+        """
+        if self._deadline.elapsed - self._looked < _BETWEEN_LOOKS:
+            return False
+        self._looked = self._deadline.elapsed
+        try:
+            return not set(nodes) <= set(self._cluster.view(self._deadline).online)
+        except OcfError:
+            return False
 
 
 def _environment():

@@ -20,7 +20,7 @@ import os
 from paf import scores, wal
 from paf.cluster.base import (
     MARK_COLD, MARK_NONE, MARK_RECOVERED, ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED,
-    Cluster)
+    Cluster, Departure)
 
 _REFUSED = "refused"
 _RESTART = 2.0    # seconds that Pacemaker takes to start an attribute manager that ended
@@ -78,6 +78,8 @@ class Corosync2(Cluster):
     def _answer(self, candidate, value, deadline):
         """Wait for the candidate to open a round, and repeat it with this node's position.
 
+        Not for one that has left the cluster.
+
         A round that was answered already is an old one; if no other is opened, that old vote is
         withdrawn. A candidate without any ballot runs another agent, or has never entered: this
         node then has none either, so that its lsn_location counts.
@@ -89,8 +91,9 @@ class Corosync2(Cluster):
             seen["old"] = _round(values.get(self.node(deadline), ""))
             if seen["old"] != number:
                 seen["number"] = number
-            return seen.get("number") or not seen["known"]
-        seen = {}
+            return (seen.get("number") or not seen["known"]
+                    or departure.is_noticed([candidate]))
+        seen, departure = {}, Departure(self, deadline)
         deadline.wait_for(opened)
         if not seen.get("number"):
             if not seen["known"]:

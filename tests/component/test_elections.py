@@ -1,5 +1,7 @@
 """Elections among real standbys: the most advanced one wins, and a refusal names who and why."""
 
+import time
+
 import pytest
 
 ALONE = dict(active="srv2 srv3", unpromoted="srv2 srv3")
@@ -64,6 +66,32 @@ def test_a_peer_that_never_speaks_is_named_in_time(survivors):
     assert run.code == 1 and "srv3 did not tell its WAL position" in run.reason
     assert survivors["srv2"].in_recovery
     assert survivors.promote("srv2", lists, ["srv2", "srv3"]).code == 0
+
+
+def test_a_peer_that_leaves_the_cluster_is_not_waited_for(survivors):
+    """Pacemaker fences it, and begins anew once this notification has returned."""
+    lists = with_candidate("srv2")
+    survivors.store.add_member("srv3", online=False)
+    try:
+        begin = time.monotonic()
+        run = survivors.notify("pre", "promote", lists, ["srv2"], timeout=120)["srv2"]
+        # a vote that does not come is waited for 20 s
+        assert time.monotonic() - begin < 20 / 2
+        assert "srv3 did not tell its WAL position" in run.log
+    finally:
+        survivors.store.add_member("srv3")
+
+
+def test_a_candidate_that_leaves_the_cluster_is_not_waited_for(survivors):
+    survivors.promote("srv2", with_candidate("srv2"), ["srv2", "srv3"])
+    survivors.store.add_member("srv2", online=False)
+    try:
+        begin = time.monotonic()
+        assert survivors.notify("pre", "promote", with_candidate("srv2"), ["srv3"],
+                                timeout=120)["srv3"].code == 0
+        assert time.monotonic() - begin < 20 / 2
+    finally:
+        survivors.store.add_member("srv2")
 
 
 def test_an_old_value_of_a_peer_that_does_not_speak_does_not_count(survivors):
