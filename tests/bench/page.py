@@ -28,7 +28,8 @@ the next. Debian 12's package has it set no promotion score with Pacemaker 2.1.5
 with the line that later releases have.""",
 }
 _LAB = """Three nodes in namespaces on one machine, token 1 s, monitors every 15 and 16 s, a client
-that writes a row every 5 ms through the virtual IP."""
+that writes a row every 5 ms through the virtual IP, and tries another connection where the
+network does not answer within 30 ms."""
 
 
 def _spread(values):

@@ -12,6 +12,9 @@ from tests.lab.tools import LabError, wait_until
 
 #: A shorter pause of the client is none of the fault's, in seconds.
 NOTICEABLE = 0.3
+#: Seconds after which the client tries another connection where none answers: a client that is
+#: more patient measures its own patience, and not when the address was back.
+HANDSHAKE = 0.03
 _numbers = itertools.count(1)
 
 
@@ -62,7 +65,9 @@ def _watched(lab, old, fault, **expected):
     old: the primary. What becomes of it is not waited for: some agents leave it stopped.
     """
     # a name for each: a client that starts must not be taken for the one before
-    with lab.client(f"bench{next(_numbers)}") as client:
+    client = lab.client(f"bench{next(_numbers)}")
+    client.handshake = HANDSHAKE
+    with client:
         client.wait_rows(100)
         begin = lab.now()
         fault()

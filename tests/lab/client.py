@@ -1,9 +1,10 @@
 """The writing client: a row every few milliseconds through the VIP, acknowledged ones logged.
 
-Runs in the hub. It never waits for the network longer than it must: a connection attempt has 0.3 s,
-an answer 1 s (then twice as long each time, so that commits that wait for a synchronous standby do
-not pile up), and a lost peer is noticed by TCP within a second. A row whose answer never came is
-not repeated: its fate is unknown, the next one gets a new number.
+Runs in the hub. It never waits for the network longer than it must: a connection attempt has 0.3 s
+(less to reach the server, if it is told so), an answer 1 s (then twice as long each time, so that
+commits that wait for a synchronous standby do not pile up), and a lost peer is noticed by TCP
+within a second. A row whose answer never came is not repeated: its fate is unknown, the next one
+gets a new number.
 """
 
 import argparse
@@ -34,9 +35,10 @@ class TooLate(Exception):
 class Connection:
     """A connection to a server that never blocks for longer than it is told."""
 
-    def __init__(self, host, port, name):
+    def __init__(self, host, port, name, handshake):
         self._connection = psycopg2.connect(DSN.format(host=host, port=port, name=name), async_=1)
         try:
+            self._wait_reached(handshake)
             self._wait(CONNECT_SECONDS)
         except (TooLate, psycopg2.Error):
             self.close()
@@ -52,6 +54,11 @@ class Connection:
     def close(self):
         """Close the socket."""
         self._connection.close()
+
+    def _wait_reached(self, seconds):
+        """Wait for the network's connection: a lost SYN would be repeated after a second."""
+        if not select.select([], [self._connection.fileno()], [], seconds)[1]:
+            raise TooLate(f"not reached in {seconds:g} s")
 
     def _wait(self, seconds):
         end = time.monotonic() + seconds
@@ -103,7 +110,8 @@ class Writer:
 
     def _write(self, number, payload):
         if self._connection is None:
-            self._connection = Connection(self.options.host, self.options.port, self.options.run)
+            self._connection = Connection(self.options.host, self.options.port, self.options.run,
+                                          self.options.handshake)
         self._connection.query(
             "insert into paf_lab_rows (run, id, payload) values (%s, %s, %s)",
             (self.options.run, number, payload),
@@ -131,6 +139,8 @@ def main(arguments):
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, default=5432)
     parser.add_argument("--interval", type=float, default=0.005, help="seconds between rows")
+    parser.add_argument("--handshake", type=float, default=CONNECT_SECONDS,
+                        help="seconds in which the network has to answer")
     parser.add_argument("--size", type=int, default=10, help="bytes of payload in a row")
     writer = Writer(parser.parse_args(arguments))
     signal.signal(signal.SIGTERM, writer.stop)

@@ -88,6 +88,10 @@ class Client(Helper):
 
     module = "client"
 
+    #: Seconds in which the network has to answer before another connection is tried; None: as long
+    #: as the server has.
+    handshake = None
+
     def start(self, interval=0.005, size=10, host=VIP):
         """Start writing a row of `size` bytes every `interval` seconds; wait for the first one."""
         primary = self.lab.primary()
@@ -107,6 +111,7 @@ class Client(Helper):
                 str(interval),
                 "--size",
                 str(size),
+                *([] if self.handshake is None else ["--handshake", str(self.handshake)]),
             ]
         )
         wait_until(
