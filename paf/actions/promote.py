@@ -21,8 +21,6 @@ def run(context):
     if context.in_cluster:
         check_election(context)
     _promote(context)
-    if context.in_cluster:
-        _outrank(context)
     return ocf.SUCCESS
 
 
@@ -105,33 +103,43 @@ def refuse(context, reason):
 
 def _promote(context):
     try:
-        server.promote(context.instance, context.deadline)
-        sight = observe.settle(context.instance, context.deadline)
-        if sight.verdict.state != state.PRIMARY:
-            raise ocf.OcfError("promoted, but the instance is {0}: {1}".format(
-                sight.verdict.state, sight.verdict.why))
+        server.order_promotion(context.instance, context.deadline)
+        back = _returned(context)    # while PostgreSQL works
+        server.await_promotion(context.instance, context.deadline)
     except ocf.OcfError:
         from paf import watcher
         watcher.end(context)    # a crash is counted as this failure, and not once more
         _step_back(context)
         raise
     context.log.info("PostgreSQL was promoted")
+    _outrank(context, back)
 
 
-def _outrank(context):
-    """Lower the score of an old primary that has come back in the meantime.
+def _returned(context):
+    """Return the nodes with an old primary's score that have come back in the meantime."""
+    if not context.in_cluster:
+        return []
+    try:
+        view = context.cluster.view(context.deadline)
+    except ocf.OcfError as error:
+        context.log.warning("the scores could not be looked at: {0}".format(error))
+        return []
+    voters = notify.voters(context.notification)
+    return [node for node in view.online
+            if node not in voters and view.scores.get(node, 0) >= scores.PRIMARY]
+
+
+def _outrank(context, nodes):
+    """Lower the scores of nodes with an old primary, now that there is a new one.
 
     Else Pacemaker, which computes anew for whoever joins, would demote this node for it before
     the first monitor has set things right.
     """
     try:
-        view = context.cluster.view(context.deadline)
-        voters = notify.voters(context.notification)
-        for node in view.online:
-            if node not in voters and view.scores.get(node, 0) >= scores.PRIMARY:
-                context.cluster.set_score(node, scores.NOT_CONNECTED, context.deadline)
+        for node in nodes:
+            context.cluster.set_score(node, scores.NOT_CONNECTED, context.deadline)
     except ocf.OcfError as error:
-        context.log.warning("the scores could not be looked at: {0}".format(error))
+        context.log.warning("the score of an old primary could not be lowered: {0}".format(error))
 
 
 def _step_back(context):

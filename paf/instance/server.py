@@ -14,6 +14,7 @@ _READY = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
 _LOOK = 5.0             # seconds between two looks at a shutdown that takes long
 _LAST_TO_LEAVE = 0.5    # seconds
 _BURIAL = 5.0           # seconds that a dead postmaster's parent has to ask for it
+_PROMOTION_STEP = 0.02  # seconds between two looks, each of which is a program of some milliseconds
 _PG_CTL_MARGIN = 1.0    # seconds that pg_ctl's own limit stands before the action's
 
 
@@ -144,11 +145,11 @@ def _reasons(instance, pid):
     return "waiting for " + (" and ".join(waits) if waits else "the postmaster itself")
 
 
-def promote(instance, deadline):
-    """Promote the standby and wait until it accepts writes. Raises OcfError.
+def order_promotion(instance, deadline):
+    """Have the standby promoted; see await_promotion. Raises OcfError.
 
     pg_ctl looks ten times a second and, since PostgreSQL 10, gives up after 60 s; so it only
-    gives the order, and the control file tells when it was carried out.
+    gives the order.
     """
     result = runner.run([local.program(instance, "pg_ctl"), "promote", "-W", "-s",
                          "-D", instance.parameters.datadir],
@@ -157,10 +158,16 @@ def promote(instance, deadline):
         raise OcfError("pg_ctl promote failed: {0}".format(
             sql.last_words(result.err + "\n" + result.out)))
 
+
+def await_promotion(instance, deadline):
+    """Wait until the server accepts writes. Raises OcfError.
+
+    The control file says so as soon as it does, as it does to pg_ctl.
+    """
     def in_production():
         if postmaster.find(instance) is None:
             raise OcfError("PostgreSQL ended while it was promoted, see its log")
         control = controldata.read(instance, deadline)
         return control is not None and control.state == state.IN_PRODUCTION
-    if not deadline.wait_for(in_production):
+    if not deadline.wait_for(in_production, longest=_PROMOTION_STEP):
         raise OcfError("PostgreSQL was not promoted in {0:.0f} s".format(deadline.elapsed))

@@ -7,11 +7,10 @@ from paf import runner, wal
 from paf.instance import settings
 from paf.ocf import OcfError
 
-# 9.3 and 9.4 also tell which blocks are backed up ("bkp: 0000")
-_RECORD = (r"lsn: ([0-9A-F]+/[0-9A-F]+), prev [0-9A-F]+/[0-9A-F]+,"
-           r"(?: bkp: [01]+,)? desc: (.*)")
+# as in "rmgr: XLOG ... lsn: 0/3000028, prev 0/2000110, desc: CHECKPOINT_SHUTDOWN redo ..."
+_BEFORE_LSN, _AFTER_LSN, _BEFORE_TEXT = " lsn: ", ", prev ", " desc: "
 _END = r" at ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
-_SHUTDOWN = r"^(?:CHECKPOINT_SHUTDOWN|checkpoint:) .*shutdown"
+_CHECKPOINTS = ("CHECKPOINT_SHUTDOWN ", "checkpoint: ")    # the second: up to 9.4
 _TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
 
 
@@ -40,9 +39,18 @@ def _dump(instance, deadline, position, size, end=None, limit=None, manager=None
 
 def records(result):
     """Return the (LSN, description) pairs that pg_waldump printed; none for no Result."""
-    import re
-    output = result.out if result else ""
-    return [(wal.parse_lsn(lsn), text) for lsn, text in re.findall(_RECORD, output)]
+    found = []
+    for line in result.out.splitlines() if result else []:
+        lsn, _, rest = line.partition(_BEFORE_LSN)[2].partition(_AFTER_LSN)
+        text = rest.partition(_BEFORE_TEXT)[2]
+        if text:
+            found.append((wal.parse_lsn(lsn), text))
+    return found
+
+
+def is_shutdown(text):
+    """Tell whether the description of a record (str) is that of a shutdown checkpoint."""
+    return text.startswith(_CHECKPOINTS) and "shutdown" in text
 
 
 def ends_with_shutdown(instance, position, size, deadline):
@@ -51,9 +59,8 @@ def ends_with_shutdown(instance, position, size, deadline):
     position: where this standby is; size: bytes of a segment. Raises OcfError when the WAL
     cannot be read, which is not the same as its not being there.
     """
-    import re
     last = _last_xlog_record(instance, position, size, deadline)
-    if last is None or not re.match(_SHUTDOWN, last[1]):
+    if last is None or not is_shutdown(last[1]):
         return False
     at = wal.Position(position.timeline, last[0])
     after = records(_dump(instance, deadline, at, size, limit=2))

@@ -56,6 +56,17 @@ def test_the_loser_follows_the_winner(survivors):
     assert survivors["srv3"].value("SELECT count(*) FROM t") == 3000
 
 
+@pytest.mark.parametrize("back, score", [(True, -1000), (False, 1001)])
+def test_an_old_primary_that_comes_back_meanwhile_does_not_outrank_the_new_one(
+        survivors, back, score):
+    """Pacemaker would demote the new one for it, before the first monitor has set scores."""
+    survivors.notify("pre", "promote", with_candidate("srv2"), ["srv2", "srv3"])
+    survivors.store.add_member("srv1", online=back)
+    survivors.store.set_score("srv1", 1001)
+    assert survivors["srv2"].agent("promote", lists=with_candidate("srv2")).code == 0
+    assert survivors.store.score("srv1") == score
+
+
 # Who does not speak
 
 def test_a_peer_that_never_speaks_is_named_in_time(survivors):

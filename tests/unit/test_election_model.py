@@ -36,7 +36,6 @@ ROUND = st.fixed_dictionaries({
 def positions_of_the_simulation(monkeypatch):
     monkeypatch.setattr("paf.instance.position.position",
                         lambda node, deadline: node.position)
-    monkeypatch.setattr("paf.instance.server.promote", lambda instance, deadline: None)
 
 
 class Upgrade(World):

@@ -1,6 +1,5 @@
 """psql's output and complaints, taken apart; and the words that reach postgres."""
 
-import re
 import shlex
 
 import pytest
@@ -108,10 +107,10 @@ def test_the_records_of_a_dump_are_read():
 
 
 def test_a_shutdown_checkpoint_is_known_by_its_words():
-    assert re.match(waldump._SHUTDOWN, records(DUMP)[0][1])
-    assert not re.match(waldump._SHUTDOWN, records(DUMP)[1][1])
-    assert not re.match(waldump._SHUTDOWN, "CHECKPOINT_ONLINE redo 0/5000028; tli 1; online")
+    assert waldump.is_shutdown(records(DUMP)[0][1])
+    assert not waldump.is_shutdown(records(DUMP)[1][1])
+    assert not waldump.is_shutdown("CHECKPOINT_ONLINE redo 0/5000028; tli 1; online")
 
 
 def test_a_shutdown_checkpoint_of_9_3_is_known_by_its_words():
-    assert [bool(re.match(waldump._SHUTDOWN, text)) for _, text in records(OLD_DUMP)] == [True]
+    assert [waldump.is_shutdown(text) for _, text in records(OLD_DUMP)] == [True]
