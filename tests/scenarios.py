@@ -42,16 +42,19 @@ class Play:
 
 
 @contextlib.contextmanager
-def watched(lab, settled=True, **expected):
+def watched(lab, settled=True, impatient=False, **expected):
     """Write through the VIP and sample all nodes while the block runs; yield the Play.
 
-    Afterwards waits until the cluster has settled as `expected` (see Settle), and rows are
-    acknowledged again.
+    impatient: for outages that are compared with others; not for slow networks. Afterwards waits
+    until the cluster has settled as `expected` (see Settle), and rows are acknowledged again.
     """
     run = f"run{next(_numbers)}"
     play = Play(run, lab.crm_mon())
     since, fenced = lab.now(), len(lab.fencings())
-    with lab.sampler(run) as sampler, lab.client(run) as client:
+    client = lab.client(run)
+    if impatient:
+        client.handshake = client.IMPATIENT
+    with lab.sampler(run) as sampler, client:
         client.wait_rows(100)
         yield play
         if settled:

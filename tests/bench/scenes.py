@@ -12,9 +12,6 @@ from tests.lab.tools import LabError, wait_until
 
 #: A shorter pause of the client is none of the fault's, in seconds.
 NOTICEABLE = 0.3
-#: Seconds after which the client tries another connection where none answers: a client that is
-#: more patient measures its own patience, and not when the address was back.
-HANDSHAKE = 0.03
 _numbers = itertools.count(1)
 
 
@@ -66,7 +63,7 @@ def _watched(lab, old, fault, **expected):
     """
     # a name for each: a client that starts must not be taken for the one before
     client = lab.client(f"bench{next(_numbers)}")
-    client.handshake = HANDSHAKE
+    client.handshake = client.IMPATIENT
     with client:
         client.wait_rows(100)
         begin = lab.now()

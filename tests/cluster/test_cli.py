@@ -161,7 +161,7 @@ def told_by_paf(lab):
 def test_the_timeline_of_a_switchover_has_the_clients_outage(lab):
     scenarios.wait_for_ranks(lab)
     old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
-    with scenarios.watched(lab, primary=target) as play:
+    with scenarios.watched(lab, impatient=True, primary=target) as play:
         lab.nodes[old].run(["paf", "switchover", target, "--yes"])
     told = told_by_paf(lab)
     assert (told["kind"], told["old"], told["new"]) == ("switchover", old, target)
@@ -174,7 +174,7 @@ def test_the_timeline_of_a_switchover_has_the_clients_outage(lab):
 
 def test_timeline_and_status_of_a_crash_that_is_told_at_once(lab):
     scenarios.wait_for_ranks(lab)
-    with scenarios.watched(lab) as play:
+    with scenarios.watched(lab, impatient=True) as play:
         old = scenarios.kill_primary(lab)
     told = told_by_paf(lab)
     assert (told["kind"], told["old"], told["new"]) == ("recovery of the primary", old, old)
@@ -193,7 +193,8 @@ def test_timeline_and_status_of_a_failover_with_a_node_down(lab):
     scenarios.wait_for_ranks(lab)
     old = lab.primary()
     lab.nodes[old].fence_policy("off")
-    with scenarios.watched(lab, online=[name for name in lab.nodes if name != old]) as play:
+    others = [name for name in lab.nodes if name != old]
+    with scenarios.watched(lab, impatient=True, online=others) as play:
         lab.power_off(old)
     told = told_by_paf(lab)
     assert (told["kind"], told["old"], told["new"]) == ("failover", old, lab.primary())

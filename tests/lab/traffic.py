@@ -89,8 +89,11 @@ class Client(Helper):
     module = "client"
 
     #: Seconds in which the network has to answer before another connection is tried; None: as long
-    #: as the server has.
+    #: as the server has, for networks that are slow.
     handshake = None
+    #: What an outage is measured with: a client that is more patient measures its own patience, and
+    #: not when the address was back.
+    IMPATIENT = 0.03
 
     def start(self, interval=0.005, size=10, host=VIP):
         """Start writing a row of `size` bytes every `interval` seconds; wait for the first one."""
