@@ -40,16 +40,17 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.quick:
         options.runs, options.three = 1, True
-    path = RESULTS / f"{options.peer}.json"
+    # what a whole run has found is not lost to a part of one
+    part = not options.page and bool(options.three or options.scenes)
+    path = RESULTS / (options.peer + ("-part" if part else "") + ".json")
     if not options.page:
         measure(options, path)
     results = json.loads(path.read_text(encoding="utf-8"))
     print("\n" + page.tables(results))
     print(f"results: {path.relative_to(REPOSITORY)}")
-    # the page is of whole runs only
-    if options.page or not (options.three or options.scenes):
+    if not part:
         print(f"written: {page.write(results).relative_to(REPOSITORY)}")
-    return 0 if options.quick else report(targets.missed(results))
+    return 0 if options.quick else report(targets.missed(results, part))
 
 
 def report(missed):

@@ -132,9 +132,9 @@ class Measurement:
         return f"{nodes} nodes"
 
     def _down(self, agent):
-        cluster = self._clusters.pop(agent, None)
-        if cluster:
-            cluster.down()
+        if agent in self._clusters:
+            self._clusters[agent].down()
+            del self._clusters[agent]
 
     def _whole(self, agent):
         cluster = self._clusters[agent]

@@ -119,6 +119,7 @@ def of(results):
     return (*BESIDE[results["peer"]], *ABSOLUTE)
 
 
-def missed(results):
-    """Return the targets that are missed, or could not be measured."""
-    return [target for target in of(results) if target.verdict(results)[1] != "kept"]
+def missed(results, part=False):
+    """Return the targets that are missed; those of a whole run also if they were not measured."""
+    good = ("kept", "not measured") if part else ("kept",)
+    return [target for target in of(results) if target.verdict(results)[1] not in good]

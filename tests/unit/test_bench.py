@@ -71,6 +71,7 @@ def test_what_was_not_measured_is_not_kept():
     assert verdicts["switchover with 9 nodes, without writes"] == "not measured"
     assert verdicts["switchover, without writes"] == "not measured"
     assert command.report(targets.missed(found)) == 1
+    assert targets.missed(found, part=True) == []
 
 
 def test_the_command_fails_only_where_a_target_is_missed(capsys):
