@@ -50,7 +50,9 @@ _PATTERNS = (
     ("result", r"Result of (?P<operation>[\w-]+) operation for (?P<resource>\S+) on (?P<node>\S+): "
                r"(?P<result>\w[\w ]*(?: \((?:failed|degraded)\))?)(?: \((?P<reason>.*?)\))?"
                r"(?: \||$)"),
-    ("fencing", r"Requesting fencing \((?P<how>\w+)\) (?:of|targeting) node (?P<node>[^\s|]+)"),
+    # "on" is unfencing, with which a node comes back
+    ("fencing", r"Requesting fencing \((?P<how>(?!on\b)\w+)\) "
+                r"(?:of|targeting) node (?P<node>[^\s|]+)"),
     ("fenced", r"(?:Fence|Stonith) operation \S+ for (?P<node>\S+) "
                r"(?P<result>succeeded|passed|failed)(?:: (?P<reason>.*))?"),
     ("lost", r"Node (?P<node>\S+) state is now lost"),

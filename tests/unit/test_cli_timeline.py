@@ -221,6 +221,13 @@ def test_a_node_that_was_lost_belongs_to_the_event_it_caused():
     assert [sorted(event.lost) for event in found] == [["srv2"], []]
 
 
+@pytest.mark.parametrize("how, fenced", [("reboot", ["srv2"]), ("off", ["srv2"]), ("on", [])])
+def test_a_node_that_is_unfenced_is_not_lost(how, fenced):
+    line = ("Nov 23 15:00:00.0 srv1 pacemaker-controld [5] (x) notice: "
+            f"Requesting fencing ({how}) of node srv2 | action=1 timeout=20000")
+    assert [item.node for item in events.actions(list(logs.facts_of(line, NOW)))] == fenced
+
+
 @pytest.mark.parametrize("text, seconds", [
     ("Nov 23 15:00:00.250", 0.25), ("2026-11-23T15:00:00.250+00:00", 0.25),
     ("Nov 23 15:00:00", 0.0)])
