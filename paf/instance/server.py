@@ -138,7 +138,9 @@ def _end_stuck_senders(instance, before, deadline, log):
 
 def _reasons(instance, pid):
     """Return what a shutdown waits for, from the titles of the server's processes."""
-    titles = [postmaster.title(child) for child in postmaster.processes(instance) if child != pid]
+    # "wal sender" and the like up to 9.6
+    titles = [postmaster.title(child).replace(" ", "")
+              for child in postmaster.processes(instance) if child != pid]
     kinds = (("walsender", "WAL senders"), ("walwriter", "sessions"), ("archiver", "the archiver"),
              ("checkpointer", "the checkpoint"), ("startup", "recovery"))
     waits = [name for word, name in kinds if any(word in title for title in titles)]
