@@ -60,7 +60,8 @@ class Pacemaker(object):
     def cib(self):
         """Return the CIB as this node has it (XML, str). Raises Problem."""
         # This node answers without the option since 3.0, which deprecates it. Up to 2.1 the DC
-        # would, and there may be none
+        # would, and there may be none. The agent goes by the feature set that Pacemaker tells it,
+        # see paf/cluster/base.py; nobody tells a command
         local = [] if self.release() >= (3, 0, 0) else ["--local"]
         return self.ask("cibadmin", "--query", *local)
 
