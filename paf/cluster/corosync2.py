@@ -30,7 +30,6 @@ class Corosync2(Cluster):
     """The election over private attributes."""
 
     _ballots = None
-    _opened = None    # the number of the round that this action has opened
 
     def enter(self, mark, deadline):
         """Take part in elections from now on; called when the instance has started.
@@ -38,9 +37,7 @@ class Corosync2(Cluster):
         mark: one of base's MARK_..., kept until the next election. It reads back when this
         returns: a mark of long ago must not make up for votes.
         """
-        value = "{0}:".format(mark)
-        if self._values("ballot", deadline).get(self.node(deadline)) != value:
-            self._set("ballot", value, deadline)
+        self._set("ballot", "{0}:".format(mark), deadline)
 
     def mark(self, deadline):
         """Return the mark that `enter` left, MARK_NONE once an election went by."""
@@ -55,18 +52,16 @@ class Corosync2(Cluster):
     def open_round(self, position, recovered, deadline):
         """Open a round, as its candidate. recovered: it needs no votes; `promote` is told so.
 
-        The others wait for the ballot. `positions` counts nobody before it reads back; where none
-        are counted, it reads back when this returns.
+        The others wait for the ballot, so it goes first; it reads back when this returns.
         """
         number = _stamp(self.node(deadline)) + binascii.hexlify(os.urandom(6)).decode("ascii")
         if recovered:
             number = "{0}-{1}".format(number, MARK_RECOVERED)
-        self._opened, told = number, wal.to_wire(position)
+        told = wal.to_wire(position)
         ballot = "{0}:{1}".format(number, told)
         self._update("ballot", ballot, deadline)
         self._update("lsn_location", told, deadline)
-        if recovered:
-            self._confirm("ballot", ballot, deadline)
+        self._confirm("ballot", ballot, deadline)
 
     def close_round(self, deadline):
         """Refuse the promotion at hand, as its candidate: `promote` finds no round to rely on."""
@@ -75,8 +70,8 @@ class Corosync2(Cluster):
     def vote(self, candidate, position, deadline):
         """Tell this node's position, for all agents, and for the candidate's round.
 
-        Returns True once the candidate's round is answered; once the position can be read here,
-        False if no round was opened in time, and at once None if the candidate knows none.
+        Returns once it can be read here: False if no round was opened in time, and at once None
+        if the candidate knows none.
         """
         value = wal.to_wire(position)
         self._update("lsn_location", value, deadline)
@@ -113,8 +108,7 @@ class Corosync2(Cluster):
             if seen["old"]:
                 self._set("ballot", "{0}:".format(MARK_NONE), deadline)
             return False
-        # the candidate waits until it reads this
-        self._update("ballot", "{0}:{1}".format(seen["number"], value), deadline)
+        self._set("ballot", "{0}:{1}".format(seen["number"], value), deadline)
         return True
 
     def round_state(self, deadline):
@@ -132,13 +126,12 @@ class Corosync2(Cluster):
         """Return the Positions (dict of node to wal.Position) told in the round of this node.
 
         voters: the nodes (list of str) that are expected to tell. Nobody has told anything where
-        the round itself is gone, which happens when the attribute manager ends; nor where the one
-        just opened does not read back yet: an older one's votes are none.
+        the round itself is gone, which happens when the attribute manager ends.
         """
         # the first count needs not ask for what `round_state` has just seen
         ballots, self._ballots = self._ballots or self._values("ballot", deadline), None
         number = _round(ballots.get(self.node(deadline), ""), self.node(deadline))
-        if not number or number != (self._opened or number):
+        if not number:
             return {}
         told = {}
         for node, ballot in ballots.items():
@@ -172,8 +165,8 @@ class Corosync2(Cluster):
         """End the round on this node, whatever came of it.
 
         A candidate that is never told of the next promotion must not find the round of this one.
-        It is not waited for until it reads back: clients' addresses start after this, and the
-        next promotion is a demotion or a start away.
+        It is not waited for until it reads back: clients' addresses start after a promotion's end,
+        and before the next comes a demotion or a start, whose `enter` does wait.
         """
         self._update("ballot", "{0}:".format(MARK_NONE), deadline)
         self._delete("lsn_location", deadline)
@@ -186,6 +179,7 @@ class Corosync2(Cluster):
         """
         if _round(self._values("ballot", deadline).get(self.node(deadline), "")):
             self.forget(deadline)
+            self._confirm("ballot", "{0}:".format(MARK_NONE), deadline)
         else:    # what was told a candidate that knows no rounds
             self._delete("lsn_location", deadline)
 

@@ -69,18 +69,6 @@ def test_an_agent_that_knows_no_rounds_is_counted_in_ones_own():
         "srv1": wal.Position(1, 5), "srv2": wal.Position(1, 99)}
 
 
-def test_votes_of_an_earlier_round_do_not_count_while_a_new_one_is_on_its_way():
-    """attrd_updater returns before the attribute manager has the value."""
-    def ballots(number):
-        return Result(0, line("ballot-default", "srv1", f"{number}:1#5")
-                      + line("ballot-default", "srv2", f"{number}:1#4"), "", False)
-    cluster = Cluster(ballot=[ballots(corosync2._stamp("srv1") + "abc")], lsn_location=LEFT_OVER)
-    cluster.open_round(wal.Position(1, 5), False, Deadline(1))
-    assert cluster.positions(["srv1", "srv2"], Deadline(1)) == {}
-    cluster.answers["ballot"] = [ballots(cluster._opened)]
-    assert set(cluster.positions(["srv1", "srv2"], Deadline(1))) == {"srv1", "srv2"}
-
-
 def test_an_older_agents_timeline_is_that_of_the_primary_it_followed():
     """It takes it from a checkpoint, which comes minutes after a promotion."""
     number = corosync2._stamp("srv1") + "abc"
