@@ -53,7 +53,7 @@ def watched(lab, settled=True, impatient=False, **expected):
     since, fenced = lab.now(), len(lab.fencings())
     client = lab.client(run)
     if impatient:
-        client.handshake = client.IMPATIENT
+        client.patience = client.IMPATIENT
     with lab.sampler(run) as sampler, client:
         client.wait_rows(100)
         yield play

@@ -29,7 +29,7 @@ with the line that later releases have.""",
 }
 _LAB = """Three nodes in namespaces on one machine, token 1 s, monitors every 15 and 16 s, a client
 that writes a row every 5 ms through the virtual IP, and tries another connection where the
-network does not answer within 30 ms."""
+network does not answer within 30 ms, or the server after an error within 100 ms."""
 
 
 def _spread(values):

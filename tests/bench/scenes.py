@@ -63,7 +63,7 @@ def _watched(lab, old, fault, **expected):
     """
     # a name for each: a client that starts must not be taken for the one before
     client = lab.client(f"bench{next(_numbers)}")
-    client.handshake = client.IMPATIENT
+    client.patience = client.IMPATIENT
     with client:
         client.wait_rows(100)
         begin = lab.now()

@@ -1,10 +1,10 @@
 """The writing client: a row every few milliseconds through the VIP, acknowledged ones logged.
 
 Runs in the hub. It never waits for the network longer than it must: a connection attempt has 0.3 s
-(less to reach the server, if it is told so), an answer 1 s (then twice as long each time, so that
-commits that wait for a synchronous standby do not pile up), and a lost peer is noticed by TCP
-within a second. A row whose answer never came is not repeated: its fate is unknown, the next one
-gets a new number.
+(less to reach the server, if it is told so), an answer 1 s (after an error less, if it is told so;
+then twice as long each time, so that commits that wait for a synchronous standby do not pile up),
+and a lost peer is noticed by TCP within a second. A row whose answer never came is not repeated:
+its fate is unknown, the next one gets a new number.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class TooLate(Exception):
 class Connection:
     """A connection to a server that never blocks for longer than it is told."""
 
-    def __init__(self, host, port, name, handshake):
+    def __init__(self, host, port, name, handshake=CONNECT_SECONDS):
         self._connection = psycopg2.connect(DSN.format(host=host, port=port, name=name), async_=1)
         try:
             self._wait_reached(handshake)
@@ -126,6 +126,8 @@ class Writer:
         if self._connection is not None:
             if isinstance(error, TooLate):
                 self._patience = min(self._patience * 2, LONGEST_ANSWER_SECONDS)
+            elif self.options.answer:    # a question to an address that moves just then is lost
+                self._patience = self.options.answer
             self._connection.close()
             self._connection = None
         time.sleep(0.005)
@@ -141,6 +143,8 @@ def main(arguments):
     parser.add_argument("--interval", type=float, default=0.005, help="seconds between rows")
     parser.add_argument("--handshake", type=float, default=CONNECT_SECONDS,
                         help="seconds in which the network has to answer")
+    parser.add_argument("--answer", type=float,
+                        help="seconds in which a server that has just failed has to answer")
     parser.add_argument("--size", type=int, default=10, help="bytes of payload in a row")
     writer = Writer(parser.parse_args(arguments))
     signal.signal(signal.SIGTERM, writer.stop)

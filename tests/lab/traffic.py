@@ -88,12 +88,12 @@ class Client(Helper):
 
     module = "client"
 
-    #: Seconds in which the network has to answer before another connection is tried; None: as long
-    #: as the server has, for networks that are slow.
-    handshake = None
+    #: Seconds in which the network, and a server that has just failed, have to answer before
+    #: another connection is tried; None: as long as always, for networks that are slow.
+    patience = None
     #: What an outage is measured with: a client that is more patient measures its own patience, and
     #: not when the address was back.
-    IMPATIENT = 0.03
+    IMPATIENT = (0.03, 0.1)
 
     def start(self, interval=0.005, size=10, host=VIP):
         """Start writing a row of `size` bytes every `interval` seconds; wait for the first one."""
@@ -114,13 +114,19 @@ class Client(Helper):
                 str(interval),
                 "--size",
                 str(size),
-                *([] if self.handshake is None else ["--handshake", str(self.handshake)]),
+                *self._patience(),
             ]
         )
         wait_until(
             lambda: self.read("acks.log"), 15, "the client's first acknowledged row", step=0.02
         )
         return self
+
+    def _patience(self):
+        if self.patience is None:
+            return []
+        handshake, answer = self.patience
+        return ["--handshake", str(handshake), "--answer", str(answer)]
 
     def report(self, node=None):
         """Return the ClientReport so far; rows are looked for on the primary, or on `node`."""
@@ -171,7 +177,12 @@ class Sampler(Helper):
         return self
 
     def report(self):
-        """Return the Spans; complete only once stopped."""
+        """Return the Spans; complete only once stopped. Raises LabError if it broke.
+
+        Who saw nothing has seen no second primary either.
+        """
+        if self.read("output.log"):
+            raise LabError(f"the sampler {self.name!r} broke: {self.read('output.log')[-2000:]}")
         return parse_spans(self.read("spans.log"))
 
     def __enter__(self):
