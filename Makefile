@@ -70,7 +70,7 @@ check-values:
 
 demo:
 	@tests/install-tools.sh lab
-	@/usr/bin/python3 -m tests.demo $(if $(KEEP),--keep)
+	@/usr/bin/python3 -m trials.demo $(if $(KEEP),--keep)
 
 check:
 	@tests/install-tools.sh unit lab matrix lint packaging docs
@@ -86,17 +86,17 @@ check-all: check
 	@tools/check-deb.sh
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) tests/component
 	@$(MAKE) --no-print-directory elections
-	@/usr/bin/python3 -B -m tests.faults
-	@/usr/bin/python3 -B -m tests.soak --minutes 5 --seed 1
+	@/usr/bin/python3 -B -m trials.faults
+	@/usr/bin/python3 -B -m trials.soak --minutes 5 --seed 1
 
 faults:
 	@tests/install-tools.sh unit lab
-	@/usr/bin/python3 -B -m tests.faults $(if $(ONLY),--only "$(ONLY)") $(if $(filter no,$(WATCH)),--no-watch)
+	@/usr/bin/python3 -B -m trials.faults $(if $(ONLY),--only "$(ONLY)") $(if $(filter no,$(WATCH)),--no-watch)
 
 # REFRESH=1 makes the roots of the distributions anew, and plays nothing
 matrix:
 	@tests/install-tools.sh unit lab matrix
-	@/usr/bin/python3 -B -m tests.matrix $(if $(CELL),--cell "$(CELL)") $(if $(REFRESH),--refresh)
+	@/usr/bin/python3 -B -m trials.matrix $(if $(CELL),--cell "$(CELL)") $(if $(REFRESH),--refresh)
 
 elections:
 	@tests/install-tools.sh unit
@@ -105,12 +105,12 @@ elections:
 
 soak:
 	@tests/install-tools.sh lab
-	@/usr/bin/python3 -B -m tests.soak $(if $(MINUTES),--minutes "$(MINUTES)") \
+	@/usr/bin/python3 -B -m trials.soak $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(SEED),--seed "$(SEED)")
 
 bench:
 	@tests/install-tools.sh lab
-	@/usr/bin/python3 -B -m tests.bench $(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick) \
+	@/usr/bin/python3 -B -m trials.bench $(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick) \
 		$(if $(PEER),--peer "$(PEER)")
 
 check-fast:

@@ -16,7 +16,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import command    # noqa: E402
 
-from paf import election, metadata, ocf, parameters, scores, state, wal    # noqa: E402
+from paf import metadata, ocf, parameters
+from paf.decide import election, scores, state, wal    # noqa: E402
 from paf.cli import main as cli    # noqa: E402
 
 NOTE = "<!-- made by docs/generate.py from the code: change it there -->\n"

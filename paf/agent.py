@@ -6,12 +6,13 @@ import sys
 from paf import ocf
 from paf.log import Log, write_out
 
-#: Actions that do something, and the module of paf.actions that does it.
+#: Actions that do something, and the module of paf that does it.
 _MODULES = {
-    "start": "start", "stop": "stop", "monitor": "monitor", "promote": "promote",
-    "demote": "demote", "notify": "notify", "reload": "reload", "reload-agent": "reload",
-    "validate-all": "validate",
-    "watch": "watch",    # no action of OCF's: what paf/watcher.py leaves behind
+    "start": "actions.start", "stop": "actions.stop", "monitor": "actions.monitor",
+    "promote": "actions.promote", "demote": "actions.demote", "notify": "actions.notify",
+    "reload": "actions.reload", "reload-agent": "actions.reload",
+    "validate-all": "actions.validate",
+    "watch": "crash.watch",    # no action of OCF's: the crash watcher runs it
 }
 
 #: Outside of Pacemaker there is no timeout; the agent takes that of its own meta-data.
@@ -81,7 +82,7 @@ def _act(action, environment, log):
             return ocf.SUCCESS
     from paf.context import Context
     from paf.deadline import Deadline
-    name = "paf.actions." + _MODULES[action]
+    name = "paf." + _MODULES[action]
     __import__(name)
     deadline = Deadline.of_action(_timeout(action, environment))
     return sys.modules[name].run(Context(environment, deadline, log))

@@ -39,8 +39,8 @@ class Context(object):
 
     @property
     def notification(self):
-        """The notify.Notification that came with the action; start, stop... have it as well."""
+        """The transition.Notification that came with the action; start, stop... have it as well."""
         if self._notification is None:
-            from paf import notify
-            self._notification = notify.read(self.environment)
+            from paf.decide import transition
+            self._notification = transition.read(self.environment)
         return self._notification

@@ -30,7 +30,7 @@ def main():
 
 def sources():
     """Return the paths of all Python of the project."""
-    folders = ("paf", "tests", "docs")
+    folders = ("paf", "lab", "trials", "tests", "docs")
     paths = [path for folder in folders for path in sorted((REPOSITORY / folder).rglob("*.py"))]
     return [*paths, REPOSITORY / "resource.d" / "pgsqlms"]
 

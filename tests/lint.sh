@@ -22,6 +22,6 @@ agent="paf resource.d/pgsqlms bin/paf docs"
 
 step "style and likely mistakes" "$tools/ruff" check --quiet --output-format concise .
 step "Python 2.6 and 3.4" "$tools/vermin" --quiet --no-tips --violations -t=2.6- -t=3.4- $agent
-step "spelling" "$tools/codespell" paf bin resource.d docs tests debian rpm ./*.md ./*.cfg Makefile
+step "spelling" "$tools/codespell" paf bin resource.d docs lab trials tests debian rpm ./*.md ./*.cfg Makefile
 step "house rules" "${PYTHON3:-python3}" tests/house_rules.py
 exit $status

@@ -1,6 +1,8 @@
 """demote: stop, then start as a standby, as PostgreSQL knows no other way."""
 
-from paf import notify, ocf, state, watcher
+from paf import ocf
+from paf.crash import watcher
+from paf.decide import state, transition
 from paf.instance import observe, server
 
 _LOOK_PATIENCE = 5.0    # seconds
@@ -19,7 +21,7 @@ def run(context):
         return ocf.SUCCESS
     watcher.end(context)
     server.stop(context.instance, context.deadline, context.log)
-    if context.in_cluster and notify.stops_here(context.notification, context.node):
+    if context.in_cluster and transition.stops_here(context.notification, context.node):
         context.log.info("demoted; Pacemaker stops the instance next, so it is left stopped")
         return ocf.SUCCESS
     from paf.actions import start

@@ -1,7 +1,8 @@
 """monitor: what the instance is; on the primary, the standbys' promotion scores as well."""
 
 from paf import instance as local
-from paf import ocf, scores, state
+from paf import ocf
+from paf.decide import scores, state
 from paf.instance import observe, queries, walfiles
 
 #: What a monitor says of a crash that Pacemaker knows of: nothing new.
@@ -40,13 +41,13 @@ def run(context):
 
 
 def _keep_watcher(context):
-    from paf import watcher
+    from paf.crash import watcher
     watcher.keep(context)
 
 
 def _is_known(context):
     """Tell whether the watcher has told Pacemaker of the crash, which acts on it now."""
-    from paf import watcher
+    from paf.crash import watcher
     if not watcher.has_told(context):
         return False
     context.log.info("the instance has crashed; Pacemaker has just been told, and would count "

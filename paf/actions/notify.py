@@ -7,7 +7,7 @@ import sys
 
 from paf import ocf
 
-#: What a notification's kind and operation ask for: a module of paf.actions.
+#: What a notification's kind and operation ask for: a module of paf.notifications.
 _MODULES = {
     ("pre", "promote"): "pre_promote",
     ("post", "promote"): "post_promote",
@@ -30,11 +30,11 @@ def run(context):
     Pacemaker ignores the status of notify actions; attributes carry what matters.
     """
     if context.log.debugging:
-        from paf.notify import picture
+        from paf.decide.transition import picture
         context.log.debug("notify: {0}".format(picture(context.notification)))
     name = module(context.environment)
     if name and context.in_cluster:
-        name = "paf.actions." + name
+        name = "paf.notifications." + name
         __import__(name)
         sys.modules[name].run(context)
     return ocf.SUCCESS

@@ -1,6 +1,7 @@
 """promote: make the standby the primary, if the election says so."""
 
-from paf import election, notify, ocf, scores, state
+from paf import ocf
+from paf.decide import election, scores, state, transition
 from paf.cluster import base
 from paf.instance import observe, server
 
@@ -27,14 +28,14 @@ def run(context):
 def check_election(context):
     """Raise OcfError unless the votes of this round make this node the primary."""
     lists = context.notification
-    if notify.candidate(lists) != context.node:
+    if transition.candidate(lists) != context.node:
         raise ocf.OcfError("no election was held: Pacemaker did not announce this promotion. "
                            "Let Pacemaker promote, or use pg_ctl in maintenance mode")
     reason = second_primary(lists)
     if reason:
         raise ocf.OcfError("not promoted: {0}".format(reason))
     found = context.cluster.round_state(context.deadline)
-    if found == base.ROUND_RECOVERED and notify.is_recovery_of_primary(lists):
+    if found == base.ROUND_RECOVERED and transition.is_recovery_of_primary(lists):
         context.log.info("the primary was recovered where it crashed: no election")
         return
     if found == base.ROUND_REFUSED:
@@ -53,8 +54,8 @@ def second_primary(lists):
 
     Pacemaker means to have two where promoted-max was raised while the cluster ran.
     """
-    others = [node for node in notify.lasting_primaries(lists)
-              if node != notify.candidate(lists)]
+    others = [node for node in transition.lasting_primaries(lists)
+              if node != transition.candidate(lists)]
     if others:
         return "{0} is the primary and stays it; the clone must have promoted-max=1".format(
             ", ".join(others))
@@ -67,7 +68,7 @@ def count(context, deadline):
     One that has left the cluster is not waited for: Pacemaker begins anew, but not before this
     action has ended. Half of the action's time is left for what a refusal has to do.
     """
-    voters = notify.voters(context.notification)
+    voters = transition.voters(context.notification)
     deadline = deadline.within(context.deadline.remaining / 2)
 
     def over():
@@ -107,7 +108,7 @@ def _promote(context):
         back = _returned(context)    # while PostgreSQL works
         server.await_promotion(context.instance, context.deadline)
     except ocf.OcfError:
-        from paf import watcher
+        from paf.crash import watcher
         watcher.end(context)    # a crash is counted as this failure, and not once more
         _step_back(context)
         raise
@@ -124,7 +125,7 @@ def _returned(context):
     except ocf.OcfError as error:
         context.log.warning("the scores could not be looked at: {0}".format(error))
         return []
-    voters = notify.voters(context.notification)
+    voters = transition.voters(context.notification)
     return [node for node in view.online
             if node not in voters and view.scores.get(node, 0) >= scores.PRIMARY]
 

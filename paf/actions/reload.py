@@ -4,7 +4,8 @@ Each run of the agent reads them anyway; PostgreSQL's own configuration is the
 administrator's. bindir and start_opts take effect at the next start.
 """
 
-from paf import ocf, watcher
+from paf import ocf
+from paf.crash import watcher
 from paf.instance import postmaster
 
 

@@ -1,6 +1,8 @@
 """start: always as a standby; it is the election that makes a primary."""
 
-from paf import notify, ocf, scores, state, watcher
+from paf import ocf
+from paf.crash import watcher
+from paf.decide import scores, state, transition
 from paf.cluster import base
 from paf.instance import observe, postmaster, server, standby_mode
 
@@ -52,7 +54,7 @@ def as_standby(context):
 def _has_another_primary(context):
     """Tell whether there is a primary that this instance is to follow."""
     return any(node != context.node
-               for node in notify.lasting_primaries(context.notification))
+               for node in transition.lasting_primaries(context.notification))
 
 
 def enter_cluster(context, was):
@@ -83,8 +85,8 @@ def _is_recovered_here(context, was):
     """
     lists = context.notification
     return (was in (state.CRASHED_PRIMARY, state.ORPHANED_PRIMARY)
-            and notify.is_recovery_of_primary(lists) and context.in_cluster
-            and notify.candidate(lists) == context.node)
+            and transition.is_recovery_of_primary(lists) and context.in_cluster
+            and transition.candidate(lists) == context.node)
 
 
 def _mark(context, was):

@@ -9,7 +9,8 @@ not have.
 from collections import namedtuple
 
 from paf import instance as local
-from paf import ocf, parameters, runner, wal
+from paf import ocf, parameters, runner
+from paf.decide import wal
 from paf.deadline import Deadline
 from paf.instance import settings, sql, upstream
 

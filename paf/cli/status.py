@@ -2,11 +2,11 @@
 
 import time
 
-from paf import scores, wal
+from paf.decide import scores, wal
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, coloured, say, say_json, table
 from paf.cluster import cib
-from paf.election import BARRED
+from paf.decide.election import BARRED
 
 HELP = "show nodes, roles, WAL positions, lag, promotion scores and failures"
 TEXT = """Shows one table for the whole cluster, on whatever node it is run (as root).

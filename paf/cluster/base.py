@@ -3,7 +3,8 @@
 import os
 
 from paf import runner
-from paf.cluster import cib, crash
+from paf.cluster import cib
+from paf.crash import report
 from paf.ocf import OcfError
 
 _REASON = "not_promoted_because"
@@ -72,7 +73,7 @@ class Cluster(object):
         """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
         return cib.parse(self.cib(deadline), self.attribute("master"), self.attribute(_REASON),
                          self.attribute("lsn_location"),
-                         (self.attribute(crash.REASON), crash.attribute(self.resource)),
+                         (self.attribute(report.REASON), report.attribute(self.resource)),
                          self.resource)
 
     def cib(self, deadline):
@@ -100,7 +101,7 @@ class Cluster(object):
 
     def forget_failure(self, node, deadline):
         """Remove why the resource has failed on a node. Raises OcfError."""
-        self._show(crash.REASON, node, "", deadline)
+        self._show(report.REASON, node, "", deadline)
 
     def _show(self, name, node, text, deadline):
         argv = ["crm_attribute", "--type", "status", "--node", node,

@@ -16,7 +16,7 @@ What only this node has to remember, from one action to the next, is a word in a
 import errno
 import os
 
-from paf import wal
+from paf.decide import wal
 from paf.cluster.base import (
     MARK_COLD, MARK_NONE, MARK_RECOVERED, ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED,
     Cluster)

@@ -17,7 +17,7 @@ existed runs an agent that knows no rounds, and its lsn_location counts.
 import binascii
 import os
 
-from paf import scores, wal
+from paf.decide import scores, wal
 from paf.cluster.base import (
     MARK_COLD, MARK_NONE, MARK_RECOVERED, ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED,
     Cluster, Departure)

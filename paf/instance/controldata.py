@@ -3,7 +3,8 @@
 from collections import namedtuple
 
 from paf import instance as local
-from paf import runner, state, wal
+from paf import runner
+from paf.decide import state, wal
 
 #: What PAF reads of it. state: one of state.CONTROL_STATES; redo, checkpoint, end_of_recovery:
 #: LSNs (int, bytes); the timelines, segment_size (bytes): int; checksums, wal_log_hints: bool;

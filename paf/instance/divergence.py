@@ -3,7 +3,8 @@
 import os
 from collections import namedtuple
 
-from paf import history, runner, wal
+from paf import runner
+from paf.decide import timelines, wal
 from paf import instance as local
 from paf.instance import controldata, settings, upstream, waldump, walfiles
 
@@ -34,10 +35,10 @@ def find(instance, deadline):
     # a primary that crashed before its first checkpoint: its WAL alone tells its timeline
     timeline = max(bound.timeline, walfiles.look(instance).newest_timeline)
     position = wal.Position(timeline, bound.lsn)
-    relation = history.relation(timeline, primary.timeline, primary.switches)
-    if relation.kind == history.SAME and _same_history(instance, primary):
+    relation = timelines.relation(timeline, primary.timeline, primary.switches)
+    if relation.kind == timelines.SAME and _same_history(instance, primary):
         return None
-    if relation.kind != history.ANCESTOR:
+    if relation.kind != timelines.ANCESTOR:
         return Divergence("diverged: timeline {0} is not in the history of the primary's "
                           "timeline {1}; {2}".format(
                               timeline, primary.timeline, _ADVICE), None, None, True)
@@ -52,7 +53,7 @@ def _same_history(instance, primary):
     name = os.path.join(local.wal_folder(instance), "{0:08X}.history".format(primary.timeline))
     try:
         with open(name, "rb") as stream:
-            mine = history.parse(runner.text(stream.read()))
+            mine = timelines.parse(runner.text(stream.read()))
     except (IOError, OSError):
         return True    # the first timeline has none, and a standby may not have fetched it
     return mine == primary.switches

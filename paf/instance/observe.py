@@ -8,7 +8,7 @@ import os
 from collections import namedtuple
 
 from paf import instance as local
-from paf import state
+from paf.decide import state
 from paf.instance import controldata, postmaster, queries, sql
 from paf.ocf import OcfError
 

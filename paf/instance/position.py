@@ -1,7 +1,7 @@
 """Where the instance is in the WAL, as it tells the others in an election."""
 
 from paf import instance as local
-from paf import state, wal
+from paf.decide import state, wal
 from paf.instance import controldata, postmaster, queries, sql, walfiles
 from paf.ocf import OcfError
 

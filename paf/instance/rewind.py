@@ -12,7 +12,7 @@ from paf import instance as local
 from paf import runner
 from paf.instance import controldata, server, sql, standby_mode, upstream
 from paf.ocf import NotUsable, OcfError
-from paf.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
+from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
 
 _OLDEST = 90500
 _FOLDER = "/var/run/resource-agents"

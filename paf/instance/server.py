@@ -2,7 +2,8 @@
 
 
 from paf import instance as local
-from paf import parameters, runner, signals, state
+from paf import parameters, runner, signals
+from paf.decide import state
 from paf.deadline import FINE_STEP
 from paf.instance import controldata, postmaster, sql
 from paf.ocf import OcfError

@@ -7,7 +7,8 @@ Source: PostgreSQL manual, psql (exit status), libpq (environment variables).
 from collections import namedtuple
 
 from paf import instance as local
-from paf import runner, state
+from paf import runner
+from paf.decide import state
 
 #: kind: one of the kinds below; rows: a list of lists of str; message: what psql said, str.
 Answer = namedtuple("Answer", "kind rows message")

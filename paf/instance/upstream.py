@@ -7,13 +7,13 @@ primary_conninfo is what leads there, and all that a standby may be given.
 import re
 from collections import namedtuple
 
-from paf import history
+from paf.decide import timelines
 from paf import instance as local
 from paf import runner
 from paf.instance import sql
 from paf.ocf import is_number
 
-#: The acting primary: timeline (int), switches (list of history.Switch), system_identifier.
+#: The acting primary: timeline (int), switches (list of timelines.Switch), system_identifier.
 Upstream = namedtuple("Upstream", "timeline switches system_identifier")
 
 _REPLICATION = (("replication", "true"), ("dbname", "replication"))
@@ -39,7 +39,7 @@ def ask(instance, conninfo, deadline):
         file_of = _question(instance, conninfo, "TIMELINE_HISTORY {0}".format(timeline), deadline)
         if not file_of:
             return None
-        switches = history.parse(file_of[0][-1])
+        switches = timelines.parse(file_of[0][-1])
     return Upstream(timeline, switches, system[0][0])
 
 

@@ -3,7 +3,8 @@
 import os
 
 from paf import instance as local
-from paf import runner, wal
+from paf import runner
+from paf.decide import wal
 from paf.instance import settings
 from paf.ocf import OcfError
 

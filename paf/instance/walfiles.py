@@ -5,7 +5,7 @@ import time
 from collections import namedtuple
 
 from paf import instance as local
-from paf import wal
+from paf.decide import wal
 
 #: newest_timeline: int, 0 without segments; segment_size: bytes; promoted_ago: seconds since
 #: the last timeline began (float), very many where there was only one.

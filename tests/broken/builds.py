@@ -24,7 +24,7 @@ class Broken:
 BUILDS = (
     Broken(1, "a second primary is made where one stays",
            "paf/actions/promote.py", "    if others:", "    if False:",
-           (_UNIT + "test_notify.py",)),
+           (_UNIT + "test_transition.py",)),
     Broken(1, "a crashed primary is started as what it was",
            "paf/actions/start.py", "    standby_mode.enable(context.instance)", "    pass",
            (_COMPONENT + "test_lifecycle.py::"
@@ -35,7 +35,7 @@ BUILDS = (
            (_COMPONENT + "test_elections.py::"
             "test_no_standby_is_promoted_beside_a_primary_that_pacemaker_has_forgotten",)),
     Broken(2, "the LSN counts before the timeline",
-           "paf/election.py", "        if positions[node] > positions[best]:",
+           "paf/decide/election.py", "        if positions[node] > positions[best]:",
            "        if positions[node].lsn > positions[best].lsn:",
            (_UNIT + "test_election.py",)),
     Broken(2, "ballots of earlier rounds are counted",
@@ -43,14 +43,14 @@ BUILDS = (
            "            if _round(ballot):",
            (_UNIT + "test_election_model.py",)),
     Broken(3, "the shutdown checkpoint is not looked for",
-           "paf/actions/pre_promote.py", "    if received:", "    if True:",
+           "paf/notifications/pre_promote.py", "    if received:", "    if True:",
            (_COMPONENT + "test_switchovers.py::"
             "test_a_switchover_without_the_shutdown_checkpoint_is_refused",)),
     Broken(4, "maxlag is forgotten",
-           "paf/scores.py", "        late = maxlag > 0 and (replica.lag is None or replica.lag > "
-           "maxlag)", "        late = False", (_UNIT + "test_scores.py",)),
+           "paf/decide/scores.py", "        late = maxlag > 0 and (replica.lag is None or "
+           "replica.lag > maxlag)", "        late = False", (_UNIT + "test_scores.py",)),
     Broken(5, "a probe finds a dead primary failed",
-           "paf/state.py", "    CRASHED_PRIMARY: (ocf.NOT_RUNNING, ocf.FAILED_PROMOTED),",
+           "paf/decide/state.py", "    CRASHED_PRIMARY: (ocf.NOT_RUNNING, ocf.FAILED_PROMOTED),",
            "    CRASHED_PRIMARY: (ocf.FAILED_PROMOTED, ocf.FAILED_PROMOTED),",
            (_UNIT + "test_state.py",)),
     Broken(5, "a stop that fails is answered with a hard error",

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.lab.lab import Lab
-from tests.lab.tools import LabError
+from lab.lab import Lab
+from lab.tools import LabError
 
 LOGS = REPOSITORY / "build" / "cluster-logs"
 _failed = pytest.StashKey()

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from paf import wal
-from tests import scenarios
-from tests.lab.tools import wait_until
+from paf.decide import wal
+from lab import scenarios
+from lab.tools import wait_until
 
 LAB = {"meta": {"interleave": "true"}}
 

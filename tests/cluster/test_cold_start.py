@@ -1,7 +1,7 @@
 """After a power cut of the whole cluster, the most advanced WAL wins, whoever comes up first."""
 
-from tests import scenarios
-from tests.lab.tools import wait_until
+from lab import scenarios
+from lab.tools import wait_until
 
 LAB = {"properties": {"cluster-delay": "60s"}}
 

@@ -1,7 +1,7 @@
 """Recipes of docs/administration.md that could do harm if they were wrong."""
 
-from tests import scenarios
-from tests.lab.tools import wait_until
+from lab import scenarios
+from lab.tools import wait_until
 
 NAME = "max_connections"
 

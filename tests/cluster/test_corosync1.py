@@ -10,11 +10,12 @@ import shutil
 
 import pytest
 
-from tests import interpreters, scenarios
+from lab import scenarios
+from tests import interpreters
 from tests.cluster import old_pacemaker
-from tests.lab import agents
-from tests.lab.cib import RESOURCE
-from tests.lab.tools import run, wait_until
+from lab import agents
+from lab.cib import RESOURCE
+from lab.tools import run, wait_until
 
 AGENTS = "usr/lib/ocf/resource.d/heartbeat"
 

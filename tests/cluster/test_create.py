@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests import scenarios
+from lab import scenarios
 
 LAB = {"nodes": 2, "resource": False}
 

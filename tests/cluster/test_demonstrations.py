@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.demo import acts
-from tests.scenarios import SYNCHRONOUS
+from trials.demo import acts
+from lab.scenarios import SYNCHRONOUS
 
 LAB = {"postgres": SYNCHRONOUS}
 

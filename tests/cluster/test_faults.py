@@ -3,8 +3,8 @@
 import pytest
 
 from tests.cluster.conftest import LOGS
-from tests.faults.stage import Stage
-from tests.faults.table import FAULTS
+from trials.faults.stage import Stage
+from trials.faults.table import FAULTS
 
 QUICK = [fault for fault in FAULTS if fault.quick]
 

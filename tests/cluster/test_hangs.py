@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from tests import scenarios
-from tests.lab.tools import wait_until
+from lab import scenarios
+from lab.tools import wait_until
 
 
 @pytest.mark.parametrize("role", ["standby", "primary"])

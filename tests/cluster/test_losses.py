@@ -1,7 +1,7 @@
 """Nodes that lose their power, with asynchronous standbys."""
 
-from tests import scenarios
-from tests.lab.tools import wait_until
+from lab import scenarios
+from lab.tools import wait_until
 
 
 def test_loss_of_a_standby_does_not_touch_the_primary(lab):

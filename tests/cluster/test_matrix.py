@@ -5,8 +5,8 @@ The first run makes the roots of these releases, which takes a minute or two eac
 
 import pytest
 
-from tests.matrix.cells import CELLS
-from tests.matrix.play import COURSES, play
+from trials.matrix.cells import CELLS
+from trials.matrix.play import COURSES, play
 
 
 @pytest.mark.parametrize("name", [

@@ -5,7 +5,7 @@ import re
 
 from tests import quickstart
 from tests.conftest import REPOSITORY
-from tests.lab.tools import wait_until
+from lab.tools import wait_until
 
 LAB = {"nodes": 2, "resource": False, "fencing": False}
 PAGE = REPOSITORY / "docs" / "quickstart-debian.md"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests import scenarios
-from tests.lab.tools import wait_until
+from lab import scenarios
+from lab.tools import wait_until
 
 
 def set_rejoin(lab, value):

@@ -1,7 +1,7 @@
 """The first start of a cluster, and its full stop and start."""
 
-from tests import scenarios
-from tests.lab.tools import wait_until
+from lab import scenarios
+from lab.tools import wait_until
 
 
 def test_first_start_promotes_the_clean_primary_and_nobody_else(lab):

@@ -1,6 +1,6 @@
 """What administrators start the cluster with: pcs, crmsh, crm_resource."""
 
-from tests.lab.tools import wait_until
+from lab.tools import wait_until
 
 LAB = {"nodes": 2, "resource": False}
 AGENT = "ocf:heartbeat:pgsqlms"

@@ -8,11 +8,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
-from tests import scenarios
-from tests.lab import agents
-from tests.lab.cib import RESOURCE
-from tests.lab.report import two_primaries
-from tests.lab.tools import run, wait_until
+from lab import scenarios
+from lab import agents
+from lab.cib import RESOURCE
+from lab.report import two_primaries
+from lab.tools import run, wait_until
 
 LAB = {"agent": "perl", "postgres": scenarios.SYNCHRONOUS, "operations": {
     "monitor:Promoted": {"interval": "5s"}, "monitor:Unpromoted": {"interval": "6s"}}}

@@ -2,10 +2,10 @@
 
 import re
 
-from tests import scenarios
-from tests.faults import audits
-from tests.lab.cib import RESOURCE
-from tests.lab.tools import wait_until
+from lab import scenarios
+from trials.faults import audits
+from lab.cib import RESOURCE
+from lab.tools import wait_until
 
 #: No monitor comes while a test waits; one failure more than one would move the primary.
 LAB = {"operations": {"monitor:Promoted": {"interval": "120s", "timeout": "10s"},

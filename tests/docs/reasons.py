@@ -9,12 +9,12 @@ and is no program's input. What is left over has to stand in docs/troubleshootin
 import ast
 import re
 
-from paf import state
+from paf.decide import state
 from tests.conftest import REPOSITORY
 
 #: Modules whose sentences reach nobody as a reason, and what they are.
 SILENT = {"metadata.py": "the meta-data", "variant.py": "the build", "log.py": "the log",
-          "notify.py": "names of transitions, for the log", "history.py": "kinds of relations",
+          "transition.py": "names of transitions, for the log", "timelines.py": "kinds of relations",
           "controldata.py": "names of pg_controldata's lines"}
 #: Calls whose sentences go to the log.
 LOG = {"info", "debug", "warning", "error"}

@@ -12,12 +12,13 @@ from types import SimpleNamespace
 
 import greenlet
 
-from paf import actions, notify, ocf  # noqa: F401  (actions: a package)
+from paf import ocf
 from paf.actions import notify as notify_action
 from paf.actions import promote, start
 from paf.cluster.corosync2 import Corosync2
+from paf.decide import transition
 from paf.runner import Result
-from paf import state
+from paf.decide import state
 from tests.unit.support import environment, notify_variables
 
 #: How many histories a test generates; `make elections` plays tens of thousands.
@@ -177,14 +178,14 @@ class World:
         found = SimpleNamespace(
             environment=environment(crm_feature_set="3.16.1", **variables), in_cluster=True,
             node=name, deadline=Deadline(self, task, seconds), instance=self.nodes[name],
-            log=_Silent(), notification=notify.read(environment(**variables)),
+            log=_Silent(), notification=transition.read(environment(**variables)),
             cluster=Cluster(self, name, task, variables))
         found.parameters = None
         return found
 
     def voters(self, lists):
         """Return the nodes that run once the candidate is promoted."""
-        return notify.voters(notify.read(environment(**notify_variables(**lists))))
+        return transition.voters(transition.read(environment(**notify_variables(**lists))))
 
     # What Pacemaker orders
 

@@ -7,12 +7,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.bench import __main__ as command
-from tests.bench import costs, measure, page, pgsql, scenes, targets
-from tests.bench.progress import Progress
-from tests.lab import cib
-from tests.lab.settings import VIP, Settings
-from tests.lab.tools import LabError
+from trials.bench import __main__ as command
+from trials.bench import costs, measure, page, pgsql, scenes, targets
+from trials.bench.progress import Progress
+from lab import cib
+from lab.settings import VIP, Settings
+from lab.tools import LabError
 
 QUICK = argparse.Namespace(peer="perl", quick=True, three=True, runs=1, scenes=())
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paf import wal
+from paf.decide import wal
 from paf.cli import configuration, servers, status, view
 from paf.cli.common import ERROR, NOT_DONE, OK, Problem
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paf import state, wal
+from paf.decide import state, wal
 from paf.instance import controldata
 
 VERSIONS = ("14", "15", "16", "17", "18")

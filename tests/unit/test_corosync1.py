@@ -5,7 +5,8 @@ from collections import namedtuple
 
 import pytest
 
-from paf import ocf, variant, wal
+from paf import ocf, variant
+from paf.decide import wal
 from paf.actions import validate
 from paf.cluster import base
 from paf.cluster.corosync1 import Corosync1

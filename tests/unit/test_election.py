@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf import election
-from paf.wal import Position
+from paf.decide import election
+from paf.decide.wal import Position
 
 NODES = ("srv1", "srv2", "srv3", "srv4")
 POSITIONS = st.builds(Position, st.integers(1, 3), st.integers(0, 4))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paf.wal import Position
+from paf.decide.wal import Position
 from tests.unit.simulation import HISTORIES, World
 
 NODES = ("srv1", "srv2", "srv3", "srv4")
@@ -30,7 +30,8 @@ ROUND = st.fixed_dictionaries({
 def positions_of_the_simulation(monkeypatch):
     monkeypatch.setattr("paf.instance.position.position",
                         lambda node, deadline: node.position)
-    monkeypatch.setattr("paf.actions.pre_promote._missing_shutdown", lambda context, where: None)
+    monkeypatch.setattr("paf.notifications.pre_promote._missing_shutdown",
+                        lambda context, where: None)
 
 
 def pick(world, number):

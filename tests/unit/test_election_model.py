@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paf import ocf, wal
+from paf import ocf
+from paf.decide import wal
 from paf.actions import promote
-from paf.wal import Position
+from paf.decide.wal import Position
 from tests.unit.simulation import HISTORIES, Killed, Node, World
 
 OURS = ("srv1", "srv2", "srv3")

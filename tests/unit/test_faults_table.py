@@ -3,11 +3,11 @@
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.faults import report, store
-from tests.faults.model import Fault, Result
-from tests.faults.stage import STAGES, reason_of_stop
-from tests.faults.table import FAULTS
-from tests.soak import steps
+from trials.faults import report, store
+from trials.faults.model import Fault, Result
+from trials.faults.stage import STAGES, reason_of_stop
+from trials.faults.table import FAULTS
+from trials.soak import steps
 
 FAULT = Fault(4, "a | hangs", "SIGSTOP", "woken", play=lambda scene: None)
 

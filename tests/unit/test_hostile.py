@@ -5,7 +5,8 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf import history, notify, ocf, parameters, scores, wal
+from paf import ocf, parameters
+from paf.decide import scores, timelines, transition, wal
 from paf.cluster import cib, corosync2
 from paf.deadline import Deadline
 from paf.instance import controldata, sql, upstream
@@ -24,24 +25,24 @@ NODES = ("srv1", "srv2", "srv22", "srv")
 
 @given(st.dictionaries(st.sampled_from(KEYS), TEXT))
 def test_any_notify_variables_make_a_notification(values):
-    found = notify.read(environment(**values))
-    for name in notify.LISTS:
+    found = transition.read(environment(**values))
+    for name in transition.LISTS:
         for member in getattr(found, name):
             assert isinstance(member.node, str) and not set(member.node) & set(" \t\n")
-    assert isinstance(notify.picture(found), str)
-    assert notify.voters(found) == sorted(set(notify.voters(found)))
-    assert notify.candidate(found) in [None, *notify.nodes(found.promote)]
-    notify.transition(found)
-    notify.is_switchover(found)
+    assert isinstance(transition.picture(found), str)
+    assert transition.voters(found) == sorted(set(transition.voters(found)))
+    assert transition.candidate(found) in [None, *transition.nodes(found.promote)]
+    transition.transition(found)
+    transition.is_switchover(found)
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), TEXT), st.sampled_from(NODES))
 def test_a_node_is_known_by_its_whole_name(values, node):
     """One node's name may be the beginning of another's."""
-    lists = notify.read(environment(**{**values, **notify_variables(
+    lists = transition.read(environment(**{**values, **notify_variables(
         promoted=node, demote=node, promote="srv1x", unpromoted="srv1x", active=f"{node} srv1x")}))
-    assert notify.lasting_primaries(lists) == []
-    assert notify.candidate(lists) == "srv1x" and not notify.is_recovery_of_primary(lists)
+    assert transition.lasting_primaries(lists) == []
+    assert transition.candidate(lists) == "srv1x" and not transition.is_recovery_of_primary(lists)
 
 
 @given(st.dictionaries(st.sampled_from(
@@ -104,7 +105,7 @@ def test_any_control_data_is_understood_or_not(text, label):
 
 @given(TEXT)
 def test_any_history_file_is_read(text):
-    assert all(switch.lsn >= 0 for switch in history.parse(text))
+    assert all(switch.lsn >= 0 for switch in timelines.parse(text))
 
 
 @given(TEXT)

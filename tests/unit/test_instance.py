@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from paf import instance, ocf, state
+from paf import instance, ocf
+from paf.decide import state
 from paf.instance import observe, postmaster, standby_mode
 from tests.unit.support import instance_at
 

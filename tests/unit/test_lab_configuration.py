@@ -4,9 +4,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.lab import cib, configuration, status
-from tests.lab.settings import Settings
-from tests.lab.tools import LabError
+from lab import cib, configuration, status
+from lab.settings import Settings
+from lab.tools import LabError
 
 CRM_MON = """<pacemaker-result>
   <summary><current_dc name="srv2" with_quorum="true"/></summary>

@@ -8,7 +8,7 @@ import datetime
 
 import pytest
 
-from tests.lab import pacemaker_log
+from lab import pacemaker_log
 
 HEAD = "Nov 23 14:59:{} srv2 pacemaker-controld  [52] (function) \tnotice: "
 NOW = datetime.datetime(2026, 11, 23, 16, 0).timestamp()

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.lab import report
+from lab import report
 
 
 def acks(*moments):

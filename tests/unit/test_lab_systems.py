@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import systems
-from tests.lab.tools import LabError
+from lab import systems
+from lab.tools import LabError
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from tests.matrix import report
-from tests.matrix.play import COURSES, Outcome
+from trials.matrix import report
+from trials.matrix.play import COURSES, Outcome
 
 VERSIONS = {"pacemaker": "3.0.0", "corosync": "3.1.9", "pcs": "0.12.0.2", "postgresql": "17.12",
             "python": "3.13.5"}

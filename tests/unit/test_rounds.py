@@ -2,7 +2,7 @@
 
 import pytest
 
-from paf import wal
+from paf.decide import wal
 from paf.cluster import cib, corosync2
 from paf.deadline import Deadline
 from paf.runner import Result

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf import election, scores
-from paf.scores import Replica
+from paf.decide import election, scores
+from paf.decide.scores import Replica
 
 SEGMENT = 16 * 1024 * 1024
 SETTLED = {"srv1": 1001, "srv2": 1000, "srv3": 990}

@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from paf import ocf, state
-from paf.state import Observation
+from paf import ocf
+from paf.decide import state
+from paf.decide.state import Observation
 
 EVERYTHING = [Observation(*parts) for parts in itertools.product(
     state.PROCESSES, state.ANSWERS, state.CONTROL_STATES, state.FILES)]

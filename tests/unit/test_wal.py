@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf import wal
+from paf.decide import wal
 
 LSNS = st.integers(0, 2**64 - 1)
 POSITIONS = st.builds(wal.Position, st.integers(0, 2**32 - 1), LSNS)

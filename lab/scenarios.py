@@ -1,0 +1,227 @@
+"""What is played in a lab, and what is seen while it is: for the demo and the cluster tests."""
+
+import contextlib
+import itertools
+from dataclasses import dataclass, field
+
+from lab.cib import CLONE, RESOURCE
+from lab.report import two_primaries
+from lab.tools import wait_until
+
+_numbers = itertools.count(1)
+
+#: One standby at least has each acknowledged row, whichever node is the primary.
+SYNCHRONOUS = {"synchronous_standby_names": "ANY 1 (srv1, srv2, srv3)"}
+
+REFUSED = "-1000000"
+
+
+@dataclass
+class Play:
+    """What was seen from outside while something happened in a cluster."""
+
+    run: str
+    before: str
+    after: str = ""
+    client: object = None
+    spans: list = field(default_factory=list)
+    transitions: list = field(default_factory=list)
+    fencings: list = field(default_factory=list)
+
+    @property
+    def two_primaries(self):
+        """The instants at which two nodes took writes: pairs of the sampler's spans."""
+        return two_primaries(self.spans)
+
+    def actions(self, *operations):
+        """Return (operation, node) of the resource's actions, in order; these operations only."""
+        wanted = operations or ("start", "stop", "promote", "demote")
+        return [(action.operation, action.node) for transition in self.transitions
+                for action in transition.actions
+                if action.resource == RESOURCE and action.operation in wanted]
+
+
+@contextlib.contextmanager
+def watched(lab, settled=True, impatient=False, **expected):
+    """Write through the VIP and sample all nodes while the block runs; yield the Play.
+
+    impatient: for outages that are compared with others; not for slow networks. Afterwards waits
+    until the cluster has settled as `expected` (see Settle), and rows are acknowledged again.
+    """
+    run = f"run{next(_numbers)}"
+    play = Play(run, lab.crm_mon())
+    since, fenced = lab.now(), len(lab.fencings())
+    client = lab.client(run)
+    if impatient:
+        client.patience = client.IMPATIENT
+    with lab.sampler(run) as sampler, client:
+        client.wait_rows(100)
+        yield play
+        if settled:
+            lab.wait_settled(120, **expected)
+            client.wait_rows(100)
+    play.client, play.spans = client.report(), sampler.report()
+    play.transitions = lab.transitions(since)
+    play.fencings = lab.fencings()[fenced:]
+    play.after = lab.crm_mon()
+
+
+def kill_standby(lab):
+    """Kill the postmaster of a standby, of that with the best score; return its name."""
+    victim = ranked_standbys(lab)[0]
+    lab.nodes[victim].kill("postmaster")
+    wait_until_noticed(lab, victim)
+    return victim
+
+
+def kill_primary(lab):
+    """Kill the primary's postmaster; return its name, once Pacemaker has noticed."""
+    victim = lab.primary()
+    lab.nodes[victim].kill("postmaster")
+    wait_until_noticed(lab, victim)
+    return victim
+
+
+def wait_until_noticed(lab, node):
+    """Wait until Pacemaker knows of the failure of the instance on `node`: a monitor's interval."""
+    since = lab.now()
+    wait_until(lambda: any(
+        action.node == node and action.operation in ("stop", "demote")
+        for transition in lab.transitions(since - 2) for action in transition.actions),
+        60, f"Pacemaker to act on the failure on {node}", step=0.2)
+
+
+def scores(lab):
+    """Return the promotion scores: dictionary of node to text."""
+    names = {name: lab.any_node().run(
+        ["crm_attribute", "--type", "nodes", "--node", name, "--name", f"master-{RESOURCE}",
+         "--query", "--quiet"], check=False) for name in lab.nodes}
+    return {name: result.output.strip() for name, result in names.items() if result.ok}
+
+
+def ranked_standbys(lab):
+    """Return the standbys' names, the one that Pacemaker would promote first."""
+    standing = scores(lab)
+    return sorted(lab.standbys(), key=lambda name: -int(standing.get(name) or -1000))
+
+
+def wait_for_ranks(lab):
+    """Wait until the primary's monitor has given every standby the score of a connected one."""
+    def ranked():
+        standing = scores(lab)
+        return all(0 < int(standing.get(name) or 0) <= 1000 for name in lab.standbys())
+    wait_until(ranked, 60, "the scores of all standbys", step=0.5)
+
+
+@contextlib.contextmanager
+def deaf(lab, node):
+    """Keep a standby from receiving WAL while the block runs, without its noticing."""
+    receivers = lab.nodes[node].freeze("walreceiver")
+    try:
+        yield receivers
+    finally:
+        if lab.nodes[node].pids("walreceiver"):
+            lab.nodes[node].thaw("walreceiver")
+
+
+def power_cut_with_a_stale_favourite(lab, client, stale=None):
+    """Cut the primary's power while the best-scored standby lacks rows; return (old, stale).
+
+    stale: the standby that lacks rows, where it is not to be the favourite.
+
+    Its WAL receiver is told to end before it wakes up: what the kernel holds for it is lost. The
+    old primary stays off: back in time, it would have the most WAL of all, and win.
+    """
+    wait_for_ranks(lab)
+    old, stale = lab.primary(), stale or ranked_standbys(lab)[0]
+    lab.nodes[old].fence_policy("off")
+    with deaf(lab, stale):
+        client.wait_rows(200)
+        lab.power_off(old)
+        lab.nodes[stale].signal("term", "walreceiver")
+    return old, stale
+
+
+def diverge(lab):
+    """Cut the primary's power while it holds WAL that nobody else has; return its name."""
+    wait_for_ranks(lab)
+    old = lab.primary()
+    others = [name for name in lab.nodes if name != old]
+    lab.nodes[old].fence_policy("off")
+    with deaf(lab, others[0]), deaf(lab, others[1]):
+        # local: where the servers are synchronous, nobody would acknowledge it
+        lab.nodes[old].sql("set synchronous_commit = local; "
+                           "create table if not exists only_here (n int); "
+                           "insert into only_here select generate_series(1, 1000)")
+        lab.power_off(old)
+        for name in others:
+            lab.nodes[name].signal("term", "walreceiver")
+    lab.wait_settled(120, online=others)
+    lab.nodes[old].fence_policy("reboot")
+    return old
+
+
+def request_switchover(lab, target):
+    """Ask Pacemaker to move the primary, as an administrator does, and come back at once."""
+    lab.any_node().run(["crm_resource", "--move", "--resource", CLONE, lab.promoted_option,
+                        "--node", target])
+
+
+def withdraw_request(lab):
+    """Take back the constraint that a move leaves."""
+    lab.any_node().run(["crm_resource", "--clear", "--resource", CLONE], check=False)
+
+
+def reason_of_refusal(lab, node):
+    """Return why `node` was not promoted, as crm_mon -A shows it; "" if nothing is said."""
+    powered = next(other for other in lab.nodes.values() if other.is_on)
+    result = powered.run(
+        ["crm_attribute", "--type", "status", "--node", node, "--name",
+         f"not_promoted_because-{RESOURCE}", "--query", "--quiet"], check=False)
+    return result.output.strip() if result.ok else ""
+
+
+def rebuild(lab, node):
+    """Clone the primary onto `node` anew, as the administrator of a diverged one does."""
+    local, data = lab.nodes[node], lab.settings.pgdata
+    local.run(["find", data, "-mindepth", "1", "-delete"])
+    local.run([f"{lab.settings.bindir}/pg_basebackup", "-h", lab.nodes[lab.primary()].address,
+               "-D", data, "-X", "stream", "-c", "fast", "-U", "postgres"],
+              user="postgres", timeout=120)
+    local.run(["crm_resource", "--cleanup", "--resource", RESOURCE, "--node", node])
+
+
+def is_stopped(lab, node):
+    """Tell whether `node` is a member of the cluster and its instance is stopped."""
+    state = lab.status()
+    return state.nodes.get(node) == "online" and node not in state.roles(RESOURCE)
+
+
+def bring_back(lab, old):
+    """Switch an old primary on; clone it anew where it says that it has diverged."""
+    lab.nodes[old].fence_policy("reboot")
+    lab.power_on(old)
+    wait_until(lambda: old in lab.streaming() or has_diverged(lab, old), 90,
+               f"{old} to stream, or to say why not", step=0.5)
+    # not asked again whether it is refused: Pacemaker may be stopping it just now
+    if old not in lab.streaming():
+        rebuild(lab, old)
+    lab.wait_settled(120)
+
+
+def has_diverged(lab, node):
+    """Tell whether the instance on a node stays stopped because it has diverged."""
+    return is_stopped(lab, node) and "diverged: " in lab.crm_mon()
+
+
+def be_refused(lab, target, old):
+    """Ask for a switchover to `target`, which hears nothing; return the reason of the refusal.
+
+    The old primary is promoted again by then, and the request withdrawn.
+    """
+    request_switchover(lab, target)
+    wait_until(lambda: reason_of_refusal(lab, target), 90, f"{target} to refuse", step=0.2)
+    wait_until(lambda: lab.primary() == old, 90, f"{old} to be promoted again", step=0.2)
+    reason = reason_of_refusal(lab, target)
+    withdraw_request(lab)
+    return reason

@@ -1,0 +1,193 @@
+"""Start and stop the client and the sampler of a lab, and report what they saw."""
+
+import os
+import signal
+import subprocess
+import time
+
+from . import network
+from .report import client_report, parse_spans
+from .settings import CHECKOUT, VIP
+from .tools import HELPER_ENVIRONMENT, PYTHON, LabError, wait_until, write_file
+
+TABLE = """create table if not exists paf_lab_rows
+    (run text, id bigint, payload text, primary key (run, id))"""
+
+
+class Helper:
+    """A program of the lab that runs in the hub, found again by the pid in its folder."""
+
+    module = ""
+
+    def __init__(self, lab, run):
+        self.lab = lab
+        self.name = run
+        self.folder = lab.folder / self.module / run
+        self._process = None
+
+    def _start(self, arguments):
+        if self.is_running:
+            raise LabError(f"the {self.module} {self.name!r} runs already")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        argv = [PYTHON, "-m", f"lab.{self.module}", *arguments]
+        with open(self.folder / "output.log", "ab") as output:
+            self._process = subprocess.Popen(
+                network.inside(self.lab.settings.netns(), argv),
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env=HELPER_ENVIRONMENT,
+            )
+        write_file(self.folder / "pid", f"{self._process.pid}\n")
+
+    @property
+    def pid(self):
+        """The pid of the program, None if it does not run."""
+        path = self.folder / "pid"
+        if self._process is not None:
+            self._process.poll()
+        pid = int(path.read_text(encoding="ascii")) if path.exists() else None
+        return pid if pid in network.pids(self.lab.settings.netns()) else None
+
+    @property
+    def is_running(self):
+        """True while the program runs."""
+        return self.pid is not None
+
+    def stop(self, seconds=20):
+        """End the program; return its report."""
+        pid = self.pid
+        if pid is None:
+            raise LabError(
+                f"the {self.module} {self.name!r} does not run: {self.read('output.log').strip()}"
+            )
+        os.kill(pid, signal.SIGTERM)
+        wait_until(
+            lambda: not self.is_running,
+            seconds,
+            f"the end of the {self.module} {self.name!r}",
+            step=0.02,
+        )
+        write_file(self.folder / "end", f"{time.monotonic()}\n")
+        return self.report()
+
+    def read(self, name):
+        """Return the text of one of its files."""
+        path = self.folder / name
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def report(self):
+        """Return what it has seen."""
+        raise NotImplementedError
+
+
+class Client(Helper):
+    """The writing client: `with lab.client() as client: …` then `client.report()`."""
+
+    module = "client"
+
+    #: Seconds in which the network, and a server that has just failed, have to answer before
+    #: another connection is tried; None: as long as always, for networks that are slow.
+    patience = None
+    #: What an outage is measured with: a client that is more patient measures its own patience, and
+    #: not when the address was back.
+    IMPATIENT = (0.03, 0.1)
+
+    def start(self, interval=0.005, size=10, host=VIP):
+        """Start writing a row of `size` bytes every `interval` seconds; wait for the first one."""
+        primary = self.lab.primary()
+        if primary is None:
+            raise LabError("no primary: the client can't make its table")
+        self.lab.nodes[primary].sql(TABLE)
+        self.lab.nodes[primary].sql(f"delete from paf_lab_rows where run = '{self.name}'")
+        self._start(
+            [
+                "--folder",
+                str(self.folder),
+                "--run",
+                self.name,
+                "--host",
+                host,
+                "--interval",
+                str(interval),
+                "--size",
+                str(size),
+                *self._patience(),
+            ]
+        )
+        wait_until(
+            lambda: self.read("acks.log"), 15, "the client's first acknowledged row", step=0.02
+        )
+        return self
+
+    def _patience(self):
+        if self.patience is None:
+            return []
+        handshake, answer = self.patience
+        return ["--handshake", str(handshake), "--answer", str(answer)]
+
+    def report(self, node=None):
+        """Return the ClientReport so far; rows are looked for on the primary, or on `node`."""
+        acks = self.read("acks.log")
+        end = float(self.read("end") or time.monotonic())
+        return client_report(acks, self.read("errors.log"), end, self._present(node))
+
+    def _present(self, node):
+        node = node or self.lab.primary()
+        if node is None:
+            return None
+        rows = self.lab.nodes[node].sql(
+            f"select id from paf_lab_rows where run = '{self.name}'", timeout=60
+        )
+        return [int(row[0]) for row in rows]
+
+    def rows(self):
+        """Return how many rows have been acknowledged so far."""
+        return self.read("acks.log").count("\n")
+
+    def wait_rows(self, count, seconds=30):
+        """Wait for `count` more acknowledged rows."""
+        goal = self.rows() + count
+        wait_until(
+            lambda: self.rows() >= goal, seconds, f"{count} more acknowledged rows", step=0.01
+        )
+
+    def __enter__(self):
+        return self if self.is_running else self.start()
+
+    def __exit__(self, *_):
+        if self.is_running:
+            self.stop()
+
+
+class Sampler(Helper):
+    """Asks each node every few milliseconds whether it takes writes."""
+
+    module = "sampler"
+
+    def start(self, interval=0.01):
+        """Start asking."""
+        nodes = [f"{name}={node.address}" for name, node in self.lab.nodes.items()]
+        self._start(
+            ["--output", str(self.folder / "spans.log"), "--interval", str(interval), *nodes]
+        )
+        wait_until((self.folder / "spans.log").exists, 15, "the sampler to start", step=0.02)
+        return self
+
+    def report(self):
+        """Return the Spans; complete only once stopped. Raises LabError if it broke.
+
+        Who saw nothing has seen no second primary either.
+        """
+        if self.read("output.log"):
+            raise LabError(f"the sampler {self.name!r} broke: {self.read('output.log')[-2000:]}")
+        return parse_spans(self.read("spans.log"))
+
+    def __enter__(self):
+        return self if self.is_running else self.start()
+
+    def __exit__(self, *_):
+        if self.is_running:
+            self.stop()

@@ -1,0 +1,1 @@
+"""The crash watcher: the process that waits, what it reports, and when it does not."""

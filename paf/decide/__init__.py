@@ -1,0 +1,1 @@
+"""The modules that decide: tables and comparisons. Pure: no process, no file, no clock."""

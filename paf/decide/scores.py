@@ -1,0 +1,161 @@
+"""Promotion scores from the primary's view of its standbys. Pure.
+
+The values are a contract with the agents since 1.1, which may run on other nodes: primary 1001;
+standbys 1000, 990, 980...; the same negated when too late; -1 while a base backup or the start
+of streaming goes on; -1000 when not connected.
+"""
+
+from collections import namedtuple
+
+from paf.decide import election
+
+PRIMARY = 1001
+BEST = 1000
+STEP = 10
+NOT_READY = -1
+NOT_CONNECTED = -1000
+
+#: How many monitors a refused node that has caught up is kept out while it is asked for.
+_PATIENCE = 20
+
+_NOT_READY_STATES = ("startup", "backup")
+
+#: A connected standby as pg_stat_replication shows it: name (application_name, str), state
+#: (str), lsn (what it wrote, int bytes from 0/0, None when unknown), lag (int bytes, None
+#: when unknown).
+Replica = namedtuple("Replica", "name state lsn lag")
+
+
+def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=False, wished=()):
+    """Return the scores to write (dict of node to int): only those that have to change.
+
+    me: this node, the primary. online: nodes of the partition. replicas: a list of Replica.
+    current: dict of node to its score (int) as it is. maxlag: bytes, 0 for no limit.
+    segment_size: bytes of a WAL segment; standbys nearer to each other keep their order, so that
+    a busy cluster does not write to the CIB. just_promoted: standbys of the partition that are
+    not connected yet keep the scores they have. wished: nodes that a constraint asks for.
+    """
+    scores = {me: PRIMARY}
+    known = set(online) | set(current)
+    best = by_name(replica for replica in replicas
+                   if replica.name in known and replica.name != me)
+    for node in known - set([me]):
+        if not (just_promoted and node in online):
+            scores[node] = NOT_CONNECTED
+        elif current.get(node, 0) > BEST:    # the old primary
+            scores[node] = election.LOSER_SCORE
+    for name, replica in best.items():
+        if not is_ready(replica):
+            scores[name] = NOT_READY
+    barred = _barred(known - set([me]), current, best, segment_size, wished)
+    ready = [replica for replica in best.values()
+             if is_ready(replica) and replica.name not in barred]
+    for rank, replica in enumerate(_ranked(ready, current, segment_size)):
+        score = BEST - STEP * rank
+        late = maxlag > 0 and (replica.lag is None or replica.lag > maxlag)
+        scores[replica.name] = -score if late else score
+    scores.update(barred)
+    return dict((node, score) for node, score in scores.items()
+                if current.get(node) != score and not _is_foreign(node, online, current, score))
+
+
+def reason(score, replica, maxlag):
+    """Return why a standby that is there cannot be promoted (str), "" where its score lets it be.
+
+    score: its promotion score; replica: its Replica, None when it is not connected; maxlag: bytes.
+    None where there is nothing to add: it has just come, or was refused with a reason of its own.
+    """
+    if score > 0:
+        return ""
+    if score == NOT_CONNECTED and replica is None:
+        return ("does not stream from the primary, see PostgreSQL's log on this node; rebuild it "
+                "if the primary has removed WAL that it needs")
+    if NOT_CONNECTED <= score < NOT_READY and replica is not None:
+        if replica.lag is None:
+            return "its lag is not known, maxlag is {0}".format(maxlag)
+        return "lags by {0} bytes, maxlag is {1}".format(replica.lag, maxlag)
+    return None
+
+
+def is_ready(replica):
+    """Tell whether a Replica streams, or catches up, and has told how far it is."""
+    return replica.state not in _NOT_READY_STATES and replica.lsn is not None
+
+
+def _is_foreign(node, online, current, score):
+    """A node that is away and never had a score is none of ours."""
+    return node not in online and score == NOT_CONNECTED and current.get(node, score) <= score
+
+
+def by_name(replicas):
+    """Return a dict of name to Replica.
+
+    A name may stand twice, when a connection broke and the server has not noticed yet.
+    """
+    best = {}
+    for replica in replicas:
+        other = best.get(replica.name)
+        if other is None or _merit(replica) > _merit(other):
+            best[replica.name] = replica
+    return best
+
+
+def _merit(replica):
+    return (is_ready(replica), -1 if replica.lsn is None else replica.lsn)
+
+
+def _ranked(replicas, current, segment_size):
+    """Most advanced first; within a segment of the most advanced, in the order they had."""
+    left = sorted(replicas, key=lambda replica: (
+        -_rank_before(current.get(replica.name)), -replica.lsn, replica.name))
+    order = []
+    while left:
+        newest = max(replica.lsn for replica in left)
+        near = [replica for replica in left if newest - replica.lsn <= segment_size]
+        order.append(near[0])
+        left.remove(near[0])
+    return order
+
+
+def _rank_before(score):
+    """Return the number that stands for a rank; one that was too late has it negated."""
+    return abs(score) if score is not None and abs(score) <= PRIMARY else 0
+
+
+def _barred(nodes, current, replicas, segment_size, wished):
+    """Return the scores (dict of node to int) that keep those out whose promotion was refused.
+
+    One is let in once it has caught up. While the request for it stands, only some monitors later,
+    which its score counts: Pacemaker would ask for it again there and then, and were it refused
+    again, there would be no end to that.
+    """
+    scores = {}
+    for node in nodes:
+        score, replica = current.get(node, 0), replicas.get(node)
+        if score > election.BARRED:
+            continue
+        caught_up = (replica is not None and is_ready(replica)
+                     and replica.lag is not None and replica.lag <= segment_size)
+        if not caught_up:
+            scores[node] = election.BARRED
+        elif node in wished and score > election.BARRED - _PATIENCE:
+            scores[node] = score - 1
+    return scores
+
+
+def nobody_else(me, online, current):
+    """Tell whether no other node of the partition has a score that could be promoted."""
+    return len(online) > 1 and not any(
+        current.get(node, 0) > 0 for node in online if node != me)
+
+
+def bootstrap(clean_primary, online, current):
+    """Tell whether an instance that just started may give itself the first score of all.
+
+    clean_primary: it was shut down cleanly as a primary before. online, current: as in
+    `wanted`. Nobody may have a score yet that could be promoted.
+    """
+    return clean_primary and not any(current.get(node, -1) >= 0 for node in online)
+
+
+FIRST = 1

@@ -1,0 +1,1 @@
+"""A module for each notification that asks for something; each has run(context)."""

@@ -1,0 +1,18 @@
+"""After a start: standbys that have just come get their scores."""
+
+from paf.decide import transition
+
+
+def run(context):
+    """On the primary, bring the scores up to date; and end elections that are over.
+
+    The next monitor may be too late: were the primary to die before, nobody could follow it.
+    """
+    lists = context.notification
+    if not lists.promote:
+        context.cluster.end_old_round(context.deadline)
+    started = transition.nodes(lists.start)
+    # one that was started itself is no primary, whatever it was when the transition began
+    if context.node in transition.nodes(lists.promoted) and context.node not in started:
+        from paf.actions import monitor
+        monitor.look_at_standbys(context, started)

@@ -1,0 +1,55 @@
+"""Before a demotion: see that a switchover can go well, and make it short."""
+
+from paf.decide import transition
+
+_CHECKPOINT_PATIENCE = 20.0     # seconds
+
+
+def run(context):
+    """Before a healthy primary is moved: see that it can be, and shorten its shutdown.
+
+    A switchover that is refused here costs no outage at all. One that crashed or hangs is in no
+    state for either.
+    """
+    lists = context.notification
+    if context.cluster.guards_switchover and transition.is_switchover(lists):
+        reason = _unfit(context)
+        if reason:
+            from paf.decide import election
+            target = transition.candidate(lists)
+            context.cluster.set_score(target, election.BARRED, context.deadline)
+            context.cluster.explain(target, reason, context.deadline)
+            context.log.warning("{0} is not promoted: {1}".format(target, reason))
+            return
+    if (context.node in transition.nodes(lists.demote)
+            and not transition.stops_here(lists, context.node)):
+        _checkpoint(context)
+
+
+def _unfit(context):
+    """Return why the target of a switchover cannot take over, as this node sees it, or None."""
+    lists = context.notification
+    target = transition.candidate(lists)
+    if context.node == target:
+        import os
+
+        from paf import instance as local
+        from paf.instance import settings
+        tool = settings.wal_dump(context.instance)
+        if not os.access(local.program(context.instance, tool), os.X_OK):
+            return "switchover refused: {0} is missing in bindir".format(tool)
+    elif context.node in transition.nodes(lists.demote):
+        from paf.actions import monitor
+        return monitor.not_following(context, target)
+    return None
+
+
+def _checkpoint(context):
+    """Write out what a shutdown would have to write, while clients still work."""
+    from paf.instance import sql
+    context.log.info("the primary moves: checkpoint before its shutdown")
+    answer = sql.query(context.instance, "CHECKPOINT",
+                       context.deadline.within(_CHECKPOINT_PATIENCE))
+    if answer.kind != sql.ROWS:
+        context.log.info("the checkpoint before the demotion came to nothing: {0}".format(
+            answer.message))

@@ -1,6 +1,0 @@
-"""All faults, in the order of their numbers."""
-
-from tests.faults import crashes, disks, networks, power, surroundings, switchovers
-
-FAULTS = sorted((fault for group in (crashes, networks, disks, power, switchovers, surroundings)
-                 for fault in group.TABLE), key=lambda fault: fault.number)

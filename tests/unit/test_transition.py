@@ -1,0 +1,167 @@
+"""The notify environment: both vocabularies, old Pacemakers, and the talk's transitions."""
+
+import itertools
+
+import pytest
+
+from paf.decide import transition
+from paf.actions import promote
+from tests.unit.support import environment, notify_variables
+
+
+def read(**lists):
+    return transition.read(environment(**notify_variables(**lists)))
+
+
+# The talk's transitions, as Pacemaker announces them
+
+RECOVERY_OF_PRIMARY = dict(
+    active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3",
+    demote="srv1", stop="srv1", start="srv1", promote="srv1")
+RECOVERY_OF_STANDBY = dict(
+    active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", stop="srv2", start="srv2",
+    kind="pre", operation="stop")
+SWITCHOVER = dict(
+    active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", demote="srv1",
+    promote="srv2")
+NODE_LOST = dict(
+    active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", demote="srv1", stop="srv1",
+    promote="srv3")
+STANDBY_NODE = dict(
+    active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", demote="srv1", stop="srv1",
+    promote="srv2")
+FIRST_START = dict(
+    inactive="pgsqld:0 pgsqld:1 pgsqld:2", start="srv1 srv3 srv2", promote="srv1")
+ALREADY_STARTED = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")
+
+
+@pytest.mark.parametrize("lists, name", [
+    (RECOVERY_OF_PRIMARY, transition.RECOVERY_OF_PRIMARY),
+    (RECOVERY_OF_STANDBY, transition.RECOVERY_OF_STANDBY),
+    (SWITCHOVER, transition.SWITCHOVER), (NODE_LOST, transition.FAILOVER),
+    (STANDBY_NODE, transition.FAILOVER), (FIRST_START, transition.FIRST_START),
+    (ALREADY_STARTED, transition.FIRST_START), (dict(start="srv1"), None), ({}, None)])
+@pytest.mark.parametrize("vocabulary", ["old", "new", "both"])
+def test_each_transition_of_the_talk_has_its_name(lists, name, vocabulary):
+    assert transition.transition(read(vocabulary=vocabulary, **lists)) == name
+
+
+@pytest.mark.parametrize("lists, voters", [
+    (NODE_LOST, ["srv2", "srv3"]), (SWITCHOVER, ["srv1", "srv2", "srv3"]),
+    (STANDBY_NODE, ["srv2", "srv3"]), (RECOVERY_OF_PRIMARY, ["srv1", "srv2", "srv3"]),
+    (FIRST_START, ["srv1", "srv2", "srv3"]), ({}, [])])
+def test_voters_are_all_that_run_once_it_is_promoted(lists, voters):
+    assert transition.voters(read(**lists)) == voters
+
+
+@pytest.mark.parametrize("lists, lasting", [
+    (SWITCHOVER, []), (NODE_LOST, []), (STANDBY_NODE, []), (RECOVERY_OF_PRIMARY, []),
+    (FIRST_START, []), (RECOVERY_OF_STANDBY, ["srv1"]),
+    (dict(promoted="srv1", unpromoted="srv2", promote="srv2"), ["srv1"])])
+def test_a_primary_lasts_unless_it_is_demoted_or_stopped(lists, lasting):
+    assert transition.lasting_primaries(read(**lists)) == lasting
+
+
+def test_no_second_primary_is_made():
+    """promoted-max raised to 2 while the cluster runs: Pacemaker announces a second promotion."""
+    reason = promote.second_primary(read(promoted="srv1", unpromoted="srv2", promote="srv2"))
+    assert "srv1 is the primary" in reason and "promoted-max=1" in reason
+    assert promote.second_primary(read(**SWITCHOVER)) is None
+
+
+def test_an_instance_that_is_stopped_while_another_starts_does_not_vote():
+    found = read(active="srv1 srv2", start="srv3", stop="srv1")
+    assert transition.voters(found) == ["srv2", "srv3"]
+
+
+def test_a_primary_that_is_stopped_is_no_switchover():
+    assert not transition.is_switchover(read(**STANDBY_NODE))
+    assert transition.is_switchover(read(**SWITCHOVER))
+
+
+def test_a_failed_primary_that_moves_is_no_recovery():
+    assert not transition.is_recovery_of_primary(read(**STANDBY_NODE))
+
+
+def test_only_the_stopped_and_started_standby_is_recovered():
+    found = read(**RECOVERY_OF_STANDBY)
+    assert transition.is_recovery_of_standby(found, "srv2")
+    assert not transition.is_recovery_of_standby(found, "srv3")
+    assert not transition.is_recovery_of_standby(found, "srv1")
+
+
+def test_the_first_of_the_promote_list_is_the_candidate():
+    assert transition.candidate(read(promote="srv2")) == "srv2"
+    assert transition.candidate(read()) is None
+
+
+# Vocabularies
+
+def test_both_vocabularies_give_the_same_value():
+    found = {read(vocabulary=words, **SWITCHOVER) for words in ("old", "new", "both")}
+    assert len(found) == 1
+
+
+def test_a_blank_new_list_does_not_hide_the_old_one():
+    variables = notify_variables(vocabulary="old", **SWITCHOVER)
+    variables.update({"CRM_meta_notify_promoted_resource": " ",
+                      "CRM_meta_notify_promoted_uname": " "})
+    assert transition.nodes(transition.read(environment(**variables)).promoted) == ["srv1"]
+
+
+def test_blank_lists_are_empty():
+    found = read()
+    assert all(getattr(found, name) == () for name in transition.LISTS)
+    assert not transition.is_given(found)
+
+
+def test_without_any_variable_all_is_empty():
+    found = transition.read(environment())
+    assert found.kind == "" and found.operation == "" and not transition.is_given(found)
+
+
+def test_any_list_means_that_pacemaker_has_spoken():
+    assert transition.is_given(read(start="srv1"))
+    assert transition.is_given(read(inactive="pgsqld:0"))
+
+
+def test_an_empty_active_list_is_made_of_both_roles():
+    """Pacemaker before 1.1.16 leaves it empty for promotable clones."""
+    found = read(promoted="srv1", unpromoted="srv2 srv3", vocabulary="old")
+    assert sorted(transition.nodes(found.active)) == ["srv1", "srv2", "srv3"]
+
+
+def test_a_list_without_its_twin_is_empty():
+    found = transition.read(environment(CRM_meta_notify_start_resource="pgsqld",
+                                    CRM_meta_notify_start_uname=" "))
+    assert found.start == ()
+
+
+def test_the_inactive_have_no_node():
+    assert read(inactive="pgsqld:2").inactive == (transition.Member("pgsqld:2", ""),)
+
+
+def test_kind_and_operation_are_read():
+    found = read(kind="post", operation="promote")
+    assert (found.kind, found.operation) == ("post", "promote")
+
+
+# What the log shows
+
+def test_the_picture_has_the_shape_of_the_talk():
+    text = transition.picture(read(start="srv1 srv3", promote="srv1", inactive="pgsqld:2"))
+    assert "active => [ ],\n" in text
+    assert "inactive => [\n  { rsc => 'pgsqld:2' }\n],\n" in text
+    assert "promote => [\n  { rsc => 'pgsqld', uname => 'srv1' }\n],\n" in text
+    assert ("start => [\n  { rsc => 'pgsqld', uname => 'srv1' },\n"
+            "  { rsc => 'pgsqld', uname => 'srv3' }\n],\n") in text
+    assert text.endswith("type => 'pre',\noperation => 'promote'")
+
+
+def test_every_combination_of_small_lists_is_understood():
+    choices = ("", "srv1", "srv1 srv2")
+    names = ("active", "promoted", "unpromoted", "promote", "demote", "stop", "start")
+    for values in itertools.product(choices, repeat=len(names)):
+        found = read(**dict(zip(names, values)))
+        assert transition.transition(found) is None or isinstance(transition.transition(found), str)
+        assert transition.voters(found) == sorted(set(transition.voters(found)))

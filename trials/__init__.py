@@ -1,0 +1,1 @@
+"""What plays on the lab for longer than a test: demo, faults, soak, benchmark, matrix."""

@@ -1,0 +1,64 @@
+"""python3 -m trials.bench [--runs 7] [--peer perl]: measure, print, write the page."""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+from trials.bench import page, targets
+from trials.bench.measure import KINDS, OURS, Measurement
+from lab.settings import CHECKOUT
+
+RESULTS = CHECKOUT / "build" / "bench"
+
+
+def measure(options, path):
+    """Play everything; write the results, after each step those so far."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def save(results):
+        text = json.dumps({"runs": options.runs, "peer": options.peer,
+                           "date": time.strftime("%Y-%m-%d"), "load": os.getloadavg()[2],
+                           "results": results}, indent=1)
+        path.write_text(text + "\n", encoding="utf-8")
+    Measurement(options, save).run()
+
+
+def main(arguments=None):
+    """Measure, print, write; return the exit status: 1 if a target is missed."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=7, help="how often each fault is played")
+    parser.add_argument("--quick", action="store_true",
+                        help="one run, three nodes; no verdict")
+    parser.add_argument("--scenes", nargs="*", default=(), help="some only: switchover crash power "
+                        "partition")
+    parser.add_argument("--three", action="store_true", help="no clusters of 5 and 9 nodes")
+    parser.add_argument("--peer", choices=[name for name in KINDS if name != OURS], default="perl",
+                        help="the other agent")
+    parser.add_argument("--page", action="store_true", help="only write the page anew")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.runs, options.three = 1, True
+    # what a whole run has found is not lost to a part of one
+    part = not options.page and bool(options.three or options.scenes)
+    path = RESULTS / (options.peer + ("-part" if part else "") + ".json")
+    if not options.page:
+        measure(options, path)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    print("\n" + page.tables(results))
+    print(f"results: {path.relative_to(CHECKOUT)}")
+    if not part:
+        print(f"written: {page.write(results).relative_to(CHECKOUT)}")
+    return 0 if options.quick else report(targets.missed(results, part))
+
+
+def report(missed):
+    """Say which targets were missed; return the exit status."""
+    for target in missed:
+        print(f"missed: {target.what}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The clusters of the agents that are compared: labs, and what the benchmark asks of them."""
+
+from lab import scenarios
+from lab.lab import Lab
+from lab.tools import LabError
+
+TOKEN = 1000
+#: Seconds in which a cluster that is whole has come to rest, and one that is repaired.
+REST, REPAIR = 30, 90
+
+
+class Cluster(Lab):
+    """A cluster with PAF: this checkout's agent, or the Perl agent."""
+
+    agent, title = "ours", "this agent"
+
+    def __init__(self, name, nodes, **more):
+        super().__init__(name, nodes, more.pop("agent", self.agent), token=TOKEN, **more)
+
+    def favourite(self):
+        """Return the name of the standby that a switchover goes to."""
+        return scenarios.ranked_standbys(self)[0]
+
+    def make_whole(self):
+        """Repair what an outage has left, so that the next one finds all nodes well.
+
+        A node that is off gets a new disk: what it has may have diverged. The Perl agent would be
+        fenced for it time and again.
+        """
+        off = [name for name, node in self.nodes.items() if not node.is_on]
+        if not off:
+            try:
+                self.wait_candidates(REST)
+                return
+            except LabError:    # to be repaired
+                pass
+        self.mend()
+        self.renew(*off)
+        self.heal(REPAIR)
+
+
+class PerlCluster(Cluster):
+    """A cluster with Debian's package of the Perl agent."""
+
+    agent, title = "perl", "Perl PAF 2.3.0"

@@ -1,0 +1,120 @@
+"""What a monitor and an idle notification cost: CPU, time, programs, connections; CIB writes."""
+
+import contextlib
+import json
+import re
+import statistics
+import time
+
+from lab.cib import RESOURCE, parameters
+from lab.tools import LabError
+
+AGENTS = "/usr/lib/ocf/resource.d/heartbeat"
+_TRACE = "/tmp/bench.strace"
+#: Runs an action and prints its exit status, CPU and wall time (seconds), as JSON lines.
+_TIMER = """
+import json, os, resource, sys, time
+for _ in range(int(sys.argv[1])):
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    pid = os.fork()
+    if pid == 0:
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(null, number)
+        os.execv(sys.argv[2], sys.argv[2:])
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(json.dumps([status, cpu, wall]))
+"""
+
+
+def environment(lab, name, **meta):
+    """Return the environment that Pacemaker gives an action of the resource on a node."""
+    told = {"crm_feature_set": "3.16.1", **parameters(lab.settings),
+            "CRM_meta_timeout": "10000", "CRM_meta_interval": "15000", "CRM_meta_notify": "true",
+            "CRM_meta_on_node": name, "CRM_meta_master_max": "1", "CRM_meta_promoted_max": "1",
+            "CRM_meta_clone_max": str(len(lab.nodes)), "CRM_meta_clone": "0",
+            **{f"CRM_meta_{key}": value for key, value in meta.items()}}
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "OCF_ROOT": "/usr/lib/ocf",
+            "OCF_RESOURCE_INSTANCE": RESOURCE, "OCF_RESOURCE_TYPE": lab.settings.kind,
+            "OCF_RESOURCE_PROVIDER": "heartbeat", "OCF_RA_VERSION_MAJOR": "1",
+            "OCF_RA_VERSION_MINOR": "1", "HA_RSCTMP": "/run/resource-agents",
+            **{f"OCF_RESKEY_{key}": value for key, value in told.items()}}
+
+
+def of_action(lab, name, action, expected, runs, **meta):
+    """Return what an action costs on a node: medians of CPU and wall time in ms, programs.
+
+    The agent itself counts as a program.
+    """
+    node, variables = lab.nodes[name], environment(lab, name, **meta)
+    agent = f"{AGENTS}/{lab.settings.kind}"
+    lines = node.run(["python3", "-c", _TIMER, str(runs), agent, action],
+                     env=variables, timeout=120).output.splitlines()
+    results = [json.loads(line) for line in lines]
+    if {status for status, _, _ in results} != {expected}:
+        raise LabError(f"{action} on {name} did not always return {expected}: {results}")
+    node.run(["strace", "-f", "-qq", "-e", "trace=execve", "-o", _TRACE, agent, action],
+             env=variables, check=False)
+    trace = node.run(["cat", _TRACE]).output
+    return {"cpu ms": 1000 * statistics.median(cpu for _, cpu, _ in results),
+            "wall ms": 1000 * statistics.median(wall for _, _, wall in results),
+            "programs": len(re.findall(r"execve\(.* = 0$", trace, re.M))}
+
+
+def _sessions(node):
+    return int(node.value("select sum(sessions) from pg_stat_database"))
+
+
+def connections(lab, name):
+    """Return how many connections to the server one monitor makes."""
+    node = lab.nodes[name]
+    before, own = _sessions(node), _sessions(node)
+    node.run([f"{AGENTS}/{lab.settings.kind}", "monitor"], env=environment(lab, name), check=False)
+    return _sessions(node) - own - (own - before)
+
+
+def monitors(lab, runs):
+    """Return what monitors cost on primary and standby, and a notification with no work."""
+    primary = lab.primary()
+    standby = lab.standbys()[0]
+    found = {}
+    for role, name, code in (("primary", primary, 8), ("standby", standby, 0)):
+        found[f"monitor, {role}"] = of_action(lab, name, "monitor", code, runs)
+        found[f"monitor, {role}"]["connections"] = connections(lab, name)
+    told = notify(lab, primary, standby)
+    found["notify, nothing to do"] = of_action(
+        lab, standby, "notify", 0, runs, notify_type="post", notify_operation="stop", **told)
+    return found
+
+
+def notify(lab, primary, stopped):
+    """Return the lists that come with the notification of a stop on a standby."""
+    others = [name for name in lab.nodes if name != primary]
+    lists = {"active": lab.nodes, "promoted": [primary], "master": [primary],
+             "unpromoted": others, "slave": others, "stop": [stopped], "start": [],
+             "demote": [], "promote": [], "inactive": []}
+    told = {}
+    for name, members in lists.items():
+        nodes = list(members)
+        told[f"notify_{name}_resource"] = " ".join([RESOURCE] * len(nodes)) or " "
+        told[f"notify_{name}_uname"] = " ".join(nodes) or " "
+    return told
+
+
+def cib_writes(labs, seconds):
+    """Return the changes of each lab's CIB per minute while clients write and nothing happens."""
+    with contextlib.ExitStack() as stack:
+        for lab in labs:
+            stack.enter_context(lab.client("steady")).wait_rows(200)
+        before = [_version(lab) for lab in labs]
+        time.sleep(seconds)
+        return [(_version(lab) - old) * 60 / seconds for lab, old in zip(labs, before)]
+
+
+def _version(lab):
+    """Return the number of changes of the CIB so far."""
+    text = lab.any_node().run(["cibadmin", "--query", "--local"]).output[:1000]
+    numbers = dict(re.findall(r'\b(admin_epoch|epoch|num_updates)="(\d+)"', text))
+    return int(numbers["epoch"]) * 100000 + int(numbers["num_updates"])

@@ -1,0 +1,165 @@
+"""Nodes without power, cold starts, stale standbys."""
+
+from lab import scenarios
+from trials.faults import tools
+from trials.faults.model import Table
+from trials.faults.networks import come_back, stays_off
+from lab.tools import wait_until
+
+TABLE = Table()
+
+
+@TABLE.row(13, "power cut of the primary under load", "a synchronous standby has every row",
+           "fenced, the best promoted, no acknowledged row lost")
+def primary_off(scene):
+    # a node of the lab boots in three seconds, and could be back before anybody is promoted
+    stays_off(scene.lab, scene.old)
+    scene.lab.power_off(scene.old)
+    wait_until(lambda: scene.lab.primary() in scene.others, 120, "another primary", step=0.2)
+    come_back(scene.lab, scene.old)
+    return [scene.old]
+
+
+@TABLE.row(14, "power cut of the only synchronous standby", "commits wait for it",
+           "commits wait, the primary stays, all goes on once it is back", budget=None)
+def synchronous_standby_off(scene):
+    lab, victim = scene.lab, scene.others[0]
+    primary = lab.nodes[scene.old]
+    primary.sql(f"alter system set synchronous_standby_names = '{victim}'")
+    primary.sql("select pg_reload_conf()")
+    stays_off(lab, victim)
+    lab.power_off(victim)
+    wait_until(lambda: scenarios.scores(lab)[victim] == "-1000", 60, "its score", step=0.5)
+    rows = scene.client.rows()
+    wait_until(lambda: lab.settle(online=[n for n in lab.nodes if n != victim]).missing() == [],
+               60, "the rest of the cluster to be at rest", step=0.5)
+    assert scene.client.rows() == rows, "commits did not wait"
+    come_back(lab, victim)
+    scene.client.wait_rows(100, 90)
+    primary.sql("alter system reset synchronous_standby_names")
+    primary.sql("select pg_reload_conf()")
+    scene.settled(primary=scene.old)
+    assert ("demote", scene.old) not in scene.actions()
+    return [victim]
+
+
+@TABLE.row(15, "power cut of all nodes", "under load; all come back",
+           "the last primary is promoted once; nobody fenced, no row lost", budget=None)
+def all_off(scene):
+    scene.lab.power_off()
+    scene.lab.power_on()
+    scene.settled(primary=scene.old)
+    assert scene.actions("promote") == [("promote", scene.old)], scene.actions("promote")
+
+
+@TABLE.row(16, "the whole cluster stopped and started in order", "the clone stopped, then started",
+           "the same primary, at most one new timeline", budget=None)
+def stop_and_start(scene):
+    from trials.faults.crashes import timeline
+    lab, before = scene.lab, timeline(scene.lab, scene.old)
+    node = lab.any_node()
+    node.run(["crm_resource", "--resource", "pgsqld-clone", "--meta", "--set-parameter",
+              "target-role", "--parameter-value", "Stopped"])
+    wait_until(lambda: not any(node.pids("postmaster") for node in lab.nodes.values()), 90,
+               "all instances to be stopped", step=0.2)
+    node.run(["crm_resource", "--resource", "pgsqld-clone", "--meta", "--delete-parameter",
+              "target-role"])
+    scene.settled(primary=scene.old)
+    assert timeline(lab, scene.old) <= before + 1
+
+
+@TABLE.row(17, "only a stale standby comes back", "a standby stops receiving; all lose power; it "
+           "alone is switched on, and may run without quorum; then the others",
+           "not promoted, and its score says why; the last primary is promoted once it is back",
+           budget=None, reason=r"pgsqld\s*: -1000")
+def only_a_stale_one(scene):
+    lab, stale = scene.lab, scenarios.ranked_standbys(scene.lab)[0]
+    away = [name for name in lab.nodes if name != stale]
+    for name in lab.nodes:
+        stays_off(lab, name)
+    with tools.with_property(lab, "no-quorum-policy", "ignore"):
+        with tools.replication_cut(lab, stale):
+            wait_until(lambda: scenarios.scores(lab)[stale] == "-1000", 60, "its score", step=0.5)
+            scene.client.wait_rows(50)
+            lab.power_off()
+        lab.power_on(stale)
+        wait_until(lab.nodes[stale].in_recovery, 120, f"{stale} to start", step=0.5)
+        wait_until(lambda: len(scene.lab.fencings()) >= len(away) and "S_IDLE" in lab.nodes[
+            stale].run(["crmadmin", "--status", stale], check=False).output,
+                   90, "Pacemaker to rest", step=1)
+        scene.texts.append(lab.nodes[stale].run(["crm_mon", "-1rAf"], check=False).output)
+        assert lab.nodes[stale].in_recovery() is True
+        for name in away:
+            come_back(lab, name)
+        scene.settled(primary=scene.old)
+    return away
+
+
+TABLE.tested(
+    18, "the very first start of a cluster", "standbys, and a primary shut down cleanly",
+    "the clean primary gets the first score, the others none",
+    "tests/cluster/test_start_and_stop.py::"
+    "test_first_start_promotes_the_clean_primary_and_nobody_else",
+    "tests/component/test_lifecycle.py::test_only_a_clean_primary_gives_itself_the_first_score",
+    "tests/component/test_lifecycle.py::test_a_cluster_that_has_a_score_gets_no_first_one")
+
+
+@TABLE.row(19, "all standbys lag by more than maxlag", "maxlag = 1 MB, both standbys do not "
+           "receive; the primary's power is cut",
+           "nobody is promoted, the scores say why; once the administrator gives one a "
+           "score, the best of them is",
+           budget=None, reason=r"lags by \d+ bytes, maxlag is 1000000")
+def too_far_behind(scene):
+    lab, primary = scene.lab, scene.lab.nodes[scene.old]
+    chosen = scenarios.ranked_standbys(lab)[0]
+    stays_off(lab, scene.old)
+    with tools.with_parameter(lab, "maxlag", "1000000"):
+        receivers = [lab.nodes[name].freeze("walreceiver") for name in scene.others]
+        assert receivers
+        primary.sql("set synchronous_commit = local; create table big as select "
+                    "generate_series(1, 100000) as n, repeat('x', 50) as t")
+        wait_until(lambda: all(int(scenarios.scores(lab)[name]) < 0 for name in scene.others),
+                   60, "negative scores", step=0.3)
+        wait_until(lambda: scene.shows("maxlag is"), 30, "the reason", step=0.5)
+        scene.remember()
+        lab.power_off(scene.old)
+        for name in scene.others:
+            lab.nodes[name].signal("term", "walreceiver")
+            lab.nodes[name].thaw("walreceiver")
+        scene.settled(online=scene.others, primary=False)
+        assert ("promote", chosen) not in scene.actions()
+        lab.any_node().run(["crm_attribute", "-t", "nodes", "-N", chosen, "-n", "master-pgsqld",
+                            "-v", "1"])
+        scene.settled(online=scene.others)
+    come_back(lab, scene.old)
+    return [scene.old]
+
+
+@TABLE.row(32, "an old primary that has diverged", "power cut while it holds rows that nobody "
+           "has; it boots again", "it stays stopped, and the reason tells how many bytes exist "
+           "only there; nobody is fenced for it", reason="diverged: .*exist only here", budget=60)
+def diverged(scene):
+    lab = scene.lab
+    stays_off(lab, scene.old)
+    with scenarios.deaf(lab, scene.others[0]), scenarios.deaf(lab, scene.others[1]):
+        lab.nodes[scene.old].sql("set synchronous_commit = local; create table only_here as "
+                                 "select generate_series(1, 1000)")
+        lab.power_off(scene.old)
+        for name in scene.others:
+            lab.nodes[name].signal("term", "walreceiver")
+    scene.settled(online=scene.others)
+    come_back(lab, scene.old)
+    wait_until(lambda: scene.shows("diverged: "), 90, "the divergence to be shown", step=0.5)
+    return [scene.old]
+
+
+@TABLE.row(40, "replay is paused on the best standby", "pg_wal_replay_pause, then the primary's "
+           "power is cut", "what was received is replayed before it takes writes; no row lost")
+def replay_paused(scene):
+    best = scenarios.ranked_standbys(scene.lab)[0]
+    scene.lab.nodes[best].sql("select pg_wal_replay_pause()")
+    scene.client.wait_rows(200)
+    scene.lab.power_off(scene.old)
+    wait_until(lambda: scene.lab.primary() in scene.others, 120, "another primary", step=0.2)
+    scene.lab.nodes[best].sql("select pg_wal_replay_resume() where pg_is_in_recovery()")
+    return [scene.old]

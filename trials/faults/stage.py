@@ -1,0 +1,163 @@
+"""The clusters that faults are played on, and the course of each: play, put in order, audit."""
+
+import contextlib
+import re
+import time
+import traceback
+
+from lab import scenarios
+from trials.faults import audits
+from trials.faults.model import Result, Scene
+from lab import repair
+from lab.lab import Lab
+from lab.tools import LabError, wait_until
+
+#: Quick monitors: what is asked is what happens after detection.
+_MONITORS = {"monitor:Promoted": {"interval": "5s", "timeout": "10s"},
+             "monitor:Unpromoted": {"interval": "6s", "timeout": "10s"}}
+
+#: No socket in /tmp, which one of the faults fills.
+_POSTGRES = {**scenarios.SYNCHRONOUS, "unix_socket_directories": "/var/run/postgresql"}
+_USUAL = {"postgres": _POSTGRES, "operations": _MONITORS}
+
+STAGES = {
+    "three nodes": _USUAL,
+    "no fencing": {**_USUAL, "fencing": False},
+    "a Perl agent": {**_USUAL, "agents": {"srv3": "perl"}},
+}
+
+
+class Stage:
+    """A cluster on which one fault after the other is played."""
+
+    def __init__(self, kind, logs=None, watch=True):
+        parameters = {} if watch else {"parameters": {"crash_watch": "false"}}
+        self.lab = Lab(f"faults-{list(STAGES).index(kind)}", **STAGES[kind], **parameters)
+        self.logs = logs
+        self.measure = None     # seconds of an undisturbed switchover's outage
+        self._before = None
+
+    def __enter__(self):
+        try:
+            self.lab.up()
+            self._begin()
+        except LabError:
+            if self.logs and self.lab.is_up:
+                self.lab.gather(self.logs / "begin")
+            self.lab.down()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.lab.down()
+
+    def _begin(self):
+        self._before = audits.configuration(self.lab)
+        scenarios.wait_for_ranks(self.lab)
+        with scenarios.watched(self.lab) as play:
+            self.lab.move()
+        self.measure = max(0.5, play.client.outage_ms / 1000)
+
+    def run(self, fault):
+        """Play a fault; return its Result. Afterwards the cluster is whole, or a new one."""
+        start, result = time.monotonic(), Result(fault.number, [])
+        try:
+            scenarios.wait_for_ranks(self.lab)
+            self._play(fault, result)
+        except (AssertionError, LabError) as error:
+            result.problems.append(_words(error))
+        result.seconds = time.monotonic() - start
+        if result.problems and self.logs:
+            self.lab.gather(self.logs / f"fault-{fault.number}")
+        if not self._is_whole(result.holds):
+            self.lab.down()
+            self.__enter__()
+        return result
+
+    def _play(self, fault, result):
+        with scenarios.watched(self.lab, settled=False) as play:
+            scene = Scene(self.lab, play, self.lab.client(play.run), self.lab.now())
+            assert scene.old, "no primary to begin with"
+            expected, stopped = (), {}
+            try:
+                expected = fault.play(scene)
+                stopped = whole_or_stopped(self.lab)
+                scene.client.wait_rows(50, 60)
+            except (AssertionError, LabError) as error:
+                # what was seen is told all the same, below
+                result.problems.append(_words(error))
+            finally:
+                _thaw(self.lab)
+        result.outage_ms, result.fencings = play.client.outage_ms, len(play.fencings)
+        result.lost = len(play.client.lost or ())
+        result.problems += [*audits.two_primaries(play), *audits.rows(play),
+                            *audits.fencings(play, expected)]
+        if fault.reason and not scene.shows(fault.reason):
+            result.problems.append(f"crm_mon does not show: {fault.reason}")
+        if fault.budget and play.client.outage_ms > fault.budget * self.measure * 1000:
+            result.problems.append(f"the outage was {play.client.outage_ms} ms, more than "
+                                   f"{fault.budget:g} times that of a switchover")
+        if result.problems:
+            return
+        for node, reason in stopped.items():
+            result.remarks.append(f"{node} stays stopped: {reason}")
+            scenarios.rebuild(self.lab, node)
+        self._audit(result)
+
+    def _audit(self, result):
+        self.lab.wait_settled(120)
+        self.lab.cleanup()
+        result.problems += [*audits.processes(self.lab), *audits.files(self.lab),
+                            *audits.attributes(self.lab),
+                            *audits.leftovers(self.lab, self._before)]
+
+    def _is_whole(self, undisturbed):
+        if undisturbed:
+            with contextlib.suppress(LabError):
+                self.lab.wait_settled(20, online=list(self.lab.nodes))
+                return audits.leftovers(self.lab, self._before) == []
+        with contextlib.suppress(LabError):
+            self.lab.heal()
+            return audits.leftovers(self.lab, self._before) == []
+        return False
+
+
+def _words(error):
+    """Return what an error says; for an assertion without words, the line that asserts."""
+    text = str(error) or traceback.extract_tb(error.__traceback__)[-1].line
+    return " ".join(text.split())[:400]
+
+
+def _thaw(lab):
+    for node in lab.nodes.values():
+        if node.is_on:
+            for pid in repair.network.pids(lab.settings.netns(node.name)):
+                repair._thaw(pid)
+
+
+def whole_or_stopped(lab, seconds=150):
+    """Wait until each instance takes part, or is stopped with a reason: return {node: reason}."""
+    stopped = {}
+
+    def at_rest():
+        stopped.clear()
+        text = lab.crm_mon()
+        for name in lab.nodes:
+            reason = reason_of_stop(text, name)
+            if reason and scenarios.is_stopped(lab, name):
+                stopped[name] = reason
+        missing[:] = lab.settle(online=list(lab.nodes), stopped=list(stopped)).missing()
+        return not missing
+    missing = []
+    try:
+        wait_until(at_rest, seconds, "each node to be whole, or stopped with a reason", step=0.5)
+    except LabError as error:
+        raise LabError(f"{error}: {'; '.join(missing)}") from error
+    return dict(stopped)
+
+
+def reason_of_stop(crm_mon, node):
+    """Return why the start of the instance on `node` failed, as crm_mon shows it; "" if not."""
+    found = re.search(rf"start on {node} returned.*?exitreason='([^']*)'|"
+                      rf"start on {node} returned[^(]*\((.*?)\)", crm_mon, re.S)
+    return " ".join((found[1] or found[2]).split()) if found else ""

