@@ -14,7 +14,8 @@ from tests.conftest import REPOSITORY
 
 #: Modules whose sentences reach nobody as a reason, and what they are.
 SILENT = {"metadata.py": "the meta-data", "variant.py": "the build", "log.py": "the log",
-          "transition.py": "names of transitions, for the log", "timelines.py": "kinds of relations",
+          "transition.py": "names of transitions, for the log",
+          "timelines.py": "kinds of relations",
           "controldata.py": "names of pg_controldata's lines"}
 #: Calls whose sentences go to the log.
 LOG = {"info", "debug", "warning", "error"}
