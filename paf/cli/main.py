@@ -7,7 +7,7 @@ from paf.cli.common import ERROR, INTERRUPTED, USAGE, Problem, complain
 
 #: The verbs, in the order of the help, each with its module in paf.cli.
 VERBS = (("status", "status"), ("check", "check"), ("switchover", "switchover"),
-         ("timeline", "timeline"), ("history", "history"), ("create", "create"))
+         ("timeline", "timeline.timeline"), ("history", "timeline.history"), ("create", "create"))
 
 TEXT = """For those who run PostgreSQL with the resource agent ocf:heartbeat:pgsqlms.
 Each verb has a --help of its own, with examples and exit codes."""

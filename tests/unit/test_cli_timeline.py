@@ -13,9 +13,9 @@ import xml.etree.ElementTree as etree
 
 import pytest
 
-from paf.cli import events, logs, picture, timeline
 from paf.cli.common import Problem
 from paf.cli.main import main
+from paf.cli.timeline import events, logs, picture, timeline
 
 NOW = 1795447800.0
 

@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import escape
 
-from paf.cli import events
+from paf.cli.timeline import events
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _GAP = 1180, 90, 45, 64, 20, 14
 _COLOURS = {"demote": "#b8860b", "stop": "#8b5a2b", "start": "#2e7d5b", "promote": "#1f5fbf",
@@ -103,7 +103,7 @@ def svg(event):
 
 def _background(drawing, bottom):
     """Draw the heading, the outage behind everything, and the seconds."""
-    from paf.cli import timeline
+    from paf.cli.timeline import timeline
     event = drawing.event
     drawing.text(_LEFT, 24, timeline.title(event), "t")
     drawing.text(_WIDTH - _RIGHT, 24, timeline.clock(event.begin), "s", "end")
@@ -171,7 +171,7 @@ def _primary(drawing, top):
 
 def html(event):
     """Return a page (str) with the picture and the list of actions; it needs no other file."""
-    from paf.cli import timeline
+    from paf.cli.timeline import timeline
     return ("<!DOCTYPE html><html><head><meta charset=\"utf-8\"><title>{0}</title></head>"
             "<body style=\"font-family:sans-serif;margin:2em\">{1}<pre>{2}</pre></body></html>\n"
             .format(escape(timeline.title(event)), svg(event),

@@ -3,8 +3,9 @@
 import re
 import time
 
-from paf.cli import configuration, events, logs, picture
+from paf.cli import configuration
 from paf.cli.common import NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json, table
+from paf.cli.timeline import events, logs, picture
 
 HELP = "show what happened in the last failover or switchover"
 TEXT = """Reads Pacemaker's and corosync's logs: this node's, or those named with --log (files, also

@@ -1,7 +1,7 @@
 """paf history: the failovers, switchovers and recoveries that the logs tell of."""
 
-from paf.cli import timeline
 from paf.cli.common import NOT_DONE, OK, say, say_json, table
+from paf.cli.timeline import timeline
 
 HELP = "list past failovers, switchovers and recoveries"
 TEXT = """Lists what the logs (see paf timeline) tell of: when, what, from which node to which, how

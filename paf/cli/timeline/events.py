@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from paf.cli import logs
+from paf.cli.timeline import logs
 
 #: One action: times in epoch seconds; end is None when the logs do not tell; result "ok"...
 Action = namedtuple("Action", "resource operation node start end result reason")
