@@ -24,4 +24,5 @@ step "style and likely mistakes" "$tools/ruff" check --quiet --output-format con
 step "Python 2.6 and 3.4" "$tools/vermin" --quiet --no-tips --violations -t=2.6- -t=3.4- $agent
 step "spelling" "$tools/codespell" paf bin resource.d docs lab trials tests debian rpm ./*.md ./*.cfg Makefile
 step "house rules" "${PYTHON3:-python3}" tests/house_rules.py
+step "words" "${PYTHON3:-python3}" tests/words.py
 exit $status
