@@ -16,7 +16,7 @@ from .settings import Settings, labs_folder
 from .settle import Settle
 from .template import Template
 from .tools import LabError, wait_until
-from .traffic import Client, Sampler
+from .traffic import Client, History, Sampler
 
 
 class Lab:
@@ -267,6 +267,10 @@ class Lab:
     def client(self, run="client"):
         """Return the writing client of that name, running or not."""
         return Client(self, run)
+
+    def history(self, run="history"):
+        """Return the history client of that name, running or not."""
+        return History(self, run)
 
     def sampler(self, run="sampler"):
         """Return the sampler of that name, running or not."""

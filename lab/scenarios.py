@@ -24,6 +24,7 @@ class Play:
     before: str
     after: str = ""
     client: object = None
+    history: object = None      # checker.Verdict, None where no history was taken
     spans: list = field(default_factory=list)
     transitions: list = field(default_factory=list)
     fencings: list = field(default_factory=list)
@@ -42,11 +43,13 @@ class Play:
 
 
 @contextlib.contextmanager
-def watched(lab, settled=True, impatient=False, **expected):
+def watched(lab, settled=True, impatient=False, durable=None, **expected):
     """Write through the VIP and sample all nodes while the block runs; yield the Play.
 
-    impatient: for outages that are compared with others; not for slow networks. Afterwards waits
-    until the cluster has settled as `expected` (see Settle), and rows are acknowledged again.
+    impatient: for outages that are compared with others; not for slow networks. durable: take a
+    history as well, and whether acknowledged commits must last (see checker.check); None: none is
+    taken. Afterwards waits until the cluster has settled as `expected` (see Settle), and rows are
+    acknowledged again.
     """
     run = f"run{next(_numbers)}"
     play = Play(run, lab.crm_mon())
@@ -54,13 +57,15 @@ def watched(lab, settled=True, impatient=False, **expected):
     client = lab.client(run)
     if impatient:
         client.patience = client.IMPATIENT
-    with lab.sampler(run) as sampler, client:
+    history = contextlib.nullcontext() if durable is None else lab.history(run)
+    with lab.sampler(run) as sampler, history, client:
         client.wait_rows(100)
         yield play
         if settled:
             lab.wait_settled(120, **expected)
             client.wait_rows(100)
     play.client, play.spans = client.report(), sampler.report()
+    play.history = None if durable is None else history.report(durable=durable)
     play.transitions = lab.transitions(since)
     play.fencings = lab.fencings()[fenced:]
     play.after = lab.crm_mon()

@@ -1,11 +1,11 @@
-"""Start and stop the client and the sampler of a lab, and report what they saw."""
+"""Start and stop the clients and the sampler of a lab, and report what they saw."""
 
 import os
 import signal
 import subprocess
 import time
 
-from . import network
+from . import checker, lists, network
 from .report import client_report, parse_spans
 from .settings import CHECKOUT, VIP
 from .tools import HELPER_ENVIRONMENT, PYTHON, LabError, wait_until, write_file
@@ -153,6 +153,48 @@ class Client(Helper):
         wait_until(
             lambda: self.rows() >= goal, seconds, f"{count} more acknowledged rows", step=0.01
         )
+
+    def __enter__(self):
+        return self if self.is_running else self.start()
+
+    def __exit__(self, *_):
+        if self.is_running:
+            self.stop()
+
+
+class History(Helper):
+    """Several writers that append to lists and read them back: `with lab.history() as history: …`.
+
+    See lab.history for what they do, and lab.checker for what is asked of the outcome.
+    """
+
+    module = "history"
+
+    def start(self, host=VIP):
+        """Start the writers; wait for the first acknowledged transaction."""
+        primary = self.lab.primary()
+        if primary is None:
+            raise LabError("no primary: the history client can't make its table")
+        self.lab.nodes[primary].sql(lists.TABLE)
+        self.lab.nodes[primary].sql(f"delete from paf_lab_lists where run = '{self.name}'")
+        self._start(["--folder", str(self.folder), "--run", self.name, "--host", host])
+        wait_until(lambda: checker.OK in self.read("history.log"), 15,
+                   "the first acknowledged transaction", step=0.05)
+        return self
+
+    def report(self, node=None, durable=True):
+        """Return the checker.Verdict so far, None without a primary; see checker.check.
+
+        The lists are read on the primary, or on `node`. The answer is final once `stop` was called.
+        """
+        node = node or self.lab.primary()
+        if node is None:
+            return None
+        rows = self.lab.nodes[node].sql(
+            "select list, array_to_string(items, ' ') from paf_lab_lists "
+            f"where run = '{self.name}'", timeout=60)
+        final = {int(name): [int(value) for value in items.split()] for name, items in rows}
+        return checker.check(lists.parse(self.read("history.log")), final, durable)
 
     def __enter__(self):
         return self if self.is_running else self.start()

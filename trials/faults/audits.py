@@ -28,6 +28,33 @@ def rows(play):
     return [f"{len(play.client.lost)} rows lost"] if play.client.lost else []
 
 
+def history(play):
+    """What the history client's lists should have shown and did not; see lab.checker."""
+    if play.history is None:
+        return ["no primary is left to read the lists"]
+    return list(play.history.problems)
+
+
+def copies(lab, run):
+    """Standbys whose lists differ from the primary's, once they have replayed what that has."""
+    primary = lab.primary()
+    end = lab.nodes[primary].value("select pg_current_wal_lsn()")
+    replayed = f"select pg_last_wal_replay_lsn() >= '{end}'"
+    digest = ("select md5(string_agg(t::text, ' ' order by list)) from paf_lab_lists t "
+              f"where run = '{run}'")
+    expected, found = lab.nodes[primary].value(digest, timeout=60), []
+    for name in lab.standbys():
+        node = lab.nodes[name]
+        try:
+            wait_until(lambda node=node: node.value(replayed) == "t", 60,
+                       f"{name} to replay what {primary} has", step=0.2)
+            if node.value(digest, timeout=60) != expected:
+                found.append(f"{name} has other lists than {primary}")
+        except LabError as error:
+            found.append(str(error))
+    return found
+
+
 def fencings(play, expected):
     """Fencings other than those that the fault calls for."""
     seen = sorted(fencing["node"] for fencing in play.fencings)

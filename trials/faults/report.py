@@ -20,6 +20,9 @@ if, besides the outcome stated:
 
 * no two nodes took writes at the same instant;
 * every acknowledged row is there;
+* several clients that append to lists and read them back saw a history that a correct server can
+  give: all that was acknowledged is in the lists, in order and once, and what was read stays;
+* all standbys end with the same lists;
 * exactly the nodes that had to be fenced were;
 * the reason stands in `crm_mon`, where there is one to give;
 * each instance takes part again, or is stopped with a reason that asks for the administrator;

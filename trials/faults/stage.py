@@ -75,7 +75,7 @@ class Stage:
         return result
 
     def _play(self, fault, result):
-        with scenarios.watched(self.lab, settled=False) as play:
+        with scenarios.watched(self.lab, settled=False, durable=True) as play:
             scene = Scene(self.lab, play, self.lab.client(play.run), self.lab.now())
             assert scene.old, "no primary to begin with"
             expected, stopped = (), {}
@@ -90,7 +90,7 @@ class Stage:
                 _thaw(self.lab)
         result.outage_ms, result.fencings = play.client.outage_ms, len(play.fencings)
         result.lost = len(play.client.lost or ())
-        result.problems += [*audits.two_primaries(play), *audits.rows(play),
+        result.problems += [*audits.two_primaries(play), *audits.rows(play), *audits.history(play),
                             *audits.fencings(play, expected)]
         if fault.reason and not scene.shows(fault.reason):
             result.problems.append(f"crm_mon does not show: {fault.reason}")
@@ -102,10 +102,11 @@ class Stage:
         for node, reason in stopped.items():
             result.remarks.append(f"{node} stays stopped: {reason}")
             scenarios.rebuild(self.lab, node)
-        self._audit(result)
+        self._audit(result, play)
 
-    def _audit(self, result):
+    def _audit(self, result, play):
         self.lab.wait_settled(120)
+        result.problems += audits.copies(self.lab, play.run)
         self.lab.cleanup()
         result.problems += [*audits.processes(self.lab), *audits.files(self.lab),
                             *audits.attributes(self.lab),

@@ -64,15 +64,17 @@ class Player:
 
     def play(self, step):
         """Play a step; return (problems, words on what was measured)."""
-        with scenarios.watched(self.lab, settled=False) as play:
+        with scenarios.watched(self.lab, settled=False, durable=self.synchronous) as play:
             primary = self.lab.primary()
             self._strike(step, primary)
             stopped = whole_or_stopped(self.lab, 300)
             self.lab.client(play.run).wait_rows(50, 120)
-        problems = [*audits.two_primaries(play), *self._rows(step, play), *self._fenced(step, play)]
+        problems = [*audits.two_primaries(play), *audits.history(play), *self._rows(step, play),
+                    *self._fenced(step, play)]
         for node in stopped:
             scenarios.rebuild(self.lab, node)
         self.lab.wait_settled(180)
+        problems += audits.copies(self.lab, play.run)
         self.lab.cleanup()
         self.lab.wait_settled(180)    # what was cleaned up is probed again
         problems += [*audits.processes(self.lab), *audits.files(self.lab),
