@@ -7,7 +7,8 @@ import sys
 import time
 
 from .gather import picture
-from .lab import Lab, down_all, labs
+from .lab import Lab, down_all
+from .owner import is_mine, labs
 from .report import two_primaries
 from .tools import LabError
 from .verbs import VERBS
@@ -28,7 +29,12 @@ def _up(args):
         fencing=not args.no_fencing,
     )
     begin = time.monotonic()
-    lab.up(wait=not args.no_wait)
+    try:
+        lab.up(wait=not args.no_wait, replace=True)
+    finally:
+        # also if it did not come to rest: that is then what one wants to look at
+        if not isinstance(sys.exc_info()[1], KeyboardInterrupt) and is_mine(args.lab):
+            lab.keep()
     print(f"lab {args.lab!r} is up after {time.monotonic() - begin:.1f} s")
 
 

@@ -1,21 +1,20 @@
 """A lab: a real cluster of N nodes on this machine."""
 
 import contextlib
-import fcntl
 import math
-import shutil
 import time
 from pathlib import Path
 
-from . import agents, cib, network, power, repair
+from . import agents, cib, network, owner, power, repair
 from .cib import CLONE, RESOURCE, VIP_RESOURCE
 from .gather import gather
 from .node import Node
 from .pacemaker_log import transitions
-from .settings import Settings, labs_folder
+from .owner import labs
+from .settings import Settings
 from .settle import Settle
 from .template import Template
-from .tools import LabError, wait_until
+from .tools import LabError
 from .traffic import Client, History, Sampler
 
 
@@ -63,11 +62,17 @@ class Lab:
 
     # life
 
-    def up(self, wait=True, timeout=90):
-        """Start the cluster, in place of an earlier one of this name; wait until it is at rest."""
-        with self._lock():
-            self._clear()
+    def up(self, wait=True, timeout=90, replace=False):
+        """Start the cluster and wait until it is at rest; it is taken down when this process ends.
+
+        What an interrupted run has left of a lab of this name goes first. LabError if another
+        process has a lab of this name, or left it up. replace: not if this checkout left it up.
+        """
+        with owner.lock(self.name):
+            owner.refuse_if_taken(self.name, replace)
+            owner.clear(self.name)
             self.settings.shared.mkdir(parents=True)
+            owner.take(self.name)
             self.settings.save()
             self._disks(self.nodes, self.settings.names[0])
             self.network.create()
@@ -116,33 +121,13 @@ class Lab:
 
     def down(self):
         """Stop everything and remove every trace, however the lab was left."""
-        with self._lock():
-            self._clear()
-        (labs_folder() / f".{self.name}.lock").unlink(missing_ok=True)
+        with owner.lock(self.name):
+            owner.clear(self.name)
+            owner.release(self.name)
 
-    def _clear(self):
-        mine = [path.name for path in sorted(network.NETNS.glob(f"paf.{self.name}.*"))]
-        network.kill_all(mine)
-        for name in mine:
-            network.delete(name)
-        # Aside first: a program of an interrupted `up` may still be writing there
-        aside = labs_folder() / f".gone-{self.name}"
-        wait_until(lambda: _removed(aside), 15, f"{aside} to be removed")
-        if self.folder.exists():
-            self.folder.rename(aside)
-            wait_until(lambda: _removed(aside), 15, f"{aside} to be removed")
-
-    @contextlib.contextmanager
-    def _lock(self):
-        labs_folder().mkdir(parents=True, exist_ok=True)
-        with open(labs_folder() / f".{self.name}.lock", "w", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as busy:
-                raise LabError(
-                    f"lab {self.name!r} is being started or stopped by another process"
-                ) from busy
-            yield
+    def keep(self):
+        """Let the lab live on when this process ends; without, it is then taken down."""
+        owner.keep(self.name)
 
     # power and network
 
@@ -297,19 +282,7 @@ class Lab:
         self.wait_settled(timeout, scores=True, **expected)
 
 
-def _removed(folder):
-    shutil.rmtree(folder, ignore_errors=True)
-    return not folder.exists()
-
-
-def labs():
-    """Return the names of the labs that have a folder or a network namespace here."""
-    found = {path.parent.name for path in labs_folder().glob("*/lab.json")}
-    found |= {path.name.split(".")[1] for path in network.NETNS.glob("paf.*.*")}
-    return sorted(found)
-
-
 def down_all():
-    """Take down every lab of this machine."""
+    """Take down every lab in this folder of labs."""
     for name in labs():
         Lab(name).down()

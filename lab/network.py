@@ -38,17 +38,25 @@ def inside(namespace, argv):
 
 def pids(namespace):
     """Return the pids of all processes in a network namespace."""
-    if not exists(namespace):
+    try:
+        wanted = os.stat(NETNS / namespace)
+    except FileNotFoundError:
         return []
-    found = run(["ip", "netns", "pids", namespace], check=False)
-    return [int(pid) for pid in found.output.split()]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_in(name, wanted)]
 
 
-def kill_all(namespaces, seconds=15):
-    """Kill every process in the network namespaces."""
+def _is_in(pid, wanted):
+    try:
+        return os.path.samestat(os.stat(f"/proc/{pid}/ns/net"), wanted)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):     # it has ended
+        return False
+
+
+def kill_all(namespaces, seconds=15, spare=()):
+    """Kill every process in the network namespaces, but for the pids in `spare`."""
     deadline = Deadline(seconds)
     while True:
-        alive = [pid for name in namespaces for pid in pids(name)]
+        alive = [pid for name in namespaces for pid in pids(name) if pid not in spare]
         if not alive:
             return
         if deadline.passed():

@@ -14,12 +14,14 @@ import sys
 import time
 from pathlib import Path
 
-from . import network
+from . import network, owner
 from .settings import CHECKOUT, Settings
 from .tools import ENVIRONMENT, HELPER_ENVIRONMENT, PYTHON, LabError, wait_until, write_file
 
 BOOT = Path(__file__).with_name("boot.py")
 REQUEST_SECONDS = 30
+#: How often the daemon looks whether the process that started the lab still runs.
+OWNER_SECONDS = 1
 
 
 def ask(settings, action, node=None, **more):
@@ -180,7 +182,7 @@ class Power:
 
 
 def serve(settings):
-    """Answer requests, one at a time, for ever."""
+    """Answer requests, one at a time; when the lab's owner has ended, take the lab down and end."""
     power = Power(settings)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         # In place once it listens: whoever sees it may connect
@@ -188,15 +190,33 @@ def serve(settings):
         listener.bind(str(fresh))
         os.chmod(fresh, 0o666)
         listener.listen(16)
+        listener.settimeout(OWNER_SECONDS)
         fresh.rename(settings.socket)
-        while True:
-            connection = listener.accept()[0]
+        while not _taken_down(settings.name):
+            try:
+                connection = listener.accept()[0]
+            except socket.timeout:
+                continue
             with connection:
                 connection.settimeout(5)
                 try:
                     connection.sendall(_answer(power, connection.makefile("r").readline()))
                 except OSError as error:
                     print(f"a client went away: {error}", file=sys.stderr, flush=True)
+
+
+def _taken_down(name):
+    """Take the lab down if its owner has ended; return whether it is down."""
+    if not owner.is_orphan(name):
+        return False
+    try:
+        with owner.lock(name):
+            if owner.is_orphan(name):    # still: not started again meanwhile
+                owner.clear(name, spare=[os.getpid()])
+                return True
+    except LabError as error:
+        print(f"the lab's owner has ended, but: {error}", file=sys.stderr, flush=True)
+    return False
 
 
 def _answer(power, line):

@@ -1,6 +1,7 @@
 """The settings of one lab, the folders and addresses that follow from them."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -13,11 +14,31 @@ VIP = f"{NETWORK}.100"
 HUB_ADDRESS = f"{NETWORK}.254"
 PGDATA = "/var/lib/postgresql/{version}/main"
 CHECKOUT = Path(__file__).resolve().parents[1]
+LONGEST_NAME = 20
+#: A socket's path has 107 bytes: /NAME/shared/power.sock and .new are 45 of them.
+LONGEST_FOLDER = 60
 
 
 def labs_folder():
     """Return the folder that holds all labs and their cache."""
     return Path(os.environ.get("PAF_LAB_DIR") or "/var/tmp/paf-lab").absolute()
+
+
+def check_folder():
+    """Raise LabError if labs can't live in their folder."""
+    folder = labs_folder()
+    if len(str(folder)) > LONGEST_FOLDER:
+        raise LabError(f"{folder} is too long for a folder of labs, which hold sockets: set "
+                       f"PAF_LAB_DIR to a path of at most {LONGEST_FOLDER} characters")
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.stat().st_mode & 0o001:
+            raise LabError(f"{place} is closed to other users, and the servers of labs run as "
+                           "postgres: set PAF_LAB_DIR to a folder that all may enter")
+
+
+def tag():
+    """Return what sets the network namespaces of this folder of labs apart from those of others."""
+    return hashlib.sha256(os.path.realpath(labs_folder()).encode()).hexdigest()[:6]
 
 
 def cache_folder():
@@ -60,7 +81,8 @@ class Settings:
     wait_for_all: bool = False
 
     def __post_init__(self):
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,19}", self.name):
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.name) or (
+                len(self.name) > LONGEST_NAME):
             raise LabError(f"{self.name!r} can't be a lab's name: 1 to 20 of a-z, 0-9, - and _")
         if not 2 <= self.count <= 9:
             raise LabError(f"{self.count} nodes: a lab has 2 to 9")
@@ -119,7 +141,7 @@ class Settings:
 
     def netns(self, node="hub"):
         """Return the network namespace's name of a node, or of the hub."""
-        return f"paf.{self.name}.{node}"
+        return f"paf.{tag()}.{self.name}.{node}"
 
     def save(self):
         """Write lab.json."""

@@ -52,10 +52,10 @@ VERBS = (
         _flag("--no-fencing", "stonith-enabled=false, no devices"),
         _flag("--no-wait", "do not wait until it has settled"))),
     ("down", "stop a cluster and remove every trace", (
-        _flag("--all", "all clusters of this machine"),)),
+        _flag("--all", "all clusters in this folder of labs"),)),
     ("reset", "give every node a new disk and start again", ()),
     ("heal", "repair what was broken, the cheap way, and wait until all is whole", ()),
-    ("list", "name the clusters of this machine", ()),
+    ("list", "name the clusters in this folder of labs", ()),
     ("status", "show nodes, servers, what is broken, fencings and crm_mon", ()),
     ("wait", "wait until the cluster is at rest, with a primary and streaming standbys", (
         _number("--timeout", "seconds (60)", 60.0),

@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from lab.lab import Lab
+from lab.owner import free_name
 from lab.tools import LabError
 
 LOGS = REPOSITORY / "build" / "cluster-logs"
@@ -30,7 +31,9 @@ def cluster(request, tmp_path_factory):
     """
     name = request.module.__name__.rpartition(".")[2].replace("test_", "").replace("_", "-")[:20]
     settings = getattr(request.module, "LAB", {})
-    lab = Lab(name, **(settings(tmp_path_factory.mktemp(name)) if callable(settings) else settings))
+    if callable(settings):
+        settings = settings(tmp_path_factory.mktemp(name))
+    lab = Lab(free_name(name), **settings)
     try:
         lab.up()
         yield lab
@@ -45,14 +48,12 @@ def cluster(request, tmp_path_factory):
 def lab(cluster, request):
     """The module's lab, settled and whole; started anew if an earlier test left it otherwise."""
     if not _is_whole(cluster):
-        cluster.down()
         cluster.up()
     yield cluster
     if request.node.stash.get(_failed, False):
         folder = LOGS / request.node.name.replace("/", "-")
         cluster.gather(folder)
         print(f"the logs of all nodes are in {folder}")
-        cluster.down()
         cluster.up()
 
 

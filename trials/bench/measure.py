@@ -6,6 +6,7 @@ from typing import Callable
 
 from trials.bench import clusters, costs, pgsql, scenes
 from trials.bench.progress import Progress
+from lab.owner import free_name
 from lab.tools import LabError
 
 OURS = "ours"
@@ -127,7 +128,8 @@ class Measurement:
                 self._say(f"  {agent}: no new start: {' '.join(str(error).split())[:200]}")
 
     def _up(self, agent, nodes):
-        cluster = self._clusters[agent] = KINDS[agent](f"bench-{agent}-{nodes}", nodes)
+        cluster = self._clusters[agent] = KINDS[agent](
+            free_name(f"bench-{agent}-{nodes}"), nodes)
         cluster.up()
         return f"{nodes} nodes"
 

@@ -4,16 +4,16 @@ Exit status 0 only if every one went as it should and no acknowledged row was lo
 """
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
 
 from trials.demo import acts, screen
 from lab.lab import Lab
+from lab.owner import free_name
 from lab.tools import LabError
 from lab.scenarios import SYNCHRONOUS
-
-NAME = "demo"
 
 
 def main():
@@ -23,7 +23,8 @@ def main():
     parser.add_argument("--agent", default="ours", help="ours, perl, or a .deb")
     options = parser.parse_args()
     began = time.monotonic()
-    lab = Lab(NAME, nodes=3, agent=options.agent, postgres=SYNCHRONOUS)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    lab = Lab(free_name("demo"), nodes=3, agent=options.agent, postgres=SYNCHRONOUS)
     failures = []
     try:
         screen.title("Starting three nodes: corosync, Pacemaker, fencing, PostgreSQL")
@@ -53,13 +54,14 @@ def finish(lab, keep, failures, seconds):
         folder = Path("build") / "demo-logs"
         lab.gather(folder)
         screen.text(f"The logs of all nodes are in {folder}/")
-    if keep:
+    if keep and lab.is_up:
+        lab.keep()
         screen.text(
             "The cluster stays up. To look around:",
-            f"  python3 -m lab status --name {NAME}",
-            f"  python3 -m lab run --name {NAME} srv1 -- crm_mon -1A",
+            f"  python3 -m lab --lab {lab.name} status",
+            f"  python3 -m lab --lab {lab.name} run srv1 crm_mon -1A",
             "  python3 -m lab --help",
-            f"  python3 -m lab down --name {NAME}")
+            f"  python3 -m lab --lab {lab.name} down")
     else:
         lab.down()
     screen.title(f"{'FAILED' if failures else 'All demonstrations went well'}, {seconds:.0f} s")

@@ -10,6 +10,7 @@ from trials.faults import audits
 from trials.faults.model import Result, Scene
 from lab import repair
 from lab.lab import Lab
+from lab.owner import free_name
 from lab.tools import LabError, wait_until
 
 #: Quick monitors: what is asked is what happens after detection.
@@ -32,7 +33,8 @@ class Stage:
 
     def __init__(self, kind, logs=None, watch=True):
         parameters = {} if watch else {"parameters": {"crash_watch": "false"}}
-        self.lab = Lab(f"faults-{list(STAGES).index(kind)}", **STAGES[kind], **parameters)
+        name = free_name(f"faults-{list(STAGES).index(kind)}")
+        self.lab = Lab(name, **STAGES[kind], **parameters)
         self.logs = logs
         self.measure = None     # seconds of an undisturbed switchover's outage
         self._before = None

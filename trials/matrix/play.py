@@ -11,6 +11,7 @@ from lab.settings import CHECKOUT
 from trials.faults.store import agent
 from lab import servers
 from lab.lab import Lab
+from lab.owner import free_name
 from lab.tools import LabError
 from trials.matrix import alone, mixed, steps
 
@@ -100,7 +101,7 @@ def lab_of(cell, course, name=None):
     settings = cell.settings()
     if course.bare:
         settings.update(agent="none", resource=False)
-    return Lab(name or cell.lab, logs=LOGS / cell.name / "cluster", **settings)
+    return Lab(free_name(name or cell.lab), logs=LOGS / cell.name / "cluster", **settings)
 
 
 def take(cell, lab, name, step, outcome, announce):

@@ -7,6 +7,7 @@ import time
 from lab import scenarios
 from lab.settings import CHECKOUT
 from lab.lab import Lab
+from lab.owner import free_name
 from lab.tools import LabError
 from trials.soak import steps
 
@@ -31,7 +32,7 @@ def soak(cluster, seed, first, until):
     """Play steps on a cluster until the time is up; return (next step, problems)."""
     nodes, synchronous = cluster
     print(f"{nodes} nodes, {'' if synchronous else 'a'}synchronous", flush=True)
-    with Lab("soak", **settings(nodes, synchronous)) as lab:
+    with Lab(free_name("soak"), **settings(nodes, synchronous)) as lab:
         player, number = steps.Player(lab, synchronous, MAXLAG), first
         while time.monotonic() < until:
             scenarios.wait_for_ranks(lab)
