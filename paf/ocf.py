@@ -62,6 +62,12 @@ def is_number(text):
     return 0 < len(text) <= 20 and not text.strip("0123456789")
 
 
+def versions(text):
+    """Return "3.0.14" as (3, 0, 14), () for what is no version."""
+    parts = text.split(".")
+    return tuple(int(part) for part in parts) if all(is_number(part) for part in parts) else ()
+
+
 class Environment(object):
     """The agent's environment, read in one place.
 
@@ -91,11 +97,7 @@ class Environment(object):
     @property
     def feature_set(self):
         """The DC's CRM feature set as a tuple of ints, () in a run outside of Pacemaker."""
-        text = self.variables.get("OCF_RESKEY_crm_feature_set", "")
-        parts = text.split(".")
-        if not all(is_number(part) for part in parts):
-            return ()
-        return tuple(int(part) for part in parts)
+        return versions(self.variables.get("OCF_RESKEY_crm_feature_set", ""))
 
     @property
     def timeout(self):

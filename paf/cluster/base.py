@@ -17,6 +17,9 @@ _PATIENCE = 10.0
 
 _BETWEEN_LOOKS = 1.0    # seconds
 
+#: Characters that break XML when nothing escapes them, and what is stored for them.
+_IN_WORDS = (('"', "'"), ("<", "less than"), ("&", "and"))
+
 # How an instance came to run, as its start noted it; lasts until the next election
 MARK_NONE = "none"
 MARK_RECOVERED = "recovered"    # it crashed as a primary here, and was started again just now
@@ -73,7 +76,7 @@ class Cluster(object):
         """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
         return cib.parse(self.cib(deadline), self.attribute("master"), self.attribute(_REASON),
                          self.attribute("lsn_location"),
-                         (self.attribute(report.REASON), report.attribute(self.resource)),
+                         (self.attribute(report.REASON),) + report.names(self.resource),
                          self.resource)
 
     def cib(self, deadline):
@@ -97,7 +100,12 @@ class Cluster(object):
 
         Pacemaker keeps no reason of a notify action, which is where promotions are refused.
         """
-        self._show(_REASON, node, reason, deadline)
+        self._show(_REASON, node, plain(reason), deadline)
+
+    def show_failure(self, reason, deadline):
+        """Show why the resource has failed on this node, as a node attribute. Raises OcfError."""
+        self.checked(["attrd_updater", "--name", self.attribute(report.REASON),
+                      "--update", plain(reason)], deadline)
 
     def forget_failure(self, node, deadline):
         """Remove why the resource has failed on a node. Raises OcfError."""
@@ -162,6 +170,20 @@ class Departure(object):
             return not set(nodes) <= set(self._cluster.view(self._deadline).online)
         except OcfError:
             return False
+
+
+def plain(text):
+    """Return a text (str) as it is stored in an attribute: one line that no reader stumbles over.
+
+    crm_mon and attrd_updater up to Pacemaker 1.1.24 print values as they are, also inside of XML.
+    What is no UTF-8, the CIB cannot hold.
+    """
+    text = "".join(sign if sign >= " " else "?" for sign in " ".join(text.split()))
+    for sign, word in _IN_WORDS:
+        text = text.replace(sign, word)
+    if str is bytes:    # Python 2
+        return text.decode("utf-8", "replace").encode("utf-8")
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _environment():

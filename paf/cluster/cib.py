@@ -21,20 +21,23 @@ _AWAY = ("", "0", "false", "offline")
 _INFINITY = 1000000
 
 
-def parse(xml, score_name, reason_name="", position_name="", failure_names=("", ""), resource=""):
+def parse(xml, score_name, reason_name="", position_name="", failure_names=("",), resource=""):
     """Return the View in the CIB's XML (str). Raises OcfError when it is none.
 
-    failure_names: of the attributes that hold the reason of a failure, and the count; resource:
-    the resource's name.
+    failure_names: of the attributes that hold the reason of a failure, and of those that count it:
+    which one does, differs between versions; resource: the resource's name.
     """
     reader = _Reader(resource, score_name, reason_name, position_name, *failure_names)
     try:
         reader.read(xml)
     except expat.ExpatError as error:
         raise OcfError("cannot understand the CIB: {0}".format(error))
-    shown, counted = [reader.transient[name] for name in failure_names]
+    shown, counts = failure_names[0], failure_names[1:]
+    counted = [node for name in counts for node, value in reader.transient[name].items()
+               if value not in ("", "0")]
     return View(sorted(reader.online), reader.scores, reader.transient[reason_name],
-                reader.transient[position_name], sorted(set(shown) - set(counted)),
+                reader.transient[position_name],
+                sorted(set(reader.transient[shown]) - set(counted)),
                 sorted(reader.running), reader.wished)
 
 

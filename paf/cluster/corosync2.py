@@ -23,6 +23,9 @@ from paf.cluster.base import (
     Cluster, Departure)
 
 _REFUSED = "refused"
+#: Answers of attrd_updater that say: no node has the attribute. The second one up to 1.1.24, for a
+#: name that it has met before.
+_NO_VALUES = ("does not exist", "no host values")
 _RESTART = 2.0    # seconds that Pacemaker takes to start an attribute manager that ended
 
 
@@ -227,19 +230,24 @@ class Corosync2(Cluster):
         def answered():
             results[:] = [self.run(["attrd_updater", "--name", attribute, "--query", "--all"],
                                    deadline)]
-            return results[0].status == 0 or "does not exist" in results[0].err
+            return results[0].status == 0 or any(
+                words in results[0].err for words in _NO_VALUES)
         results = []
         deadline.within(_RESTART).wait_for(answered)
         return _pairs(results[0].out)
 
 
 def _pairs(output):
-    """Return {node: value} of what attrd_updater prints: name="..." host="..." value="..."."""
+    """Return {node: value} of what attrd_updater prints: name="..." host="..." value="...".
+
+    A value that others store may have quotes in it: nothing escapes them up to Pacemaker 2.1.
+    """
     found = {}
     for line in output.splitlines():
-        words = line.split('"')    # the name's, the host's and the value's quotes
-        if len(words) >= 7 and words[2].strip() == "host=" and words[4].strip() == "value=":
-            found[words[3]] = words[5]
+        name, _, rest = line.rstrip().partition('" host="')
+        host, middle, value = rest.partition('" value="')
+        if name.startswith('name="') and middle and value.endswith('"'):
+            found[host] = value[:-1]
     return found
 
 

@@ -8,11 +8,12 @@ from collections import namedtuple
 from xml.parsers import expat
 
 from paf.cluster import cib
-from paf.ocf import OcfError
+from paf.crash import report
+from paf.ocf import OcfError, versions
 
-#: objection: why Pacemaker is not to be told of a failure (str), None if it is; failures: the
-#: value of the attribute that was asked for (str), "" without one.
-Standing = namedtuple("Standing", "objection failures")
+#: objection: why Pacemaker is not to be told of a failure (str), None if it is; attribute: the name
+#: of the attribute that counts the failure (str); failures: its value (str), "" without one.
+Standing = namedtuple("Standing", "objection attribute failures")
 
 _TRUE = ("true", "on", "yes", "y", "1")
 _FALSE = ("false", "off", "no", "n", "0")
@@ -42,20 +43,27 @@ class _Element(object):
         return any(name == other and value.lower() in values for other, value in self.pairs())
 
 
-def read(xml, resource, node, attribute):
+def read(xml, resource, node):
     """Return the Standing of a resource on a node, from the CIB's XML (all str).
 
-    attribute: the name of the node's transient attribute that counts failures. Raises OcfError
-    when the XML is no CIB.
+    Raises OcfError when the XML is no CIB.
     """
     root = _parsed(xml)
+    attribute = report.attribute(resource, _feature_set(root))
     states = [state for state in root.all("node_state")
               if state.attributes.get("uname") == node]
     found = [value for state in states for pair in state.all("nvpair")
              for value in [pair.attributes.get("value", "")]
              if pair.attributes.get("name") == attribute]
     return Standing(_of_cluster(root) or _of_node(root, states, node)
-                    or _of_resource(root, resource), found[0] if found else "")
+                    or _of_resource(root, resource), attribute, found[0] if found else "")
+
+
+def _feature_set(root):
+    """Return the CRM feature set of the DC that wrote the CIB (a tuple of ints), () without it."""
+    for element in root.all("cib"):
+        return versions(element.attributes.get("crm_feature_set", ""))
+    return ()
 
 
 def _parsed(xml):

@@ -13,25 +13,37 @@ from paf.ocf import OcfError, is_number
 #: The attribute, for each resource, that tells why it failed.
 REASON = "failed_because"
 
+#: The first CRM feature set that counts the failures of each operation by itself: Pacemaker 1.1.17.
+_BY_OPERATION = (3, 0, 13)
+
 _PATIENCE = 5.0     # seconds until the count stands
 _STILL = 0.03       # seconds after which it has stopped rising
 _STEP = 0.01
 
 
-def attribute(resource):
-    """Return the name of the transient attribute that counts these failures."""
-    return "fail-count-{0}#asyncmon_0".format(resource)
+def names(resource):
+    """Return the names of the transient attributes that count these failures, the newer first."""
+    return ("fail-count-{0}#asyncmon_0".format(resource), "fail-count-{0}".format(resource))
+
+
+def attribute(resource, feature_set):
+    """Return the name of the transient attribute that counts these failures.
+
+    feature_set: that of the DC, which counts them (a tuple of ints); () is taken for a recent one.
+    """
+    newer, older = names(resource)
+    return older if feature_set and feature_set < _BY_OPERATION else newer
 
 
 class Report(object):
     """One failure of the resource on this node, told once and counted once.
 
-    cluster: base.Cluster; before: the count so far (str), as the CIB has it.
+    cluster: base.Cluster; name: of the attribute that counts; before: the count so far (str), as
+    the CIB has it.
     """
 
-    def __init__(self, cluster, before):
-        self._cluster = cluster
-        self._name = attribute(cluster.resource)
+    def __init__(self, cluster, name, before):
+        self._cluster, self._name = cluster, name
         self._before = int(before) if is_number(before) else 0
         self._endless = bool(before) and not is_number(before)    # INFINITY stays it
 
@@ -39,8 +51,7 @@ class Report(object):
         """Set the count one lower and say why, before Pacemaker is told. Raises OcfError."""
         if not self._endless:
             self._set(self._before - 1, deadline)
-        self._cluster.checked(["attrd_updater", "--name", self._cluster.attribute(REASON),
-                               "--update", reason], deadline)
+        self._cluster.show_failure(reason, deadline)
 
     def withdraw(self, deadline):
         """Leave all as it was: Pacemaker is not told after all. Raises OcfError."""

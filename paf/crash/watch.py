@@ -55,13 +55,12 @@ def _report(context, place, ended):
     sight = observe.observe(context.instance, deadline)
     if sight.verdict.state not in _CRASHED or ended:
         return False
-    found = objections.read(context.cluster.cib(deadline), context.cluster.resource, context.node,
-                          reports.attribute(context.cluster.resource))
+    found = objections.read(context.cluster.cib(deadline), context.cluster.resource, context.node)
     reason = monitor.describe(context, sight)
     if found.objection:
         context.log.warning("{0}; Pacemaker is not told, {1}".format(reason, found.objection))
         return False
-    report = reports.Report(context.cluster, found.failures)
+    report = reports.Report(context.cluster, found.attribute, found.failures)
     try:
         report.prepare(reason, deadline)
         # who asks this process to end waits for the file: either it is not told, or it is by then

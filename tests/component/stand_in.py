@@ -153,7 +153,7 @@ def crm_resource(words):
     """A failure: counted as often as the file "counts" says, 2 without it as 2.1.5 does."""
     if "--fail" in words:
         times = int(read(os.path.join(STORE, "counts")) or 2)
-        name = "fail-count-" + words["--resource"] + "#asyncmon_0"
+        name = "fail-count-" + words["--resource"] + by_operation()
         path = os.path.join(STORE, "attrd", coded(name), coded(words["--node"]))
         if read(path) != "INFINITY":
             write(path, str(int(read(path) or 0) + times))
@@ -161,10 +161,21 @@ def crm_resource(words):
     return 0
 
 
+def feature_set():
+    """Return the DC's CRM feature set, that of 2.1.5 unless the test says another."""
+    return read(os.path.join(STORE, "feature_set")) or "3.16.1"
+
+
+def by_operation():
+    """Return what the name of a count ends with: since 1.1.17 each operation has its own."""
+    numbers = [int(number) for number in feature_set().split(".")]
+    return "#asyncmon_0" if numbers >= [3, 0, 13] else ""
+
+
 def cibadmin(words):
     """Print the CIB. What a test has put into the file "configuration" stands in it, too."""
     members = listed("members")
-    sys.stdout.write('<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9">\n'
+    sys.stdout.write(f'<cib crm_feature_set="{feature_set()}" validate-with="pacemaker-3.9">\n'
                      "  <configuration>\n"
                      + (read(os.path.join(STORE, "configuration")) or "") + "    <nodes>\n")
     for number, node in enumerate(members, 1):

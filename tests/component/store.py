@@ -27,6 +27,7 @@ class Store:
     def __init__(self, folder, resource="pgsqld"):
         self.folder = pathlib.Path(folder)
         self.resource = resource
+        self._old = False
         self.programs = self.folder / "sbin"
         self.programs.mkdir(parents=True)
         self.folder.chmod(0o755)
@@ -82,7 +83,7 @@ class Store:
 
     def failures(self, node):
         """Return how often the resource has failed on a node as a watcher told (int)."""
-        path = self._path("attrd", coded(f"fail-count-{self.resource}#asyncmon_0"), coded(node))
+        path = self._count(node)
         return int(path.read_text() or 0) if path.exists() else 0
 
     def counted(self):
@@ -91,8 +92,16 @@ class Store:
 
     def set_failures(self, node, count):
         """Set that number, as earlier failures would."""
-        self._path("attrd", coded(f"fail-count-{self.resource}#asyncmon_0"),
-                   coded(node)).write_text(str(count))
+        self._count(node).write_text(str(count))
+
+    def _count(self, node):
+        by_operation = "" if self._old else "#asyncmon_0"
+        return self._path("attrd", coded(f"fail-count-{self.resource}{by_operation}"), coded(node))
+
+    def is_of_old(self, old):
+        """Let the DC have the feature set of Pacemaker 1.1.16, which counts by resource, or not."""
+        self._old = old
+        self._path("feature_set").write_text("3.0.11" if old else "3.16.1")
 
     def counts_failures(self, times):
         """Let Pacemaker count each failure that it is told of so many times."""

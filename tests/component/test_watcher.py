@@ -11,8 +11,8 @@ import pytest
 from paf.instance import postmaster
 from tests.component import cluster as component
 from tests.component.server import wait_until
-from tests.component.watching import (
-    begin, gone, is_asked_to_end, lock, resources, told, watchers, watching)
+from tests.component.watching import begin, gone, is_asked_to_end, lock, resources, told, \
+    watchers, watching
 
 OPERATION = '<operations><op id="m" name="monitor" interval="15s" {0}/></operations>'
 PROPERTY = '<crm_config><cluster_property_set id="c"><nvpair id="p" name="{0}" value="{1}"/>' \
@@ -48,11 +48,13 @@ def test_a_crash_is_told_at_once_and_says_why(watched):
     assert "crashed primary" in watched.cluster.store.value("failed_because", "srv1")
 
 
+@pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize("before", [0, 1, 3])
 @pytest.mark.parametrize("times", [1, 2])
-def test_it_counts_once_however_often_pacemaker_counts_it(watched, before, times):
+def test_it_counts_once_however_often_pacemaker_counts_it(watched, before, times, old):
     store = watched.cluster.store
     store.counts_failures(times)
+    store.is_of_old(old)
     if before:
         store.set_failures("srv1", before)
     watched.kill()
@@ -67,9 +69,8 @@ def test_a_count_without_end_stays_as_it_is(watched):
     watched.cluster.store.counts_failures(0)
     watched.kill()
     gone(watched)
-    assert told(watched) == 1
-    assert not any("--update=" in word for call in watched.cluster.store.calls()
-                   for word in call.words)
+    assert told(watched) == 1 and not any(
+        "--update=" in word for call in watched.cluster.store.calls() for word in call.words)
 
 
 def test_a_failure_that_was_never_counted_leaves_the_count_as_it_was(watched):
@@ -118,8 +119,10 @@ def test_a_monitor_that_comes_before_it_tells_alone(watched):
     assert codes == [9] and told(watched) == 0 and watched.cluster.store.failures("srv1") == 0
 
 
-def test_the_reason_goes_once_the_failure_was_cleaned_up(pair):
+@pytest.mark.parametrize("old", [False, True])
+def test_the_reason_goes_once_the_failure_was_cleaned_up(pair, old):
     standby, store = pair["srv2"], pair.store
+    store.is_of_old(old)
     begin(standby)
     standby.kill()
     gone(standby)

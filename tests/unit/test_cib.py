@@ -147,3 +147,17 @@ def test_a_request_is_a_constraint_that_draws_with_infinity(constraint, expected
 def test_a_score_below_minus_infinity_stays_what_it_is():
     assert cib.score("-1000007") == -1000007
     assert cib.score("1000007") == 1000000
+
+
+COUNTS = ("failed_because-pgsqld", "fail-count-pgsqld#asyncmon_0", "fail-count-pgsqld")
+
+
+@pytest.mark.parametrize("count, stays", [
+    (("fail-count-pgsqld#asyncmon_0", "1"), True),     # 1.1.17 and later
+    (("fail-count-pgsqld", "1"), True),                # up to 1.1.16
+    (("fail-count-pgsqld", "INFINITY"), True), (("fail-count-pgsqld", "0"), False),
+    (("fail-count-other", "1"), False), (("fail-count-pgsqld#monitor_5000", "1"), False)])
+def test_a_reason_stays_as_long_as_the_failure_counts(count, stays):
+    states = node_state(1, pairs=[("failed_because-pgsqld", "crashed"), count])
+    view = cib.parse(CIB.format(nodes="", states=states), "m", failure_names=COUNTS)
+    assert view.mended == ([] if stays else ["srv1"])

@@ -60,6 +60,23 @@ def test_an_attribute_that_never_was_is_not_waited_for():
     assert cluster.mark(Deadline(10, clock)) == "none" and clock.pauses == []
 
 
+@pytest.mark.parametrize("said", [
+    "Could not query value of x: attribute does not exist\n",    # 1.1.13 to 1.1.16
+    "Could not query value of x: reply had attribute name but no host values\n"])    # 1.1.24
+def test_that_no_node_has_an_attribute_is_an_answer(said):
+    clock = Clock()
+    cluster = Cluster(ballot=[Result(6, "", said, False)])
+    assert cluster.told("ballot-default", Deadline(10, clock)) == {} and clock.pauses == []
+
+
+def test_values_are_read_as_the_program_prints_them():
+    """Pacemaker 1.1.13 to 1.1.24 print what others store as it is."""
+    out = ('name="ntest" host="srv2" value="say "x" & <y>"\n'
+           'name="ntest" host="srv1" value=""\nname="ntest" host="srv3" value="a" host="b"\n')
+    assert Cluster(ntest=[Result(0, out, "", False)]).told("ntest", Deadline(1)) == {
+        "srv1": "", "srv2": 'say "x" & <y>', "srv3": 'a" host="b'}
+
+
 def test_an_agent_that_knows_no_rounds_is_counted_in_ones_own():
     cluster = Cluster(ballot=[None], lsn_location=LEFT_OVER)
     number = corosync2._stamp("srv1") + "abc"
