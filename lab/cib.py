@@ -142,8 +142,9 @@ def _vip(resources, constraints, settings):
                 "with_rsc_role": role_word(settings, "Promoted")}
     _element(constraints, "rsc_colocation", id="ip-with-primary", score="INFINITY", **together)
     # Not symmetrical: the VIP must outlive the demote, standbys fetch the shutdown checkpoint
-    # through it
-    for first, then in (("promote", "start"), ("demote", "stop")):
+    # through it. The stop is only ordered, not made to depend: a mandatory order blocks it in every
+    # transition that has no demote
+    for first, then, kind in (("promote", "start", "Mandatory"), ("demote", "stop", "Optional")):
         _element(
             constraints,
             "rsc_order",
@@ -153,7 +154,7 @@ def _vip(resources, constraints, settings):
             then=VIP_RESOURCE,
             then_action=then,
             symmetrical="false",
-            kind="Mandatory",
+            kind=kind,
         )
 
 

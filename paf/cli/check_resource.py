@@ -2,7 +2,7 @@
 
 from paf import metadata, ocf, parameters
 from paf.cli import finding
-from paf.cli.configuration import names_of, vips_of
+from paf.cli.configuration import is_optional, names_of, vips_of
 
 _NEEDED = ("start", "stop", "promote", "demote", "notify")
 _TRACING = ["trace_ra", "trace_file"]    # Pacemaker's tools know these for any agent
@@ -167,6 +167,12 @@ def _orders(configured, managed, vip):
                     "its reverse stops the address before the demotion, and standbys cannot "
                     "fetch the primary's last WAL",
                     finding.join(finding.without_constraint(item.id), wanted))
+            elif then == "stop" and not is_optional(item):
+                yield finding.warning(
+                    "the order {0} is mandatory".format(item.id),
+                    "Pacemaker does not stop the address in a transition without a demotion: the "
+                    "shutdown of a node, or a failover, may wait without end",
+                    finding.order_has(item.id, kind="Optional"))
 
 
 def others(configured, managed):

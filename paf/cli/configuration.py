@@ -150,6 +150,15 @@ def is_true(text):
     return text.lower() in ("true", "on", "yes", "y", "1")
 
 
+def is_optional(order):
+    """Return whether an order (Constraint) applies only where both actions are to be run.
+
+    Without a kind its score decides: 0 is optional (Pacemaker Explained, "Ordering").
+    """
+    kind = order.values.get("kind", "")
+    return kind in ("Optional", "Serialize") or (not kind and order.values.get("score") == "0")
+
+
 def names_of(managed):
     """Return the ids that constraints may name the resource by."""
     return tuple(name for name in (managed.clone, managed.name) if name)

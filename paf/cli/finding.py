@@ -113,8 +113,20 @@ def colocated(vip, clone):
 
 
 def ordered(clone, first, vip, then):
-    """Return the cure that orders an address after a change of the primary, one way only."""
-    return (["pcs constraint order {0} {1} then {2} {3} symmetrical=false kind=Mandatory".format(
-                first, clone, then, vip)],
-            ["crm configure order {0}-then-{1}-{2} Mandatory: {3}:{0} {2}:{1} "
-             "symmetrical=false".format(first, then, vip, clone)])
+    """Return the cure that orders an address after a change of the primary, one way only.
+
+    A stop is ordered as an option: a mandatory order blocks it in each transition without a
+    demotion.
+    """
+    kind = "Optional" if then == "stop" else "Mandatory"
+    return (["pcs constraint order {0} {1} then {2} {3} symmetrical=false kind={4}".format(
+                first, clone, then, vip, kind)],
+            ["crm configure order {0}-then-{1}-{2} {4}: {3}:{0} {2}:{1} "
+             "symmetrical=false".format(first, then, vip, clone, kind)])
+
+
+def order_has(ident, **attributes):
+    """Return the cure that changes attributes of an order in place."""
+    words = " ".join('{0}="{1}"'.format(*pair) for pair in sorted(attributes.items()))
+    return both("cibadmin --modify --xpath \"//rsc_order[@id='{0}']\" --xml-text "
+                "'<rsc_order id=\"{0}\" {1}/>'".format(ident, words))

@@ -83,6 +83,10 @@ IN_THE_CIB = (
     Mistake("symmetrical", "is symmetrical",
             "cibadmin --modify --xpath \"//rsc_order[@id='demote-then-stop-ip']\" --xml-text "
             "'<rsc_order id=\"demote-then-stop-ip\" symmetrical=\"true\"/>'"),
+    Mistake("mandatory", "is mandatory",
+            "cibadmin --modify --xpath \"//rsc_order[@id='demote-then-stop-ip']\" --xml-text "
+            "'<rsc_order id=\"demote-then-stop-ip\" kind=\"Mandatory\"/>'",
+            needs_no_shell=True),
     Mistake("no-order", "has no order: demote, then stop",
             _delete("//rsc_order[@id='demote-then-stop-ip']")),
     Mistake("no-colocation", "is not colocated with the primary",

@@ -17,6 +17,10 @@ EDITS = (
     ('name="demote" interval="0s" timeout="120s"', 'name="demote" interval="0s" timeout="1min"',
      "the timeout of demote is 60 s"),
     ('symmetrical="false"', 'symmetrical="true"', "is symmetrical"),
+    ('symmetrical="false" kind="Optional"', 'symmetrical="false" kind="Mandatory"',
+     "the order demote-then-stop-ip is mandatory"),
+    ('symmetrical="false" kind="Optional"', 'symmetrical="false"',
+     "the order demote-then-stop-ip is mandatory"),
     ('with-rsc-role="Promoted"', "", "it names no role Promoted"),
     ('name="migration-threshold" value="5"', 'name="migration-threshold" value="1"',
      "migration-threshold is 1"),
@@ -29,7 +33,9 @@ EDITS = (
 def text(data):
     return (data / "cli" / "cib.xml").read_text().replace(
         'name="notify" value="true"/>', 'name="notify" value="true"/>'
-        '<nvpair id="i" name="interleave" value="true"/>')
+        '<nvpair id="i" name="interleave" value="true"/>').replace(
+            'then-action="stop" symmetrical="false" kind="Mandatory"',
+            'then-action="stop" symmetrical="false" kind="Optional"')
 
 
 def sentences(found):
