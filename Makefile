@@ -9,6 +9,7 @@
 #   make matrix [CELL=debian13] [REFRESH=1]    each release and version played: docs/support.md (root)
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
+#   make explore [MINUTES=30] [SEED=1]    states of nodes crossed with events, until the time is up (root)
 #   make bench [RUNS=7] [QUICK=1] [PEER=pgsql]    outages and costs beside the Perl agent's, or the
 #                         pgsql agent's: docs/performance.md (root); fails if it is slower than meant
 #   make lint             style, spelling of Python 2.6, unused code
@@ -51,10 +52,10 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo check check-fast check-all faults matrix elections soak bench lint docs docs-generated install check-values package-values deb rpm clean
+.PHONY: all demo check check-fast check-all faults matrix elections soak explore bench lint docs docs-generated install check-values package-values deb rpm clean
 
 all:
-	@sed -n '3,19s/^# *//p' Makefile
+	@sed -n '3,20s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -106,6 +107,11 @@ elections:
 soak:
 	@tests/install-tools.sh lab
 	@/usr/bin/python3 -B -m trials.soak $(if $(MINUTES),--minutes "$(MINUTES)") \
+		$(if $(SEED),--seed "$(SEED)")
+
+explore:
+	@tests/install-tools.sh lab
+	@/usr/bin/python3 -B -m trials.explore $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(SEED),--seed "$(SEED)")
 
 bench:
