@@ -1,6 +1,7 @@
 """What both variants share: the node's name, promotion scores, the reason for crm_mon."""
 
 import os
+import time
 
 from paf import runner
 from paf.cluster import cib
@@ -77,7 +78,7 @@ class Cluster(object):
         return cib.parse(self.cib(deadline), self.attribute("master"), self.attribute(_REASON),
                          self.attribute("lsn_location"),
                          (self.attribute(report.REASON),) + report.names(self.resource),
-                         self.resource)
+                         self.resource, time.time())
 
     def cib(self, deadline):
         """Return the CIB's XML (str), as this node has it. Raises OcfError."""

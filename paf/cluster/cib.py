@@ -13,19 +13,22 @@ from paf.ocf import OcfError, is_number
 #: reasons, positions: dicts of node to its value (str) of the transient attributes asked for;
 #: mended: nodes (sorted list) whose failure was cleaned up, and which still show its reason;
 #: running: nodes (sorted list) on which Pacemaker has not stopped the resource, or not found it;
-#: wished: nodes (set) to which a location constraint draws something with INFINITY, as a request
-#: for a switchover does.
+#: wished: nodes (set) to which a location constraint draws the promoted role of this resource with
+#: INFINITY, as a request for a switchover does.
 View = namedtuple("View", "online scores reasons positions mended running wished")
 
 _AWAY = ("", "0", "false", "offline")
-_INFINITY = 1000000
+INFINITY = 1000000
+_RESOURCES = ("primitive", "group", "clone", "master", "bundle")
 
 
-def parse(xml, score_name, reason_name="", position_name="", failure_names=("",), resource=""):
+def parse(xml, score_name, reason_name="", position_name="", failure_names=("",), resource="",
+          now=None):
     """Return the View in the CIB's XML (str). Raises OcfError when it is none.
 
     failure_names: of the attributes that hold the reason of a failure, and of those that count it:
-    which one does, differs between versions; resource: the resource's name.
+    which one does, differs between versions; resource: the resource's name; now: seconds since
+    1970, to know which constraints have expired.
     """
     reader = _Reader(resource, score_name, reason_name, position_name, *failure_names)
     try:
@@ -38,7 +41,7 @@ def parse(xml, score_name, reason_name="", position_name="", failure_names=("",)
     return View(sorted(reader.online), reader.scores, reader.transient[reason_name],
                 reader.transient[position_name],
                 sorted(set(reader.transient[shown]) - set(counted)),
-                sorted(reader.running), reader.wished)
+                sorted(reader.running), reader.wished(now))
 
 
 def score(text):
@@ -48,12 +51,12 @@ def score(text):
     """
     text = text.strip()
     number = text.lstrip("+-")
-    value = _INFINITY if number.upper() == "INFINITY" else None
+    value = INFINITY if number.upper() == "INFINITY" else None
     if value is None and is_number(number):
         value = int(number)
     if value is None:
         return None
-    return -value if text.startswith("-") else min(value, _INFINITY)
+    return -value if text.startswith("-") else min(value, INFINITY)
 
 
 def is_online(attributes):
@@ -78,11 +81,15 @@ class _Reader(object):
     """Follows the XML from tag to tag."""
 
     def __init__(self, resource, score_name, *transient_names):
-        self.online, self.scores, self.running, self.wished = [], {}, set(), set()
+        self.online, self.scores, self.running = [], {}, set()
         self._last = "{0}_last_0".format(resource)
         self.transient = dict((name, {}) for name in transient_names)
         self._score_name = score_name
-        self._node, self._section, self._names, self._drawn = None, None, {}, False
+        self._node, self._section, self._names = None, None, {}
+        self._attributes = {}               # of the nodes, by name
+        self._resource, self._ids, self._open = resource, [], []
+        self._tags = {}                     # of tags that may name the resource
+        self._locations, self._inside = [], []
 
     def read(self, xml):
         parser = expat.ParserCreate()
@@ -94,6 +101,7 @@ class _Reader(object):
         if tag == "node":
             self._node, self._section = attributes.get("uname"), tag
             self._names[attributes.get("id")] = self._node
+            self._attributes[self._node] = {"#uname": self._node, "#id": attributes.get("id")}
         elif tag == "node_state":
             self._node, self._section = self._name_of(attributes), tag
             if is_online(attributes):
@@ -103,27 +111,54 @@ class _Reader(object):
                 self.running.add(self._node)
         elif tag == "nvpair" and self._node:
             self._pair(attributes.get("name"), attributes.get("value", ""))
-        elif tag in ("rsc_location", "rule", "expression"):
+        else:
+            self._start_of_configured(tag, attributes)
+
+    def _start_of_configured(self, tag, attributes):
+        if tag in _RESOURCES:
+            self._open.append(attributes.get("id"))
+            if tag == "primitive" and attributes.get("id") == self._resource:
+                self._ids = self._open + [attributes.get("template", self._resource)]
+        elif tag == "obj_ref":
+            self._tags.setdefault(attributes.get("id"), []).append(self._section)
+        elif tag == "tag":
+            self._section = attributes.get("id")
+        elif tag == "rsc_location" or self._inside:
             self._constraint(tag, attributes)
 
     def _constraint(self, tag, attributes):
-        """A constraint names the node itself, or in a rule, as Pacemaker 1.1 wrote a request."""
-        if tag in ("rsc_location", "rule"):
-            self._drawn = score(attributes.get("score", "")) == _INFINITY
-        if self._drawn and tag == "rsc_location" and "node" in attributes:
-            self.wished.add(attributes["node"])
-        elif (self._drawn and attributes.get("attribute") == "#uname"
-              and attributes.get("operation") == "eq"):
-            self.wished.add(attributes.get("value"))
+        """Keep what could be a request: one with a score below INFINITY is none."""
+        if tag == "rsc_location" and "score" in attributes and score(
+                attributes["score"]) != INFINITY:
+            return
+        from paf.cluster import rules    # most clusters have nothing to be read with it
+        item = rules.Item(tag, attributes)
+        (self._inside[-1] if self._inside else self._locations).append(item)
+        self._inside.append(item)
+
+    def wished(self, now):
+        """Return the nodes (set) to which the promoted role is drawn; now: see parse."""
+        if not self._locations:
+            return set()
+        from paf.cluster import rules
+        ids = self._ids or [self._resource]
+        names = ids + [tag for name in ids for tag in self._tags.get(name, [])]
+        return rules.wished(self._locations, names, self._attributes, now)
 
     def _end(self, tag):
         if tag in ("node", "node_state"):
             self._node = None
+        elif tag in _RESOURCES:
+            self._open.pop()
+        elif self._inside:
+            self._inside.pop()
 
     def _name_of(self, attributes):
         return attributes.get("uname") or self._names.get(attributes.get("id"))
 
     def _pair(self, name, value):
+        if self._node in self._attributes:
+            self._attributes[self._node][name] = value
         if name == self._score_name and self._section == "node":
             number = score(value)
             if number is not None:

@@ -1,10 +1,12 @@
 """What is read of the CIB: members by words and by times, scores with infinities, reasons."""
 
+import datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf.cluster import cib
+from paf.cluster import cib, rules
 from paf.ocf import OcfError
 
 CIB = ("<cib><configuration><nodes>{nodes}</nodes></configuration>"
@@ -126,22 +128,107 @@ def test_a_recorded_cib_is_understood(data):
     assert view.online == []
 
 
+RESOURCES = """<resources><clone id="x-clone"><primitive id="x" template="t"/></clone>
+  <primitive id="fence-srv1"/><group id="g"><primitive id="other"/></group></resources>"""
+TAGS = '<tags><tag id="database"><obj_ref id="x-clone"/></tag></tags>'
+NOW = 1795653840    # 2026-11-26 00:44:00 UTC
+
+
+def rule(*parts, words='score="INFINITY" role="Promoted"', location='rsc="x-clone"'):
+    return (f'<rsc_location id="a" {location}><rule id="r" {words}>{"".join(parts)}</rule>'
+            '</rsc_location>')
+
+
+def expression(attribute, value, operation="eq", kind="string"):
+    return (f'<expression id="e" attribute="{attribute}" operation="{operation}" value="{value}" '
+            f'type="{kind}"/>')
+
+
+def until(end):
+    return f'<date_expression id="d" operation="lt" end="{end}"/>'
+
+
+def draws(words, node="srv2", score="INFINITY"):
+    return f'<rsc_location id="a" {words} node="{node}" score="{score}"/>'
+
+
+def drawn_sets(*pairs):
+    sets = "".join(f'<resource_set id="s" {role}><resource_ref id="{name}"/></resource_set>'
+                   for name, role in pairs)
+    return f'<rsc_location id="a" node="srv2" score="INFINITY">{sets}</rsc_location>'
+
+
+SRV2 = expression("#uname", "srv2")
+
+
 @pytest.mark.parametrize("constraint, expected", [
-    ('<rsc_location id="cli-prefer-x" rsc="x" role="Promoted" node="srv2" score="INFINITY"/>',
-     {"srv2"}),
-    ('<rsc_location id="cli-prefer-x" rsc="x"><rule score="INFINITY" role="Promoted">'
-     '<expression attribute="#uname" operation="eq" value="srv2"/></rule></rsc_location>',
-     {"srv2"}),
-    ('<rsc_location id="a" rsc="x" node="srv2" score="100"/>', set()),
-    ('<rsc_location id="a" rsc="x" node="srv2" score="-INFINITY"/>', set()),
-    ('<rsc_location id="a" rsc="x"><rule score="-INFINITY">'
-     '<expression attribute="#uname" operation="eq" value="srv2"/></rule></rsc_location>', set()),
-    ('<rsc_location id="a" rsc="x"><rule score="INFINITY">'
-     '<expression attribute="#uname" operation="ne" value="srv2"/></rule></rsc_location>', set()),
+    (draws('rsc="x" role="Promoted"'), "srv2"),
+    (draws('rsc="x-clone" role="Promoted"'), "srv2"),
+    (draws('rsc="x-clone" role="Master"'), "srv2"),
+    (draws('rsc="x-clone" role="Promoted"', score="+INFINITY"), "srv2"),
+    (draws('rsc="x-clone" role="Promoted"', score="2000000"), "srv2"),
+    (draws('rsc="t" role="Promoted"'), "srv2"),
+    (draws('rsc="database" role="Promoted"'), "srv2"),
+    (draws('rsc-pattern="^x-c" role="Promoted"'), "srv2"),
+    (draws('rsc-pattern="!^other" role="Promoted"'), "srv2"),
+    (rule(SRV2), "srv2"),
+    (rule(SRV2, words='role="Promoted" score="INFINITY" boolean-op="or"'), "srv2"),
+    (rule(SRV2, until("2026-11-26 01:00:00Z")), "srv2"),
+    (rule(SRV2, until("2026-11-26 01:44:30 +01:00")), "srv2"),
+    (rule(SRV2, until("a form that is not known")), "srv2"),
+    (rule(expression("#uname", "srv1", "ne")), "srv2 srv3"),
+    (rule(expression("site", "paris")), "srv3"),
+    (rule(expression("weight", "9", "gt", "number")), "srv3"),
+    (rule(expression("weight", "1", "defined")), "srv2 srv3"),
+    (rule("<rule id='i' boolean-op='or'>", SRV2, expression("#uname", "srv3"), "</rule>",
+          expression("weight", "1")), "srv2"),
+    (rule(SRV2, words='score-attribute="wish" role="Promoted"'), "srv2"),
+    (drawn_sets(("other", 'role="Promoted"'), ("x-clone", 'role="Promoted"')), "srv2"),
+    # another role, or none: it moves the instance, not the primary
+    (draws('rsc="x-clone"'), ""),
+    (draws('rsc="x-clone" role="Started"'), ""),
+    (draws('rsc="x-clone" role="Unpromoted"'), ""),
+    (draws('rsc="x-clone" role="Slave"'), ""),
+    (rule(SRV2, words='score="INFINITY"'), ""),
+    (rule(SRV2, words='score="INFINITY" role="Unpromoted"'), ""),
+    # another resource
+    (draws('rsc="fence-srv1"'), ""),
+    (draws('rsc="other" role="Promoted"'), ""),
+    (draws('rsc="x-clone-ip" role="Promoted"'), ""),
+    (draws('rsc-pattern="^other" role="Promoted"'), ""),
+    (draws('rsc-pattern="!^x-clone" role="Promoted"'), ""),
+    (rule(SRV2, location='rsc="other"'), ""),
+    (drawn_sets(("other", 'role="Promoted"'), ("x-clone", "")), ""),
+    # a preference, a ban, and what does not hold
+    (draws('rsc="x-clone" role="Promoted"', score="100"), ""),
+    (draws('rsc="x-clone" role="Promoted"', score="-INFINITY"), ""),
+    (rule(SRV2, words='score="-INFINITY" role="Promoted"'), ""),
+    (rule(SRV2, words='score="1000" role="Promoted"'), ""),
+    (rule(SRV2, until("2026-11-26 00:43:59Z")), ""),
+    (rule(SRV2, '<date_expression id="d" operation="in_range" start="2026-11-20T00:00:00Z" '
+                'end="2026-11-21T00:00:00Z"/>'), ""),
+    (rule(SRV2, expression("site", "paris")), ""),
+    (rule(expression("site", "rome")), ""),
 ])
-def test_a_request_is_a_constraint_that_draws_with_infinity(constraint, expected):
-    text = f"<cib><configuration><constraints>{constraint}</constraints></configuration></cib>"
-    assert cib.parse(text, "master-pgsqld").wished == expected
+def test_a_request_draws_the_promoted_role_of_this_resource_with_infinity(constraint, expected):
+    nodes = (node(1, ("site", "rome" * 2)), node(2, ("weight", "1"), ("wish", "INFINITY")),
+             node(3, ("site", "Paris"), ("weight", "10")))
+    text = (f"<cib><configuration><nodes>{''.join(nodes)}</nodes>{RESOURCES}"
+            f"<constraints>{constraint}</constraints>{TAGS}</configuration></cib>")
+    assert cib.parse(text, "master-x", resource="x", now=NOW).wished == set(expected.split())
+
+
+def test_a_request_is_seen_without_the_nodes_and_without_a_clock():
+    text = (f"<cib><configuration>{RESOURCES}<constraints>{rule(SRV2, until('2026-11-20T00:00Z'))}"
+            "</constraints></configuration></cib>")
+    assert cib.parse(text, "master-x", resource="x").wished == {"srv2"}
+
+
+@given(st.datetimes(min_value=datetime.datetime(1970, 3, 1)), st.integers(-14 * 60, 14 * 60))
+def test_a_date_is_read_as_python_reads_it(when, minutes):
+    zone = datetime.timezone(datetime.timedelta(minutes=minutes))
+    when = when.replace(microsecond=0, tzinfo=zone)
+    assert rules.moment(when.isoformat()) == when.timestamp()
 
 
 def test_a_score_below_minus_infinity_stays_what_it_is():
