@@ -50,11 +50,13 @@ BUILDS = (
            "paf/decide/scores.py", "        late = maxlag > 0 and (replica.lag is None or "
            "replica.lag > maxlag)", "        late = False", (_UNIT + "test_scores.py",)),
     Broken(3, "a constraint on any role counts as a request for a switchover",
-           "paf/cluster/rules.py", '    return (role or "").lower() in _PROMOTED', "    return True",
+           "paf/cluster/rules.py", '    return (role or "").lower() in _PROMOTED',
+           "    return True",
            (_UNIT + "test_cib.py",)),
     Broken(3, "a constraint on another resource counts as a request for a switchover",
            "paf/cluster/rules.py",
-           "    if location.get(\"rsc\") in names or pattern is not None and matches(pattern, names[:1]):",
+           '    if location.get("rsc") in names or pattern is not None and matches(pattern, '
+           "names[:1]):",
            "    if True:", (_UNIT + "test_cib.py",)),
     Broken(5, "a probe finds a dead primary failed",
            "paf/decide/state.py", "    CRASHED_PRIMARY: (ocf.NOT_RUNNING, ocf.FAILED_PROMOTED),",
