@@ -13,16 +13,30 @@ _SYSLOG_LEVELS = {
     DEBUG: "LOG_DEBUG", INFO: "LOG_INFO", WARNING: "LOG_WARNING", ERROR: "LOG_ERR",
 }
 
+#: What a text with a secret has in it, in lower case.
+_SUSPICIOUS = ("password", "client_key", "server_key", "client_secret", "://", "missing \"=\"")
+
+#: Patterns of secrets, and what is written instead: values of libpq's keywords (see
+#: paf/instance/conninfo.py), bare, in quotes, and in quotes within quotes; the password of an URI;
+#: and the word that libpq quotes where a value with blanks has no quotes.
+_SECRET = (
+    (r"(?i)((?:(?:ssl)?password|scram_(?:client|server)_key|oauth_client_secret)\s*=\s*)"
+     r"(?:''(?:[^']*''|[^'\s]*)|'(?:[^'\\]|\\.)*'?|(?:[^\s\\]|\\.?)+)", r"\1***"),
+    (r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@"),
+    (r"(missing \"=\" after \").*(\" in connection info string)", r"\1***\2"),
+)
+
 
 def without_secrets(text):
-    """Return `text` (str) on one line, with the passwords of connection strings blotted out."""
+    """Return `text` (str) on one line, without the secrets of connection strings."""
     text = " ".join(text.split())
-    if "password" not in text.lower() and "://" not in text:
+    lower = text.lower()
+    if not any(word in lower for word in _SUSPICIOUS):
         return text    # spares the import of what finds them
     import re
-    text = re.sub(r"(?i)((?:ssl)?password\s*=\s*)"
-                  r"(?:''(?:[^']*''|[^'\s]*)|'(?:[^'\\]|\\.)*'?|[^\s&]+)", r"\1***", text)
-    return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
+    for pattern, instead in _SECRET:
+        text = re.sub(pattern, instead, text)
+    return text
 
 
 class Log(object):

@@ -62,6 +62,8 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
     for pipe in pipes:
         for end in pipe:
             fcntl.fcntl(end, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    if stdin and user and os.geteuid() == 0:
+        os.fchown(pipes[0][0], user.uid, user.gid)    # it may open /dev/stdin as a file
     pid = os.fork()
     deadline = deadline if deadline.remaining > _MOMENT else Deadline(_MOMENT)
     if pid == 0:
@@ -194,7 +196,7 @@ def _feed(descriptor, content):
     """Give the program its input. It is small: it fits the pipe, so nothing can block."""
     try:
         if content:
-            os.write(descriptor, content.encode("utf-8"))
+            os.write(descriptor, _bytes(content))
     except OSError as error:
         if error.errno != errno.EPIPE:
             raise
@@ -255,6 +257,10 @@ def _kill(pid):
             raise
     status = Deadline(_REAP).wait_for(lambda: _ended(pid))
     return -signals.SIGKILL if status is None else status
+
+
+def _bytes(content):
+    return content if str is bytes else content.encode("utf-8", "surrogateescape")  # novm
 
 
 def text(data):

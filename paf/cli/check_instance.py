@@ -4,6 +4,7 @@ import re
 from collections import namedtuple
 
 from paf.cli import finding, hba
+from paf.instance import conninfo as connections
 from paf.instance.server import quoted
 
 #: What the rules look at. settings: dict of str; rules: list of hba.Rule; slots: (name, type,
@@ -16,15 +17,13 @@ from paf.instance.server import quoted
 Subject = namedtuple("Subject", "settings rules slots in_recovery conninfo node nodes own vips "
                      "rejoin psql resource upstream mine limits clock")
 
-_WORD = re.compile(r"([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']*))")
-
 
 def words(conninfo):
-    """Return a connection string's settings (dict); {} for an URI."""
-    if "://" in conninfo:
+    """Return a connection string's settings (dict of str); {} where it is malformed."""
+    try:
+        return connections.values(conninfo)
+    except connections.Malformed:
         return {}
-    return dict((name, quoted_value or bare) for name, quoted_value, bare in
-                _WORD.findall(conninfo))
 
 
 def wal(subject):
@@ -54,12 +53,17 @@ def wal(subject):
 
 def standby(subject):
     """The settings that make this server a standby name this node and the address."""
-    have = words(subject.conninfo)
     if not subject.conninfo:
         yield finding.error("primary_conninfo is empty",
                             "this server does not find its primary when it is a standby")
         return
-    if have and have.get("application_name") != subject.node:
+    try:
+        have = connections.values(subject.conninfo)
+    except connections.Malformed as error:
+        yield finding.error("primary_conninfo cannot be used: {0}".format(error),
+                            "this server does not find its primary when it is a standby")
+        return
+    if have.get("application_name") != subject.node:
         fixed = _with(subject.conninfo, "application_name", subject.node)
         yield finding.error(
             "primary_conninfo has {0}, not application_name={1}".format(
@@ -88,15 +92,12 @@ def standby(subject):
 
 
 def _with(conninfo, name, value):
-    kept = ["{0}='{1}'".format(*pair) if pair[1].strip("-.:/@_%abcdefghijklmnopqrstuvwxyz"
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") or not pair[1] else "{0}={1}".format(*pair)
-            for pair in [(found[0], found[1] or found[2]) for found in _WORD.findall(conninfo)]
-            if pair[0] != name]
-    return " ".join(kept + ["{0}={1}".format(name, value)])
+    kept = [pair for pair in connections.parse(conninfo) if pair[0] != name]
+    return connections.build(kept + [(name, value)])
 
 
 def _conninfo(subject, fixed):
-    if "password" in words(fixed):    # never on a terminal, nor in a shell's history
+    if set(words(fixed)) & set(connections.SECRETS):    # on no terminal, in no history
         return finding.both()
     return finding.set_by_sql(subject, "primary_conninfo", fixed, restart=False)
 

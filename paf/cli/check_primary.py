@@ -8,6 +8,7 @@ from paf import instance as local
 from paf import ocf, runner
 from paf.cli import finding
 from paf.cli.servers import REPLICATION, remote
+from paf.decide.knowledge import is_known
 from paf.instance import settings, upstream
 
 #: A standby needs at least as much of these as its primary has. The setting, and how
@@ -58,8 +59,8 @@ def primary(instance, conninfo, deadline):
     """
     found = {}
     system = upstream.ask(instance, conninfo, deadline)
-    if system:
-        found["system_identifier"] = system.system_identifier
+    if is_known(system):
+        found["system_identifier"] = system.value.system_identifier
         rows = remote(instance, conninfo, REPLICATION, "SHOW server_version_num")
         if rows and ocf.is_number(rows[0][0]):
             found["major"] = major(int(rows[0][0]))

@@ -9,10 +9,10 @@ not have.
 from collections import namedtuple
 
 from paf import instance as local
-from paf import ocf, parameters, runner
+from paf import ocf, parameters
 from paf.decide import wal
 from paf.deadline import Deadline
-from paf.instance import settings, sql, upstream
+from paf.instance import psql, settings, sql
 
 #: What is known of one server: in_recovery, paused: bool or None; timeline, received, replayed:
 #: int or None (a primary's received is its own position); lag: seconds (float) or None; state:
@@ -201,17 +201,13 @@ def remote(instance, conninfo, extra, text):
     """
     if not text or not conninfo:
         return []
-    target, environment = upstream.connection(conninfo, extra)
     try:
-        result = runner.run(
-            [local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w",
-             "-F", sql.FIELD, "-R", sql.RECORD, "-d", target, "-c", text],
-            Deadline(_PATIENCE), user=local.owner(instance), env=environment)
+        result = psql.there(instance, conninfo, extra, text, Deadline(_PATIENCE))
     except ocf.OcfError:
         return []
     if result.timed_out or result.status != 0:
         return []
-    return sql.split(result.out)
+    return psql.rows(result.out)
 
 
 def shows_all(connected):

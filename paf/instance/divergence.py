@@ -5,6 +5,7 @@ from collections import namedtuple
 
 from paf import runner
 from paf.decide import timelines, wal
+from paf.decide.knowledge import Unknown
 from paf import instance as local
 from paf.instance import controldata, settings, upstream, waldump, walfiles
 
@@ -24,8 +25,9 @@ def find(instance, deadline):
     conninfo = settings.conninfo(instance, deadline)
     primary = upstream.ask(instance, conninfo, deadline)
     control = controldata.read(instance, deadline)
-    if primary is None or control is None:
+    if isinstance(primary, Unknown) or control is None:
         return None
+    primary = primary.value
     if primary.system_identifier != control.system_identifier:
         return Divergence("another cluster's data: system identifier {0}, the primary has "
                           "{1}; rebuild it from the primary".format(
@@ -35,6 +37,8 @@ def find(instance, deadline):
     # a primary that crashed before its first checkpoint: its WAL alone tells its timeline
     timeline = max(bound.timeline, walfiles.look(instance).newest_timeline)
     position = wal.Position(timeline, bound.lsn)
+    if primary.timeline < timeline:
+        return None    # who answers is behind this instance: it proves nothing
     relation = timelines.relation(timeline, primary.timeline, primary.switches)
     if relation.kind == timelines.SAME and _same_history(instance, primary):
         return None

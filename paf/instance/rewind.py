@@ -10,7 +10,8 @@ import shutil
 
 from paf import instance as local
 from paf import runner
-from paf.instance import controldata, server, sql, standby_mode, upstream
+from paf.instance import conninfo as connections
+from paf.instance import controldata, psql, server, sql, standby_mode
 from paf.ocf import NotUsable, OcfError
 from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
 
@@ -43,10 +44,7 @@ def role_problem(instance, conninfo, deadline):
 
     None too where the primary cannot be asked.
     """
-    target, environment = upstream.connection(conninfo, _DATABASE)
-    result = runner.run([local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w",
-                         "-d", target, "-c", _MAY_REWIND],
-                        deadline, user=local.owner(instance), env=environment)
+    result = psql.there(instance, conninfo, _DATABASE, _MAY_REWIND, deadline)
     if result.out.strip() == "f":
         return "rejoin=rewind needs a role in primary_conninfo that may run pg_rewind"
     return None
@@ -72,14 +70,12 @@ def run(instance, conninfo, deadline, log):
 
 
 def _rewind(instance, conninfo, deadline):
-    target, environment = upstream.connection(conninfo, _DATABASE)
-    owner = local.owner(instance)
+    source, owner = connections.connection(conninfo, _DATABASE), local.owner(instance)
     # a primary that was just promoted shows its new timeline after a checkpoint only
-    runner.run([local.program(instance, "psql"), "-X", "-q", "-w", "-d", target,
-                "-c", "CHECKPOINT"], deadline, user=owner, env=environment)
+    psql.there(instance, conninfo, _DATABASE, "CHECKPOINT", deadline)
     result = runner.run([local.program(instance, "pg_rewind"), "-D", instance.parameters.datadir,
-                         "--source-server", target], deadline, user=owner, env=environment,
-                        keep=8192)
+                         "--source-server", source.target], deadline, user=owner,
+                        env=source.environment, keep=8192, stdin=source.stdin)
     if result.timed_out:
         raise OcfError("pg_rewind did not end in {0:.0f} s; give start a longer timeout".format(
             deadline.elapsed))

@@ -2,12 +2,11 @@
 
 from paf import instance as local
 from paf import parameters, runner
+from paf.instance import conninfo as connections
 from paf.instance import standby_mode
 from paf.ocf import BadParameter, NotUsable
 
 _PROGRAMS = ("postgres", "pg_ctl", "psql", "pg_isready", "pg_controldata")
-_NAME = (
-    r"(?:^|[\s&?])application_name\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s'&]+))")
 
 
 def read(instance, name, deadline):
@@ -37,11 +36,15 @@ def wal_dump(instance):
     return "pg_waldump" if local.version(instance) >= 100000 else "pg_xlogdump"
 
 
-def application_name(conninfo):
-    """Return the application_name in a primary_conninfo; None without one. The last one counts."""
-    import re
-    found = re.findall(_NAME, conninfo)
-    return re.sub(r"\\(.)", r"\1", found[-1][0] or found[-1][1]) if found else None
+def application_name(text):
+    """Return the application_name in a primary_conninfo (str); None without one.
+
+    Raises BadParameter where libpq does not understand the text.
+    """
+    try:
+        return connections.values(text).get("application_name")
+    except connections.Malformed as error:
+        raise BadParameter("primary_conninfo cannot be used: {0}".format(error))
 
 
 def conninfo(instance, deadline):

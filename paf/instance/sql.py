@@ -9,6 +9,7 @@ from collections import namedtuple
 from paf import instance as local
 from paf import runner
 from paf.decide import state
+from paf.instance import psql
 
 #: kind: one of the kinds below; rows: a list of lists of str; message: what psql said, str.
 Answer = namedtuple("Answer", "kind rows message")
@@ -18,7 +19,6 @@ REFUSED = "SQL error"
 NO_CONNECTION = "no connection"
 TIMED_OUT = "timed out"
 
-FIELD, RECORD = "\x1f", "\x1e"
 _PSQL_NO_CONNECTION = 2
 #: What log_line_prefix puts before a message, up to its severity.
 _PREFIX = r"^.*?\b(?:FATAL|ERROR|PANIC|LOG|HINT|DETAIL):\s+"
@@ -35,26 +35,16 @@ _READINESS = {0: state.NO_LOGIN, 1: state.REJECTS, 2: state.NO_LISTENER}
 
 def query(instance, text, deadline):
     """Run one SQL statement and return the Answer. Raises OcfError if psql cannot be started."""
-    result = runner.run(
-        [local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w", "-v", "ON_ERROR_STOP=1",
-         "-F", FIELD, "-R", RECORD, "-c", text],
-        deadline, user=local.owner(instance), env=_client(instance, deadline))
-    return _answer(result)
+    return _answer(psql.here(instance, text, deadline, _client(instance, deadline)))
 
 
 def _answer(result):
     if result.timed_out:
         return Answer(TIMED_OUT, [], "psql did not end in time")
     if result.status == 0:
-        return Answer(ROWS, split(result.out), "")
+        return Answer(ROWS, psql.rows(result.out), "")
     kind = NO_CONNECTION if result.status == _PSQL_NO_CONNECTION else REFUSED
     return Answer(kind, [], last_words(result.err))
-
-
-def split(output):
-    """Return psql's unaligned output as a list of lists of str."""
-    output = output.rstrip("\n")
-    return [row.split(FIELD) for row in output.split(RECORD)] if output else []
 
 
 # What says nothing of why; where the log is ("Future log output...") does

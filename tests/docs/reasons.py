@@ -23,8 +23,8 @@ LOG = {"info", "debug", "warning", "error"}
 OTHER = re.compile(r"\s*(-c |\(?SELECT|CASE|lsn: | at \(|wal \?sender|Usage: )")
 #: What no administrator meets: programming errors, values, what others say.
 INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no votes",
-            "closed by a refusal", "does not exist", "no host values",
-            "redirecting log output",
+            "closed by a refusal", "a fact is neither true nor false: ask for its class",
+            "does not exist", "no host values", "redirecting log output",
             "could not start server", "Examine the log output", "another server might be running",
             # of a standby that runs, nobody complains
             *(row[-1] for row in state.TABLE if row[-2] == state.STANDBY),

@@ -9,7 +9,7 @@ from paf import ocf, parameters
 from paf.decide import scores, timelines, transition, wal
 from paf.cluster import cib, corosync2
 from paf.deadline import Deadline
-from paf.instance import controldata, sql, upstream
+from paf.instance import conninfo, controldata, sql
 from paf.log import without_secrets
 from paf.runner import Result
 from tests.unit.support import environment, notify_variables
@@ -128,7 +128,7 @@ PASSWORDS = st.text(alphabet=string.ascii_letters + string.digits + " '\\=@/%&?"
 @given(PASSWORDS, st.sampled_from(["host=srv1 ", "host='a b' user=x "]))
 def test_no_password_of_a_conninfo_is_an_argument(password, rest):
     quoted = password.replace("\\", "\\\\").replace("'", "\\'")
-    target, found = upstream.without_password(f"{rest}password='{quoted}' application_name=srv1")
-    assert found == password
-    assert password not in target and quoted not in target
+    found = conninfo.connection(f"{rest}password='{quoted}' application_name=srv1")
+    assert found.environment["PGPASSWORD"] == password
+    assert password not in found.target and quoted not in found.target
     assert quoted not in without_secrets(f"{rest}password='{quoted}' application_name=srv1")

@@ -18,7 +18,11 @@ SECRET = "S3cret"
     f"could not connect to postgresql://rep:{SECRET}@vip: refused",
     f"postgres://vip/?password={SECRET}&sslmode=require",
     f"primary_conninfo = 'host=a password={SECRET}'", f"'password=''{SECRET}'''",
-    f'"password={SECRET}"', f"(password={SECRET})"])
+    f'"password={SECRET}"', f"(password={SECRET})", fr"password=a\ {SECRET}",
+    f"password=it's{SECRET}", f"password=a&{SECRET} user=x", f"scram_client_key={SECRET}",
+    f"scram_server_key = '{SECRET}'", f"oauth_client_secret={SECRET}",
+    f"postgres://h/?a=b&oauth_client_secret={SECRET}", f"SSLPASSWORD = {SECRET}",
+    f'missing "=" after "{SECRET}" in connection info string'])
 def test_a_password_never_gets_through(text):
     assert SECRET not in log.without_secrets(text)
 

@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf.instance import server, sql, waldump
+from paf.instance import psql, server, sql, waldump
 from paf.runner import Result
 
-F, R = sql.FIELD, sql.RECORD
+F, R = psql.FIELD, psql.RECORD
 
 
 def test_rows_and_fields_are_split():
-    assert sql.split(f"me{F}t{F}{R}standby{F}a b|c{F}x\n") == [["me", "t", ""],
+    assert psql.rows(f"me{F}t{F}{R}standby{F}a b|c{F}x\n") == [["me", "t", ""],
                                                                ["standby", "a b|c", "x"]]
 
 
 def test_no_output_is_no_row():
-    assert sql.split("") == [] and sql.split("\n") == []
+    assert psql.rows("") == [] and psql.rows("\n") == []
 
 
 def test_names_may_hold_anything_but_the_separators():
-    assert sql.split(f"a\nb{F}'; DROP\n") == [["a\nb", "'; DROP"]]
+    assert psql.rows(f"a\nb{F}'; DROP\n") == [["a\nb", "'; DROP"]]
 
 
 @pytest.mark.parametrize("result, kind", [

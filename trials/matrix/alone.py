@@ -16,6 +16,7 @@ from pathlib import Path
 from paf import instance as local
 from paf import parameters
 from paf.decide import state
+from paf.decide.knowledge import is_known
 from paf.deadline import Deadline
 from paf.instance import (
     observe, position, postmaster, queries, server, settings, sql, standby_mode, upstream)
@@ -184,7 +185,7 @@ def histories(pair):
     """The other learns the new timeline's history over a replication connection, and follows."""
     conninfo = settings.conninfo(pair.at["srv2"], Deadline(SECONDS))
     seen = upstream.ask(pair.at["srv2"], conninfo, Deadline(SECONDS))
-    need(seen is not None and seen.timeline == 2 and len(seen.switches) == 1,
+    need(is_known(seen) and seen.value.timeline == 2 and len(seen.value.switches) == 1,
          f"the history told: {seen}")
     standby_mode.enable(pair.at["srv2"])
     server.start(pair.at["srv2"], Deadline(SECONDS))
