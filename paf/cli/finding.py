@@ -37,7 +37,7 @@ def join(*cures):
 
 
 def sql(subject, *statements):
-    """Return the commands (a list of str) that run SQL on a check_instance.Subject's server."""
+    """Return the commands (a list of str) that run SQL on a check.instance.Subject's server."""
     return ["{0} -c {1}".format(subject.psql, quoted([statement])) for statement in statements]
 
 

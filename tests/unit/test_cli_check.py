@@ -4,8 +4,11 @@ import json
 
 import pytest
 
-from paf.cli import (
-    check, check_host, check_instance, check_primary, configuration, finding, hba)
+from paf.cli import check, configuration, finding
+from paf.cli.check import hba
+from paf.cli.check import host as check_host
+from paf.cli.check import instance as check_instance
+from paf.cli.check import primary as check_primary
 from paf.cli.main import main
 from tests.unit.support import instance_at
 

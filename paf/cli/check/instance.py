@@ -3,7 +3,8 @@
 import re
 from collections import namedtuple
 
-from paf.cli import finding, hba
+from paf.cli import finding
+from paf.cli.check import hba
 from paf.instance import conninfo as connections
 from paf.instance.server import quoted
 
@@ -12,7 +13,7 @@ from paf.instance.server import quoted
 #: own: this node's addresses; vips: the cluster's; rejoin: the parameter; major: 15...;
 #: psql: the command line that reaches the server (str); resource: its name for crm_resource;
 #: upstream: what the primary says of itself (dict), {} unknown; mine: the same of this server;
-#: limits: see check_primary.limits; clock: seconds that this node's is ahead of the primary's,
+#: limits: see primary.limits; clock: seconds that this node's is ahead of the primary's,
 #: None unknown.
 Subject = namedtuple("Subject", "settings rules slots in_recovery conninfo node nodes own vips "
                      "rejoin psql resource upstream mine limits clock")

@@ -6,9 +6,9 @@ import sys
 
 from paf import instance as local
 from paf import ocf, parameters, runner
-from paf.cli import (
-    check_cluster, check_host, check_instance, check_primary, check_resource, configuration,
-    finding, hba, schemas, servers)
+from paf.cli import configuration, finding, servers
+from paf.cli.check import address, cluster, hba, host, operations, primary, schemas
+from paf.cli.check import instance as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.deadline import Deadline
 from paf.instance import controldata, postmaster, settings
@@ -26,12 +26,12 @@ EXIT_CODES = ((OK, "nothing found"), (NOT_DONE, "warnings"), (ERROR, "errors"))
 _PATIENCE = 10.0
 _COLOURS = {finding.OK: "green", finding.WARNING: "yellow", finding.ERROR: "red"}
 _CLUSTER = (
-    ("fencing", check_cluster.fencing), ("cluster properties", check_cluster.properties),
-    ("defaults", check_cluster.defaults), ("clone", check_cluster.clone),
-    ("enabled", check_cluster.running), ("leftovers", check_cluster.leftovers),
-    ("operations", check_resource.operations), ("monitors", check_resource.monitors),
-    ("parameters", check_resource.values), ("address", check_resource.address),
-    ("order", check_resource.others))
+    ("fencing", cluster.fencing), ("cluster properties", cluster.properties),
+    ("defaults", cluster.defaults), ("clone", cluster.clone),
+    ("enabled", cluster.running), ("leftovers", cluster.leftovers),
+    ("operations", operations.operations), ("monitors", operations.monitors),
+    ("parameters", operations.values), ("address", address.address),
+    ("order", address.others))
 _INSTANCE_OPTIONS = ("bindir", "datadir", "pghost", "pgport", "start_opts", "system_user")
 
 
@@ -138,11 +138,11 @@ def _missing(module, what):
 def of_host(instance):
     """Yield what is found on this host."""
     deadline = Deadline(_PATIENCE)
-    for name, check in (("programs", check_host.programs(instance)),
-                        ("data directory", check_host.directory(instance, deadline)),
-                        ("service", check_host.service()),
-                        ("after a reboot", check_host.reboot(instance)),
-                        ("logout", check_host.logout(instance))):
+    for name, check in (("programs", host.programs(instance)),
+                        ("data directory", host.directory(instance, deadline)),
+                        ("service", host.service()),
+                        ("after a reboot", host.reboot(instance)),
+                        ("logout", host.logout(instance))):
         for pair in _checked(name, check):
             yield pair
 
@@ -165,7 +165,7 @@ def of_instance(instance, managed, configured, pacemaker):
                 instance.parameters.system_user))
         return
     subject = _subject(instance, managed, configured, pacemaker, answer)
-    for name, rule in check_instance.RULES + check_primary.RULES:
+    for name, rule in server.RULES + primary.RULES:
         for pair in _checked(name, rule(subject)):
             yield pair
 
@@ -200,17 +200,17 @@ def _subject(instance, managed, configured, pacemaker, answer):
     control = controldata.read(instance, deadline)
     psql = "runuser -u {0} -- {1} -X -q -h {2} -p {3} -d postgres".format(
         where.system_user, local.program(instance, "psql"), where.pghost, where.pgport)
-    return check_instance.Subject(
+    return server.Subject(
         settings=answer["settings"], rules=hba.rules(answer["hba"]), slots=answer["slots"],
         in_recovery=answer["in_recovery"], conninfo=conninfo, node=node,
         nodes=configured.nodes if configured else sorted(places) or [node],
         own=[places[node]] if node in places else hba.resolved(node), vips=vips,
         rejoin=where.rejoin, psql=psql, resource=managed.clone if managed else "RESOURCE",
-        upstream=check_primary.primary(instance, conninfo, deadline) if answer["in_recovery"]
+        upstream=primary.primary(instance, conninfo, deadline) if answer["in_recovery"]
         else {},
         mine={"system_identifier": control.system_identifier if control else None,
-              "major": check_primary.major(int(answer["settings"]["server_version_num"]))},
-        limits=check_primary.limits(instance, deadline),
+              "major": primary.major(int(answer["settings"]["server_version_num"]))},
+        limits=primary.limits(instance, deadline),
         clock=answer["clock"][0] if answer["clock"] else None)
 
 
