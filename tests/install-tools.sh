@@ -28,7 +28,7 @@ packages() {
                   "postgresql-15" ;;
         unit) echo "make python3 python3-pytest python3-pytest-xdist python3-hypothesis" \
                    "python3-greenlet" \
-                   "python3-psycopg2 python3-lxml" \
+                   "python3-psycopg2 python3-lxml python3-jsonschema" \
                    "python3-venv" \
                    "postgresql-15 pacemaker-cli-utils resource-agents pcs libxml2-utils xsltproc" ;;
         packaging) echo "make python3 python3-venv python3-pytest python3-hypothesis util-linux" \

@@ -1,5 +1,6 @@
 """What the verbs share: exit codes, the error that ends a verb, programs, output."""
 
+import errno
 import json
 import os
 import re
@@ -33,11 +34,11 @@ class Pacemaker(object):
         self._release = None
 
     def ask(self, *argv):
-        """Return what a program prints. Raises Problem."""
+        """Return what a program prints. Raises Problem, in plain words and with what to do."""
         try:
             return self._cluster.checked(list(argv), Deadline(self._seconds)).out
         except ocf.OcfError as error:
-            raise Problem("{0} (is Pacemaker running here, and are you root?)".format(error))
+            raise Problem(plain(str(error)))
 
     def run(self, *argv):
         """Run a program once and return its runner.Result. Raises Problem if it is not there."""
@@ -71,6 +72,23 @@ class Pacemaker(object):
         return self.ask("crm_mon", "-1", "-A", "-f", "-r", xml)
 
 
+def plain(error):
+    """Return what a program of Pacemaker complained of (str) in plain words, with what to do.
+
+    The programs answer in XML when they were asked for XML, also when they fail.
+    """
+    said = re.findall(r"<error>(?:error: )?([^<]*)</error>", error)
+    what = error.partition("<")[0].strip() + " " + "; ".join(said) if said else error
+    what = " ".join(what.split())
+    if os.geteuid() != 0:
+        return "{0} (only root, and the group haclient, may ask Pacemaker)".format(what)
+    if re.search("refused|not connected|not running|No such file|Transport|timed? ?out|in time",
+                 what, re.IGNORECASE):
+        return "{0} (Pacemaker does not run here, or does not answer: systemctl status " \
+               "pacemaker)".format(what)
+    return what
+
+
 def coloured(text, colour, stream=None):
     """Return text in a colour on a terminal, as it is elsewhere."""
     stream = stream or sys.stdout
@@ -79,10 +97,36 @@ def coloured(text, colour, stream=None):
     return "\033[{0}m{1}\033[0m".format(_COLOURS[colour], text)
 
 
+_reader = {"gone": False}
+
+
 def say(text=""):
-    """Print a line at once, so that progress is seen."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Print a line at once, so that progress is seen.
+
+    A reader that went away (paf status | head -1) is no error: a verb goes on to its end, so that a
+    switchover cleans up after itself, and what it says then goes nowhere.
+    """
+    try:
+        sys.stdout.write(_writable(text) + "\n")
+        sys.stdout.flush()
+    except (IOError, OSError) as error:
+        if error.errno != errno.EPIPE:
+            raise
+        _reader["gone"] = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def is_heard():
+    """Return whether somebody still reads what `say` prints."""
+    return not _reader["gone"]
+
+
+def _writable(text):
+    """Return text without what the locale's encoding has not: a name must not end a verb."""
+    encoding = getattr(sys.stdout, "encoding", None)
+    if str is bytes or not encoding:
+        return text
+    return text.encode(encoding, "backslashreplace").decode(encoding)  # novm
 
 
 def complain(text):

@@ -19,6 +19,11 @@ from paf.instance import psql, settings, sql
 #: of its replication (str); sync: sync_state (str); source: who said so.
 Server = namedtuple("Server", "in_recovery timeline received replayed lag paused state sync source")
 
+#: What a primary's commits wait for. names: synchronous_standby_names (str); waiting: number (int)
+#: of sessions that wait for a synchronous standby, longest: for how many seconds (float), both
+#: None where the role may not see it, or up to PostgreSQL 9.5.
+Commits = namedtuple("Commits", "names waiting longest")
+
 UNKNOWN = Server(None, None, None, None, None, None, "", "", "")
 NOT_STREAMING = "not streaming"
 _PATIENCE = 4.0     # seconds for each question
@@ -51,7 +56,18 @@ UNION ALL
 SELECT 'standby', application_name, state, {diff}({flushed}, '0/0')::bigint::text,
   {diff}({replayed}, '0/0')::bigint::text, {lag}, sync_state, ''
 FROM pg_stat_replication
+UNION ALL
+SELECT 'commits', current_setting('synchronous_standby_names'), '', '', '', '',
+  {waiting}
 """
+# A role that may see nobody's activity but its own reads "<insufficient privilege>" there
+_WAITING = """
+  CASE WHEN seen.hidden THEN '' ELSE seen.waiting::text END,
+  CASE WHEN seen.hidden THEN '' ELSE coalesce(extract(epoch FROM seen.longest)::text, '0') END
+  FROM (SELECT coalesce(bool_or(query = '<insufficient privilege>'), false) AS hidden,
+               count(CASE WHEN wait_event = 'SyncRep' THEN 1 END) AS waiting,
+               max(CASE WHEN wait_event = 'SyncRep' THEN clock_timestamp() - query_start END)
+                 AS longest FROM pg_stat_activity) AS seen"""
 _RECEIVED_TIMELINE = "coalesce((SELECT r.received_tli FROM pg_stat_get_wal_receiver() AS r), " \
                      "(SELECT timeline_id FROM pg_control_checkpoint()))"
 _RECEIVER = "(SELECT coalesce(max(r.status), '') FROM pg_stat_get_wal_receiver() AS r)"
@@ -63,6 +79,7 @@ def query(version):
     return _QUERY.format(
         standby_timeline=_RECEIVED_TIMELINE if modern else "NULL::int",
         receiver=_RECEIVER if modern else "''",
+        waiting=_WAITING if modern else "'', ''",
         **(_NAMES if version >= 100000 else _NAMES_BEFORE_10))
 
 
@@ -82,13 +99,21 @@ def understand(rows, source):
                  _float(lag), paused in ("t", "true"), state, "", source)
     standbys = {}
     if not in_recovery:
-        for row in rows[1:]:
+        for row in [row for row in rows[1:] if row[0] == "standby"]:
             found = _standby(row, own, source)
             other = standbys.get(row[1])
             # a broken connection may still be listed beside the new one
             if other is None or (found.received or 0) > (other.received or 0):
                 standbys[row[1]] = found
     return own, standbys
+
+
+def commits(rows):
+    """Return the Commits in the query's rows of a primary; None if they are not there; pure."""
+    for row in rows:
+        if row[0] == "commits" and len(row) == 8:
+            return Commits(row[1], _int(row[6]), _float(row[7]))
+    return None
 
 
 def _standby(row, primary, source):
@@ -113,7 +138,12 @@ def _float(text):
 
 
 class Servers(object):
-    """Asks the servers of one resource; managed: configuration.Managed."""
+    """Asks the servers of one resource; managed: configuration.Managed.
+
+    commits: the primary's Commits once `known` has asked it; None where nothing is known of them.
+    """
+
+    commits = None
 
     def __init__(self, managed, node):
         self._node = node
@@ -158,7 +188,13 @@ class Servers(object):
             answer = sql.query(self._instance, text, Deadline(_PATIENCE))
         except ocf.OcfError:
             return None, {}
-        return understand(answer.rows, "SQL on {0}".format(self._node))
+        return self._understood(answer.rows, self._node)
+
+    def _understood(self, rows, node):
+        own, standbys = understand(rows, "SQL on {0}".format(node))
+        if own is not None and not own.in_recovery:
+            self.commits = commits(rows)
+        return own, standbys
 
     def _settings(self):
         """Return primary_conninfo as it stands here; "" when it cannot be read."""
@@ -172,7 +208,7 @@ class Servers(object):
     def _at_primary(self, primary):
         """Ask by SQL where primary_conninfo leads: pg_monitor there shows all standbys."""
         rows = self._remote(_DATABASE, query_or_none(self._instance))
-        own, standbys = understand(rows, "SQL on {0}".format(primary))
+        own, standbys = self._understood(rows, primary)
         if own is None or own.in_recovery:
             return None, {}
         return own, standbys

@@ -4,9 +4,11 @@ import signal
 import sys
 import time
 
-from paf.cli import configuration, status, view
+from paf.cli import configuration, view
 from paf.cli.common import (
     ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, say)
+from paf.cli.status import status, text
+from paf.cli.status.report import REASON
 
 HELP = "move the primary to another node"
 TEXT = """Moves the primary to NODE, or to the standby that is first in line. Looks first whether
@@ -20,6 +22,9 @@ EXIT_CODES = ((OK, "done; with --dry-run: it can be done"),
               (ERROR, "it cannot be done, or the outcome is not the one wanted"))
 
 _LIFETIME = "PT10M"
+#: Codes of what paf status finds and what keeps Pacemaker from moving the primary.
+_IN_THE_WAY = ("maintenance-mode", "resource-maintenance", "unmanaged", "node-maintenance",
+               "target-role", "disabled", "stop-all")
 _STEP = 0.25        # seconds between two looks
 _PATIENCE = 180.0   # seconds, by default
 _SETTLED = 3        # looks in a row that show an idle cluster
@@ -43,11 +48,11 @@ def run(options):
     configured = configuration.parse(pacemaker.cib())
     target = options.node or first_in_line(report)
     obstacles = list(problems(report, configured, target))
-    for line in status.lines(report):
+    for line in text.lines(report):
         say(line)
     if obstacles:
-        for text in obstacles:
-            complain(text)
+        for obstacle in obstacles:
+            complain(obstacle)
         return ERROR
     say("")
     for line in plan(report, target):
@@ -76,12 +81,13 @@ def problems(report, configured, target):
     elif report["primary"] == target:
         yield "{0} is the primary already".format(target)
     else:
-        for text in _unfit(report, target):
-            yield text
+        for obstacle in _unfit(report, target):
+            yield obstacle
     if not report["quorum"]:
         yield "this partition has no quorum"
-    if report["maintenance"]:
-        yield report["maintenance"]
+    for item in report["todo"]:
+        if item["code"] in _IN_THE_WAY and item["node"] in (None, report["primary"], target):
+            yield "{0}: {1}".format(item["what"], item["why"])
     managed = configuration.find(configured, report["resource"])
     for item in configured.constraints:
         if item.id.startswith("cli-") and item.values.get("rsc") in configuration.names_of(managed):
@@ -116,7 +122,7 @@ def plan(report, target):
         yield "  {0} ({1}) goes to {2}; connections through it are cut".format(
             vip["name"], vip["address"], target)
     yield "  {0} is promoted, if it has received all of {1}'s WAL; now it lags by {2}".format(
-        target, old, status.size(node["lag_bytes"]))
+        target, old, text.size(node["lag_bytes"]))
     yield "  otherwise the switchover is refused and {0} stays the primary".format(old)
 
 
@@ -229,7 +235,7 @@ class Switchover(object):
         A standby that follows well is let in again soon; with the request still there, Pacemaker
         would ask for the same switchover again and again.
         """
-        reason = seen.attributes.get(self._target, {}).get(status.REASON + self._resource, "")
+        reason = seen.attributes.get(self._target, {}).get(REASON + self._resource, "")
         if reason and reason != self._before and not self._refusal:
             self._refusal = reason
             self._tell("refused: {0}".format(reason))

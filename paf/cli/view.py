@@ -10,8 +10,10 @@ from xml.etree import ElementTree
 from paf.cli.common import Problem
 
 #: nodes: dict of node to its state (one of the words below); instances: a list of Instance;
-#: attributes: dict of node to dict; failures: a list of Failure; pending: a list of str.
-View = namedtuple("View", "dc quorum maintenance nodes instances attributes failures pending")
+#: attributes: dict of node to dict; failures: a list of Failure; pending: a list of str; flags:
+#: dict of node to the list of all that holds for it besides (FLAGS); ids: dict of node to str.
+View = namedtuple(
+    "View", "dc quorum maintenance nodes instances attributes failures pending flags ids")
 
 #: One running instance of a resource. role: Promoted, Unpromoted, Started...
 Instance = namedtuple("Instance", "resource node role failed managed")
@@ -19,6 +21,9 @@ Instance = namedtuple("Instance", "resource node role failed managed")
 Failure = namedtuple("Failure", "resource node operation status reason when")
 
 ONLINE, OFFLINE, UNCLEAN = "online", "offline", "unclean"
+PENDING, STANDBY, MAINTENANCE = "pending", "standby", "maintenance"
+#: Of a node, in crm_mon's words. standby_onfail: made a standby node by an operation's on-fail.
+FLAGS = (UNCLEAN, PENDING, STANDBY, "standby_onfail", MAINTENANCE, "shutdown")
 _OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}
 PROMOTED, UNPROMOTED = "Promoted", "Unpromoted"
 
@@ -40,7 +45,10 @@ def parse(xml):
         attributes=dict((node.get("name"), _attributes(node))
                         for node in root.findall("node_attributes/node")),
         failures=[_failure(item) for item in root.findall("failures/failure")],
-        pending=list(_pending(root)))
+        pending=list(_pending(root)),
+        flags=dict((node.get("name"), [flag for flag in FLAGS if node.get(flag) == "true"])
+                   for node in root.findall("nodes/node")),
+        ids=dict((node.get("name"), node.get("id", "")) for node in root.findall("nodes/node")))
 
 
 def _state(node):
@@ -48,7 +56,7 @@ def _state(node):
         return UNCLEAN
     if node.get("online") != "true":
         return OFFLINE
-    for state in ("pending", "standby", "maintenance"):
+    for state in (PENDING, STANDBY, MAINTENANCE):
         if node.get(state) == "true":
             return state
     return ONLINE

@@ -3,8 +3,10 @@
 import pytest
 
 from paf.decide import wal
-from paf.cli import configuration, servers, status, view
+from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, NOT_DONE, OK, Problem
+from paf.cli.status import fencing, quorum, simulate, text
+from paf.cli.status import report as status
 
 PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
            ["standby", "srv1", "streaming", "51654312", "51654000", "0.25", "sync", ""],
@@ -27,8 +29,15 @@ def configured(folder):
     return configuration.parse((folder / "cib.xml").read_text())
 
 
-def report(seen, configured, known):
-    return status.report(seen, configured, configuration.find(configured), known)
+VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, {"Quorate"}, "")
+FENCED = fencing.Fencing(True, ["fence-srv3"], False, "")
+WELL = status.Facts({}, servers.Commits("", 0, 0.0), simulate.Outcome("srv1", True, ""), FENCED,
+                    VOTES)
+
+
+def report(seen, configured, known, **facts):
+    return status.report(seen, configured, configuration.find(configured),
+                         WELL._replace(known=known, **facts))
 
 
 def known():
@@ -65,8 +74,8 @@ def test_a_standby_speaks_for_itself(seen, configured):
 
 def test_what_nobody_tells_is_a_question_mark(seen, configured):
     found = report(seen, configured, {})
-    text = "\n".join(status.lines(found))
-    assert "srv1  standby" in text and "?" in text
+    told = "\n".join(text.lines(found))
+    assert "srv1  standby" in told and "?" in told
     assert found["primary"] == "srv3"
 
 
@@ -84,13 +93,13 @@ def test_no_primary_is_an_error_and_none_is_named(seen, configured):
     gone = seen._replace(instances=[item for item in seen.instances if item.role != "Promoted"])
     found = report(gone, configured, {})
     assert status.verdict(found) == ERROR
-    assert "primary NONE" in next(status.lines(found))
+    assert "primary NONE" in next(text.lines(found))
 
 
 def test_two_primaries_are_shouted(seen, configured):
     both = [item._replace(role="Promoted") if item.resource == "pgsqld" else item
             for item in seen.instances]
-    assert "AT ONCE" in next(status.lines(report(seen._replace(instances=both), configured, {})))
+    assert "AT ONCE" in next(text.lines(report(seen._replace(instances=both), configured, {})))
 
 
 def test_a_good_cluster_is_ok(seen, configured):
@@ -146,9 +155,9 @@ def test_failures_and_refusals_are_told_with_their_reasons(seen, configured):
     attributes = {**seen.attributes, "srv2": {"master-pgsqld": "-1000000",
                                               "not_promoted_because-pgsqld": "srv1 is ahead"}}
     found = report(seen._replace(failures=[failure], attributes=attributes), configured, known())
-    text = "\n".join(status.lines(found))
-    assert "start failed (not installed)" in text and "96 bytes exist only here" in text
-    assert "promotion refused: srv1 is ahead" in text
+    told = "\n".join(text.lines(found))
+    assert "start failed (not installed)" in told and "96 bytes exist only here" in told
+    assert "promotion refused: srv1 is ahead" in told
 
 
 def test_a_node_that_is_off_says_so(seen, configured):
@@ -160,7 +169,7 @@ def test_a_node_that_is_off_says_so(seen, configured):
 
 def test_maintenance_is_told(seen, configured):
     found = report(seen._replace(maintenance=True), configured, {})
-    assert "maintenance-mode" in "\n".join(status.lines(found))
+    assert "maintenance-mode" in "\n".join(text.lines(found))
 
 
 def test_old_words_for_roles_are_understood(folder):

@@ -5,8 +5,10 @@ import signal
 
 import pytest
 
-from paf.cli import configuration, status, switchover, view
+from paf.cli import configuration, switchover, view
 from paf.cli.common import ERROR, INTERRUPTED, NOT_DONE, OK, Problem
+from paf.cli.status import quorum, simulate
+from paf.cli.status import report as status
 from paf.runner import Result
 
 
@@ -23,7 +25,11 @@ def configured(folder):
 @pytest.fixture
 def report(folder, configured):
     seen = view.parse((folder / "crm_mon.xml").read_text())
-    return status.report(seen, configured, configuration.find(configured), {})
+    return status.report(seen, configured, configuration.find(configured), status.Facts(
+        {}, None, simulate.Outcome("srv1", True, ""), None, VOTES))
+
+
+VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
 
 
 def node(report, name):
@@ -51,7 +57,10 @@ def test_what_cannot_be_is_said_beforehand(report, configured, target, change, w
 
 @pytest.mark.parametrize("change, words", [
     ({"primary": None}, "no primary"), ({"quorum": False}, "no quorum"),
-    ({"maintenance": "maintenance-mode"}, "maintenance-mode")])
+    ({"todo": [{"code": "maintenance-mode", "node": None, "what": "maintenance-mode is on",
+                "why": ""}]}, "maintenance-mode is on"),
+    ({"todo": [{"code": "node-maintenance", "node": "srv1", "what": "srv1 is in maintenance",
+                "why": ""}]}, "srv1 is in maintenance")])
 def test_a_cluster_that_cannot_do_it_is_left_alone(report, configured, change, words):
     report.update(change)
     assert words in " ".join(switchover.problems(report, configured, "srv1"))

@@ -1,0 +1,27 @@
+"""One thing that paf status has to say, beside its table. Pure."""
+
+from collections import namedtuple
+
+UP, FAILOVER, OTHER = "up", "failover", "other"
+
+#: code: a name that survives rewording; about: the question that it answers with no, or OTHER;
+#: node: whom it is about (str), None for the cluster; known: False where a fact is missing, and the
+#: answer is "not known"; what, why (str); pcs, crm: commands (lists of str), equal where no cluster
+#: shell is needed.
+Concern = namedtuple("Concern", "code about node known what why pcs crm")
+
+
+def concern(code, about, what, why="", cure=((), ()), node=None):
+    """Return a Concern about what is so; cure: (pcs, crm), as in paf.cli.finding."""
+    return Concern(code, about, node, True, what, why, list(cure[0]), list(cure[1]))
+
+
+def unknown(code, about, what, why="", cure=((), ()), node=None):
+    """Return a Concern about what could not be found out."""
+    return concern(code, about, what, why, cure, node)._replace(known=False)
+
+
+def answer(about, concerns):
+    """Return what the Concerns make of a question: True, False, or None for not known."""
+    found = [item.known for item in concerns if item.about == about]
+    return False if True in found else None if found else True

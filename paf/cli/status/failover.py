@@ -1,0 +1,102 @@
+"""Would it fail over now, to whom, and with what loss? Pure.
+
+Each rule takes (report, view.View, Configuration, Managed, report.Facts).
+"""
+
+from paf.cli import finding
+from paf.cli.status import fencing as devices
+from paf.cli.status import quorum
+from paf.cli.status.concern import FAILOVER, concern, unknown
+from paf.cli.status.text import size
+
+_WHY = "a lost primary may still be writing: before another is promoted Pacemaker has to be sure " \
+       "that it is off"
+
+
+def fencing(found, seen, configured, managed, facts):
+    """The primary's node can be fenced."""
+    device = facts.fencing
+    if device is None:
+        return
+    possible = devices.is_possible(device)
+    if not device.enabled:
+        yield concern(
+            "fencing-off", FAILOVER, "fencing is off (stonith-enabled=false)", _WHY + "; without "
+            "fencing a failover may make two primaries", finding.property_is("stonith-enabled",
+            "true"))
+    elif possible is None:
+        yield unknown("fencing-unknown", FAILOVER, "whether {0} can be fenced is not known: {1}"
+                      .format(found["primary"], device.unknown), _WHY)
+    elif not possible:
+        yield concern("no-fencing-device", FAILOVER, "no fencing device can reach {0}".format(
+            found["primary"]), _WHY, (
+            ["pcs stonith create fence-{0} AGENT pcmk_host_list={0} ...".format(found["primary"])],
+            ["crm configure primitive fence-{0} stonith:AGENT params pcmk_host_list={0} ...".format(
+                found["primary"])]))
+
+
+def votes(found, seen, configured, managed, facts):
+    """Without the primary's node there is still quorum."""
+    if not found["primary"] or configured.properties.get("no-quorum-policy") == "ignore":
+        return
+    kept = quorum.is_kept_without(facts.votes, [seen.ids.get(found["primary"], "")])
+    if kept is None:
+        yield unknown(
+            "votes-unknown", FAILOVER, "whether the other nodes have quorum without {0} is not "
+            "known{1}".format(found["primary"], ": " + facts.votes.unknown if facts.votes.unknown
+            else ""), "without quorum nothing is promoted", finding.both("corosync-quorumtool -s"))
+    elif not kept:
+        yield concern(
+            "votes", FAILOVER, "without {0} the other nodes have no quorum ({1} of {2} votes are "
+            "needed)".format(found["primary"], facts.votes.needed, facts.votes.expected),
+            "nothing is promoted without quorum: bring back the nodes that are away")
+
+
+def successor(found, seen, configured, managed, facts):
+    """Pacemaker would promote another node."""
+    outcome = facts.outcome
+    if not found["primary"]:
+        yield concern("no-primary", FAILOVER, "there is no primary to fail over from")
+    elif outcome.unknown:
+        yield unknown(
+            "successor-unknown", FAILOVER, "who would be promoted is not known: "
+            "{0}".format(outcome.unknown))
+    elif outcome.promoted is None:
+        yield concern(
+            "no-successor", FAILOVER, "Pacemaker would promote no other node", "a standby that "
+            "runs, streams and has a promotion score above 0 is needed: see the table")
+    elif loss(found, facts)["loss_bytes"] is None:
+        yield unknown("loss-unknown", FAILOVER, "what {0} has received is not known".format(
+            outcome.promoted),
+                      "the servers could not be asked from here: run paf status as root, on the "
+                      "primary's node")
+
+
+def loss(found, facts):
+    """Return who would be promoted and what would be lost (dict: to, loss_bytes,
+    loses_acknowledged, text).
+
+    loss_bytes: WAL (int) that the primary has and the other has not received, at this moment; None
+    where it is not known. loses_acknowledged: whether commits that clients take for done are in it.
+    """
+    to = facts.outcome.promoted if found["primary"] else None
+    if not to:
+        return {"to": None, "loss_bytes": None, "loses_acknowledged": None, "text": ""}
+    node = dict((item["node"], item) for item in found["nodes"]).get(to, {})
+    missing, sync = node.get("not_received_bytes"), node.get("sync_state")
+    synchronous = facts.commits is not None and bool(facts.commits.names.strip())
+    if synchronous and sync == "sync":
+        text = "to {0}, which is synchronous: no acknowledged commit would be lost".format(to)
+        acknowledged = False
+    elif synchronous and sync == "quorum":
+        text = "to {0} or another of its quorum: no acknowledged commit would be lost".format(to)
+        acknowledged = False
+    elif missing is None:
+        text, acknowledged = "to {0}; what would be lost is not known".format(to), None
+    elif missing == 0:
+        text = "to {0}, which has all of {1}'s WAL at this moment".format(to, found["primary"])
+        acknowledged = False
+    else:
+        text = "to {0}; {1} of WAL that it has not received would be lost".format(to, size(missing))
+        acknowledged = True
+    return {"to": to, "loss_bytes": missing, "loses_acknowledged": acknowledged, "text": text}

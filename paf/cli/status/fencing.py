@@ -1,0 +1,73 @@
+"""Can a node be fenced? Asked of Pacemaker's fencer, which knows what its devices can reach."""
+
+from collections import namedtuple
+
+from paf.cli.common import Problem
+from paf.cli.configuration import is_true, seconds
+
+#: enabled: bool; devices: names (list of str) of what can fence the node, [] for none; watchdog:
+#: whether the node ends itself (SBD without a disk); unknown: why the devices are not known, "".
+Fencing = namedtuple("Fencing", "enabled devices watchdog unknown")
+
+_ENABLED = ("stonith-enabled", "fencing-enabled")
+_WATCHDOG = ("stonith-watchdog-timeout", "fencing-watchdog-timeout")
+
+
+def of(pacemaker, configured, node):
+    """Return the Fencing of a node (str)."""
+    enabled, watchdog = is_enabled(configured), has_watchdog(configured)
+    if not enabled:
+        return Fencing(False, [], watchdog, "")
+    try:
+        result = pacemaker.run("stonith_admin", "--list", node)
+    except Problem as error:
+        return Fencing(True, [], watchdog, str(error))
+    if result.timed_out:
+        return Fencing(True, [], watchdog, "stonith_admin gave no answer in time")
+    devices = listed(result.out)
+    if devices is None:
+        return Fencing(True, [], watchdog, "stonith_admin failed: {0}".format(
+            " ".join((result.err or result.out).split()) or "status {0}".format(result.status)))
+    return Fencing(True, devices, watchdog, "")
+
+
+def is_possible(fencing):
+    """Return whether the node can be fenced: True, False, or None where it is not known."""
+    if not fencing.enabled:
+        return False
+    if fencing.devices or fencing.watchdog:
+        return True
+    return None if fencing.unknown else False
+
+
+def is_enabled(configured):
+    """Return whether fencing is on, as Pacemaker reads the cluster's properties."""
+    return is_true(_property(configured, _ENABLED, "true"))
+
+
+def has_watchdog(configured):
+    """Return whether lost nodes end themselves: SBD with a watchdog and no disk.
+
+    A negative timeout means twice SBD's own (Pacemaker Explained, stonith-watchdog-timeout).
+    """
+    timeout = _property(configured, _WATCHDOG, "0").strip()
+    active = is_true(configured.properties.get("have-watchdog", "false"))
+    return active and (timeout.startswith("-") or bool(seconds(timeout)))
+
+
+def _property(configured, names, default):
+    for name in names:
+        if name in configured.properties:
+            return configured.properties[name]
+    return default
+
+
+def listed(text):
+    """Return the devices in what stonith_admin --list prints; None if it is no such list; pure.
+
+    One name a line, then "N fence device(s) found" or "No devices found" (1.1: "N devices found").
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines or "found" not in lines[-1].lower():
+        return None
+    return lines[:-1]

@@ -1,0 +1,109 @@
+"""Rules about each node and its instance. Pure.
+
+Each takes (report, view.View, Configuration, Managed, report.Facts).
+"""
+
+from paf.cli import finding, view
+from paf.cli.status.concern import FAILOVER, OTHER, concern, unknown
+from paf.decide.election import BARRED
+
+
+def membership(found, seen, configured, managed, facts):
+    """Every node is a member and may run resources."""
+    for node in found["nodes"]:
+        name, flags = node["node"], [node["membership"]] + node["flags"]
+        if view.UNCLEAN in flags:
+            yield concern("unclean", OTHER, "{0} is unclean: it has to be fenced".format(name),
+                          "until then Pacemaker moves nothing that may still run there; look at "
+                          "the fencing devices, and confirm only what is really off",
+                          finding.both("stonith_admin --history {0}".format(name)), name)
+        elif view.OFFLINE in flags:
+            yield concern(
+                "offline", OTHER, "{0} is offline".format(name), "one node fewer to fail over to",
+                (["pcs cluster start {0}".format(name)], ["crm cluster start"]), name)
+        elif view.PENDING in flags:
+            yield unknown("pending", OTHER, "{0} is joining the cluster (pending)".format(name),
+                          "it runs nothing before it has joined", node=name)
+        if "standby_onfail" in flags:
+            yield concern("standby-on-fail", OTHER, "{0} is a standby node because an operation "
+                          "failed (on-fail=standby)".format(name),
+                          "it runs nothing until the failure is cleaned up",
+                          _cleanup(managed, name), name)
+        elif view.STANDBY in flags:
+            yield concern(
+                "standby-node", OTHER, "{0} is a standby node: it runs no resources".format(name),
+                "one node fewer to fail over to", (["pcs node unstandby {0}".format(name)], [
+                "crm node online {0}".format(name)]), name)
+        if "shutdown" in flags and view.OFFLINE not in flags:
+            yield unknown("leaving", OTHER, "{0} is leaving the cluster".format(name), node=name)
+
+
+def maintenance(found, seen, configured, managed, facts):
+    """No node is in maintenance."""
+    for node in found["nodes"]:
+        if view.MAINTENANCE not in [node["membership"]] + node["flags"]:
+            continue
+        name, primary = node["node"], found["primary"] == node["node"]
+        yield concern(
+            "node-maintenance", FAILOVER if primary else OTHER,
+            "{0} is in maintenance".format(name),
+            "Pacemaker watches what runs there and does nothing: {0}".format(
+                "a crash of the primary stays as it is" if primary else
+                "the instance is not recovered, not promoted, and takes no part in an election"),
+            (["pcs node unmaintenance {0}".format(name)], ["crm node ready {0}".format(name)]),
+            name)
+
+
+def instances(found, seen, configured, managed, facts):
+    """Every instance runs, streams and may be promoted."""
+    for node in found["nodes"]:
+        if (node["membership"] in (view.OFFLINE, view.UNCLEAN, view.PENDING, view.STANDBY)
+                or node["failures"] or node["node"] in found["primaries"]):
+            continue
+        for item in _instance(node):
+            yield item
+
+
+def _instance(node):
+    name = node["node"]
+    if node["state"] in ("stopped", "runs, not by Pacemaker", "promoted by hand"):
+        yield concern(
+            "instance-down", OTHER, "the instance on {0}: {1}".format(name, node["state"]),
+            "Pacemaker's log on that node says why; so does paf check there", node=name)
+    elif node["state"] not in ("streaming", "running"):
+        yield concern("not-streaming", OTHER, "the standby on {0}: {1}".format(name, node["state"]),
+                      "it falls behind; its server's log says why", node=name)
+    if node["not_promoted_because"]:
+        yield concern("not-promoted", OTHER, "{0} was not promoted: {1}".format(
+            name, node["not_promoted_because"]),
+            "docs/troubleshooting.md has what to do for each reason", node=name)
+    elif node["state"] == "streaming" and (node["score"] or 0) <= 0:
+        yield concern("score", OTHER, "{0} may not be promoted: its score is {1}".format(
+            name, "missing" if node["score"] is None else node["score"]), node["score_means"],
+            node=name)
+    elif node["score"] is not None and node["score"] <= BARRED:
+        yield concern("score", OTHER, "{0} is barred from promotion".format(name),
+                      node["score_means"], node=name)
+
+
+def failures(found, seen, configured, managed, facts):
+    """No failed action waits to be looked at."""
+    for node in found["nodes"]:
+        if node["failures"]:
+            last = node["failures"][-1]
+            yield concern("failed", OTHER, "{0} of {1} has failed on {2}: {3}".format(
+                last["operation"], found["resource"], node["node"],
+                last["reason"] or last["status"]),
+                "find out why, then clean up: failures count towards migration-threshold",
+                _cleanup(managed, node["node"]), node["node"])
+    for item in seen.failures:
+        if item.resource != managed.name:
+            yield concern("failed", OTHER, "{0} of {1} has failed on {2}: {3}".format(
+                item.operation, item.resource, item.node, item.reason or item.status), "",
+                finding.both("crm_resource --cleanup --resource {0} --node {1}".format(
+                    item.resource, item.node)), item.node)
+
+
+def _cleanup(managed, node):
+    return finding.both("crm_resource --cleanup --resource {0} --node {1}".format(
+        managed.name, node))

@@ -1,0 +1,94 @@
+"""What administrators have ordered, and may have forgotten: modes, meta attributes, constraints.
+
+Pure. Each rule takes (report, view.View, Configuration, Managed, report.Facts).
+"""
+
+from paf.cli import configuration, finding
+from paf.cli.configuration import is_true
+from paf.cli.status.concern import FAILOVER, OTHER, UP, concern
+
+
+def cluster(found, seen, configured, managed, facts):
+    """No property keeps Pacemaker from acting."""
+    if seen.maintenance or is_true(configured.properties.get("maintenance-mode", "false")):
+        yield concern(
+            "maintenance-mode", FAILOVER, "maintenance-mode is on", "Pacemaker watches and does "
+            "nothing: a crash or a lost node stays as it is", finding.property_is(
+            "maintenance-mode", "false"))
+    if is_true(configured.properties.get("stop-all-resources", "false")):
+        yield concern(
+            "stop-all", UP, "stop-all-resources is on", "Pacemaker stops everything and starts "
+            "nothing", finding.property_is("stop-all-resources", "false"))
+    if configured.properties.get("no-quorum-policy", "stop") == "ignore":
+        yield concern(
+            "no-quorum-policy", OTHER, "no-quorum-policy is ignore", "each half of a cluster whose "
+            "network is cut promotes a primary of its own", finding.property_is("no-quorum-policy",
+            "stop"))
+
+
+def _meta(configured, managed, name):
+    """Return a meta attribute as it holds for the resource (str); "" where nothing sets it."""
+    return managed.meta.get(name, configured.rsc_defaults.get(name, ""))
+
+
+def resource(found, seen, configured, managed, facts):
+    """No meta attribute keeps Pacemaker from running, promoting and recovering the resource."""
+    name = managed.clone or managed.name
+    target = _meta(configured, managed, "target-role")
+    if target.lower() == "stopped":
+        yield concern(
+            "disabled", UP, "{0} is disabled (target-role=Stopped)".format(name), "Pacemaker keeps "
+            "it stopped", (["pcs resource enable {0}".format(name)], ["crm resource start "
+            "{0}".format(name)]))
+    elif target.lower() in ("unpromoted", "slave"):
+        yield concern("target-role", FAILOVER, "{0} has target-role={1}".format(name, target),
+                      "Pacemaker promotes no node and demotes the primary",
+                      _without(name, "target-role"))
+    if is_true(_meta(configured, managed, "maintenance") or "false"):
+        yield concern("resource-maintenance", FAILOVER, "{0} is in maintenance".format(name),
+                      "Pacemaker watches it and does nothing", _without(name, "maintenance"))
+    managing = _meta(configured, managed, "is-managed")
+    default = configured.properties.get("is-managed-default", "true")
+    if not is_true(managing or default):
+        yield concern("unmanaged", FAILOVER, "{0} is not managed".format(name),
+                      "Pacemaker watches it and does nothing",
+                      (["pcs resource manage {0}".format(name)],
+                       ["crm resource manage {0}".format(name)]))
+
+
+def _without(resource_name, name):
+    return finding.both("crm_resource --resource {0} --meta --delete-parameter {1}".format(
+        resource_name, name))
+
+
+def constraints(found, seen, configured, managed, facts):
+    """No constraint is left of a move or a ban."""
+    vips = [vip.name for vip in configuration.vips_of(configured, managed)]
+    for name in configuration.names_of(managed) + tuple(vips):
+        left = [item.id for item in configured.constraints
+                if item.id.startswith("cli-") and item.values.get("rsc") == name]
+        if left:
+            yield concern(
+                "left-over-constraint", FAILOVER,
+                "left over from a move or a ban: {0}".format(", ".join(left)),
+                "it ties {0} to a node, or keeps it off one: the next failover may go wrong, or "
+                "the primary move back".format(name),
+                finding.both("crm_resource --clear --resource {0}".format(name)))
+
+
+def scores(found, seen, configured, managed, facts):
+    """No transient promotion score covers the one that the agent keeps."""
+    names = dict((node.get("id"), node.get("uname")) for node in
+                 configured.root.findall("configuration/nodes/node"))
+    attribute = "master-{0}".format(managed.name)
+    for state in configured.root.findall("status/node_state"):
+        node = state.get("uname") or names.get(state.get("id"), "")
+        for pair in state.findall("transient_attributes/instance_attributes/nvpair"):
+            if pair.get("name") == attribute:
+                yield concern(
+                    "transient-score", FAILOVER, "{0} has a transient promotion score, {1}".format(
+                        node, pair.get("value", "")),
+                    "it hides the permanent one, by which the agent chooses who is promoted; "
+                    "somebody, or another agent, has set it", finding.both(
+                        "crm_attribute --type status --node {0} --name {1} --delete".format(
+                            node, attribute)), node)

@@ -1,0 +1,149 @@
+"""The report of paf status: what Pacemaker and the servers say, put together. Pure."""
+
+from collections import namedtuple
+
+from paf.cli import configuration, servers, view
+from paf.cli.common import ERROR, NOT_DONE, OK
+from paf.cli.status import concerns
+from paf.cluster import cib
+from paf.decide import scores, wal
+from paf.decide.election import BARRED
+
+#: Number of the JSON's format; it changes when a field changes its meaning or goes.
+FORMAT = 2
+
+REASON = "not_promoted_because-"
+CRASHED = "failed_because-"
+
+#: What was found out besides what crm_mon and the CIB say. known: dict of node to servers.Server;
+#: commits: servers.Commits or None; outcome: simulate.Outcome of losing the primary's node (where
+#: there is no primary: of losing none); fencing: fencing.Fencing of that node, None where there is
+#: no primary; votes: quorum.Votes.
+Facts = namedtuple("Facts", "known commits outcome fencing votes")
+
+
+def report(seen, configured, managed, facts):
+    """Return the report (dict, as docs/schemas/status.json describes it).
+
+    seen: view.View; configured: configuration.Configuration; managed: configuration.Managed.
+    """
+    primaries = view.promoted(seen, managed.name)
+    primary = primaries[0] if len(primaries) == 1 else None
+    top = facts.known.get(primary, servers.UNKNOWN).received
+    vips = [{"name": vip.name, "address": vip.parameters.get("ip", ""),
+             "node": next(iter(view.roles(seen, vip.name)), None)}
+            for vip in configuration.vips_of(configured, managed)]
+    nodes = [_node(node, seen, managed, facts.known.get(node, servers.UNKNOWN), top)
+             for node in sorted(set(configured.nodes) | set(seen.nodes))]
+    found = {"format": FORMAT, "resource": managed.name, "clone": managed.clone,
+             "primary": primary, "primaries": primaries, "vips": vips, "nodes": nodes,
+             "dc": seen.dc or None, "quorum": seen.quorum,
+             "synchronous": _synchronous(facts.commits)}
+    found.update(concerns.answers(found, seen, configured, managed, facts))
+    return found
+
+
+def _synchronous(commits):
+    if commits is None:
+        return None
+    return {"names": commits.names, "waiting": commits.waiting, "longest_wait": commits.longest}
+
+
+def _node(node, seen, managed, server, top):
+    role = view.roles(seen, managed.name).get(node)
+    attributes = seen.attributes.get(node, {})
+    score = cib.score(attributes.get("master-" + managed.name, ""))
+    reason = attributes.get(REASON + managed.name, "")
+    failures = [_explained(item, attributes.get(CRASHED + managed.name, ""))
+                for item in seen.failures
+                if item.node == node and item.resource == managed.name]
+    membership = seen.nodes.get(node, view.OFFLINE)
+    lives = role not in (None, "Stopped")
+    return {
+        "node": node, "membership": membership,
+        "flags": [flag for flag in seen.flags.get(node, []) if flag != membership],
+        "managed": all(item.managed for item in seen.instances
+                       if item.node == node and item.resource == managed.name),
+        "role": _role(role, server), "pacemaker_role": role,
+        "state": _state(role, server, membership),
+        "timeline": server.timeline, "received": _lsn(server.received),
+        "replayed": _lsn(server.replayed),
+        "lag_bytes": _less(top, server.replayed), "lag_seconds": server.lag,
+        "not_received_bytes": _less(top, server.received),
+        "sync_state": server.sync or None, "score": score,
+        "score_means": score_means(score, reason, lives), "not_promoted_because": reason or None,
+        "failures": [{"operation": item.operation, "status": item.status, "reason": item.reason,
+                      "when": item.when} for item in failures],
+        "source": server.source or None}
+
+
+def _less(top, position):
+    return None if position is None or top is None else max(0, top - position)
+
+
+def _explained(failure, crashed):
+    """Return a Failure with its true reason: Pacemaker calls a reported crash simulated."""
+    return failure._replace(reason=crashed) if crashed and failure.operation == "asyncmon" \
+        else failure
+
+
+def _role(role, server):
+    if server.in_recovery is not None:
+        return "standby" if server.in_recovery else "primary"
+    return {view.PROMOTED: "primary", view.UNPROMOTED: "standby", None: "stopped",
+            "Stopped": "stopped"}.get(role, "unknown")
+
+
+def _state(role, server, membership):
+    """Return what the server is doing, in a word or two."""
+    if membership in (view.OFFLINE, view.UNCLEAN, None):
+        return "node {0}".format(membership or view.OFFLINE)
+    if role in (None, "Stopped"):
+        return "stopped" if server.in_recovery is None else "runs, not by Pacemaker"
+    if server.in_recovery is False:
+        return "running" if role == view.PROMOTED else "promoted by hand"
+    if role == view.PROMOTED and server.in_recovery:
+        return "in recovery"
+    if server.paused:
+        return "replay paused"
+    if role == view.UNPROMOTED and server.in_recovery and not server.state:
+        return servers.NOT_STREAMING
+    return server.state or "running"
+
+
+def _lsn(number):
+    return None if number is None else wal.format_lsn(number)
+
+
+def score_means(score, reason="", lives=True):
+    """Return why a promotion score is what it is; the words are those of docs/decisions.md.
+
+    score: int or None; reason: why a promotion was refused, "" if none was; lives: whether the
+    instance runs. The score of one that does not run was left from when it did.
+    """
+    if score is None:
+        return "none yet: the primary's monitor gives it" if lives else "none: it does not run"
+    if score <= BARRED:
+        return "promotion refused{0}; until it streams again and has caught up".format(
+            ": " + reason if reason else "")
+    if not lives:
+        return "does not run; the score is what was left of {0}".format(
+            "its time as the primary" if score >= scores.PRIMARY else "when it did")
+    if score >= scores.PRIMARY:
+        return "the primary"
+    if scores.BEST - score >= 0 and score > 1 and (scores.BEST - score) % scores.STEP == 0:
+        return "connected, number {0} in line".format((scores.BEST - score) // scores.STEP + 1)
+    return {1: "the last resort: first start, an old primary, or a lost election",
+            scores.NOT_READY: "a base backup or the start of streaming was under way when the "
+                              "primary was last monitored",
+            scores.NOT_CONNECTED: "not connected to the primary, or lag above maxlag"}.get(
+                score, "lag above maxlag" if score < 0 else "set by hand")
+
+
+def verdict(found):
+    """Return the exit code that a report stands for."""
+    if found["primary"] is None:
+        return ERROR
+    good = (found["up"]["answer"] is True and found["failover"]["answer"] is True
+            and not found["todo"])
+    return OK if good else NOT_DONE

@@ -1,0 +1,95 @@
+"""Is it up? Rules about the primary, its address and its commits. Pure."""
+
+import re
+
+from paf.cli.status.concern import UP, concern, unknown
+
+
+def primaries(found, seen, configured, managed, facts):
+    """There is one primary, and its server takes writes."""
+    if len(found["primaries"]) > 1:
+        yield concern(
+            "two-primaries", UP, "{0} are primaries at once".format(" and ".join(found[
+            "primaries"])), "both take writes, and only one of them keeps what it takes")
+    elif not found["primaries"]:
+        yield _without(facts)
+    else:
+        node = [item for item in found["nodes"] if item["node"] == found["primary"]][0]
+        if node["role"] == "standby":
+            yield concern("primary-in-recovery", UP, "the server on {0} is in recovery, though "
+                          "Pacemaker has promoted it".format(node["node"]), "it takes no writes")
+        elif facts.known.get(node["node"]) is None or not node["source"]:
+            yield unknown(
+                "primary-not-asked", UP, "the server on {0} could not be asked whether it takes "
+                "writes".format(node["node"]), "run paf status as root, on that node")
+
+
+def _without(facts):
+    """Return the Concern about a cluster without a primary."""
+    if facts.outcome.unknown:
+        return concern("no-primary", UP, "no node is promoted", facts.outcome.unknown)
+    if facts.outcome.promoted:
+        return concern(
+            "no-primary", UP, "no node is promoted", "Pacemaker means to promote "
+            "{0}".format(facts.outcome.promoted))
+    return concern(
+        "no-primary", UP, "no node is promoted", "Pacemaker would promote none as things are: the "
+        "reasons stand beside the nodes")
+
+
+def members(found, seen, configured, managed, facts):
+    """This partition has quorum and a manager."""
+    if not seen.dc:
+        yield unknown("no-dc", UP, "the nodes have not elected a manager (DC) yet",
+                      "for the moment Pacemaker does nothing")
+    elif not seen.quorum:
+        yield concern("no-quorum", UP, "this partition has no quorum",
+                      "Pacemaker stops the resources of a partition without quorum")
+
+
+def addresses(found, seen, configured, managed, facts):
+    """The address is where the primary is."""
+    for vip in found["vips"]:
+        if vip["node"] is None:
+            yield concern("address-down", UP, "the address {0} {1} is on no node".format(
+                vip["name"], vip["address"]), "clients that use it reach no server")
+        elif found["primary"] and vip["node"] != found["primary"]:
+            yield concern("address-elsewhere", UP, "the address {0} {1} is on {2}, the primary on "
+                          "{3}".format(vip["name"], vip["address"], vip["node"], found["primary"]),
+                "clients that use it reach a standby")
+
+
+def commits(found, seen, configured, managed, facts):
+    """Commits do not wait for a synchronous standby that is not there."""
+    known = facts.commits
+    if known is None or not known.names.strip():
+        return
+    needed = wanted(known.names)
+    streaming = [node for node in found["nodes"] if node["state"] == "streaming"
+                 and node["sync_state"] in ("sync", "quorum", "potential")]
+    if len(streaming) < needed:
+        yield concern(
+            "commits-wait", UP,
+            "commits wait: synchronous_standby_names asks for {0} standby{1}, {2} of its standbys "
+            "stream{3}".format(needed, "" if needed == 1 else "s", len(streaming) or "none",
+                                        _waiters(known)),
+            "each commit waits until a synchronous standby has it: start one, or name in "
+            "synchronous_standby_names only standbys that are there")
+    elif known.waiting and known.longest and known.longest > 5:
+        yield concern("commits-wait", UP, "commits wait for a synchronous standby{0}".format(
+            _waiters(known)),
+                      "a synchronous standby streams, and does not acknowledge: look at its log")
+
+
+def _waiters(known):
+    if not known.waiting:
+        return ""
+    return "; {0} session{1} waiting, the longest for {2:.0f} s".format(
+        known.waiting, "" if known.waiting == 1 else "s", known.longest or 0)
+
+
+def wanted(names):
+    """Return how many standbys synchronous_standby_names (str) asks for, for each commit."""
+    found = re.match(r"\s*(?:(?:first|any)\s+)?(\d+)\s*\(", names, re.IGNORECASE)
+    return int(found.group(1)) if found else 1 if names.strip() else 0
+

@@ -1,0 +1,87 @@
+"""What the command prints, and what becomes of it: pipes, locales, programs that complain."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from paf.cli import common
+from paf.cli.common import OK, Problem, plain
+from paf.cli.status import status
+
+NO_RIGHTS = """crm_mon failed: <pacemaker-result api-version="2.25" request="/usr/sbin/crm_mon -1">
+  <status code="4" message="Insufficient privileges">
+    <errors>
+      <error>error: Could not connect to launcher: Permission denied</error>
+      <error>crm_mon: Connection to cluster failed: Permission denied</error>
+    </errors>
+  </status>
+</pacemaker-result>"""
+
+
+def paf(code, **options):
+    """Run Python code with the command's modules; return what subprocess.run does."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False,
+                          cwd=os.getcwd(), **options)
+
+
+def test_a_complaint_in_xml_is_said_in_plain_words(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    assert plain(NO_RIGHTS) == (
+        "crm_mon failed: Could not connect to launcher: Permission denied; crm_mon: Connection to "
+        "cluster failed: Permission denied (only root, and the group haclient, may ask Pacemaker)")
+
+
+def test_a_pacemaker_that_does_not_run_is_named(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "does not run here" in plain(
+        "cibadmin failed: Signon to CIB failed: Transport endpoint is not connected")
+    assert plain("crm_node failed: status 1") == "crm_node failed: status 1"
+
+
+def test_a_reader_that_goes_away_ends_nothing():
+    """As in: paf status | head -1."""
+    read, write = os.pipe()
+    os.close(read)
+    code = ("from paf.cli import common; common.say('a'); common.say('b'); import sys; "
+            "sys.stderr.write(str(common.is_heard()))")
+    done = subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE,
+                          check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"False")
+
+
+def test_a_name_that_the_locale_has_not_is_still_printed():
+    done = paf("from paf.cli.common import say; say('sr\u00fc1')",
+               env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stdout) == (0, b"sr\\xfc1\n")
+
+
+def test_watching_goes_on_when_a_look_fails(monkeypatch, capsys):
+    looks = []
+
+    def look(*_):
+        looks.append(1)
+        if len(looks) == 1:
+            raise Problem("no answer")
+        return {}
+    monkeypatch.setattr(status, "look", look)
+    monkeypatch.setattr(status, "_print", lambda *_: None)
+    monkeypatch.setattr(status, "is_heard", lambda: len(looks) < 3)
+    monkeypatch.setattr(status.time, "sleep", lambda _: None)
+
+    class Options:
+        watch, output, resource = True, "text", ""
+    assert status.run(Options) == OK and len(looks) == 3
+    assert "no answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_colours_are_for_terminals(on_terminal, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    class Stream:
+        def isatty(self):
+            return on_terminal
+    assert ("\033" in common.coloured("x", "red", Stream())) == on_terminal

@@ -1,0 +1,264 @@
+"""paf status: the three answers, in each situation where one of them is no, or not known."""
+
+import json
+import pathlib
+
+import jsonschema
+import pytest
+
+from paf.cli import configuration, servers, view
+from paf.cli.common import NOT_DONE, OK
+from paf.cli.status import fencing, quorum, service, simulate, text
+from paf.cli.status import report as status
+from paf.runner import Result
+
+PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
+           ["standby", "srv1", "streaming", "51654312", "51654312", "0.25", "async", ""],
+           ["standby", "srv2", "streaming", "51654000", "51654000", "", "async", ""]]
+FENCED = fencing.Fencing(True, ["fence-srv3"], False, "")
+
+
+@pytest.fixture
+def texts(data):
+    """The recorded outputs of a cluster in which all is well; a test changes some."""
+    folder = data / "cli"
+    return {"mon": (folder / "crm_mon.xml").read_text(), "cib": (folder / "cib.xml").read_text(),
+            "simulated": (folder / "crm_simulate" / "failover.txt").read_text().replace(
+                "promote on srv2", "promote on srv1"),
+            "votes": (folder / "quorumtool.txt").read_text()}
+
+
+def asked(texts, rows=PRIMARY, commits=("", 0, 0.0), **facts):
+    """Return the report of what the texts say; the primary is srv3."""
+    seen, configured = view.parse(texts["mon"]), configuration.parse(texts["cib"])
+    managed = configuration.find(configured)
+    own, standbys = servers.understand(rows, "SQL on srv3")
+    known = {"srv3": own, **standbys} if own else {}
+    given = {"known": known, "commits": servers.Commits(*commits) if commits else None,
+             "outcome": simulate.outcome(texts["simulated"], managed.name, ["srv3"]),
+             "fencing": FENCED, "votes": quorum.votes(texts["votes"]), **facts}
+    return status.report(seen, configured, managed, status.Facts(**given))
+
+
+SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "schemas" /
+                     "status.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _every_report_fits_its_schema(monkeypatch):
+    make = status.report
+
+    def checked(*given):
+        found = make(*given)
+        jsonschema.validate(json.loads(json.dumps(found)), SCHEMA)
+        return found
+    monkeypatch.setattr(status, "report", checked)
+
+
+def codes(found):
+    return [item["code"] for item in found["todo"]]
+
+
+def test_a_good_cluster_answers_yes_and_nothing_is_to_do(texts):
+    found = asked(texts)
+    assert codes(found) == [] and status.verdict(found) == OK
+    assert found["up"]["answer"] is True and found["failover"]["answer"] is True
+    assert (found["failover"]["to"], found["failover"]["loss_bytes"]) == ("srv1", 0)
+    assert "to srv1, which has all of srv3's WAL" in "\n".join(text.lines(found))
+
+
+PROPERTY = '<cluster_property_set id="cib-bootstrap-options">'
+
+
+def with_property(texts, name, value):
+    texts["cib"] = texts["cib"].replace(PROPERTY, PROPERTY + f'<nvpair name="{name}" '
+                                        f'id="x-{name}" value="{value}"/>')
+
+
+def with_meta(texts, name, value):
+    texts["cib"] = texts["cib"].replace(
+        'id="pgsqld-clone">', f'id="pgsqld-clone"><meta_attributes id="x"><nvpair name="{name}" '
+        f'id="x-m" value="{value}"/></meta_attributes>', 1)
+
+
+def with_flag(texts, node, flag):
+    begin, end = texts["mon"].split(f'<node name="{node}"', 1)
+    texts["mon"] = begin + f'<node name="{node}"' + end.replace(
+        f'{flag}="false"', f'{flag}="true"', 1)
+
+
+def with_constraint(texts, rsc="pgsqld-clone"):
+    texts["cib"] = texts["cib"].replace(
+        "<constraints>", f'<constraints><rsc_location id="cli-prefer-{rsc}" rsc="{rsc}" '
+        'node="srv2" score="INFINITY"/>')
+
+
+def with_transient_score(texts):
+    texts["cib"] = texts["cib"].replace("</cib>", "").replace("<status/>", "") + (
+        '<status><node_state id="2" uname="srv2"><transient_attributes id="2">'
+        '<instance_attributes id="a"><nvpair id="b" name="master-pgsqld" value="2000"/>'
+        "</instance_attributes></transient_attributes></node_state></status></cib>")
+
+
+NO_FAILOVER = [
+    (lambda texts: with_property(texts, "maintenance-mode", "true"), "maintenance-mode",
+     "maintenance-mode=false"),
+    (lambda texts: with_meta(texts, "is-managed", "false"), "unmanaged", "manage pgsqld-clone"),
+    (lambda texts: with_meta(texts, "maintenance", "on"), "resource-maintenance",
+     "--delete-parameter maintenance"),
+    (lambda texts: with_meta(texts, "target-role", "Slave"), "target-role",
+     "--delete-parameter target-role"),
+    (lambda texts: with_flag(texts, "srv3", "maintenance"), "node-maintenance",
+     "unmaintenance srv3"),
+    (with_constraint, "left-over-constraint", "crm_resource --clear --resource pgsqld-clone"),
+    (with_transient_score, "transient-score",
+     "crm_attribute --type status --node srv2 --name master-pgsqld --delete"),
+]
+
+
+@pytest.mark.parametrize("change, code, command", NO_FAILOVER,
+                         ids=[code for _, code, _ in NO_FAILOVER])
+def test_what_keeps_pacemaker_from_a_failover_is_named_with_its_command(
+        texts, change, code, command):
+    change(texts)
+    found = asked(texts)
+    assert code in codes(found), found["todo"]
+    assert found["failover"]["answer"] is False and status.verdict(found) == NOT_DONE
+    told = "\n".join(text.lines(found))
+    assert "failover now?  NO" in told and command in told
+
+
+@pytest.mark.parametrize("facts, code, answer", [
+    ({"fencing": fencing.Fencing(False, [], False, "")}, "fencing-off", False),
+    ({"fencing": fencing.Fencing(True, [], False, "")}, "no-fencing-device", False),
+    ({"fencing": fencing.Fencing(True, [], False, "no answer")}, "fencing-unknown", None),
+    ({"outcome": simulate.Outcome(None, False, "no crm_simulate")}, "successor-unknown", None),
+    ({"outcome": simulate.Outcome(None, True, "")}, "no-successor", False),
+    ({"votes": quorum.Votes(3, 2, 2, {"1": 1, "3": 1}, set(), "")}, "votes", False),
+    ({"votes": quorum.Votes(0, 0, 0, {}, set(), "no answer")}, "votes-unknown", None),
+])
+def test_what_the_programs_say_decides_or_is_not_known(texts, facts, code, answer):
+    found = asked(texts, **facts)
+    assert code in codes(found) and found["failover"]["answer"] is answer
+    assert status.verdict(found) == NOT_DONE
+
+
+@pytest.mark.parametrize("known", [
+    fencing.Fencing(True, [], True, ""), fencing.Fencing(True, ["a"], False, "")])
+def test_a_watchdog_without_a_disk_is_fencing(texts, known):
+    assert status.verdict(asked(texts, fencing=known)) == OK
+
+
+@pytest.mark.parametrize("properties, expected", [
+    ({"have-watchdog": "true", "stonith-watchdog-timeout": "10s"}, True),
+    ({"have-watchdog": "true", "stonith-watchdog-timeout": "-1"}, True),
+    ({"have-watchdog": "true", "stonith-watchdog-timeout": "0"}, False),
+    ({"have-watchdog": "true"}, False),
+    ({"have-watchdog": "false", "stonith-watchdog-timeout": "10s"}, False)])
+def test_sbd_without_a_disk_is_known_by_its_properties(texts, properties, expected):
+    configured = configuration.parse(texts["cib"])._replace(properties=properties)
+    assert fencing.has_watchdog(configured) is expected
+
+
+def test_one_standby_in_maintenance_is_not_the_whole_cluster(texts):
+    with_flag(texts, "srv2", "maintenance")
+    found = asked(texts)
+    assert codes(found) == ["node-maintenance"] and found["failover"]["answer"] is True
+    told = "\n".join(text.lines(found))
+    assert "srv2 is in maintenance" in told and "streaming, node maintenance" in told
+    assert status.verdict(found) == NOT_DONE
+
+
+@pytest.mark.parametrize("flag, word, command", [
+    ("standby", "standby-node", "pcs node unstandby srv2"),
+    ("standby_onfail", "standby-on-fail", "--cleanup"), ("pending", "pending", ""),
+    ("unclean", "unclean", "stonith_admin --history srv2")])
+def test_what_a_node_is_besides_online_is_shown(texts, flag, word, command):
+    with_flag(texts, "srv2", flag)
+    found = asked(texts)
+    assert word in codes(found) and command in "\n".join(text.lines(found))
+
+
+def test_the_score_of_a_stopped_instance_is_not_explained_as_if_it_ran(texts):
+    stopped = texts["mon"].replace('<node name="srv2" id="2" cached="true"/>', "")
+    found = asked({**texts, "mon": stopped}, PRIMARY[:2])
+    row = next(node for node in found["nodes"] if node["node"] == "srv2")
+    assert row["state"] == "stopped" and "does not run" in row["score_means"]
+    assert "instance-down" in codes(found)
+
+
+@pytest.mark.parametrize("names, rows, code", [
+    ("srv1", PRIMARY[:1], "commits-wait"), ("ANY 2 (srv1,srv2)", PRIMARY[:2], "commits-wait"),
+    ("", PRIMARY, None)])
+def test_commits_that_wait_for_a_standby_that_is_not_there(texts, names, rows, code):
+    sync = [[*row[:6], "sync", ""] if row[0] == "standby" else row for row in rows]
+    found = asked(texts, sync, (names, 3, 12.0))
+    assert ("commits-wait" in codes(found)) == bool(code)
+    if code:
+        assert found["up"]["answer"] is False and status.verdict(found) == NOT_DONE
+        assert "3 sessions waiting, the longest for 12 s" in found["up"]["text"]
+
+
+@pytest.mark.parametrize("names, number", [
+    ("", 0), ("srv1", 1), ("*", 1), ("2 (a, b, c)", 2), ("FIRST 3 (a,b,c)", 3),
+    ("any 2(a, b)", 2), ('"first 2 (x"', 1), ("first", 1)])
+def test_how_many_standbys_a_commit_waits_for(names, number):
+    assert service.wanted(names) == number
+
+
+def test_servers_that_cannot_be_asked_are_not_taken_for_good(texts):
+    found = asked(texts, rows=[], commits=None)
+    assert found["up"]["answer"] is None and found["failover"]["answer"] is None
+    assert {"primary-not-asked", "loss-unknown"} <= set(codes(found))
+    assert status.verdict(found) == NOT_DONE
+
+
+@pytest.mark.parametrize("sync, acknowledged, words", [
+    ("sync", False, "no acknowledged commit"), ("async", True, "312 B of WAL")])
+def test_the_loss_is_told(texts, sync, acknowledged, words):
+    rows = [PRIMARY[0], ["standby", "srv1", "streaming", "51654000", "51654000", "", sync, ""],
+            ["standby", "srv2", "streaming", "51654312", "51654312", "", "sync", ""]]
+    found = asked(texts, rows, ("srv1", 0, 0.0))["failover"]
+    assert found["loses_acknowledged"] is acknowledged and words in found["text"]
+
+
+def test_an_address_on_no_node_is_no_service(texts):
+    texts["mon"] = texts["mon"].replace('id="pgsql-master-ip"', 'id="another"')
+    assert codes(asked(texts)) == ["address-down"]
+
+
+@pytest.mark.parametrize("name, promoted", [("failover", "srv2"), ("none", None)])
+def test_who_would_be_promoted_is_read_from_crm_simulate(data, name, promoted):
+    recorded = (data / "cli" / "crm_simulate" / f"{name}.txt").read_text()
+    assert simulate.outcome(recorded, "pgsqld", ["srv1"]) == (promoted, True, "")
+
+
+def test_votes_are_read_from_corosync_quorumtool(texts):
+    votes = quorum.votes(texts["votes"])
+    assert (votes.expected, votes.needed, sorted(votes.votes)) == (3, 2, ["1", "2", "3"])
+    assert quorum.is_kept_without(votes, ["1"]) is True
+    assert quorum.is_kept_without(votes, ["1", "2"]) is False
+    assert quorum.is_kept_without(votes, ["9"]) is None
+    assert quorum.votes("Cannot initialize CMAP service") is None
+
+
+@pytest.mark.parametrize("printed, devices", [
+    ("fence-srv1\n1 fence device found\n", ["fence-srv1"]), ("0 fence devices found\n", []),
+    ("No devices found\n", []), ("Could not connect to fencer\n", None), ("", None)])
+def test_devices_are_read_from_stonith_admin(printed, devices):
+    assert fencing.listed(printed) == devices
+
+
+class Silent:
+    """A Pacemaker whose programs do not end in time."""
+
+    def run(self, *argv):
+        return Result(-9, "", "", True)
+
+
+def test_programs_that_hang_leave_facts_unknown(texts):
+    configured = configuration.parse(texts["cib"])
+    managed = configuration.find(configured)
+    assert "in time" in simulate.loss(Silent(), managed, ["srv3"]).unknown
+    assert "in time" in quorum.of(Silent()).unknown
+    assert fencing.is_possible(fencing.of(Silent(), configured, "srv3")) is None
