@@ -189,9 +189,17 @@ class Switchover(object):
         return ERROR
 
     def _role(self):
-        """Return the option's name in this Pacemaker: --promoted since 2.1.0."""
-        text = self._pacemaker.run("crm_resource", "--help-all").out
-        return "--promoted" if "--promoted" in text or not text else "--master"
+        """Return the option's name in this Pacemaker: --promoted since 2.1.0.
+
+        Pacemaker 1.1 knows no --help-all, and answers it with its usage on standard error.
+        """
+        result = self._pacemaker.run("crm_resource", "--help-all")
+        text = result.out + result.err
+        for option in ("--promoted", "--master"):
+            if option in text:
+                return option
+        release = self._pacemaker.release()
+        return "--promoted" if not release or release >= (2, 1, 0) else "--master"
 
     def _follow(self):
         """Wait until the target is the primary or was refused; return the node promoted."""
@@ -199,7 +207,7 @@ class Switchover(object):
         while True:
             if self._signals:
                 raise Interrupted()
-            seen = view.parse(self._pacemaker.crm_mon())
+            seen = view.look(self._pacemaker)
             primaries = view.promoted(seen, self._resource)
             self._progress(seen)
             self._heed(seen)

@@ -7,6 +7,7 @@ Master and Slave before.
 from collections import namedtuple
 from xml.etree import ElementTree
 
+from paf.cli import old_crm_mon
 from paf.cli.common import Problem
 
 #: nodes: dict of node to its state (one of the words below); instances: a list of Instance;
@@ -28,12 +29,34 @@ _OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}
 PROMOTED, UNPROMOTED = "Promoted", "Unpromoted"
 
 
+def look(pacemaker):
+    """Return the View of the cluster as it is now. Raises Problem.
+
+    pacemaker: common.Pacemaker.
+    """
+    seen = parse(pacemaker.crm_mon())
+    return seen if seen.attributes else completed(seen, pacemaker.cib())
+
+
+def completed(seen, cib):
+    """Return a View with what crm_mon of Pacemaker 1.1 leaves out, from the CIB (XML, str)."""
+    try:
+        return seen._replace(
+            attributes=old_crm_mon.attributes(cib),
+            maintenance=seen.maintenance or old_crm_mon.in_maintenance(cib))
+    except SyntaxError as error:
+        raise Problem("cannot understand the CIB: {0}".format(error))
+
+
 def parse(xml):
     """Return the View in crm_mon's XML (str). Raises Problem."""
     try:
-        root = ElementTree.fromstring(xml.encode("utf-8") if str is not bytes else xml)
-    except SyntaxError as error:    # ParseError, which Python 2.6 has not
-        raise Problem("cannot understand crm_mon: {0}".format(error))
+        root = _root(xml)
+    except SyntaxError:    # ParseError, which Python 2.6 has not
+        try:
+            root = _root(old_crm_mon.repaired(xml))
+        except SyntaxError as error:
+            raise Problem("cannot understand crm_mon: {0}".format(error))
     dc = root.find("summary/current_dc")
     options = root.find("summary/cluster_options")
     return View(
@@ -51,6 +74,10 @@ def parse(xml):
         ids=dict((node.get("name"), node.get("id", "")) for node in root.findall("nodes/node")))
 
 
+def _root(xml):
+    return ElementTree.fromstring(xml.encode("utf-8") if str is not bytes else xml)
+
+
 def _state(node):
     if node.get("unclean") == "true":
         return UNCLEAN
@@ -63,9 +90,13 @@ def _state(node):
 
 
 def _instances(root):
+    promotable = [resource for clone in root.findall(".//clone")
+                  if clone.get("multi_state") == "true" for resource in clone.findall(".//resource")]
     for resource in root.findall(".//resource"):
         for node in resource.findall("node"):
             role = resource.get("role", "")
+            if role == "Started" and any(resource is other for other in promotable):
+                role = UNPROMOTED    # 1.1.10, where the recurring monitor was lost
             yield Instance(base_name(resource.get("id", "")), node.get("name"),
                            _OLD_ROLES.get(role, role), resource.get("failed") == "true",
                            resource.get("managed") != "false")
@@ -90,8 +121,9 @@ def _failure(item):
     key = item.get("op_key", "")
     resource, _, operation = key.rpartition("_")[0].rpartition("_")
     # Pacemaker 2.1.5 escapes reasons before it writes the XML, which escapes them again
+    reason = _unescaped(item.get("exitreason", ""))
     return Failure(base_name(resource), item.get("node", ""), operation,
-                   item.get("exitstatus", ""), _unescaped(item.get("exitreason", "")),
+                   item.get("exitstatus", ""), "" if reason == "none" else reason,
                    item.get("last-rc-change", ""))
 
 

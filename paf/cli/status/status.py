@@ -74,7 +74,7 @@ def look(resource, pacemaker):
 
     resource: its name, "" where there is one only; pacemaker: common.Pacemaker. Raises Problem.
     """
-    seen = view.parse(pacemaker.crm_mon())
+    seen = view.look(pacemaker)
     configured = configuration.parse(pacemaker.cib())
     managed = configuration.find(configured, resource)
     primaries = view.promoted(seen, managed.name)
