@@ -109,7 +109,7 @@ def _end(found, index, fact):
                       fact.values["result"], "")
         # Pacemaker says of a crash twice that it was told
         if operation != CRASH or _last(found, lambda other: other[:3] == item[:3]
-                                       and item.start - other.start < 1) is None:
+                                       and item.start - other.start <= 1) is None:
             found.append(item)
 
 
@@ -126,7 +126,7 @@ def _reason(found, fact):
     if index is None:
         return
     item = found[index]
-    if item.end is None and operation != "notify":
+    if item.end is None and operation != "notify" and fact.values["result"]:
         item = item._replace(end=fact.moment, result=fact.values["result"].strip())
     found[index] = item._replace(reason=fact.values["reason"])
 

@@ -1,7 +1,8 @@
 """What Pacemaker and corosync wrote in their logs, as facts with a time. Pure, but for reading.
 
-The DC's controller says what it starts ("Initiating ...") and how it ended ("... confirmed: ...",
-2.0 and later); each node's own controller says why it failed ("Result of ...").
+The DC's controller says what it starts ("Initiating ...") and how it ended ("... confirmed: ...");
+each node's own controller says why it failed ("Result of ..."). What Pacemaker 1.1 says otherwise
+stands in old_logs.py.
 """
 
 import bz2
@@ -16,6 +17,7 @@ from collections import namedtuple
 from contextlib import closing
 
 from paf.cli.common import Problem
+from paf.cli.timeline import old_logs
 from paf.cli.view import base_name
 
 #: kind: started, ended, result, fencing, fenced, lost, token, idle; moment: epoch seconds; host:
@@ -62,7 +64,7 @@ _PATTERNS = (
 )
 _COMPILED = [(kind, re.compile(pattern)) for kind, pattern in _PATTERNS]
 _WORTH = re.compile("Initiating|Asking|Requesting local|confirmed: |but got|Result of|fencing|"
-                    "Fence op|Stonith op|is now lost|A processor failed|S_IDLE")
+                    "Fence op|Stonith op|is now lost|A processor failed|S_IDLE|" + old_logs.WORTH)
 _KEY = re.compile(r"(?P<resource>.+?)_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|"
                   r"(?P<operation>[a-z-]+))" + _INTERVAL + "$")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -108,7 +110,15 @@ def read(names, now=None):
         except _BROKEN as error:
             raise Problem("cannot read {0}: {1}".format(
                 name, getattr(error, "strerror", None) or error))
-    return sorted(set_of(facts), key=lambda fact: fact.moment)
+    return sorted(set_of(facts), key=order)
+
+
+def order(fact):
+    """Return what sorts Facts: what a node says of an action comes after the DC's start of it.
+
+    Times are whole seconds in Pacemaker 1.1's own logs.
+    """
+    return fact.moment, fact.kind == "result"
 
 
 def _streams(name):
@@ -151,14 +161,22 @@ def facts_of(line, now):
     head = _LINE.match(line.rstrip("\n"))
     if not head:
         return []
+    if head.group("daemon") == old_logs.DAEMON:
+        found = old_logs.understand(head.group("text"), head.group("host"))
+        if found:
+            return [Fact(found[0], moment(head, now), head.group("host"), found[1])]
     for kind, pattern in _COMPILED:
         found = pattern.search(head.group("text"))
         if found:
-            if kind == "lost" and "controld" not in head.group("daemon"):
+            if kind == "lost" and not _is_controller(head.group("daemon")):
                 return []    # every daemon says so
             values = dict((name, value or "") for name, value in found.groupdict().items())
             return [Fact(kind, moment(head, now), head.group("host"), values)]
     return []
+
+
+def _is_controller(daemon):
+    return "controld" in daemon or daemon == old_logs.DAEMON
 
 
 def moment(head, now):
