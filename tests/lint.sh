@@ -1,6 +1,7 @@
 #!/bin/sh
 # `make lint`: style, spelling, the Python that old distributions have, and the house rules.
-# The tools come from PyPI into .venv, once; LINT_TOOLS=FOLDER names a folder that has them.
+# The tools come from PyPI into .venv, once; LINT_TOOLS=FOLDER names a folder that has them. Shellcheck
+# is Debian's.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -24,5 +25,9 @@ step "style and likely mistakes" "$tools/ruff" check --quiet --output-format con
 step "Python 2.6 and 3.4" "$tools/vermin" --quiet --no-tips --violations -t=2.6- -t=3.4- $agent
 step "spelling" "$tools/codespell" paf bin resource.d docs lab trials tests debian rpm ./*.md ./*.cfg Makefile
 step "house rules" "${PYTHON3:-python3}" tests/house_rules.py
+step "layers of imports" "${PYTHON3:-python3}" tests/layers.py
+step "shell scripts" shellcheck --severity=warning .ci/run tests/*.sh tools/*.sh
+step "shell scripts of the package" shellcheck --severity=warning --shell=sh debian/bytecode/* \
+    debian/tests/metadata debian/tests/one-node
 step "words" "${PYTHON3:-python3}" tests/words.py
 exit $status

@@ -5,9 +5,10 @@ import time
 
 from paf import runner
 from paf.cluster import cib
-from paf.crash import report
 from paf.ocf import OcfError
 
+#: The attribute, for each resource, with the reason of its failure.
+FAILURE = "failed_because"
 _REASON = "not_promoted_because"
 _FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
@@ -77,8 +78,13 @@ class Cluster(object):
         """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
         return cib.parse(self.cib(deadline), self.attribute("master"), self.attribute(_REASON),
                          self.attribute("lsn_location"),
+<<<<<<< HEAD
                          (self.attribute(report.REASON),) + report.names(self.resource),
                          self.resource, time.time())
+=======
+                         (self.attribute(FAILURE),) + crash_counts(self.resource),
+                         self.resource)
+>>>>>>> 29ea78c (Check the layers of imports, draw the architecture from them, add a glossary)
 
     def cib(self, deadline):
         """Return the CIB's XML (str), as this node has it. Raises OcfError."""
@@ -105,12 +111,12 @@ class Cluster(object):
 
     def show_failure(self, reason, deadline):
         """Show why the resource has failed on this node, as a node attribute. Raises OcfError."""
-        self.checked(["attrd_updater", "--name", self.attribute(report.REASON),
+        self.checked(["attrd_updater", "--name", self.attribute(FAILURE),
                       "--update", plain(reason)], deadline)
 
     def forget_failure(self, node, deadline):
         """Remove why the resource has failed on a node. Raises OcfError."""
-        self._show(report.REASON, node, "", deadline)
+        self._show(FAILURE, node, "", deadline)
 
     def _show(self, name, node, text, deadline):
         argv = ["crm_attribute", "--type", "status", "--node", node,
@@ -185,6 +191,14 @@ def plain(text):
     if str is bytes:    # Python 2
         return text.decode("utf-8", "replace").encode("utf-8")
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def crash_counts(resource):
+    """Return the names of the transient attributes that count the failures which the watcher reports.
+
+    The newer name first: Pacemaker counts for each operation since 1.1.17.
+    """
+    return ("fail-count-{0}#asyncmon_0".format(resource), "fail-count-{0}".format(resource))
 
 
 def _environment():

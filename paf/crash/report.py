@@ -8,10 +8,8 @@ which makes 2 come out right; 1 is mended at once, before the recovery has got a
 Pacemaker calls it a "Simulated failure". The true reason stands in a node attribute, for crm_mon.
 """
 
+from paf.cluster import base
 from paf.ocf import OcfError, is_number
-
-#: The attribute, for each resource, that tells why it failed.
-REASON = "failed_because"
 
 #: The first CRM feature set that counts the failures of each operation by itself: Pacemaker 1.1.17.
 _BY_OPERATION = (3, 0, 13)
@@ -21,17 +19,12 @@ _STILL = 0.03       # seconds after which it has stopped rising
 _STEP = 0.01
 
 
-def names(resource):
-    """Return the names of the transient attributes that count these failures, the newer first."""
-    return ("fail-count-{0}#asyncmon_0".format(resource), "fail-count-{0}".format(resource))
-
-
 def attribute(resource, feature_set):
     """Return the name of the transient attribute that counts these failures.
 
     feature_set: that of the DC, which counts them (a tuple of ints); () is taken for a recent one.
     """
-    newer, older = names(resource)
+    newer, older = base.crash_counts(resource)
     return older if feature_set and feature_set < _BY_OPERATION else newer
 
 
@@ -57,7 +50,7 @@ class Report(object):
         """Leave all as it was: Pacemaker is not told after all. Raises OcfError."""
         if not self._endless:
             self._set(self._before, deadline)
-        self._cluster.checked(["attrd_updater", "--name", self._cluster.attribute(REASON),
+        self._cluster.checked(["attrd_updater", "--name", self._cluster.attribute(base.FAILURE),
                                "--delete"], deadline)
 
     def tell(self, deadline):

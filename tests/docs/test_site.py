@@ -74,7 +74,8 @@ def test_links_lead_somewhere_where_the_repository_is_browsed(path):
 @pytest.mark.parametrize("program, folder, names", [
     ("generate.py", ".", ("parameters.md", "decision-tables.md", "paf-verbs.md")),
     ("transitions.py", "pictures", ("failover.svg", "switchover.svg", "recovery-of-a-standby.svg",
-                                    "recovery-of-the-primary.svg"))])
+                                    "recovery-of-the-primary.svg")),
+    ("architecture.py", "pictures", ("architecture.svg",))])
 def test_what_is_made_from_the_code_is_as_the_code_has_it(program, folder, names, tmp_path):
     subprocess.run([sys.executable, "-B", DOCS / program, tmp_path], check=True, timeout=60)
     for name in names:

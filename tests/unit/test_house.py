@@ -1,0 +1,70 @@
+"""The checks of `make lint` that are the project's own: do they see what they are for?"""
+
+import pytest
+
+from tests import layers, words
+
+
+@pytest.fixture(scope="module")
+def listed():
+    return words.word_list(words.LIST.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("text", [
+    "Nobody answers.", "it was told", "The reason stands in the log", "is no\n    primary any more",
+    "whoever has it", "tell whether it runs", "for ever"])
+def test_a_listed_word_is_found(text, listed):
+    pattern, plain, allowed = listed
+    [word] = words.findings(text, pattern, allowed)
+    assert words.advice(word, plain)
+
+
+@pytest.mark.parametrize("text", [
+    "A stand-in for Pacemaker", "standby", "understand", "The primary reports its position.",
+    "from tests.component import stand_in"])
+def test_plain_words_are_not_found(text, listed):
+    pattern, _, allowed = listed
+    assert words.findings(text, pattern, allowed) == []
+
+
+def test_prose_of_python_is_comments_docstrings_and_messages():
+    text = '"""Doc one."""\nx = "a message of words"  # a comment\n# goes on\ny = "key"\n'
+    assert sorted(found for _, found in words.python_prose(text)) == [
+        "a comment goes on", "a message of words"]
+
+
+def test_prose_of_a_document_is_without_code():
+    text = "Use `told` here.\n\n```\ntold\n```\n\n    told\n\nlast\n"
+    assert [found for _, found in words.document_prose(text)] == ["Use `` here.", "last"]
+
+
+def package(folder, **modules):
+    for name, text in modules.items():
+        path = folder / (name.replace("__", "/") + ".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return layers.imports(folder)
+
+
+def test_an_import_of_a_higher_layer_is_found(tmp_path):
+    edges = package(tmp_path, cluster__base="def f():\n    from paf.crash import report\n",
+                    crash__report="")
+    assert ["cluster.base" in line and "above" in line for line in layers.upward(edges)] == [True]
+
+
+def test_an_import_between_instance_and_cluster_is_found(tmp_path):
+    edges = package(tmp_path, cluster__base="from paf.instance import sql\n", instance__sql="")
+    assert "kept apart" in next(layers.upward(edges))
+
+
+def test_a_circle_is_found(tmp_path):
+    edges = package(tmp_path, cli__a="from paf.cli import b\n", cli__b="from paf.cli import c\n",
+                    cli__c="def f():\n    from paf.cli import a\n")
+    assert list(layers.circles(edges)) == ["import circle: cli.a, cli.b, cli.c"]
+
+
+def test_a_deciding_module_that_reads_the_clock_is_found(tmp_path):
+    edges = package(tmp_path, decide__state="import time\n", decide__wal="from paf import ocf\n",
+                    ocf="")
+    assert [line for line in layers.impure(edges)] == [
+        "paf/decide.state imports time: modules that decide are pure"]
