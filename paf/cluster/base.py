@@ -78,13 +78,8 @@ class Cluster(object):
         """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
         return cib.parse(self.cib(deadline), self.attribute("master"), self.attribute(_REASON),
                          self.attribute("lsn_location"),
-<<<<<<< HEAD
-                         (self.attribute(report.REASON),) + report.names(self.resource),
-                         self.resource, time.time())
-=======
                          (self.attribute(FAILURE),) + crash_counts(self.resource),
-                         self.resource)
->>>>>>> 29ea78c (Check the layers of imports, draw the architecture from them, add a glossary)
+                         self.resource, time.time())
 
     def cib(self, deadline):
         """Return the CIB's XML (str), as this node has it. Raises OcfError."""
