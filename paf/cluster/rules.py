@@ -52,13 +52,16 @@ def _days(year, month, day):
     return 365 * year + leaps + (153 * (month - 3) + 2) // 5 + day - 1 - 719468
 
 
-def holds(rule, attributes, now):
+def holds(rule, attributes, now, about=None):
     """Return whether a rule holds for a node: True, False, or None where that is not known.
 
     attributes: the node's (dict of str), "#uname" and "#id" among them, None where no node is
-    meant; now: seconds since 1970, None where it is not known.
+    meant; now: seconds since 1970, None where it is not known; about: a function that says of an
+    rsc_expression or op_expression whether it holds, None where neither is meant.
     """
-    found = [_of_part(part, attributes, now) for part in rule
+    if rule.get("id-ref"):
+        return None
+    found = [_of_part(part, attributes, now, about) for part in rule
              if part.tag in ("rule", "expression", "date_expression", "rsc_expression",
                              "op_expression")]
     if (rule.get("boolean-op") or "and") == "or":
@@ -76,14 +79,14 @@ def _any(values):
     return None if None in values else False
 
 
-def _of_part(part, attributes, now):
+def _of_part(part, attributes, now, about):
     if part.tag == "rule":
-        return holds(part, attributes, now)
+        return holds(part, attributes, now, about)
     if part.tag == "expression":
         return None if attributes is None else _expression(part, attributes)
     if part.tag == "date_expression":
         return _date(part, now)
-    return None
+    return None if about is None else about(part)
 
 
 def _expression(part, attributes):

@@ -1,0 +1,148 @@
+"""What the administrator configured: the CIB as one value, seen from PAF's resources. Pure.
+
+    configured = configuration.parse(xml, now=time.time())
+    managed = configuration.find(configured)            # or find(configured, "pgsqld")
+    managed.meta, managed.parameters                    # with template, rules, references looked up
+    configuration.meta(managed, "is-managed", "true")   # with rsc_defaults
+    configuration.boolean(text, default), configuration.seconds("PT15S")
+    for item in configuration.constraints_on(configured, managed, "location"): ...
+
+All that Pacemaker's schema allows is understood: templates, groups, bundles, tags, resource sets,
+id-ref, several sets with scores, nested rules, the old words (Master, master-max) and every
+spelling of a boolean and of a time. What depends on a rule that cannot be judged from the file,
+because it names an attribute of the node or a recurring date, is left out of the values, and its
+name stands in `uncertain`: neither its presence nor its absence is a finding.
+"""
+
+from collections import namedtuple
+from xml.etree import ElementTree
+
+from paf.cli.common import Problem
+from paf.cli.configuration import constraints as relations
+from paf.cli.configuration.constraints import (
+    Constraint, is_optional, is_serialized, is_symmetrical)
+from paf.cli.configuration.resources import Managed, Operation, Primitive, Resources
+from paf.cli.configuration.sets import Reader
+from paf.cli.configuration.spelling import boolean, is_true, points, role, seconds
+
+__all__ = [
+    "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
+    "boolean", "constraints_on", "default_timeout", "find", "is_optional", "is_serialized",
+    "is_symmetrical", "is_true", "meta", "names_of", "parse", "points", "role", "seconds",
+    "vips_of"]
+
+AGENT = ("ocf", "heartbeat", "pgsqlms")
+_ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")
+
+#: properties, rsc_defaults (that hold for any resource), operation_defaults: dicts of str; nodes:
+#: names; resources: list of Managed; vips, devices: lists of Primitive; constraints: list of
+#: Constraint, each a single relation; tags: dict of id to ids; timeouts: see default_timeout;
+#: uncertain: names (set) of properties that a rule decides on; root: the whole, an Element.
+Configuration = namedtuple(
+    "Configuration", "properties rsc_defaults operation_defaults nodes resources vips devices "
+    "constraints tags timeouts uncertain root")
+
+
+def parse(xml, now=None):
+    """Return the Configuration in a CIB (XML, str); now: seconds since 1970, for rules with dates.
+
+    Raises Problem when the text is no CIB.
+    """
+    try:
+        root = ElementTree.fromstring(xml.encode("utf-8") if str is not bytes else xml)
+    except SyntaxError as error:    # ParseError, which Python 2.6 does not have
+        raise Problem("cannot understand the CIB: {0}".format(error))
+    if root.tag != "cib":
+        raise Problem("this is no CIB: its first element is {0}".format(root.tag))
+    reader = Reader(root, now)
+    resources = Resources(root, reader)
+    properties, uncertain = reader.pairs(
+        root.findall("configuration/crm_config"), "cluster_property_set", None, True)
+    primitives = [resources.primitive(*pair) for pair in resources.primitives]
+    return Configuration(
+        properties=properties, uncertain=uncertain,
+        rsc_defaults=reader.pairs(
+            root.findall("configuration/rsc_defaults"), "meta_attributes", None, True)[0],
+        operation_defaults=reader.pairs(
+            root.findall("configuration/op_defaults"), "meta_attributes", None, True)[0],
+        nodes=[node.get("uname") or node.get("id", "")
+               for node in root.findall("configuration/nodes/node")
+               if node.get("type") != "ping"],
+        resources=[resources.managed(element, parents)
+                   for element, parents in resources.primitives
+                   if resources.kind(element) == AGENT],
+        vips=[item for item in primitives if item.kind and item.kind[-1] in _ADDRESSES],
+        devices=[item for item in primitives if item.kind[:1] == ("stonith",)],
+        constraints=[found for element in root.findall("configuration/constraints/*")
+                     for found in relations.read(element, reader, resources.members)],
+        tags=resources.tags, timeouts=resources.default_timeout, root=root)
+
+
+def names_of(managed):
+    """Return the ids that constraints may name the resource by."""
+    return tuple(name for name in (managed.clone, managed.group, managed.name) if name)
+
+
+def meta(managed, name, default=""):
+    """Return a meta attribute (str): the resource's own, the cluster's default, or the one given.
+    """
+    return managed.meta.get(name, managed.defaults.get(name, default))
+
+
+def default_timeout(configured, managed, operation):
+    """Return the timeout (seconds) of an operation (name) that is not configured."""
+    return configured.timeouts(AGENT, operation)
+
+
+def constraints_on(configured, managed, kind):
+    """Return the Constraints of a kind that name the resource in any place."""
+    names = names_of(managed)
+    return [item for item in configured.constraints if item.kind == kind and any(
+        item.values.get(place) in names for place in ("rsc", "with-rsc", "first", "then"))]
+
+
+def place_of(vip):
+    """Return the ids by which a constraint may name an address (Primitive), its group's first."""
+    return tuple(name for name in (vip.clone, vip.group, vip.name) if name)
+
+
+def vips_of(configured, managed):
+    """Return the addresses (Primitives) that follow the primary, or are meant to.
+
+    Those that a colocation draws to the resource in either direction, or that are ordered after a
+    promotion or a demotion. One that is drawn to a standby, or pushed off the primary, is an
+    address for readers.
+    """
+    tied, readers = set(), set()
+    for item in configured.constraints:
+        values, names = item.values, names_of(managed)
+        if item.kind == "order" and values.get("first") in names:
+            if values["first-action"] in ("promote", "demote"):
+                tied.add(values.get("then"))
+            continue
+        for one, its_role in (("rsc", "with-rsc-role"), ("with-rsc", "rsc-role")):
+            other = {"rsc": "with-rsc", "with-rsc": "rsc"}[one]
+            if item.kind != "colocation" or values.get(other) not in names:
+                continue
+            reader = values.get(its_role) == "Unpromoted" or item.score < 0
+            (readers if reader else tied).add(values.get(one))
+    return [vip for vip in configured.vips
+            if tied.intersection(place_of(vip)) and not readers.intersection(place_of(vip))]
+
+
+def find(configured, name=""):
+    """Return the Managed called `name` (its clone's or group's name will do); without one, the only
+    one. Raises Problem.
+    """
+    found = [item for item in configured.resources if not name or name in names_of(item)]
+    if not found:
+        raise Problem("there is no resource of ocf:heartbeat:pgsqlms{0} in this cluster".format(
+            " called {0}".format(name) if name else ""))
+    if len(found) > 1:
+        raise Problem("name one of the resources with --resource: {0}".format(
+            ", ".join(item.name for item in found)))
+    if found[0].kind == "bundle":
+        raise Problem("{0} runs in the bundle {1}: PAF does not support bundles, its instances "
+                      "have to run on the cluster's nodes themselves".format(
+                          found[0].name, found[0].clone))
+    return found[0]

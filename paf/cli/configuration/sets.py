@@ -1,0 +1,100 @@
+"""Sets of name and value in the CIB: references, rules, and which of several sets wins. Pure.
+
+Source: Pacemaker Explained, "Rules", "Reusing Parts of the Configuration".
+"""
+
+from collections import namedtuple
+
+from paf.cli.configuration.spelling import points, seconds
+from paf.cluster import rules
+
+#: What a rule about a resource or an operation is asked for: kind (class, provider, type as a
+#: tuple); operation: its name (str), None where a resource is meant; interval: seconds or None.
+Subject = namedtuple("Subject", "kind operation interval")
+
+
+class Reader(object):
+    """Reads sets of one CIB. root: an Element; now: seconds since 1970, None unknown."""
+
+    def __init__(self, root, now):
+        self._now = now
+        self._by_id = dict((item.get("id"), item) for item in root.iter() if item.get("id"))
+
+    def resolved(self, element):
+        """Return the element that an id-ref leads to, itself without one; None if it leads nowhere.
+        """
+        seen = set()
+        while element is not None and element.get("id-ref"):
+            name = element.get("id-ref")
+            if name in seen:
+                return None
+            seen.add(name)
+            element = self._by_id.get(name)
+        return element
+
+    def by_id(self, name):
+        """Return the element with an id; None without one."""
+        return self._by_id.get(name)
+
+    def pairs(self, parents, tag, subject=None, old_names=False):
+        """Return (values, uncertain): a dict of str, and a set of names.
+
+        parents: elements whose sets of that tag count, those of the first before those of the next;
+        uncertain: the names that a set gives whose rule cannot be judged here (it depends on the
+        node, or on a form of date that is not read); old_names: "_" in a name is "-".
+        """
+        values, uncertain = {}, set()
+        for parent in parents:
+            for holds, group in self._sets(parent, tag, subject):
+                for name, value in self._in_set(group, old_names):
+                    if holds is None:
+                        uncertain.add(name)
+                    else:
+                        values.setdefault(name, value)
+        return values, uncertain
+
+    def _sets(self, parent, tag, subject):
+        """Yield (whether it holds, set) in the order in which they win: by score, then as listed.
+        """
+        found = [self.resolved(group) for group in parent.findall(tag)]
+        found = [group for group in found if group is not None]
+        order = sorted(range(len(found)), key=lambda number: (
+            found[number].get("id") != "cib-bootstrap-options",
+            -points(found[number].get("score")), number))
+        for number in order:
+            holds = self._all_rules(found[number], subject)
+            if holds is not False:
+                yield holds, found[number]
+
+    def _all_rules(self, group, subject):
+        answers = [self._rule(rule, subject) for rule in group.findall("rule")]
+        return False if False in answers else None if None in answers else True
+
+    def _rule(self, rule, subject):
+        rule = self.resolved(rule)
+        if rule is None:
+            return None
+        return rules.holds(rule, None, self._now,
+                           None if subject is None else lambda part: about(part, subject))
+
+    def _in_set(self, group, old_names):
+        for pair in group.findall("nvpair"):
+            found = self.resolved(pair)
+            if found is None:
+                continue
+            name = pair.get("name") or found.get("name") or ""
+            yield (name.replace("_", "-") if old_names else name), found.get("value", "")
+
+
+def about(part, subject):
+    """Return whether an rsc_expression or op_expression (Element) is about a Subject."""
+    if part.tag == "op_expression":
+        if subject.operation is None:
+            return None
+        wanted = part.get("interval")
+        return part.get("name") == subject.operation and (
+            wanted is None or seconds(wanted) == (subject.interval or 0.0))
+    names = dict(zip(("class", "provider", "type") if len(subject.kind) == 3 else
+                     ("class", "type"), subject.kind))
+    return all(part.get(name) is None or part.get(name) == names.get(name)
+               for name in ("class", "provider", "type"))
