@@ -38,7 +38,7 @@ def _escaped_value(found):
 
 
 def attributes(cib):
-    """Return all nodes' attributes in a CIB (str): dict of node to dict, permanent and transient."""
+    """Return all nodes' attributes in a CIB (str), lasting or transient: dict of node to dict."""
     root = ElementTree.fromstring(cib.encode("utf-8") if str is not bytes else cib)
     names = dict((node.get("id"), node.get("uname")) for node in
                  root.findall("configuration/nodes/node"))

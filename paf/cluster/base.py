@@ -47,6 +47,9 @@ class Cluster(object):
     #: For how long a candidate waits for votes before Pacemaker promotes it, in seconds.
     votes_patience = 20.0
 
+    #: Whether `mark` found a round of this node still open: the same promotion is announced again.
+    is_announced_again = False
+
     def __init__(self, environment):
         self._environment = environment
         self._node = None

@@ -43,6 +43,7 @@ class Corosync1(Cluster):
     def mark(self, deadline):
         """Return the mark that `enter` left, MARK_NONE once an election went by."""
         word = self._remembered()
+        self.is_announced_again = word in (ROUND_OPEN, ROUND_RECOVERED)
         if word == ROUND_RECOVERED:    # the same promotion, announced again
             return MARK_RECOVERED
         return word if word in (MARK_RECOVERED, MARK_COLD) else MARK_NONE

@@ -45,6 +45,7 @@ class Corosync2(Cluster):
     def mark(self, deadline):
         """Return the mark that `enter` left, MARK_NONE once an election went by."""
         own = self._values("ballot", deadline).get(self.node(deadline), "")
+        self.is_announced_again = bool(_round(own, self.node(deadline)))
         word = own.partition(":")[0]
         return word if word in (MARK_RECOVERED, MARK_COLD) else MARK_NONE
 

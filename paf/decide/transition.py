@@ -22,6 +22,8 @@ RECOVERY_OF_STANDBY = "recovery of a standby"
 SWITCHOVER = "switchover"
 FAILOVER = "failover"
 FIRST_START = "start of the cluster"
+#: The lists have no primary, and do not say what became of it.
+PROMOTION = "promotion"
 
 
 def read(environment):
@@ -112,7 +114,12 @@ def transition(notification):
     if is_switchover(notification):
         return SWITCHOVER
     if candidate(notification) is not None:
-        return FAILOVER if notification.promoted else FIRST_START
+        if notification.promoted:
+            return FAILOVER
+        # Pacemaker announces a promotion again, without what led to it, where the transition was
+        # computed anew in the middle, or the lost primary was fenced before
+        started = candidate(notification) in nodes(notification.start)
+        return FIRST_START if started else PROMOTION
     if any(is_recovery_of_standby(notification, node) for node in nodes(notification.unpromoted)):
         return RECOVERY_OF_STANDBY
     return None

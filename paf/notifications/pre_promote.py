@@ -21,16 +21,28 @@ def run(context):
             context.cluster.publish(position.by_checkpoint(context.instance, where, deadline),
                                     deadline)
         return
-    context.log.info("{0}: {1} is to be promoted".format(transition.transition(lists), chosen))
     mark = base.MARK_NONE
     if transition.is_recovery_of_primary(lists) or not lists.promoted:
         mark = context.cluster.mark(deadline)
+    context.log.info("{0}: {1} is to be promoted".format(_name(context, mark), chosen))
     recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
     context.cluster.open_round(where, recovered, deadline)
     if mark == base.MARK_COLD and _await_the_absent(context):
         return
     if not recovered:
         _elect(context, where)
+
+
+def _name(context, mark):
+    """Return the name of the transition, by the mark of this instance where the lists say nothing.
+
+    An instance without a mark has had a primary beside it, or an election.
+    """
+    name = transition.transition(context.notification)
+    if name != transition.PROMOTION or context.cluster.is_announced_again:
+        return name
+    return {base.MARK_COLD: transition.FIRST_START,
+            base.MARK_RECOVERED: transition.RECOVERY_OF_PRIMARY}.get(mark, transition.FAILOVER)
 
 
 def _await_the_absent(context):

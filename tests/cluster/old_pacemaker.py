@@ -5,7 +5,8 @@ Each program knows the options that 1.1.12 had, and refuses all others, loudly a
 it accepts it hands to the node's own. Under the name of the agent it cuts the environment down to
 what 1.1.12 sends, and runs the agent.
 
-Source: Pacemaker 1.1's tools/*.c and pengine/clone.c. An option that came after 1.1.12 is not here.
+Source: Pacemaker 1.1's tools/*.c and pengine/clone.c, and what 1.1.12 printed and sent in a cluster
+with corosync 1.4.10: tests/data/pacemaker/1.1.12. An option that came after 1.1.12 is not here.
 """
 
 import getopt
@@ -58,13 +59,18 @@ OPTIONS = {
         "md5-sum-versioned empty node-path no-bcast no-children allow-create sync-call"),
 }
 
-#: What of OCF_RESKEY_CRM_meta_... 1.1.12 knows. No active lists for promotable clones, none under
-#: today's names of the roles, no name of the node.
+#: What of OCF_RESKEY_CRM_meta_... 1.1.12 knows. The active lists are there, and empty; none has
+#: today's names of the roles, and no variable the name of the node.
 _META = re.compile(
     r"(clone|clone_max|clone_node_max|globally_unique|master_max|master_node_max|name|interval|"
     r"timeout|start_delay|on_fail|role|requires|op_target_rc|record_pending|notify|notify_type|"
-    r"notify_operation|notify_(start|stop|promote|demote|inactive|master|slave)_"
-    r"(resource|uname))$")
+    r"notify_operation|notify_key_(type|operation)|"
+    r"notify_(active|start|stop|promote|demote|inactive|master|slave)_(resource|uname))$")
+_LIST = re.compile(r"notify_\w+_(resource|uname)$")
+#: Variables that came later, and what 1.1.12 sent for its own cluster.
+_LATER = ("OCF_EXIT_REASON_PREFIX", "PCMK_watchdog")
+_CLUSTER = {"HA_cluster_type": "openais", "HA_quorum_type": "pcmk", "PCMK_cluster_type": "openais",
+            "PCMK_quorum_type": "pcmk"}
 _PREFIX = "OCF_RESKEY_CRM_meta_"
 _OLD_ROLES = {"Promoted": "Master", "Unpromoted": "Slave"}
 
@@ -76,21 +82,41 @@ def stand_in(program, words):
         getopt.gnu_getopt(words, short + _COMMON[0], (long_names + " " + _COMMON[1]).split())
     except getopt.GetoptError as error:
         log(f"{REFUSED} {program} {' '.join(words)}: {error}")
-        sys.exit(f"{program} of Pacemaker 1.1.12: {error}")
+        refuse(program, error)
     log(f"{program} {' '.join(words)}")
     os.execv(f"/usr/sbin/{program}", [program, *words])
 
 
+def refuse(program, error):
+    """Print the usage as 1.1.12 did: attrd_updater on standard output, and as a success."""
+    usage = f"{program} - ...\nUsage: {program} command [options]\n"
+    sys.stderr.write(f"{program}: unrecognized option '--{error.opt}'\n")
+    if program == "attrd_updater":
+        sys.stdout.write(usage)
+        sys.exit(0)
+    sys.stderr.write(usage)
+    sys.exit(1)
+
+
 def environment(variables):
     """Return what 1.1.12 would have sent of the variables (a mapping) of a newer Pacemaker."""
-    kept = {name: value for name, value in variables.items()
-            if not name.startswith(_PREFIX) or _META.match(name[len(_PREFIX):])}
+    kept = {name: listed(name[len(_PREFIX):], value) if name.startswith(_PREFIX) else value
+            for name, value in variables.items() if name not in _LATER
+            and (not name.startswith(_PREFIX) or _META.match(name[len(_PREFIX):]))}
+    kept.update({name: value for name, value in _CLUSTER.items() if name in kept})
     role = kept.get(_PREFIX + "role")
     kept.update({"OCF_RESKEY_crm_feature_set": "3.0.9", "HA_SBIN_DIR": FOLDER,
                  "OCF_RA_VERSION_MAJOR": "1", "OCF_RA_VERSION_MINOR": "0"})
     if role:
         kept[_PREFIX + "role"] = _OLD_ROLES.get(role, role)
     return kept
+
+
+def listed(name, value):
+    """Return the value of a variable: a list ends with a blank, and nothing is active."""
+    if not _LIST.match(name):
+        return value
+    return " " if name.startswith("notify_active_") else value.rstrip() + " "
 
 
 def agent(words):

@@ -40,7 +40,7 @@ ALREADY_STARTED = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1
     (RECOVERY_OF_STANDBY, transition.RECOVERY_OF_STANDBY),
     (SWITCHOVER, transition.SWITCHOVER), (NODE_LOST, transition.FAILOVER),
     (STANDBY_NODE, transition.FAILOVER), (FIRST_START, transition.FIRST_START),
-    (ALREADY_STARTED, transition.FIRST_START), (dict(start="srv1"), None), ({}, None)])
+    (ALREADY_STARTED, transition.PROMOTION), (dict(start="srv1"), None), ({}, None)])
 @pytest.mark.parametrize("vocabulary", ["old", "new", "both"])
 def test_each_transition_of_the_talk_has_its_name(lists, name, vocabulary):
     assert transition.transition(read(vocabulary=vocabulary, **lists)) == name
