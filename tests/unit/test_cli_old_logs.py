@@ -96,7 +96,7 @@ def test_unfencing_is_no_fencing():
 
 
 def test_any_other_line_says_nothing():
-    assert old_logs.understand("info: do_lrm_rsc_op: Performing key=1 op=pgsqld_start_0", "x") is None
+    assert old_logs.understand("do_lrm_rsc_op: Performing key=1 op=pgsqld_start_0", "x") is None
 
 
 def test_what_came_in_one_second_is_in_order_over_several_logs():

@@ -9,7 +9,8 @@ from paf.cli.common import Pacemaker, Problem
 from paf.cli.status import fencing, quorum, report, simulate
 from paf.runner import Result
 
-REASON = 'PostgreSQL: crashed primary: no process is left, and the control file says "in production"'
+REASON = ("PostgreSQL: crashed primary: no process is left, and the control file says "
+          '"in production"')
 #: The first lines of `crm_resource --help-all` in 1.1.13 to 1.1.24, and one of its usage further on
 USAGE = ("crm_resource: unrecognized option '--help-all'\n"
          "crm_resource - Perform tasks related to cluster resources.\n"
