@@ -90,8 +90,8 @@ def _state(node):
 
 
 def _instances(root):
-    promotable = [resource for clone in root.findall(".//clone")
-                  if clone.get("multi_state") == "true" for resource in clone.findall(".//resource")]
+    clones = [clone for clone in root.findall(".//clone") if clone.get("multi_state") == "true"]
+    promotable = [resource for clone in clones for resource in clone.findall(".//resource")]
     for resource in root.findall(".//resource"):
         for node in resource.findall("node"):
             role = resource.get("role", "")
