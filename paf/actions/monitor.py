@@ -207,7 +207,7 @@ def _check_stream(context, sight):
 
     Asked only where no WAL receiver runs: a standby that streams has not diverged.
     """
-    if not context.in_cluster or not sight.rows or sight.rows[0][2] != "0":
+    if not context.in_cluster or not sight.rows or _is_streaming(context, sight.rows[0][2]):
         return
     from paf.instance import divergence
     try:
@@ -217,3 +217,11 @@ def _check_stream(context, sight):
         return
     if found:
         raise ocf.OcfError(found.reason)
+
+
+def _is_streaming(context, receivers):
+    """Tell whether WAL arrives. receivers: their number (str), which SQL has since 9.6."""
+    if receivers == "":
+        from paf.instance import postmaster
+        return postmaster.is_receiving(context.instance)
+    return receivers != "0"

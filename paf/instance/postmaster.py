@@ -23,7 +23,10 @@ _BEGUN = 19         # its place in /proc/PID/stat after the name
 _WATCH_STEP = 0.25  # seconds
 _LAST_WORDS = 1.0   # seconds for what the logging collector still has to write
 #: How the title of the logging collector ends; that of a backend, with a client's address at least.
-_LOGGER = (": logger", ": logger process")    # the latter up to 9.6
+_LOGGER = (": logger", ": logger process", ": syslogger")    # the second up to 9.6; since 19
+#: What stands in the title of a WAL receiver, followed by what it does; the former up to 9.6.
+_RECEIVERS = (": wal receiver process", ": walreceiver")
+_AT_REST = ("idle", "restarting", "waiting")
 
 
 def find(instance):
@@ -115,6 +118,17 @@ def orphans(instance):
     """
     titles = [(pid, title(pid)) for pid in processes(instance)]
     return [pid for pid, text in titles if text and not text.endswith(_LOGGER)]
+
+
+def is_receiving(instance):
+    """Tell whether a WAL receiver streams, by the titles of processes: for PostgreSQL up to 9.5.
+
+    With update_process_title=off they do not say what it does: then it counts.
+    """
+    titles = [title(pid) for pid in processes(instance)]
+    found = [text.partition(name)[2].split()[:1] for text in titles for name in _RECEIVERS
+             if name in text]
+    return any(activity not in [[word] for word in _AT_REST] for activity in found)
 
 
 def parent(pids):

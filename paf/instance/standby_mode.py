@@ -14,13 +14,9 @@ from paf.ocf import BadParameter, NotUsable
 FIRST_WITH_SIGNAL = 120000
 _LARGEST_TEMPLATE = 1 << 20    # bytes
 
-# What a template has to say: text for people, pattern of a line
-_REQUIRED = (
-    ("standby_mode = on", r"(?m)^\s*standby_mode\s*=\s*'?on'?\s*(?:#.*)?$"),
-    ("recovery_target_timeline = 'latest'",
-     r"(?m)^\s*recovery_target_timeline\s*=\s*'?latest'?\s*(?:#.*)?$"),
-)
-_CONNINFO = r"(?m)^\s*primary_conninfo\s*=\s*'((?:[^'\\]|''|\\.)*)'"
+#: Settings that end recovery by themselves, before Pacemaker promotes.
+_TARGETS = ("recovery_target", "recovery_target_lsn", "recovery_target_name",
+            "recovery_target_time", "recovery_target_xid")
 
 
 def enable(instance):
@@ -52,22 +48,33 @@ def template(instance):
 
 
 def template_problems(text):
-    """Return what a recovery template lacks: a list of sentences."""
-    import re
+    """Return what is wrong with a recovery template (its text): a list of sentences."""
+    from paf.instance import recovery_conf
+    try:
+        values = recovery_conf.parse(text)
+    except recovery_conf.Malformed as error:
+        return ["the recovery template has a {0}".format(error)]
     found = []
-    for wanted, pattern in _REQUIRED:
-        if not re.search(pattern, text):
-            found.append("the recovery template must contain: {0}".format(wanted))
-    if template_conninfo(text) is None:
+    if recovery_conf.boolean(values.get("standby_mode", "")) is not True:
+        found.append("the recovery template must contain: standby_mode = on")
+    if values.get("recovery_target_timeline") != "latest":
+        found.append("the recovery template must contain: recovery_target_timeline = 'latest'")
+    if "primary_conninfo" not in values:
         found.append("the recovery template must contain a primary_conninfo")
+    for name in _TARGETS:
+        if values.get(name):
+            found.append("the recovery template must not contain {0}: recovery would end by "
+                         "itself".format(name))
     return found
 
 
 def template_conninfo(text):
     """Return the primary_conninfo of a recovery.conf's text, unquoted; None without one."""
-    import re
-    found = re.findall(_CONNINFO, text)
-    return found[-1].replace("''", "'") if found else None
+    from paf.instance import recovery_conf
+    try:
+        return recovery_conf.parse(text).get("primary_conninfo")
+    except recovery_conf.Malformed:
+        return None
 
 
 def put(instance, name, content):

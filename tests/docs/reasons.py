@@ -26,6 +26,7 @@ INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no vot
             "closed by a refusal", "a fact is neither true nor false: ask for its class",
             "does not exist", "no host values", "redirecting log output",
             "could not start server", "Examine the log output", "another server might be running",
+            ": wal receiver process",
             # of a standby that runs, nobody complains
             *(row[-1] for row in state.TABLE if row[-2] == state.STANDBY),
             *state.PROCESSES, *state.ANSWERS, *state.CONTROL_STATES, *state.FILES}

@@ -91,7 +91,9 @@ def test_a_good_template_has_no_problem():
 
 
 @pytest.mark.parametrize("line", [
-    "standby_mode='on'", "  standby_mode   =   on  # yes", "standby_mode = 'on'"])
+    "standby_mode='on'", "  standby_mode   =   on  # yes", "standby_mode = 'on'",
+    "standby_mode true",
+    "standby_mode = 'YES'", "standby_mode 't'", "standby_mode = 1", "standby_mode=ON\r"])
 def test_standby_mode_may_be_spelt_in_several_ways(line):
     assert standby_mode.template_problems(TEMPLATE.replace("standby_mode = on", line)) == []
 
@@ -104,7 +106,8 @@ def test_each_missing_line_is_named(line):
 
 
 @pytest.mark.parametrize("line", [
-    "standby_mode = off", "# standby_mode = on", "standby_mode = online"])
+    "standby_mode = off", "# standby_mode = on", "standby_mode = online", "standby_mode = 'o'",
+    "Standby_Mode = on", "standby_mode = on\nstandby_mode = off"])
 def test_a_standby_mode_that_is_not_on_is_a_problem(line):
     text = TEMPLATE.replace("standby_mode = on", line)
     assert len(standby_mode.template_problems(text)) == 1
@@ -113,6 +116,29 @@ def test_a_standby_mode_that_is_not_on_is_a_problem(line):
 def test_the_conninfo_of_a_template_is_unquoted():
     assert standby_mode.template_conninfo(TEMPLATE) == (
         "host=vip application_name=srv1 password=it's")
+
+
+@pytest.mark.parametrize("line, value", [
+    ("primary_conninfo 'host=a'", "host=a"), ("primary_conninfo'host=a'", "host=a"),
+    ("primary_conninfo = 'a\\'b'", "a'b"), ("primary_conninfo = 'a\\\\b # c'", "a\\b # c"),
+    ("primary_conninfo = 'a\\tb\\101\\q' # d", "a\tbAq"), ("primary_conninfo = ''", "")])
+def test_a_template_is_read_as_postgresql_reads_it(line, value):
+    assert standby_mode.template_conninfo(line + "\n") == value
+
+
+@pytest.mark.parametrize("line", [
+    "primary_conninfo = 'never ends", "standby_mode", "= on", "a = b c", "a == b", "9a = 1"])
+def test_what_postgresql_does_not_understand_is_a_problem_without_its_words(line):
+    problem, = standby_mode.template_problems(TEMPLATE + line + "\n")
+    assert problem == "the recovery template has a syntax error in line 5"
+    assert standby_mode.template_conninfo(line) is None
+
+
+@pytest.mark.parametrize("name", ["recovery_target", "recovery_target_time", "recovery_target_xid"])
+def test_a_template_that_ends_recovery_is_refused(name):
+    problem, = standby_mode.template_problems(TEMPLATE + name + " = 'immediate'\n")
+    assert problem.startswith(f"the recovery template must not contain {name}: ")
+    assert standby_mode.template_problems(TEMPLATE + name + " = ''\n") == []
 
 
 def test_the_last_conninfo_of_a_template_counts():

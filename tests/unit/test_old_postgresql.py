@@ -1,0 +1,93 @@
+"""PostgreSQL 9.3 to 9.5, which have no view of the WAL receiver: process titles stand for it."""
+
+import pytest
+
+from paf import runner
+from paf.actions import monitor
+from paf.deadline import Deadline
+from paf.instance import divergence, postmaster, queries, settings, standby_mode
+from paf.ocf import BadParameter, OcfError
+from tests.unit.support import environment, instance_at
+
+
+class Context:
+    """What the monitor needs of a run."""
+
+    instance, in_cluster = None, True
+    environment = environment()
+
+    class deadline:
+        @staticmethod
+        def within(seconds):
+            """Return the deadline of a part."""
+            return seconds
+
+
+class Sight:
+    """A standby that SQL says nothing of but its role."""
+
+    rows = [["me", "true", "", "", ""]]
+
+
+@pytest.fixture
+def titled(monkeypatch):
+    """Let the instance have processes with these titles."""
+    def put(*titles):
+        monkeypatch.setattr(postmaster, "processes", lambda instance: list(range(len(titles))))
+        monkeypatch.setattr(postmaster, "title", lambda pid: titles[pid])
+    return put
+
+
+@pytest.mark.parametrize("titles, streams", [
+    (["postgres: wal receiver process   streaming 0/3000000"], True),      # 9.3 to 9.6
+    (["postgres: srv2: wal receiver process   streaming 0/3000000"], True),
+    (["postgres: wal receiver process"], True),    # update_process_title=off
+    (["postgres: wal receiver process   idle"], False),
+    (["postgres: wal receiver process   restarting at 0/3000000"], False),
+    (["postgres: walreceiver streaming 0/3000000"], True), (["postgres: walreceiver idle"], False),
+    (["postgres: startup process   recovering 000000010000000000000003"], False), ([], False)])
+def test_a_receiver_is_known_by_its_title(titled, titles, streams):
+    titled("/usr/lib/postgresql/9.5/bin/postgres -D /data", *titles)
+    assert postmaster.is_receiving(None) is streams
+
+
+def test_a_standby_that_has_diverged_is_noticed_where_sql_says_nothing(titled, monkeypatch):
+    asked = []
+    monkeypatch.setattr(divergence, "find", lambda *_: asked.append(True) or divergence.Divergence(
+        "diverged: timeline 1 is not in the history", None, None, True))
+    titled("postgres: wal receiver process   streaming 0/3000000")
+    monitor._check_stream(Context, Sight)
+    assert asked == []
+    titled("postgres: startup process   waiting for 000000010000000000000003")
+    with pytest.raises(OcfError, match="diverged"):
+        monitor._check_stream(Context, Sight)
+
+
+@pytest.mark.parametrize("version, receivers", [(90500, "''"), (90600, "pg_stat_get_wal_receiver")])
+def test_the_query_says_nothing_rather_than_none_before_9_6(version, receivers):
+    assert receivers in queries.monitor(version)
+
+
+@pytest.mark.parametrize("title", [
+    "postgres: 19/main: syslogger", "postgres: syslogger", "postgres: 15/main: logger ",
+    "postgres: logger process"])
+def test_the_collector_of_each_version_is_no_orphan(titled, title):
+    titled(title.strip(), "postgres: 19/main: checkpointer")
+    assert postmaster.orphans(None) == [1]
+
+
+@pytest.mark.parametrize("version", ["9.3", "9.6", "10", "11"])
+def test_a_wrong_line_in_postgresql_conf_is_a_mistake_of_the_configuration(
+        tmp_path, monkeypatch, version):
+    """Without this, pg_ctl says so once the start has failed: a failure like any other."""
+    said = ("LOG:  syntax error in file \"/data/postgresql.conf\" line 3, near token \"b\"\n"
+            "FATAL:  configuration file \"/data/postgresql.conf\" contains errors\n")
+    (tmp_path / "PG_VERSION").write_text(version + "\n")
+    monkeypatch.setattr(standby_mode, "template", lambda instance: (
+        "standby_mode on\nrecovery_target_timeline latest\n"
+        "primary_conninfo 'application_name=srv1'\n"))
+    monkeypatch.setattr(runner, "run", lambda *_, **__: runner.Result(1, "", said, False))
+    with pytest.raises(BadParameter, match="syntax error in file"):
+        settings.check_standby(instance_at(tmp_path), "srv1", Deadline(5))
+    monkeypatch.setattr(runner, "run", lambda *_, **__: runner.Result(0, "x\n", "", False))
+    settings.check_standby(instance_at(tmp_path), "srv1", Deadline(5))
