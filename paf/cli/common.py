@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import time
 
 from paf import ocf
 from paf.cluster.base import Cluster
@@ -137,6 +138,13 @@ def complain(text):
 def say_json(value):
     """Print a value as JSON."""
     say(json.dumps(value, indent=2, sort_keys=True))
+
+
+def clock(moment):
+    """Return a moment (epoch seconds) as people write it, with milliseconds and time zone."""
+    local = time.localtime(moment)
+    return "{0}.{1:03d} {2}".format(time.strftime("%Y-%m-%d %H:%M:%S", local),
+                                    int(moment * 1000) % 1000, time.strftime("%Z", local))
 
 
 def table(rows):

@@ -1,178 +1,147 @@
-"""From facts in logs to events: a failover, a switchover, a recovery. Pure."""
+"""From actions to events: a failover, a switchover, a recovery. Pure.
+
+What belongs to one event is told from the actions alone, never from words that only the log of the
+DC has: so every node finds the same events.
+"""
 
 from collections import namedtuple
 
-from paf.cli.timeline import logs
+from paf.cli.timeline.actions import (
+    CHANGES, CRASH, REFUSE, actions, failed, is_good)
+from paf.decide import wal
 
-#: One action: times in epoch seconds; end is None when the logs do not tell; result "ok"...
-Action = namedtuple("Action", "resource operation node start end result reason")
-
-#: kind, for people; old, new: the primary's node before and after, None unknown; down, up: epoch
-#: seconds between which clients had no primary, None when there was no outage; estimated: whether
-#: `down` was reckoned back from corosync's timeout; lost: dict of node to when it was last heard.
-Event = namedtuple("Event", "kind old new begin end down up estimated lost actions")
+#: kind, for people; nodes: whom it concerns (list of str); old, new: the primary's node before and
+#: after, None unknown; down, up: epoch seconds between which clients had no primary, None when
+#: there was no outage; estimated: whether `down` comes from corosync's timeout; at_least: whether
+#: the outage began earlier than these logs can tell; lost: dict of node to when it was last heard;
+#: votes: dict of node to its position in the election (str); only_live: whether some of it is known
+#: from the present CIB only, in whole seconds.
+Event = namedtuple("Event", "kind nodes old new begin end down up estimated at_least lost votes "
+                            "only_live actions")
 
 SWITCHOVER = "switchover"
 REFUSED = "switchover refused"
+GIVEN_UP = "switchover given up"
 FAILOVER = "failover"
 PRIMARY_RECOVERY = "recovery of the primary"
 STANDBY_RECOVERY = "recovery of a standby"
+RESTART = "restart"
 START = "start"
+FAILED_START = "failed start"
+STOP = "stop"
+FENCING = "fencing"
 OTHER = "change"
 
-CHANGES = ("start", "stop", "promote", "demote")
-#: A crash that crash_watch has told Pacemaker of, with crm_resource --fail.
-CRASH, _TOLD = "crash", "asyncmon"
-_GAP = 3.0          # seconds of rest that still belong to one event, until a primary is promoted
-_LATE = 2.0         # a node and the DC tell of the end of an action at about the same time
+_NOTIFICATIONS = ("pre-promote", "pre-demote", "post-promote")
+_GAP = 3.0          # seconds of rest that still belong to one event
+_LONG = 60.0        # seconds after which nothing belongs to it any more
 _HEARD = 15.0       # a token that was lost longer ago has nothing to do with a lost node
-_GOOD = ("ok", "not running", "promoted", "master", "done")
-
-
-def is_good(result):
-    """Tell whether a result stands for success."""
-    return result.strip().lower() in _GOOD
-
-
-def _failed(result):
-    return bool(result) and not is_good(result) and result.lower() != "cancelled"
+_VOTES = 120.0      # seconds before a promotion in which its election is
 
 
 def is_failure(item):
     """Tell whether an Action is how Pacemaker noticed that an instance had failed."""
-    return item.operation in ("monitor", CRASH) and _failed(item.result)
+    return item.operation in ("monitor", CRASH) and failed(item.result)
 
 
-def actions(facts):
-    """Return the Actions that the facts tell of, in the order of their start."""
-    found, open_by, requested = [], {}, {}
-    for fact in facts:
-        if fact.kind == "started":
-            found.append(_begun(fact, fact.moment))
-            open_by[(fact.host, fact.values["action"])] = len(found) - 1
-        elif fact.kind == "requested":
-            requested[_place(fact)] = fact.moment
-        elif fact.kind == "ended":
-            index, moment = (open_by.pop((fact.host, fact.values["action"]), None),
-                             requested.pop(_place(fact), None))
-            if index is None and moment is not None:
-                index = len(found)
-                found.append(_begun(fact, moment))
-            _end(found, index, fact)
-        elif fact.kind == "result":
-            _reason(found, fact)
-        elif fact.kind == "fencing":
-            found.append(Action("", "fence", fact.values["node"], fact.moment, None, "", ""))
-        elif fact.kind == "fenced":
-            index = _last(found, _open_fencing(fact.values["node"]))
-            if index is not None:
-                failed = fact.values["result"] == "failed"
-                found[index] = found[index]._replace(
-                    end=fact.moment, result="failed" if failed else "ok",
-                    reason=fact.values["reason"])
-    return sorted(found, key=lambda item: item.start)
-
-
-def _begun(fact, moment):
-    """Return the Action that the fact's key names, begun at that moment."""
-    resource, operation, interval = logs.operation_of(fact.values["key"])
-    if operation == "monitor" and interval == 0:
-        operation = "probe"
-    return Action(resource, operation, fact.values["node"], moment, None, "", "")
-
-
-def _place(fact):
-    return (fact.host, fact.values["node"], fact.values["graph"], fact.values["action"])
-
-
-def _open_fencing(node):
-    return lambda item: item.operation == "fence" and item.end is None and item.node == node
-
-
-def _last(found, matches):
-    for index in range(len(found) - 1, -1, -1):
-        if matches(found[index]):
-            return index
-    return None
-
-
-def _end(found, index, fact):
-    if index is not None:
-        found[index] = found[index]._replace(end=fact.moment, result=fact.values["result"].strip())
-        return
-    # a recurring monitor that failed, or a crash: nobody had started it just then
-    resource, operation, interval = logs.operation_of(fact.values["key"])
-    if operation == _TOLD:
-        operation = CRASH
-    if (interval or operation == CRASH) and not is_good(fact.values["result"]):
-        item = Action(resource, operation, fact.values["node"], fact.moment, fact.moment,
-                      fact.values["result"], "")
-        # Pacemaker says of a crash twice that it was told
-        if operation != CRASH or _last(found, lambda other: other[:3] == item[:3]
-                                       and item.start - other.start <= 1) is None:
-            found.append(item)
-
-
-def _reason(found, fact):
-    """Add what the node itself says of an action: why it failed, or how at all it ended."""
-    resource = logs.base_name(fact.values["resource"])
-    operation = fact.values["operation"]
-    index = _last(found, lambda item: item.resource == resource
-                  and item.node == fact.values["node"]
-                  and (item.operation == operation or operation == "notify"
-                       and "-" in item.operation)
-                  and not item.reason and item.start <= fact.moment + 1
-                  and (item.end is None or fact.moment <= item.end + _LATE))
-    if index is None:
-        return
-    item = found[index]
-    if item.end is None and operation != "notify" and fact.values["result"]:
-        item = item._replace(end=fact.moment, result=fact.values["result"].strip())
-    found[index] = item._replace(reason=fact.values["reason"])
-
-
-def events(facts, resource, vips=(), silence=0.0):
+def events(facts, resource, vips=(), silence=0.0, live=()):
     """Return the Events of a resource, oldest first.
 
-    vips: names of the addresses it has. silence: seconds that corosync takes to give a node up;
-    used where its log does not tell.
+    facts: logs.Facts; vips: names of the addresses it has; silence: seconds that corosync takes to
+    give a node up, used where its log does not tell, 0.0 if that is not known either; live: what
+    changes.of_cib yields of the present CIB.
     """
-    mine = [item for item in actions(facts) if item.resource in (resource, "") + tuple(vips)
-            and (item.operation in CHANGES + ("fence", "pre-promote", "pre-demote", "post-promote")
+    every, only_live = actions(facts, live)
+    mine = [item for item in every if item.resource in (resource, "") + tuple(vips)
+            and (item.operation in CHANGES + _NOTIFICATIONS + ("fence", REFUSE)
                  or is_failure(item))]
-    found, primary = [], None
-    idle = [fact.moment for fact in facts if fact.kind == "idle"]
-    before = 0.0
-    for group in _groups(mine, idle, resource):
-        event = _event(group, _lost(facts, group, silence, before), resource, vips, primary)
-        primary, before = event.new or primary, event.end
-        if any(item.operation in CHANGES + ("fence",) for item in group):
-            found.append(event)
+    found, primary, before = [], None, 0.0
+    for group in _groups(mine, resource, vips):
+        if not any(item.operation in CHANGES + ("fence", REFUSE) for item in group):
+            continue
+        event = _event(group, _lost(facts, group, silence, before), resource, vips, primary,
+                       silence)
+        event = event._replace(votes=_votes(facts, group, resource),
+                               only_live=any(item in only_live for item in group))
+        primary, before = event.new, event.end
+        found.append(event)
     return found
 
 
-def _groups(mine, idle, resource):
-    groups = []
+def _groups(mine, resource, vips):
+    """Return lists of Actions, each of which is one event."""
+    groups, primary = [], None
     for item in mine:
-        if not groups or _begins_another(item, groups[-1], idle, resource):
+        if not groups or _begins_another(item, groups[-1], resource, vips, primary):
+            if groups:
+                primary = _primary_after(groups[-1], resource, primary)
             groups.append([])
         groups[-1].append(item)
     return groups
 
 
-def _begins_another(item, group, idle, resource):
+def _primary_after(group, resource, primary):
+    for item in group:
+        if item.resource == resource and item.operation == "promote" and is_good(item.result):
+            primary = item.node
+        elif item.node == primary and (item.operation == "fence" or item.resource == resource
+                                       and item.operation in ("demote", "stop")):
+            primary = None
+    return primary
+
+
+def _begins_another(item, group, resource, vips, primary):
     """Tell whether an Action does not belong to the event that the group is.
 
-    Pacemaker rests for a moment within an event as well: after a fencing, before it promotes
-    another. Once a primary is promoted, what ends its reign is an event of its own, and so is a
-    failure elsewhere.
+    Until another primary is promoted, what took the last one away goes on: a fencing, an election
+    in which an absent node is waited for. What ends the reign of a primary is an event of its own,
+    however soon it comes after something else; unless clients never got to it, since the address
+    had not moved.
     """
     end = max(other.end or other.start for other in group)
-    rested = any(end <= moment <= item.start for moment in idle)
-    if item.start > end + _GAP:
-        return rested or item.start > end + 60
-    ends_a_reign = item.operation in ("fence", "pre-demote", "demote") or is_failure(item)
-    return rested and ends_a_reign and bool(_done(group, "promote", resource))
+    rest = item.start - end
+    if rest > _LONG:
+        return True
+    if _is_open(group, resource, primary):
+        planned = not any(other.operation == "fence" or is_failure(other) for other in group)
+        return (planned and rest > _GAP and item.operation == "start" and item.resource == resource
+                and bool(_done(group, "stop", resource)))
+    if _lacks_address(group, resource, vips, primary) and rest <= _GAP:
+        return False
+    return rest > _GAP or (_ends_a_reign(item, primary, resource)
+                           and not all(other.operation in _NOTIFICATIONS + (REFUSE,)
+                                       for other in group))
+
+
+def _lacks_address(group, resource, vips, primary):
+    """Tell whether the primary has moved in the event, and an address not yet."""
+    moved = False
+    if primary is None:
+        primary = next((item.node for item in group if item.operation in ("demote", "fence")), None)
+    for item in group:
+        if item.operation == "promote" and item.resource == resource and is_good(item.result):
+            moved = primary not in (None, item.node)
+        elif item.resource in vips and item.operation == "start":
+            moved = False
+    return moved and bool(vips)
+
+
+def _ends_a_reign(item, primary, resource):
+    if item.operation in ("pre-demote", "demote"):
+        return item.resource == resource
+    return (item.operation == "fence" or is_failure(item)) and primary in (None, item.node)
+
+
+def _is_open(group, resource, primary):
+    """Tell whether the event has taken the primary away, or starts all, and has none yet."""
+    found = primary is None and any(item.operation == "start" and item.resource == resource
+                                    for item in group)
+    for item in group:
+        if _ends_a_reign(item, primary, resource):
+            found = True
+        elif item.operation == "promote" and item.resource == resource and is_good(item.result):
+            found, primary = False, item.node
+    return found
 
 
 def _done(group, operation, resource):
@@ -180,40 +149,77 @@ def _done(group, operation, resource):
             and is_good(item.result)]
 
 
-def _event(group, lost, resource, vips, primary):
-    begin = group[0].start
+def _event(group, lost, resource, vips, primary, silence):
+    real = [item for item in group if item.operation not in _NOTIFICATIONS] or group
+    begin = min(item.start for item in real)
     end = max(item.end or item.start for item in group)
     promoted = _done(group, "promote", resource)
     demoted = [item for item in group if item.operation == "demote" and item.resource == resource]
     fenced = [item.node for item in group if item.operation == "fence"]
-    # without earlier events, who is demoted or fenced first was the primary, if one follows
+    # without earlier events, whose instance is demoted or fenced first was the primary
     leaving = [item.node for item in group if item.operation in ("demote", "fence") and promoted]
     old = primary or next(iter(leaving), None)
     new = promoted[-1].node if promoted else None if demoted or old in fenced else old
     failures = [item for item in group if is_failure(item)]
     kind = _kind(group, old, new, promoted, demoted, fenced, failures, resource)
     down, up, estimated = _outage(group, old, promoted, demoted, lost, failures, vips)
-    return Event(kind, old, new, min([begin] + [down] * (down is not None)), end, down, up,
-                 estimated, lost, group)
+    return Event(kind, _nodes(kind, group, old, new, resource), old, new,
+                 min([begin] + [down] * (down is not None)), end, down, up, estimated,
+                 estimated and not silence and not lost[old][1], _moments(lost), {}, False, group)
+
+
+def _nodes(kind, group, old, new, resource):
+    """Return whom an event concerns: the primaries of a move, else whose instance it is about."""
+    if kind in (SWITCHOVER, FAILOVER):
+        return [node for node in (old, new) if node]
+    if kind in (PRIMARY_RECOVERY, GIVEN_UP):
+        return [new]
+    wanted = {REFUSED: (REFUSE, "promote"), FENCING: ("fence",)}.get(kind, CHANGES)
+    own = [item.node for item in group if item.operation in wanted
+           and item.resource in (resource, "") and not (kind == REFUSED and item.node == old)]
+    return sorted(set(own)) or sorted(set(item.node for item in group))
 
 
 def _kind(group, old, new, promoted, demoted, fenced, failures, resource):
-    failed = bool(fenced or failures)
+    trouble = bool(fenced or failures)
+    stopped, started = _done(group, "stop", resource), _done(group, "start", resource)
     if promoted and new != old:
-        return START if old is None else FAILOVER if failed or not demoted else SWITCHOVER
+        return START if old is None else FAILOVER if trouble or not demoted else SWITCHOVER
     if promoted:
-        return PRIMARY_RECOVERY if failed or _done(group, "stop", resource) else REFUSED
-    if _done(group, "stop", resource) and _done(group, "start", resource):
-        return STANDBY_RECOVERY
-    if not demoted and _done(group, "start", resource):
+        if trouble or stopped:
+            return PRIMARY_RECOVERY if trouble else RESTART
+        return REFUSED if _is_refused(group, new, resource) else GIVEN_UP if demoted else OTHER
+    if any(item.operation == REFUSE for item in group):
+        return REFUSED
+    if old in fenced:
+        return FAILOVER
+    if stopped and started and not demoted:
+        return STANDBY_RECOVERY if trouble else RESTART
+    return _kind_of_the_rest(group, stopped, started, demoted, fenced, resource)
+
+
+def _kind_of_the_rest(group, stopped, started, demoted, fenced, resource):
+    if fenced:
+        return FENCING
+    if any(item.operation == "start" and item.resource == resource and failed(item.result)
+           for item in group):
+        return FAILED_START
+    if started and not demoted:
         return START
-    return FAILOVER if old in fenced else OTHER
+    return STOP if stopped else OTHER
+
+
+def _is_refused(group, new, resource):
+    """Tell whether the agent itself refused, and not an administrator who has changed his mind."""
+    return any(item.operation == REFUSE or (
+        item.operation == "promote" and item.resource == resource and item.node != new
+        and failed(item.result)) for item in group)
 
 
 def _lost(facts, group, silence, before):
-    """Return when the nodes lost in this event were last heard of (dict of node to seconds).
+    """Return (when it was last heard of, whether corosync says so) of each node lost in an event.
 
-    before: when the event before it ended, epoch seconds: who was lost till then belongs to that.
+    before: when the event before it ended, epoch seconds: a node lost till then belongs to that.
     """
     found, begin = {}, group[0].start
     end = max(item.end or item.start for item in group)
@@ -223,7 +229,30 @@ def _lost(facts, group, silence, before):
         heard = [other.moment - int(other.values["ms"]) / 1000.0 for other in facts
                  if other.kind == "token" and fact.moment - _HEARD <= other.moment <= fact.moment]
         # only the node that waited for the token says so
-        found.setdefault(fact.values["node"], min(heard) if heard else fact.moment - silence)
+        found.setdefault(fact.values["node"], (min(heard), True) if heard else
+                         (fact.moment - silence, False))
+    return found
+
+
+def _moments(lost):
+    return dict((node, heard) for node, (heard, _) in lost.items())
+
+
+def _votes(facts, group, resource):
+    """Return the positions (dict of node to str) that the nodes published for a promotion."""
+    promotions = [item for item in group if item.operation == "promote"
+                  and item.resource == resource]
+    if not promotions:
+        return {}
+    begin, end = promotions[-1].start - _VOTES, promotions[-1].start
+    found = {}
+    for fact in facts:
+        if (fact.kind == "attribute" and fact.values["name"] == "lsn_location-" + resource
+                and begin <= fact.moment <= end):
+            position = wal.from_wire(fact.values["value"])
+            found.pop(fact.values["node"], None)
+            if position is not None:
+                found[fact.values["node"]] = wal.describe(position)
     return found
 
 
@@ -235,7 +264,7 @@ def _outage(group, old, promoted, demoted, lost, failures, vips):
     starts += [item.start for item in failures if item.node == old]
     estimated = old in lost
     if estimated:
-        starts.append(lost[old])
+        starts.append(lost[old][0])
     if not starts:
         starts = [item.start for item in group if item.operation == "fence" and item.node == old]
     if not starts:
@@ -244,3 +273,16 @@ def _outage(group, old, promoted, demoted, lost, failures, vips):
     behind = [item.end for item in group if item.resource in vips and item.operation == "start"
               and is_good(item.result) and item.end and item.end > up]
     return min(starts), max(behind) if behind else up, estimated
+
+
+def gaps(facts, host):
+    """Return the times (list of (from, to), epoch seconds) in which a node had no Pacemaker.
+
+    from is None where the log does not go back that far.
+    """
+    found = []
+    for fact in facts:
+        if fact.kind == "began" and fact.host == host:
+            after = fact.values.get("after")
+            found.append((float(after) if after else None, fact.moment))
+    return found

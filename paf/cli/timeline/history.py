@@ -1,33 +1,53 @@
-"""paf history: the failovers, switchovers and recoveries that the logs tell of."""
+"""paf history: the failovers, switchovers and recoveries that the logs have."""
 
-from paf.cli.common import NOT_DONE, OK, say, say_json, table
+from paf.cli.common import NOT_DONE, OK, clock, complain, say, say_json, table
 from paf.cli.timeline import timeline
+from paf.cli.timeline.gather import history, sources
 
 HELP = "list past failovers, switchovers and recoveries"
-TEXT = """Lists what the logs (see paf timeline) tell of: when, what, from which node to which, how
-long clients had no primary. The number is for paf timeline --number."""
+TEXT = """Lists what the logs (see paf timeline) have: when, what, which nodes it concerns, how long
+clients had no primary, and the first reason that was given. The number is for paf timeline
+--number. The same on every node that was there; what this node cannot know it says, and which nodes
+know it. docs/schemas/history.json describes the JSON."""
 EXAMPLES = ("paf history", "paf history --output json", "paf history --log /tmp/report")
-EXIT_CODES = ((OK, "there are events"), (NOT_DONE, "the logs tell of none"))
+EXIT_CODES = ((OK, "there are events, and nothing is missing"),
+              (NOT_DONE, "there are none, or something is missing here: it says what, and where it "
+                         "is known"))
 
 
 def arguments(parser):
     """Declare the verb's arguments."""
-    timeline.sources(parser)
+    sources(parser)
 
 
 def run(options):
     """Print the events; return the exit code."""
-    found = timeline.gather(options)
+    found = history(options)
     if options.output == "json":
-        say_json([timeline.as_values(event) for event in found])
+        say_json({"format": timeline.FORMAT, "missing": found.missing,
+                  "events": [timeline.as_values(event) for event in found.events]})
     else:
-        rows = [["", "when", "what", "from", "to", "took", "no primary"]]
-        for number, event in enumerate(found):
-            length = timeline.outage(event)
-            rows.append([str(number + 1), timeline.clock(event.begin), event.kind,
-                         event.old or "-", event.new or "-",
-                         "{0:.1f} s".format(event.end - event.begin),
-                         "-" if length is None else "{0:.2f} s".format(length)])
-        for line in table(rows):
+        for line in lines(found.events):
             say(line)
-    return OK if found else NOT_DONE
+        for sentence in found.missing:
+            complain(sentence)
+    return OK if found.events and not found.missing else NOT_DONE
+
+
+def lines(events):
+    """Yield the Events (list) as lines of a table."""
+    rows = [["", "when", "what", "node", "took", "no primary", "why"]]
+    for number, event in enumerate(events):
+        length = timeline.outage(event)
+        rows.append([str(number + 1), clock(event.begin), event.kind, timeline.where(event) or "-",
+                     "{0:.1f} s".format(event.end - event.begin),
+                     "-" if length is None else "{0}{1:.2f} s".format(
+                         "at least " if event.at_least else "", length), reason(event)])
+    for line in table(rows):
+        yield line
+
+
+def reason(event):
+    """Return the first reason that an action of the Event has; "" where none has one."""
+    given = [item.reason for item in event.actions if item.reason]
+    return given[0] if given else ""

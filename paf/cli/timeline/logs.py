@@ -1,8 +1,10 @@
 """What Pacemaker and corosync wrote in their logs, as facts with a time. Pure, but for reading.
 
 The DC's controller says what it starts ("Initiating ...") and how it ended ("... confirmed: ...");
-each node's own controller says why it failed ("Result of ..."). What Pacemaker 1.1 says otherwise
-stands in old_logs.py.
+each node's own controller says why it failed ("Result of ..."). The CIB manager of every node
+writes each change of the CIB, see changes.py; its attribute manager each attribute, and with it the
+positions of an election; its fencer each fencing. What Pacemaker 1.1 says otherwise stands in
+old_logs.py.
 """
 
 import bz2
@@ -17,11 +19,11 @@ from collections import namedtuple
 from contextlib import closing
 
 from paf.cli.common import Problem
-from paf.cli.timeline import old_logs
+from paf.cli.timeline import changes, old_logs
 from paf.cli.view import base_name
 
-#: kind: started, ended, result, fencing, fenced, lost, token, idle; moment: epoch seconds; host:
-#: who says so; values: dict of str, by kind.
+#: kind: started, ended, result, fencing, fenced, lost, token, attribute, began, op, name; moment:
+#: epoch seconds; host: who says so; values: dict of str, by kind.
 Fact = namedtuple("Fact", "kind moment host values")
 
 #: Where the logs of a node are, by default.
@@ -57,20 +59,27 @@ _PATTERNS = (
                 r"(?:of|targeting) node (?P<node>[^\s|]+)"),
     ("fenced", r"(?:Fence|Stonith) operation \S+ for (?P<node>\S+) "
                r"(?P<result>succeeded|passed|failed)(?:: (?P<reason>.*))?"),
+    ("fenced", r"Operation '?(?P<how>(?!on\b)\w+)'? (?:of|targeting) (?P<node>\S+?) .*?by \S+ for "
+               r"\S+: (?P<result>OK|\w[\w ]*?)(?P<reason>)(?: \(|$)"),
     ("lost", r"Node (?P<node>\S+) state is now lost"),
     ("token", r"A processor failed, forming new configuration: "
               r"token timed out \((?P<ms>\d+)ms\)"),
-    ("idle", r"State transition \S+ -> S_IDLE"),
+    ("attribute", r"Setting (?P<name>(?:lsn_location|not_promoted_because|failed_because)-\S+?)"
+                  r"\[(?P<node>[^\]]+)\](?: in \S+)?: .*? -> (?P<value>.*?)(?: \| from .*)?$"),
+    ("began", r"Starting Pacemaker \d"),
 )
 _COMPILED = [(kind, re.compile(pattern)) for kind, pattern in _PATTERNS]
 _WORTH = re.compile("Initiating|Asking|Requesting local|confirmed: |but got|Result of|fencing|"
-                    "Fence op|Stonith op|is now lost|A processor failed|S_IDLE|" + old_logs.WORTH)
+                    "Fence op|Stonith op|is now lost|A processor failed|Operation|Setting|"
+                    "Starting Pacemaker|lrm_rsc_op|uname=|known as|nodeid=|" + old_logs.WORTH)
 _KEY = re.compile(r"(?P<resource>.+?)_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|"
                   r"(?P<operation>[a-z-]+))" + _INTERVAL + "$")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz")
+_FIRST_LINES = 60   # of a Pacemaker that starts, before it says so
+_PAUSE = 1.0        # seconds between the last line of one Pacemaker and the first of the next
 _BROKEN = (IOError, OSError, EOFError, zlib.error, tarfile.TarError)
 
 
@@ -105,8 +114,7 @@ def read(names, now=None):
     for name in names:
         try:
             for stream in _streams(name):
-                for line in stream:
-                    facts += facts_of(line.decode("utf-8", "replace"), now or time.time())
+                facts += _of_stream(stream, now or time.time())
         except _BROKEN as error:
             raise Problem("cannot read {0}: {1}".format(
                 name, getattr(error, "strerror", None) or error))
@@ -119,6 +127,34 @@ def order(fact):
     Times are whole seconds in Pacemaker 1.1's own logs.
     """
     return fact.moment, fact.kind == "result"
+
+
+def _of_stream(stream, now):
+    """Return the Facts in a log; "began" gets, as "after", when the log ended before."""
+    facts, before = [], []
+    for data in stream:
+        line = data.decode("utf-8", "replace")
+        for fact in facts_of(line, now):
+            if fact.kind == "began":
+                fact.values["after"] = _end_of_the_run_before(before, fact.moment, now)
+            facts.append(fact)
+        before = before[-_FIRST_LINES:] + [line]
+    return facts
+
+
+def _end_of_the_run_before(lines, began, now):
+    """Return when the last Pacemaker but this one wrote its last line (str), "" if none did.
+
+    Its programs say a few things before they say that they start.
+    """
+    later = began
+    for line in reversed(lines):
+        head = _LINE.match(line)
+        earlier = moment(head, now) if head else later
+        if later - earlier > _PAUSE:
+            return str(earlier)
+        later = min(later, earlier)
+    return "" if len(lines) <= _FIRST_LINES else str(began)
 
 
 def _streams(name):
@@ -155,12 +191,20 @@ def set_of(facts):
 
 
 def facts_of(line, now):
-    """Return the Facts (a list of at most one) in a line of a log."""
+    """Return the Facts (a list) in a line of a log."""
     if not _WORTH.search(line):
         return []
     head = _LINE.match(line.rstrip("\n"))
     if not head:
         return []
+    changed = changes.values_of(head.group("text"))
+    if changed:
+        kept = [Fact(changed[0], moment(head, now), head.group("host"), changed[1])]
+        return kept + [fact for fact in _of_patterns(head, now) if changed[0] == "name"]
+    return _of_patterns(head, now)
+
+
+def _of_patterns(head, now):
     if head.group("daemon") == old_logs.DAEMON:
         found = old_logs.understand(head.group("text"), head.group("host"))
         if found:

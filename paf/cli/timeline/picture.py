@@ -2,12 +2,12 @@
 
 from xml.sax.saxutils import escape
 
-from paf.cli.timeline import events
+from paf.cli.timeline import actions
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _GAP = 1180, 90, 45, 64, 20, 14
 _COLOURS = {"demote": "#b8860b", "stop": "#8b5a2b", "start": "#2e7d5b", "promote": "#1f5fbf",
             "fence": "#7b1fa2", "monitor": "#c62828",
-            events.CRASH: "#c62828", "pre-promote": "#9fb8d8",
+            actions.CRASH: "#c62828", "pre-promote": "#9fb8d8",
             "pre-demote": "#d8c49f", "post-promote": "#9fb8d8"}
 _FAILED, _OUTAGE = "#c62828", "#fde0dc"
 _AFTER = 0.16
@@ -132,11 +132,11 @@ def _lane(drawing, node, top, count, placed):
     for row, item in placed:
         left, y = drawing.x(item.start), top + row * _ROW
         width = max(2.0, drawing.x(item.end or item.start) - left)
-        bad = item.result and not events.is_good(item.result)
+        bad = item.result and not actions.is_good(item.result)
         hint = "{0}: {1} {2}".format(_words(item), item.result or "?", item.reason).strip()
         drawing.box(left, y, width, _ROW - 4, _COLOURS.get(item.operation, "#888"), hint,
                     " stroke=\"{0}\" stroke-width=\"3\"".format(_FAILED) if bad else "")
-        words = _words(item) + (" FAILED" if bad and item.operation != events.CRASH else "")
+        words = _words(item) + (" FAILED" if bad and item.operation != actions.CRASH else "")
         inside = len(words) * _NARROW + 8 <= width
         light = item.operation in ("pre-promote", "pre-demote", "post-promote")
         drawing.text(left + 4 if inside else left + width + 4, y + 12, words,
@@ -160,7 +160,7 @@ def _primary(drawing, top):
             if width > len(node) * _NARROW + 10:
                 drawing.text(drawing.x(left) + 5, top + 16, node, "w")
     words = "no primary: {0:.2f} s{1}".format(
-        event.up - event.down, " (begin reckoned)" if event.estimated else "")
+        event.up - event.down, " (start estimated)" if event.estimated else "")
     left, right = drawing.x(event.down), drawing.x(event.up)
     drawing.box(left, top, max(1, right - left), 24, "#ef9a9a", words)
     if right - left > len(words) * _NARROW + 10:
@@ -169,10 +169,14 @@ def _primary(drawing, top):
         drawing.text(min(left, _WIDTH - _RIGHT - 160), top + 42, words, "o")
 
 
+def _plain(text, _colour):
+    return text
+
+
 def html(event):
     """Return a page (str) with the picture and the list of actions; it needs no other file."""
     from paf.cli.timeline import timeline
     return ("<!DOCTYPE html><html><head><meta charset=\"utf-8\"><title>{0}</title></head>"
             "<body style=\"font-family:sans-serif;margin:2em\">{1}<pre>{2}</pre></body></html>\n"
             .format(escape(timeline.title(event)), svg(event),
-                    escape("\n".join(timeline.lines(event)))))
+                    escape("\n".join(timeline.lines(event, _plain)))))

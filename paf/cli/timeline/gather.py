@@ -1,0 +1,75 @@
+"""The history as this node knows it: events, and what is missing here and known elsewhere."""
+
+import re
+from collections import namedtuple
+
+from paf.cli import configuration
+from paf.cli.common import Pacemaker, Problem, clock
+from paf.cli.timeline import changes, events, logs
+
+#: events: list of events.Event, oldest first; missing: sentences (list of str) on what this node
+#: cannot know, and where it is known; [] where the story is complete.
+History = namedtuple("History", "events missing")
+
+_MOMENT = 2.0       # seconds without Pacemaker in which nothing can have happened
+
+
+def sources(parser):
+    """Declare where the events come from, and the form of the answer."""
+    parser.add_argument("--log", metavar="PATH", action="append", default=[],
+                        help="log file or folder, as often as you like (this node's logs)")
+    parser.add_argument("--resource", metavar="NAME", default="",
+                        help="the resource; needed where no cluster runs")
+    parser.add_argument("--vip", metavar="NAME", action="append", default=[],
+                        help="the address's resource; needed where no cluster runs")
+    parser.add_argument("--output", choices=("text", "json"), default="text",
+                        help="the form of the answer (text)")
+
+
+def history(options):
+    """Return the History that the options name. Raises Problem."""
+    resource, vips, pacemaker = options.resource, tuple(options.vip), Pacemaker()
+    live, others, node = (), [], ""
+    if not options.log or not resource:
+        configured = configuration.parse(pacemaker.cib())
+        managed = configuration.find(configured, resource)
+        resource = managed.name
+        vips = vips or tuple(vip.name for vip in configuration.vips_of(configured, managed))
+        if not options.log:
+            live, node = list(changes.of_cib(configured.root)), pacemaker.node()
+            others = [name for name in configured.nodes if name != node]
+    names = logs.find(options.log) if options.log else logs.mine()
+    if not names:
+        raise Problem("found no logs: name them with --log")
+    facts = logs.read(names)
+    found = events.events(facts, resource, vips, 0.0 if options.log else _silence(pacemaker), live)
+    return History(found, list(missing(facts, found, node, others)) if node else [])
+
+
+def _silence(pacemaker):
+    """Return how long corosync waits for a silent node before it goes on without (seconds)."""
+    try:
+        text = pacemaker.run("corosync-cmapctl", "runtime.config.totem.").out
+    except Problem:
+        return 0.0
+    found = re.findall(r"totem\.(?:token|consensus) \(u32\) = (\d+)", text)
+    return sum(int(number) for number in found) / 1000.0
+
+
+def missing(facts, found, node, others):
+    """Yield what a node cannot know, and who does; pure.
+
+    facts: logs.Facts of its own logs; found: the Events; node: its name; others: the other nodes.
+    """
+    where = "the logs of {0} have it".format(" and ".join(others) or "no other node")
+    for begin, end in events.gaps(facts, node):
+        if begin is not None and end - begin > _MOMENT:
+            yield ("{0} ran no Pacemaker from {1} to {2}: of that time it has only the last "
+                   "operation on each node; {3}".format(node, clock(begin), clock(end), where))
+    for event in found:
+        if event.only_live:
+            yield ("the {0} of {1} is not in the logs of {2}, only in the cluster's present state, "
+                   "in whole seconds; {3}".format(event.kind, clock(event.begin), node, where))
+    first = min([fact.moment for fact in facts] or [0.0])
+    if not found:
+        yield "the logs of {0} begin at {1}; there is nothing in them".format(node, clock(first))

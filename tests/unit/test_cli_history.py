@@ -1,0 +1,177 @@
+"""paf history on each node's own logs, recorded on a cluster of three (2.1.5).
+
+Played: a switchover, a crash of the primary, a power cut of its node (srv2), a crash of a standby,
+a cleanup, disable and enable, a switchover that was refused.
+"""
+
+import json
+import pathlib
+
+import jsonschema
+import pytest
+
+from paf.cli.main import main
+from paf.cli.timeline import actions, changes, events, gather, history, logs, timeline
+
+NOW = 1795700000.0
+NODES = ("srv1", "srv2", "srv3")
+SCHEMAS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "schemas"
+PLAYED = [
+    (events.START, ["srv1", "srv2", "srv3"]), (events.SWITCHOVER, ["srv1", "srv2"]),
+    (events.PRIMARY_RECOVERY, ["srv2"]), (events.FAILOVER, ["srv2", "srv3"]),
+    (events.START, ["srv2"]), (events.STANDBY_RECOVERY, ["srv1"]),
+    (events.STOP, ["srv1", "srv2", "srv3"]), (events.START, ["srv1", "srv2", "srv3"]),
+    (events.REFUSED, ["srv1"])]
+
+
+@pytest.fixture(scope="module")
+def facts(data):
+    folder = data / "cli" / "history"
+    return {node: logs.read(logs.find([str(folder / node)]), NOW) for node in NODES}
+
+
+def of(facts, node, live=()):
+    return events.events(facts[node], "pgsqld", ("pgsqld-ip",), live=live)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_every_node_tells_the_same_and_names_it_rightly(facts, node):
+    found = of(facts, node)
+    assert [(event.kind, event.nodes) for event in found] == PLAYED
+    assert [(event.old, event.new) for event in found][1:4] == [
+        ("srv1", "srv2"), ("srv2", "srv2"), ("srv2", "srv3")]
+    assert [event.begin for event in found] == pytest.approx(
+        [event.begin for event in of(facts, "srv1")], abs=10 if node == "srv2" else 0.1)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_outages_are_the_same_on_all_nodes_that_were_there(facts, node):
+    found = [timeline.outage(event) for event in of(facts, node)]
+    assert found[1:3] == pytest.approx([6.46, 13.02], abs=0.1)
+    # srv2 was off while it happened
+    assert found[3] == (None if node == "srv2" else pytest.approx(11.17, abs=0.1))
+
+
+def test_reasons_are_the_same_on_all_nodes(facts):
+    told = {node: [history.reason(event) for event in of(facts, node)] for node in NODES}
+    assert told["srv1"] == told["srv2"] == told["srv3"]
+    assert "crashed primary" in told["srv1"][2] and "pg_waldump is missing" in told["srv1"][8]
+
+
+def test_on_what_positions_a_promotion_was_decided(facts):
+    event = of(facts, "srv1")[3]
+    assert sorted(event.votes) == ["srv1", "srv3"]
+    words = "\n".join(timeline.lines(event))
+    assert "positions in the election: srv1 TL 4, 0/30" in words and "absent: srv2" in words
+
+
+def test_a_node_that_was_away_says_so_and_who_knows(facts):
+    told = list(gather.missing(facts["srv2"], of(facts, "srv2"), "srv2", ["srv1", "srv3"]))
+    assert len(told) == 1 and "the logs of srv1 and srv3 have it" in told[0]
+    assert list(gather.missing(facts["srv1"], of(facts, "srv1"), "srv1", ["srv2", "srv3"])) == []
+
+
+def test_what_only_the_present_state_knows_is_an_event_and_said_to_be_missing(facts):
+    live = [{"id": "pgsqld_last_0", "operation_key": "pgsqld_promote_0", "operation": "promote",
+             "transition-magic": "0:0;12:9:0:abc", "call-id": "99", "rc-code": "0",
+             "op-status": "0", "last-rc-change": "1795666000", "exec-time": "1500",
+             "node": "srv1", "on_node": "srv1", "added": "yes"}]
+    found = of(facts, "srv3", live)
+    assert (found[-1].kind, found[-1].new, found[-1].only_live) == (events.FAILOVER, "srv1", True)
+    told = list(gather.missing(facts["srv3"], found, "srv3", ["srv1", "srv2"]))
+    assert len(told) == 1 and "only in the cluster's present state" in told[0]
+
+
+def test_an_operation_that_the_logs_have_is_not_counted_twice(facts):
+    known = [fact.values for fact in facts["srv1"] if fact.kind == "op"]
+    names = {"1": "srv1", "2": "srv2", "3": "srv3"}
+    # as the CIB has it: all values of the last report of each element
+    last = {}
+    for values in known:
+        place = (values.get("on_node") or names.get(values["node"]), values["id"])
+        last.setdefault(place, {}).update(values)
+    live = [{**values, "on_node": node, "added": "yes"} for (node, _), values in last.items()]
+    assert [event.kind for event in of(facts, "srv1", live)] == [kind for kind, _ in PLAYED]
+
+
+PENDING = ("+  /cib/status/node_state[@id='1']/lrm[@id='1']/lrm_resources/lrm_resource[@id='p']/"
+           "lrm_rsc_op[@id='p_last_0']:  @operation_key=p_{0}_0, @operation={0}, "
+           "@transition-key={1}, @transition-magic=-1:193;{1}, @call-id=-1, @rc-code=193, "
+           "@op-status=-1")
+ENDED = ("+  /cib/status/node_state[@id='1']/lrm[@id='1']/lrm_resources/lrm_resource[@id='p']/"
+         "lrm_rsc_op[@id='p_last_0']:  @transition-magic=0:{2};{1}, @call-id=3, @rc-code={2}, "
+         "@op-status=0, @exec-time=900")
+
+
+def played(*steps):
+    """Return the Actions of steps (second, line)."""
+    head = "Nov 23 15:00:{0:06.3f} srv3 pacemaker-based [5] (cib_perform_op) info: "
+    lines = ["Nov 23 15:00:00.000 srv3 pacemaker-fenced [5] (crm) info: Node 1 is now known as a1"]
+    lines += [head.format(second) + line for second, line in steps]
+    facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
+    return events.events(facts, "p")
+
+
+def run(begin, end, operation, number, code=0):
+    key = f"{number}:3:0:uuid"
+    return [(begin, PENDING.format(operation, key)), (end, ENDED.format(operation, key, code))]
+
+
+def test_a_switchover_that_was_given_up_is_no_refusal():
+    event, = played(*run(0, 1, "promote", 1), *run(20, 21, "demote", 2),
+                    *run(22, 23, "promote", 3))[1:]
+    assert (event.kind, event.nodes) == (events.GIVEN_UP, ["a1"])
+
+
+def test_stop_and_start_by_hand_are_no_recovery():
+    found = played(*run(0, 1, "promote", 1), *run(20, 21, "demote", 2), *run(21, 22, "stop", 3),
+                   *run(23, 24, "start", 4), *run(25, 26, "promote", 5))
+    assert [event.kind for event in found][1:] == [events.RESTART]
+
+
+def test_a_failed_start_is_not_merged_with_the_switchover_after_it():
+    head = "Nov 23 15:00:{0:06.3f} srv1 pacemaker-controld [5] (x) notice: "
+    lines = [head.format(0) + "Initiating promote operation p_promote_0 on srv1 | action 1",
+             head.format(1) + "Transition 1 action 1 (p_promote_0 on srv1) confirmed: ok | rc=0",
+             head.format(10) + "Initiating start operation p_start_0 on srv3 | action 2",
+             head.format(11) + "Transition 2 action 2 (p_start_0 on srv3): expected 'ok' but got "
+             "'not installed' | target-rc=0",
+             head.format(12) + "Initiating demote operation p_demote_0 on srv1 | action 3",
+             head.format(13) + "Transition 3 action 3 (p_demote_0 on srv1) confirmed: ok | rc=0",
+             head.format(14) + "Initiating promote operation p_promote_0 on srv2 | action 4",
+             head.format(15) + "Transition 3 action 4 (p_promote_0 on srv2) confirmed: ok | rc=0"]
+    found = events.events([fact for line in lines for fact in logs.facts_of(line, NOW)], "p")
+    assert [(event.kind, event.nodes) for event in found][1:] == [
+        (events.FAILED_START, ["srv3"]), (events.SWITCHOVER, ["srv1", "srv2"])]
+
+
+def test_an_outage_whose_begin_is_not_in_the_logs_is_said_to_be_longer(data):
+    facts = [fact for fact in logs.read(logs.find([str(data / "cli" / "history" / "srv3")]), NOW)
+             if fact.kind != "token"]
+    event = events.events(facts, "pgsqld", ("pgsqld-ip",))[3]
+    assert event.at_least and "at least" in timeline.shown(event)
+    assert not events.events(facts, "pgsqld", ("pgsqld-ip",), silence=3.0)[3].at_least
+
+
+def test_a_reason_with_quotes_is_read_back():
+    kind, values = changes.values_of(
+        '++ /cib/status/x:  <lrm_rsc_op id="p_last_failure_0" operation_key="p_start_0" '
+        'transition-magic="0:5;1:2:0:u" exit-reason="a &lt; &quot;b&quot;" on_node="n"/>')
+    assert kind == "op" and values["exit-reason"] == 'a < "b"'
+
+
+def test_attributes_that_a_node_gets_when_it_is_back_are_no_refusal():
+    lines = ["Nov 23 15:00:00.000 srv1 pacemakerd [5] (main) notice: Starting Pacemaker 2.1.5",
+             "Nov 23 15:00:02.000 srv1 pacemaker-attrd [6] (x) notice: Setting "
+             "not_promoted_because-p[srv2]: (unset) -> switchover refused: x | from srv2 with no"]
+    facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
+    assert actions.actions(facts)[0] == []
+
+
+@pytest.mark.parametrize("verb", ["history", "timeline"])
+def test_the_json_fits_its_schema(data, capsys, verb):
+    source = ["--log", str(data / "cli" / "history" / "srv1"), "--resource", "pgsqld",
+              "--vip", "pgsqld-ip", "--output", "json"]
+    assert main([verb, *source]) == 0
+    jsonschema.validate(json.loads(capsys.readouterr().out),
+                        json.loads((SCHEMAS / f"{verb}.json").read_text()))
