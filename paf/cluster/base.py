@@ -192,7 +192,7 @@ def plain(text):
 
 
 def crash_counts(resource):
-    """Return the names of the transient attributes that count the failures which the watcher reports.
+    """Return the names of the transient attributes that count the watcher's reports (of str).
 
     The newer name first: Pacemaker counts for each operation since 1.1.17.
     """
