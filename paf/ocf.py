@@ -54,12 +54,31 @@ class FailedPromoted(OcfError):
     code = FAILED_PROMOTED
 
 
+#: The number that Pacemaker uses for the score INFINITY.
+INFINITY = 1000000
+
+
 def is_number(text):
     """Tell whether `text` is plain digits, and no more than a 64-bit number has.
 
     str.isdigit also takes superscripts and other scripts' digits, which int() may refuse.
     """
     return 0 < len(text) <= 20 and not text.strip("0123456789")
+
+
+def score(text):
+    """Return a score's text as an int, infinities as Pacemaker's 1000000; None if it is none.
+
+    A number below -INFINITY is that to Pacemaker, and stays what it is here: see scores.wanted.
+    """
+    text = text.strip()
+    number = text.lstrip("+-")
+    value = INFINITY if number.upper() == "INFINITY" else None
+    if value is None and is_number(number):
+        value = int(number)
+    if value is None:
+        return None
+    return -value if text.startswith("-") else min(value, INFINITY)
 
 
 def versions(text):

@@ -7,7 +7,7 @@ Pacemaker 2.1.7, words before.
 from collections import namedtuple
 from xml.parsers import expat
 
-from paf.ocf import OcfError, is_number
+from paf.ocf import INFINITY, OcfError, is_number, score
 
 #: online: nodes (sorted list) of this partition; scores: dict of node to promotion score (int);
 #: reasons, positions: dicts of node to its value (str) of the transient attributes asked for;
@@ -18,7 +18,6 @@ from paf.ocf import OcfError, is_number
 View = namedtuple("View", "online scores reasons positions mended running wished")
 
 _AWAY = ("", "0", "false", "offline")
-INFINITY = 1000000
 _RESOURCES = ("primitive", "group", "clone", "master", "bundle")
 
 
@@ -42,21 +41,6 @@ def parse(xml, score_name, reason_name="", position_name="", failure_names=("",)
                 reader.transient[position_name],
                 sorted(set(reader.transient[shown]) - set(counted)),
                 sorted(reader.running), reader.wished(now))
-
-
-def score(text):
-    """Return a score's text as an int, infinities as Pacemaker's 1000000; None if it is none.
-
-    A number below -INFINITY is that to Pacemaker, and stays what it is here: see scores.wanted.
-    """
-    text = text.strip()
-    number = text.lstrip("+-")
-    value = INFINITY if number.upper() == "INFINITY" else None
-    if value is None and is_number(number):
-        value = int(number)
-    if value is None:
-        return None
-    return -value if text.startswith("-") else min(value, INFINITY)
 
 
 def is_online(attributes):

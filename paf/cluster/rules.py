@@ -6,7 +6,7 @@ Source: Pacemaker Explained, "Rules" and "Constraints".
 
 import re
 
-from paf.cluster.cib import INFINITY, score
+from paf.ocf import INFINITY, score
 
 _PROMOTED = ("promoted", "master")
 
