@@ -7,7 +7,7 @@ Pacemaker 2.1.7, words before.
 from collections import namedtuple
 from xml.parsers import expat
 
-from paf.ocf import INFINITY, OcfError, is_number, score
+from paf.ocf import INFINITY, OcfError, score
 
 #: online: nodes (sorted list) of this partition; scores: dict of node to promotion score (int);
 #: reasons, positions: dicts of node to its value (str) of the transient attributes asked for;
