@@ -63,9 +63,12 @@ def default_is(name, value):
 
 
 def meta_is(resource, name, value):
-    """Return the cure that sets a meta attribute."""
-    return (["pcs resource meta {0} {1}={2}".format(resource, name, value)],
-            ["crm resource meta {0} set {1} {2}".format(resource, name, value)])
+    """Return the cure that sets a meta attribute of this very resource.
+
+    Without --force the tool would take the clone around a primitive.
+    """
+    return both("crm_resource --force --resource {0} --meta --set-parameter {1} "
+                "--parameter-value {2}".format(resource, name, value))
 
 
 def parameter_is(resource, name, value):
@@ -77,18 +80,16 @@ def parameter_is(resource, name, value):
 
 
 def operation_is_there(resource, name, interval, timeout, role=""):
-    """Return the cure that adds an operation."""
+    """Return the cure that adds an operation; crmsh has a word of its own for monitors only."""
     spelling = {"": "", "Promoted": PROMOTED, "Unpromoted": UNPROMOTED}[role]
     words = "interval={0:.0f}s timeout={1:.0f}s".format(interval, timeout)
+    attributes = 'name="{0}" interval="{1:.0f}s" timeout="{2:.0f}s"'.format(name, interval, timeout)
     if spelling:
         words += " role=" + spelling
-    crm = "crm configure {0} {1}{2} {3:.0f}s:{4:.0f}s".format(
-        name, resource, ":" + spelling if spelling else "", interval, timeout)
-    if name != "monitor":
-        # crmsh has a word of its own for monitors only
-        crm = "cibadmin --modify --allow-create --xpath \"//primitive[@id='{0}']/operations\" " \
-              "--xml-text '<operations><op id=\"{0}-{1}-0s\" name=\"{1}\" interval=\"0s\" " \
-              "timeout=\"{2:.0f}s\"/></operations>'".format(resource, name, timeout)
+        attributes += ' role="{0}"'.format(spelling)
+    crm = "cibadmin --modify --allow-create --xpath \"//primitive[@id='{0}']\" --xml-text " \
+          "'<primitive id=\"{0}\"><operations><op id=\"{0}-{1}-{2:.0f}s\" {3}/></operations>" \
+          "</primitive>'".format(resource, name, interval, attributes)
     return ["pcs resource op add {0} {1} {2}".format(resource, name, words)], [crm]
 
 

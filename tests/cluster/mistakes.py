@@ -87,6 +87,16 @@ IN_THE_CIB = (
             "cibadmin --modify --xpath \"//rsc_order[@id='demote-then-stop-ip']\" --xml-text "
             "'<rsc_order id=\"demote-then-stop-ip\" kind=\"Mandatory\"/>'",
             needs_no_shell=True),
+    Mistake("backwards", "and not the other way round",
+            _delete("//rsc_colocation[@id='ip-with-primary']") + " && " + _CREATE +
+            " '<rsc_colocation id=\"wrong\" rsc=\"pgsqld-clone\" rsc-role=\"Promoted\" "
+            "with-rsc=\"pgsqld-ip\" score=\"INFINITY\"/>'"),
+    Mistake("no-score", "its score is below INFINITY",
+            _delete("//rsc_colocation[@id='ip-with-primary']") + " && " + _CREATE +
+            " '<rsc_colocation id=\"wrong\" rsc=\"pgsqld-ip\" with-rsc=\"pgsqld-clone\" "
+            "with-rsc-role=\"Promoted\"/>'"),
+    Mistake("address-off-a-node", "keeps pgsqld-ip off srv2", _CREATE +
+            " '<rsc_location id=\"wrong\" rsc=\"pgsqld-ip\" node=\"srv2\" score=\"-INFINITY\"/>'"),
     Mistake("no-order", "has no order: demote, then stop",
             _delete("//rsc_order[@id='demote-then-stop-ip']")),
     Mistake("no-colocation", "is not colocated with the primary",

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 
 from paf import instance as local
 from paf import ocf, parameters, runner
@@ -73,7 +74,7 @@ def examine(options, pacemaker):
         instance = instance_from(options)
     else:
         text = pacemaker.cib()
-        configured = configuration.parse(text)
+        configured = configuration.parse(text, time.time())
         managed = configuration.find(configured, options.resource)
         for pair in of_cib(text, managed.name):
             yield pair
@@ -112,7 +113,7 @@ def _checked(name, findings):
 
 def of_cib(text, resource):
     """Yield what is found in a CIB (XML, str)."""
-    configured = configuration.parse(text)
+    configured = configuration.parse(text, time.time())
     managed = configuration.find(configured, resource)
     for name, check in _CLUSTER:
         for pair in _checked(name, check(configured, managed)):

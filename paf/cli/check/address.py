@@ -1,21 +1,30 @@
 """paf check: the virtual address that follows the primary. Pure."""
 
 from paf.cli import finding
-from paf.cli.configuration import is_optional, names_of, vips_of
+from paf.cli.configuration import (
+    is_optional, is_serialized, is_symmetrical, names_of, place_of, vips_of)
+
+_INFINITY = 1000000
+_LOST = "the address would stay on a node that is not the primary"
+_NO_CURE = ((), ())
 
 
 def address(configured, managed):
     """The virtual address follows the primary and outlives its demotion."""
     if not managed.clone:
         return
-    for vip in vips_of(configured, managed):
-        name = vip.group or vip.name
-        for found in _colocation(configured, managed, name):
-            yield found
-        for found in _orders(configured, managed, name):
-            yield found
-    if configured.vips and not vips_of(configured, managed):
-        name = configured.vips[0].group or configured.vips[0].name
+    vips = vips_of(configured, managed)
+    seen = set()
+    for vip in vips:
+        places = place_of(vip)
+        if places[0] in seen:
+            continue    # another address of the same group
+        seen.add(places[0])
+        for rule in (_colocation, _backwards, _orders, _banned):
+            for found in rule(configured, managed, places):
+                yield found
+    if configured.vips and not vips:
+        name = place_of(configured.vips[0])[0]
         yield finding.warning(
             "no constraint ties the address {0} to the primary".format(name),
             "if clients use it, they reach a standby",
@@ -24,60 +33,122 @@ def address(configured, managed):
                          finding.ordered(managed.clone, "demote", name, "stop")))
 
 
-def _colocation(configured, managed, vip):
-    found = [item for item in configured.constraints
-             if item.kind == "colocation" and item.values.get("rsc") == vip
-             and item.values.get("with-rsc") in names_of(managed)]
-    why = "the address would stay on a node that is not the primary"
-    if not found:
-        yield finding.error("{0} is not colocated with the primary".format(vip), why,
-                            finding.colocated(vip, managed.clone))
+def _of(configured, kind, **places):
+    """Return the constraints of a kind that name in each place one of the ids given (tuples)."""
+    return [item for item in configured.constraints if item.kind == kind and all(
+        item.values.get(place.replace("_", "-")) in names for place, names in places.items())]
+
+
+def _instead(item, *cures):
+    """Return the cure that puts others in the place of a constraint.
+
+    One that says more than this relation (a set, a tag) is for people to change.
+    """
+    return finding.join(finding.without_constraint(item.id), *cures) if item.whole else _NO_CURE
+
+
+def _is_right(item):
+    return item.values.get("with-rsc-role") == "Promoted" and item.score >= _INFINITY and (
+        "node-attribute" not in item.values
+        or item.values["node-attribute"] == "#uname")
+
+
+def _colocation(configured, managed, places):
+    found = _of(configured, "colocation", rsc=places, with_rsc=names_of(managed))
+    if any(_is_right(item) for item in found):
+        return
+    wanted = finding.colocated(places[0], managed.clone)
+    if not found and not _of(configured, "colocation", rsc=names_of(managed), with_rsc=places):
+        yield finding.error("{0} is not colocated with the primary".format(places[0]), _LOST,
+                            wanted)
     for item in found:
-        right = item.values.get("with-rsc-role") in ("Promoted", "Master")
-        if not right or item.values.get("score", "INFINITY") not in ("INFINITY", "+INFINITY"):
-            yield finding.error(
-                "{0} does not tie {1} to the primary: {2}".format(
-                    item.id, vip, "its score is below INFINITY" if right else
-                    "it names no role Promoted"), why,
-                finding.join(finding.without_constraint(item.id),
-                             finding.colocated(vip, managed.clone)))
+        if item.values.get("with-rsc-role") != "Promoted":
+            wrong = "it names no role Promoted"
+        elif item.score < _INFINITY:
+            wrong = "its score is below INFINITY"
+        else:
+            wrong = "it compares {0}, not the node".format(item.values["node-attribute"])
+        yield finding.error("{0} does not tie {1} to the primary: {2}".format(
+            item.id, places[0], wrong), _LOST, _instead(item, wanted))
 
 
-def _orders(configured, managed, vip):
-    found = [item for item in configured.constraints
-             if item.kind == "order" and item.values.get("first") in names_of(managed)
-             and item.values.get("then") == vip]
+def _backwards(configured, managed, places):
+    right = [item for item in _of(configured, "colocation", rsc=places, with_rsc=names_of(managed))
+             if _is_right(item)]
+    for item in _of(configured, "colocation", rsc=names_of(managed), with_rsc=places):
+        if item.score <= 0:
+            continue
+        cures = [] if right else [finding.colocated(places[0], managed.clone)]
+        yield finding.error(
+            "{0} ties the primary to {1}, and not the other way round".format(item.id, places[0]),
+            "where the address cannot run, no instance is promoted, and a failed address moves "
+            "the primary", _instead(item, *cures))
+
+
+def _orders(configured, managed, places):
+    found = _of(configured, "order", first=names_of(managed), then=places)
     for first, then in (("promote", "start"), ("demote", "stop")):
-        mine = [item for item in found if item.values.get("first-action") == first]
-        wanted = finding.ordered(managed.clone, first, vip, then)
+        mine = [item for item in found if item.values["first-action"] == first
+                and item.values["then-action"] == then and not is_serialized(item)]
+        # a mandatory symmetrical order has the reverse, which is not the one that is needed
+        wanted = finding.ordered(managed.clone, first, places[0], then)
         if not mine:
             yield finding.error(
-                "{0} has no order: {1}, then {2}".format(vip, first, then),
+                "{0} has no order: {1}, then {2}".format(places[0], first, then),
                 "clients would reach a server that takes no writes yet" if first == "promote" else
                 "standbys fetch the primary's last WAL through the address: it has to outlive "
                 "the demotion, or the switchover is refused", wanted)
         for item in mine:
-            if item.values.get("symmetrical", "true") != "false":
-                yield finding.error(
-                    "the order {0} is symmetrical".format(item.id),
-                    "its reverse stops the address before the demotion, and standbys cannot "
-                    "fetch the primary's last WAL",
-                    finding.join(finding.without_constraint(item.id), wanted))
-            elif then == "stop" and not is_optional(item):
-                yield finding.warning(
-                    "the order {0} is mandatory".format(item.id),
-                    "Pacemaker does not stop the address in a transition without a demotion: the "
-                    "shutdown of a node, or a failover, may wait without end",
-                    finding.order_has(item.id, kind="Optional"))
+            for problem in _of_order(item, then, wanted):
+                yield problem
+
+
+def _of_order(item, then, wanted):
+    if is_symmetrical(item):
+        yield finding.error(
+            "the order {0} is symmetrical".format(item.id),
+            "its reverse stops the address before the demotion, and standbys cannot "
+            "fetch the primary's last WAL", _instead(item, wanted))
+    elif then == "stop" and not is_optional(item):
+        yield finding.warning(
+            "the order {0} is mandatory".format(item.id),
+            "Pacemaker does not stop the address in a transition without a demotion: the "
+            "shutdown of a node, or a failover, may wait without end",
+            _as_option(item, wanted))
+    elif then == "start" and is_optional(item):
+        yield finding.error(
+            "the order {0} is optional".format(item.id),
+            "the address may start where the promotion has failed: clients would reach a standby",
+            _instead(item, wanted))
+
+
+def _as_option(item, wanted):
+    """Return the cure for a mandatory order: in place, where there is no score beside the kind."""
+    if "score" in item.values or not item.whole:
+        return _instead(item, wanted)
+    return finding.order_has(item.id, kind="Optional")
+
+
+def _banned(configured, managed, places):
+    """The address may run wherever an instance may be promoted."""
+    own = [item.node for item in _of(configured, "location", rsc=names_of(managed))
+           if item.score is not None and item.score <= -_INFINITY
+           and item.values.get("role") in (None, "Started", "Promoted")]
+    for item in _of(configured, "location", rsc=places):
+        if (item.node and not item.rules and item.score <= -_INFINITY and item.node not in own
+                and not item.id.startswith("cli-")):
+            yield finding.error(
+                "{0} keeps {1} off {2}".format(item.id, item.values["rsc"], item.node),
+                "an instance may be promoted there, and clients would not reach it",
+                _instead(item))
 
 
 def others(configured, managed):
     """No order makes the clone wait for the address."""
-    names = [vip.group or vip.name for vip in vips_of(configured, managed)]
-    for item in configured.constraints:
-        if (item.kind == "order" and item.values.get("then") in names_of(managed)
-                and item.values.get("first") in names):
+    for vip in vips_of(configured, managed):
+        for item in _of(configured, "order", first=place_of(vip), then=names_of(managed)):
+            if item.values["first-action"] != "start" or is_optional(item):
+                continue
             yield finding.error(
                 "the order {0} starts the address before PostgreSQL".format(item.id),
-                "clients would reach a standby",
-                finding.without_constraint(item.id))
+                "clients would reach a standby", _instead(item))

@@ -1,37 +1,71 @@
 """paf check: the cluster as it is configured, and the clone of the resource. Pure."""
 
 from paf.cli import finding
-from paf.cli.configuration import is_true, names_of, vips_of
+from paf.cli.configuration import (
+    boolean, is_certain, is_true, meta, names_of, place_of, points, seconds, vips_of)
+from paf.cluster import rules
 
 _DEVICE_WHY = "without fencing a lost primary may still be writing: no cluster is safe, and " \
-              "Pacemaker waits for ever for a node that it cannot be sure of"
+              "Pacemaker waits without end for a node that it cannot be sure of"
 
 
 def fencing(configured, managed):
     """Fencing is enabled and every node can be fenced."""
     enabled = configured.properties.get(
         "stonith-enabled", configured.properties.get("fencing-enabled", "true"))
-    if not is_true(enabled):
+    if not boolean(enabled, True):
         yield finding.error("fencing is off (stonith-enabled={0})".format(enabled), _DEVICE_WHY,
                             finding.property_is("stonith-enabled", "true"))
-    hosts, all_hosts = set(), False
-    for device in configured.devices:
-        listed = device.parameters.get("pcmk_host_list", "")
-        mapped = device.parameters.get("pcmk_host_map", "")
-        hosts.update(listed.replace(",", " ").split())
-        hosts.update(word.split(":")[0] for word in mapped.replace(";", " ").split())
-        # a device that lists nothing is asked, or takes any node
-        all_hosts = all_hosts or not (listed or mapped)
-    missing = [node for node in configured.nodes if node not in hosts and not all_hosts]
-    if not configured.devices:
-        missing = configured.nodes
-    if missing:
+    hosts, any_host = _fenced(configured)
+    missing = [node for node in configured.nodes if node.lower() not in hosts and not any_host]
+    if not missing:
+        return
+    watchdog = _watchdog(configured)
+    if watchdog is None:
         yield finding.error(
             "no fencing device for {0}".format(", ".join(missing)), _DEVICE_WHY,
             (["pcs stonith create fence-{0} AGENT pcmk_host_list={0} ...".format(node)
               for node in missing],
              ["crm configure primitive fence-{0} stonith:AGENT params pcmk_host_list={0} ..."
               .format(node) for node in missing]))
+    elif not watchdog:
+        yield finding.error(
+            "SBD is meant to fence without a device (stonith-watchdog-timeout), but Pacemaker sees "
+            "no SBD with a watchdog", _DEVICE_WHY, finding.both("systemctl enable sbd"))
+    elif len(configured.nodes) == 2:
+        yield finding.warning(
+            "SBD without a device fences two nodes",
+            "when the link between them breaks, both restart unless a quorum device decides",
+            (["pcs quorum device add model net host=HOST algorithm=ffsplit"],
+             ["crm cluster init qdevice --qnetd-hostname=HOST"]))
+
+
+def _fenced(configured):
+    """Return (names that a device lists, in small letters; whether one takes any node)."""
+    hosts, any_host = set(), False
+    for device in configured.devices:
+        if device.meta.get("target-role", "").lower() == "stopped":
+            continue    # such a device is not used
+        listed = device.parameters.get("pcmk_host_list", "")
+        mapped = device.parameters.get("pcmk_host_map", "")
+        hosts.update(listed.lower().replace(",", " ").replace(";", " ").split())
+        hosts.update(word.split(":")[0].split("=")[0]
+                     for word in mapped.lower().replace(";", " ").split())
+        # a device that lists nothing is asked, or takes any node
+        any_host = any_host or not (listed or mapped)
+    return hosts, any_host
+
+
+def _watchdog(configured):
+    """Return whether SBD fences without a device; None where that is not configured.
+
+    Pacemaker itself sets have-watchdog, where it finds a running SBD.
+    """
+    timeout = configured.properties.get("stonith-watchdog-timeout", configured.properties.get(
+        "fencing-watchdog-timeout", "0"))
+    if timeout.strip() != "-1" and not seconds(timeout):
+        return None
+    return is_true(configured.properties.get("have-watchdog", "false"))
 
 
 def properties(configured, managed):
@@ -40,7 +74,7 @@ def properties(configured, managed):
     if policy in ("ignore", "freeze"):
         yield finding.error(
             "no-quorum-policy={0}".format(policy),
-            "the part of a torn cluster that has no quorum must stop its primary: else there "
+            "the partition without quorum must stop its primary: else there "
             "are two. With two nodes, corosync's two_node=1 takes care of quorum",
             finding.property_is("no-quorum-policy", "stop"))
     if is_true(configured.properties.get("maintenance-mode", "false")):
@@ -52,38 +86,44 @@ def properties(configured, managed):
                             finding.property_is("stop-all-resources", "false"))
 
 
-def _meta(configured, managed, name, default):
-    return managed.meta.get(name, configured.rsc_defaults.get(name, default))
-
-
 def defaults(configured, managed):
     """Stickiness and migration-threshold suit a database."""
-    stickiness = _meta(configured, managed, "resource-stickiness", "")
+    stickiness = meta(managed, "resource-stickiness", "")
     # a clone has 1 by default
-    if stickiness in ("", "0", "1"):
+    if is_certain(managed, "resource-stickiness") and points(stickiness) in (0, 1):
         yield finding.warning(
             "resource-stickiness is {0}".format(stickiness or "not set"),
             "the smallest preference may move the address, or the primary, without need",
             _set_meta(managed, "resource-stickiness", "10"))
-    threshold = _meta(configured, managed, "migration-threshold", "INFINITY")
-    if threshold.upper() in ("INFINITY", "0", "1000000"):
+    if not is_certain(managed, "migration-threshold"):
+        return
+    threshold = points(meta(managed, "migration-threshold", "INFINITY"), 1000000)
+    if threshold <= 0 or threshold == 1000000:
         yield finding.warning(
             "migration-threshold is not set",
-            "an instance that fails again and again is recovered on the same node for ever",
+            "an instance that fails again and again is recovered on the same node without end",
             _set_meta(managed, "migration-threshold", "5"))
-    elif threshold == "1":
+    elif threshold == 1:
         yield finding.warning(
             "migration-threshold is 1",
-            "the first failure takes a node out, until somebody cleans up: the second one "
-            "leaves nobody",
-            _set_meta(managed, "migration-threshold", "5"))
+            "the first failure takes a node out, until somebody cleans up: after the second one no "
+            "node is left", _set_meta(managed, "migration-threshold", "5"))
 
 
 def _set_meta(managed, name, value):
     """Return the cure: where the resource has a value of its own, there; else as a default."""
-    if name in managed.meta:
-        return finding.meta_is(managed.clone or managed.name, name, value)
-    return finding.default_is(name, value)
+    if name not in managed.meta:
+        return finding.default_is(name, value)
+    return finding.meta_is(_holder(managed, name), name, value)
+
+
+def _holder(managed, name):
+    """Return the id of the resource that has a meta attribute, of the primitive if it is unclear.
+
+    What the primitive says itself wins over its template, its group and its clone.
+    """
+    origin = managed.origins.get(name)
+    return origin if origin in names_of(managed) else managed.name
 
 
 def clone(configured, managed):
@@ -91,24 +131,33 @@ def clone(configured, managed):
     if not managed.clone:
         yield finding.error(
             "{0} is not cloned".format(managed.name), "it would run on one node only",
-            (["pcs resource promotable {0} notify=true interleave=true".format(managed.name)],
+            (["pcs resource promotable {0} notify=true interleave=true".format(
+                managed.group or managed.name)],
              ["crm configure clone {0}-clone {0} meta promotable=true notify=true "
-              "interleave=true".format(managed.name)]))
+              "interleave=true".format(managed.group or managed.name)]))
         return
     for name, wanted, why in _CLONE:
-        value = managed.meta.get(name, "1" if wanted == "1" else "false")
-        if (value != wanted) if wanted == "1" else not is_true(value):
-            cure = finding.meta_is(managed.clone, name, wanted)
-            if name == "interleave":
-                yield finding.warning("{0} has not interleave=true".format(managed.clone), why,
-                                      cure)
-            else:
-                yield finding.error("{0} has {1}={2}, not {3}".format(
-                    managed.clone, name, value, wanted), why, cure)
+        value = meta(managed, name, "1" if wanted == "1" else "false")
+        if not is_certain(managed, name) or _is(value, wanted):
+            continue
+        cure = finding.meta_is(managed.clone, name, wanted)
+        if name == "interleave":
+            yield finding.warning("{0} has not interleave=true".format(managed.clone), why, cure)
+        else:
+            yield finding.error("{0} has {1}={2}, not {3}".format(
+                managed.clone, name, value, wanted), why, cure)
+    if managed.group:
+        yield finding.warning(
+            "{0} is a member of the group {1}".format(managed.name, managed.group),
+            "what else is in the group stops and starts with each instance; PAF was not tried so")
+
+
+def _is(value, wanted):
+    return points(value, None) == 1 if wanted == "1" else is_true(value)
 
 
 _CLONE = (
-    ("promotable", "true", "nobody would be promoted"),
+    ("promotable", "true", "no node would be promoted"),
     ("notify", "true", "without notifications there is no election: no instance starts"),
     ("promoted-max", "1", "PostgreSQL has one primary"),
     ("promoted-node-max", "1", "PostgreSQL has one primary"),
@@ -116,32 +165,59 @@ _CLONE = (
     ("interleave", "true", "what is ordered after one instance waits for all instances"),
 )
 
+#: What keeps Pacemaker from running the resource: the meta attribute, its default.
+_WATCHED = (("is-managed", True, "is not managed"), ("maintenance", False, "is in maintenance"))
+
 
 def running(configured, managed):
     """Pacemaker is allowed to run the resource."""
-    target = managed.meta.get("target-role", "Started")
-    if target not in ("Started", "Promoted", "Master"):
+    target = meta(managed, "target-role", "Started")
+    if is_certain(managed, "target-role") and (
+            target.lower() not in ("started", "promoted", "master")):
         yield finding.error(
             "target-role={0}".format(target), "somebody has disabled the resource",
-            finding.both("crm_resource --resource {0} --meta --delete-parameter target-role".format(
-                managed.clone or managed.name)))
-    if not is_true(managed.meta.get("is-managed", "true")):
-        yield finding.warning(
-            "{0} is not managed".format(managed.name),
-            "Pacemaker watches it and does nothing: no failover",
-            finding.both("crm_resource --resource {0} --meta --delete-parameter is-managed".format(
-                managed.clone or managed.name)))
+            _without_meta(managed, "target-role"))
+    managing = boolean(configured.properties.get("is-managed-default"), True)
+    for name, usual, words in _WATCHED:
+        text = meta(managed, name, str(managing) if name == "is-managed" else "")
+        if is_certain(managed, name) and boolean(text, usual) is not usual:
+            yield finding.warning(
+                "{0} {1}".format(managed.name, words),
+                "Pacemaker watches it and does nothing: no failover", _without_meta(managed, name))
+
+
+def _without_meta(managed, name):
+    """Return the cure that removes a meta attribute where it is set."""
+    if name == "is-managed" and name not in managed.defaults and name not in managed.meta:
+        return finding.property_is("is-managed-default", "true")
+    if name not in managed.meta:
+        return finding.both("crm_attribute --type rsc_defaults --name {0} --delete".format(name))
+    origin = managed.origins.get(name)
+    if origin in names_of(managed):
+        return finding.both("crm_resource --force --resource {0} --meta --delete-parameter "
+                            "{1}".format(origin, name))
+    # it comes from a template, by a reference, or one of several sets: what the primitive says wins
+    good = {"target-role": "Started", "is-managed": "true", "maintenance": "false"}[name]
+    return finding.meta_is(managed.name, name, good)
 
 
 def leftovers(configured, managed):
     """No constraint is left of a move or a ban."""
-    names = names_of(managed) + tuple(vip.name for vip in vips_of(configured, managed))
-    for name in names:
-        found = [item.id for item in configured.constraints
-                 if item.id.startswith("cli-") and item.values.get("rsc") == name]
+    names = set(names_of(managed))
+    for vip in vips_of(configured, managed):
+        names.update(place_of(vip))
+    for name in sorted(names):
+        found = sorted(set(item.id for item in configured.constraints
+                           if item.id.startswith("cli-") and item.values.get("rsc") == name
+                           and not _has_expired(item, configured.now)))
         if found:
             yield finding.error(
                 "left over from a move or a ban: {0}".format(", ".join(found)),
-                "it ties {0} to a node, or keeps it off one, for ever: the next failover goes "
+                "it ties {0} to a node, or keeps it off one: the next failover goes "
                 "wrong".format(name),
                 finding.both("crm_resource --clear --resource {0}".format(name)))
+
+
+def _has_expired(constraint, now):
+    return constraint.rules and all(
+        rules.holds(rule, {"#uname": constraint.node}, now) is False for rule in constraint.rules)

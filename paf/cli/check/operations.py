@@ -2,15 +2,12 @@
 
 from paf import metadata, ocf, parameters
 from paf.cli import finding
-from paf.cli.configuration import seconds
+from paf.cli.configuration import default_timeout
+from paf.instance.server import quoted
 
 _NEEDED = ("start", "stop", "promote", "demote", "notify")
 _TRACING = ["trace_ra", "trace_file"]    # Pacemaker's tools know these for any agent
 _MONITORS = ((15.0, "Promoted"), (16.0, "Unpromoted"))
-
-
-def _default_timeout(configured):
-    return seconds(configured.operation_defaults.get("timeout", "20s")) or 20.0
 
 
 def operations(configured, managed):
@@ -18,22 +15,22 @@ def operations(configured, managed):
     for name in _NEEDED:
         least = float(metadata.timeout(name))
         found = [item for item in managed.operations if item.name == name]
-        if not found and _default_timeout(configured) < least:
+        usual = default_timeout(configured, managed, name)
+        if not found and usual < least:
             yield finding.error(
                 "{0} has no timeout of its own".format(name),
-                "Pacemaker's default of {0:.0f} s is too short: it takes a slow {1} for a failed "
-                "one".format(_default_timeout(configured), name),
+                "Pacemaker's default of {0:.0f} s is too short: it counts a slow {1} as a failed "
+                "one".format(usual, name),
                 finding.operation_is_there(managed.name, name, 0, least))
         for item in found:
-            timeout = _default_timeout(configured) if item.timeout is None else item.timeout
-            if timeout < least:
+            if item.timeout < least:
                 yield finding.warning(
-                    "the timeout of {0} is {1:.0f} s".format(name, timeout),
+                    "the timeout of {0} is {1:.0f} s".format(name, item.timeout),
                     "PostgreSQL may need longer, {0:.0f} s are advised; a demote or stop that "
                     "is too late has the node fenced".format(least),
                     finding.operation_has(item.id, "timeout", "{0:.0f}s".format(least)))
     for item in managed.operations:
-        if item.values.get("on-fail") in ("ignore", "block") and item.name in (
+        if item.values.get("on-fail", "").lower() in ("ignore", "block") and item.name in (
                 "stop", "demote", "promote", "monitor"):
             yield finding.error(
                 "{0} has on-fail={1}".format(item.id, item.values["on-fail"]),
@@ -45,35 +42,52 @@ def operations(configured, managed):
 
 def monitors(configured, managed):
     """There is a monitor for each role, with intervals that differ."""
-    found = [item for item in managed.operations if item.name == "monitor"]
-    intervals = {}
+    found = [item for item in managed.operations if item.name == "monitor" and item.interval]
+    used = [item for item in found if item.enabled]
+    taken = [item.interval for item in found]
     for usual, role in _MONITORS:
-        if not [item for item in found if item.role == role and item.interval]:
-            interval = _free(usual - 1, found)
-            yield finding.error(
-                "no recurring monitor for the role {0}".format(role),
-                "nobody would notice that {0}".format(
-                    "the primary is dead" if role == "Promoted" else "a standby is dead"),
-                finding.operation_is_there(managed.name, "monitor", interval, 10, role))
-    for item in found:
+        if [item for item in used if _role(item) == role]:
+            continue
+        off = [item for item in found if _role(item) == role and item.id]
+        if off:
+            cure = finding.operation_has(off[0].id, "enabled", "true")
+        else:
+            interval = _free(usual - 1, taken)
+            taken.append(interval)
+            cure = finding.operation_is_there(managed.name, "monitor", interval, 10, role)
+        yield finding.error(
+            "no recurring monitor for the role {0}".format(role),
+            "the cluster would not notice that {0}".format(
+                "the primary is dead" if role == "Promoted" else "a standby is dead"), cure)
+    intervals = {}
+    for item in used:
         if item.interval in intervals:
+            interval = _free(item.interval, taken)
+            taken.append(interval)
             yield finding.error(
                 "{0} and {1} have the same interval".format(intervals[item.interval], item.id),
-                "Pacemaker tells operations apart by name and interval: one of them is not run",
-                finding.operation_has(item.id, "interval",
-                                      "{0:.0f}s".format(_free(item.interval, found))))
-        elif item.interval and item.interval > 60:
+                "Pacemaker knows operations by name and interval: one of them is not run",
+                finding.operation_has(item.id, "interval", "{0:.0f}s".format(interval)))
+        elif item.interval > 60:
+            interval = _free(14, taken)
+            taken.append(interval)
             yield finding.warning(
                 "{0} has an interval of {1:.0f} s".format(item.id, item.interval),
                 "a crash of PostgreSQL is noticed that late",
-                finding.operation_has(item.id, "interval", "{0:.0f}s".format(
-                    _free(14, found))))
+                finding.operation_has(item.id, "interval", "{0:.0f}s".format(interval)))
         intervals[item.interval] = item.id
 
 
-def _free(interval, found):
-    taken = [item.interval for item in found]
-    interval += 1
+def _role(item):
+    """Return the role that a monitor is for: without one, a standby's (Pacemaker Explained,
+    "Monitoring Promotable Clone Resources").
+    """
+    return item.role or "Unpromoted"
+
+
+def _free(interval, taken):
+    """Return the first whole number of seconds above `interval` that no operation has."""
+    interval = int(interval) + 1
     while interval in taken:
         interval += 1
     return interval
@@ -87,8 +101,7 @@ def values(configured, managed):
             yield finding.error(
                 "the agent has no parameter {0}{1}".format(name, _meant(name, known)),
                 "it has no effect, whatever was meant by it",
-                finding.both("crm_resource --resource {0} --delete-parameter {1}".format(
-                    managed.name, name)))
+                _without_parameter(managed, name))
     variables = dict(("OCF_RESKEY_" + name, value) for name, value in managed.parameters.items())
     read = parameters.read(ocf.Environment(variables))
     declared = dict((parameter.name, parameter) for parameter in parameters.DECLARED)
@@ -98,7 +111,21 @@ def values(configured, managed):
         cure = ((), ())
         if default and not default.startswith("@"):
             cure = finding.parameter_is(managed.name, name, default)
+            if managed.origins.get(name) == "":
+                cure = ((), ())    # by a reference, a rule or one of several sets: for people
         yield finding.error(problem, "the agent refuses to start with it", cure)
+
+
+def _without_parameter(managed, name):
+    """Return the cure that removes a parameter where it is set, in a template also."""
+    if managed.origins.get(name) == managed.name:
+        return finding.both("crm_resource --resource {0} --delete-parameter {1}".format(
+            managed.name, quoted([name])))
+    if managed.origins.get(name) == managed.of_template != "":
+        return finding.both(
+            "cibadmin --delete --force --xpath \"//template[@id='{0}']/instance_attributes/"
+            "nvpair[@name='{1}']\"".format(managed.of_template, name))
+    return (), ()
 
 
 def _meant(name, known):

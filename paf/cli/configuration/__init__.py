@@ -27,8 +27,9 @@ from paf.cli.configuration.spelling import boolean, is_true, points, role, secon
 
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
-    "boolean", "constraints_on", "default_timeout", "find", "is_optional", "is_serialized",
-    "is_symmetrical", "is_true", "meta", "names_of", "parse", "points", "role", "seconds",
+    "boolean", "constraints_on", "default_timeout", "find", "is_certain", "is_optional",
+    "is_serialized", "is_symmetrical", "is_true", "meta", "names_of", "parse",
+    "place_of", "points", "role", "seconds",
     "vips_of"]
 
 AGENT = ("ocf", "heartbeat", "pgsqlms")
@@ -37,10 +38,11 @@ _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")
 #: properties, rsc_defaults (that hold for any resource), operation_defaults: dicts of str; nodes:
 #: names; resources: list of Managed; vips, devices: lists of Primitive; constraints: list of
 #: Constraint, each a single relation; tags: dict of id to ids; timeouts: see default_timeout;
-#: uncertain: names (set) of properties that a rule decides on; root: the whole, an Element.
+#: uncertain: names (set) of properties that a rule decides on; now: seconds since 1970, None
+#: unknown; root: the whole, an Element.
 Configuration = namedtuple(
     "Configuration", "properties rsc_defaults operation_defaults nodes resources vips devices "
-    "constraints tags timeouts uncertain root")
+    "constraints tags timeouts uncertain now root")
 
 
 def parse(xml, now=None):
@@ -56,15 +58,15 @@ def parse(xml, now=None):
         raise Problem("this is no CIB: its first element is {0}".format(root.tag))
     reader = Reader(root, now)
     resources = Resources(root, reader)
-    properties, uncertain = reader.pairs(
+    properties, uncertain, _ = reader.pairs(
         root.findall("configuration/crm_config"), "cluster_property_set", None, True)
     primitives = [resources.primitive(*pair) for pair in resources.primitives]
     return Configuration(
-        properties=properties, uncertain=uncertain,
+        properties=properties, uncertain=uncertain, now=now,
         rsc_defaults=reader.pairs(
-            root.findall("configuration/rsc_defaults"), "meta_attributes", None, True)[0],
+            root.findall("configuration/rsc_defaults"), "meta_attributes", None, True).values,
         operation_defaults=reader.pairs(
-            root.findall("configuration/op_defaults"), "meta_attributes", None, True)[0],
+            root.findall("configuration/op_defaults"), "meta_attributes", None, True).values,
         nodes=[node.get("uname") or node.get("id", "")
                for node in root.findall("configuration/nodes/node")
                if node.get("type") != "ping"],
@@ -87,6 +89,13 @@ def meta(managed, name, default=""):
     """Return a meta attribute (str): the resource's own, the cluster's default, or the one given.
     """
     return managed.meta.get(name, managed.defaults.get(name, default))
+
+
+def is_certain(managed, name):
+    """Return whether a parameter or meta attribute is known: no rule decides on it that cannot be
+    judged here.
+    """
+    return name not in managed.uncertain
 
 
 def default_timeout(configured, managed, operation):

@@ -10,12 +10,18 @@ from paf.cli.configuration.spelling import boolean, role, seconds
 
 #: One resource of the agent. clone: the id of the clone (or bundle) around it, "" when it is in
 #: none; kind: "clone", "master", "bundle" or ""; parameters, meta: what holds for it (dicts of
-#: str), of meta the clone's before the group's before its own, without defaults; operations: list
-#: of Operation; group: its id or ""; defaults: the rsc_defaults that hold for it (dict of str);
-#: uncertain: names (set) of parameters, meta attributes and defaults that a rule decides on which
-#: cannot be judged here; of_template: its template's id or "".
+#: str), without defaults; operations: list of Operation; group: its id or ""; defaults: the
+#: rsc_defaults that hold for it (dict of str); uncertain: names (set) of parameters, meta
+#: attributes and defaults that a rule decides on which cannot be judged here; of_template: its
+#: template's id or ""; origins: dict of name (of a parameter or meta attribute) to the id of the
+#: element that has it, see sets.Pairs.
 Managed = namedtuple("Managed", "name clone kind parameters meta operations group defaults "
-                     "uncertain of_template")
+                     "uncertain of_template origins")
+
+#: What Pacemaker reads of the clone itself and of nothing in it.
+OF_CLONES = ("promotable", "promoted-max", "promoted-node-max", "master-max", "master-node-max",
+             "clone-max", "clone-min", "clone-node-max", "notify", "ordered", "interleave",
+             "globally-unique")
 
 #: interval, timeout: seconds (float), None where they are no times; where there is no timeout the
 #: default's; role: in the words of OCF 1.1, "" without; values: all attributes and options (dict
@@ -85,9 +91,9 @@ class Resources(object):
         layers = self._layers(element)
         return Primitive(
             element.get("id", ""), kind,
-            self._reader.pairs(layers, "instance_attributes", subject)[0],
+            self._reader.pairs(layers, "instance_attributes", subject).values,
             self.operations(element), around.get("group", ""),
-            self._reader.pairs(layers, "meta_attributes", subject, True)[0],
+            self._reader.pairs(layers, "meta_attributes", subject, True).values,
             _clone_of(around))
 
     def managed(self, element, parents):
@@ -95,18 +101,23 @@ class Resources(object):
         subject = Subject(self.kind(element), None, None)
         around = dict((parent.tag, parent.get("id", "")) for parent in parents)
         clones = [parent for parent in parents if parent.tag != "group"]
-        parameters, unsure = self._reader.pairs(
-            self._layers(element), "instance_attributes", subject)
-        meta, unsure_meta = self._reader.pairs(
-            parents + self._layers(element), "meta_attributes", subject, True)
+        parameters = self._reader.pairs(self._layers(element), "instance_attributes", subject)
+        # what is nearer to the instance wins, but what only a clone has is read of it alone
+        meta = self._reader.pairs(
+            self._layers(element) + parents[::-1], "meta_attributes", subject, True)
+        of_clone = self._reader.pairs(clones[-1:], "meta_attributes", subject, True)
+        for own, clones_own in zip(meta, of_clone):
+            _take_from_clone(own, clones_own)
         if around.get("master"):
-            meta["promotable"] = "true"
-        defaults, unsure_defaults = self._reader.pairs(
+            meta.values["promotable"] = "true"
+        defaults = self._reader.pairs(
             self._root.findall("configuration/rsc_defaults"), "meta_attributes", subject, True)
         return Managed(
             element.get("id", ""), _clone_of(around), clones[-1].tag if clones else "",
-            parameters, _in_words_of_today(meta), self.operations(element), around.get("group", ""),
-            defaults, unsure | unsure_meta | unsure_defaults, element.get("template", ""))
+            parameters.values, _in_words_of_today(meta.values), self.operations(element),
+            around.get("group", ""), defaults.values,
+            parameters.uncertain | meta.uncertain | defaults.uncertain,
+            element.get("template", ""), dict(meta.origins, **_strings(parameters.origins)))
 
     def operations(self, element):
         """Return the Operations of a primitive; of two alike, its own stands before its template's.
@@ -127,8 +138,8 @@ class Resources(object):
     def _operation(self, item, kind, inherited):
         interval = seconds(item.get("interval") or "0")
         subject = Subject(kind, item.get("name", ""), interval)
-        values, _ = self._reader.pairs([item], "meta_attributes", subject, True)
-        values.update(self._reader.pairs([item], "instance_attributes", subject)[0])
+        values = self._reader.pairs([item], "meta_attributes", subject, True).values
+        values.update(self._reader.pairs([item], "instance_attributes", subject).values)
         values.update(item.attrib)
         own = values.get("timeout")
         timeout = seconds(own) if own else None
@@ -140,9 +151,9 @@ class Resources(object):
 
     def default_timeout(self, kind, name, interval=0.0):
         """Return the timeout (seconds) of an operation that has none of its own."""
-        values, _ = self._reader.pairs(
+        values = self._reader.pairs(
             self._root.findall("configuration/op_defaults"), "meta_attributes",
-            Subject(kind, name, interval), True)
+            Subject(kind, name, interval), True).values
         return seconds(values.get("timeout") or _DEFAULT_TIMEOUT) or seconds(_DEFAULT_TIMEOUT)
 
 
@@ -153,6 +164,22 @@ def _below(element, parents):
         elif child.tag in _CONTAINERS:
             for found in _below(child, parents + [child]):
                 yield found
+
+
+def _take_from_clone(found, of_clone):
+    """Replace in a dict or set what only a clone has by what the clone has of it."""
+    for name in OF_CLONES:
+        if isinstance(found, set):
+            found.discard(name)
+            found.update([name] if name in of_clone else [])
+        else:
+            found.pop(name, None)
+            if name in of_clone:
+                found[name] = of_clone[name]
+
+
+def _strings(names):
+    return dict((str(name), value) for name, value in names.items())
 
 
 def _clone_of(around):

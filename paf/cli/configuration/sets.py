@@ -13,6 +13,13 @@ from paf.cluster import rules
 Subject = namedtuple("Subject", "kind operation interval")
 
 
+#: values: dict of str; uncertain: the names (set) that a set gives whose rule cannot be judged here
+#: (it depends on the node, or on a form of date that is not read); origins: dict of name to the id
+#: of the element that gives the value, "" where no tool of Pacemaker changes it there: where it
+#: comes by reference, by a rule, or from one of several sets.
+Pairs = namedtuple("Pairs", "values uncertain origins")
+
+
 class Reader(object):
     """Reads sets of one CIB. root: an Element; now: seconds since 1970, None unknown."""
 
@@ -37,21 +44,22 @@ class Reader(object):
         return self._by_id.get(name)
 
     def pairs(self, parents, tag, subject=None, old_names=False):
-        """Return (values, uncertain): a dict of str, and a set of names.
+        """Return the Pairs of all sets of that tag, those of the first parent before the next's.
 
-        parents: elements whose sets of that tag count, those of the first before those of the next;
-        uncertain: the names that a set gives whose rule cannot be judged here (it depends on the
-        node, or on a form of date that is not read); old_names: "_" in a name is "-".
+        parents: Elements; subject: what they are about; old_names: "_" in a name is "-".
         """
-        values, uncertain = {}, set()
+        values, uncertain, origins = {}, set(), {}
         for parent in parents:
+            plain = len(parent.findall(tag)) == 1 and not parent.findall(tag + "/rule") and (
+                parent.find(tag).get("id-ref") is None)
             for holds, group in self._sets(parent, tag, subject):
-                for name, value in self._in_set(group, old_names):
+                for name, value, own in self._in_set(group, old_names):
                     if holds is None:
                         uncertain.add(name)
-                    else:
-                        values.setdefault(name, value)
-        return values, uncertain
+                    elif name not in values:
+                        values[name] = value
+                        origins[name] = parent.get("id", "") if plain and own else ""
+        return Pairs(values, uncertain, origins)
 
     def _sets(self, parent, tag, subject):
         """Yield (whether it holds, set) in the order in which they win: by score, then as listed.
@@ -83,7 +91,10 @@ class Reader(object):
             if found is None:
                 continue
             name = pair.get("name") or found.get("name") or ""
-            yield (name.replace("_", "-") if old_names else name), found.get("value", "")
+            if found.get("value", "#default") == "#default":
+                continue    # as if it was not there
+            own = found is pair and "_" not in (name if old_names else "")
+            yield (name.replace("_", "-") if old_names else name), found.get("value", ""), own
 
 
 def about(part, subject):
