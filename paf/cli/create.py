@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 
-from paf import metadata
+from paf import metadata, ocf, runner
 from paf.cli import check, configuration, finding
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, say
+from paf.deadline import Deadline
 from paf.instance.server import quoted
 
 HELP = "print or run the commands that create the resource, its address and constraints"
@@ -30,6 +30,8 @@ _ASKED = (("bindir", "Folder of PostgreSQL's programs"), ("pgdata", "Data direct
           ("vip", "Virtual address with its prefix, such as 192.168.1.50/24 (empty: none)"))
 _OPERATIONS = ("start", "stop", "promote", "demote", "notify")
 _NEEDED = ("bindir", "pgdata")
+_FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_PATIENCE = 60.0    # seconds for each command of a cluster shell
 
 
 def arguments(parser):
@@ -105,12 +107,19 @@ def _complete(options):
             setattr(options, name, sys.stdin.readline().strip() or None)
     missing = [name for name in _NEEDED if not getattr(options, name)]
     if missing:
-        raise Problem("tell {0}".format(" and ".join("--" + name for name in missing)))
+        raise Problem("missing: {0}".format(" and ".join("--" + name for name in missing)))
 
 
 def _is_there(program):
-    return any(os.access(os.path.join(folder, program), os.X_OK)
-               for folder in ("/usr/sbin", "/usr/bin"))
+    return bool(_path_of(program))
+
+
+def _path_of(program):
+    """Return where a program is (str); "" where it is not installed."""
+    for folder in _FOLDERS:
+        if os.access(os.path.join(folder, program), os.X_OK):
+            return os.path.join(folder, program)
+    return ""
 
 
 def plan(options, shell):
@@ -223,13 +232,19 @@ def _examine(options, copy):
     return found
 
 
-def _call(command, environment=None):
+def _call(command, environment):
     """Run one of the cluster shell's commands. Raises Problem with what it says."""
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output = process.communicate()[0].decode("utf-8", "replace").strip()
-    if process.returncode != 0:
-        raise Problem("{0}: {1}".format(quoted(command), output))
+    words = quoted(command)
+    try:
+        result = runner.run([_path_of(command[0]) or command[0]] + command[1:],
+                            Deadline(_PATIENCE), env=environment)
+    except ocf.OcfError as error:
+        raise Problem(str(error))
+    if result.timed_out:
+        raise Problem("{0} did not end within {1:.0f} s and was killed; nothing was changed, it "
+                      "ran on a copy of the configuration".format(words, _PATIENCE))
+    if result.status != 0:
+        raise Problem("{0}: {1}".format(words, (result.out + result.err).strip()))
 
 
 def _confirmed():

@@ -132,7 +132,7 @@ ON_A_NODE = (
             _setting("max_connections", "20")),
     Mistake("from-itself", "lets this node replicate from itself",
             f"sed -i /reject/d /var/lib/postgresql/pg_hba.conf && {_RELOAD}"),
-    Mistake("slot", "nobody uses the replication slot forgotten",
+    Mistake("slot", "the replication slot forgotten is inactive",
             f"{_PSQL} \"select pg_create_physical_replication_slot('forgotten')\""),
     Mistake("start.conf", "systemd starts the cluster of",
             "sed -i s/^manual/auto/ /etc/postgresql/15/main/start.conf"),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from paf.cli import check, configuration, finding
-from paf.cli.check import cluster, hba
+from paf.cli.check import ask, cluster, hba
 from paf.cli.check import host as check_host
 from paf.cli.check import instance as check_instance
 from paf.cli.check import primary as check_primary
@@ -225,13 +225,20 @@ HBA = [[1, "local", "all", "all", None, None, "peer", None],
        [4, "host", "replication", "repl", "10.0.0.0", "255.255.255.0", "scram-sha-256", None]]
 
 
+LIMITED = {"max_slot_wal_keep_size": "1024"}
+
+
+def slot(name, kind="physical", active=False, status="reserved", synced=False):
+    return check_instance.Slot(name, kind, active, status, synced)
+
+
 def subject(**changes):
     settings = {**SETTINGS, **changes.pop("settings", {})}
     values = {"rules": hba.rules(HBA), "slots": [], "in_recovery": True, "node": "srv1",
               "conninfo": "host=10.0.0.50 user=repl application_name=srv1", "own": ["10.0.0.1"],
               "nodes": ["srv1", "srv2", "srv3"], "vips": ["10.0.0.50"], "rejoin": "manual",
               "psql": "psql", "resource": "pgsqld-clone", "upstream": {}, "mine": {}, "limits": {},
-              "clock": None, **changes}
+              "clock": None, "files": 0, **changes}
     return check_instance.Subject(settings=settings, **values)
 
 
@@ -261,7 +268,20 @@ def test_good_settings_have_nothing():
     ({"rules": hba.rules(HBA[:2] + HBA[3:])}, "line 4 of pg_hba.conf", "10.0.0.50/32 reject"),
     ({"rules": hba.rules([[9, None, None, None, None, None, None, "no such method"]])},
      "no such method", None),
-    ({"slots": [("old", "physical", False)]}, "slot old", "pg_drop_replication_slot"),
+    ({"slots": [slot("old")]}, "slot old is inactive", "pg_drop_replication_slot"),
+    ({"slots": [slot("old", kind="logical")]}, "slot old is inactive", "pg_drop_replication_slot"),
+    ({"slots": [slot("old", status="lost")], "settings": LIMITED}, "slot old has lost WAL",
+     "pg_drop_replication_slot"),
+    ({"slots": [slot("old", active=True, status="unreserved")], "settings": LIMITED},
+     "slot old is about to lose WAL", None),
+    ({"slots": [slot("srv2", active=True)], "settings": {"max_slot_wal_keep_size": "-1"}},
+     "max_slot_wal_keep_size is -1", "10GB"),
+    ({"settings": {"synchronous_standby_names": "ANY 1 (srv2, srv3)",
+                   "wal_retrieve_retry_interval": "5000"}},
+     "wal_retrieve_retry_interval is 5000 ms", "500ms"),
+    ({"settings": {"recovery_init_sync_method": "fsync"}, "files": check_instance.MANY_FILES},
+     "recovery_init_sync_method is fsync", "syncfs"),
+    ({"settings": {"recovery_target_name": "before"}}, "recovery_target_name is set", "--restart"),
     ({"mine": {"system_identifier": "1"}, "upstream": {"system_identifier": "2"}},
      "system identifier 1 here, 2 on the primary", None),
     ({"mine": {"major": 15}, "upstream": {"major": 17}}, "major version 15 here, 17", None),
@@ -274,6 +294,32 @@ def test_a_wrong_setting_is_named(changes, words, cure):
     item, = found(**changes)
     assert words in item.what
     assert (cure in " ".join(item.pcs)) if cure else item.pcs == []
+
+
+@pytest.mark.parametrize("changes", [
+    {"slots": [slot("old")], "settings": LIMITED},
+    {"slots": [slot("failover", kind="logical", synced=True)]},
+    {"slots": [slot("srv2", active=True, status="extended")], "settings": LIMITED},
+    {"settings": {"wal_retrieve_retry_interval": "5000"}},
+    {"settings": {"synchronous_standby_names": "*", "wal_retrieve_retry_interval": "500"}},
+    {"settings": {"recovery_init_sync_method": "fsync"}, "files": 900},
+    {"settings": {"recovery_init_sync_method": "syncfs"}, "files": check_instance.MANY_FILES},
+    {"settings": {"recovery_target_name": "", "recovery_target": ""}}])
+def test_what_does_no_harm_is_not_named(changes):
+    assert found(**changes) == []
+
+
+def test_files_are_counted_up_to_a_limit(tmp_path):
+    for number in range(5):
+        (tmp_path / str(number)).touch()
+    assert check_host.files(tmp_path, 9) == 5 and check_host.files(tmp_path, 3) == 3
+    assert check_host.files(tmp_path / "none", 3) == 0
+
+
+@pytest.mark.parametrize("version, words", [
+    (90600, "'', false"), (150000, "wal_status, ''), false"), (170000, "''), synced")])
+def test_slots_are_asked_for_in_words_of_the_version(version, words):
+    assert words in ask.slots(version)
 
 
 def test_a_small_difference_of_the_clocks_is_nothing():

@@ -1,11 +1,14 @@
 """paf create: complete commands in both spellings; the parser, the page and the completion."""
 
+import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
+from lab.tools import wait_until
 from paf.cli import create
 from paf.cli import main as command
 from paf.cli.common import USAGE
@@ -42,7 +45,39 @@ def test_without_an_address_there_are_no_constraints():
 
 def test_what_is_not_told_is_asked_for(capsys):
     assert command.main(["create", "--pgdata", "/d"]) == 2
-    assert "tell --bindir" in capsys.readouterr().err
+    assert "missing: --bindir" in capsys.readouterr().err
+
+
+def is_alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_cluster_shell_that_hangs_is_ended_and_named(tmp_path, monkeypatch, data, capsys):
+    """Nothing but the copy was touched, and what the shell has started ends with it."""
+    shell, ran = tmp_path / "pcs", tmp_path / "pid"
+    shell.write_text(f"#!/bin/sh\nsleep 600 & echo $! > {ran}; wait\n")
+    shell.chmod(0o755)
+    monkeypatch.setattr(create, "_FOLDERS", (str(tmp_path),))
+    monkeypatch.setattr(create, "_PATIENCE", 1.0)
+    monkeypatch.setattr(create.Pacemaker, "cib", lambda self: (data / "cib/2.1.5.xml").read_text())
+    before = time.monotonic()
+    status = command.main(["create", "--bindir", "/b", "--pgdata", "/d", "--apply", "--yes"])
+    assert status == 2 and time.monotonic() - before < 60
+    error = capsys.readouterr().err
+    assert "pcs -f" in error and "did not end within 1 s and was killed" in error
+    wait_until(lambda: not is_alive(ran.read_text().strip()), 30, "the shell's child to end")
+
+
+def test_what_a_cluster_shell_complains_of_is_shown(tmp_path, monkeypatch, data, capsys):
+    (tmp_path / "pcs").write_text("#!/bin/sh\necho 'Error: no' >&2; exit 1\n")
+    (tmp_path / "pcs").chmod(0o755)
+    monkeypatch.setattr(create, "_FOLDERS", (str(tmp_path),))
+    monkeypatch.setattr(create.Pacemaker, "cib", lambda self: (data / "cib/2.1.5.xml").read_text())
+    assert command.main(["create", "--bindir", "/b", "--pgdata", "/d"]) == 2
+    assert "Error: no" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [

@@ -202,7 +202,8 @@ def _subject(instance, managed, configured, pacemaker, answer):
     psql = "runuser -u {0} -- {1} -X -q -h {2} -p {3} -d postgres".format(
         where.system_user, local.program(instance, "psql"), where.pghost, where.pgport)
     return server.Subject(
-        settings=answer["settings"], rules=hba.rules(answer["hba"]), slots=answer["slots"],
+        settings=answer["settings"], rules=hba.rules(answer["hba"]),
+        slots=[server.Slot(*row) for row in answer["slots"]],
         in_recovery=answer["in_recovery"], conninfo=conninfo, node=node,
         nodes=configured.nodes if configured else sorted(places) or [node],
         own=[places[node]] if node in places else hba.resolved(node), vips=vips,
@@ -212,7 +213,8 @@ def _subject(instance, managed, configured, pacemaker, answer):
         mine={"system_identifier": control.system_identifier if control else None,
               "major": primary.major(int(answer["settings"]["server_version_num"]))},
         limits=primary.limits(instance, deadline),
-        clock=answer["clock"][0] if answer["clock"] else None)
+        clock=answer["clock"][0] if answer["clock"] else None,
+        files=host.files(where.datadir, server.MANY_FILES))
 
 
 def show(found):

@@ -13,7 +13,10 @@ SETTINGS = ("wal_level", "hot_standby", "max_wal_senders", "max_replication_slot
             "log_destination", "max_slot_wal_keep_size", "listen_addresses", "hba_file",
             "data_directory", "max_connections", "max_worker_processes",
             "max_prepared_transactions", "max_locks_per_transaction", "server_version_num",
-            "unix_socket_directories", "default_transaction_read_only")
+            "unix_socket_directories", "default_transaction_read_only",
+            "wal_retrieve_retry_interval", "recovery_init_sync_method", "recovery_target",
+            "recovery_target_lsn", "recovery_target_name", "recovery_target_time",
+            "recovery_target_xid")
 
 _SETTINGS = "SELECT name, setting, context FROM pg_settings WHERE name = ANY(%s)"
 _HBA = """SELECT line_number, type, array_to_string(database, ','), array_to_string(user_name, ','),
@@ -21,8 +24,15 @@ _HBA = """SELECT line_number, type, array_to_string(database, ','), array_to_str
 # what a message took from the primary's clock to this one's
 _CLOCK = """SELECT extract(epoch FROM last_msg_receipt_time - last_msg_send_time)
   FROM pg_stat_get_wal_receiver() WHERE last_msg_send_time IS NOT NULL"""
-_SLOTS = "SELECT slot_name, slot_type, active FROM pg_replication_slots"
+_SLOTS = "SELECT slot_name, slot_type, active, {0}, {1} FROM pg_replication_slots"
+_FIRST_WITH_STATUS, _FIRST_WITH_SYNCED = 130000, 170000
 _FIRST_WITH_HBA, _FIRST_WITH_SLOTS, _FIRST_WITH_RECEIVER = 100000, 90400, 90600
+
+
+def slots(version):
+    """Return the query for replication slots of a server of this version (150018)."""
+    return _SLOTS.format("coalesce(wal_status, '')" if version >= _FIRST_WITH_STATUS else "''",
+                         "synced" if version >= _FIRST_WITH_SYNCED else "false")
 
 
 def main(argv):
@@ -44,7 +54,8 @@ def main(argv):
             "clock": [float(row[0]) for row in rows(_CLOCK)] if (
                 connection.server_version >= _FIRST_WITH_RECEIVER) else [],
             "hba": rows(_HBA) if connection.server_version >= _FIRST_WITH_HBA else [],
-            "slots": rows(_SLOTS) if connection.server_version >= _FIRST_WITH_SLOTS else []}
+            "slots": rows(slots(connection.server_version)) if
+            connection.server_version >= _FIRST_WITH_SLOTS else []}
     except psycopg2.Error as error:
         sys.stderr.write(str(error))
         return 1

@@ -52,6 +52,16 @@ def directory(instance, deadline):
             "start", finding.both("rm {0}".format(template)))
 
 
+def files(folder, most):
+    """Return how many files are in a folder (int), `most` where there are so many or more."""
+    count = 0
+    for _, _, names in os.walk(folder):
+        count += len(names)
+        if count >= most:
+            return most
+    return count
+
+
 def service(root=""):
     """Nothing but Pacemaker starts PostgreSQL."""
     for path in sorted(glob.glob(root + _UNITS)):
