@@ -8,7 +8,9 @@ import time
 
 from .gather import picture
 from .lab import Lab, down_all
+from .outcome import outcomes
 from .owner import is_mine, labs
+from .repair import rebuild
 from .report import two_primaries
 from .tools import LabError
 from .verbs import VERBS
@@ -86,13 +88,12 @@ def _sql(args):
 
 def _power(args):
     lab = Lab.attach(args.lab)
-    names = args.node or list(lab.nodes)
+    nodes = [_existing(lab, name) for name in args.node or lab.nodes]
     if args.what == "on":
-        lab.power_on(*names)
+        lab.power_on(*(node.name for node in nodes))
     else:
-        for name in names:
-            _existing(lab, name)
-            lab.nodes[name].power_off() if args.what == "off" else lab.nodes[name].reboot()
+        for node in nodes:
+            node.power_off() if args.what == "off" else node.reboot()
 
 
 def _cut(args):
@@ -118,8 +119,15 @@ def _move(args):
 
 def _wait(args):
     lab = Lab.attach(args.lab)
-    lab.wait_settled(args.timeout, primary=args.primary, stopped=args.stopped)
-    print(f"settled, the primary is {lab.primary()}")
+    if args.primary or args.stopped:
+        lab.wait_settled(args.timeout, primary=args.primary, stopped=args.stopped)
+    for outcome in outcomes(lab, args.timeout).values():
+        print(outcome)
+
+
+def _rebuild(args):
+    lab = Lab.attach(args.lab)
+    rebuild(lab, _existing(lab, args.node).name)
 
 
 def _client(args):
@@ -156,6 +164,8 @@ def _logs(args):
 
 
 def _existing(lab, name):
+    if name == "primary":
+        name = lab.primary()
     if name not in lab.nodes:
         raise LabError(f"no node {name!r} in lab {lab.name!r}: {', '.join(lab.nodes)}")
     return lab.nodes[name]
@@ -173,6 +183,7 @@ ACTIONS = {
     "list": _list,
     "status": _status,
     "wait": _wait,
+    "rebuild": _rebuild,
     "logs": _logs,
     "transitions": _transitions,
     "run": _run,

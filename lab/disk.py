@@ -93,6 +93,9 @@ class Disk:
         write_file(self.path("/etc/hosts"), configuration.hosts(self.settings))
         write_file(self.path("/etc/hostname"), self.node + "\n")
         self.path(STAND_INS).mkdir(parents=True)
+        # what an administrator does: only Pacemaker starts servers
+        for start in Path(self.system).glob("etc/postgresql/*/*/start.conf"):
+            write_file(self.path(f"/{start.relative_to(self.system)}"), "manual\n")
         write_file(
             self.path("/usr/sbin/fence_paf_lab"), FENCE_AGENT.read_text(encoding="utf-8"), 0o755
         )

@@ -6,19 +6,19 @@ import time
 from pathlib import Path
 
 from . import agents, cib, network, owner, power, repair
-from .cib import CLONE, RESOURCE, VIP_RESOURCE
+from .cib import CLONE, RESOURCE
 from .gather import gather
 from .node import Node
 from .pacemaker_log import transitions
 from .owner import labs
+from .questions import Questions
 from .settings import Settings
 from .settle import Settle
 from .template import Template
-from .tools import LabError
 from .traffic import Client, History, Sampler
 
 
-class Lab:
+class Lab(Questions):
     """A cluster: `with Lab("demo", agent="perl") as lab:` brings it up and takes it down again.
 
     The arguments are those of Settings; `logs` is a folder where all logs are gathered if the block
@@ -62,7 +62,7 @@ class Lab:
 
     # life
 
-    def up(self, wait=True, timeout=90, replace=False):
+    def up(self, wait=True, timeout=240, replace=False):
         """Start the cluster and wait until it is at rest; it is taken down when this process ends.
 
         What an interrupted run has left of a lab of this name goes first. LabError if another
@@ -82,7 +82,7 @@ class Lab:
             self._wait_ready(timeout)
         return self
 
-    def reset(self, wait=True, timeout=90):
+    def reset(self, wait=True, timeout=240):
         """Give every node a new disk and start again: as `up`, whatever state the cluster is in."""
         self.mend()
         self.power_off()
@@ -99,7 +99,7 @@ class Lab:
         if self.settings.resource:
             self.wait_candidates(timeout)
 
-    def heal(self, timeout=60):
+    def heal(self, timeout=180):
         """Repair what a test broke, the cheap way, and wait until all is whole; see repair."""
         repair.heal(self, timeout)
 
@@ -107,8 +107,8 @@ class Lab:
         """Give nodes that are off new disks, with a standby of the beginning, and no score."""
         self._disks(names)
         for name in names:
-            self.any_node().run(["crm_attribute", "--type", "nodes", "--node", name, "--name",
-                                 f"master-{RESOURCE}", "--delete"])
+            self.ask(["crm_attribute", "--type", "nodes", "--node", name, "--name",
+                      f"master-{RESOURCE}", "--delete"])
 
     def _disks(self, names, primary=None):
         template = Template(self.settings).prepare()
@@ -163,58 +163,11 @@ class Lab:
 
     # cluster
 
-    def status(self):
-        """Return the ClusterStatus of a node that has quorum, or of any that answers, or None."""
-        answers = []
-        for node in self.nodes.values():
-            answer = node.cluster_status()
-            if answer and answer.quorum and answer.dc:
-                return answer
-            answers += [answer] if answer else []
-        return answers[0] if answers else None
-
-    def any_node(self):
-        """Return a node that is in the part of the cluster that has quorum."""
-        for node in self.nodes.values():
-            answer = node.cluster_status()
-            if answer and answer.quorum:
-                return node
-        raise LabError(f"no node of lab {self.name!r} is in a cluster with quorum")
-
-    def crm_mon(self):
-        """Return the picture that crm_mon gives to people."""
-        return self.any_node().run(["crm_mon", "-1", "-r", "-A", "-f"], check=False).output
-
-    def primary(self):
-        """Return the name of the node that is promoted and takes writes, None if there is none."""
-        state = self.status()
-        promoted = state.promoted(RESOURCE) if state else []
-        for name in promoted:
-            if self.nodes[name].in_recovery() is False:
-                return name
-        return None
-
-    def standbys(self):
-        """Return the names of the nodes whose server is in recovery."""
-        return [name for name, node in self.nodes.items() if node.in_recovery()]
-
-    def streaming(self, primary=None):
-        """Return the names of the standbys that stream from the primary."""
-        primary = primary or self.primary()
-        query = "select application_name from pg_stat_replication where state = 'streaming'"
-        rows = self.nodes[primary].sql(query, check=False) if primary else []
-        return {row[0] for row in rows} & set(self.nodes)
-
-    def vip_node(self):
-        """Return the name of the node where Pacemaker runs the VIP."""
-        state = self.status()
-        return next(iter(state.roles(VIP_RESOURCE)), None) if state else None
-
-    def move(self, target=None, wait=True, timeout=90):
+    def move(self, target=None, wait=True, timeout=180):
         """Move the primary to `target` or to the best; take the move's constraint away."""
-        old, node = self.primary(), self.any_node()
+        old = self.primary()
         where = ["--node", target] if target else []
-        node.run(["crm_resource", "--move", "--resource", CLONE, self.promoted_option, *where])
+        self.ask(["crm_resource", "--move", "--resource", CLONE, self.promoted_option, *where])
         if not wait:
             return
         try:
@@ -226,14 +179,6 @@ class Lab:
     def promoted_option(self):
         """The option of crm_resource --move that means the primary."""
         return f"--{cib.role_word(self.settings, 'Promoted').lower()}"
-
-    def clear(self):
-        """Take away the constraints that moves and bans have left."""
-        self.any_node().run(["crm_resource", "--clear", "--resource", CLONE], check=False)
-
-    def cleanup(self):
-        """Forget failures, so that Pacemaker tries again."""
-        self.any_node().run(["crm_resource", "--cleanup"])
 
     def now(self):
         """Return the nodes' clock: epoch seconds, as the times of transitions are."""
@@ -265,20 +210,20 @@ class Lab:
         """Return a Settle: what is expected, and `missing()`, what is not reached yet."""
         return Settle(self, **expected)
 
-    def wait_settled(self, timeout=60, **expected):
+    def wait_settled(self, timeout=120, **expected):
         """Wait until the cluster is at rest and as expected; see Settle for what can be said."""
         self.settle(**expected).wait(timeout)
 
-    def wait_candidates(self, timeout=30, **expected):
+    def wait_candidates(self, timeout=90, **expected):
         """Wait as wait_settled does, and until each standby has a promotion score.
 
         The primary's monitor gives them, and its first one after a promotion comes before the
-        standbys are back: rather than wait for the next, have Pacemaker look at the primary anew.
+        standbys are back: rather than wait for the next, have Pacemaker look at the primary again.
         """
         if self.settle(scores=True, **expected).missing():
             self.wait_settled(timeout, **expected)
-            node = self.nodes[self.primary()]
-            node.run(["crm_resource", "--refresh", "--resource", RESOURCE, "--node", node.name])
+            self.ask(["crm_resource", "--refresh", "--resource", RESOURCE, "--node",
+                      self.primary()])
         self.wait_settled(timeout, scores=True, **expected)
 
 

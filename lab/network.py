@@ -52,7 +52,7 @@ def _is_in(pid, wanted):
         return False
 
 
-def kill_all(namespaces, seconds=15, spare=()):
+def kill_all(namespaces, seconds=60, spare=()):
     """Kill every process in the network namespaces, but for the pids in `spare`."""
     deadline = Deadline(seconds)
     while True:

@@ -30,6 +30,12 @@ SIGNALS = {
 }
 
 
+def _no_connection(result):
+    # psql exits 2 as well if the connection breaks while the query runs: that is not repeated
+    return result.status == 2 and "connection to server" in result.error and (
+        "failed: " in result.error)
+
+
 class Node:
     """A node, on or off."""
 
@@ -118,8 +124,12 @@ class Node:
             raise LabError(f"{self.name}: {result}")
         return result
 
-    def sql(self, query, *, timeout=10, database="postgres", check=True):
-        """Run a query over the server's own socket; return the rows, as lists of strings."""
+    def sql(self, query, *, timeout=10, database="postgres", check=True, patience=30):
+        """Run a query over the server's own socket; return the rows, as lists of strings.
+
+        Where `check` is set and no connection can be had (the query has not run then), it is
+        asked again for `patience` seconds.
+        """
         argv = [
             f"{self.settings.bindir}/psql",
             "-XAtq",
@@ -136,7 +146,13 @@ class Node:
             "-c",
             query,
         ]
-        result = self.run(argv, user="postgres", timeout=timeout, check=check)
+        end = time.monotonic() + patience
+        result = self.run(argv, user="postgres", timeout=timeout, check=False)
+        while check and _no_connection(result) and time.monotonic() < end:
+            time.sleep(0.2)
+            result = self.run(argv, user="postgres", timeout=timeout, check=False)
+        if check and not result.ok:
+            raise LabError(f"{self.name}: {result}")
         output = result.output.rstrip("\n")
         return [row.split(FIELD) for row in output.split(ROW)] if output and result.ok else []
 
@@ -150,7 +166,7 @@ class Node:
         if not self.is_on:
             return None
         try:
-            answer = self.value("select pg_is_in_recovery()", timeout=5)
+            answer = self.value("select pg_is_in_recovery()", timeout=5, patience=0)
         except LabError:
             return None
         return answer == "t"

@@ -173,10 +173,10 @@ def clear(name, spare=()):
         network.delete(namespace)
     # Aside first: a program of an interrupted `up` may still be writing there
     folder, aside = labs_folder() / name, labs_folder() / f".gone-{name}"
-    wait_until(lambda: _removed(aside), 15, f"{aside} to be removed")
+    wait_until(lambda: _removed(aside), 60, f"{aside} to be removed")
     if folder.exists():
         folder.rename(aside)
-        wait_until(lambda: _removed(aside), 15, f"{aside} to be removed")
+        wait_until(lambda: _removed(aside), 60, f"{aside} to be removed")
 
 
 def namespaces(name):

@@ -19,7 +19,7 @@ from .settings import CHECKOUT, Settings
 from .tools import ENVIRONMENT, HELPER_ENVIRONMENT, PYTHON, LabError, wait_until, write_file
 
 BOOT = Path(__file__).with_name("boot.py")
-REQUEST_SECONDS = 30
+REQUEST_SECONDS = 120
 #: How often the daemon looks whether the process that started the lab still runs.
 OWNER_SECONDS = 1
 
@@ -54,7 +54,7 @@ def launch(settings):
             start_new_session=True,
             env={**HELPER_ENVIRONMENT, "PAF_LAB_DIR": str(settings.folder.parent)},
         )
-    wait_until(settings.socket.exists, 10, "the power daemon to listen", step=0.01)
+    wait_until(settings.socket.exists, 60, "the power daemon to listen", step=0.01)
 
 
 class Power:
@@ -101,7 +101,7 @@ class Power:
                 cwd="/",
             )
         self.machines[node] = machine
-        pid = wait_until(lambda: self._init(machine), 5, f"process 1 of {node}", step=0.005)
+        pid = wait_until(lambda: self._init(machine), 30, f"process 1 of {node}", step=0.005)
         write_file(folder / "pid", f"{pid}\n")
         return {"pid": pid}
 
@@ -113,7 +113,7 @@ class Power:
             pid = self._init(machine)
             if pid:
                 os.kill(pid, signal.SIGKILL)
-            machine.wait(10)
+            machine.wait(60)
         network.kill_all([self.settings.netns(node)])
         network.delete(self.settings.netns(node))
         (self.settings.node_folder(node) / "pid").unlink(missing_ok=True)

@@ -18,23 +18,24 @@ def heal(lab, timeout):
             _thaw(pid)
         node.fence_policy("reboot")
     lab.power_on()
-    wait_until(lambda: _all_online(lab), deadline, "all nodes to be online", step=0.2)
+    wait_until(lambda: _all_online(lab), deadline, "all nodes to be online", step=0.2,
+               seen=lab.describe)
     lab.clear()
     lab.cleanup()
     try:
-        lab.wait_settled(min(15, deadline.left()))
+        lab.wait_settled(min(30, deadline.left()))
     except LabError:
         _rebuild_the_lame(lab, deadline)
         lab.wait_settled(max(5, deadline.left()))
     lab.wait_candidates(max(10, deadline.left()))
 
 
-def rebuild(lab, name, timeout=60):
-    """Make a node's data directory anew from the primary, with Pacemaker's hands off."""
+def rebuild(lab, name, timeout=120):
+    """Make a node's data directory again from the primary, with the node in standby mode."""
     node = lab.nodes[name]
     standby = ["crm_attribute", "--node", name, "--name", "standby", "--lifetime", "forever"]
     # Asked of a node that is well: the lame one may be in no cluster
-    lab.any_node().run([*standby, "--update", "on"])
+    lab.ask([*standby, "--update", "on"])
     try:
         wait_until(
             lambda: not node.pids("postmaster"), timeout, f"the server of {name} to be stopped"
@@ -64,16 +65,15 @@ def rebuild(lab, name, timeout=60):
                 node, "pg_ctl", action, "-w", "-D", node.settings.pgdata, "-l", "/dev/null"
             )
     finally:
-        lab.any_node().run([*standby, "--delete"])
-        lab.any_node().run(["crm_resource", "--cleanup", "--resource", CLONE, "--node", name])
+        lab.ask([*standby, "--delete"])
+        lab.cleanup(CLONE, name)
 
 
 def _rebuild_the_lame(lab, deadline):
-    if lab.primary() is None:
-        raise LabError(f"lab {lab.name!r} has no primary to heal from: reset it")
-    streaming = lab.streaming()
+    primary = lab.primary()
+    streaming = lab.streaming(primary)
     for name in lab.nodes:
-        if name != lab.primary() and name not in streaming:
+        if name != primary and name not in streaming:
             rebuild(lab, name, max(10, deadline.left()))
 
 
@@ -84,7 +84,7 @@ def _run_as_postgres(node, program, *arguments, timeout=30):
 
 
 def _all_online(lab):
-    state = lab.status()
+    state = lab.look()
     return state is not None and state.quorum and set(state.online) == set(lab.nodes)
 
 

@@ -5,6 +5,8 @@ import itertools
 from dataclasses import dataclass, field
 
 from lab.cib import CLONE, RESOURCE
+from lab.outcome import outcome_of
+from lab.questions import ABSENT
 from lab.report import two_primaries
 from lab.tools import wait_until
 
@@ -93,15 +95,15 @@ def wait_until_noticed(lab, node):
     wait_until(lambda: any(
         action.node == node and action.operation in ("stop", "demote")
         for transition in lab.transitions(since - 2) for action in transition.actions),
-        60, f"Pacemaker to act on the failure on {node}", step=0.2)
+        120, f"Pacemaker to act on the failure on {node}", step=0.2)
 
 
 def scores(lab):
     """Return the promotion scores: dictionary of node to text."""
-    names = {name: lab.any_node().run(
+    answers = {name: lab.ask(
         ["crm_attribute", "--type", "nodes", "--node", name, "--name", f"master-{RESOURCE}",
-         "--query", "--quiet"], check=False) for name in lab.nodes}
-    return {name: result.output.strip() for name, result in names.items() if result.ok}
+         "--query", "--quiet"], absent=ABSENT) for name in lab.nodes}
+    return {name: answer.strip() for name, answer in answers.items() if answer is not None}
 
 
 def ranked_standbys(lab):
@@ -115,7 +117,8 @@ def wait_for_ranks(lab):
     def ranked():
         standing = scores(lab)
         return all(0 < int(standing.get(name) or 0) <= 1000 for name in lab.standbys())
-    wait_until(ranked, 60, "the scores of all standbys", step=0.5)
+    wait_until(ranked, 120, "the scores of all standbys", step=0.5,
+               seen=lambda: f"the scores are {scores(lab)}")
 
 
 @contextlib.contextmanager
@@ -168,55 +171,49 @@ def diverge(lab):
 
 def request_switchover(lab, target):
     """Ask Pacemaker to move the primary, as an administrator does, and come back at once."""
-    lab.any_node().run(["crm_resource", "--move", "--resource", CLONE, lab.promoted_option,
-                        "--node", target])
+    lab.ask(["crm_resource", "--move", "--resource", CLONE, lab.promoted_option, "--node", target])
 
 
 def withdraw_request(lab):
     """Take back the constraint that a move leaves."""
-    lab.any_node().run(["crm_resource", "--clear", "--resource", CLONE], check=False)
+    lab.clear()
 
 
 def reason_of_refusal(lab, node):
     """Return why `node` was not promoted, as crm_mon -A shows it; "" if nothing is said."""
-    powered = next(other for other in lab.nodes.values() if other.is_on)
-    result = powered.run(
-        ["crm_attribute", "--type", "status", "--node", node, "--name",
-         f"not_promoted_because-{RESOURCE}", "--query", "--quiet"], check=False)
-    return result.output.strip() if result.ok else ""
+    answer = lab.ask(["crm_attribute", "--type", "status", "--node", node, "--name",
+                      f"not_promoted_because-{RESOURCE}", "--query", "--quiet"], absent=ABSENT)
+    return (answer or "").strip()
 
 
 def rebuild(lab, node):
-    """Clone the primary onto `node` anew, as the administrator of a diverged one does."""
+    """Clone the primary onto `node`, whose instance is stopped, as an administrator does."""
     local, data = lab.nodes[node], lab.settings.pgdata
     local.run(["find", data, "-mindepth", "1", "-delete"])
     local.run([f"{lab.settings.bindir}/pg_basebackup", "-h", lab.nodes[lab.primary()].address,
                "-D", data, "-X", "stream", "-c", "fast", "-U", "postgres"],
               user="postgres", timeout=120)
-    local.run(["crm_resource", "--cleanup", "--resource", RESOURCE, "--node", node])
+    lab.cleanup(RESOURCE, node)
 
 
-def is_stopped(lab, node):
-    """Tell whether `node` is a member of the cluster and its instance is stopped."""
-    state = lab.status()
-    return state.nodes.get(node) == "online" and node not in state.roles(RESOURCE)
+def bring_back(lab, old, seconds=180):
+    """Switch an old primary on, and have the cluster whole again; return what became of the node.
 
-
-def bring_back(lab, old):
-    """Switch an old primary on; clone it anew where it says that it has diverged."""
+    A node that is refused, since it has diverged for one, is cloned from the primary.
+    """
     lab.nodes[old].fence_policy("reboot")
     lab.power_on(old)
-    wait_until(lambda: old in lab.streaming() or has_diverged(lab, old), 90,
-               f"{old} to stream, or to say why not", step=0.5)
-    # not asked again whether it is refused: Pacemaker may be stopping it just now
-    if old not in lab.streaming():
-        rebuild(lab, old)
-    lab.wait_settled(120)
+    outcome = outcome_of(lab, old, seconds)
+    make_whole(lab, outcome)
+    return outcome
 
 
-def has_diverged(lab, node):
-    """Tell whether the instance on a node stays stopped because it has diverged."""
-    return is_stopped(lab, node) and "diverged: " in lab.crm_mon()
+def make_whole(lab, *found):
+    """Clone the primary onto the nodes whose Outcome is a refusal; wait until all take part."""
+    for outcome in found:
+        if outcome.is_refused:
+            rebuild(lab, outcome.node)
+    lab.wait_settled(180)
 
 
 def be_refused(lab, target, old):
@@ -226,7 +223,8 @@ def be_refused(lab, target, old):
     """
     request_switchover(lab, target)
     wait_until(lambda: reason_of_refusal(lab, target), 90, f"{target} to refuse", step=0.2)
-    wait_until(lambda: lab.primary() == old, 90, f"{old} to be promoted again", step=0.2)
+    wait_until(lambda: lab.primary_now() == old, 90, f"{old} to be promoted again", step=0.2,
+               seen=lab.describe)
     reason = reason_of_refusal(lab, target)
     withdraw_request(lab)
     return reason

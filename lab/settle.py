@@ -5,7 +5,8 @@ import time
 from .cib import RESOURCE, VIP_RESOURCE
 from .tools import Deadline, LabError
 
-IDLE = "S_IDLE"
+#: Scores of a standby that nothing can be promoted with yet: none, and "streaming begins".
+NO_CANDIDATE = (None, "-1")
 
 
 class Settle:
@@ -44,12 +45,15 @@ class Settle:
 
     def missing(self):
         """Return what is not reached, in words; nothing if all is."""
-        state = self.lab.status()
-        if state is None:
-            return ["no node's Pacemaker answers", *self._dead()]
-        if not state.dc or not state.quorum:
-            return ["no DC elected by a majority"]
-        return self._members(state) or self._resources(state) or self._idle(state)
+        try:
+            state = self.lab.look()
+            if state is None:
+                return ["no node's Pacemaker answers", self.lab.describe()]
+            if not state.dc or not state.quorum:
+                return ["no DC elected by a majority"]
+            return self._members(state) or self._resources(state) or self._idle(state)
+        except LabError as error:    # a question without an answer
+            return [str(error)]
 
     def wait(self, timeout):
         """Wait until nothing is missing, twice in a row; LabError says what is."""
@@ -64,13 +68,6 @@ class Settle:
                     f"lab {self.lab.name!r} has not settled in {timeout:g} s: {'; '.join(missing)}"
                 )
             time.sleep(0.2)
-
-    def _dead(self):
-        return [
-            f"{name} is off {node.console() and f'({node.console()})'}".strip()
-            for name, node in self.lab.nodes.items()
-            if not node.is_on
-        ]
 
     def _members(self, state):
         powered = [name for name, node in self.lab.nodes.items() if node.is_on]
@@ -94,9 +91,9 @@ class Settle:
             return []
         promoted, roles = state.promoted(RESOURCE), state.roles(RESOURCE)
         wrong = [
-            f"{item.resource} is {item.pending} on {item.node}"
+            f"{item.resource} is {item.doing} on {item.node}"
             for item in state.instances
-            if item.pending
+            if item.doing
         ]
         wrong += [
             f"the server is {roles[name]} on {name}, expected stopped"
@@ -126,7 +123,7 @@ class Settle:
                 for name in (state.online if self.online is None else self.online)
                 if name != primary and name not in self.stopped
             ]
-        streaming = self.lab.streaming(primary)
+        streaming = self.lab.streaming_now(primary)
         wrong += [
             f"{name} is {roles.get(name, 'stopped')} and does not stream from {primary}"
             for name in standbys
@@ -139,11 +136,8 @@ class Settle:
         return [
             f"{name} has no promotion score"
             for name in standbys
-            if self.scores and state.attributes.get(name, {}).get(attribute) is None
+            if self.scores and state.attributes.get(name, {}).get(attribute) in NO_CANDIDATE
         ]
 
     def _idle(self, state):
-        result = self.lab.nodes[state.dc].run(["crmadmin", "--status", state.dc], check=False)
-        if IDLE in result.output:
-            return []
-        return [f"the DC {state.dc} is busy: {(result.output or result.error).strip()}"]
+        return [] if self.lab.is_idle(state) else [f"the DC {state.dc} is busy"]

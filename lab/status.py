@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 PROMOTED = ("Promoted", "Master")
+#: What Pacemaker 2.1 shows in place of a role while an operation is pending.
+BUSY = ("Starting", "Stopping", "Promoting", "Demoting", "Migrating", "Monitoring")
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,17 @@ class Instance:
     role: str
     failed: bool = False
     pending: str = ""
+    blocked: bool = False
 
     @property
     def promoted(self):
         """True for the primary, whatever this Pacemaker calls the role."""
         return self.role in PROMOTED
+
+    @property
+    def doing(self):
+        """What is done with the instance right now, "" if nothing is."""
+        return self.pending or (self.role if self.role in BUSY else "")
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,7 @@ def _instances(root):
                 resource.get("role"),
                 resource.get("failed") == "true",
                 resource.get("pending", ""),
+                resource.get("blocked") == "true",
             )
 
 

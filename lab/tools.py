@@ -87,15 +87,25 @@ def run(argv, *, check=True, timeout=60, text=None, user=None, env=None, cwd=Non
     return result
 
 
-def wait_until(condition, seconds, what, step=0.05):
-    """Call `condition` until it returns something true, return that; LabError if too late."""
+def wait_until(condition, seconds, what, step=0.05, seen=None):
+    """Call `condition` until it returns something true, return that; LabError if too late.
+
+    A LabError of the condition is no answer: it is called again, and what it said last is in the
+    error. seen: called at the end, for words on what was seen last.
+    """
     deadline = seconds if isinstance(seconds, Deadline) else Deadline(seconds)
     while True:
-        value = condition()
+        value, problem = None, ""
+        try:
+            value = condition()
+        except LabError as error:
+            problem = str(error)
         if value:
             return value
         if deadline.passed():
-            raise LabError(f"after {deadline.seconds:g} s still waiting for: {what}")
+            words = problem or (seen() if seen else "")
+            raise LabError(f"after {deadline.seconds:g} s still waiting for: {what}"
+                           f"{words and f'; last seen: {words}'}")
         time.sleep(min(step, deadline.left() + 0.001))
 
 

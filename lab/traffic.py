@@ -14,6 +14,14 @@ TABLE = """create table if not exists paf_lab_rows
     (run text, id bigint, payload text, primary key (run, id))"""
 
 
+def _primary_if_any(lab):
+    """Return the primary, None if there is none after it was waited for."""
+    try:
+        return lab.primary()
+    except LabError:
+        return None
+
+
 class Helper:
     """A program of the lab that runs in the hub, found again by the pid in its folder."""
 
@@ -56,7 +64,7 @@ class Helper:
         """True while the program runs."""
         return self.pid is not None
 
-    def stop(self, seconds=20):
+    def stop(self, seconds=60):
         """End the program; return its report."""
         pid = self.pid
         if pid is None:
@@ -98,8 +106,6 @@ class Client(Helper):
     def start(self, interval=0.005, size=10, host=VIP):
         """Start writing a row of `size` bytes every `interval` seconds; wait for the first one."""
         primary = self.lab.primary()
-        if primary is None:
-            raise LabError("no primary: the client can't make its table")
         self.lab.nodes[primary].sql(TABLE)
         self.lab.nodes[primary].sql(f"delete from paf_lab_rows where run = '{self.name}'")
         self._start(
@@ -118,7 +124,7 @@ class Client(Helper):
             ]
         )
         wait_until(
-            lambda: self.read("acks.log"), 15, "the client's first acknowledged row", step=0.02
+            lambda: self.read("acks.log"), 60, "the client's first acknowledged row", step=0.02
         )
         return self
 
@@ -135,7 +141,7 @@ class Client(Helper):
         return client_report(acks, self.read("errors.log"), end, self._present(node))
 
     def _present(self, node):
-        node = node or self.lab.primary()
+        node = node or _primary_if_any(self.lab)
         if node is None:
             return None
         rows = self.lab.nodes[node].sql(
@@ -147,7 +153,7 @@ class Client(Helper):
         """Return how many rows have been acknowledged so far."""
         return self.read("acks.log").count("\n")
 
-    def wait_rows(self, count, seconds=30):
+    def wait_rows(self, count, seconds=90):
         """Wait for `count` more acknowledged rows."""
         goal = self.rows() + count
         wait_until(
@@ -173,12 +179,10 @@ class History(Helper):
     def start(self, host=VIP):
         """Start the writers; wait for the first acknowledged transaction."""
         primary = self.lab.primary()
-        if primary is None:
-            raise LabError("no primary: the history client can't make its table")
         self.lab.nodes[primary].sql(lists.TABLE)
         self.lab.nodes[primary].sql(f"delete from paf_lab_lists where run = '{self.name}'")
         self._start(["--folder", str(self.folder), "--run", self.name, "--host", host])
-        wait_until(lambda: checker.OK in self.read("history.log"), 15,
+        wait_until(lambda: checker.OK in self.read("history.log"), 60,
                    "the first acknowledged transaction", step=0.05)
         return self
 
@@ -187,7 +191,7 @@ class History(Helper):
 
         The lists are read on the primary, or on `node`. The answer is final once `stop` was called.
         """
-        node = node or self.lab.primary()
+        node = node or _primary_if_any(self.lab)
         if node is None:
             return None
         rows = self.lab.nodes[node].sql(
@@ -215,7 +219,7 @@ class Sampler(Helper):
         self._start(
             ["--output", str(self.folder / "spans.log"), "--interval", str(interval), *nodes]
         )
-        wait_until((self.folder / "spans.log").exists, 15, "the sampler to start", step=0.02)
+        wait_until((self.folder / "spans.log").exists, 60, "the sampler to start", step=0.02)
         return self
 
     def report(self):

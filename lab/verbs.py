@@ -33,7 +33,7 @@ def _what(*choices):
     return _argument("what", choices=choices)
 
 
-NODE = _argument("node", metavar="NODE")
+NODE = _argument("node", "a node's name, or `primary`", metavar="NODE")
 SOME_NODES = _argument("node", metavar="NODE", nargs="*")
 MAYBE_NODE = _argument("node", metavar="NODE", nargs="?")
 PEER = _argument("--peer", "only between the two nodes", metavar="NODE")
@@ -57,11 +57,12 @@ VERBS = (
     ("heal", "repair what was broken, the cheap way, and wait until all is whole", ()),
     ("list", "name the clusters in this folder of labs", ()),
     ("status", "show nodes, servers, what is broken, fencings and crm_mon", ()),
-    ("wait", "wait until the cluster is at rest, with a primary and streaming standbys", (
-        _number("--timeout", "seconds (60)", 60.0),
+    ("wait", "wait until Pacemaker has finished with each node, and say what has become of it", (
+        _number("--timeout", "seconds (180)", 180.0),
         _argument("--primary", "the node that must be it", metavar="NODE"),
         _argument("--stopped", "its server must be stopped", metavar="NODE", action="append",
                   default=[]))),
+    ("rebuild", "clone the primary onto a node, one that has diverged for instance", (NODE,)),
     ("logs", "gather logs and states of all nodes in a folder", (
         _argument("folder", metavar="FOLDER"),)),
     ("transitions", "show what Pacemaker did", (

@@ -19,7 +19,7 @@ def test_the_last_primary_is_waited_for(lab):
     lab.power_on(*others)
     wait_until(lambda: any("waiting for" in scenarios.reason_of_refusal(lab, name)
                            for name in others), 90, f"somebody to wait for {old}", step=0.5)
-    assert lab.primary() is None
+    assert lab.primary_now() is None
     for node in lab.nodes.values():
         node.fence_policy("reboot")
     lab.power_on(old)

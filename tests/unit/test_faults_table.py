@@ -5,7 +5,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from trials.faults import report, store
 from trials.faults.model import Fault, Result
-from trials.faults.stage import STAGES, reason_of_stop
+from trials.faults.stage import STAGES
 from trials.faults.table import FAULTS
 from trials.soak import steps
 
@@ -61,13 +61,6 @@ def test_what_was_played_is_remembered_with_and_without_the_watcher(tmp_path, mo
 def test_a_problem_is_a_failure():
     result = Result(4, ["two rows lost"])
     assert not result.holds and "FAILS: two rows lost" in report.line(FAULT, result)
-
-
-def test_the_reason_of_a_stop_is_read_from_crm_mon():
-    text = ("  * pgsqld start on srv2 returned 'not installed' (diverged: 8 bytes) at Mon\n"
-            "  * pgsqld monitor on srv3 returned 'error' (crashed standby) at Mon\n")
-    assert reason_of_stop(text, "srv2") == "diverged: 8 bytes"
-    assert reason_of_stop(text, "srv3") == ""
 
 
 def test_a_seed_draws_the_same_steps_again():

@@ -4,70 +4,156 @@ Exit status 0 only if every one went as it should and no acknowledged row was lo
 """
 
 import argparse
+import json
+import os
+import shlex
 import signal
 import sys
 import time
 from pathlib import Path
 
-from trials.demo import acts, screen
+from lab import owner, scenarios
 from lab.lab import Lab
-from lab.owner import free_name
+from lab.settings import CHECKOUT
 from lab.tools import LabError
-from lab.scenarios import SYNCHRONOUS
+from trials.demo import acts, screen
+
+LOGS = CHECKOUT / "build" / "demo-logs"
+#: What KEEP=1 prints, and a test runs; docs/first-steps.md goes on from here.
+COMMANDS = (
+    ("status", "nodes, servers, Pacemaker's picture"),
+    ("run srv1 paf status", "PAF's own table"),
+    ("run srv1 paf timeline", "what happened, in order"),
+    ("transitions --last 600", "what Pacemaker did"),
+    ("down", "the end of it"),
+)
 
 
-def main():
+def main(arguments=None):
     """Play, report, and tidy up; return the exit status."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the cluster up afterwards")
     parser.add_argument("--agent", default="ours", help="ours, perl, or a .deb")
-    options = parser.parse_args()
-    began = time.monotonic()
+    parser.add_argument("--only", default="12345", metavar="12345", help="the acts to play")
+    parser.add_argument("--summary", metavar="FILE", help="write the results there, as JSON")
+    options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    lab = Lab(free_name("demo"), nodes=3, agent=options.agent, postgres=SYNCHRONOUS)
-    failures = []
-    try:
-        screen.title("Starting three nodes: corosync, Pacemaker, fencing, PostgreSQL")
+    demo = Demo(options)
+    demo.play()
+    status = demo.finish()
+    if options.summary:
+        Path(options.summary).write_text(json.dumps(demo.results()) + "\n", encoding="utf-8")
+    return status
+
+
+class Demo:
+    """A run of the demo."""
+
+    def __init__(self, options):
+        self.options = options
+        self.began = time.monotonic()
+        self.played, self.failures = [], []     # (title, account) of each act; sentences
+        self.lab, self.started = None, False
+
+    def play(self):
+        """Start the cluster and play the acts, until all are played or one breaks off."""
+        try:
+            self._start()
+            for act in acts.ALL:
+                if act.__doc__[0] in self.options.only:
+                    self._play(act)
+        except KeyboardInterrupt:
+            self.failures.append("the demo was interrupted")
+        except LabError as error:
+            self.failures.append(f"the demo broke off: {error}")
+
+    def _start(self):
+        screen.title("Three nodes: corosync, Pacemaker, fencing, PostgreSQL")
+        taken = owner.why_taken("demo")
+        self.lab = Lab(owner.free_name("demo"), nodes=3, agent=self.options.agent,
+                       postgres=scenarios.SYNCHRONOUS)
+        if self.lab.name != "demo":
+            screen.paragraph(f"This one is {self.lab.name!r}: {taken or 'demo is taken'}")
         with screen.progress("booting, and waiting for a primary"):
-            lab.up()
-        screen.picture(lab.crm_mon())
-        for act in acts.ALL:
-            failures += play(lab, act)
-    except (LabError, KeyboardInterrupt) as error:
-        failures.append(f"the demo broke off: {error or 'interrupted'}")
-    return finish(lab, options.keep, failures, time.monotonic() - began)
+            self.lab.up()
+        self.started = True
+        screen.picture("up", screen.nodes(self.lab))
+
+    def _play(self, act):
+        name, *lines = act.__doc__.strip().splitlines()
+        screen.title(name)
+        screen.paragraph(" ".join(line.strip() for line in lines))
+        account = act(self.lab)
+        screen.act(account)
+        self.played.append((name, account))
+        self.failures += [f"{name}: {sentence}" for sentence in account.wrong]
+
+    def finish(self):
+        """Say how it ended, keep or remove the cluster, return the exit status."""
+        seconds = time.monotonic() - self.began
+        if self.failures and self.lab and self.lab.is_up:
+            self._gather()
+        screen.title(f"{'FAILED' if self.failures else 'All went as it should'}, {seconds:.0f} s")
+        if self.played:
+            screen.summary(self.rows())
+        for failure in self.failures:
+            screen.failure(failure)
+        self._end()
+        return 1 if self.failures else 0
+
+    def _gather(self):
+        try:
+            self.lab.gather(LOGS)
+            screen.text(f"The logs of all nodes are in {LOGS}")
+        except (LabError, OSError) as error:
+            screen.text(f"The logs of the nodes could not be gathered: {error}")
+
+    def _end(self):
+        """Keep the cluster if that was asked for and it has started; say so. Else remove it."""
+        if not self.lab:
+            return
+        if self.options.keep and self.started and self.lab.is_up:
+            self.lab.keep()
+            if not self.failures:
+                self._tidy()
+            screen.text("", f"The cluster stays up; from {CHECKOUT}:")
+            width = max(len(line) for line in commands(self.lab.name))
+            for line, (_, words) in zip(commands(self.lab.name), COMMANDS):
+                screen.text(f"    {line:{width}}  # {words}")
+            screen.text("docs/first-steps.md goes on from here.")
+            return
+        self.lab.down()
+        if self.options.keep:
+            screen.text("The cluster did not start, and nothing of it is left up.")
+
+    def _tidy(self):
+        """Forget the failures that were played, as an administrator does who has read them."""
+        with screen.progress("crm_resource --cleanup"):
+            try:
+                self.lab.cleanup()
+                scenarios.wait_for_ranks(self.lab)
+            except LabError as error:
+                screen.text(f"The cluster is not tidy yet: {error}")
+
+    def rows(self):
+        """Return the rows of the summary."""
+        return [(name, account.play.client.outage_ms, account.play.client.rows,
+                 "?" if account.play.client.lost is None else len(account.play.client.lost),
+                 len(account.play.fencings), not account.wrong) for name, account in self.played]
+
+    def results(self):
+        """Return what was seen, to be written as JSON."""
+        return {"seconds": round(time.monotonic() - self.began, 1), "failures": self.failures,
+                "remarks": [words for _, account in self.played for words in account.remarks],
+                "acts": [dict(zip(("title", "outage_ms", "rows", "lost", "fenced", "good"), row))
+                         for row in self.rows()]}
 
 
-def play(lab, act):
-    """Play one act and show it; return what went wrong, in sentences."""
-    screen.title(act.__doc__.splitlines()[0])
-    screen.text(*act.__doc__.splitlines()[1:])
-    wrong = act(lab)
-    for sentence in wrong:
-        screen.failure(sentence)
-    return [f"{act.__doc__.splitlines()[0]} {sentence}" for sentence in wrong]
-
-
-def finish(lab, keep, failures, seconds):
-    """Say how it ended, keep or remove the cluster, return the exit status."""
-    if failures:
-        folder = Path("build") / "demo-logs"
-        lab.gather(folder)
-        screen.text(f"The logs of all nodes are in {folder}/")
-    if keep and lab.is_up:
-        lab.keep()
-        screen.text(
-            "The cluster stays up. To look around:",
-            f"  python3 -m lab --lab {lab.name} status",
-            f"  python3 -m lab --lab {lab.name} run srv1 crm_mon -1A",
-            "  python3 -m lab --help",
-            f"  python3 -m lab --lab {lab.name} down")
-    else:
-        lab.down()
-    screen.title(f"{'FAILED' if failures else 'All demonstrations went well'}, {seconds:.0f} s")
-    for failure in failures:
-        screen.failure(failure)
-    return 1 if failures else 0
+def commands(name):
+    """Return the commands for a lab that is kept, as they are typed in the checkout."""
+    place = os.environ.get("PAF_LAB_DIR")
+    prefix = f"PAF_LAB_DIR={shlex.quote(place)} " if place else ""
+    return [f"{prefix}python3 -m lab --lab {name} {words}" for words, _ in COMMANDS]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The clusters that faults are played on, and the course of each: play, put in order, audit."""
 
 import contextlib
-import re
 import time
 import traceback
 
@@ -10,8 +9,9 @@ from trials.faults import audits
 from trials.faults.model import Result, Scene
 from lab import repair
 from lab.lab import Lab
+from lab.outcome import outcomes
 from lab.owner import free_name
-from lab.tools import LabError, wait_until
+from lab.tools import LabError
 
 #: Quick monitors: what is asked is what happens after detection.
 _MONITORS = {"monitor:Promoted": {"interval": "5s", "timeout": "10s"},
@@ -140,27 +140,7 @@ def _thaw(lab):
 
 def whole_or_stopped(lab, seconds=150):
     """Wait until each instance takes part, or is stopped with a reason: return {node: reason}."""
-    stopped = {}
-
-    def at_rest():
-        stopped.clear()
-        text = lab.crm_mon()
-        for name in lab.nodes:
-            reason = reason_of_stop(text, name)
-            if reason and scenarios.is_stopped(lab, name):
-                stopped[name] = reason
-        missing[:] = lab.settle(online=list(lab.nodes), stopped=list(stopped)).missing()
-        return not missing
-    missing = []
-    try:
-        wait_until(at_rest, seconds, "each node to be whole, or stopped with a reason", step=0.5)
-    except LabError as error:
-        raise LabError(f"{error}: {'; '.join(missing)}") from error
-    return dict(stopped)
-
-
-def reason_of_stop(crm_mon, node):
-    """Return why the start of the instance on `node` failed, as crm_mon shows it; "" if not."""
-    found = re.search(rf"start on {node} returned.*?exitreason='([^']*)'|"
-                      rf"start on {node} returned[^(]*\((.*?)\)", crm_mon, re.S)
-    return " ".join((found[1] or found[2]).split()) if found else ""
+    found = outcomes(lab, seconds, wanted=lambda one: one.takes_part or one.is_refused)
+    stopped = {name: one.reason for name, one in found.items() if one.is_refused}
+    lab.wait_settled(seconds, online=list(lab.nodes), stopped=list(stopped))
+    return stopped

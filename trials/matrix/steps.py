@@ -8,6 +8,7 @@ import re
 
 from lab import scenarios
 from lab import cib
+from lab.outcome import DIVERGED, outcome_of
 from lab.tools import wait_until
 from trials.matrix import packages, programs, words
 
@@ -134,8 +135,8 @@ def manual_rejoin(lab):
     old = scenarios.diverge(lab)
     primary, fenced = lab.primary(), len(lab.fencings())
     lab.power_on(old)
-    wait_until(lambda: scenarios.has_diverged(lab, old), 90,
-               f"{old} to say that it has diverged", step=0.5)
+    outcome = outcome_of(lab, old)
+    need(outcome.what == DIVERGED, f"it did not say that it has diverged: {outcome}")
     lab.wait_settled(60, primary=primary, stopped=[old])
     need("exist only here" in lab.crm_mon(), "the reason does not tell how many bytes")
     need(len(lab.fencings()) == fenced, "the node was fenced for it")
