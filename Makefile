@@ -1,8 +1,9 @@
 # Everything an administrator, a packager or a developer starts from here.
 #
-#   make demo [KEEP=1]    three nodes on this machine play the four demonstrations (root)
-#   make check            all tests; installs what they need with apt (root)
-#   make check-fast       the tests that need no root, in under a minute
+#   make demo [KEEP=1]    three nodes on this machine play five demonstrations (root)
+#   make demo-often [RUNS=20] [BUSY=4]    the demo again and again, beside busy processes (root)
+#   make check            all tests, in stages; installs what they need with apt (root)
+#   make check-fast       the tests that need no root
 #   make check-all        make check, and what takes too long for every change (root)
 #   make faults [ONLY=4,13] [WATCH=no]    what was broken, and what came of it: docs/reliability.md
 #                         (root); with WATCH=no without the watcher (crash_watch=false)
@@ -26,8 +27,6 @@ PGHOST  ?= $(if $(wildcard /etc/debian_version),/var/run/postgresql,/tmp)
 DESTDIR ?=
 RHEL    ?=
 PYTEST   = /usr/bin/python3 -B -m pytest -q -p no:cacheprovider --durations=10
-# Clusters mostly wait: two at a time take little more than half the time of one after the other.
-PARALLEL = -n 2 --dist loadgroup
 
 LIBRARY  = /usr/share/resource-agents-paf
 AGENTS   = /usr/lib/ocf/resource.d/heartbeat
@@ -52,7 +51,7 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo check check-fast check-all faults matrix elections soak explore bench lint docs docs-generated install check-values package-values deb rpm clean
+.PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore bench lint docs docs-generated install check-values package-values deb rpm clean
 
 all:
 	@sed -n '3,20s/^# *//p' Makefile
@@ -73,12 +72,16 @@ demo:
 	@tests/install-tools.sh lab
 	@/usr/bin/python3 -m trials.demo $(if $(KEEP),--keep)
 
+# RUNS times the demo, with BUSY busy processes beside it
+demo-often:
+	@tests/install-tools.sh lab
+	@/usr/bin/python3 -B -m trials.demo.often $(if $(RUNS),--runs "$(RUNS)") \
+		$(if $(BUSY),--busy "$(BUSY)")
+
 check:
 	@tests/install-tools.sh unit lab matrix lint packaging docs
 	@tests/install-interpreters.sh
-	@tests/lint.sh
-	@/usr/bin/python3 -m tests.interpreters $(PYTEST) $(PARALLEL) tests/component -m fast
-	@$(PYTEST) $(PARALLEL) tests
+	@/usr/bin/python3 -B -m tests.stages
 
 # what takes too long for every change: Debian's own checks of the package on a bare system, and all
 # component tests with the agent under each Python
@@ -120,7 +123,7 @@ bench:
 		$(if $(PEER),--peer "$(PEER)")
 
 check-fast:
-	@$(PYTEST) $(PARALLEL) tests/unit tests/component -m "unit or fast"
+	@/usr/bin/python3 -B tests/fast.py
 
 lint:
 	@tests/lint.sh

@@ -23,6 +23,15 @@ agent="paf resource.d/pgsqlms bin/paf docs"
 
 step "style and likely mistakes" "$tools/ruff" check --quiet --output-format concise .
 step "Python 2.6 and 3.4" "$tools/vermin" --quiet --no-tips --violations -t=2.6- -t=3.4- $agent
+vermin_finds_a_newer_word() {
+    newer=$(mktemp --suffix=.py)
+    echo "import subprocess; subprocess.check_output(['x'], timeout=3)" > "$newer"
+    ! "$tools/vermin" --quiet --no-tips -t=2.6- -t=3.4- "$newer" > /dev/null 2>&1 || {
+        echo "vermin finds nothing in subprocess.check_output(timeout=3), which 2.6 has not" >&2
+        rm -f "$newer"; return 1; }
+    rm -f "$newer"
+}
+step "vermin finds a newer word" vermin_finds_a_newer_word
 step "spelling" "$tools/codespell" paf bin resource.d docs lab trials tests debian rpm ./*.md ./*.cfg Makefile
 step "house rules" "${PYTHON3:-python3}" tests/house_rules.py
 step "layers of imports" "${PYTHON3:-python3}" tests/layers.py

@@ -1,9 +1,7 @@
 """What is installed on a node: the standard library alone, spelt for 2.6 and 3.4."""
 
 import ast
-import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
@@ -56,38 +54,6 @@ def test_what_decides_imports_nothing_that_observes_or_acts(name):
     for node in ast.walk(ast.parse((LIBRARY / f"{name}.py").read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "paf":
             assert {alias.name for alias in node.names} <= {"ocf"}
-
-
-def vermin():
-    """Return the command of vermin; fail loudly without it."""
-    beside = pathlib.Path(sys.executable).parent
-    folders = os.pathsep.join([str(REPOSITORY / ".venv" / "bin"), str(beside),
-                               os.environ.get("PATH", "")])
-    found = shutil.which("vermin", path=folders)
-    if found:
-        return [found]
-    if subprocess.run([sys.executable, "-c", "import vermin"], stderr=subprocess.DEVNULL,
-                      check=False).returncode == 0:
-        return [sys.executable, "-m", "vermin"]
-    pytest.fail("vermin is missing: run `make lint` once, which puts it into .venv, or "
-                "python3 -m venv .venv && .venv/bin/pip install vermin", pytrace=False)
-
-
-def check_with_vermin(*paths):
-    return subprocess.run(
-        [*vermin(), "--quiet", "--no-tips", "-t=2.6-", "-t=3.4-", *map(str, paths)],
-        capture_output=True, text=True, check=False)
-
-
-def test_the_agents_path_is_spelt_for_2_6_and_3_4():
-    result = check_with_vermin(*agent_files())
-    assert result.returncode == 0, result.stdout
-
-
-def test_vermin_would_find_a_newer_word(tmp_path):
-    bad = tmp_path / "bad.py"
-    bad.write_text("import subprocess\nsubprocess.check_output(['x'], timeout=3)\n")
-    assert check_with_vermin(bad).returncode != 0
 
 
 def test_no_file_uses_what_2_6_cannot_parse():

@@ -1,0 +1,51 @@
+"""`make check` in stages, and what `make check-fast` says when something is missing."""
+
+import time
+
+import pytest
+
+from tests import fast, stages
+
+
+@pytest.fixture(autouse=True)
+def logs(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "LOGS", tmp_path)
+
+
+def test_each_stage_gets_a_line_and_a_failure_its_output(capsys, monkeypatch):
+    monkeypatch.setattr(stages, "ROUNDS", (
+        (("good", ["sh", "-c", "echo '3 passed, 1 warning in 0.02s'"]),),
+        (("bad", ["sh", "-c", "echo this went wrong; exit 3"]), ("other", ["true"])),
+        (("never", ["touch", "/nonexistent/never"]),)))
+    assert stages.main() == 1
+    out = capsys.readouterr().out
+    assert "ok     good          0 min  0 s  3 passed, 1 warning" in out
+    assert "FAILED bad" in out and "ok     other" in out and "never" not in out
+    assert "this went wrong" in out
+
+
+def test_all_is_well_when_every_stage_is(capsys, monkeypatch):
+    monkeypatch.setattr(stages, "ROUNDS", ((("one", ["true"]),), (("two", ["true"]),)))
+    assert stages.main() == 0
+    assert "all is well" in capsys.readouterr().out
+
+
+def test_a_stage_that_takes_too_long_is_ended(capsys):
+    began = time.monotonic()
+    failed = stages.play([("slow", ["sleep", "300"])], until=began)
+    assert [stage.name for stage in failed] == ["slow"] and failed[0].poll() is not None
+    assert time.monotonic() - began < 60
+
+
+def test_lint_and_the_quick_tests_come_first():
+    assert [stage[0] for stages_ in stages.ROUNDS for stage in stages_] == [
+        "lint", "unit", "component", "interpreters", "packages", "clusters"]
+
+
+def test_what_is_missing_is_said_with_the_names_of_the_packages(capsys, monkeypatch):
+    assert fast.missing(find=lambda _: None, which=lambda *_, **__: None, names=lambda _: []) == [
+        *fast.MODULES.values(), *fast.PROGRAMS.values(), *fast.FILES.values(), "postgresql-15"]
+    assert fast.missing() == []
+    monkeypatch.setattr(fast, "missing", lambda: ["python3-greenlet", "pcs"])
+    assert fast.main() == 1
+    assert capsys.readouterr().out.splitlines()[0].endswith("apt-get install python3-greenlet pcs")
