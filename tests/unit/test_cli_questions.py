@@ -262,3 +262,17 @@ def test_programs_that_hang_leave_facts_unknown(texts):
     assert "in time" in simulate.loss(Silent(), managed, ["srv3"]).unknown
     assert "in time" in quorum.of(Silent()).unknown
     assert fencing.is_possible(fencing.of(Silent(), configured, "srv3")) is None
+
+
+class OnThePrimary:
+    """Pacemaker on the primary's own node, where the device for that node may not run."""
+
+    def run(self, *argv):
+        return Result(0, "0 fence devices found\n", "", False)
+
+
+def test_a_device_that_may_not_run_here_is_found_in_the_configuration(texts):
+    configured = configuration.parse(texts["cib"])
+    node = configured.devices[0].parameters["pcmk_host_list"].split()[0]
+    assert fencing.of(OnThePrimary(), configured, node).devices == [configured.devices[0].name]
+    assert fencing.of(OnThePrimary(), configured, "srv9").devices == []

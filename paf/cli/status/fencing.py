@@ -28,7 +28,19 @@ def of(pacemaker, configured, node):
     if devices is None:
         return Fencing(True, [], watchdog, "stonith_admin failed: {0}".format(
             " ".join((result.err or result.out).split()) or "status {0}".format(result.status)))
-    return Fencing(True, devices, watchdog, "")
+    return Fencing(True, devices or named(configured, node), watchdog, "")
+
+
+def named(configured, node):
+    """Return the names of the devices (list) that are configured for a node; pure.
+
+    The fencer of a node leaves out devices that may not run there. Asked on the primary it does
+    not list a device that is banned from its own target, as is usual.
+    """
+    return [device.name for device in configured.devices
+            if node in device.parameters.get("pcmk_host_list", "").replace(",", " ").split()
+            or node in [word.split(":")[0] for word in
+                        device.parameters.get("pcmk_host_map", "").replace(";", " ").split()]]
 
 
 def is_possible(fencing):
