@@ -211,6 +211,18 @@ class Node:
             return program == "postgres" and command.startswith(f"postgres: {role}")
         return program == role
 
+    def running(self, words):
+        """Return the pids (the machine's) of the node's processes with `words` in the command."""
+        found = []
+        for pid in network.pids(self.settings.netns(self.name)):
+            try:
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+            except OSError:
+                continue
+            if words in command.decode(errors="replace"):
+                found.append(pid)
+        return found
+
     def signal(self, what, target):
         """Send 'kill', 'stop', 'cont', 'term' or a number to a role's processes, or to one pid."""
         number = SIGNALS.get(what, what)

@@ -67,7 +67,7 @@ def pytest_runtest_makereport(item, call):
 
 def _is_whole(lab):
     try:
-        lab.wait_settled(60, online=list(lab.nodes))
+        lab.wait_settled(180, online=list(lab.nodes))
     except LabError:
         return False
     return True

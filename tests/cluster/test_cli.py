@@ -1,7 +1,10 @@
 """The command `paf` on a real cluster."""
 
 import json
+import os
 import re
+import signal
+import subprocess
 
 import pytest
 
@@ -10,6 +13,8 @@ from lab import scenarios
 from lab.tools import wait_until
 
 LAB = {"meta": {"interleave": "true"}}
+#: Seconds in which a client on a busy machine notices that rows are acknowledged again.
+NOTICED = 1.5
 
 _SQL = """select pg_is_in_recovery(),
  case when pg_is_in_recovery() then (select received_tli from pg_stat_wal_receiver)
@@ -42,7 +47,7 @@ def assert_status_equals_sql(lab):
     """Compare on each node; WAL that is written in between is a reason to look again."""
     for name, node in lab.nodes.items():
         if node.is_on:
-            wait_until(lambda name=name: by_paf(lab, name)[0] == by_sql(lab), 20,
+            wait_until(lambda name=name: by_paf(lab, name)[0] == by_sql(lab), 90,
                        f"paf status on {name} to equal SQL: {by_paf(lab, name)[0]} {by_sql(lab)}",
                        step=0.3)
 
@@ -62,11 +67,14 @@ def test_status_where_nodes_let_each_other_do_nothing_but_replicate(lab):
         node.run(["sh", "-c", f"sed -i.all '/^host *all *all *10/d' {hba} && {reload}"])
     try:
         asking = lab.standbys()[0]
-        report = by_paf(lab, asking)[1]
-        for row in report["nodes"]:
-            told = (row["role"], row["timeline"], row["received"])
-            assert told == by_sql(lab)[row["node"]][:3], row
-            assert (row["replayed"] is None) == (row["node"] != asking), row
+        def shown():
+            """Return what paf shows and what SQL says: WAL may be written between the two."""
+            rows = by_paf(lab, asking)[1]["nodes"]
+            assert all((row["replayed"] is None) == (row["node"] != asking) for row in rows), rows
+            return ({row["node"]: (row["role"], row["timeline"], row["received"]) for row in rows},
+                    {name: row[:3] for name, row in by_sql(lab).items()})
+        wait_until(lambda: len({str(sorted(one.items())) for one in shown()}) == 1, 90,
+                   "paf status to equal SQL", step=0.3, seen=lambda: str(shown()))
     finally:
         for node in lab.nodes.values():
             node.run(["sh", "-c", f"cp -p {hba}.all {hba} && {reload}"])
@@ -76,7 +84,7 @@ def test_status_shows_lag(lab):
     primary, late = lab.primary(), lab.standbys()[0]
     # the age of the last transaction that was replayed, once there is one
     lab.nodes[primary].sql("create table before_lag (n int); drop table before_lag")
-    wait_until(lambda: lab.nodes[late].value("select pg_last_xact_replay_timestamp()"), 20,
+    wait_until(lambda: lab.nodes[late].value("select pg_last_xact_replay_timestamp()"), 90,
                "a transaction to be replayed")
     lab.nodes[late].sql("select pg_wal_replay_pause()")
     try:
@@ -93,7 +101,7 @@ def test_status_shows_lag(lab):
 
 def constraints(lab):
     """Return the names of what moves have left in the configuration."""
-    text = lab.any_node().run(["cibadmin", "--query", "--scope", "constraints"]).output
+    text = lab.ask(["cibadmin", "--query", "--scope", "constraints"])
     return re.findall(r'id="(cli-[^"]*)"', text)
 
 
@@ -105,7 +113,7 @@ def test_switchover_is_done_and_leaves_nothing(lab):
     result = lab.nodes[old].run(["paf", "switchover", target, "--yes"])
     assert f"{target} is the primary" in result.output
     assert lab.primary() == target and constraints(lab) == []
-    lab.wait_settled(60, primary=target)
+    lab.wait_settled(180, primary=target)
     assert lab.nodes[old].run(["paf", "switchover", target, "--yes"], check=False).status == 2
 
 
@@ -120,7 +128,7 @@ def test_a_refused_switchover_says_why_and_leaves_nothing(lab):
     assert result.status in (1, 2), result
     assert "refused: " in result.error or "does not stream" in result.error, result
     assert lab.primary() == old and constraints(lab) == []
-    lab.wait_settled(90, primary=old)
+    lab.wait_settled(180, primary=old)
 
 
 def test_a_switchover_that_the_agent_refuses_is_told_and_leaves_nothing(lab):
@@ -137,16 +145,23 @@ def test_a_switchover_that_the_agent_refuses_is_told_and_leaves_nothing(lab):
         assert lab.primary() == old and constraints(lab) == []
     finally:
         lab.nodes[target].run(["chmod", "a+x", tool])
-    lab.wait_settled(90, primary=old)
+    lab.wait_settled(180, primary=old)
 
 
 def test_an_interrupted_switchover_leaves_nothing(lab):
     scenarios.wait_for_ranks(lab)
     old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
-    result = lab.nodes[old].run(
-        ["timeout", "--signal=INT", "1.5", "paf", "switchover", target, "--yes"], check=False)
-    assert "interrupted" in result.output and constraints(lab) == [], result
-    lab.wait_settled(90)
+    node = lab.nodes[old]
+    with subprocess.Popen(node.inside(["/usr/sbin/paf", "switchover", target, "--yes"]),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        # it has asked Pacemaker, and waits for the outcome
+        wait_until(lambda: constraints(lab), 90, "the request of the switchover")
+        for pid in node.running("paf switchover"):
+            os.kill(pid, signal.SIGINT)
+        said = process.communicate(timeout=300)[0]
+    assert "interrupted" in said, said
+    wait_until(lambda: constraints(lab) == [], 90, "the request to be withdrawn", step=0.3)
+    lab.wait_settled(180)
 
 
 def told_by_paf(lab):
@@ -168,8 +183,8 @@ def test_the_timeline_of_a_switchover_has_the_clients_outage(lab):
     # somewhere in the demotion the server stops taking writes: late, where the machine is busy
     demote, = (item for item in told["actions"] if item["operation"] == "demote")
     outage = play.client.outage_ms / 1000
-    assert told["outage"] - (demote["end"] - demote["start"]) <= outage * 1.1
-    assert outage <= told["outage"] * 1.1
+    assert told["outage"] - (demote["end"] - demote["start"]) <= outage * 1.1 + NOTICED
+    assert outage <= told["outage"] * 1.1 + NOTICED
 
 
 def test_timeline_and_status_of_a_crash_that_is_told_at_once(lab):
@@ -181,12 +196,12 @@ def test_timeline_and_status_of_a_crash_that_is_told_at_once(lab):
     assert told["actions"][0]["operation"] == "crash"
     # from its death to Pacemaker's log a crash takes a moment
     outage = play.client.outage_ms / 1000
-    assert told["outage"] * 0.9 <= outage <= told["outage"] * 1.4
+    assert told["outage"] * 0.9 - NOTICED <= outage <= told["outage"] * 1.4 + NOTICED
     report = by_paf(lab, lab.standbys()[0])[1]
     failures = next(row["failures"] for row in report["nodes"] if row["node"] == old)
     assert "PostgreSQL: crashed primary" in failures[0]["reason"]
     lab.cleanup()
-    lab.wait_settled(60, primary=old)
+    lab.wait_settled(180, primary=old)
 
 
 def test_timeline_and_status_of_a_failover_with_a_node_down(lab):
@@ -198,7 +213,7 @@ def test_timeline_and_status_of_a_failover_with_a_node_down(lab):
         lab.power_off(old)
     told = told_by_paf(lab)
     assert (told["kind"], told["old"], told["new"]) == ("failover", old, lab.primary())
-    assert told["outage"] == pytest.approx(play.client.outage_ms / 1000, rel=0.1)
+    assert told["outage"] == pytest.approx(play.client.outage_ms / 1000, rel=0.1, abs=NOTICED)
     assert_status_equals_sql(lab)
     report = by_paf(lab, lab.primary())[1]
     row = next(row for row in report["nodes"] if row["node"] == old)

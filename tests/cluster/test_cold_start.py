@@ -23,7 +23,7 @@ def test_the_last_primary_is_waited_for(lab):
     for node in lab.nodes.values():
         node.fence_policy("reboot")
     lab.power_on(old)
-    lab.wait_settled(120, primary=old)
+    lab.wait_settled(180, primary=old)
     assert client.report().lost == []
 
 
@@ -40,4 +40,4 @@ def test_who_never_comes_does_not_keep_the_others_down(lab):
     for node in lab.nodes.values():
         node.fence_policy("reboot")
     lab.power_on(old)
-    lab.wait_settled(120)
+    lab.wait_settled(180)

@@ -34,13 +34,13 @@ def test_a_limit_is_lowered_in_maintenance_mode_without_a_failover(lab):
     standbys = sorted(lab.standbys())
     maintenance(lab, "true")
     for name in (old, *standbys):
-        wait_until(lambda name=name: name == old or primarys(lab, name) == "30", 30,
+        wait_until(lambda name=name: name == old or primarys(lab, name) == "30", 90,
                    f"{name} to have replayed the new value")
         set_to(lab.nodes[name], 30)
         restart_by_hand(lab, name)
     lab.any_node().run(["crm_resource", "--refresh", "-r", "pgsqld-clone"])
     maintenance(lab, "false")
-    lab.wait_settled(90, primary=old)
+    lab.wait_settled(180, primary=old)
     assert {name: node.value(f"show {NAME}") for name, node in lab.nodes.items()} == dict.fromkeys(
         lab.nodes, "30")
     done = [(action.operation, action.node) for transition in lab.transitions(since)

@@ -88,7 +88,7 @@ def wait_until_tidied(lab):
         return [name for name, node in lab.nodes.items() if node.is_on and lab.any_node().run(
             ["crm_attribute", "--type", "status", "--node", name, "--name",
              f"lsn_location-{RESOURCE}", "--query"], check=False).ok]
-    wait_until(lambda: not positions(), 60, "the positions to be removed", step=0.5)
+    wait_until(lambda: not positions(), 90, "the positions to be removed", step=0.5)
 
 
 def test_the_options_of_later_versions_are_refused(lab):
@@ -145,7 +145,7 @@ def test_recovery_of_the_primary(lab):
 def test_failover_does_not_promote_a_stale_favourite(lab):
     with scenarios.watched(lab, settled=False) as play:
         old, stale = scenarios.power_cut_with_a_stale_favourite(lab, lab.client(play.run))
-        lab.wait_settled(120, online=[name for name in lab.nodes if name != old])
+        lab.wait_settled(180, online=[name for name in lab.nodes if name != old])
         lab.client(play.run).wait_rows(100)
     assert lab.primary() not in (old, stale)
     assert ("promote", stale) not in play.actions()
@@ -159,7 +159,7 @@ def test_switchover(lab):
     old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
     with scenarios.watched(lab, primary=target) as play:
         scenarios.request_switchover(lab, target)
-        lab.wait_settled(120, primary=target)
+        lab.wait_settled(180, primary=target)
         scenarios.withdraw_request(lab)
     assert play.actions("demote", "promote") == [("demote", old), ("promote", target)]
     check(play, rounds=3)

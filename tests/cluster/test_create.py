@@ -18,7 +18,7 @@ def bare(lab):
     for name in ("pgsqld-ip", "pgsqld"):
         lab.any_node().run(["pcs", "resource", "delete", name], check=False, timeout=120)
     lab.settings.resource = False
-    lab.wait_settled(60)
+    lab.wait_settled(180)
 
 
 def create(lab, *options, check=True):
@@ -31,7 +31,7 @@ def create(lab, *options, check=True):
 def assert_works(lab):
     """See a primary with its address, a standby that can take over, and nothing for paf check."""
     lab.settings.resource = True
-    lab.wait_settled(120, vip=False)
+    lab.wait_settled(180, vip=False)
     scenarios.wait_for_ranks(lab)
     report = json.loads(lab.any_node().run(["paf", "status", "--output", "json"]).output)
     assert report["vips"] == [

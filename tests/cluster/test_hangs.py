@@ -30,7 +30,7 @@ def test_a_standby_that_hangs_does_not_hold_up_a_switchover(lab):
     try:
         with scenarios.watched(lab, primary=target, online=list(lab.nodes)) as play:
             scenarios.request_switchover(lab, target)
-            wait_until(lambda: lab.primary() == target, 40, f"{target} to be promoted", step=0.2)
+            wait_until(lambda: lab.primary() == target, 90, f"{target} to be promoted", step=0.2)
             for pid in receivers:
                 os.kill(pid, signal.SIGCONT)
     finally:

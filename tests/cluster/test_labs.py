@@ -61,7 +61,7 @@ def test_two_labs_of_one_name_and_the_end_of_a_killed_process(folders):
         finally:
             other.kill()
             other.communicate()
-        wait_until(lambda: list(folders[1].glob("*/lab.json")) == [], 60,
+        wait_until(lambda: list(folders[1].glob("*/lab.json")) == [], 90,
                    "the lab of a killed process to be taken down", step=0.2)
         lab.wait_settled(30)
     assert owner.labs() == [] and owner.namespaces("twin") == []

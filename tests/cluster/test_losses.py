@@ -9,8 +9,8 @@ def test_loss_of_a_standby_does_not_touch_the_primary(lab):
     primary, victim = lab.primary(), lab.standbys()[0]
     with scenarios.watched(lab, primary=primary) as play:
         lab.power_off(victim)
-        wait_until(lab.fencings, 60, f"{victim} to be fenced", step=0.2)
-        wait_until(lambda: victim in lab.standbys(), 60, f"{victim} to come back", step=0.5)
+        wait_until(lab.fencings, 90, f"{victim} to be fenced", step=0.2)
+        wait_until(lambda: victim in lab.standbys(), 90, f"{victim} to come back", step=0.5)
     assert play.client.lost == []
     assert play.two_primaries == []
     assert ("demote", primary) not in play.actions()
@@ -21,7 +21,7 @@ def test_power_cut_of_the_primary_under_load(lab):
     old = lab.primary()
     with scenarios.watched(lab, settled=False) as play:
         lab.power_off(old)
-        lab.wait_settled(120, online=[name for name in lab.nodes if name != old])
+        lab.wait_settled(180, online=[name for name in lab.nodes if name != old])
         lab.client(play.run).wait_rows(100)
         outcome = outcome_of(lab, old)
     assert play.two_primaries == []

@@ -10,7 +10,7 @@ def set_rejoin(lab, value):
     """Change the parameter, which is reloadable: nothing may be restarted for it."""
     lab.any_node().run(["crm_resource", "--resource", "pgsqld", "--set-parameter", "rejoin",
                         "--parameter-value", value])
-    lab.wait_settled(60)
+    lab.wait_settled(180)
 
 
 @pytest.mark.parametrize("crash", ["power cut", "and an interrupted rewind"])
@@ -24,12 +24,12 @@ def test_rewind_brings_it_back(lab, crash):
     fenced = len(lab.fencings())
     lab.power_on(old)
     if crash != "power cut":
-        wait_until(lambda: f"start on {old} returned" in lab.crm_mon(), 60,
+        wait_until(lambda: f"start on {old} returned" in lab.crm_mon(), 90,
                    "the wrong application_name to be refused", step=0.5)
         lab.nodes[old].run(["truncate", "-s", "0",
                             f"{lab.settings.pgdata}/postgresql.auto.conf"])
         lab.nodes[old].run(["crm_resource", "--cleanup", "--resource", "pgsqld", "--node", old])
-    lab.wait_settled(120)
+    lab.wait_settled(180)
     assert old in lab.standbys()
     assert len(lab.fencings()) == fenced
     assert "rewound to the primary's history" in lab.nodes[old].log()
@@ -42,9 +42,9 @@ def test_manual_leaves_it_stopped_with_the_reason(lab):
     old = scenarios.diverge(lab)
     primary, fenced = lab.primary(), len(lab.fencings())
     lab.power_on(old)
-    wait_until(lambda: f"start on {old} returned" in lab.crm_mon(), 60, "the refusal", step=0.5)
-    lab.wait_settled(60, primary=primary, stopped=[old])
+    wait_until(lambda: f"start on {old} returned" in lab.crm_mon(), 90, "the refusal", step=0.5)
+    lab.wait_settled(180, primary=primary, stopped=[old])
     assert "diverged: " in lab.crm_mon() and "exist only here" in lab.crm_mon()
     assert len(lab.fencings()) == fenced
     scenarios.rebuild(lab, old)
-    lab.wait_settled(120, primary=primary)
+    lab.wait_settled(180, primary=primary)

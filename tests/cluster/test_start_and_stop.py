@@ -23,11 +23,11 @@ def test_stop_and_start_of_the_resource_promotes_the_same_primary(lab):
     node = lab.any_node()
     node.run(["crm_resource", "--resource", "pgsqld-clone", "--meta",
               "--set-parameter", "target-role", "--parameter-value", "Stopped"])
-    wait_until(lambda: not any(node.pids("postmaster") for node in lab.nodes.values()), 60,
+    wait_until(lambda: not any(node.pids("postmaster") for node in lab.nodes.values()), 90,
                "all instances to be stopped", step=0.2)
     node.run(["crm_resource", "--resource", "pgsqld-clone", "--meta",
               "--delete-parameter", "target-role"])
-    lab.wait_settled(90, primary=primary)
+    lab.wait_settled(180, primary=primary)
 
 
 def test_stop_and_start_of_all_nodes_promotes_the_same_primary(lab):
@@ -40,7 +40,7 @@ def test_stop_and_start_of_all_nodes_promotes_the_same_primary(lab):
                "Pacemaker to leave on all nodes", step=0.2)
     lab.power_off()
     lab.power_on()
-    lab.wait_settled(120, primary=primary)
+    lab.wait_settled(180, primary=primary)
     assert client.report().lost == []
     assert len(lab.fencings()) == fenced
 

@@ -25,7 +25,7 @@ def test_pcs_creates_a_working_resource_from_two_parameters(lab):
         f"pgdata={lab.settings.pgdata}", "promotable", "notify=true"])
     lab.settings.resource = True
     try:
-        lab.wait_settled(90, primary="srv1", vip=False, standbys=[])
+        lab.wait_settled(180, primary="srv1", vip=False, standbys=[])
     finally:
         lab.settings.resource = False
 
@@ -43,5 +43,5 @@ def test_paf_creates_a_complete_resource_and_check_finds_nothing_in_it(lab):
     applied = node.run([*words, "--pcs", "--apply", "--yes"])
     assert "done" in applied.output
     wait_until(lambda: "primary srv1; db-ip 10.77.0.100 on srv1" in node.run(
-        ["paf", "status"], check=False).output, 60, "the primary and its address", step=0.5)
+        ["paf", "status"], check=False).output, 90, "the primary and its address", step=0.5)
     assert "ERROR" not in node.run(["paf", "check", "--resource", "db"], check=False).output

@@ -65,12 +65,12 @@ def upgrade(lab, name, calm):
     begin, since = time.monotonic(), lab.now()
     assert interpreter(node).startswith(PERL)
     node.run(TOOLS[name][0])
-    wait_until(lambda: lab.status().nodes.get(name) == "maintenance", 60,
+    wait_until(lambda: lab.status().nodes.get(name) == "maintenance", 90,
                f"{name} to be in maintenance", step=0.2)
     install(lab, node, "ours")
     node.run(TOOLS[name][1])
-    lab.wait_settled(90, primary=primary)
-    wait_until(lambda: monitored(lab, name, since), 60, f"a monitor by the new agent on {name}",
+    lab.wait_settled(180, primary=primary)
+    wait_until(lambda: monitored(lab, name, since), 90, f"a monitor by the new agent on {name}",
                step=0.2)
     assert interpreter(node) == PYTHON
     assert "__pycache__" in node.run(["ls", "/usr/share/resource-agents-paf/paf"]).output
@@ -100,7 +100,7 @@ def switchover(lab, target):
     scenarios.wait_for_ranks(lab)
     old = lab.primary()
     scenarios.request_switchover(lab, target)
-    lab.wait_settled(120, primary=target)
+    lab.wait_settled(180, primary=target)
     scenarios.withdraw_request(lab)
     assert old != target
 
@@ -108,7 +108,7 @@ def switchover(lab, target):
 def failover(lab, client):
     """Cut the primary's power; the standby with the best score lacks rows, and must not win."""
     old, stale = scenarios.power_cut_with_a_stale_favourite(lab, client)
-    lab.wait_settled(120, online=[name for name in lab.nodes if name != old])
+    lab.wait_settled(180, online=[name for name in lab.nodes if name != old])
     assert lab.primary() not in (old, stale)
     return old
 

@@ -16,9 +16,14 @@ RECOVERY = ("demote", "stop", "start", "promote")
 
 def counted(lab, node):
     """Return how many failures Pacemaker counts on a node."""
-    output = lab.nodes[node].run(
-        ["crm_failcount", "--query", "--resource", RESOURCE, "--node", node], check=False).output
+    output = lab.ask(["crm_failcount", "--query", "--resource", RESOURCE, "--node", node])
     return int(re.search(r"value=(\d+)", output)[1])
+
+
+def recoveries(lab, since):
+    """Return what Pacemaker did to instances from a moment on, but for monitors and the like."""
+    return [action for transition in lab.transitions(since) for action in transition.actions
+            if action.resource == RESOURCE and action.operation in RECOVERY]
 
 
 def watchers(lab):
@@ -29,13 +34,13 @@ def watchers(lab):
 def forget(lab):
     """Forget failures; Pacemaker then looks at all instances anew."""
     lab.cleanup()
-    lab.wait_settled(60)
+    lab.wait_settled(180)
     wait_watched(lab)
 
 
 def wait_watched(lab):
     """Wait until each running instance has its watcher."""
-    wait_until(lambda: watchers(lab) == [1, 1, 1], 30, "a watcher on each node", step=0.1)
+    wait_until(lambda: watchers(lab) == [1, 1, 1], 90, "a watcher on each node", step=0.1)
 
 
 def test_a_crash_of_the_primary_is_recovered_where_it_was_and_counts_once(lab):
@@ -69,15 +74,15 @@ def test_the_second_crash_moves_the_primary_as_migration_threshold_says(lab):
     old = lab.primary()
     lab.nodes[old].kill("postmaster")
     scenarios.wait_until_noticed(lab, old)
-    lab.wait_settled(60, primary=old)
+    lab.wait_settled(180, primary=old)
     wait_watched(lab)
     assert counted(lab, old) == 1
     lab.nodes[old].kill("postmaster")
-    lab.wait_settled(60, not_primary=old, stopped=[old])
+    lab.wait_settled(180, not_primary=old, stopped=[old])
     assert counted(lab, old) == 2
     assert watchers(lab).count(0) == 1
     lab.cleanup()
-    lab.wait_settled(60)
+    lab.wait_settled(180)
 
 
 def test_a_server_that_is_shut_down_by_hand_is_left_to_the_monitor(lab):
@@ -86,10 +91,10 @@ def test_a_server_that_is_shut_down_by_hand_is_left_to_the_monitor(lab):
     node = lab.nodes[victim]
     node.run([f"{lab.settings.bindir}/pg_ctl", "stop", "-w", "-m", "fast", "-D",
               lab.settings.pgdata], user="postgres")
-    wait_until(lambda: not node.pids("watcher"), 10, "its watcher to end", step=0.1)
-    assert lab.transitions(since) == [] and counted(lab, victim) == 0
+    wait_until(lambda: not node.pids("watcher"), 90, "its watcher to end", step=0.1)
+    assert recoveries(lab, since) == [] and counted(lab, victim) == 0
     node.run(["crm_resource", "--refresh", "--resource", RESOURCE, "--node", victim])
-    lab.wait_settled(60)
+    lab.wait_settled(180)
     wait_watched(lab)
 
 
@@ -100,15 +105,14 @@ def test_in_maintenance_mode_nothing_is_told(lab):
     node.run(["crm_attribute", "--name", "maintenance-mode", "--update", "true"])
     try:
         node.kill("postmaster")
-        wait_until(lambda: not node.pids("watcher"), 10, "its watcher to end", step=0.1)
-        assert [action for transition in lab.transitions(since)
-                for action in transition.actions if action.operation in RECOVERY] == []
+        wait_until(lambda: not node.pids("watcher"), 90, "its watcher to end", step=0.1)
+        assert recoveries(lab, since) == []
         assert counted(lab, victim) == 0
         assert "maintenance mode" in node.log()
     finally:
         node.run(["crm_attribute", "--name", "maintenance-mode", "--delete"])
     node.run(["crm_resource", "--refresh", "--resource", RESOURCE, "--node", victim])
-    lab.wait_settled(60)
+    lab.wait_settled(180)
     wait_watched(lab)
 
 
@@ -120,7 +124,7 @@ def test_a_watcher_that_was_killed_is_brought_back_by_the_monitor(lab):
     # a monitor sooner than in two minutes: its interval changes
     node.run(["cibadmin", "--modify", "--xml-text",
               f'<op id="{_operation(node)}" interval="3s"/>'])
-    wait_until(lambda: node.pids("watcher") and node.pids("watcher") != before, 30,
+    wait_until(lambda: node.pids("watcher") and node.pids("watcher") != before, 90,
                "the monitor to begin another", step=0.1)
 
 
@@ -136,13 +140,13 @@ def test_no_watcher_outlives_the_resource(lab):
     node = lab.any_node()
     node.run(["crm_resource", "--resource", "pgsqld-clone", "--meta",
               "--set-parameter", "target-role", "--parameter-value", "Stopped"])
-    wait_until(lambda: not any(node.pids("postmaster") for node in lab.nodes.values()), 60,
+    wait_until(lambda: not any(node.pids("postmaster") for node in lab.nodes.values()), 90,
                "all instances to be stopped", step=0.2)
-    wait_until(lambda: watchers(lab) == [0, 0, 0], 10, "the last stop to end", step=0.1)
+    wait_until(lambda: watchers(lab) == [0, 0, 0], 90, "the last stop to end", step=0.1)
     assert audits.files(lab) == []
     node.run(["crm_resource", "--resource", "pgsqld-clone", "--meta",
               "--delete-parameter", "target-role"])
-    lab.wait_settled(90)
+    lab.wait_settled(180)
     wait_watched(lab)
 
 
@@ -151,8 +155,7 @@ def test_the_parameter_turns_it_off_and_on_without_a_restart(lab):
     since, node = lab.now(), lab.any_node()
     node.run(["crm_resource", "--resource", RESOURCE, "--set-parameter", "crash_watch",
               "--parameter-value", "false"])
-    wait_until(lambda: watchers(lab) == [0, 0, 0], 30, "the watchers to end", step=0.1)
+    wait_until(lambda: watchers(lab) == [0, 0, 0], 90, "the watchers to end", step=0.1)
     node.run(["crm_resource", "--resource", RESOURCE, "--delete-parameter", "crash_watch"])
     wait_watched(lab)
-    assert not [action for transition in lab.transitions(since)
-                for action in transition.actions if action.operation in RECOVERY]
+    assert recoveries(lab, since) == []

@@ -22,8 +22,8 @@ LOGS = CHECKOUT / "build" / "demo-logs"
 #: What KEEP=1 prints, and a test runs; docs/first-steps.md goes on from here.
 COMMANDS = (
     ("status", "nodes, servers, Pacemaker's picture"),
-    ("run srv1 paf status", "PAF's own table"),
-    ("run srv1 paf timeline", "what happened, in order"),
+    ("run {dc} paf status", "PAF's own table"),
+    ("run {dc} paf timeline", "what happened, in order"),
     ("transitions --last 600", "what Pacemaker did"),
     ("down", "the end of it"),
 )
@@ -117,8 +117,9 @@ class Demo:
             if not self.failures:
                 self._tidy()
             screen.text("", f"The cluster stays up; from {CHECKOUT}:")
-            width = max(len(line) for line in commands(self.lab.name))
-            for line, (_, words) in zip(commands(self.lab.name), COMMANDS):
+            lines = commands(self.lab.name, self.lab.status().dc)
+            width = max(len(line) for line in lines)
+            for line, (_, words) in zip(lines, COMMANDS):
                 screen.text(f"    {line:{width}}  # {words}")
             screen.text("docs/first-steps.md goes on from here.")
             return
@@ -149,11 +150,14 @@ class Demo:
                          for row in self.rows()]}
 
 
-def commands(name):
-    """Return the commands for a lab that is kept, as they are typed in the checkout."""
+def commands(name, dc):
+    """Return the commands for a lab that is kept, as they are typed in the checkout.
+
+    dc: the node whose Pacemaker has the logs of what was decided.
+    """
     place = os.environ.get("PAF_LAB_DIR")
     prefix = f"PAF_LAB_DIR={shlex.quote(place)} " if place else ""
-    return [f"{prefix}python3 -m lab --lab {name} {words}" for words, _ in COMMANDS]
+    return [f"{prefix}python3 -m lab --lab {name} {words.format(dc=dc)}" for words, _ in COMMANDS]
 
 
 if __name__ == "__main__":
