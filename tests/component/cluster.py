@@ -53,6 +53,17 @@ class Run:
         return self
 
 
+def busy():
+    """Return how many times as long as on an idle machine a program takes, about: 1.0 to 3.0.
+
+    A timeout that is short for a test to be quick must not become too short beside other work.
+    """
+    with open("/proc/loadavg", encoding="ascii") as stream:
+        fields = stream.read().split()
+    processes = max(float(fields[0]), float(fields[3].partition("/")[0]) - 1)
+    return min(3.0, max(1.0, processes / (os.cpu_count() or 1)))
+
+
 class Node:
     """A node of the cluster: its name, its instance, its agent."""
 
@@ -100,8 +111,10 @@ class Node:
     def agent(self, action, timeout=30, interval=0, lists=None, in_cluster=True, **keys):
         """Run an action as Pacemaker does and return its Run, which is held to its promises.
 
+        timeout: of the operation, in seconds on an idle machine; see `busy`.
         keys: parameters (lower case) and environment variables (upper case), None to unset.
         """
+        timeout *= busy()
         environment = self.environment(timeout, interval, lists, in_cluster, keys)
         written, called = self.log.stat().st_size, len(self.cluster.store.calls())
         start = time.monotonic()

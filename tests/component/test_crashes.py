@@ -151,7 +151,7 @@ def test_a_stop_does_not_wait_for_a_logging_collector_whose_pipe_somebody_holds(
     try:
         begin = time.monotonic()
         assert primary.agent("stop", timeout=120).code == 0
-        assert time.monotonic() - begin < 120 / 6
+        assert time.monotonic() - begin < 120 / 2
         assert primary.processes() == [] and primary.control() == "shut down"
     finally:
         os.kill(sleeper, signal.SIGKILL)

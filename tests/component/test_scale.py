@@ -1,7 +1,6 @@
 """What an agent costs does not grow with the number of nodes."""
 
 import threading
-import time
 
 import pytest
 
@@ -110,8 +109,12 @@ def test_an_election_costs_as_much_with_32_nodes_as_with_3(make_cluster):
 
 
 def test_an_election_takes_as_long_with_32_nodes_as_with_3(make_cluster):
-    def seconds(size):
-        return min(sum(run.seconds for run in promotion(make_cluster, size)) for _ in range(3))
-    begin = time.monotonic()
-    small = seconds(3)
-    assert seconds(32) < small * 1.3 + 0.2, time.monotonic() - begin
+    """The least of several: other work on the machine can only make one take longer."""
+    least = dict.fromkeys((3, 32), float("inf"))
+    for _ in range(12):
+        for size in least:
+            runs = promotion(make_cluster, size)
+            least[size] = min(least[size], sum(run.seconds for run in runs))
+        if least[32] < least[3] * 1.3 + 0.2:
+            return
+    pytest.fail(f"seconds by number of nodes: {least}")

@@ -112,7 +112,7 @@ def test_a_monitor_that_comes_before_it_tells_alone(watched):
     codes = []
     thread = threading.Thread(target=lambda: codes.append(watched.monitor().code))
     thread.start()
-    time.sleep(0.3)
+    wait_until(lambda: is_asked_to_end(pid), "the action to ask the watcher to end")
     os.kill(pid, signal.SIGCONT)
     thread.join()
     gone(watched)
@@ -269,7 +269,7 @@ def test_a_stop_while_pacemaker_is_about_to_be_told_comes_first(watched):
     results = []
     thread = threading.Thread(target=lambda: results.append(watched.agent("stop").code))
     thread.start()
-    time.sleep(0.3)
+    wait_until(lambda: is_asked_to_end(pid), "the action to ask the watcher to end")
     os.kill(pid, signal.SIGCONT)
     thread.join()
     assert results == [0]

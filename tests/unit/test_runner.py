@@ -129,21 +129,21 @@ def test_a_failed_start_leaves_no_second_agent():
 
 def test_a_program_past_the_deadline_is_killed():
     start = time.monotonic()
-    result = sh("echo before; sleep 60", seconds=0.3)
+    result = sh("echo before; sleep 60", seconds=3)
     assert result.timed_out and result.status == -signal.SIGKILL
     assert result.out == "before\n"
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 30
 
 
 def test_what_it_started_is_killed_with_it(tmp_path):
     pids = tmp_path / "pids"
-    sh(f"sleep 60 & echo $! > {pids}; sleep 60", seconds=0.5)
+    sh(f"sleep 60 & echo $! > {pids}; sleep 60", seconds=3)
     child = int(pids.read_text())
-    assert Deadline(5).wait_for(lambda: is_gone(child))
+    assert Deadline(30).wait_for(lambda: is_gone(child))
 
 
 def test_a_program_that_ignores_signals_is_killed():
-    result = sh("trap '' TERM INT HUP; sleep 60", seconds=0.3)
+    result = sh("trap '' TERM INT HUP; sleep 60", seconds=2)
     assert result.timed_out
 
 
@@ -151,7 +151,7 @@ def test_a_daemon_that_keeps_the_pipe_open_does_not_hold_us():
     """pg_ctl's postmaster inherits the pipes."""
     start = time.monotonic()
     result = sh("setsid sleep 30 & echo $!; exit 0")
-    assert result.status == 0 and time.monotonic() - start < 5
+    assert result.status == 0 and time.monotonic() - start < 25
     os.kill(int(result.out), signal.SIGKILL)
 
 
