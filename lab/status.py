@@ -27,8 +27,13 @@ class Instance:
 
     @property
     def doing(self):
-        """What is done with the instance right now, "" if nothing is."""
-        return self.pending or (self.role if self.role in BUSY else "")
+        """What is done with the instance right now, "" if nothing is.
+
+        Monitoring is nothing: it changes no role, and after a stop Pacemaker 2.1.5 can leave the
+        recurring monitor of the earlier role pending for good.
+        """
+        pending = "" if self.pending == "Monitoring" else self.pending
+        return pending or (self.role if self.role in BUSY else "")
 
 
 @dataclass(frozen=True)
