@@ -5,10 +5,10 @@ from collections import namedtuple
 from paf import variant
 from paf.instance.server import quoted
 
-OK, WARNING, ERROR = "OK", "WARNING", "ERROR"
+OK, UNSEEN, WARNING, ERROR = "OK", "UNSEEN", "WARNING", "ERROR"
 
-#: level: WARNING or ERROR; what is wrong, why it matters (str); pcs, crm: commands (lists of str)
-#: that mend it; the same list where no cluster shell is needed, [] where no command can do it.
+#: level: UNSEEN, WARNING or ERROR; what is wrong, why it matters (str); pcs, crm: commands (lists
+#: of str) that fix it; the same list where no cluster shell is needed, [] where no command can.
 Finding = namedtuple("Finding", "level what why pcs crm")
 
 PROMOTED = "Promoted" if variant.OCF == "1.1" else "Master"
@@ -23,6 +23,11 @@ def error(what, why, cure=((), ())):
 def warning(what, why, cure=((), ())):
     """Return a Finding that will hurt some day."""
     return Finding(WARNING, what, why, list(cure[0]), list(cure[1]))
+
+
+def unseen(what, why):
+    """Return a Finding that says what was not looked at; it is no mistake."""
+    return Finding(UNSEEN, what, why, [], [])
 
 
 def both(*commands):

@@ -8,7 +8,7 @@ import time
 from paf import instance as local
 from paf import ocf, parameters, runner
 from paf.cli import configuration, finding, servers
-from paf.cli.check import address, cluster, hba, host, operations, primary, schemas
+from paf.cli.check import address, cluster, hba, host, operations, peers, primary, schemas
 from paf.cli.check import instance as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.deadline import Deadline
@@ -16,16 +16,19 @@ from paf.instance import controldata, postmaster, settings
 
 HELP = "look for mistakes in the cluster, on this host and in its server"
 TEXT = """Checks the cluster's configuration, this host and the settings of its server (as root, on
-each node in turn), and prints for each mistake why it matters and the very commands that mend it.
+each node in turn), and prints for each mistake why it matters and the very commands that fix it.
+With --all the servers of all nodes are asked over their database ports and compared: settings that
+differ, restarts that are pending, versions. UNSEEN says what this node could not look at.
 Before a resource exists, --pgdata and --bindir name the instance. With --cib, only the
 configuration in that file is looked at. Python's lxml and psycopg2 are used if they are there."""
-EXAMPLES = ("paf check", "paf check --cib planned.xml",
+EXAMPLES = ("paf check", "paf check --all", "paf check --cib planned.xml",
             "paf check --bindir /usr/lib/postgresql/15/bin --pgdata /var/lib/postgresql/15/main",
             "paf check --output json")
 EXIT_CODES = ((OK, "nothing found"), (NOT_DONE, "warnings"), (ERROR, "errors"))
 
 _PATIENCE = 10.0
-_COLOURS = {finding.OK: "green", finding.WARNING: "yellow", finding.ERROR: "red"}
+_COLOURS = {finding.OK: "green", finding.UNSEEN: None, finding.WARNING: "yellow",
+            finding.ERROR: "red"}
 _CLUSTER = (
     ("fencing", cluster.fencing), ("cluster properties", cluster.properties),
     ("defaults", cluster.defaults), ("clone", cluster.clone),
@@ -46,6 +49,8 @@ def arguments(parser):
     for name in _INSTANCE_OPTIONS:
         parser.add_argument("--" + name.replace("_", "-"), dest=name, metavar="VALUE",
                             help="with --pgdata: the agent's parameter {0}".format(name))
+    parser.add_argument("--all", action="store_true",
+                        help="compare the servers of all nodes, as far as this node sees them")
     parser.add_argument("--output", choices=("text", "json"), default="text",
                         help="the form of the answer (text)")
 
@@ -60,7 +65,7 @@ def run(options):
     else:
         show(found)
     levels = [item.level for _, item in found if item]
-    return ERROR if finding.ERROR in levels else NOT_DONE if levels else OK
+    return (ERROR if finding.ERROR in levels else NOT_DONE if finding.WARNING in levels else OK)
 
 
 def examine(options, pacemaker):
@@ -82,6 +87,30 @@ def examine(options, pacemaker):
     for pair in of_host(instance):
         yield pair
     for pair in of_instance(instance, managed, configured, pacemaker):
+        yield pair
+    if options.all:
+        for pair in of_all(instance, configured, pacemaker):
+            yield pair
+
+
+def of_all(instance, configured, pacemaker):
+    """Yield what the servers of all nodes say, asked from here, and what could not be seen."""
+    deadline = Deadline(_PATIENCE)
+    places, node = servers.addresses(pacemaker), pacemaker.node()
+    names = configured.nodes if configured else sorted(places)
+    try:
+        conninfo = settings.conninfo(instance, deadline)
+        version = local.version(instance)
+    except ocf.OcfError as error:
+        yield "all nodes", finding.warning(
+            "the other nodes' servers were not asked: {0}".format(error),
+            "primary_conninfo of this node leads to them: run paf check --all on another node")
+        return
+    found = {}
+    for name in names:
+        found[name] = peers.here(instance, version) if name == node else peers.there(
+            instance, conninfo, places.get(name, name), version)
+    for pair in peers.compare(found, node):
         yield pair
 
 

@@ -1,0 +1,140 @@
+"""paf check: the forms that a configuration can have, each understood, each cure applied."""
+
+import pytest
+
+from paf.cli import configuration
+from paf.cli.check import cluster
+from tests.unit import cures
+from tests.unit.test_cli_check import text
+
+__all__ = ["text"]
+
+COLOCATION = '<rsc_colocation id="ip-with-primary" score="INFINITY" rsc="pgsql-master-ip" ' \
+             'with-rsc="pgsqld-clone" with-rsc-role="Promoted"/>'
+READERS = """<primitive id="reader-ip" class="ocf" provider="heartbeat" type="IPaddr2"/>"""
+DEVICES = 'class="stonith"', 'class="ocf" provider="x"'
+PRIMITIVE = '<primitive id="pgsqld" class="ocf" provider="heartbeat" type="pgsqlms">'
+END, META = "</constraints>", 'name="notify" value="true"/>'
+
+
+def nvpair(name, value):
+    return f'<nvpair id="n-{name}" name="{name}" value="{value}"/>'
+
+
+#: What a configuration is changed to: pairs of old and new text, and what is found then, "" if
+#: nothing may be. The clone, the address and the three nodes are those of the recorded CIB.
+FORMS = {
+    "an address for readers": (
+        [("</resources>", READERS + "</resources>"),
+         (END, '<rsc_colocation id="r" rsc="reader-ip" with-rsc="pgsqld-clone" '
+               'with-rsc-role="Unpromoted" score="INFINITY"/>'
+               '<rsc_order id="s" first="pgsqld-clone" then="reader-ip"/>' + END)], ""),
+    "an address kept off the primary": (
+        [("</resources>", READERS + "</resources>"),
+         (END, '<rsc_colocation id="r" rsc="reader-ip" with-rsc="pgsqld-clone" '
+               'with-rsc-role="Promoted" score="-INFINITY"/>' + END)], ""),
+    "a colocation without a score": (
+        [(COLOCATION, COLOCATION.replace('score="INFINITY" ', ""))], "its score is below INFINITY"),
+    "a colocation the wrong way round": (
+        [(COLOCATION, '<rsc_colocation id="c" score="INFINITY" rsc="pgsqld-clone" '
+                      'rsc-role="Promoted" with-rsc="pgsql-master-ip"/>')],
+        "c ties the primary to pgsql-master-ip, and not the other way round"),
+    "resource sets": (
+        [(COLOCATION, '<rsc_colocation id="c" score="INFINITY"><resource_set id="s1">'
+                      '<resource_ref id="pgsql-master-ip"/></resource_set><resource_set id="s2" '
+                      'role="Master"><resource_ref id="pgsqld-clone"/></resource_set>'
+                      '</rsc_colocation>')], ""),
+    "an order spelt symmetrical=0": (
+        [('symmetrical="false"', 'symmetrical="0"')], ""),
+    "an order without symmetrical": (
+        [('then-action="start" symmetrical="false"', 'then-action="start"')], "is symmetrical"),
+    "an optional order of the start": (
+        [('then-action="start" symmetrical="false" kind="Mandatory"',
+          'then-action="start" symmetrical="false" kind="Optional"')],
+        "the order promote-then-start-ip is optional"),
+    "a ban of the address": (
+        [(END, '<rsc_location id="cli-ban-pgsql-master-ip-on-srv2" rsc="pgsql-master-ip" '
+               'node="srv2" score="-INFINITY"/>' + END)],
+        "left over from a move or a ban: cli-ban-pgsql-master-ip-on-srv2"),
+    "a ban that has expired": (
+        [(END, '<rsc_location id="cli-ban-a" rsc="pgsqld-clone"><rule id="r" score="-INFINITY">'
+               '<expression id="e" attribute="#uname" operation="eq" value="srv1"/>'
+               '<date_expression id="d" operation="lt" end="2020-01-01 00:00:00Z"/></rule>'
+               '</rsc_location>' + END)], ""),
+    "an address kept off a node": (
+        [(END, '<rsc_location id="off" rsc="pgsql-master-ip" node="srv2" score="-INFINITY"/>'
+          + END)], "off keeps pgsql-master-ip off srv2"),
+    "a node that has neither": (
+        [(END, '<rsc_location id="off" rsc="pgsql-master-ip" node="srv2" score="-INFINITY"/>'
+               '<rsc_location id="none" rsc="pgsqld-clone" node="srv2" score="-INFINITY"/>'
+          + END)], ""),
+    "intervals of ISO 8601": (
+        [('interval="15s"', 'interval="PT15S"'), ('interval="16s"', 'interval="PT0H0M16S"')], ""),
+    "the same interval in two spellings": (
+        [('interval="15s"', 'interval="PT16S"')], "have the same interval"),
+    "a monitor that is switched off": (
+        [('interval="16s"', 'interval="16s" enabled="0"')], "no recurring monitor for the role"),
+    "a standby's monitor without a role": ([('role="Unpromoted"', "")], ""),
+    "booleans in other words": ([(META, META.replace("true", "Yes"))], ""),
+    "notify at the primitive": (
+        [(META, 'name="x" value="y"/>'), (PRIMITIVE, PRIMITIVE + '<meta_attributes id="m">'
+                                          + nvpair("notify", "true") + "</meta_attributes>")],
+        "notify=false, not true"),
+    "disabled at the primitive": (
+        [(PRIMITIVE, PRIMITIVE + '<meta_attributes id="m">' + nvpair("target-role", "stopped")
+          + "</meta_attributes>")], "target-role=stopped"),
+    "in maintenance": ([(META, META + nvpair("maintenance", "1"))], "pgsqld is in maintenance"),
+    "a device that is disabled": (
+        [('<primitive id="fence-srv1" class="stonith" type="fence_paf_lab">',
+          '<primitive id="fence-srv1" class="stonith" type="fence_paf_lab"><meta_attributes id="m">'
+          + nvpair("target-role", "Stopped") + "</meta_attributes>")],
+        "no fencing device for srv1"),
+    "SBD without a device": (
+        [DEVICES, ('name="have-watchdog" value="false"/>', 'name="have-watchdog" value="true"/>'
+                   + nvpair("stonith-watchdog-timeout", "-1"))], ""),
+    "SBD that does not run": (
+        [DEVICES, ("</cluster_property_set>", nvpair("stonith-watchdog-timeout", "PT10S")
+                   + "</cluster_property_set>")], "Pacemaker sees no SBD with a watchdog"),
+    "SBD switched off": (
+        [DEVICES, ("</cluster_property_set>", nvpair("stonith-watchdog-timeout", "0")
+                   + "</cluster_property_set>")], "no fencing device for srv1, srv2, srv3"),
+    "a member of a group": (
+        [('<primitive id="pgsqld"', '<group id="g"><primitive id="pgsqld"'),
+         ("</primitive>\n        <meta_attributes id=\"pgsqld-clone",
+          "</primitive></group>\n        <meta_attributes id=\"pgsqld-clone")],
+        "pgsqld is a member of the group g"),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_form_that_the_schema_allows_is_understood(text, name, tmp_path):
+    pairs, words = FORMS[name]
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    found = cures.found(text, "pgsqld")
+    assert [words in item.what for _, item in found] == ([True] if words else []), found
+    for check_name, item in found:
+        if cures.is_for_a_file(item):
+            assert cures.faults(tmp_path, text, "pgsqld", check_name, item, "pcs") == []
+
+
+def test_the_clusters_old_property_for_managing_counts(text):
+    configured = configuration.parse(text)
+    managed = configuration.find(configured)
+    configured.properties["is-managed-default"] = "off"
+    found, = cluster.running(configured, managed)
+    assert found.what == "pgsqld is not managed"
+    assert list(cluster.running(configured, managed._replace(meta={"is-managed": "1"}))) == []
+
+
+def test_a_template_is_no_traceback_and_its_parameters_are_cured_in_it(text, tmp_path):
+    start = text.index('<primitive id="pgsqld"')
+    end = text.index("</primitive>", start) + len("</primitive>")
+    template = text[start:end].replace("primitive", "template").replace(
+        'id="pgsqld"', 'id="paf"').replace('name="bindir"', 'name="bin_dir"')
+    text = text[:start] + '<primitive id="pgsqld" template="paf"/>' + text[end:]
+    text = text.replace("<resources>", "<resources>" + template)
+    (check_name, item), = cures.found(text, "pgsqld")
+    assert "no parameter bin_dir, bindir is meant?" in item.what
+    assert cures.faults(tmp_path, text, "pgsqld", check_name, item, "pcs") == []
