@@ -130,7 +130,7 @@ def newest_schema(system):
 
 
 def knows_promoted(system):
-    """Tell whether a root's Pacemaker has the role words Promoted and Unpromoted (2.1 has)."""
+    """Return whether a root's Pacemaker has the role words Promoted and Unpromoted (2.1 has)."""
     return newest_schema(system) >= (3, 7)
 
 

@@ -59,7 +59,7 @@ INFINITY = 1000000
 
 
 def is_number(text):
-    """Tell whether `text` is plain digits, and no more than a 64-bit number has.
+    """Return whether `text` is digits only, and not longer than a 64-bit number.
 
     str.isdigit also takes superscripts and other scripts' digits, which int() may refuse.
     """

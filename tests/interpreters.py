@@ -75,7 +75,7 @@ def _version(name):
 
 
 def _run(command, version, path):
-    """Run the command with the agent's Python set; tell whether it succeeded."""
+    """Run the command with the agent's Python set; return whether it succeeded."""
     print(f"Python {version}: {path}", flush=True)
     return not command or subprocess.run(
         command, env={**os.environ, VARIABLE: path}, check=False).returncode == 0

@@ -46,9 +46,9 @@ def _keep_watcher(context):
 
 
 def _is_known(context):
-    """Tell whether the watcher has told Pacemaker of the crash, which acts on it now."""
+    """Return whether the watcher has told Pacemaker of the crash, which acts on it now."""
     from paf.crash import watcher
-    if not watcher.has_told(context):
+    if not watcher.has_reported(context):
         return False
     context.log.info("the instance has crashed; Pacemaker has just been told, and would count "
                      "it twice")
@@ -220,7 +220,7 @@ def _check_stream(context, sight):
 
 
 def _is_streaming(context, receivers):
-    """Tell whether WAL arrives. receivers: their number (str), which SQL has since 9.6."""
+    """Return whether WAL arrives. receivers: their number (str), which SQL has since 9.6."""
     if receivers == "":
         from paf.instance import postmaster
         return postmaster.is_receiving(context.instance)

@@ -65,7 +65,7 @@ def second_primary(lists):
 def count(context, deadline):
     """Wait until all voters have told their position, and return the election.Verdict.
 
-    One that has left the cluster is not waited for: Pacemaker begins anew, but not before this
+    One that has left the cluster is not waited for: Pacemaker starts again, but not before this
     action has ended. Half of the action's time is left for what a refusal has to do.
     """
     voters = transition.voters(context.notification)
@@ -109,7 +109,7 @@ def _promote(context):
         server.await_promotion(context.instance, context.deadline)
     except ocf.OcfError:
         from paf.crash import watcher
-        watcher.end(context)    # a crash is counted as this failure, and not once more
+        watcher.end(context)    # a crash is counted as this failure, and not again
         _step_back(context)
         raise
     context.log.info("PostgreSQL was promoted")

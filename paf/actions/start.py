@@ -52,7 +52,7 @@ def as_standby(context):
 
 
 def _has_another_primary(context):
-    """Tell whether there is a primary that this instance is to follow."""
+    """Return whether there is a primary that this instance is to follow."""
     return any(node != context.node
                for node in transition.lasting_primaries(context.notification))
 
@@ -79,7 +79,7 @@ def enter_cluster(context, was):
 
 
 def _is_recovered_here(context, was):
-    """Tell whether this is the primary that crashed here, and is started where it was.
+    """Return whether this is the primary that crashed here, and is started where it was.
 
     Clients are waiting: as with a demotion, what ran can be started without a look at its settings.
     """

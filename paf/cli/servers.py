@@ -247,7 +247,7 @@ def remote(instance, conninfo, extra, text):
 
 
 def shows_all(connected):
-    """Tell whether the primary has shown who streams from it; pure.
+    """Return whether the primary has shown who streams from it; pure.
 
     connected: dict of names, or None where it was not asked. Whoever is no member of pg_monitor
     sees its rows without names.

@@ -219,7 +219,7 @@ class Switchover(object):
             time.sleep(_STEP)
 
     def _quiet(self, seen):
-        """Tell whether the addresses and the controller have come to rest."""
+        """Return whether the addresses and the controller have come to rest."""
         if seen.pending:
             return False
         result = self._pacemaker.run("crmadmin", "--status", seen.dc) if seen.dc else None

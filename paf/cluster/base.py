@@ -37,11 +37,11 @@ ROUND_REFUSED = "closed by a refusal"
 class Cluster(object):
     """The cluster as this node's agent sees and changes it.
 
-    All that is published stands under the resource's name, so that several resources of this
-    agent live in one cluster.
+    All attributes carry the resource's name, so that several resources of this agent can run in
+    one cluster.
     """
 
-    #: Whether a candidate can check a switchover and stand back from it.
+    #: Whether a candidate can check a switchover and refuse it.
     guards_switchover = True
 
     #: For how long a candidate waits for votes before Pacemaker promotes it, in seconds.
@@ -136,7 +136,7 @@ class Cluster(object):
         return runner.run([program] + argv[1:], deadline.within(_PATIENCE), env=_environment())
 
     def checked(self, argv, deadline):
-        """Run one of Pacemaker's programs, once more if it fails; raise OcfError if it does again.
+        """Run one of Pacemaker's programs, a second time if it fails; then raise OcfError.
 
         A daemon that is just restarted by Pacemaker answers the second time.
         """
@@ -155,7 +155,7 @@ class Cluster(object):
 class Departure(object):
     """Notices that nodes which are waited for have left the cluster.
 
-    Pacemaker begins anew then, but not before the actions at hand have ended.
+    Pacemaker then computes a new transition, but only after the running actions have ended.
     cluster: Cluster; deadline: that of the wait.
     """
 
@@ -164,9 +164,9 @@ class Departure(object):
         self._looked = 0.0
 
     def is_noticed(self, nodes):
-        """Tell whether one of `nodes` (of str) is no member any more, where somebody can tell.
+        """Return whether one of `nodes` (of str) is no longer a member; False if that is unknown.
 
-        Looks once in a while only: most waits are over before the first time.
+        Asks at intervals only: most waits end before the first one.
         """
         if self._deadline.elapsed - self._looked < _BETWEEN_LOOKS:
             return False
@@ -200,7 +200,7 @@ def crash_counts(resource):
 
 
 def _environment():
-    """Pacemaker's programs need its settings, but not what it tells agents.
+    """Pacemaker's programs need its settings, but not the variables that it sets for agents.
 
     With OCF_RESKEY_CRM_meta_on_node there, attrd_updater of 2.1.5 answers for this node only,
     whatever node its options name.

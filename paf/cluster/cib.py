@@ -44,7 +44,7 @@ def parse(xml, score_name, reason_name="", position_name="", failure_names=("",)
 
 
 def is_online(attributes):
-    """Tell whether a node_state with these attributes (dict) is a member's."""
+    """Return whether a node_state with these attributes (dict) is a member's."""
     # a remote node has no membership of its own
     remote = attributes.get("remote_node") == "true"
     return (remote or attributes.get("in_ccm", "") not in _AWAY) and (
@@ -52,7 +52,7 @@ def is_online(attributes):
 
 
 def _has_started(operation):
-    """Tell whether a resource runs after its last operation (the attributes, a dict).
+    """Return whether a resource runs after its last operation (the attributes, a dict).
 
     Its recurring monitors stay in the history when it is stopped.
     """

@@ -2,8 +2,8 @@
 
 There are no private attributes, and attrd_updater cannot query. So each node's position is a
 transient attribute, lsn_location-<resource>, which all can read in the CIB. A change of it aborts
-the transition: Pacemaker computes it anew and announces the promotion again. All nodes tell the
-same position again, nothing changes, and the promotion goes on. So there can be no numbers of
+the transition: Pacemaker computes it again and announces the promotion again. All nodes publish the
+same position again, nothing changes, and the promotion continues. So there can be no numbers of
 rounds in it, which would be an endless loop.
 
 Whatever an earlier, aborted election left is overwritten by the announcement, before `promote`
@@ -29,11 +29,11 @@ _WORDS = (MARK_RECOVERED, MARK_COLD, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED)
 class Corosync1(Cluster):
     """The election over public transient attributes."""
 
-    #: Old Pacemakers give a candidate no means to stand back without a failure.
+    #: With old Pacemakers a candidate cannot refuse without a failure.
     guards_switchover = False
 
     #: The votes abort the transition, so that the announcement comes again with all of them there.
-    #: What was not announced to all of them by then never is, and would be waited for in vain.
+    #: What was not announced to all of them by then never is: a longer wait has no effect.
     votes_patience = 3.0
 
     def enter(self, mark, deadline):
@@ -41,7 +41,7 @@ class Corosync1(Cluster):
         self._remember(mark)
 
     def mark(self, deadline):
-        """Return the mark that `enter` left, MARK_NONE once an election went by."""
+        """Return the mark that `enter` left, MARK_NONE after an election."""
         word = self._remembered()
         self.is_announced_again = word in (ROUND_OPEN, ROUND_RECOVERED)
         if word == ROUND_RECOVERED:    # the same promotion, announced again
@@ -49,7 +49,7 @@ class Corosync1(Cluster):
         return word if word in (MARK_RECOVERED, MARK_COLD) else MARK_NONE
 
     def publish(self, position, deadline):
-        """Tell the position to all nodes; returns once it is in the CIB.
+        """Publish the position to all nodes; returns when it is in the CIB.
 
         The attribute manager writes it later than crm_attribute returns. Pacemaker must see the
         change before it hears that this notification is done, or it promotes with an older one.
@@ -60,7 +60,7 @@ class Corosync1(Cluster):
         deadline.wait_for(lambda: self.view(deadline).positions.get(node) == value)
 
     def open_round(self, position, recovered, deadline):
-        """Note that this node is the candidate, and tell its position.
+        """Note that this node is the candidate, and publish its position.
 
         recovered: it needs no votes.
         """
@@ -68,11 +68,11 @@ class Corosync1(Cluster):
         self.publish(position, deadline)
 
     def close_round(self, deadline):
-        """Refuse the promotion at hand, as its candidate."""
+        """Refuse the current promotion, as its candidate."""
         self._remember(ROUND_REFUSED)
 
     def vote(self, candidate, position, deadline):
-        """Tell this node's position; there are no rounds. Returns True."""
+        """Publish this node's position; there are no rounds. Returns True."""
         self.publish(position, deadline)
         return True
 
@@ -83,13 +83,13 @@ class Corosync1(Cluster):
         return word if word in (ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED) else ROUND_NONE
 
     def positions(self, voters, deadline):
-        """Return the Positions (dict of node to wal.Position) that have been told."""
-        told = self.view(deadline).positions
-        positions = dict((node, wal.from_wire(value)) for node, value in told.items())
+        """Return the Positions (dict of node to wal.Position) that nodes published."""
+        published = self.view(deadline).positions
+        positions = dict((node, wal.from_wire(value)) for node, value in published.items())
         return dict((node, position) for node, position in positions.items() if position)
 
     def forget(self, deadline):
-        """End the election on this node, whatever came of it."""
+        """End the election on this node, whatever its result."""
         self._remember("")
 
     def tidy(self, view, deadline):

@@ -1,17 +1,17 @@
 """Pacemaker 1.1.13 and later with corosync 2 and later: private attributes carry the election.
 
-A private attribute (attrd_updater --private) lives in the attribute managers' memory only: it
-is not written to the CIB, and so does not abort the transition at hand.
+A private attribute (attrd_updater --private) exists in the attribute managers' memory only: it
+is not written to the CIB, and so does not abort the current transition.
 
 Two attributes on each node, both under the resource's name:
 
     lsn_location   TL#LSN         the position, as the agents since 2.2 understand it
     ballot         ROUND:TL#LSN   the same, for one round of one candidate
 
-The candidate opens a round with a number nobody had before, which also tells who opened it; the
-others repeat it. So a value that was left over by an earlier, aborted round is never counted, nor
-is a candidate's old ballot for somebody else taken for its own round. A node whose ballot never
-existed runs an agent that knows no rounds, and its lsn_location counts.
+The candidate opens a round with a new number, which also names its opener; the
+others repeat it. So a value of an earlier, aborted round is never counted, and
+a candidate's old ballot for another node is never treated as its own round. A node that never had
+a ballot runs an agent that knows no rounds, and its lsn_location counts.
 """
 
 import binascii
@@ -38,23 +38,23 @@ class Corosync2(Cluster):
         """Take part in elections from now on; called when the instance has started.
 
         mark: one of base's MARK_..., kept until the next election. It reads back when this
-        returns: a mark of long ago must not make up for votes.
+        returns: an old mark must not replace votes.
         """
         self._set("ballot", "{0}:".format(mark), deadline)
 
     def mark(self, deadline):
-        """Return the mark that `enter` left, MARK_NONE once an election went by."""
+        """Return the mark that `enter` left, MARK_NONE after an election."""
         own = self._values("ballot", deadline).get(self.node(deadline), "")
         self.is_announced_again = bool(_round(own, self.node(deadline)))
         word = own.partition(":")[0]
         return word if word in (MARK_RECOVERED, MARK_COLD) else MARK_NONE
 
     def publish(self, position, deadline):
-        """Tell the position to agents that know no rounds. Returns once it can be read here."""
+        """Publish the position for agents that know no rounds. Returns when it can be read here."""
         self._set("lsn_location", wal.to_wire(position), deadline)
 
     def open_round(self, position, recovered, deadline):
-        """Open a round, as its candidate. recovered: it needs no votes; `promote` is told so.
+        """Open a round, as its candidate. recovered: it needs no votes; `promote` reads that.
 
         The others wait for the ballot, so it goes first; it reads back when this returns.
         """
@@ -68,11 +68,11 @@ class Corosync2(Cluster):
         self._confirm("ballot", ballot, deadline)
 
     def close_round(self, deadline):
-        """Refuse the promotion at hand, as its candidate: `promote` finds no round to rely on."""
+        """Refuse the current promotion, as its candidate: `promote` then finds no round."""
         self._set("ballot", "{0}:".format(_REFUSED), deadline)
 
     def vote(self, candidate, position, deadline):
-        """Tell this node's position, for all agents, and for the candidate's round.
+        """Publish this node's position, for all agents, and for the candidate's round.
 
         Returns once it can be read here: False if no round was opened in time, and at once None
         if the candidate knows none.
@@ -127,7 +127,7 @@ class Corosync2(Cluster):
         return ROUND_OPEN if number else ROUND_NONE
 
     def positions(self, voters, deadline):
-        """Return the Positions (dict of node to wal.Position) told in the round of this node.
+        """Return the Positions (dict of node to wal.Position) published in this node's round.
 
         voters: the nodes (list of str) that are expected to tell. Nobody has told anything where
         the round itself is gone, which happens when the attribute manager ends.
@@ -143,12 +143,12 @@ class Corosync2(Cluster):
                 told[node] = wal.from_wire(ballot.partition(":")[2])
         if not all(ballots.get(node) for node in voters):
             own = told.get(self.node(deadline))
-            for node, position in self._told_by_older_agents(own, deadline).items():
+            for node, position in self._positions_of_older_agents(own, deadline).items():
                 if not ballots.get(node):
                     told[node] = position
         return dict((node, position) for node, position in told.items() if position)
 
-    def _told_by_older_agents(self, own, deadline):
+    def _positions_of_older_agents(self, own, deadline):
         """Return the Positions in lsn_location, with timelines that compare to `own`, a Position.
 
         The agents of 2.x take the timeline from the last checkpoint, which PostgreSQL spreads over
@@ -166,9 +166,9 @@ class Corosync2(Cluster):
         return told
 
     def forget(self, deadline):
-        """End the round on this node, whatever came of it.
+        """End the round on this node, whatever its result.
 
-        A candidate that is never told of the next promotion must not find the round of this one.
+        A candidate that is not notified of the next promotion must not find the round of this one.
         It is not waited for until it reads back: clients' addresses start after a promotion's end,
         and before the next comes a demotion or a start, whose `enter` does wait.
         """
@@ -184,7 +184,7 @@ class Corosync2(Cluster):
         if _round(self._values("ballot", deadline).get(self.node(deadline), "")):
             self.forget(deadline)
             self._confirm("ballot", "{0}:".format(MARK_NONE), deadline)
-        else:    # what was told a candidate that knows no rounds
+        else:    # what was published for a candidate that knows no rounds
             self._delete("lsn_location", deadline)
 
     def _show(self, name, node, text, deadline):
@@ -253,7 +253,7 @@ def _pairs(output):
 
 
 def _round(ballot, opener=None):
-    """Return the round that a ballot speaks for; "" for none, or if it is not the opener's own."""
+    """Return the round that a ballot is for; "" for none, or if it is not the opener's own."""
     number, _, position = ballot.partition(":")
     if not position or (opener and not number.startswith(_stamp(opener))):
         return ""
@@ -261,6 +261,6 @@ def _round(ballot, opener=None):
 
 
 def _stamp(node):
-    """Return eight characters that stand for a node's name, whatever characters that has."""
+    """Return eight characters that identify a node, whatever characters its name has."""
     name = node if isinstance(node, bytes) else node.encode("utf-8", "surrogateescape")
     return "{0:08x}".format(binascii.crc32(name) & 0xffffffff)

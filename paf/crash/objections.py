@@ -1,7 +1,7 @@
-"""What Pacemaker makes of a resource on a node: whether it looks after it, and what failed.
+"""Pacemaker's view of a resource on a node: is it managed, and what failed.
 
-Source: Pacemaker Explained, "Cluster options", "Resource meta-attributes", "Status". Whatever
-could mean that nothing is to be done counts, also where something stronger may overrule it.
+Source: Pacemaker Explained, "Cluster options", "Resource meta-attributes", "Status". Every
+setting that could mean "do nothing" counts, even if a stronger one may overrule it.
 """
 
 from collections import namedtuple
@@ -11,7 +11,7 @@ from paf.cluster import cib
 from paf.crash import report
 from paf.ocf import OcfError, versions
 
-#: objection: why Pacemaker is not to be told of a failure (str), None if it is; attribute: the name
+#: objection: why a failure is not reported to Pacemaker (str), None if it is; attribute: the name
 #: of the attribute that counts the failure (str); failures: its value (str), "" without one.
 Standing = namedtuple("Standing", "objection attribute failures")
 
@@ -39,7 +39,7 @@ class _Element(object):
                  pair.attributes.get("value", "")) for pair in self.all("nvpair")]
 
     def holds(self, name, values):
-        """Tell whether one of its nvpairs called `name` has one of these values."""
+        """Return whether an nvpair `name` in it has one of these values."""
         return any(name == other and value.lower() in values for other, value in self.pairs())
 
 
@@ -108,7 +108,7 @@ def _of_resource(root, resource):
     chain = _chain(root, resource)
     if not chain:
         return "Pacemaker has no resource {0}".format(resource)
-    # of those around it only what is said of themselves, not of what else is in them
+    # of the elements around it only their own meta attributes, not those of other members
     sets = [child for element in chain for child in element.children
             if child.tag == "meta_attributes"] + root.all("rsc_defaults")
     if any(group.holds("maintenance", _TRUE) for group in sets):
@@ -122,7 +122,7 @@ def _of_resource(root, resource):
 
 
 def _chain(root, resource):
-    """Return the primitive, its template, and all that it stands in; [] without it."""
+    """Return the primitive, its template, and the elements around it; [] without it."""
     def down(element, above):
         if element.tag == "primitive" and element.attributes.get("id") == resource:
             found[:] = [element] + above
@@ -137,7 +137,7 @@ def _chain(root, resource):
 
 
 def _has_answer(element):
-    """Tell whether a failed monitor is to be answered otherwise than by a restart."""
+    """Return whether the configured reaction to a failed monitor is not a restart."""
     monitors = [op for op in element.all("op") if op.attributes.get("name") == "monitor"]
     answers = [op.attributes.get("on-fail", "") for op in monitors]
     answers += [value for op in monitors + element.all("op_defaults")

@@ -1,11 +1,11 @@
-"""Telling Pacemaker of a failure before its monitor finds it: crm_resource --fail.
+"""Report a failure to Pacemaker before its monitor finds it: crm_resource --fail.
 
 The controller enters it into the history twice, as the failure of an operation "asyncmon". The DC
 counts both within a millisecond, and the attribute manager may take the second for the first
-(2.1.5): one crash counts 1 or 2 against migration-threshold. So the count is set one lower before,
-which makes 2 come out right; 1 is mended at once, before the recovery has got anywhere.
+(2.1.5): one crash counts 1 or 2 against migration-threshold. So the count is set one lower before
+the report, which makes 2 correct; 1 is corrected at once, before the recovery has started.
 
-Pacemaker calls it a "Simulated failure". The true reason stands in a node attribute, for crm_mon.
+Pacemaker calls it a "Simulated failure". The real reason is in a node attribute, for crm_mon.
 """
 
 from paf.cluster import base
@@ -14,7 +14,7 @@ from paf.ocf import OcfError, is_number
 #: The first CRM feature set that counts the failures of each operation by itself: Pacemaker 1.1.17.
 _BY_OPERATION = (3, 0, 13)
 
-_PATIENCE = 5.0     # seconds until the count stands
+_PATIENCE = 5.0     # seconds until the count is final
 _STILL = 0.03       # seconds after which it has stopped rising
 _STEP = 0.01
 
@@ -22,14 +22,14 @@ _STEP = 0.01
 def attribute(resource, feature_set):
     """Return the name of the transient attribute that counts these failures.
 
-    feature_set: that of the DC, which counts them (a tuple of ints); () is taken for a recent one.
+    feature_set: that of the DC, which counts them (a tuple of ints); () is treated as a recent one.
     """
     newer, older = base.crash_counts(resource)
     return older if feature_set and feature_set < _BY_OPERATION else newer
 
 
 class Report(object):
-    """One failure of the resource on this node, told once and counted once.
+    """One failure of the resource on this node, reported once and counted once.
 
     cluster: base.Cluster; name: of the attribute that counts; before: the count so far (str), as
     the CIB has it.
@@ -38,23 +38,23 @@ class Report(object):
     def __init__(self, cluster, name, before):
         self._cluster, self._name = cluster, name
         self._before = int(before) if is_number(before) else 0
-        self._endless = bool(before) and not is_number(before)    # INFINITY stays it
+        self._endless = bool(before) and not is_number(before)    # INFINITY stays INFINITY
 
     def prepare(self, reason, deadline):
-        """Set the count one lower and say why, before Pacemaker is told. Raises OcfError."""
+        """Set the count one lower and show the reason, before the report. Raises OcfError."""
         if not self._endless:
             self._set(self._before - 1, deadline)
         self._cluster.show_failure(reason, deadline)
 
     def withdraw(self, deadline):
-        """Leave all as it was: Pacemaker is not told after all. Raises OcfError."""
+        """Restore the attributes: nothing is reported. Raises OcfError."""
         if not self._endless:
             self._set(self._before, deadline)
         self._cluster.checked(["attrd_updater", "--name", self._cluster.attribute(base.FAILURE),
                                "--delete"], deadline)
 
-    def tell(self, deadline):
-        """Tell Pacemaker that the resource has failed here, and never again. Raises OcfError."""
+    def send(self, deadline):
+        """Report to Pacemaker that the resource has failed here. Raises OcfError."""
         result = self._cluster.run(
             ["crm_resource", "--fail", "--resource", self._cluster.resource,
              "--node", self._cluster.node(deadline)], deadline)
@@ -72,7 +72,7 @@ class Report(object):
         deadline, value, since = deadline.within(_PATIENCE), None, 0.0
         while not deadline.passed:
             found = self._count(deadline)
-            if found is None:    # nobody answers: that says nothing
+            if found is None:    # no answer: the count is unknown
                 pause(_STEP)
                 continue
             if found != value:
@@ -83,7 +83,7 @@ class Report(object):
                 break
             pause(_STEP)
         if value is not None and value != self._before + 1:
-            # never counted, as where there was no DC: then it is as if nobody had told
+            # never counted, for example without a DC: as if nothing was reported
             self._set(self._before + (0 if value == self._before - 1 else 1), deadline)
 
     def _set(self, count, deadline):
@@ -92,7 +92,7 @@ class Report(object):
                               deadline)
 
     def _count(self, deadline):
-        """Return the count as it is now, 0 for none; None while nobody can be asked."""
+        """Return the current count, 0 for none; None while it is unknown."""
         node = self._cluster.node(deadline)
         try:
             value = self._cluster.told(self._name, deadline).get(node, "")

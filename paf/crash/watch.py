@@ -1,8 +1,8 @@
-"""watch: sleep until the postmaster dies, then tell Pacemaker of a crash. No action of OCF's.
+"""watch: sleep until the postmaster exits, then report a crash to Pacemaker. Not an OCF action.
 
 Started by paf/crash/watcher.py, as a daemon. It reports what a monitor would find, only sooner,
-and once: not of a server that was shut down, not in maintenance, not while an action of ours stops
-the server.
+and once: not after a shutdown, not in maintenance, not while an action of this agent stops the
+server.
 """
 
 import re
@@ -23,31 +23,31 @@ _PATIENCE = 10.0    # seconds
 _CRASHED = (state.CRASHED_PRIMARY, state.CRASHED_STANDBY, state.ORPHANED_PRIMARY,
             state.ORPHANED_STANDBY, state.DAMAGED)
 
-#: Loaded now: when they are needed, an upgrade may have replaced the files, or a removal.
+#: Loaded now: an upgrade may replace or remove the files before they are needed.
 _LOADED = (re, syslog, time, scores, controldata)
 
 
 def run(context):
-    """Watch the running server until it has died; return SUCCESS."""
-    place = watcher.Place(context.environment)
-    if not place.take():
+    """Watch the running server until it ends; return SUCCESS."""
+    lock = watcher.LockFile(context.environment)
+    if not lock.take():
         return ocf.SUCCESS
-    place.note()
+    lock.note()
     server = postmaster.find(context.instance)
-    context.cluster.node(context.deadline)    # asked now: it may cost a program
+    context.cluster.node(context.deadline)    # now: it may have to start a program
     if server is not None:
         postmaster.await_end(context.instance, server.pid)
         ended = []
-        # an action that stops the server ends the watcher first: till now that was its end
+        # an action that stops the server ends the watcher first: until here SIGTERM ends it at once
         signals.signal(signals.SIGTERM, lambda *_: ended.append(True))
-        if _report(context, place, ended):
+        if _report(context, lock, ended):
             return ocf.SUCCESS
-    place.leave()
+    lock.remove()
     return ocf.SUCCESS
 
 
-def _report(context, place, ended):
-    """Tell Pacemaker if the server has crashed and that is its business; return True if told.
+def _report(context, lock, ended):
+    """Report a crash to Pacemaker if it must act on it; return True if it was reported.
 
     ended: a list, true once an action has asked this process to end.
     """
@@ -58,21 +58,21 @@ def _report(context, place, ended):
     found = objections.read(context.cluster.cib(deadline), context.cluster.resource, context.node)
     reason = monitor.describe(context, sight)
     if found.objection:
-        context.log.warning("{0}; Pacemaker is not told, {1}".format(reason, found.objection))
+        context.log.warning("{0}; not reported to Pacemaker, {1}".format(reason, found.objection))
         return False
     report = reports.Report(context.cluster, found.attribute, found.failures)
     try:
         report.prepare(reason, deadline)
-        # who asks this process to end waits for the file: either it is not told, or it is by then
+        # an action that ends this process waits for the lock: reported before that, or not at all
         if ended or postmaster.find(context.instance):
             report.withdraw(deadline)
             return False
-        report.tell(deadline)
+        report.send(deadline)
     except ocf.OcfError:
-        report.withdraw(deadline)    # a count below zero would swallow what the monitor tells
+        report.withdraw(deadline)    # a count below zero would hide what the monitor reports
         raise
-    place.note(watcher.TOLD)
-    place.release()
-    context.log.error("{0}; Pacemaker is told".format(reason))
+    lock.note(watcher.REPORTED)
+    lock.release()
+    context.log.error("{0}; reported to Pacemaker".format(reason))
     report.settle(deadline, time.sleep)
     return True

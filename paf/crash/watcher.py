@@ -1,7 +1,7 @@
-"""The process that waits for the postmaster's death: begun, found and ended by the actions.
+"""The process that waits for the end of the postmaster: how actions start, find and end it.
 
-A file in HA_RSCTMP is locked as long as a watcher lives, and holds its pid; so one that was killed
-is noticed, and there are never two. What the watcher does stands in paf/crash/watch.py.
+The watcher locks a file in HA_RSCTMP as long as it runs, and writes its pid there; so a killed one
+is noticed, and there are never two. paf/crash/watch.py is what the watcher does.
 """
 
 import errno
@@ -15,19 +15,19 @@ from paf import runner, signals, variant
 from paf.ocf import is_number
 
 _FOLDER = "/var/run/resource-agents"
-#: How long a watcher that is ended may take: it may be telling Pacemaker right now, in seconds.
-_FAREWELL = 3.0
-#: What a watcher notes in its file once it has told Pacemaker of a crash.
-TOLD = "told"
-#: For how long Pacemaker is believed to be about to act on that, in seconds.
+#: How long the end of a watcher may take, in seconds: it may be reporting to Pacemaker.
+_END_PATIENCE = 3.0
+#: What a watcher writes into its file after it has reported a crash to Pacemaker.
+REPORTED = "reported"
+#: For how long after that Pacemaker may not have acted on it yet, in seconds.
 _BELIEVED = 5.0
 
 
 def keep(context):
-    """See that the running instance has its watcher, or none where the parameter says so.
+    """Start the running instance's watcher if it has none, or end it if the parameter disables it.
 
-    Costs a few system calls where all is as it should be. Never fails: without a watcher the
-    monitor finds the crash.
+    Costs a few system calls if there is nothing to do. Errors of the system are only logged:
+    without a watcher the monitor finds the crash.
     """
     if not context.in_cluster or variant.NAME == "corosync1":
         return
@@ -35,51 +35,51 @@ def keep(context):
         end(context)
         return
     try:
-        place = Place(context.environment)
-        if place.take():
-            place.leave()
-            _begin(context)
+        lock = LockFile(context.environment)
+        if lock.take():
+            lock.remove()
+            _start(context)
     except EnvironmentError as error:
         context.log.warning("no watcher: {0}".format(error))
 
 
 def end(context):
-    """End the watcher, if there is one, and remove its file. Never fails.
+    """End the watcher, if there is one, and remove its file. Errors of the system are only logged.
 
-    Returns once no watcher can tell Pacemaker of anything any more: what happens to the server
-    from now on is our own doing.
+    Returns when no watcher can report to Pacemaker any longer: from now on this action itself
+    stops the server.
     """
     try:
-        place = Place(context.environment)
-        if place.exists() and place.win(context.deadline.within(_FAREWELL)):
-            place.leave()
+        lock = LockFile(context.environment)
+        if lock.exists() and lock.take_over(context.deadline.within(_END_PATIENCE)):
+            lock.remove()
     except EnvironmentError as error:
         context.log.warning("the watcher was not ended: {0}".format(error))
 
 
-def has_told(context):
-    """Tell whether a watcher has told Pacemaker of a crash just now; if not, it never will.
+def has_reported(context):
+    """Return whether a watcher has just reported a crash to Pacemaker; if not, it never will.
 
-    For the monitor that finds the crash in the same moment: it would count twice.
+    For the monitor that finds the crash at the same time: it would count twice.
     """
     try:
-        place = Place(context.environment)
-        if not place.exists() or not place.win(context.deadline.within(_FAREWELL)):
+        lock = LockFile(context.environment)
+        if not lock.exists() or not lock.take_over(context.deadline.within(_END_PATIENCE)):
             return False
-        if place.words()[1:2] == [TOLD] and place.age() < _BELIEVED:
-            place.release()
+        if lock.words()[1:2] == [REPORTED] and lock.age() < _BELIEVED:
+            lock.release()
             return True
-        place.leave()
+        lock.remove()
     except EnvironmentError as error:
         context.log.warning("the watcher was not ended: {0}".format(error))
     return False
 
 
-class Place(object):
-    """The watcher's file. Its methods raise EnvironmentError.
+class LockFile(object):
+    """The watcher's lock file. Its methods raise EnvironmentError.
 
-    environment: ocf.Environment. Nobody but root writes to HA_RSCTMP; all the same a link that
-    stands there is not followed.
+    environment: ocf.Environment. Only root writes to HA_RSCTMP; a link there is not followed
+    anyway.
     """
 
     def __init__(self, environment):
@@ -89,7 +89,7 @@ class Place(object):
         self._held = None
 
     def exists(self):
-        """Tell whether the file is there: one that is locked, or was left."""
+        """Return whether the file exists: locked by a watcher, or left over."""
         return os.path.lexists(self._name)
 
     def take(self):
@@ -138,11 +138,11 @@ class Place(object):
             os.close(descriptor)
 
     def age(self):
-        """Return for how many seconds the file that is held has stood as it is."""
+        """Return how many seconds ago the held file was written."""
         return abs(time.time() - os.fstat(self._held).st_mtime)
 
-    def win(self, deadline):
-        """End the watcher that holds the file, and lock it; return False if it does not end."""
+    def take_over(self, deadline):
+        """End the watcher that holds the lock, and take it; return False if it does not end."""
         return deadline.wait_for(lambda: self.take() or self._end_holder())
 
     def _end_holder(self):
@@ -161,16 +161,16 @@ class Place(object):
         os.close(self._held)
         self._held = None
 
-    def leave(self):
-        """Remove the file that is held, and unlock it."""
+    def remove(self):
+        """Remove the held file, and unlock it."""
         os.unlink(self._name)
         self.release()
 
 
-def _begin(context):
-    """Start the watcher: this agent once more, with the action `watch`."""
+def _start(context):
+    """Start the watcher: this agent with the action `watch`."""
     with open("/proc/self/cmdline", "rb") as stream:
         words = stream.read().rstrip(b"\0").split(b"\0")
-    # what really runs: how it was called may be a name for a shell, or a link
+    # the real executable: argv[0] may be a name that only a shell finds, or a link
     words = [os.readlink("/proc/self/exe")] + words[1:len(words) - len(sys.argv) + 1] + ["watch"]
     runner.leave_behind(words, context.environment.variables)

@@ -78,7 +78,7 @@ def reason(score, replica, maxlag):
 
 
 def is_ready(replica):
-    """Tell whether a Replica streams, or catches up, and has told how far it is."""
+    """Return whether a Replica streams, or catches up, and has told how far it is."""
     return replica.state not in _NOT_READY_STATES and replica.lsn is not None
 
 
@@ -126,7 +126,7 @@ def _barred(nodes, current, replicas, segment_size, wished):
     """Return the scores (dict of node to int) that keep those out whose promotion was refused.
 
     One is let in once it has caught up. While the request for it stands, only some monitors later,
-    which its score counts: Pacemaker would ask for it again there and then, and were it refused
+    which its score counts: Pacemaker would ask for it again at once, and were it refused
     again, there would be no end to that.
     """
     scores = {}
@@ -144,13 +144,13 @@ def _barred(nodes, current, replicas, segment_size, wished):
 
 
 def nobody_else(me, online, current):
-    """Tell whether no other node of the partition has a score that could be promoted."""
+    """Return whether no other node of the partition has a score that could be promoted."""
     return len(online) > 1 and not any(
         current.get(node, 0) > 0 for node in online if node != me)
 
 
 def bootstrap(clean_primary, online, current):
-    """Tell whether an instance that just started may give itself the first score of all.
+    """Return whether an instance that just started may give itself the first score of all.
 
     clean_primary: it was shut down cleanly as a primary before. online, current: as in
     `wanted`. Nobody may have a score yet that could be promoted.

@@ -1,7 +1,7 @@
 """From what was observed to the state of the instance: one table. Pure.
 
-A dead process wins over everything, an answer to SQL wins over the control file, and the control
-file tells what a dead instance was. Control states: PostgreSQL's DBState, as pg_controldata
+A dead process overrides everything, an answer to SQL overrides the control file, and the control
+file shows what a dead instance was. Control states: PostgreSQL's DBState, as pg_controldata
 prints it.
 """
 
@@ -37,7 +37,7 @@ UNREADABLE = "unreadable"
 CONTROL_STATES = (STARTING_UP, SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, SHUTTING_DOWN,
                   IN_CRASH_RECOVERY, IN_ARCHIVE_RECOVERY, IN_PRODUCTION, UNREADABLE)
 
-# Which files lie in the data directory
+# Which files are in the data directory
 LABEL = "backup_label"
 SIGNAL = "standby.signal or recovery.conf"
 NEITHER = "neither"

@@ -1,4 +1,4 @@
-"""Timelines: has an instance left the history of the acting primary? Pure.
+"""Timelines: does an instance still follow the history of the acting primary? Pure.
 
 Source: PostgreSQL manual, "Timelines"; a history file has a line for each timeline that was left:
 its number, the LSN where it was left, and why.
@@ -13,14 +13,14 @@ Switch = namedtuple("Switch", "timeline lsn")
 
 SAME = "same timeline"
 ANCESTOR = "ancestor"
-STRANGER = "not in the history"
+UNRELATED = "not in the history"
 
 #: How a timeline relates to a primary's: kind, and for ANCESTOR the LSN of the fork.
 Relation = namedtuple("Relation", "kind fork")
 
 
 def parse(text):
-    """Return the Switches (a list) in a history file's text; lines that are none are skipped."""
+    """Return the Switches (a list) in a history file's text; other lines are skipped."""
     switches = []
     for line in text.splitlines():
         words = line.split()
@@ -34,7 +34,7 @@ def parse(text):
 
 
 def relation(timeline, primary_timeline, switches):
-    """Return how `timeline` stands to that of a primary with this history.
+    """Return the Relation of `timeline` to the timeline of a primary with this history.
 
     On an ANCESTOR, WAL after the fork is not in the primary's history.
     """
@@ -43,4 +43,4 @@ def relation(timeline, primary_timeline, switches):
     for switch in switches:
         if switch.timeline == timeline:
             return Relation(ANCESTOR, switch.lsn)
-    return Relation(STRANGER, None)
+    return Relation(UNRELATED, None)

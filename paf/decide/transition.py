@@ -22,7 +22,7 @@ RECOVERY_OF_STANDBY = "recovery of a standby"
 SWITCHOVER = "switchover"
 FAILOVER = "failover"
 FIRST_START = "start of the cluster"
-#: The lists have no primary, and do not say what became of it.
+#: The lists have no primary, and do not show why.
 PROMOTION = "promotion"
 
 
@@ -54,12 +54,12 @@ def nodes(members):
 
 
 def is_given(notification):
-    """Tell whether Pacemaker sent notify variables at all (a run by hand has none)."""
+    """Return whether Pacemaker set notify variables at all (a run by hand has none)."""
     return any(getattr(notification, name) for name in LISTS)
 
 
 def candidate(notification):
-    """Return the node that is to be promoted; None when nobody is."""
+    """Return the node that is to be promoted; None if there is none."""
     chosen = nodes(notification.promote)
     return chosen[0] if chosen else None
 
@@ -67,7 +67,7 @@ def candidate(notification):
 def voters(notification):
     """Return the nodes (a list of str, sorted) that run the resource once it is promoted.
 
-    These have to tell their position: active, and started and not stopped in this transition.
+    These have to publish their position: active, and started and not stopped in this transition.
     """
     counts = {}
     for members, step in ((notification.active, 1), (notification.start, 1),
@@ -84,19 +84,19 @@ def lasting_primaries(notification):
 
 
 def is_recovery_of_primary(notification):
-    """Tell whether the primary is to be promoted again where it was."""
+    """Return whether the primary is to be promoted again on its node."""
     chosen = candidate(notification)
     return chosen is not None and chosen in nodes(notification.promoted)
 
 
 def is_recovery_of_standby(notification, node):
-    """Tell whether the standby on `node` is stopped and started again."""
+    """Return whether the standby on `node` is stopped and started again."""
     return (node in nodes(notification.unpromoted) and node in nodes(notification.stop)
             and node in nodes(notification.start))
 
 
 def is_switchover(notification):
-    """Tell whether a healthy primary changes places with a standby.
+    """Return whether a healthy primary changes places with a standby.
 
     A primary that is stopped in the same transition does not: nothing is left to strand.
     """
@@ -108,7 +108,7 @@ def is_switchover(notification):
 
 
 def transition(notification):
-    """Return the name of what Pacemaker is doing, None where the lists do not tell."""
+    """Return the name of what Pacemaker is doing, None if the lists do not show it."""
     if is_recovery_of_primary(notification):
         return RECOVERY_OF_PRIMARY
     if is_switchover(notification):
@@ -116,8 +116,8 @@ def transition(notification):
     if candidate(notification) is not None:
         if notification.promoted:
             return FAILOVER
-        # Pacemaker announces a promotion again, without what led to it, where the transition was
-        # computed anew in the middle, or the lost primary was fenced before
+        # Pacemaker announces a promotion again, without its cause, after it has computed a new
+        # transition in the middle, or has fenced the lost primary before
         started = candidate(notification) in nodes(notification.start)
         return FIRST_START if started else PROMOTION
     if any(is_recovery_of_standby(notification, node) for node in nodes(notification.unpromoted)):
@@ -126,7 +126,7 @@ def transition(notification):
 
 
 def stops_here(notification, node):
-    """Tell whether the transition at hand stops the instance on `node`."""
+    """Return whether this transition stops the instance on `node`."""
     return node in nodes(notification.stop)
 
 

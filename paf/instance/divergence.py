@@ -50,7 +50,7 @@ def find(instance, deadline):
 
 
 def _same_history(instance, primary):
-    """Tell whether a timeline of the same number began where the primary's did.
+    """Return whether a timeline of the same number began where the primary's did.
 
     Two instances that were both promoted have both counted up by one.
     """

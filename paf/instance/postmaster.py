@@ -52,7 +52,7 @@ def status(instance):
 
 
 def is_unburied(instance):
-    """Tell whether the postmaster is dead, but its parent has not asked for it yet: a zombie.
+    """Return whether the postmaster is dead, but its parent has not asked for it yet: a zombie.
 
     A server takes it for a running postmaster, and refuses to start.
     """
@@ -121,7 +121,7 @@ def orphans(instance):
 
 
 def is_receiving(instance):
-    """Tell whether a WAL receiver streams, by the titles of processes: for PostgreSQL up to 9.5.
+    """Return whether a WAL receiver streams, by the titles of processes: for PostgreSQL up to 9.5.
 
     With update_process_title=off they do not say what it does: then it counts.
     """
@@ -165,7 +165,7 @@ def _number(lines, index):
 
 
 def is_alive(instance, pid):
-    """Tell whether the process is a server process of the data directory, and no zombie.
+    """Return whether the process is a server process of the data directory, and no zombie.
 
     A shell that stands in the data directory is not; nor is a zombie, which has no directory.
     """

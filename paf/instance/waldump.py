@@ -50,12 +50,12 @@ def records(result):
 
 
 def is_shutdown(text):
-    """Tell whether the description of a record (str) is that of a shutdown checkpoint."""
+    """Return whether the description of a record (str) is that of a shutdown checkpoint."""
     return text.startswith(_CHECKPOINTS) and "shutdown" in text
 
 
 def ends_with_shutdown(instance, position, size, deadline):
-    """Tell whether the last WAL record before a Position is a primary's shutdown checkpoint.
+    """Return whether the last WAL record before a Position is a primary's shutdown checkpoint.
 
     position: where this standby is; size: bytes of a segment. Raises OcfError when the WAL
     cannot be read, which is not the same as its not being there.
@@ -86,7 +86,7 @@ def _last_xlog_record(instance, position, size, deadline):
 
 
 def has_record_at(instance, position, size, deadline):
-    """Tell whether the local WAL goes on at a Position; size: of a segment. Raises OcfError."""
+    """Return whether the local WAL goes on at a Position; size: of a segment. Raises OcfError."""
     return bool(records(_dump(instance, deadline, position, size, limit=1)))
 
 

@@ -8,8 +8,8 @@ _CHECKPOINT_PATIENCE = 20.0     # seconds
 def run(context):
     """Before a healthy primary is moved: see that it can be, and shorten its shutdown.
 
-    A switchover that is refused here costs no outage at all. One that crashed or hangs is in no
-    state for either.
+    A switchover that is refused here costs no outage at all. A primary that crashed or
+    hangs can do neither.
     """
     lists = context.notification
     if context.cluster.guards_switchover and transition.is_switchover(lists):
@@ -51,5 +51,5 @@ def _checkpoint(context):
     answer = sql.query(context.instance, "CHECKPOINT",
                        context.deadline.within(_CHECKPOINT_PATIENCE))
     if answer.kind != sql.ROWS:
-        context.log.info("the checkpoint before the demotion came to nothing: {0}".format(
+        context.log.info("the checkpoint before the demotion failed: {0}".format(
             answer.message))

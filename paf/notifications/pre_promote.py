@@ -46,9 +46,9 @@ def _name(context, mark):
 
 
 def _await_the_absent(context):
-    """After a cold start, wait for nodes that may hold more; True if one came, to start anew.
+    """After a cold start, wait for nodes that may hold more; True if one came, to start again.
 
-    Whoever comes makes Pacemaker compute the transition anew as soon as this notification has
+    Whoever comes makes Pacemaker compute the transition again as soon as this notification has
     returned. Nobody came: what is here has to do.
     """
     def missing():
@@ -73,7 +73,7 @@ def _await_the_absent(context):
 
 
 def _elect(context, where):
-    """Decide before any promote runs: Pacemaker sees new scores and chooses anew."""
+    """Decide before any promote runs: Pacemaker sees new scores and chooses again."""
     reason = promote.second_primary(context.notification)
     if (not reason and context.cluster.guards_switchover
             and transition.is_switchover(context.notification)):

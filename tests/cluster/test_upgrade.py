@@ -90,7 +90,7 @@ def install(lab, node, agent):
 
 
 def monitored(lab, name, since):
-    """Tell whether a recurring monitor of the resource was started on that node."""
+    """Return whether a recurring monitor of the resource was started on that node."""
     return any(action.operation == "monitor" and action.node == name and action.interval
                and action.resource == RESOURCE and action.result in ("ok", "promoted")
                for transition in lab.transitions(since) for action in transition.actions)

@@ -80,7 +80,7 @@ def test_a_peer_that_never_speaks_is_named_in_time(survivors):
 
 
 def test_a_peer_that_leaves_the_cluster_is_not_waited_for(survivors):
-    """Pacemaker fences it, and begins anew once this notification has returned."""
+    """Pacemaker fences it, and starts again once this notification has returned."""
     lists = with_candidate("srv2")
     survivors.store.add_member("srv3", online=False)
     try:

@@ -194,7 +194,7 @@ def test_where_pacemaker_is_not_to_act_it_is_not_told(watched, case):
     watched.kill()
     gone(watched)
     assert told(watched) == 0
-    assert "Pacemaker is not told" in watched.log.read_text()
+    assert "not reported to Pacemaker" in watched.log.read_text()
     assert watched.cluster.store.failures("srv1") == 0
 
 

@@ -60,7 +60,7 @@ def begin(node, **more):
 
 
 def is_asked_to_end(pid):
-    """Tell whether SIGTERM is pending for a process that is stopped."""
+    """Return whether SIGTERM is pending for a process that is stopped."""
     with open(f"/proc/{pid}/status", encoding="ascii") as stream:
         pending = [int(line.split()[1], 16) for line in stream if line.startswith("ShdPnd:")]
     return bool(pending[0] & 1 << signal.SIGTERM - 1)

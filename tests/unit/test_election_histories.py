@@ -90,7 +90,7 @@ def test_no_history_lets_a_worse_node_be_promoted(seed, positions, rounds):
         if promoted:
             best = max(world.nodes[name].position for name in voters)
             assert world.nodes[candidate].position >= best
-            # before it can be promoted once more it is demoted, which starts it anew
+            # before it can be promoted again it is demoted, which starts it anew
             world.started(candidate, False, dict(active=candidate, promoted=candidate))
         between_rounds(world, plan, named, promoted)
 

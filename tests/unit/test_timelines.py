@@ -30,8 +30,8 @@ def test_an_ancestor_tells_where_it_was_left():
 
 
 def test_a_timeline_that_the_primary_never_had_is_a_stranger():
-    assert timelines.relation(4, 3, timelines.parse(TEXT)).kind == timelines.STRANGER
+    assert timelines.relation(4, 3, timelines.parse(TEXT)).kind == timelines.UNRELATED
 
 
 def test_a_later_timeline_than_the_primarys_is_a_stranger():
-    assert timelines.relation(7, 3, timelines.parse(TEXT)).kind == timelines.STRANGER
+    assert timelines.relation(7, 3, timelines.parse(TEXT)).kind == timelines.UNRELATED

@@ -82,7 +82,7 @@ def processes(lab):
 
 
 def watches(node):
-    """Tell whether a node's agent, which may have been replaced, is to have a watcher."""
+    """Return whether a node's agent, which may have been replaced, is to have a watcher."""
     settings = node.settings
     ours = any(name.endswith("paf/crash/watcher.py") for name in node.disk.agent_files())
     return (ours and settings.variant == "corosync2" and bool(node.pids("postmaster"))

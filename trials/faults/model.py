@@ -69,7 +69,7 @@ class Scene:
         self.texts.append(self.lab.crm_mon())
 
     def shows(self, pattern):
-        """Tell whether crm_mon shows, or has shown, text that the regular expression fits."""
+        """Return whether crm_mon shows, or has shown, text that the regular expression fits."""
         self.remember()
         return any(re.search(pattern, text) for text in self.texts)
 

@@ -40,7 +40,7 @@ def left(node):
 
 
 def is_ours(node):
-    """Tell whether the node's agent is in Python."""
+    """Return whether the node's agent is in Python."""
     return "python" in node.run(["head", "-n", "1", AGENT]).output
 
 

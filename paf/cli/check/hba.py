@@ -46,7 +46,7 @@ def _matches(rule, address, own):
 
 
 def covers(network, mask, address):
-    """Tell whether `address` is in a network; a host name covers what it resolves to."""
+    """Return whether `address` is in a network; a host name covers what it resolves to."""
     packed, base = _packed(address), _packed(network or "")
     if packed is None:
         return False
@@ -69,7 +69,7 @@ def _packed(address):
 
 
 def is_address(text):
-    """Tell whether the text is a numerical address."""
+    """Return whether the text is a numerical address."""
     return _packed(text) is not None
 
 

@@ -29,12 +29,12 @@ _CLAIMED = "switchover refused"
 
 
 def is_good(result):
-    """Tell whether a result stands for success."""
+    """Return whether a result stands for success."""
     return result.strip().lower() in _GOOD
 
 
 def failed(result):
-    """Tell whether a result stands for a failure."""
+    """Return whether a result stands for a failure."""
     return bool(result) and not is_good(result) and result.lower() != "cancelled"
 
 
@@ -97,7 +97,7 @@ def _explanations(facts):
 
 
 def _is_same(item, other):
-    """Tell whether two Actions, from the CIB and from the DC's log, are one."""
+    """Return whether two Actions, from the CIB and from the DC's log, are one."""
     return (item[:3] == other[:3] and item.start - _LATE <= (other.end or other.start)
             and other.start <= (item.end or item.start) + _LATE)
 

@@ -40,7 +40,7 @@ _VOTES = 120.0      # seconds before a promotion in which its election is
 
 
 def is_failure(item):
-    """Tell whether an Action is how Pacemaker noticed that an instance had failed."""
+    """Return whether an Action is how Pacemaker noticed that an instance had failed."""
     return item.operation in ("monitor", CRASH) and failed(item.result)
 
 
@@ -91,7 +91,7 @@ def _primary_after(group, resource, primary):
 
 
 def _begins_another(item, group, resource, vips, primary):
-    """Tell whether an Action does not belong to the event that the group is.
+    """Return whether an Action does not belong to the event that the group is.
 
     Until another primary is promoted, what took the last one away goes on: a fencing, an election
     in which an absent node is waited for. What ends the reign of a primary is an event of its own,
@@ -114,7 +114,7 @@ def _begins_another(item, group, resource, vips, primary):
 
 
 def _lacks_address(group, resource, vips, primary):
-    """Tell whether the primary has moved in the event, and an address not yet."""
+    """Return whether the primary has moved in the event, and an address not yet."""
     moved = False
     if primary is None:
         primary = next((item.node for item in group if item.operation in ("demote", "fence")), None)
@@ -133,7 +133,7 @@ def _ends_a_reign(item, primary, resource):
 
 
 def _is_open(group, resource, primary):
-    """Tell whether the event has taken the primary away, or starts all, and has none yet."""
+    """Return whether the event has taken the primary away, or starts all, and has none yet."""
     found = primary is None and any(item.operation == "start" and item.resource == resource
                                     for item in group)
     for item in group:
@@ -210,7 +210,7 @@ def _kind_of_the_rest(group, stopped, started, demoted, fenced, resource):
 
 
 def _is_refused(group, new, resource):
-    """Tell whether the agent itself refused, and not an administrator who has changed his mind."""
+    """Return whether the agent itself refused, not an administrator who withdrew a request."""
     return any(item.operation == REFUSE or (
         item.operation == "promote" and item.resource == resource and item.node != new
         and failed(item.result)) for item in group)
