@@ -89,6 +89,7 @@ check-all: check
 	@tests/install-tools.sh packaging-all
 	@tools/check-deb.sh
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) tests/component
+	@PAF_ALL_CUTS=1 $(PYTEST) tests/component -k cut_at_any_step
 	@$(MAKE) --no-print-directory elections
 	@/usr/bin/python3 -B -m trials.faults
 	@/usr/bin/python3 -B -m trials.soak --minutes 5 --seed 1

@@ -59,12 +59,17 @@ DECLARED = (
         "-c config_file=/etc/postgresql/15/main/postgresql.conf where the configuration is kept "
         "out of the data directory."),
     Parameter(
-        "rejoin", "string", "manual", "", True,
-        "What to do with an old primary that has diverged: manual or rewind",
-        "What becomes of an instance that holds WAL which the acting primary never had. manual: it "
-        "stays stopped, and the reason tells how many bytes exist only there. rewind: pg_rewind "
-        "gives these up, and the instance starts as a standby; needs wal_log_hints or data "
-        "checksums, and a role in primary_conninfo that may run pg_rewind."),
+        "rejoin", "string", "safe", "", True,
+        "What to do with an old primary that has diverged: manual, safe or rewind",
+        "What becomes of an instance that holds WAL which the acting primary never had. safe: if "
+        "that WAL can be read to its end and holds no commit, and nothing else that a client may "
+        "rely on, pg_rewind gives it up and the instance starts as a standby; else the instance "
+        "stays stopped, and the reason says what only it has. manual: it stays stopped in any "
+        "case. rewind: pg_rewind gives up what exists only there, commits too. A rewind needs "
+        "PostgreSQL 9.5, wal_log_hints or data checksums, and a role in primary_conninfo that may "
+        "run pg_rewind; where one of these is missing, safe leaves the instance stopped, and "
+        "rewind is refused by validate-all. The WAL that a rewind gives up is kept beside the "
+        "data directory."),
     Parameter(
         "crash_watch", "boolean", "true" if variant.NAME == "corosync2" else "false", "", True,
         "Whether Pacemaker is told of a crash at once",
@@ -73,7 +78,7 @@ DECLARED = (
         "process."),
 )
 
-REJOIN = ("manual", "rewind")
+REJOIN = ("manual", "safe", "rewind")
 
 #: What Pacemaker takes for a boolean.
 _BOOLEANS = {"true": True, "on": True, "yes": True, "y": True, "1": True,
@@ -123,8 +128,7 @@ def problems(parameters):
         found.append("maxlag must be a number of bytes, digits only, not \"{0}\"".format(
             parameters.maxlag))
     if parameters.rejoin not in REJOIN:
-        found.append("rejoin must be {0}, not \"{1}\"".format(
-            " or ".join(REJOIN), parameters.rejoin))
+        found.append("rejoin must be manual, safe or rewind, not \"{0}\"".format(parameters.rejoin))
     if not isinstance(parameters.crash_watch, bool):
         found.append("crash_watch must be true or false, not \"{0}\"".format(
             parameters.crash_watch))

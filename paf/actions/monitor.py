@@ -216,7 +216,7 @@ def _check_stream(context, sight):
         context.log.warning("cannot find out why this standby does not stream: {0}".format(error))
         return
     if found:
-        raise ocf.OcfError(found.reason)
+        raise ocf.OcfError(divergence.reason(found))
 
 
 def _is_streaming(context, receivers):

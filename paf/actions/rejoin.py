@@ -1,23 +1,48 @@
 """The way back of an instance whose cluster has moved on; a part of start."""
 
 from paf import ocf
-from paf.instance import divergence, rewind, settings
+from paf.decide import loss
+from paf.instance import (
+    controldata, divergence, journal, rewind, rewindrole, settings, waldump)
 
-_REWIND = "rewind"
+_MANUAL, _SAFE = "manual", "safe"
+_NO_COMMIT = "no commit among them"
+
+
+def finish(context):
+    """Bring to an end what the journal says was begun, or make it undone. Raises OcfError.
+
+    Before that the data directory may be half one server's and half another's.
+    """
+    what = journal.read(context.instance).get("what", rewind.WHAT)
+    if what != rewind.WHAT:
+        raise ocf.NotUsable("a {0} of this instance is not complete: run paf rebuild".format(what))
+    rewind.finish(context.instance, context.deadline, context.log)
 
 
 def check(context):
     """See that the instance can follow the acting primary, or make it able to if it may.
 
-    Raises NotUsable: hard, so that the node is left alone until somebody has looked at it. Where
-    the primary cannot be asked, the monitor asks again.
+    Returns whether it was rewound. Raises NotUsable: hard, so that the node is left alone until
+    somebody has looked at it. Where the primary cannot be asked, the monitor asks again.
     """
     found = _find(context)
     if found is None:
-        return
-    if context.parameters.rejoin != _REWIND or not found.common:
-        raise ocf.NotUsable(found.reason)
-    _rewind(context, found)
+        return False
+    conninfo = settings.conninfo(context.instance, context.deadline)
+    known, safe = what_is_lost(context.instance, found, context.deadline)
+    reason = divergence.reason(found, known)
+    mode = context.parameters.rejoin
+    if not found.common or mode == _MANUAL or (mode == _SAFE and not safe):
+        raise ocf.NotUsable(reason)
+    control = controldata.read(context.instance, context.deadline)
+    problem = control and rewind.problem(context.instance, control)
+    if rewind.is_fresh_copy(context.instance):
+        problem = "a rewind needs an instance that has run since it was copied"
+    if problem:
+        raise ocf.NotUsable("{0} ({1})".format(reason, problem))
+    _rewind(context, conninfo, found, reason)
+    return True
 
 
 def _find(context):
@@ -25,16 +50,38 @@ def _find(context):
         context.deadline.remaining / 2))
 
 
-def _rewind(context, found):
-    """Give up what exists only here, and see that it was enough. Raises OcfError."""
-    context.log.warning("rejoin=rewind: {0}; rewinding, which gives {1} up".format(
-        found.reason, "these" if found.excess is None else "{0} bytes".format(found.excess)))
+def what_is_lost(instance, found, deadline):
+    """Return what only this instance has (a clause for people), and whether no client relies on it.
+
+    found: divergence.Divergence. What cannot be read may hold anything.
+    """
+    if found.fork is None:
+        return "", False
     try:
-        rewind.run(context.instance, settings.conninfo(context.instance, context.deadline),
-                   context.deadline, context.log)
+        content = waldump.content(instance, found.fork, found.end.lsn, found.size,
+                                  deadline.within(deadline.remaining / 2))
     except ocf.OcfError as error:
-        raise ocf.NotUsable("{0} ({1})".format(error, found.reason))
+        return str(error), False
+    judged = loss.judge(content.counts)
+    if judged.unknown:
+        return "with records that PAF does not know: {0}".format(", ".join(judged.unknown)), False
+    if not judged.told:
+        return _NO_COMMIT, True
+    last = [text for _, text in content.transactions if text.startswith("COMMIT")]
+    when = last[-1].partition(";")[0].split(" ", 1)[1] if last else ""
+    return "among them {0}{1}".format(judged.told, ", the last at " + when if when else ""), False
+
+
+def _rewind(context, conninfo, found, reason):
+    """Give up what exists only here, and see that it was enough. Raises OcfError."""
+    context.log.warning("rejoin={0}: {1}; rewinding, which gives these up".format(
+        context.parameters.rejoin, reason))
+    try:
+        rewindrole.check(context.instance, conninfo, context.deadline)
+        rewind.run(context.instance, conninfo, found, context.deadline, context.log)
+    except ocf.NotUsable as error:
+        raise ocf.NotUsable("{0} ({1})".format(error, reason))
     again = _find(context)
     if again:
-        raise ocf.NotUsable("after pg_rewind: {0}".format(again.reason))
+        raise ocf.NotUsable("after pg_rewind: {0}".format(divergence.reason(again)))
     context.log.warning("rewound to the primary's history")

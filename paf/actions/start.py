@@ -4,7 +4,7 @@ from paf import ocf
 from paf.crash import watcher
 from paf.decide import scores, state, transition
 from paf.cluster import base
-from paf.instance import observe, postmaster, server, standby_mode
+from paf.instance import journal, observe, postmaster, server, standby_mode
 
 _CLUSTER_PATIENCE = 5.0     # seconds
 
@@ -18,18 +18,20 @@ def run(context):
         postmaster.end_orphans(context.instance, context.deadline.within(
             context.deadline.remaining / 2))
         sight = observe.observe(context.instance, context.deadline)
+    if journal.exists(context.instance):
+        from paf.actions import rejoin
+        rejoin.finish(context)
+        sight = observe.observe(context.instance, context.deadline)
     if sight.verdict.state not in state.DOWN:
         raise ocf.OcfError("cannot start as a standby, the instance is a {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))
-    if context.parameters.rejoin == "rewind":
-        from paf.instance import rewind
-        rewind.restore(context.instance)    # of one that was interrupted
     if not _is_recovered_here(context, sight.verdict.state):
         from paf.actions import validate
         validate.host(context)
     if context.in_cluster and _has_another_primary(context):
         from paf.actions import rejoin
-        rejoin.check(context)
+        if rejoin.check(context):
+            sight = observe.observe(context.instance, context.deadline)
     as_standby(context)
     enter_cluster(context, sight.verdict.state)
     return ocf.SUCCESS

@@ -36,12 +36,12 @@ def _variant(context):
 
 def _rewind_role(context):
     """Check what only the acting primary can tell. Raises BadParameter."""
-    from paf.instance import rewind
+    from paf.instance import rewindrole
     conninfo = settings.conninfo(context.instance, context.deadline)
-    reason = rewind.role_problem(context.instance, conninfo,
-                                 context.deadline.within(_UPSTREAM_PATIENCE))
+    reason = rewindrole.problem(context.instance, conninfo,
+                                context.deadline.within(_UPSTREAM_PATIENCE))
     if reason:
-        raise ocf.BadParameter(reason)
+        raise ocf.BadParameter("rejoin=rewind: {0}".format(reason))
 
 
 def syntax(context, error=ocf.BadConfiguration):
@@ -74,7 +74,7 @@ def host(context):
         from paf.instance import rewind
         reason = rewind.problem(context.instance, control)
         if reason:
-            raise ocf.BadParameter(reason)
+            raise ocf.BadParameter("rejoin=rewind: {0}".format(reason))
     if context.in_cluster:
         settings.check_standby(context.instance, context.node, context.deadline)
 

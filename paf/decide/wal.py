@@ -57,3 +57,11 @@ def segment_timeline(name):
     if len(name) != 24 or name.strip("0123456789ABCDEF"):
         return None
     return int(name[:8], 16)
+
+
+def segment_number(name, size):
+    """Return which segment of its timeline a WAL file is (int), by its name; size: bytes of each.
+
+    Its first byte has the LSN number * size.
+    """
+    return int(name[8:16], 16) * (0x100000000 // size) + int(name[16:24], 16)

@@ -9,18 +9,26 @@ from paf.decide.knowledge import Unknown
 from paf import instance as local
 from paf.instance import controldata, settings, upstream, waldump, walfiles
 
-#: The instance is off the primary's history: reason (str) for people; fork (int LSN or None)
-#: and excess (int bytes or None): what exists only here; common: whether both once were one.
-Divergence = namedtuple("Divergence", "reason fork excess common")
+#: The instance is off the primary's history: what (str) says how, for people; common: whether both
+#: once were one; upstream: upstream.Upstream. Where the fork is known, else None: fork and end
+#: (wal.Position) of what exists only here; size: bytes of a segment.
+Divergence = namedtuple("Divergence", "what common upstream fork end size")
 
 _ADVICE = "rebuild it or run pg_rewind"
+
+
+def reason(found, more=""):
+    """Return the Divergence as people read it; more: what else is known of it (str)."""
+    return "{0}{1}; {2}".format(found.what, ", " + more if more else "",
+                                _ADVICE if found.common else "rebuild it from the primary")
 
 
 def find(instance, deadline):
     """Return the Divergence from the primary that primary_conninfo leads to; None without one.
 
-    None too where nobody can be asked: a standby on its own is no divergence. Raises OcfError
-    when this node itself has no means to find out.
+    None too where no primary can be asked: a standby on its own is no divergence, and one whose
+    upstream may be behind proves nothing. Raises OcfError when this node itself has no means to
+    find out.
     """
     conninfo = settings.conninfo(instance, deadline)
     primary = upstream.ask(instance, conninfo, deadline)
@@ -29,14 +37,13 @@ def find(instance, deadline):
         return None
     primary = primary.value
     if primary.system_identifier != control.system_identifier:
-        return Divergence("another cluster's data: system identifier {0}, the primary has "
-                          "{1}; rebuild it from the primary".format(
-                              control.system_identifier, primary.system_identifier),
-                          None, None, False)
+        return Divergence(
+            "another cluster's data: system identifier {0}, the primary has {1}".format(
+                control.system_identifier, primary.system_identifier),
+            False, primary, None, None, None)
     bound = controldata.lower_bound(control)
     # a primary that crashed before its first checkpoint: its WAL alone tells its timeline
     timeline = max(bound.timeline, walfiles.look(instance).newest_timeline)
-    position = wal.Position(timeline, bound.lsn)
     if primary.timeline < timeline:
         return None    # who answers is behind this instance: it proves nothing
     relation = timelines.relation(timeline, primary.timeline, primary.switches)
@@ -44,9 +51,10 @@ def find(instance, deadline):
         return None
     if relation.kind != timelines.ANCESTOR:
         return Divergence("diverged: timeline {0} is not in the history of the primary's "
-                          "timeline {1}; {2}".format(
-                              timeline, primary.timeline, _ADVICE), None, None, True)
-    return _past_the_fork(instance, control, position, relation.fork, primary.timeline, deadline)
+                          "timeline {1}".format(timeline, primary.timeline),
+                          True, primary, None, None, control.segment_size)
+    return _past_the_fork(instance, control.segment_size, wal.Position(timeline, bound.lsn),
+                          relation.fork, primary, deadline)
 
 
 def _same_history(instance, primary):
@@ -63,14 +71,13 @@ def _same_history(instance, primary):
     return mine == primary.switches
 
 
-def _past_the_fork(instance, control, position, fork, timeline, deadline):
+def _past_the_fork(instance, size, position, fork, primary, deadline):
     """Compare the end of the local WAL with the LSN at which the primary left its timeline."""
     fork_here = wal.Position(position.timeline, fork)
-    size = control.segment_size
     if position.lsn <= fork and not waldump.has_record_at(instance, fork_here, size, deadline):
         return None
     end = max(position.lsn, waldump.end(instance, fork_here, size, deadline))
     return Divergence(
-        "diverged: {0} bytes of WAL after {1} (start of timeline {2}) exist only here; "
-        "{3}".format(end - fork, wal.format_lsn(fork), timeline, _ADVICE), fork, end - fork,
-        True)
+        "diverged: {0} bytes of WAL after {1} (start of timeline {2}) exist only here".format(
+            end - fork, wal.format_lsn(fork), primary.timeline),
+        True, primary, fork_here, wal.Position(position.timeline, end), size)

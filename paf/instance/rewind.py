@@ -1,28 +1,34 @@
-"""The return of an old primary by pg_rewind; only where the parameter rejoin asks for it.
+"""The return of an old primary by pg_rewind, which can be cut off and repeated anywhere.
 
-Source: PostgreSQL manual, pg_rewind. It makes the data directory a copy of the primary's, its
-configuration files included; these are the node's own, so they are kept aside and put back.
+Source: PostgreSQL manual, pg_rewind. It makes the data directory a copy of the primary's, and while
+it works the directory is neither the one nor the other. A journal beside it says how far it got.
 """
 
-import errno
 import os
-import shutil
+import re
+import time
 
 from paf import instance as local
-from paf import runner
-from paf.instance import conninfo as connections
-from paf.instance import controldata, psql, server, sql, standby_mode
-from paf.ocf import NotUsable, OcfError
+from paf import parameters, runner, signals
+from paf.decide import wal
 from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
+from paf.decide.knowledge import Unknown
+from paf.instance import conninfo as connections
+from paf.instance import (
+    controldata, journal, keptwal, ownfiles, postmaster, processes, rewindrole, settings, sql,
+    standby_mode, upstream)
+from paf.ocf import NotUsable, OcfError
 
 _OLDEST = 90500
-_FOLDER = "/var/run/resource-agents"
-_OWN_FILES = ("postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf")
-_DATABASE = (("dbname", "postgres"),)
+_FIRST_WITH_RESTORE, _FIRST_WITH_ENSURE = 130000, 130000
+_SIGNALS = ("standby.signal", "recovery.signal", "recovery.conf")
+_COMMON = re.compile(r"last common checkpoint at ([0-9A-F]+/[0-9A-F]+)")
+_MOMENT = 5.0   # seconds for what is left of a rewind to end
 
-# pg_rewind reads the primary's files through these; 11 and later let a role have them
-_MAY_REWIND = ("SELECT pg_catalog.has_function_privilege("
-               "'pg_catalog.pg_read_binary_file(text,bigint,bigint,boolean)', 'execute')")
+# How far it got. Up to KEPT the directory is what it was, but for what lies in the journal.
+WHAT = "rewind"
+KEEPING, KEPT, REWINDING, REWOUND, RETURNING = (
+    "keeping", "kept", "rewinding", "rewound", "returning")
 
 
 def problem(instance, control):
@@ -31,103 +37,200 @@ def problem(instance, control):
     control: controldata.ControlData.
     """
     if local.version(instance) < _OLDEST:
-        return "rejoin=rewind needs PostgreSQL 9.5 or later"
+        return "a rewind needs PostgreSQL 9.5 or later"
     if not os.access(local.program(instance, "pg_rewind"), os.X_OK):
-        return "rejoin=rewind needs pg_rewind in bindir"
+        return "a rewind needs pg_rewind in bindir"
     if not control.wal_log_hints and not control.checksums:
-        return "rejoin=rewind needs wal_log_hints = on, or data checksums"
+        return "a rewind needs wal_log_hints = on, or data checksums"
     return None
 
 
-def role_problem(instance, conninfo, deadline):
-    """Return why the role in primary_conninfo cannot run pg_rewind, None if it can.
-
-    None too where the primary cannot be asked.
-    """
-    result = psql.there(instance, conninfo, _DATABASE, _MAY_REWIND, deadline)
-    if result.out.strip() == "f":
-        return "rejoin=rewind needs a role in primary_conninfo that may run pg_rewind"
-    return None
+def is_fresh_copy(instance):
+    """Tell whether this instance has not run since it was copied: it cannot be rewound."""
+    return os.path.lexists(local.path(instance, "backup_label"))
 
 
-def run(instance, conninfo, deadline, log):
+def run(instance, conninfo, found, deadline, log):
     """Rewind the instance to the history of the primary that conninfo (str) leads to.
 
-    The instance has to be dead; it is shut down cleanly first, which pg_rewind asks for. Can be
-    run again after it was interrupted. Raises OcfError.
+    found: divergence.Divergence, from that primary. The instance has to be dead. Raises OcfError;
+    the directory is then as it was, or the journal says that it is not.
     """
-    control = controldata.read(instance, deadline)
-    reason = problem(instance, control) or role_problem(instance, conninfo, deadline)
-    if reason:
-        raise NotUsable(reason)
-    if control.state not in (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY):
-        standby_mode.enable(instance)
-        server.start(instance, deadline)
-        server.stop(instance, deadline, log)
-    _save(instance)
-    _rewind(instance, conninfo, deadline)
-    restore(instance)
+    rewindrole.await_checkpoint(instance, conninfo, found.upstream.timeline, deadline)
+    recover(instance, deadline, log)
+    facts = {
+        "what": WHAT, "phase": KEEPING, "deep": ownfiles.deep(instance, deadline),
+        "conninfo": conninfo, "restore_command": _restore_command(instance, deadline),
+        "system": found.upstream.system_identifier, "timeline": found.upstream.timeline,
+        "switches": [list(switch) for switch in found.upstream.switches],
+        "diverged": found.what, "begun": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    if found.fork is not None:
+        facts.update(fork=wal.format_lsn(found.fork.lsn), own_timeline=found.fork.timeline,
+                     end=wal.format_lsn(found.end.lsn), segment_size=found.size)
+    top = ownfiles.names(instance)
+    journal.begin(instance, facts)
+    try:
+        _prepare(instance, top, facts, found, deadline)
+    except OcfError:
+        _undo(instance, facts)
+        raise
+    _carry_on(instance, facts, deadline, log)
 
 
-def _rewind(instance, conninfo, deadline):
-    source, owner = connections.connection(conninfo, _DATABASE), local.owner(instance)
-    # a primary that was just promoted shows its new timeline after a checkpoint only
-    psql.there(instance, conninfo, _DATABASE, "CHECKPOINT", deadline)
-    result = runner.run([local.program(instance, "pg_rewind"), "-D", instance.parameters.datadir,
-                         "--source-server", source.target], deadline, user=owner,
-                        env=source.environment, keep=8192, stdin=source.stdin)
+def _prepare(instance, top, facts, found, deadline):
+    """Do all that changes nothing but where files lie, and see that pg_rewind could work."""
+    ownfiles.move_aside(instance, top, facts["deep"])
+    _mark(instance, facts, KEPT)
+    if facts["restore_command"]:
+        # where pg_rewind looks for it, in all versions alike
+        standby_mode.put(instance, "postgresql.conf", "restore_command = '{0}'\n".format(
+            facts["restore_command"].replace("\\", "\\\\").replace("'", "''")))
+    output = _pg_rewind(instance, facts, deadline, ("--dry-run",))
+    common = _COMMON.search(output)
+    facts["again"] = bool(common) and found.end is not None and keptwal.keep(
+        instance, _needed(instance, wal.parse_lsn(common.group(1)), found), found.size)
+    _mark(instance, facts, REWINDING)
+
+
+def _needed(instance, first, found):
+    names = keptwal.segments(instance, first, found.fork.timeline, found.size)
+    control_end = found.end.lsn + found.size    # a crash recovery has added its checkpoint
+    return keptwal.last_written(names, control_end, found.size)
+
+
+def _undo(instance, facts):
+    if facts["phase"] == KEPT:
+        _remove_configuration(instance)
+    ownfiles.put_back(instance, facts["deep"])
+    journal.remove(instance)
+
+
+def _remove_configuration(instance):
+    """Remove the file that held restore_command for pg_rewind; the node's own is in the journal."""
+    with runner.Acting(local.owner(instance)):
+        journal.delete(local.path(instance, "postgresql.conf"))
+
+
+def _mark(instance, facts, phase):
+    facts["phase"] = phase
+    journal.write(instance, facts)
+
+
+def _carry_on(instance, facts, deadline, log):
+    """Go on from the phase that the facts (dict) of the journal tell, to the end."""
+    if facts["phase"] == REWINDING:
+        _pg_rewind(instance, facts, deadline)
+        _mark(instance, facts, REWOUND)
+    if facts["phase"] == REWOUND:
+        ownfiles.remove_strangers(instance)
+        _mark(instance, facts, RETURNING)
+    ownfiles.put_back(instance, facts["deep"])
+    about = dict((name, facts.get(name)) for name in (
+        "begun", "diverged", "fork", "end", "own_timeline", "timeline", "segment_size"))
+    place = keptwal.give_up(instance, facts["begun"].replace(":", ""), about)
+    journal.remove(instance)
+    if place:
+        log.warning("the WAL that was given up is kept in {0}; paf lost reads it".format(place))
+
+
+def finish(instance, deadline, log):
+    """Bring a rewind that was cut off to its end, or make it undone, as the journal says.
+
+    Raises OcfError where it cannot: the instance must not be started then.
+    """
+    facts = journal.read(instance)
+    _end_left(instance, deadline)
+    phase = facts.get("phase", KEEPING)
+    if phase in (KEEPING, KEPT):
+        _undo(instance, dict(facts, phase=phase, deep=facts.get("deep", [])))
+        log.info("a rewind was cut off before it had changed anything: the files are back")
+        return
+    if phase == REWINDING:
+        _check_source(instance, facts, deadline)
+        log.warning("a rewind was cut off, it is repeated")
+        keptwal.put_back(instance)
+        rewindrole.await_checkpoint(instance, facts["conninfo"], facts["timeline"], deadline)
+    _carry_on(instance, facts, deadline, log)
+    log.warning("a rewind that was cut off is complete")
+
+
+def _check_source(instance, facts, deadline):
+    """See that what was copied so far and what is copied now are of one history.
+
+    Raises OcfError: what the directory holds of another primary's time cannot be told apart.
+    """
+    if not facts.get("again"):
+        raise NotUsable("a rewind was cut off and cannot be repeated, its WAL was too much to "
+                        "keep: rebuild this instance")
+    source = upstream.ask(instance, facts["conninfo"], deadline)
+    if isinstance(source, Unknown):
+        raise OcfError("a rewind was cut off and the instance is not started before it is "
+                       "complete: {0}".format(source.reason))
+    source = source.value
+    if (source.system_identifier, source.timeline) != (facts["system"], facts["timeline"]) or [
+            list(switch) for switch in source.switches] != facts["switches"]:
+        raise NotUsable("a rewind to timeline {0} was cut off, and the primary is on timeline {1} "
+                        "by now: rebuild this instance".format(
+                            facts["timeline"], source.timeline))
+
+
+def _end_left(instance, deadline):
+    """End a pg_rewind of this directory that has outlived its agent. Raises OcfError."""
+    def left():
+        return processes.running("pg_rewind", instance.parameters.datadir)
+    for pid in left():
+        postmaster.send(int(pid), signals.SIGKILL)
+    if not deadline.within(_MOMENT).wait_for(lambda: not left()):
+        raise OcfError("a pg_rewind of this instance still runs and does not end")
+
+
+def _restore_command(instance, deadline):
+    """Return what fetches WAL from the archive, "" where pg_rewind could not use it, or none."""
+    if local.version(instance) < _FIRST_WITH_RESTORE:
+        return ""
+    return settings.read(instance, "restore_command", deadline)
+
+
+def _pg_rewind(instance, facts, deadline, more=()):
+    """Run pg_rewind and return what it said. Raises OcfError."""
+    version = local.version(instance)
+    source = connections.connection(facts["conninfo"], rewindrole.database(instance))
+    argv = [local.program(instance, "pg_rewind"), "-D", instance.parameters.datadir,
+            "--source-server", source.target]
+    argv += ["--no-ensure-shutdown"] if version >= _FIRST_WITH_ENSURE else []
+    argv += ["--restore-target-wal"] if facts["restore_command"] else []
+    result = runner.run(argv + list(more), deadline, user=local.owner(instance),
+                        env=source.environment, keep=65536, stdin=source.stdin)
     if result.timed_out:
         raise OcfError("pg_rewind did not end in {0:.0f} s; give start a longer timeout".format(
             deadline.elapsed))
     if result.status != 0:
         raise NotUsable("pg_rewind failed: {0}".format(sql.last_words(result.err)))
+    return result.out + result.err
 
 
-def _folder(instance):
-    """Return where the node's own files are kept; named after the data directory's inode."""
-    return os.path.join(os.environ.get("HA_RSCTMP") or _FOLDER, "pgsqlms-rewind-{0}".format(
-        os.stat(instance.parameters.datadir).st_ino))
+def recover(instance, deadline, log):
+    """Have the instance shut down cleanly, which pg_rewind asks for. Raises OcfError.
 
-
-def _save(instance):
-    """Keep the node's own configuration files aside; what an interrupted run saved stays."""
-    folder = _folder(instance)
-    if os.path.isdir(folder):
+    What crashed replays its own WAL in single-user mode: on the timeline it was on, without the
+    archive (where the new primary's timeline may be, which it could not follow), and no client is
+    let in. Source: PostgreSQL manual, postgres, "Options for Single-User Mode".
+    """
+    control = controldata.read(instance, deadline)
+    if control is not None and control.state in (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY):
         return
-    fresh = folder + ".new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
-        os.mkdir(fresh, 0o700)
-        for name in _OWN_FILES:
-            content = _content(instance, name)
-            if content is not None:
-                with open(os.path.join(fresh, name), "wb") as stream:
-                    stream.write(content)
-        os.rename(fresh, folder)
-    except (IOError, OSError) as error:
-        raise NotUsable("cannot keep the configuration files aside in {0}: {1}".format(
-            folder, error.strerror))
-
-
-def _content(instance, name):
-    """Return the bytes of a file of the data directory; None for a link, or no file."""
-    source = local.path(instance, name)
+    log.info("crash recovery before the rewind")
     with runner.Acting(local.owner(instance)):
-        if not os.path.isfile(source) or os.path.islink(source):
-            return None
-        with open(source, "rb") as stream:
-            return stream.read()
-
-
-def restore(instance):
-    """Put the node's own configuration files back, if a rewind has kept some. Raises NotUsable."""
-    try:
-        folder = _folder(instance)
-        for name in os.listdir(folder):
-            with open(os.path.join(folder, name), "rb") as stream:
-                standby_mode.put(instance, name, stream.read())
-        shutil.rmtree(folder)
-    except (IOError, OSError) as error:
-        if error.errno != errno.ENOENT:
-            raise NotUsable("cannot put the configuration files back: {0}".format(
-                error.strerror))
+        for name in _SIGNALS:
+            journal.delete(local.path(instance, name))
+    argv = [local.program(instance, "postgres"), "--single", "-D", instance.parameters.pgdata]
+    argv += parameters.words(instance.parameters.start_opts)
+    argv += ["-c", "archive_mode=off", "-c", "log_destination=stderr", "postgres"]
+    result = runner.run(argv, deadline, user=local.owner(instance), keep=8192)
+    control = controldata.read(instance, deadline)
+    if result.timed_out:
+        raise OcfError("the crash recovery before a rewind did not end in {0:.0f} s; give start a "
+                       "longer timeout".format(deadline.elapsed))
+    if control is None or control.state != SHUT_DOWN:
+        raise OcfError("the crash recovery before a rewind failed: {0}".format(
+            sql.last_words(result.err)))

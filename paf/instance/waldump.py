@@ -1,21 +1,28 @@
 """What stands in the WAL files, read with pg_waldump (pg_xlogdump before PostgreSQL 10)."""
 
 import os
+from collections import namedtuple
 
 from paf import instance as local
 from paf import runner
 from paf.decide import wal
-from paf.instance import settings
+from paf.instance import settings, walpages
 from paf.ocf import OcfError
 
 # as in "rmgr: XLOG ... lsn: 0/3000028, prev 0/2000110, desc: CHECKPOINT_SHUTDOWN redo ..."
 _BEFORE_LSN, _AFTER_LSN, _BEFORE_TEXT = " lsn: ", ", prev ", " desc: "
+_ENDS = r"\bat ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
 _END = r" at ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
 _CHECKPOINTS = ("CHECKPOINT_SHUTDOWN ", "checkpoint: ")    # the second: up to 9.4
+_MISSING = r"could not (?:find|open) file \"(?:[^\"]*/)?([0-9A-F]{24})\""
 _TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
 
+#: What a part of the WAL holds: counts (dict of "Manager/RECORD" to int), the LSN of its end
+#: (int), and the (LSN, description) pairs of its last transactions.
+Content = namedtuple("Content", "counts end transactions")
 
-def _dump(instance, deadline, position, size, end=None, limit=None, manager=None):
+
+def _dump(instance, deadline, position, size, end=None, limit=None, manager=None, more=()):
     """Run the program from a Position on; None where the segment to begin with is not there.
 
     Asked for a file that does not exist, pg_waldump waits five seconds for it to come.
@@ -32,6 +39,7 @@ def _dump(instance, deadline, position, size, end=None, limit=None, manager=None
         argv += ["-n", str(limit)]
     if manager is not None:
         argv += ["-r", manager]
+    argv += more
     result = runner.run(argv, deadline, user=local.owner(instance), keep=_TAIL)
     if result.timed_out:
         raise OcfError("reading the WAL took too long")
@@ -99,3 +107,62 @@ def end(instance, start, size, deadline):
         return max(start.lsn, wal.parse_lsn(complaint[-1]))
     found = records(result)
     return found[-1][0] if found else start.lsn
+
+
+def content(instance, start, known_end, size, deadline):
+    """Return the Content of the local WAL from the Position `start` on.
+
+    known_end: an LSN (int) up to which there is WAL. Raises OcfError when the WAL cannot be read
+    up to its end: what was not read may hold anything.
+    """
+    result = _statistics(instance, start, size, deadline)
+    end = _end_of(result)
+    if end is None or end < known_end:
+        from paf.instance import sql
+        raise OcfError("the WAL from {0} on cannot be read to its end: {1}".format(
+            wal.format_lsn(start.lsn), sql.last_words(result.err) if result else
+            "its first segment is missing"))
+    if walpages.goes_on(instance, wal.Position(start.timeline, end), size):
+        raise OcfError("the WAL is damaged at {0}, and goes on behind it".format(
+            wal.format_lsn(end)))
+    counts = statistics(result.out)
+    found = []
+    if any(name.startswith("Transaction/") for name in counts):
+        found = records(_dump(instance, deadline, start, size, end, manager="Transaction"))
+    return Content(counts, end, found)
+
+
+def _statistics(instance, start, size, deadline):
+    """Return the Result of pg_waldump --stats=record; None without a first segment.
+
+    WAL that ends with its last segment makes the program fail: it is run again up to there.
+    """
+    import re
+    result = _dump(instance, deadline, start, size, more=["--stats=record"])
+    missing = re.findall(_MISSING, result.err) if result else []
+    if not missing:
+        return result
+    names = os.listdir(local.wal_folder(instance))
+    boundary = wal.segment_number(missing[-1], size) * size
+    if boundary <= start.lsn or any(wal.segment_timeline(name) == start.timeline and
+                                    name > missing[-1] for name in names):
+        return result    # a hole
+    again = _dump(instance, deadline, start, size, end=boundary, more=["--stats=record"])
+    return again._replace(err="at {0}: {1}".format(wal.format_lsn(boundary), again.err)
+                          if again.status == 0 else again.err)
+
+
+def _end_of(result):
+    import re
+    found = re.findall(_ENDS, result.err) if result else []
+    return wal.parse_lsn(found[-1]) if found else None
+
+
+def statistics(text):
+    """Return the number of records by "Manager/RECORD" (dict) that --stats=record printed; pure."""
+    import re
+    found = {}
+    for name, number in re.findall(r"(?m)^(\w+/\S.*?)\s+(\d+) \(", text):
+        if int(number):
+            found[name] = int(number)
+    return found

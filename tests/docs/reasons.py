@@ -20,7 +20,8 @@ SILENT = {"metadata.py": "the meta-data", "variant.py": "the build", "log.py": "
 #: Calls whose sentences go to the log.
 LOG = {"info", "debug", "warning", "error"}
 #: Strings of other kinds, by how they begin.
-OTHER = re.compile(r"\s*(-c |\(?SELECT|CASE|lsn: | at \(|wal \?sender|Usage: )")
+OTHER = re.compile(r"\s*(-c |\(?SELECT|CASE|lsn: | at \(|wal \?sender|Usage: |"
+                   r"last common|could not [(]|restore_command = |\\bat [(])")
 #: What no administrator meets: programming errors, values, what others say.
 INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no votes",
             "closed by a refusal", "a fact is neither true nor false: ask for its class",
@@ -66,7 +67,8 @@ def _skipped(tree):
             yield id(node.body[0].value)
         if isinstance(node, ast.Call) and (
                 isinstance(node.func, ast.Attribute) and node.func.attr in LOG
-                or isinstance(node.func, ast.Name) and node.func.id in ("Parameter", "namedtuple")):
+                or isinstance(node.func, ast.Name) and node.func.id in (
+                    "Parameter", "namedtuple", "Rule")):
             yield from (id(child) for child in ast.walk(node) if isinstance(child, ast.Constant))
 
 

@@ -11,7 +11,7 @@ DEFAULTS = {
     "system_user": "postgres", "bindir": "/usr/bin", "pgdata": "/var/lib/pgsql/data",
     "datadir": "/var/lib/pgsql/data", "pghost": variant.PGHOST, "pgport": 5432, "maxlag": 0,
     "recovery_template": "/var/lib/pgsql/data/recovery.conf.pcmk", "start_opts": "",
-    "rejoin": "manual", "crash_watch": True,
+    "rejoin": "safe", "crash_watch": True,
 }
 
 

@@ -7,14 +7,15 @@ import re
 import pytest
 
 from paf import instance, runner
-from paf.instance import rewind, standby_mode
+from paf.instance import journal, ownfiles, standby_mode
 from tests.conftest import REPOSITORY
 from tests.unit.support import parameters_with
 
 PAGE = (REPOSITORY / "docs" / "rights.md").read_text(encoding="utf-8")
 ROOT, OWNER = "root", "system_user"
 #: What changes something outside of the process, by module and name.
-ACTS = {"os": {"kill", "killpg", "mkdir", "rename", "unlink", "fchown", "chown", "write", "open"},
+ACTS = {"os": {"kill", "killpg", "mkdir", "rename", "unlink", "fchown", "chown", "write", "open",
+               "rmdir", "symlink", "chmod"},
         "shutil": {"rmtree", "copy2", "copy", "move"}, "postmaster": {"send"}}
 #: What runs a program: the runner, and a Cluster, by itself or for others.
 RUNNERS = ("runner.run", "self.run", "self.checked", ".run", ".checked")
@@ -137,13 +138,31 @@ def test_a_template_that_leads_to_a_file_of_roots_is_not_read(theirs, tmp_path):
 
 
 @pytest.mark.root
-def test_a_configuration_file_that_leads_to_one_of_roots_is_not_kept(theirs, tmp_path):
+def test_files_of_roots_in_the_data_directory_are_moved_but_never_read(theirs, tmp_path):
     (tmp_path / "data" / "postgresql.conf").symlink_to(tmp_path / "secret")
     os.link(tmp_path / "secret", tmp_path / "data" / "pg_hba.conf")
-    assert rewind._content(theirs, "postgresql.conf") is None
-    with pytest.raises(OSError, match="Permission denied"):
-        rewind._content(theirs, "pg_hba.conf")
+    os.chown(tmp_path, theirs.owner.uid, theirs.owner.gid)
+    journal.begin(theirs, {})
+    ownfiles.move_aside(theirs, ["pg_hba.conf", "postgresql.conf"], [])
+    assert (tmp_path / "secret").stat().st_uid == 0
+    ownfiles.put_back(theirs, [])
+    assert (tmp_path / "data" / "pg_hba.conf").samefile(tmp_path / "secret")
+    assert os.readlink(tmp_path / "data" / "postgresql.conf") == str(tmp_path / "secret")
+    assert list(ownfiles.included(ownfiles._content(theirs, tmp_path / "secret"))) == []
     assert os.geteuid() == 0
+
+
+@pytest.mark.root
+def test_a_journal_is_not_made_where_somebody_else_could_replace_it(theirs, tmp_path):
+    os.chown(tmp_path, 12345, 12345)
+    with pytest.raises(instance.NotUsable, match="Permission denied"):
+        journal.begin(theirs, {})
+    os.chown(tmp_path, 0, 0)
+    journal.begin(theirs, {"phase": "kept"})
+    assert journal.read(theirs) == {"phase": "kept"}
+    assert (tmp_path / ".data.pgsqlms").stat().st_uid == theirs.owner.uid
+    journal.remove(theirs)
+    assert not journal.exists(theirs)
 
 
 @pytest.mark.root

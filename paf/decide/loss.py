@@ -1,0 +1,91 @@
+"""What is lost with a part of the WAL: is there a record that a client can rely on? Pure.
+
+Source: PostgreSQL's rmgr descriptions ("Manager/RECORD" as pg_waldump --stats=record prints them),
+9.5 to 18. A change of data counts from its transaction's commit on: without the record of a commit
+no client was told that it is done. What counts without a commit stands here by name.
+"""
+
+from collections import namedtuple
+
+#: A client may rely on it; nothing is promised by it.
+TOLD, NOTHING = "told", "nothing"
+
+#: record: its name, or "Manager/*" for all others of that manager; verdict; one, several: what it
+#: is for people, where it is told; why.
+Rule = namedtuple("Rule", "record verdict one several why")
+
+RULES = (
+    Rule("Transaction/COMMIT", TOLD, "1 commit", "{0} commits",
+         "the client gets its answer once this record is on disk"),
+    Rule("Transaction/COMMIT_PREPARED", TOLD, "1 commit", "{0} commits",
+         "the second phase of a commit: a transaction manager was answered"),
+    Rule("Transaction/PREPARE", TOLD, "1 prepared transaction", "{0} prepared transactions",
+         "a transaction manager may commit it on the ground of this answer"),
+    Rule("Transaction/ABORT_PREPARED", TOLD, "1 prepared transaction rolled back",
+         "{0} prepared transactions rolled back",
+         "the transaction would be there again, with its locks, and its manager has forgotten it"),
+    Rule("Transaction/*", NOTHING, "", "", "an abort leaves nothing; the others go with a commit"),
+    Rule("LogicalMessage/*", TOLD, "1 logical message", "{0} logical messages",
+         "one that is not transactional counts without a commit"),
+    Rule("ReplicationOrigin/*", TOLD, "1 position of a subscription",
+         "{0} positions of subscriptions", "progress that is set by hand counts without a commit"),
+    Rule("XLOG/RESTORE_POINT", TOLD, "1 restore point", "{0} restore points",
+         "its name was given to somebody for a later recovery"),
+    Rule("XLOG/BACKUP_END", TOLD, "the end of 1 base backup", "the ends of {0} base backups",
+         "the backup was called complete, and needs the WAL up to here"),
+    Rule("XLOG/CHECKPOINT_SHUTDOWN", NOTHING, "", "", "bookkeeping"),
+    Rule("XLOG/CHECKPOINT_ONLINE", NOTHING, "", "", "bookkeeping"),
+    Rule("XLOG/CHECKPOINT_REDO", NOTHING, "", "", "bookkeeping, since 17"),
+    Rule("XLOG/NOOP", NOTHING, "", "", "bookkeeping"),
+    Rule("XLOG/NEXTOID", NOTHING, "", "", "numbers set apart; used ones go with a commit"),
+    Rule("XLOG/SWITCH", NOTHING, "", "", "the rest of a segment is empty"),
+    Rule("XLOG/PARAMETER_CHANGE", NOTHING, "", "", "settings, for standbys"),
+    Rule("XLOG/FPW_CHANGE", NOTHING, "", "", "settings, for standbys"),
+    Rule("XLOG/FPI", NOTHING, "", "", "an image of a page"),
+    Rule("XLOG/FPI_FOR_HINT", NOTHING, "", "", "an image of a page"),
+    Rule("XLOG/OVERWRITE_CONTRECORD", NOTHING, "", "", "marks a record that was cut off"),
+    Rule("Standby/*", NOTHING, "", "", "locks and running transactions, for standbys"),
+    Rule("Sequence/*", NOTHING, "", "", "nextval and setval are on disk with the commit of their "
+         "transaction only, by PostgreSQL's own rule"),
+    Rule("Database/*", NOTHING, "", "", "goes with a commit"),
+    Rule("Tablespace/*", NOTHING, "", "", "goes with a commit"),
+    Rule("RelMap/*", NOTHING, "", "", "goes with a commit"),
+    Rule("Storage/*", NOTHING, "", "", "goes with a commit, or with a vacuum"),
+) + tuple(Rule(manager + "/*", NOTHING, "", "", "pages and status of transactions: a change "
+               "counts with its commit, and a vacuum changes nothing that is seen")
+          for manager in ("CLOG", "MultiXact", "CommitTs", "Heap", "Heap2", "Btree", "Hash", "Gin",
+                          "Gist", "SPGist", "BRIN", "Generic"))
+
+#: What a part of the WAL holds: told: what a client may rely on, for people ("" nothing); unknown:
+#: records that no rule knows (a sorted list).
+Loss = namedtuple("Loss", "told unknown")
+
+
+def rule(record):
+    """Return the Rule of a record ("Manager/RECORD", str), None without one.
+
+    "+INIT" says that the page was new. The most exact name counts.
+    """
+    name = record.partition("+")[0]
+    for wanted in (name, name.partition("/")[0] + "/*"):
+        for one in RULES:
+            if one.record == wanted:
+                return one
+    return None
+
+
+def judge(counts):
+    """Return the Loss of WAL that holds these records (dict of "Manager/RECORD" to int)."""
+    numbers, unknown = {}, []
+    for record in sorted(counts):
+        found = rule(record)
+        if found is None:
+            unknown.append(record)
+        elif found.verdict == TOLD:
+            numbers[found.one] = numbers.get(found.one, 0) + counts[record]
+    told = []
+    for found in RULES:
+        number = numbers.pop(found.one, 0)
+        if number:
+            told.append(found.one if number == 1 else found.several.format(number))
+    return Loss(" and ".join(told), unknown)

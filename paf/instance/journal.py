@@ -1,0 +1,181 @@
+"""The journal: what was begun with the data directory and is not finished, kept beside it.
+
+It lies in the parent of the data directory, which survives a power cut, under the name of the
+directory itself: two instances never share one. While it exists the server is not started.
+"""
+
+import errno
+import os
+
+from paf import instance as local
+from paf import runner
+from paf.ocf import NotUsable
+
+_FACTS = "state.json"
+_IN_MEMORY = ("tmpfs", "ramfs")
+
+
+def folder(instance):
+    """Return the path of the journal's folder, whether it exists or not."""
+    return beside(instance, ".pgsqlms", hidden=True)
+
+
+def beside(instance, suffix, hidden=False):
+    """Return a path beside the data directory (links resolved) that begins with its name."""
+    place = os.path.realpath(instance.parameters.datadir)
+    return os.path.join(os.path.dirname(place),
+                        ("." if hidden else "") + os.path.basename(place) + suffix)
+
+
+def exists(instance):
+    """Tell whether something was begun; one look at the file system."""
+    return os.path.lexists(folder(instance))
+
+
+def read(instance):
+    """Return the facts (dict) that the journal holds, {} if it was cut off before any.
+
+    Raises NotUsable when it is there and cannot be read: then nothing is known of the directory.
+    """
+    import json
+    name = os.path.join(folder(instance), _FACTS)
+    try:
+        with runner.Acting(local.owner(instance)):
+            with open(name) as stream:
+                return json.loads(stream.read())
+    except (IOError, OSError) as error:
+        if error.errno == errno.ENOENT:
+            return {}
+        raise NotUsable("cannot read the journal {0}: {1}".format(name, error.strerror))
+    except ValueError:
+        raise NotUsable("the journal {0} is damaged: it is not known how far a rewind or rebuild "
+                        "got".format(name))
+
+
+def begin(instance, facts):
+    """Make the journal with these facts (dict). Raises NotUsable.
+
+    A folder without facts is that of a run that was cut off before it had done anything.
+    """
+    place = folder(instance)
+    if _memory(os.path.dirname(place)) and not _memory(os.path.realpath(
+            instance.parameters.datadir)):
+        raise NotUsable("{0} is in memory: a journal there does not survive a power cut".format(
+            os.path.dirname(place)))
+    make_folder(instance, place)
+    write(instance, facts)
+
+
+def write(instance, facts):
+    """Replace the facts, so that a power cut leaves the old or the new ones. Raises NotUsable."""
+    import json
+    place = folder(instance)
+    try:
+        with runner.Acting(local.owner(instance)):
+            put(os.path.join(place, _FACTS), json.dumps(facts, sort_keys=True).encode("ascii"))
+    except (IOError, OSError) as error:
+        raise NotUsable("cannot write the journal {0}: {1}".format(place, error.strerror))
+
+
+def make_folder(instance, place):
+    """Make a folder of the instance's owner beside the data directory. Raises NotUsable.
+
+    Where its owner cannot, root does, in a folder that belongs to root alone.
+    """
+    owner = local.owner(instance)
+    try:
+        try:
+            with runner.Acting(owner):
+                os.mkdir(place, 0o700)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM) or not _is_roots(place):
+                raise
+            os.mkdir(place, 0o700)
+            os.chown(place, owner.uid, owner.gid)
+        sync(os.path.dirname(place))
+    except OSError as error:
+        if error.errno != errno.EEXIST:
+            raise NotUsable("cannot make {0}: {1}".format(place, error.strerror))
+
+
+def remove(instance):
+    """Remove the journal: the data directory is whole. Raises NotUsable.
+
+    The facts go last; a folder without them is removed by the next start.
+    """
+    remove_folder(instance, folder(instance), last=_FACTS)
+
+
+def remove_folder(instance, place, last=None):
+    """Remove a folder beside the data directory; last: the name in it to remove last."""
+    try:
+        with runner.Acting(local.owner(instance)):
+            names = sorted(os.listdir(place), key=lambda name: name == last)
+            for name in names:
+                delete(os.path.join(place, name))
+        try:
+            with runner.Acting(local.owner(instance)):
+                os.rmdir(place)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM) or not _is_roots(place):
+                raise
+            os.rmdir(place)
+        sync(os.path.dirname(place))
+    except (IOError, OSError) as error:
+        if error.errno != errno.ENOENT:
+            raise NotUsable("cannot remove {0}: {1}".format(place, error.strerror))
+
+
+def _is_roots(place):
+    """Tell whether we are root and only root can change what lies beside `place`."""
+    status = os.stat(os.path.dirname(place))
+    return os.geteuid() == 0 and status.st_uid == 0 and not status.st_mode & 0o022
+
+
+def delete(path):
+    """Remove a file, link or folder; one that is not there is no error."""
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            import shutil
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+
+
+def put(path, content):
+    """Write a file (bytes) so that a power cut leaves the old or the new one."""
+    fresh = path + ".new"
+    delete(fresh)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        while content:
+            content = content[os.write(descriptor, content):]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(fresh, path)
+    sync(os.path.dirname(path))
+
+
+def sync(place):
+    """Have the names in a folder survive a power cut."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _memory(place):
+    """Tell whether a folder lies in a file system that a reboot empties."""
+    kind, longest = "", -1
+    with open("/proc/self/mounts", "rb") as stream:
+        for line in runner.text(stream.read()).splitlines():
+            words = line.split()
+            point = words[1].replace("\\040", " ").rstrip("/")
+            if len(point) >= longest and (place + "/").startswith(point + "/"):
+                kind, longest = words[2], len(point)
+    return kind in _IN_MEMORY

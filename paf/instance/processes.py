@@ -1,0 +1,25 @@
+"""Programs of PostgreSQL that may have outlived the agent that ran them. Source: proc(5)."""
+
+import os
+
+
+def running(program, argument):
+    """Return the pids (a list) of processes of a program's name that have this argument (str)."""
+    return [pid for pid in os.listdir("/proc") if pid.isdigit()
+            and _name(pid) == program and argument in _arguments(pid)]
+
+
+def _name(pid):
+    try:
+        return os.path.basename(os.readlink("/proc/{0}/exe".format(pid)).replace(" (deleted)", ""))
+    except OSError:
+        return ""
+
+
+def _arguments(pid):
+    from paf import runner
+    try:
+        with open("/proc/{0}/cmdline".format(pid), "rb") as stream:
+            return runner.text(stream.read()).split("\0")
+    except (IOError, OSError):
+        return []

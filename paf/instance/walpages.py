@@ -1,0 +1,71 @@
+"""The pages of WAL files: does the WAL go on behind the place where reading ends?
+
+Source: PostgreSQL, src/include/access/xlog_internal.h: XLogPageHeaderData (magic, info, timeline,
+address, rest of the record from the page before) and XLogLongPageHeaderData, at a segment's start.
+"""
+
+import os
+import struct
+
+from paf import instance as local
+from paf import runner
+from paf.decide import wal
+from paf.ocf import OcfError
+
+_HEADER = struct.Struct("=HHIQI")
+_CONTINUED = 0x0001     # XLP_FIRST_IS_CONTRECORD
+_PAGE_SIZE_AT, _PAGE_SIZE = 36, struct.Struct("=I")
+_SIZES = (1024, 2048, 4096, 8192, 16384, 32768, 65536)
+_MOST_PAGES = 1 << 17   # of one record, which has 1 GiB at most
+
+
+def goes_on(instance, position, size):
+    """Tell whether a page behind a Position, where no record can be read, was written in its place.
+
+    A server that stops or crashes leaves what it had there before, or zeros: nothing goes on. Where
+    it does, records are damaged and what follows them cannot be read. A page that only has the
+    middle of a long record is not enough. size: bytes of a segment. Raises OcfError.
+    """
+    if not os.path.exists(_segment(instance, position, size)):
+        return False
+    page = _page_size(instance, position, size)
+    address = position.lsn - position.lsn % page + page
+    for _ in range(_MOST_PAGES):
+        header = _header(instance, wal.Position(position.timeline, address), size)
+        if header is None or header[2] != position.timeline or header[3] != address:
+            return False
+        if not header[1] & _CONTINUED or header[4] <= page - _HEADER.size:
+            return True
+        address += page
+    return True
+
+
+def _page_size(instance, position, size):
+    data = _read(instance, position, size, 0, _PAGE_SIZE_AT + _PAGE_SIZE.size)
+    found = _PAGE_SIZE.unpack(data[_PAGE_SIZE_AT:])[0] if data else 0
+    if found not in _SIZES:
+        raise OcfError("the WAL segment that holds {0} has no header".format(
+            wal.format_lsn(position.lsn)))
+    return found
+
+
+def _header(instance, position, size):
+    """Return the fields of a page's header; None where the segment ends, or is not there."""
+    data = _read(instance, position, size, position.lsn % size, _HEADER.size)
+    return _HEADER.unpack(data) if data else None
+
+
+def _segment(instance, position, size):
+    return os.path.join(local.wal_folder(instance),
+                        wal.segment_name(position.timeline, position.lsn, size))
+
+
+def _read(instance, position, size, offset, length):
+    try:
+        with runner.Acting(local.owner(instance)):
+            with open(_segment(instance, position, size), "rb") as stream:
+                stream.seek(offset)
+                data = stream.read(length)
+    except (IOError, OSError):
+        return b""
+    return data if len(data) == length else b""
