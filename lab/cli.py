@@ -29,6 +29,7 @@ def _up(args):
         properties=dict(args.property),
         resource=not args.bare,
         fencing=not args.no_fencing,
+        slow=args.slow,
     )
     begin = time.monotonic()
     try:
@@ -44,7 +45,7 @@ def _down(args):
     if args.all:
         down_all()
     else:
-        Lab(args.lab).down()
+        Lab(args.lab).down(force=True)
 
 
 def _reset(args):

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from . import agents, cib, configuration
+from . import agents, cib, configuration, slow
 from .tools import LabError, run, write_file
 
 FENCE_AGENT = Path(__file__).with_name("fence_paf_lab")
@@ -72,6 +72,8 @@ class Disk:
         self._names()
         self._cluster()
         self._postgres(template / ("primary" if primary else "standby"))
+        if self.settings.slow > 1:
+            slow.install(self, self.settings.slow)
         self._describe()
 
     def change_system(self, system):

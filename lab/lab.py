@@ -119,9 +119,15 @@ class Lab(Questions):
             self.nodes[name].disk.create(template, primary=name == primary)
             self.nodes[name].disk.install_agent(trees[which])
 
-    def down(self):
-        """Stop everything and remove every trace, however the lab was left."""
+    def down(self, force=False):
+        """Stop everything and remove every trace, however the lab was left.
+
+        Taken if the lab belongs to another process that still runs, unless `force` is set.
+        """
         with owner.lock(self.name):
+            found = owner.owner(self.name)
+            if found and found.alive and not owner.is_mine(self.name) and not force:
+                raise owner.Taken(owner.why_taken(self.name))
             owner.clear(self.name)
             owner.release(self.name)
 
@@ -230,4 +236,4 @@ class Lab(Questions):
 def down_all():
     """Take down every lab in this folder of labs."""
     for name in labs():
-        Lab(name).down()
+        Lab(name).down(force=True)

@@ -55,7 +55,8 @@ class Settings:
     {'interval': '15s'}), cluster properties, and meta attributes of the clone. `roots` names the
     nodes that run another system than this machine's (node -> its root), `binds` folders that all
     nodes see at another place (place -> folder of this machine). `kind` is the agent's file name:
-    an agent that is not PAF has `parameters` of its own, and gets no others.
+    an agent that is not PAF has `parameters` of its own, and gets no others. `slow`: how many times
+    as long the programs of Pacemaker and PostgreSQL take, see slow.py.
     """
 
     name: str = "lab"
@@ -79,6 +80,7 @@ class Settings:
     fencing: bool = True
     token: int = 1000
     wait_for_all: bool = False
+    slow: float = 1
 
     def __post_init__(self):
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.name) or (

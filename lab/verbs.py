@@ -50,6 +50,8 @@ VERBS = (
         _pairs("--property", "a cluster property"),
         _flag("--bare", "no pgsqld and no VIP: they are yours to create"),
         _flag("--no-fencing", "stonith-enabled=false, no devices"),
+        _number("--slow", "how many times as long Pacemaker's and PostgreSQL's programs take (1)",
+                1.0),
         _flag("--no-wait", "do not wait until it has settled"))),
     ("down", "stop a cluster and remove every trace", (
         _flag("--all", "all clusters in this folder of labs"),)),

@@ -73,6 +73,8 @@ def test_a_process_that_has_a_lab_is_named_and_the_command_takes_it_down(folder)
         with pytest.raises(LabError) as refused:
             Lab("twin", **SMALL).up()
         assert f"belongs to process {process.pid}" in str(refused.value)
+        with pytest.raises(LabError, match="belongs to process"):
+            Lab("twin", **SMALL).down()
         assert Lab.attach("twin").nodes["srv1"].is_on
         run(["sh", "-c", str(refused.value).rpartition("take it down: ")[2]])
         assert owner.labs() == []
