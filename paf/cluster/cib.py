@@ -61,6 +61,18 @@ def _has_started(operation):
     return operation.get("operation") != "stop"
 
 
+class Item(list):
+    """An element: its children, a tag (str), and attributes (dict)."""
+
+    def __init__(self, tag, attributes):
+        super(Item, self).__init__()
+        self.tag, self._attributes = tag, attributes
+
+    def get(self, name, default=None):
+        """Return an attribute (str), or the default."""
+        return self._attributes.get(name, default)
+
+
 class _Reader(object):
     """Follows the XML from tag to tag."""
 
@@ -111,20 +123,15 @@ class _Reader(object):
             self._constraint(tag, attributes)
 
     def _constraint(self, tag, attributes):
-        """Keep what could be a request: one with a score below INFINITY is none."""
-        if tag == "rsc_location" and "score" in attributes and score(
-                attributes["score"]) != INFINITY:
-            return
-        from paf.cluster import rules    # most clusters have nothing to be read with it
-        item = rules.Item(tag, attributes)
+        item = Item(tag, attributes)
         (self._inside[-1] if self._inside else self._locations).append(item)
         self._inside.append(item)
 
     def wished(self, now):
         """Return the nodes (set) to which the promoted role is drawn; now: see parse."""
-        if not self._locations:
+        if not any(score(item.get("score", "INFINITY")) == INFINITY for item in self._locations):
             return set()
-        from paf.cluster import rules
+        from paf.cluster import rules    # most clusters have nothing to be read with it
         ids = self._ids or [self._resource]
         names = ids + [tag for name in ids for tag in self._tags.get(name, [])]
         return rules.wished(self._locations, names, self._attributes, now)

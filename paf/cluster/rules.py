@@ -1,6 +1,6 @@
 """Rules and location constraints of the CIB: what they say of a node. Pure.
 
-An element has a tag, get(name) and its children in order, as those of xml.etree have; see Item.
+An element has a tag, get(name) and its children in order, as those of xml.etree have; see cib.Item.
 Source: Pacemaker Explained, "Rules" and "Constraints".
 """
 
@@ -13,18 +13,6 @@ _PROMOTED = ("promoted", "master")
 _DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]+(\d\d):?(\d\d)(?::?(\d\d))?)?"
                    r"\s*(Z|[+-]\d\d:?\d\d)$")
 _NUMBER = re.compile(r"\s*[+-]?\d+(?:\.\d*)?")
-
-
-class Item(list):
-    """An element: its children, a tag (str), and attributes (dict)."""
-
-    def __init__(self, tag, attributes):
-        super(Item, self).__init__()
-        self.tag, self._attributes = tag, attributes
-
-    def get(self, name, default=None):
-        """Return an attribute (str), or the default."""
-        return self._attributes.get(name, default)
 
 
 def moment(text):
@@ -153,9 +141,11 @@ def wished(locations, names, nodes, now):
     A rule that cannot be judged counts as one that holds: to keep a refused node out for some
     monitors costs less than to ask for it again at once.
     """
-    found, nodes = set(), _with_named(nodes, locations)
+    found, nodes, by_id = set(), _with_named(nodes, locations), {}
+    _note_ids(locations, by_id)
     for location in locations:
-        roles = list(_roles(location, names))
+        parts = [by_id.get(part.get("id-ref"), part) for part in location]
+        roles = list(_roles(location, parts, names))
         if not roles:
             continue
         if location.get("node") is not None:
@@ -163,13 +153,21 @@ def wished(locations, names, nodes, now):
                     score(location.get("score") or "") == INFINITY):
                 found.add(location.get("node"))
             continue
-        for rule in location:
+        for rule in parts:
             if rule.tag != "rule" or not any(is_wish(rule.get("role") or role) for role in roles):
                 continue
             found.update(node for node, attributes in nodes.items()
                          if _score(rule, attributes) == INFINITY
                          and holds(rule, attributes, now) is not False)
     return found
+
+
+def _note_ids(elements, by_id):
+    """Note in a dict what an id-ref may lead to: the elements with an id, at any depth."""
+    for element in elements:
+        if element.get("id"):
+            by_id[element.get("id")] = element
+        _note_ids(element, by_id)
 
 
 def _with_named(nodes, elements):
@@ -189,13 +187,16 @@ def _score(rule, attributes):
     return score(rule.get("score") or "")
 
 
-def _roles(location, names):
-    """Yield the role (str or None) with which a constraint names the resource, for each time."""
+def _roles(location, parts, names):
+    """Yield the role (str or None) with which a constraint names the resource, for each time.
+
+    parts: what is in the location, references resolved.
+    """
     role = location.get("role")
     pattern = location.get("rsc-pattern")
     if location.get("rsc") in names or pattern is not None and matches(pattern, names[:1]):
         yield role
-    for group in location:
+    for group in parts:
         if group.tag == "resource_set" and any(
                 item.tag == "resource_ref" and item.get("id") in names for item in group):
             yield group.get("role") or role

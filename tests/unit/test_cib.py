@@ -184,6 +184,10 @@ SRV2 = expression("#uname", "srv2")
           expression("weight", "1")), "srv2"),
     (rule(SRV2, words='score-attribute="wish" role="Promoted"'), "srv2"),
     (drawn_sets(("other", 'role="Promoted"'), ("x-clone", 'role="Promoted"')), "srv2"),
+    (rule(SRV2, location='rsc="other"') + '<rsc_location id="b" rsc="x-clone"><rule id-ref="r"/>'
+     '</rsc_location>', "srv2"),
+    (drawn_sets(("x-clone", 'role="Promoted"')).replace("INFINITY", "1") + '<rsc_location id="b" '
+     'node="srv3" score="INFINITY"><resource_set id-ref="s"/></rsc_location>', "srv3"),
     # another role, or none: it moves the instance, not the primary
     (draws('rsc="x-clone"'), ""),
     (draws('rsc="x-clone" role="Started"'), ""),
