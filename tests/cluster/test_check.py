@@ -17,7 +17,7 @@ def shell(node, command, check=True, **environment):
 def found(node, *options):
     """Return what `paf check` finds: a list of dictionaries."""
     result = node.run(["paf", "check", "--output", "json", *options], check=False)
-    rows = [row for row in json.loads(result.output) if row["level"] != "OK"]
+    rows = [row for row in json.loads(result.output) if row["level"] not in ("OK", "UNSEEN")]
     assert result.status == (2 if any(row["level"] == "ERROR" for row in rows) else
                              1 if rows else 0)
     return rows
@@ -34,6 +34,22 @@ def good(lab):
 def test_a_good_cluster_is_all_ok_on_every_node(good):
     for node in good.nodes.values():
         assert found(node) == []
+
+
+def test_the_servers_of_all_nodes_are_compared_from_any_of_them(good):
+    odd = good.nodes[good.standbys()[0]]
+    try:
+        odd.sql("alter system set wal_sender_timeout = '17s'")
+        odd.sql("alter system set max_connections = 120")
+        odd.sql("select pg_reload_conf()")
+        for node in good.nodes.values():
+            words = " ".join(row["what"] for row in found(node, "--all"))
+            assert f"17000 on {odd.name}" in words
+            assert f"on {odd.name} a restart is pending for max_connections" in words
+    finally:
+        odd.sql("alter system reset wal_sender_timeout")
+        odd.sql("alter system reset max_connections")
+        odd.sql("select pg_reload_conf()")
 
 
 def problems(mistake, spelling, look, mend):
