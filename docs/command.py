@@ -39,11 +39,10 @@ _paf()
     esac
     case $word in
         -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
-        *) if [ "$verb" = switchover ]; then
-               COMPREPLY=($(compgen -W "$(crm_node -p 2>/dev/null)" -- "$word"))
-           else
-               COMPREPLY=($(compgen -f -- "$word"))
-           fi ;;
+        *) case $verb in
+               {nodes}) COMPREPLY=($(compgen -W "$(crm_node -p 2>/dev/null)" -- "$word")) ;;
+               *) COMPREPLY=($(compgen -f -- "$word")) ;;
+           esac ;;
     esac
 }}
 complete -F _paf paf
@@ -107,17 +106,21 @@ def codes(table):
 
 def completion(parser):
     """Return the completion for bash (str)."""
-    options, choices = [], {}
+    options, choices, nodes = [], {}, []
     for name, _, verb in verbs_of(parser):
         words = [word for action in verb._actions for word in action.option_strings]
         options.append("        {0}) options=\"{1}\" ;;".format(name, " ".join(words)))
+        if any(action.metavar == "NODE" and not action.option_strings
+               for action in verb._actions):
+            nodes.append(name)
         for action in verb._actions:
             if action.choices and action.option_strings:
                 choices[action.option_strings[-1]] = " ".join(action.choices)
     replies = ["        {0}) COMPREPLY=($(compgen -W \"{1}\" -- \"$word\")); return ;;".format(
         *item) for item in sorted(choices.items())]
     return BASH.format(verbs=" ".join(name for name, _, _ in verbs_of(parser)),
-                       options="\n".join(options), choices="\n".join(replies))
+                       nodes="|".join(nodes), options="\n".join(options),
+                       choices="\n".join(replies))
 
 
 def main(argv):

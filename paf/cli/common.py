@@ -48,6 +48,21 @@ class Pacemaker(object):
         except ocf.OcfError as error:
             raise Problem(str(error))
 
+    def wait(self, seconds, *argv):
+        """Run a program that waits for the cluster, for at most `seconds`; return what it prints.
+
+        Raises Problem.
+        """
+        try:
+            result = self._cluster.run(list(argv), Deadline(seconds), seconds)
+        except ocf.OcfError as error:
+            raise Problem(str(error))
+        if result.timed_out or result.status != 0:
+            raise Problem(plain("{0} failed: {1}".format(
+                argv[0], "no end after {0:.0f} s".format(seconds) if result.timed_out else
+                (result.err or result.out).strip() or "status {0}".format(result.status))))
+        return result.out
+
     def node(self):
         """Return this node's name."""
         return self._cluster.node(Deadline(self._seconds))
@@ -133,6 +148,13 @@ def _writable(text):
 def complain(text):
     """Print a line for people on standard error."""
     sys.stderr.write("paf: {0}\n".format(text))
+
+
+def confirmed(question, wanted=("y", "yes")):
+    """Ask on the terminal; return whether the answer (str, any case) is one of those wanted."""
+    sys.stdout.write(question + " ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in wanted
 
 
 def say_json(value):

@@ -6,7 +6,10 @@ from paf import VERSION
 from paf.cli.common import ERROR, INTERRUPTED, USAGE, Problem, complain
 
 #: The verbs, in the order of the help, each with its module in paf.cli.
-VERBS = (("status", "status.status"), ("check", "check"), ("switchover", "switchover"),
+VERBS = (("status", "status.status"), ("check", "check"), ("forecast", "status.forecast"),
+         ("switchover", "switchover"), ("promote", "operate.promote"),
+         ("restart", "operate.restart"), ("reload", "operate.reload"),
+         ("pause", "operate.pause"), ("resume", "operate.resume"),
          ("timeline", "timeline.timeline"), ("history", "timeline.history"), ("create", "create"))
 
 TEXT = """For those who run PostgreSQL with the resource agent ocf:heartbeat:pgsqlms.

@@ -225,6 +225,21 @@ class Servers(object):
         return UNKNOWN._replace(timeline=timeline, received=position,
                                 source="replication connection to {0}".format(node))
 
+    def count(self, node, address, text):
+        """Return the number (int) that a query answers on a node's server; None without an answer.
+
+        Here by SQL as the instance's owner, elsewhere with the role of primary_conninfo, which has
+        to be let into the database "postgres" there.
+        """
+        if node == self._node:
+            try:
+                rows = sql.query(self._instance, text, Deadline(_PATIENCE)).rows
+            except ocf.OcfError:
+                rows = []
+        else:
+            rows = self._remote(_DATABASE + (("host", address),), text)
+        return _int(rows[0][0]) if rows and rows[0] else None
+
     def _remote(self, extra, text):
         return remote(self._instance, self._settings(), extra, text)
 

@@ -130,10 +130,13 @@ class Cluster(object):
     def tidy(self, view, deadline):
         """Remove what past elections left in the cib.View; for the primary. Raises OcfError."""
 
-    def run(self, argv, deadline):
-        """Run one of Pacemaker's programs and return its runner.Result. Raises OcfError."""
+    def run(self, argv, deadline, patience=_PATIENCE):
+        """Run one of Pacemaker's programs and return its runner.Result. Raises OcfError.
+
+        patience: seconds that it may take at most; more than a moment only where it waits itself.
+        """
         program = _find(argv[0])
-        return runner.run([program] + argv[1:], deadline.within(_PATIENCE), env=_environment())
+        return runner.run([program] + argv[1:], deadline.within(patience), env=_environment())
 
     def checked(self, argv, deadline):
         """Run one of Pacemaker's programs, a second time if it fails; then raise OcfError.

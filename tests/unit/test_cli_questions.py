@@ -261,18 +261,25 @@ def test_programs_that_hang_leave_facts_unknown(texts):
     managed = configuration.find(configured)
     assert "in time" in simulate.loss(Silent(), managed, ["srv3"]).unknown
     assert "in time" in quorum.of(Silent()).unknown
-    assert fencing.is_possible(fencing.of(Silent(), configured, "srv3")) is None
+    seen = view.parse(texts["mon"])
+    assert fencing.is_possible(fencing.of(Silent(), configured, seen, "srv3")) is None
 
 
-class OnThePrimary:
-    """Pacemaker on the primary's own node, where the device for that node may not run."""
+class Without:
+    """A Pacemaker whose fencer here has no device for the node."""
 
     def run(self, *argv):
         return Result(0, "0 fence devices found\n", "", False)
 
 
-def test_a_device_that_may_not_run_here_is_found_in_the_configuration(texts):
-    configured = configuration.parse(texts["cib"])
-    node = configured.devices[0].parameters["pcmk_host_list"].split()[0]
-    assert fencing.of(OnThePrimary(), configured, node).devices == [configured.devices[0].name]
-    assert fencing.of(OnThePrimary(), configured, "srv9").devices == []
+def test_a_device_that_may_not_run_here_is_known_by_its_configuration(texts):
+    configured, seen = configuration.parse(texts["cib"]), view.parse(texts["mon"])
+    found = fencing.of(Without(), configured, seen, "srv3")
+    assert (found.devices, fencing.is_possible(found)) == (["fence-srv3"], True)
+    assert fencing.is_possible(fencing.of(Without(), configured, seen, "srv9")) is False
+    off = seen._replace(instances=[])
+    assert fencing.is_possible(fencing.of(Without(), configured, off, "srv3")) is False
+    # one that has to be asked, and cannot be from here
+    texts["cib"] = texts["cib"].replace('name="pcmk_host_list"', 'name="other"')
+    asked_for = configuration.parse(texts["cib"])
+    assert fencing.is_possible(fencing.of(Without(), asked_for, seen, "srv3")) is None

@@ -1,4 +1,8 @@
-"""Can a node be fenced? Asked of Pacemaker's fencer, which knows what its devices can reach."""
+"""Can a node be fenced? Asked of Pacemaker's fencer, which knows what its devices can reach.
+
+A node's fencer knows the devices that may run on that node. Of the others, such as the one that
+fences this node itself, the configuration tells which hosts they are for.
+"""
 
 from collections import namedtuple
 
@@ -13,8 +17,8 @@ _ENABLED = ("stonith-enabled", "fencing-enabled")
 _WATCHDOG = ("stonith-watchdog-timeout", "fencing-watchdog-timeout")
 
 
-def of(pacemaker, configured, node):
-    """Return the Fencing of a node (str)."""
+def of(pacemaker, configured, seen, node):
+    """Return the Fencing of a node (str); seen: view.View."""
     enabled, watchdog = is_enabled(configured), has_watchdog(configured)
     if not enabled:
         return Fencing(False, [], watchdog, "")
@@ -25,22 +29,38 @@ def of(pacemaker, configured, node):
     if result.timed_out:
         return Fencing(True, [], watchdog, "stonith_admin gave no answer in time")
     devices = listed(result.out)
+    if not devices and devices is not None:
+        return elsewhere(configured, seen, node, watchdog)
     if devices is None:
         return Fencing(True, [], watchdog, "stonith_admin failed: {0}".format(
             " ".join((result.err or result.out).split()) or "status {0}".format(result.status)))
-    return Fencing(True, devices or named(configured, node), watchdog, "")
+    return Fencing(True, devices, watchdog, "")
 
 
-def named(configured, node):
-    """Return the names of the devices (list) that are configured for a node; pure.
+def elsewhere(configured, seen, node, watchdog):
+    """Return the Fencing by devices that run on other nodes, as they are configured; pure."""
+    running = set(item.resource for item in seen.instances if item.role == "Started")
+    devices = [device for device in configured.devices if device.name in running]
+    hosts = dict((device.name, hosts_of(device)) for device in devices)
+    known = sorted(name for name in hosts if hosts[name] and node in hosts[name])
+    asking = sorted(name for name in hosts if hosts[name] is None)
+    if not known and asking:
+        return Fencing(True, [], watchdog, "{0} cannot be asked from this node".format(
+            " and ".join(asking)))
+    return Fencing(True, known, watchdog, "")
 
-    The fencer of a node leaves out devices that may not run there. Asked on the primary it does
-    not list a device that is banned from its own target, as is usual.
+
+def hosts_of(device):
+    """Return the nodes (set) that a fencing device (Primitive) is configured for; pure.
+
+    None where it has to be asked, or takes any node. Source: pacemaker-fenced(7), pcmk_host_check.
     """
-    return [device.name for device in configured.devices
-            if node in device.parameters.get("pcmk_host_list", "").replace(",", " ").split()
-            or node in [word.split(":")[0] for word in
-                        device.parameters.get("pcmk_host_map", "").replace(";", " ").split()]]
+    listed_hosts = device.parameters.get("pcmk_host_list", "").replace(",", " ").replace(";", " ")
+    mapped = device.parameters.get("pcmk_host_map", "").replace(";", " ").replace(",", " ")
+    found = set(listed_hosts.split())
+    found.update(pair.replace("=", ":").split(":")[0] for pair in mapped.split())
+    check = device.parameters.get("pcmk_host_check", "")
+    return None if not found or check in ("dynamic-list", "status", "none") else found
 
 
 def is_possible(fencing):

@@ -26,15 +26,10 @@ def cluster(found, seen, configured, managed, facts):
             "stop"))
 
 
-def _meta(configured, managed, name):
-    """Return a meta attribute as it holds for the resource (str); "" where nothing sets it."""
-    return managed.meta.get(name, configured.rsc_defaults.get(name, ""))
-
-
 def resource(found, seen, configured, managed, facts):
     """No meta attribute keeps Pacemaker from running, promoting and recovering the resource."""
     name = managed.clone or managed.name
-    target = _meta(configured, managed, "target-role")
+    target = configuration.meta(managed, "target-role")
     if target.lower() == "stopped":
         yield concern(
             "disabled", UP, "{0} is disabled (target-role=Stopped)".format(name), "Pacemaker keeps "
@@ -44,10 +39,10 @@ def resource(found, seen, configured, managed, facts):
         yield concern("target-role", FAILOVER, "{0} has target-role={1}".format(name, target),
                       "Pacemaker promotes no node and demotes the primary",
                       _without(name, "target-role"))
-    if is_true(_meta(configured, managed, "maintenance") or "false"):
+    if is_true(configuration.meta(managed, "maintenance") or "false"):
         yield concern("resource-maintenance", FAILOVER, "{0} is in maintenance".format(name),
                       "Pacemaker watches it and does nothing", _without(name, "maintenance"))
-    managing = _meta(configured, managed, "is-managed")
+    managing = configuration.meta(managed, "is-managed")
     default = configured.properties.get("is-managed-default", "true")
     if not is_true(managing or default):
         yield concern("unmanaged", FAILOVER, "{0} is not managed".format(name),
@@ -63,8 +58,9 @@ def _without(resource_name, name):
 
 def constraints(found, seen, configured, managed, facts):
     """No constraint is left of a move or a ban."""
-    vips = [vip.name for vip in configuration.vips_of(configured, managed)]
-    for name in configuration.names_of(managed) + tuple(vips):
+    places = [name for vip in configuration.vips_of(configured, managed)
+              for name in (vip.group, vip.name) if name]
+    for name in configuration.names_of(managed) + tuple(places):
         left = [item.id for item in configured.constraints
                 if item.id.startswith("cli-") and item.values.get("rsc") == name]
         if left:

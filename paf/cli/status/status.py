@@ -1,6 +1,7 @@
 """paf status: the verb. Looks at the cluster, prints a report, says whether all is well."""
 
 import time
+from collections import namedtuple
 
 from paf.cli import configuration, servers, view
 from paf.cli.common import (
@@ -69,13 +70,22 @@ def _print(options, found):
             say(line)
 
 
+#: What was seen: view.View, Configuration, Managed, report.Facts, and the report (dict) of it.
+Sight = namedtuple("Sight", "seen configured managed facts report")
+
+
 def look(resource, pacemaker):
     """Return the report (dict, as --output json prints it) of the cluster as it is now.
 
     resource: its name, "" where there is one only; pacemaker: common.Pacemaker. Raises Problem.
     """
+    return sight(resource, pacemaker).report
+
+
+def sight(resource, pacemaker):
+    """Return the Sight of the cluster as it is now. Raises Problem."""
     seen = view.look(pacemaker)
-    configured = configuration.parse(pacemaker.cib())
+    configured = configuration.parse(pacemaker.cib(), time.time())
     managed = configuration.find(configured, resource)
     primaries = view.promoted(seen, managed.name)
     primary = primaries[0] if len(primaries) == 1 else None
@@ -83,8 +93,10 @@ def look(resource, pacemaker):
     asked = servers.Servers(managed, pacemaker.node())
     known = asked.known(online, primaries[0] if primaries else None,
                         lambda: servers.addresses(pacemaker))
-    return report.report(seen, configured, managed, report.Facts(
+    facts = report.Facts(
         known=known, commits=asked.commits,
         outcome=simulate.loss(pacemaker, managed, [primary] if primary else []),
-        fencing=fencing.of(pacemaker, configured, primary) if primary else None,
-        votes=quorum.of(pacemaker)))
+        fencing=fencing.of(pacemaker, configured, seen, primary) if primary else None,
+        votes=quorum.of(pacemaker))
+    return Sight(seen, configured, managed, facts,
+                 report.report(seen, configured, managed, facts))

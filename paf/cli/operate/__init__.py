@@ -1,0 +1,1 @@
+"""The verbs that change something: pause, resume, restart, reload, promote."""

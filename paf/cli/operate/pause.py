@@ -1,0 +1,107 @@
+"""paf pause: keep Pacemaker's hands off, for a while."""
+
+import re
+import time
+from xml.sax.saxutils import quoteattr
+
+from paf.cli import configuration
+from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, clock, confirmed, say
+from paf.cli.status import status
+
+HELP = "keep Pacemaker's hands off the instances, for a while"
+TEXT = """Without NODE: puts the resource into maintenance until the time is over. Pacemaker watches
+and does nothing: there is no failover and no recovery meanwhile, PostgreSQL can be restarted by
+hand. It ends by itself (a rule with a date, which Pacemaker judges at least every
+cluster-recheck-interval), or with paf resume. paf status reminds of it and ends with 1. With NODE:
+only that node is in maintenance, until paf resume NODE. The others fail over as before, but without
+that node: so it is refused for the primary's node, and for a standby that the others would need.
+PostgreSQL's role must be the same again before the end: see paf resume."""
+EXAMPLES = ("paf pause", "paf pause --for 30min", "paf pause srv2")
+EXIT_CODES = ((OK, "done"), (NOT_DONE, "not confirmed: nothing was changed"),
+              (ERROR, "refused, or the cluster cannot be asked"))
+
+_HOUR = 3600.0
+
+
+def arguments(parser):
+    """Declare the verb's arguments."""
+    parser.add_argument("node", metavar="NODE", nargs="?", help="only this node")
+    parser.add_argument("--for", dest="duration", metavar="TIME", default="1h",
+                        help="how long, such as 30min or 2h (1h); without NODE only")
+    parser.add_argument("--resource", metavar="NAME", default="",
+                        help="the resource, where the cluster has several")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def run(options):
+    """Pause the resource or a node; return the exit code."""
+    pacemaker = Pacemaker()
+    sight = status.sight(options.resource, pacemaker)
+    length = configuration.seconds(options.duration)
+    if not length or length < 60:
+        raise Problem("{0}: at least a minute, such as 30min or 2h".format(options.duration))
+    obstacle = unfit(sight.report, options.node)
+    if obstacle:
+        raise Problem(obstacle)
+    end = time.time() + length
+    say("{0} until {1}.".format(
+        "Pacemaker leaves {0} alone".format(options.node) if options.node else
+        "Pacemaker does nothing for {0}: no failover, no recovery".format(sight.report["clone"]),
+        "paf resume {0}".format(options.node) if options.node else clock(end)))
+    if not options.yes and not confirmed("Now? [y/N]"):
+        return NOT_DONE
+    if options.node:
+        pacemaker.ask("crm_attribute", "--type", "nodes", "--node", options.node,
+                      "--name", "maintenance", "--update", "on")
+    else:
+        pause(pacemaker, sight.managed.name, end)
+    say("done; back with: paf resume{0}".format(" " + options.node if options.node else ""))
+    return OK
+
+
+def unfit(report, node):
+    """Return why a node (None: the resource) cannot be paused; "" if it can; pure."""
+    names = [row["node"] for row in report["nodes"]]
+    if node is None:
+        return ""
+    if node not in names:
+        return "there is no node {0} here; there are {1}".format(node, ", ".join(sorted(names)))
+    if node in report["primaries"]:
+        return ("{0} has the primary: in maintenance it would not be replaced if it failed. Pause "
+                "the resource (paf pause), or move the primary first (paf switchover)".format(node))
+    others = [row["node"] for row in report["nodes"] if row["role"] == "standby"
+              and row["node"] != node and (row["score"] or 0) > 0]
+    if report["failover"]["to"] == node and not others:
+        return ("no standby but {0} could take over: while it is in maintenance there would be no "
+                "failover. If that is meant: paf pause".format(node))
+    return ""
+
+
+def name_of(resource):
+    """Return the id of the attributes that pause a resource."""
+    return "paf-pause-{0}".format(re.sub(r"[^A-Za-z0-9_.-]", "_", resource))
+
+
+def pause(pacemaker, resource, end):
+    """Put a resource (its primitive's name) into maintenance until `end` (epoch seconds).
+
+    Raises Problem.
+    """
+    ident = name_of(resource)
+    date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
+    xml = ("<meta_attributes id=\"{0}\" score=\"1000000\"><rule id=\"{0}-rule\" score=\"0\">"
+           "<date_expression id=\"{0}-date\" operation=\"lt\" end=\"{1}\"/></rule>"
+           "<nvpair id=\"{0}-maintenance\" name=\"maintenance\" value=\"true\"/>"
+           "</meta_attributes>").format(ident, date)
+    end_of(pacemaker, resource)
+    pacemaker.ask("cibadmin", "--create", "--xpath", "//primitive[@id={0}]".format(
+        quoteattr(resource)), "--xml-text", xml)
+
+
+def end_of(pacemaker, resource):
+    """Remove what `pause` has made, if it is there. Raises Problem."""
+    ident = name_of(resource)
+    root = configuration.parse(pacemaker.cib()).root
+    if any(item.get("id") == ident for item in root.findall(".//meta_attributes")):
+        pacemaker.ask("cibadmin", "--delete", "--force", "--xpath",
+                      "//meta_attributes[@id='{0}']".format(ident))

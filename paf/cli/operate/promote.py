@@ -1,0 +1,178 @@
+"""paf promote: the way out on the day when no node may be promoted."""
+
+import time
+
+from paf.cli import view
+from paf.cli.common import (
+    ERROR, NOT_DONE, OK, Pacemaker, coloured, complain, confirmed, say)
+from paf.cli.status import status
+from paf.cli.status.report import REASON
+from paf.cli.status.text import size
+from paf.decide import wal
+
+HELP = "have a standby promoted that the agent would not promote, and accept what is lost"
+TEXT = """For a cluster without a primary, in which the agent refuses to promote any standby because
+another node may hold commits that it does not have. Shows what each node has, as far as it can be
+known, and what is lost. The better way is always to bring the missing node back. With
+--accept-loss, and your confirmation, the agent promotes NODE all the same, once: the attribute
+accept_loss-RESOURCE says so to it, and is gone afterwards. Nodes that are not known to be off have
+to be fenced first: --confirm-off NODE confirms it to Pacemaker, and only somebody who has seen that
+the node is off may say that. Without quorum Pacemaker promotes nothing, and neither does this."""
+EXAMPLES = ("paf promote srv3", "paf promote srv3 --accept-loss",
+            "paf promote srv3 --accept-loss --confirm-off srv1 --yes")
+EXIT_CODES = ((OK, "promoted; without --accept-loss: it would be tried"),
+              (NOT_DONE, "not confirmed: nothing was changed"),
+              (ERROR, "refused, or not promoted in time"))
+
+_STEP = 0.5             # seconds between two looks
+_PATIENCE = 180.0       # seconds, by default
+_SCORE, _OTHERS = "1000", "1"
+_IN_THE_WAY = ("maintenance-mode", "resource-maintenance", "unmanaged", "disabled", "target-role",
+               "stop-all")
+
+
+def arguments(parser):
+    """Declare the verb's arguments."""
+    parser.add_argument("node", metavar="NODE", help="the node to become the primary")
+    parser.add_argument("--accept-loss", action="store_true",
+                        help="promote it, whatever the others may have")
+    parser.add_argument("--confirm-off", metavar="NODE", action="append", default=[],
+                        help="confirm to Pacemaker that this node is off; as often as you like")
+    parser.add_argument("--resource", metavar="NAME", default="",
+                        help="the resource, where the cluster has several")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=_PATIENCE,
+                        help="how long to follow it ({0:.0f})".format(_PATIENCE))
+
+
+def run(options):
+    """Have the node promoted; return the exit code."""
+    pacemaker = Pacemaker()
+    report = status.look(options.resource, pacemaker)
+    obstacles = list(problems(report, options.node, options.confirm_off))
+    for line in loss(report, options.node):
+        say(line)
+    for obstacle in obstacles:
+        complain(obstacle)
+    if obstacles:
+        return ERROR
+    if not options.accept_loss:
+        say("")
+        say("To promote {0} all the same: paf promote {0} --accept-loss".format(options.node))
+        return OK
+    if not options.yes and not confirmed("What is lost cannot be brought back. To go on, type the "
+                                         "name of the node:", (options.node.lower(),)):
+        complain("not confirmed, nothing was changed")
+        return NOT_DONE
+    for node in options.confirm_off:
+        pacemaker.ask("stonith_admin", "--confirm", node)
+    return promote(pacemaker, report, options.node, options.timeout)
+
+
+def problems(report, node, off=()):
+    """Yield why `node` cannot be promoted even so; pure.
+
+    off: nodes (list of str) that the administrator says are off.
+    """
+    rows = dict((row["node"], row) for row in report["nodes"])
+    if report["primaries"]:
+        yield "{0} is the primary: paf switchover moves it".format(
+            " and ".join(report["primaries"]))
+    if node not in rows:
+        yield "there is no node {0} here; there are {1}".format(node, ", ".join(sorted(rows)))
+        return
+    if not report["quorum"]:
+        yield ("this partition has no quorum, so Pacemaker promotes nothing: bring back enough "
+               "nodes, or lower the expected votes (corosync-quorumtool -e) if they are gone")
+    if rows[node]["membership"] != view.ONLINE or rows[node]["role"] != "standby":
+        yield "{0} runs no standby: {1}".format(node, rows[node]["state"])
+    for obstacle in _not_off(report, rows, off):
+        yield obstacle
+    for item in report["todo"]:
+        if item["code"] in _IN_THE_WAY or (
+                item["code"] == "node-maintenance" and item["node"] == node):
+            yield "{0}: {1}".format(item["what"], item["why"])
+
+
+def _not_off(report, rows, off):
+    """Yield which node may still be writing, or is said to be off and is not."""
+    for row in report["nodes"]:
+        if row["membership"] == view.UNCLEAN and row["node"] not in off:
+            yield ("{0} is not known to be off: it may still be writing. See that it is off, then "
+                   "add --confirm-off {0}".format(row["node"]))
+    for other in off:
+        if other not in rows or rows[other]["membership"] == view.ONLINE:
+            yield "{0} is a member of this cluster: it is not off".format(other)
+
+
+def loss(report, node):
+    """Yield what promoting `node` loses, as far as it can be known, for people; pure."""
+    mine = [row for row in report["nodes"] if row["node"] == node]
+    here = _position(mine[0]) if mine else None
+    for row in report["nodes"]:
+        there = _position(row)
+        if row["node"] == node:
+            words = "is to be promoted, at {0}".format(
+                wal.describe(there) if there else "a position that is not known")
+        elif there is None:
+            words = ("what it has is NOT KNOWN ({0}): commits that only it has are lost, and it "
+                     "has to be rebuilt or rewound when it is back".format(row["state"]))
+            if row["score"] is not None and row["score"] > 1000:
+                words = "was the last primary; " + words
+        elif here is None or there > here:
+            words = "is at {0}: {1} are lost".format(
+                wal.describe(there), "what it has more" if here is None
+                or there.timeline != here.timeline else size(there.lsn - here.lsn))
+        else:
+            words = "is at {0}: has nothing that {1} lacks".format(wal.describe(there), node)
+        yield "{0} {1}".format(row["node"], words)
+        if row["not_promoted_because"]:
+            yield "    {0}".format(row["not_promoted_because"])
+
+
+def _position(row):
+    if row["received"] is None:
+        return None
+    return wal.Position(row["timeline"] or 0, wal.parse_lsn(row["received"]))
+
+
+def promote(pacemaker, report, node, patience):
+    """Say to agent and Pacemaker that `node` is to be promoted, and follow it.
+
+    Returns the exit code. The word that a loss is accepted is taken back if nothing came of it.
+    """
+    resource = report["resource"]
+    accept = ["attrd_updater", "--node", node, "--name", "accept_loss-{0}".format(resource)]
+    pacemaker.ask(*(accept + ["--update", "true"]))
+    done = False
+    try:
+        for row in report["nodes"]:
+            if row["node"] != node and (row["score"] or 0) > 1:
+                _score(pacemaker, resource, row["node"], _OTHERS)
+        _score(pacemaker, resource, node, _SCORE)
+        done = _follow(pacemaker, resource, node, patience)
+    finally:
+        if not done:
+            pacemaker.run(*(accept + ["--delete"]))
+    return OK if done else ERROR
+
+
+def _score(pacemaker, resource, node, score):
+    pacemaker.ask("crm_attribute", "--type", "nodes", "--node", node,
+                  "--name", "master-{0}".format(resource), "--update", score)
+
+
+def _follow(pacemaker, resource, node, patience):
+    end, shown = time.time() + patience, ""
+    while time.time() < end:
+        seen = view.look(pacemaker)
+        if view.promoted(seen, resource) == [node]:
+            say(coloured("{0} is the primary".format(node), "green"))
+            return True
+        reason = seen.attributes.get(node, {}).get(REASON + resource, "")
+        if reason and reason != shown:
+            say("the agent says: {0}".format(reason))
+            shown = reason
+        time.sleep(_STEP)
+    complain("{0} was not promoted in {1:.0f} s; see paf status".format(node, patience))
+    return False

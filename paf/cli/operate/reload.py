@@ -1,0 +1,72 @@
+"""paf reload: have this node's server read its configuration again."""
+
+from paf import instance as local
+from paf import ocf
+from paf.cli import configuration, servers
+from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, say
+from paf.deadline import Deadline
+from paf.instance import sql
+
+HELP = "have this node's server read its configuration files again"
+TEXT = """Looks first for mistakes in the files (PostgreSQL 9.5 and later), and changes nothing if
+there are any. Then reloads, and says which settings wait for a restart. This node only: no other
+server lets this one reload it. Pacemaker has no part in it."""
+EXAMPLES = ("paf reload",)
+EXIT_CODES = ((OK, "reloaded"), (NOT_DONE, "reloaded, and some settings wait for a restart"),
+              (ERROR, "a mistake in the files, or the server cannot be asked: nothing was changed"))
+
+_PATIENCE = 10.0
+_FIRST_WITH_FILES, _FIRST_WITH_HBA = 90500, 100000
+_FILES = """SELECT sourcefile, sourceline::text, coalesce(name, ''), error FROM pg_file_settings
+ WHERE error IS NOT NULL AND error <> 'setting could not be applied'"""
+_HBA = """SELECT current_setting('hba_file'), line_number::text, '', error FROM pg_hba_file_rules
+ WHERE error IS NOT NULL"""
+_PENDING = "SELECT name FROM pg_settings WHERE pending_restart ORDER BY name"
+
+
+def arguments(parser):
+    """Declare the verb's arguments."""
+    parser.add_argument("--resource", metavar="NAME", default="",
+                        help="the resource, where the cluster has several")
+
+
+def run(options):
+    """Reload the server; return the exit code."""
+    configured = configuration.parse(Pacemaker().cib())
+    instance = servers.instance_of(configuration.find(configured, options.resource))
+    version = version_of(instance)
+    mistakes = []
+    if version >= _FIRST_WITH_FILES:
+        mistakes += ask(instance, _FILES)
+    if version >= _FIRST_WITH_HBA:
+        mistakes += ask(instance, _HBA)
+    for place, line, name, text in mistakes:
+        complain("{0}, line {1}: {2}{3}".format(place, line, name + ": " if name else "", text))
+    if mistakes:
+        complain("not reloaded")
+        return ERROR
+    ask(instance, "SELECT pg_reload_conf()")
+    say("reloaded")
+    waiting = [row[0] for row in ask(instance, _PENDING)] if version >= _FIRST_WITH_FILES else []
+    if waiting:
+        say("wait for a restart: {0}".format(", ".join(waiting)))
+    return NOT_DONE if waiting else OK
+
+
+def version_of(instance):
+    """Return the server's version (int), as local.version does. Raises Problem."""
+    try:
+        return local.version(instance)
+    except ocf.OcfError as error:
+        raise Problem(str(error))
+
+
+def ask(instance, text):
+    """Return the rows that the local server answers. Raises Problem."""
+    try:
+        answer = sql.query(instance, text, Deadline(_PATIENCE))
+    except ocf.OcfError as error:
+        raise Problem(str(error))
+    if answer.kind != sql.ROWS:
+        raise Problem("the server here cannot be asked: {0}".format(answer.message))
+    return answer.rows

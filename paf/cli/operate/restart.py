@@ -1,0 +1,150 @@
+"""paf restart: restart instances through Pacemaker, one at a time."""
+
+import time
+
+from paf.cli import servers
+from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, confirmed, say
+from paf.cli.status import service, status
+from paf.cli.switchover import Switchover, first_in_line
+
+HELP = "restart a standby, or all instances one after the other"
+TEXT = """With NODE: restarts the standby there, through Pacemaker, and waits until it streams
+again. Not the primary: that would be an outage that a switchover makes shorter. With --rolling:
+each standby in turn, then a switchover to the one that is first in line, then what was the primary;
+clients notice the switchover only. With --pending: only instances with settings that wait for a
+restart. Refused where failover would not be possible before (see paf status), and where commits
+would wait for a synchronous standby that is being restarted. Stops at the first instance that does
+not come back."""
+EXAMPLES = ("paf restart srv2", "paf restart --rolling", "paf restart --rolling --pending --yes")
+EXIT_CODES = ((OK, "done, or nothing to do"), (NOT_DONE, "not confirmed: nothing was changed"),
+              (ERROR, "refused, or an instance did not come back"))
+
+_PATIENCE = 600.0       # seconds, by default, for each instance
+_STEP = 0.5             # seconds between two looks
+_PENDING = "SELECT count(*) FROM pg_settings WHERE pending_restart"
+
+
+def arguments(parser):
+    """Declare the verb's arguments."""
+    parser.add_argument("node", metavar="NODE", nargs="?", help="the node of a standby")
+    parser.add_argument("--rolling", action="store_true", help="all instances, the primary last")
+    parser.add_argument("--pending", action="store_true",
+                        help="only instances with settings that wait for a restart")
+    parser.add_argument("--resource", metavar="NAME", default="",
+                        help="the resource, where the cluster has several")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=_PATIENCE,
+                        help="for each instance ({0:.0f})".format(_PATIENCE))
+
+
+def run(options):
+    """Restart what the options name; return the exit code."""
+    if bool(options.node) == options.rolling:
+        raise Problem("name a NODE, or say --rolling")
+    pacemaker = Pacemaker()
+    sight = status.sight(options.resource, pacemaker)
+    wanted = chosen(sight.report, options.node)
+    if options.pending:
+        waiting = pending(pacemaker, sight, wanted)
+        wanted = [node for node in wanted if waiting[node]]
+    if not wanted:
+        say("nothing waits for a restart")
+        return OK
+    for obstacle in problems(sight.report, wanted):
+        raise Problem(obstacle)
+    primary = sight.report["primary"]
+    for node in wanted:
+        say("{0}: {1}".format(node, "restarted" if node != primary else
+                              "after a switchover to {0}, restarted".format(
+                                  first_in_line(sight.report))))
+    if not options.yes and not confirmed("Now? [y/N]"):
+        return NOT_DONE
+    for node in wanted:
+        restart(pacemaker, sight, node, options.timeout)
+    return OK
+
+
+def chosen(report, node):
+    """Return the nodes (list) whose instances are restarted, in that order; pure. Raises Problem.
+
+    node: one node, None for all.
+    """
+    standbys = [row["node"] for row in report["nodes"] if row["role"] == "standby"]
+    if node is None:
+        # the one that will take over is restarted too, and last of the standbys
+        best = report["failover"]["to"]
+        order = sorted(standbys, key=lambda name: (name == best, name))
+        return order + ([report["primary"]] if report["primary"] else [])
+    if node == report["primary"]:
+        raise Problem("{0} has the primary: paf restart --rolling moves it first; or paf "
+                      "switchover, then paf restart {0}".format(node))
+    if node not in standbys:
+        raise Problem("{0} runs no standby".format(node))
+    return [node]
+
+
+def problems(report, wanted):
+    """Yield why the instances on the nodes `wanted` cannot be restarted without a risk; pure."""
+    if report["primary"] is None:
+        yield "there is no primary: see paf status"
+    for item in report["todo"]:
+        if item["about"] in ("up", "failover"):
+            yield "not now: {0}".format(item["what"])
+    standbys = [row for row in report["nodes"] if row["role"] == "standby"]
+    bad = [row["node"] for row in standbys if row["state"] != "streaming"]
+    if bad and len(wanted) > 1:
+        yield "not now: {0} does not stream".format(" and ".join(bad))
+    synchronous = report["synchronous"]
+    if synchronous is None:
+        yield "not now: whether commits wait for a standby is not known"
+        return
+    needed = service.wanted(synchronous["names"])
+    there = [row["node"] for row in standbys if row["state"] == "streaming"
+             and row["sync_state"] in ("sync", "quorum", "potential")]
+    for node in wanted:
+        if needed and node in there and len(there) - 1 < needed:
+            yield ("commits would wait while {0} is restarted: synchronous_standby_names asks for "
+                   "{1}, and {2} can acknowledge".format(node, needed, len(there)))
+
+
+def pending(pacemaker, sight, nodes):
+    """Return whether settings wait for a restart (dict of node to bool). Raises Problem."""
+    places, found = servers.addresses(pacemaker), {}
+    asked = servers.Servers(sight.managed, pacemaker.node())
+    for node in nodes:
+        count = asked.count(node, places.get(node, node), _PENDING)
+        if count is None:
+            raise Problem("whether settings of {0} wait for a restart is not known: its server "
+                          "could not be asked from here. Name the nodes one by one, without "
+                          "--pending".format(node))
+        found[node] = count > 0
+    return found
+
+
+def restart(pacemaker, sight, node, patience):
+    """Restart the instance on a node, which is a standby's or becomes one. Raises Problem."""
+    report = status.look(sight.managed.name, pacemaker)
+    if node == report["primary"]:
+        target = first_in_line(report)
+        if Switchover(pacemaker, report, target, patience).run() != OK:
+            raise Problem("the primary stays where it is, and was not restarted")
+    say("restarting {0}".format(node))
+    pacemaker.wait(patience, "crm_resource", "--restart", "--resource", report["clone"],
+                   "--node", node, "--timeout", "{0:.0f}s".format(patience))
+    await_streaming(pacemaker, sight.managed.name, node, patience)
+    say("{0} streams again".format(node))
+
+
+def await_streaming(pacemaker, resource, node, patience):
+    """Wait until the standby on a node streams and may be promoted. Raises Problem."""
+    end = time.time() + patience
+    while True:
+        report = status.look(resource, pacemaker)
+        row = dict((row["node"], row) for row in report["nodes"])[node]
+        if row["state"] == "streaming" and (row["score"] or 0) > 0:
+            return
+        if row["failures"] or time.time() > end:
+            raise Problem("{0} did not come back as a standby that can take over: {1}, score {2}; "
+                          "see paf status".format(node, row["state"], row["score"]))
+        time.sleep(_STEP)
+

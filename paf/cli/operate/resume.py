@@ -1,0 +1,54 @@
+"""paf resume: let Pacemaker act again."""
+
+from paf.cli.common import ERROR, OK, Pacemaker, Problem, say
+from paf.cli.operate import pause
+from paf.cli.status import status
+
+HELP = "let Pacemaker act again after paf pause"
+TEXT = """Ends what paf pause began, the resource's maintenance or that of NODE. First Pacemaker
+looks at what is really running (crm_resource --refresh): an instance that was restarted in its role
+is found as it is. Refused while a server runs in another role than the one that Pacemaker knows,
+since Pacemaker would stop or demote it; --force does it all the same."""
+EXAMPLES = ("paf resume", "paf resume srv2")
+EXIT_CODES = ((OK, "done"), (ERROR, "refused, or the cluster cannot be asked"))
+
+
+def arguments(parser):
+    """Declare the verb's arguments."""
+    parser.add_argument("node", metavar="NODE", nargs="?", help="only this node")
+    parser.add_argument("--resource", metavar="NAME", default="",
+                        help="the resource, where the cluster has several")
+    parser.add_argument("--force", action="store_true",
+                        help="also where a server runs in another role than Pacemaker knows")
+
+
+def run(options):
+    """End the pause; return the exit code."""
+    pacemaker = Pacemaker()
+    report = status.look(options.resource, pacemaker)
+    if options.node and options.node not in [row["node"] for row in report["nodes"]]:
+        raise Problem("there is no node {0} here".format(options.node))
+    wrong = [] if options.force else list(elsewhere(report, options.node))
+    if wrong:
+        raise Problem("; ".join(wrong) + ": bring it back to its role, or use --force")
+    where = ["--node", options.node] if options.node else []
+    pacemaker.ask("crm_resource", "--refresh", "--resource", report["clone"] or report["resource"],
+                  *where)
+    if options.node:
+        pacemaker.ask("crm_attribute", "--type", "nodes", "--node", options.node,
+                      "--name", "maintenance", "--delete")
+    else:
+        pause.end_of(pacemaker, report["resource"])
+    say("Pacemaker acts again; look at paf status")
+    return OK
+
+
+def elsewhere(report, node=None):
+    """Yield which server runs in another role than Pacemaker knows; pure."""
+    known = {"Promoted": "primary", "Unpromoted": "standby"}
+    for row in report["nodes"]:
+        expected = known.get(row["pacemaker_role"])
+        if node in (None, row["node"]) and row["source"] and expected and row["role"] in (
+                "primary", "standby") and row["role"] != expected:
+            yield "the server on {0} is a {1}, Pacemaker knows a {2}".format(
+                row["node"], row["role"], expected)

@@ -1,0 +1,146 @@
+"""paf forecast: what would happen if a node, or two, were lost now."""
+
+from collections import namedtuple
+
+from paf.cli.common import (
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json)
+from paf.cli.status import fencing, quorum, simulate, status
+from paf.cli.status.text import size
+
+HELP = "what would happen if a node, or two, were lost now"
+TEXT = """For the loss of each node, and of each pair of nodes with the primary among them: who
+would be promoted, what would be lost, whether the lost node can be fenced, whether the others keep
+quorum, and about how long clients would be without a primary. Pacemaker's own scheduler answers
+(crm_simulate on the present configuration; nothing is changed), corosync's votes, the fencer's
+devices, the WAL positions of this moment, and the outages of past failovers in this node's logs.
+What is not known is said to be. docs/schemas/forecast.json describes the JSON."""
+EXAMPLES = ("paf forecast", "paf forecast --output json")
+EXIT_CODES = ((OK, "the cluster survives the loss of any one node, with a primary"),
+              (NOT_DONE, "it does not, or that is not known"),
+              (ERROR, "there is no primary, or the cluster cannot be asked"))
+
+#: Number of the JSON's format.
+FORMAT = 1
+
+#: What would come of a loss. lost: nodes; answer: True (there is a primary afterwards), False, None
+#: (not known); to: who is promoted, None if none is or the primary stays; stays: whether it stays;
+#: loss_bytes: int or None; fenced_by: names of devices; reasons: why not, or why it is not known.
+Loss = namedtuple("Loss", "lost answer to stays loss_bytes fenced_by reasons")
+
+
+def arguments(parser):
+    """Declare the verb's arguments."""
+    parser.add_argument("--resource", metavar="NAME", default="",
+                        help="the resource, where the cluster has several")
+    parser.add_argument("--output", choices=("text", "json"), default="text",
+                        help="the form of the answer (text)")
+
+
+def run(options):
+    """Print the forecast; return the exit code."""
+    pacemaker = Pacemaker()
+    sight = status.sight(options.resource, pacemaker)
+    if sight.report["primary"] is None:
+        raise Problem("there is no primary: see paf status")
+    members = [node["node"] for node in sight.report["nodes"] if node["membership"] == "online"]
+    primary = sight.report["primary"]
+    wanted = [[node] for node in members]
+    wanted += [[primary, node] for node in members if node != primary]
+    found = [of(pacemaker, sight, nodes) for nodes in wanted]
+    seconds = past_outages(options)
+    if options.output == "json":
+        say_json({"format": FORMAT, "resource": sight.managed.name, "primary": primary,
+                  "past_outages": seconds, "losses": [dict(item._asdict()) for item in found]})
+    else:
+        for line in lines(found, primary, seconds):
+            say(line)
+    singles = [item.answer for item in found if len(item.lost) == 1]
+    return OK if all(answer is True for answer in singles) else NOT_DONE
+
+
+def of(pacemaker, sight, nodes):
+    """Return the Loss of nodes (list of str), all at once. Changes nothing."""
+    outcome = simulate.loss(pacemaker, sight.managed, nodes)
+    devices = dict((node, fencing.of(pacemaker, sight.configured, sight.seen, node))
+                   for node in nodes)
+    kept = quorum.is_kept_without(sight.facts.votes, [sight.seen.ids.get(node) for node in nodes])
+    if sight.configured.properties.get("no-quorum-policy") == "ignore":
+        kept = True
+    return judge(sight.report, nodes, outcome, devices, kept)
+
+
+def judge(report, nodes, outcome, devices, kept):
+    """Return the Loss; pure.
+
+    report: of paf status; outcome: simulate.Outcome; devices: dict of node to fencing.Fencing;
+    kept: whether the others have quorum, None where it is not known.
+    """
+    stays = report["primary"] not in nodes
+    no, unknown = [], []
+    if kept is not True:
+        (unknown if kept is None else no).append("{0} quorum".format(
+            "it is not known whether the others keep" if kept is None else "the others have no"))
+    for node in nodes:
+        possible = fencing.is_possible(devices[node])
+        if possible is not True:
+            (unknown if possible is None else no).append("{0} {1} be fenced".format(
+                node, "may or may not" if possible is None else "cannot"))
+    if outcome.unknown:
+        unknown.append(outcome.unknown)
+    elif not stays and outcome.promoted is None:
+        no.append("Pacemaker would promote no other node")
+    if not stays:
+        no += [item["what"] for item in report["todo"] if item["about"] == "failover"
+               and item["code"] in ("maintenance-mode", "unmanaged", "resource-maintenance",
+                                    "target-role", "node-maintenance")]
+    to = None if stays else outcome.promoted
+    row = dict((node["node"], node) for node in report["nodes"]).get(to, {})
+    missing = 0 if stays else row.get("not_received_bytes")
+    if to and missing is None:
+        unknown.append("what {0} has received is not known".format(to))
+    return Loss(nodes, False if no else None if unknown else True, to, stays, missing,
+                sorted(set(name for node in nodes for name in devices[node].devices)),
+                no + unknown)
+
+
+def past_outages(options):
+    """Return the outages (list of float, seconds) of the failovers in this node's logs."""
+    from paf.cli.timeline import events, gather, timeline
+
+    class Mine(object):
+        log, resource, vip = [], options.resource, []
+    try:
+        found = gather.history(Mine).events
+    except Problem:
+        return []
+    return [timeline.outage(event) for event in found
+            if event.kind == events.FAILOVER and timeline.outage(event) is not None]
+
+
+def lines(found, primary, seconds):
+    """Yield the Losses as lines for people."""
+    for item in found:
+        lost = " and ".join(item.lost)
+        words = {True: ("", "green"), False: ("NO PRIMARY: ", "red"),
+                 None: ("NOT KNOWN: ", "yellow")}[item.answer]
+        if item.answer:
+            words = ("{0} stays the primary".format(primary) if item.stays else promoted(item),
+                     "green")
+        yield "{0} lost: {1}".format(lost, coloured(
+            words[0] + ("" if item.answer else "; ".join(item.reasons)), words[1]))
+        if item.fenced_by:
+            yield "    fenced by {0}".format(", ".join(item.fenced_by))
+    yield ""
+    if seconds:
+        ordered = sorted(seconds)
+        yield "past failovers left clients without a primary for {0:.1f} s (median of {1})".format(
+            ordered[len(ordered) // 2], len(ordered))
+    else:
+        yield "no past failover in this node's logs: how long one takes is not known"
+
+
+def promoted(item):
+    """Return who would be promoted, and with what loss, in words."""
+    return "{0} is promoted, {1}".format(
+        item.to, "it has all WAL at this moment" if not item.loss_bytes else
+        "{0} of WAL that it has not received would be lost".format(size(item.loss_bytes)))

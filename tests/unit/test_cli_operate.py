@@ -1,0 +1,203 @@
+"""paf pause, resume, restart, promote, forecast: what is refused beforehand, and what is said."""
+
+import json
+import pathlib
+
+import jsonschema
+import pytest
+
+from paf.cli import configuration, servers, view
+from paf.cli.common import ERROR, OK, Problem
+from paf.cli.operate import pause, promote, restart, resume
+from paf.cli.status import fencing, forecast, quorum, simulate
+from paf.cli.status import report as status
+from paf.runner import Result
+
+SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "schemas" /
+                     "forecast.json").read_text())
+PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
+           ["standby", "srv1", "streaming", "51654312", "51654312", "0.25", "async", ""],
+           ["standby", "srv2", "streaming", "51654000", "51654000", "", "async", ""]]
+VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
+FENCED = fencing.Fencing(True, ["fence"], False, "")
+
+
+@pytest.fixture
+def report(data):
+    """The report of a cluster in which all is well; srv3 is the primary, srv1 next in line."""
+    seen = view.parse((data / "cli" / "crm_mon.xml").read_text())
+    configured = configuration.parse((data / "cli" / "cib.xml").read_text())
+    own, standbys = servers.understand(PRIMARY, "SQL on srv3")
+    return status.report(seen, configured, configuration.find(configured), status.Facts(
+        {"srv3": own, **standbys}, servers.Commits("", 0, 0.0),
+        simulate.Outcome("srv1", True, ""), FENCED, VOTES))
+
+
+def row(report, name):
+    return next(node for node in report["nodes"] if node["node"] == name)
+
+
+def test_a_standby_can_be_paused_where_another_can_take_over(report):
+    assert pause.unfit(report, "srv2") == "" and pause.unfit(report, None) == ""
+    row(report, "srv2")["score"] = -1000
+    assert "no standby but srv1" in pause.unfit(report, "srv1")
+    assert "has the primary" in pause.unfit(report, "srv3")
+    assert "no node srv9" in pause.unfit(report, "srv9")
+
+
+class Recorder:
+    """A Pacemaker that remembers what it was asked; `looks` are what crm_mon shows, in turn."""
+
+    def __init__(self, cib="", looks=()):
+        self.calls, self._cib, self._looks = [], cib, list(looks)
+
+    def cib(self):
+        return self._cib
+
+    def ask(self, *argv):
+        self.calls.append(argv)
+        return ""
+
+    def run(self, *argv):
+        self.calls.append(argv)
+        return Result(0, "", "", False)
+
+    def crm_mon(self):
+        return self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+
+    def release(self):
+        return (2, 1, 5)
+
+
+def test_a_pause_ends_by_itself(data):
+    pacemaker = Recorder((data / "cli" / "cib.xml").read_text())
+    pause.pause(pacemaker, "pgsqld", 1795447800.0)
+    argv, = pacemaker.calls
+    assert argv[:4] == ("cibadmin", "--create", "--xpath", '//primitive[@id="pgsqld"]')
+    text = (data / "cli" / "cib.xml").read_text().replace(
+        'type="pgsqlms">', f'type="pgsqlms">{argv[-1]}', 1)
+
+    def is_paused(now):
+        return configuration.is_true(configuration.meta(configuration.find(
+            configuration.parse(text, now)), "maintenance", "false"))
+    assert is_paused(1795447799.0) and not is_paused(1795447801.0)
+    after = Recorder(text)
+    pause.end_of(after, "pgsqld")
+    assert after.calls[-1][1] == "--delete"
+
+
+def test_a_pause_is_not_ended_while_a_server_has_another_role(report):
+    assert list(resume.elsewhere(report)) == []
+    row(report, "srv1")["role"] = "primary"
+    assert list(resume.elsewhere(report)) == [
+        "the server on srv1 is a primary, Pacemaker knows a standby"]
+
+
+def test_the_order_of_a_rolling_restart(report):
+    assert restart.chosen(report, None) == ["srv2", "srv1", "srv3"]
+    assert restart.chosen(report, "srv2") == ["srv2"]
+    assert list(restart.problems(report, ["srv2", "srv1", "srv3"])) == []
+    with pytest.raises(Problem, match="has the primary"):
+        restart.chosen(report, "srv3")
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda report: report["todo"].append({"about": "failover", "what": "fencing is off"}),
+     "not now: fencing is off"),
+    (lambda report: row(report, "srv1").update(state="not streaming"), "srv1 does not stream"),
+    (lambda report: report.update(synchronous=None), "is not known"),
+    (lambda report: (report.update(synchronous={"names": "srv1", "waiting": 0}),
+                     row(report, "srv1").update(sync_state="sync")),
+     "commits would wait while srv1")])
+def test_a_restart_that_puts_data_or_service_at_risk_is_refused(report, change, words):
+    change(report)
+    assert words in " ".join(restart.problems(report, ["srv2", "srv1", "srv3"]))
+
+
+def lost(report):
+    """Make it the report of a cluster whose primary, srv3, is gone."""
+    report.update(primary=None, primaries=[])
+    row(report, "srv3").update(membership="offline", role="stopped", state="node offline",
+                               received=None, timeline=None, score=1001)
+    row(report, "srv2")["not_promoted_because"] = "srv1 is ahead"
+
+
+def test_what_a_promotion_by_force_loses_is_spelled_out(report):
+    lost(report)
+    told = "\n".join(promote.loss(report, "srv2"))
+    assert "srv2 is to be promoted, at TL 5, 0/3142D70" in told
+    assert "srv1 is at TL 5, 0/3142EA8: 312 B are lost" in told
+    assert "srv3 was the last primary; what it has is NOT KNOWN (node offline)" in told
+    assert list(promote.problems(report, "srv2")) == []
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda report: report.update(primaries=["srv3"]), "paf switchover moves it"),
+    (lambda report: report.update(quorum=False), "no quorum"),
+    (lambda report: row(report, "srv3").update(membership="unclean"), "--confirm-off srv3"),
+    (lambda report: row(report, "srv2").update(role="stopped"), "runs no standby"),
+    (lambda report: report["todo"].append({"code": "maintenance-mode", "node": None,
+                                           "what": "maintenance-mode is on", "why": "w"}),
+     "maintenance-mode is on")])
+def test_a_promotion_that_pacemaker_would_not_do_is_refused(report, change, words):
+    lost(report)
+    change(report)
+    assert words in " ".join(promote.problems(report, "srv2"))
+
+
+def test_a_member_is_not_taken_for_off(report):
+    lost(report)
+    row(report, "srv3")["membership"] = "unclean"
+    assert list(promote.problems(report, "srv2", ["srv3"])) == []
+    assert "srv1 is a member" in " ".join(promote.problems(report, "srv2", ["srv1", "srv3"]))
+
+
+@pytest.fixture
+def looks(data):
+    """What crm_mon shows: nobody promoted, and srv2 promoted."""
+    text = (data / "cli" / "crm_mon.xml").read_text()
+    none = text.replace('role="Promoted"', 'role="Unpromoted"')
+    before, mark, after = none.partition('<node name="srv2" id="2" cached="true"/>')
+    at = before.rindex('role="Unpromoted"')
+    return none, before[:at] + 'role="Promoted"' + before[at + 17:] + mark + after
+
+
+def test_a_promotion_by_force_is_followed(report, looks, monkeypatch):
+    monkeypatch.setattr(promote, "_STEP", 0)
+    lost(report)
+    pacemaker = Recorder(looks=[looks[0], looks[1]])
+    assert promote.promote(pacemaker, report, "srv2", 5) == OK
+    assert ("attrd_updater", "--node", "srv2", "--name", "accept_loss-pgsqld", "--update",
+            "true") in pacemaker.calls
+    assert not any("--delete" in argv for argv in pacemaker.calls)
+
+
+def test_the_word_that_a_loss_is_accepted_is_taken_back(report, looks, monkeypatch):
+    monkeypatch.setattr(promote, "_STEP", 0)
+    lost(report)
+    pacemaker = Recorder(looks=looks[:1])
+    assert promote.promote(pacemaker, report, "srv2", 0.05) == ERROR
+    assert pacemaker.calls[-1] == ("attrd_updater", "--node", "srv2", "--name",
+                                   "accept_loss-pgsqld", "--delete")
+
+
+@pytest.mark.parametrize("nodes, outcome, kept, answer, words", [
+    (["srv3"], simulate.Outcome("srv1", True, ""), True, True, "srv3 lost: srv1 is promoted"),
+    (["srv3"], simulate.Outcome("srv2", True, ""), True, True, "312 B of WAL"),
+    (["srv1"], simulate.Outcome(None, True, ""), True, True, "srv3 stays the primary"),
+    (["srv3"], simulate.Outcome(None, True, ""), True, False, "would promote no other node"),
+    (["srv3", "srv1"], simulate.Outcome("srv2", True, ""), False, False, "no quorum"),
+    (["srv3"], simulate.Outcome("srv1", True, ""), None, None, "NOT KNOWN"),
+    (["srv3"], simulate.Outcome(None, True, "no crm_simulate"), True, None, "no crm_simulate")])
+def test_the_forecast_of_a_loss(report, nodes, outcome, kept, answer, words):
+    found = forecast.judge(report, nodes, outcome, dict.fromkeys(nodes, FENCED), kept)
+    assert found.answer is answer
+    assert words in "\n".join(forecast.lines([found], "srv3", [4.0, 6.0]))
+    jsonschema.validate({"format": 1, "resource": "p", "primary": "srv3", "past_outages": [4.0],
+                         "losses": [dict(found._asdict())]}, SCHEMA)
+
+
+def test_a_node_that_cannot_be_fenced_has_no_good_forecast(report):
+    found = forecast.judge(report, ["srv3"], simulate.Outcome("srv1", True, ""),
+                           {"srv3": fencing.Fencing(True, [], False, "")}, True)
+    assert found.answer is False and found.reasons == ["srv3 cannot be fenced"]
