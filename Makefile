@@ -5,7 +5,7 @@
 #   make check            all tests, in stages; installs what they need with apt (root)
 #   make check-fast       the tests that need no root
 #   make check-all        make check, and what takes too long for every change (root)
-#   make faults [ONLY=4,13] [WATCH=no]    what was broken, and what came of it: docs/reliability.md
+#   make faults [ONLY=4,13] [WATCH=no]    what was broken, and the result: docs/reliability.md
 #                         (root); with WATCH=no without the watcher (crash_watch=false)
 #   make matrix [CELL=debian13] [REFRESH=1]    each release and version played: docs/support.md (root)
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
@@ -98,7 +98,7 @@ faults:
 	@tests/install-tools.sh unit lab
 	@/usr/bin/python3 -B -m trials.faults $(if $(ONLY),--only "$(ONLY)") $(if $(filter no,$(WATCH)),--no-watch)
 
-# REFRESH=1 makes the roots of the distributions anew, and plays nothing
+# REFRESH=1 makes new roots of the distributions, and plays nothing
 matrix:
 	@tests/install-tools.sh unit lab matrix
 	@/usr/bin/python3 -B -m trials.matrix $(if $(CELL),--cell "$(CELL)") $(if $(REFRESH),--refresh)

@@ -58,7 +58,7 @@ matter. Every combination fits exactly one row.
 """
 
 CODES = """
-## What is Pacemaker told?
+## What does the agent return to Pacemaker?
 
 | state | a probe | a recurring monitor |
 | --- | --- | --- |
@@ -81,7 +81,7 @@ the agent's own code, with srv1 as the candidate:
 | --- | --- | --- | --- |
 """
 
-#: Positions that srv1, srv2 and srv3 told: (timeline, LSN), None for a node that did not speak.
+#: Positions that srv1, srv2 and srv3 published: (timeline, LSN), None for no answer.
 VOTES = (
     ((3, "0/5000148"), (3, "0/5000060"), (3, "0/5000148")),
     ((3, "0/5000060"), (3, "0/5000148"), (3, "0/5000060")),
@@ -167,8 +167,8 @@ def tables_page():
 
 VERBS = """# The verbs of paf
 
-What `paf VERB --help` and `man paf` say. [The command paf](paf-command.md) tells what it knows from
-where. All verbs are run as root.
+What `paf VERB --help` and `man paf` say. [The command paf](paf-command.md) explains where
+its facts come from. All verbs are run as root.
 """
 
 

@@ -77,7 +77,7 @@ def names(agent):
 
 
 def paragraphs(long_text):
-    """Return lines of roff for text whose paragraphs stand between empty lines."""
+    """Return lines of roff for text whose paragraphs are separated by empty lines."""
     lines = []
     for paragraph in re.split(r"\n\s*\n", long_text):
         lines += [".PP", roff(" ".join(paragraph.split()))]

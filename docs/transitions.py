@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 #: kind: action, notify (a notification), event (something that happens to PostgreSQL or a node).
 Step = namedtuple("Step", "column lane kind title lines")
 
-#: writes: (node, begin, end): who takes writes, "" nobody, in columns: 1.5 is the middle of the
+#: writes: (node, begin, end): who takes writes, "" for none, in columns: 1.5 is the middle of the
 #: first.
 Picture = namedtuple("Picture", "name heading lanes columns steps writes")
 
@@ -43,19 +43,19 @@ PICTURES = (
             Step(4, SRV1, ACTION, "stop", ("nothing to do",)),
             Step(5, SRV1, ACTION, "start", ("as a standby, it", "replays its WAL")),
             Step(6, SRV1, NOTIFY, "pre-promote", ("the same node:", "no election")),
-            Step(6, SRV2, NOTIFY, "pre-promote", ("tells its", "position")),
+            Step(6, SRV2, NOTIFY, "pre-promote", ("publishes its", "position")),
             Step(7, SRV1, ACTION, "promote", ("a new timeline;", "the address")),
         ), ((SRV1, 1, 1.5), ("", 1.5, 7.5), (SRV1, 7.5, 8))),
     Picture(
         "failover", "Failover: srv1 is lost, srv2 and srv3 hold an election",
         (SRV1, SRV2, SRV3), 6, (
             Step(1, SRV1, EVENT, "power cut", ("or no network",)),
-            Step(2, SRV1, ACTION, "fencing", ("off: it surely", "writes no more")),
+            Step(2, SRV1, ACTION, "fencing", ("off: it certainly", "cannot write")),
             Step(3, SRV2, NOTIFY, "pre-promote", (
-                "candidate: opens the", "round, tells", "TL 3, 0/5000148")),
-            Step(3, SRV3, NOTIFY, "pre-promote", ("tells its position", "TL 3, 0/5000060")),
+                "candidate: opens the", "round, publishes", "TL 3, 0/5000148")),
+            Step(3, SRV3, NOTIFY, "pre-promote", ("publishes", "TL 3, 0/5000060")),
             Step(4, SRV2, NOTIFY, "it counts", (
-                "nobody is ahead;", "else: the better", "gets the score")),
+                "no node is ahead;", "else: the better", "gets the score")),
             Step(5, SRV2, ACTION, "promote", ("counts again,", "then a new", "timeline")),
             Step(6, SRV2, ACTION, "the address", ("is started",)),
             Step(6, SRV3, EVENT, "follows", ("to the new", "timeline")),
@@ -68,9 +68,9 @@ PICTURES = (
             Step(2, SRV1, ACTION, "demote", ("fast shutdown,", "then a start as", "a standby")),
             Step(3, SRV2, NOTIFY, "pre-promote", (
                 "shutdown checkpoint", "of srv1 received?", "else: refused")),
-            Step(3, SRV1, NOTIFY, "pre-promote", ("tells its", "position")),
-            Step(3, SRV3, NOTIFY, "pre-promote", ("tells its", "position")),
-            Step(4, SRV2, NOTIFY, "it counts", ("nobody is ahead", "(the election)")),
+            Step(3, SRV1, NOTIFY, "pre-promote", ("publishes its", "position")),
+            Step(3, SRV3, NOTIFY, "pre-promote", ("publishes its", "position")),
+            Step(4, SRV2, NOTIFY, "it counts", ("no node is ahead", "(the election)")),
             Step(5, SRV2, ACTION, "promote", ("counts again,", "then a new", "timeline")),
             Step(6, SRV2, ACTION, "the address", ("is started",)),
             Step(6, SRV1, EVENT, "follows", ("to the new", "timeline")),
@@ -118,7 +118,7 @@ def _writes(picture, top):
         left, right = int(_column(begin)) + 4, int(_column(end)) - 4
         colour = "#2e7d5b" if node else "#ef9a9a"
         yield _box(left, top, right - left, _FOOT - 8, colour, colour)
-        yield _text((left + right) // 2, top + 15, node or "nobody", "t w" if node else "n")
+        yield _text((left + right) // 2, top + 15, node or "none", "t w" if node else "n")
 
 
 def svg(picture):

@@ -43,7 +43,7 @@ def stage(settings, agent, system=systems.HOST):
 
 
 def package(agent, variant="corosync2", system=systems.HOST):
-    """Return the path of the .deb, or of the folder, that an agent's name stands for."""
+    """Return the path of the .deb, or of the folder, for an agent's name."""
     if agent == "ours":
         return _ours(variant, system)
     return _perl(system) if agent == "perl" else Path(agent).resolve()
@@ -66,7 +66,7 @@ def _made(folder):
 
 
 def _ours(variant, system):
-    """Return the package of the checkout as it stands, built unless the cache has it."""
+    """Return the package of the checkout as it is, built unless the cache has it."""
     kind = variant if system == systems.HOST else f"{variant}-{Path(system).name}"
     with _locked("ours"):
         for _ in range(3):
@@ -75,7 +75,7 @@ def _ours(variant, system):
             if deb.exists():
                 return deb
             _build(variant, deb.with_suffix(".new"), system)
-            # somebody may have written to the checkout meanwhile
+            # the checkout may have changed meanwhile
             if state == _state_of_sources():
                 deb.with_suffix(".new").rename(deb)
                 return deb

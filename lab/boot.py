@@ -1,4 +1,4 @@
-"""A node's process 1: builds the node's root, starts corosync and pacemakerd, buries the dead.
+"""A node's process 1: builds the node's root, starts corosync and pacemakerd, reaps zombies.
 
 Runs as a program in new mount, pid, uts and ipc namespaces, with the path of its description (JSON)
 as argument. Everything is imported before the root changes: the node's own Python may be another
@@ -86,8 +86,8 @@ def wait_for_members(count, seconds=60):
         time.sleep(0.1)
 
 
-def bury_the_dead():
-    """Reap children for ever, as process 1 must."""
+def reap_zombies():
+    """Reap children forever, as process 1 must."""
     while True:
         try:
             os.wait()
@@ -107,7 +107,7 @@ def main():
     if spec["pacemaker"]:
         wait_for_members(spec["members"])
         start("pacemaker", spec)
-    bury_the_dead()
+    reap_zombies()
 
 
 if __name__ == "__main__":

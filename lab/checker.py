@@ -6,11 +6,11 @@ grows, its final state says in which order the transactions took effect:
 
     lost        an acknowledged append is not in the final list
     vanished    an acknowledged transaction has read a value that is not in the final list
-    duplicate   a value stands twice in a list
+    duplicate   a value is in a list twice
     invented    a value that was never appended to this list
     aborted     an append that certainly was not committed is in a final list
     partial     a transaction's appends are in one list and not in the other
-    order       a value stands before one that was acknowledged before it was appended
+    order       a value precedes one that was acknowledged before it was appended
     prefix      what was read is not the beginning of the final list
     stale       a read lacks a value that was acknowledged before the read began
 
@@ -46,7 +46,7 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a check: problems (sentences, none if all is well) and numbers."""
+    """The result of a check: problems (sentences, none if all is well) and numbers."""
 
     problems: list
     acknowledged: int = 0       # transactions
@@ -111,14 +111,14 @@ class _History:
         return sorted(item for item in seen if item not in self.place)
 
     def duplicates(self):
-        """Return values that stand twice in a final list or in a read."""
+        """Return values that are twice in a final list or in a read."""
         lists = [*self.final.items(), *(read for one in self.acknowledged for read in one.reads)]
         return sorted({_item(name, value) for name, values in lists
                        if len(set(values)) < len(values)
                        for value, count in Counter(values).items() if count > 1})
 
     def invented(self):
-        """Return values that no transaction has appended to the list where they stand."""
+        """Return values that no transaction has appended to the list that has them."""
         return [_item(*item) for item in self.place if item not in self.writer]
 
     def aborted(self):
@@ -137,7 +137,7 @@ class _History:
         return found
 
     def disorder(self):
-        """Return pairs in a final list that stand in another order than they happened in."""
+        """Return pairs in a final list whose order is not the order of their transactions."""
         found = []
         for name, values in self.final.items():
             earliest, before = float("inf"), None
@@ -146,7 +146,7 @@ class _History:
                 if one is None:
                     continue
                 if one.begin > earliest:
-                    found.append(f"{_item(name, value)} stands before {before}")
+                    found.append(f"{_item(name, value)} precedes {before}")
                 if one.outcome == OK and one.end < earliest:
                     earliest, before = one.end, value
         return found
@@ -178,7 +178,7 @@ class _History:
 def _stale(name, appended, reads):
     """Yield the reads of a list that came too early in it.
 
-    appended: (acknowledged at, place, value); reads: (begun at, how many values were there).
+    appended: (acknowledged at, place, value); reads: (start time, how many values were there).
     """
     waiting, last = sorted(appended, reverse=True), (-1, None)
     for begin, length in sorted(reads):

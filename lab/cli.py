@@ -35,7 +35,7 @@ def _up(args):
     try:
         lab.up(wait=not args.no_wait, replace=True)
     finally:
-        # also if it did not come to rest: that is then what one wants to look at
+        # also if it did not settle: that is then what one wants to look at
         if not isinstance(sys.exc_info()[1], KeyboardInterrupt) and is_mine(args.lab):
             lab.keep()
     print(f"lab {args.lab!r} is up after {time.monotonic() - begin:.1f} s")

@@ -1,7 +1,7 @@
 """The writing client: a row every few milliseconds through the VIP, acknowledged ones logged.
 
 Runs in the hub. It never waits for the network longer than it must: a connection attempt has 0.3 s
-(less to reach the server, if it is told so), an answer 1 s (after an error less, if it is told so;
+(less to reach the server, as an option), an answer 1 s (after an error less, as an option;
 then twice as long each time, so that commits that wait for a synchronous standby do not pile up),
 and a lost peer is noticed by TCP within a second. A row whose answer never came is not repeated:
 its fate is unknown, the next one gets a new number.
@@ -33,7 +33,7 @@ class TooLate(Exception):
 
 
 class Connection:
-    """A connection to a server that never blocks for longer than it is told."""
+    """A connection to a server that never blocks for longer than its limit."""
 
     def __init__(self, host, port, name, handshake=CONNECT_SECONDS):
         self._connection = psycopg2.connect(DSN.format(host=host, port=port, name=name), async_=1)
@@ -76,7 +76,7 @@ class Connection:
 
 
 class Writer:
-    """Writes rows until it is told to stop."""
+    """Writes rows until `stop`."""
 
     def __init__(self, options):
         self.options = options
@@ -89,7 +89,7 @@ class Writer:
         self._errors = open(folder / "errors.log", "w", encoding="utf-8", buffering=1)
 
     def stop(self, *_):
-        """Finish after the row at hand."""
+        """Finish after the current row."""
         self.running = False
 
     def write_rows(self):

@@ -63,7 +63,7 @@ class Disk:
         return self.upper / path.lstrip("/")
 
     def create(self, template, primary):
-        """Make the disk anew: configuration of the cluster, data directory, agent, fence agent."""
+        """Create the disk: configuration of the cluster, data directory, agent, fence agent."""
         shutil.rmtree(self.folder, ignore_errors=True)
         for name in ("disk", "work", "root"):
             (self.folder / name).mkdir(parents=True)
@@ -77,7 +77,7 @@ class Disk:
         self._describe()
 
     def change_system(self, system):
-        """Give the node, which is off, another system; it keeps what stands in BINDS, no agent."""
+        """Give the node, which is off, another system; it keeps the folders in BINDS, no agent."""
         owners = {name: account(self.system, name) + account(system, name)
                   for name in ("hacluster", "postgres")}
         _hand_over(self.folder / "var", {old: new for old, _, new, _ in owners.values()},

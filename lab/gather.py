@@ -1,4 +1,4 @@
-"""Gather all that tells what happened in a lab into one folder."""
+"""Collect logs and states of a lab in one folder."""
 
 import shutil
 

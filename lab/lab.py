@@ -63,7 +63,7 @@ class Lab(Questions):
     # life
 
     def up(self, wait=True, timeout=240, replace=False):
-        """Start the cluster and wait until it is at rest; it is taken down when this process ends.
+        """Start the cluster and wait until it is settled; it is taken down when this process ends.
 
         What an interrupted run has left of a lab of this name goes first. LabError if another
         process has a lab of this name, or left it up. replace: not if this checkout left it up.
@@ -160,7 +160,7 @@ class Lab(Questions):
         self.network.impair(node, latency, jitter, loss)
 
     def mend(self, node=None, peer=None):
-        """Mend the network, or what is cut at a node, or between two."""
+        """Repair the network, or what is cut at a node, or between two."""
         self.network.mend(node, peer)
 
     def fencings(self):
@@ -217,14 +217,14 @@ class Lab(Questions):
         return Settle(self, **expected)
 
     def wait_settled(self, timeout=120, **expected):
-        """Wait until the cluster is at rest and as expected; see Settle for what can be said."""
+        """Wait until the cluster is settled and as expected; see Settle for what can be said."""
         self.settle(**expected).wait(timeout)
 
     def wait_candidates(self, timeout=90, **expected):
         """Wait as wait_settled does, and until each standby has a promotion score.
 
         The primary's monitor gives them, and its first one after a promotion comes before the
-        standbys are back: rather than wait for the next, have Pacemaker look at the primary again.
+        standbys are back: instead of a wait for the next, have Pacemaker run it again.
         """
         if self.settle(scores=True, **expected).missing():
             self.wait_settled(timeout, **expected)

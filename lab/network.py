@@ -53,7 +53,7 @@ def _is_in(pid, wanted):
 
 
 def kill_all(namespaces, seconds=60, spare=()):
-    """Kill every process in the network namespaces, but for the pids in `spare`."""
+    """Kill every process in the network namespaces, except the pids in `spare`."""
     deadline = Deadline(seconds)
     while True:
         alive = [pid for name in namespaces for pid in pids(name) if pid not in spare]
@@ -78,7 +78,7 @@ def delete(namespace):
 class Network:
     """The hub, the nodes' ports in it, and what is broken in it.
 
-    What is broken survives a node's reboot, as a cut cable does: it stands in the lab's
+    A fault survives a node's reboot, as a cut cable does: it is in the lab's
     network.json.
     """
 
@@ -136,7 +136,7 @@ class Network:
         self._store(broken)
 
     def impair(self, node, latency=0, jitter=0, loss=0):
-        """Delay (ms) and drop (%) what is sent to and by a node; all 0 mends it."""
+        """Delay (ms) and drop (%) what is sent to and by a node; all 0 repairs it."""
         broken = self._broken()
         broken["impaired"][node] = {"latency": latency, "jitter": jitter, "loss": loss}
         if not (latency or loss):
@@ -144,7 +144,7 @@ class Network:
         self._store(broken)
 
     def mend(self, node=None, peer=None):
-        """Mend what is broken: everything, all of a node, or what is between two nodes."""
+        """Repair the network: everything, all of a node, or between two nodes."""
         broken = self._broken()
         if node is None:
             broken = {"down": [], "pairs": [], "impaired": {}}

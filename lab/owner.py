@@ -90,7 +90,7 @@ def release(name):
 
 
 def keep(name):
-    """Let the lab, which this process has, live on after it."""
+    """Keep this process's lab running after its end."""
     file = _held[labs_folder() / name]
     file.seek(0)
     record = json.loads(file.read())
@@ -163,7 +163,7 @@ def free_name(wanted):
 
 
 def clear(name, spare=()):
-    """Remove what there is of a lab: processes (but for the pids in `spare`), namespaces, folder.
+    """Remove what there is of a lab: processes (except the pids in `spare`), namespaces, folder.
 
     `lock` is held.
     """

@@ -100,7 +100,7 @@ class _Record:
 def parse_time(text, now):
     """Return epoch seconds of a log's 'Nov 23 14:33:33.647': the last such moment before `now`.
 
-    Pacemaker 2.0 tells whole seconds only.
+    Pacemaker 2.0 logs whole seconds only.
     """
     year = datetime.datetime.fromtimestamp(now).year
     text = text if "." in text else f"{text}.0"
@@ -129,14 +129,14 @@ def _records(logs, now):
                         match["text"],
                     )
                 )
-    # where whole seconds are all that is told, what was started comes before what ended
+    # where only whole seconds are logged, what was started comes before what ended
     return sorted(found, key=lambda record: (record.moment, _ended(record) is not None))
 
 
 def _started(record, by_dc=True):
     """Return the Action that a line starts, None for any other line.
 
-    by_dc: whether the DC tells all that it starts; if not, the nodes do. They do not tell the
+    by_dc: whether the DC logs all that it starts; if not, the nodes do. They do not log the
     interval: a monitor then has the interval 1, a probe is none.
     """
     fencing = _FENCING.search(record.text)
@@ -185,7 +185,7 @@ def _plain(result):
 def transitions(logs, now):
     """Return the Transitions in the nodes' pacemaker.log texts ({node: text}), oldest first.
 
-    `now` (epoch seconds) tells the year. Results that no initiated action explains are left out.
+    `now` (epoch seconds) shows the year. Results that no initiated action explains are left out.
     """
     found, pending = [], {}
     by_dc = any(_INITIATING.search(text) for text in logs.values())

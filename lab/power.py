@@ -185,7 +185,7 @@ def serve(settings):
     """Answer requests, one at a time; when the lab's owner has ended, take the lab down and end."""
     power = Power(settings)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        # In place once it listens: whoever sees it may connect
+        # moved into place when it listens: a client that sees it can connect
         fresh = settings.socket.with_suffix(".new")
         listener.bind(str(fresh))
         os.chmod(fresh, 0o666)

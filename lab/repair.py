@@ -10,7 +10,7 @@ from .tools import Deadline, LabError, wait_until
 
 
 def heal(lab, timeout):
-    """Mend the network, thaw processes, switch nodes on, forget failures, rebuild lame standbys."""
+    """Repair the network, resume processes, power nodes on, clean up failures, rebuild standbys."""
     deadline = Deadline(timeout)
     lab.mend()
     for node in lab.nodes.values():

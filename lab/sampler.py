@@ -31,7 +31,7 @@ class Watcher(threading.Thread):
         self._span = None
 
     def run(self):
-        """Ask until told to stop, then emit the last span."""
+        """Ask until stopped, then emit the last span."""
         while not self._done.is_set():
             asked = time.monotonic()
             state = self._ask()

@@ -12,7 +12,7 @@ from lab.tools import wait_until
 
 _numbers = itertools.count(1)
 
-#: One standby at least has each acknowledged row, whichever node is the primary.
+#: At least one standby has each acknowledged row, with any node as primary.
 SYNCHRONOUS = {"synchronous_standby_names": "ANY 1 (srv1, srv2, srv3)"}
 
 REFUSED = "-1000000"
@@ -137,8 +137,8 @@ def power_cut_with_a_stale_favourite(lab, client, stale=None):
 
     stale: the standby that lacks rows, where it is not to be the favourite.
 
-    Its WAL receiver is told to end before it wakes up: what the kernel holds for it is lost. The
-    old primary stays off: back in time, it would have the most WAL of all, and win.
+    Its WAL receiver gets SIGTERM before SIGCONT: what the kernel holds for it is lost. The
+    old primary stays off: otherwise it would have the most WAL of all, and win.
     """
     wait_for_ranks(lab)
     old, stale = lab.primary(), stale or ranked_standbys(lab)[0]
@@ -151,13 +151,13 @@ def power_cut_with_a_stale_favourite(lab, client, stale=None):
 
 
 def diverge(lab):
-    """Cut the primary's power while it holds WAL that nobody else has; return its name."""
+    """Cut the primary's power while it holds WAL that no node has; return its name."""
     wait_for_ranks(lab)
     old = lab.primary()
     others = [name for name in lab.nodes if name != old]
     lab.nodes[old].fence_policy("off")
     with deaf(lab, others[0]), deaf(lab, others[1]):
-        # local: where the servers are synchronous, nobody would acknowledge it
+        # local: with synchronous standbys nothing would acknowledge it
         lab.nodes[old].sql("set synchronous_commit = local; "
                            "create table if not exists only_here (n int); "
                            "insert into only_here select generate_series(1, 1000)")
@@ -217,7 +217,7 @@ def make_whole(lab, *found):
 
 
 def be_refused(lab, target, old):
-    """Ask for a switchover to `target`, which hears nothing; return the reason of the refusal.
+    """Ask for a switchover to `target`, which receives nothing; return the reason of the refusal.
 
     The old primary is promoted again by then, and the request withdrawn.
     """

@@ -70,7 +70,7 @@ class Settings:
     pg_version: str = "15"
     postgres: dict = dataclasses.field(default_factory=dict)
     # An old primary may be about to connect, to itself, when the VIP leaves its node: without
-    # keepalives its WAL receiver then waits for an answer for ever
+    # keepalives its WAL receiver then waits for an answer forever
     conninfo: str = "connect_timeout=2 keepalives_idle=2 keepalives_interval=1 keepalives_count=3"
     parameters: dict = dataclasses.field(default_factory=dict)
     operations: dict = dataclasses.field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""When is a cluster at rest? What is expected of it, and what of that is not reached."""
+"""When is a cluster settled? What is expected of it, and what is not reached yet."""
 
 import time
 
@@ -12,8 +12,8 @@ NO_CANDIDATE = (None, "-1")
 class Settle:
     """What a settled cluster looks like.
 
-    primary: a name; None for any node; False for none. not_primary: a node that must not be it.
-    online: the nodes that must be members (default: all that have power).
+    primary: a name; None for any node; False for none. not_primary: a node that must not
+    be primary. online: the nodes that must be members (default: all that have power).
     standbys: the nodes that must stream from the primary (default: all online but the primary and
     the stopped ones).
     stopped: nodes that are online and whose server must be stopped.
@@ -101,9 +101,9 @@ class Settle:
             if name in roles
         ]
         if self.primary is False:
-            return wrong + [f"{name} is promoted, expected nobody" for name in promoted]
+            return wrong + [f"{name} is promoted, expected none" for name in promoted]
         if len(promoted) != 1 or (self.primary and promoted != [self.primary]):
-            found = ", ".join(promoted) or "nobody"
+            found = ", ".join(promoted) or "none"
             return wrong + [f"promoted: {found}, expected {self.primary or 'one node'}"]
         if promoted == [self.not_primary]:
             return wrong + [f"{self.not_primary} is still promoted"]

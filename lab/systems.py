@@ -71,7 +71,7 @@ def folder(release):
 def prepare(release, refresh=False):
     """Return the root of a release as text; make it first, unless the cache has it.
 
-    refresh: make it anew; no lab may be using it. Takes a minute or two, and Debian's archive.
+    refresh: make a new one; no lab may be using it. Takes a minute or two, and Debian's archive.
     """
     root = folder(release)
     root.parent.mkdir(parents=True, exist_ok=True)

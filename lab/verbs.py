@@ -61,7 +61,7 @@ VERBS = (
     ("status", "show nodes, servers, what is broken, fencings and crm_mon", ()),
     ("wait", "wait until Pacemaker has finished with each node, and say what has become of it", (
         _number("--timeout", "seconds (180)", 180.0),
-        _argument("--primary", "the node that must be it", metavar="NODE"),
+        _argument("--primary", "the node that must be primary", metavar="NODE"),
         _argument("--stopped", "its server must be stopped", metavar="NODE", action="append",
                   default=[]))),
     ("rebuild", "clone the primary onto a node, one that has diverged for instance", (NODE,)),
@@ -75,8 +75,8 @@ VERBS = (
     ("power", "switch nodes (or all)", (_what("on", "off", "reboot"), SOME_NODES)),
     ("cut", "cut a node's network, wholly or towards a peer", (
         NODE, PEER, _flag("--one-way", "only what NODE sends to the peer"))),
-    ("mend", "mend the network", (MAYBE_NODE, PEER)),
-    ("impair", "delay and drop a node's traffic; without options: mend it", (
+    ("mend", "repair the network", (MAYBE_NODE, PEER)),
+    ("impair", "delay and drop a node's traffic; without options: repair it", (
         NODE,
         _number("--latency", "ms, there and back", 0.0),
         _number("--jitter", "ms", 0.0),

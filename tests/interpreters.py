@@ -43,7 +43,7 @@ def _tells(path):
 
 
 def agent_argv(agent):
-    """Return the words that start the agent's file: under PAF_AGENT_PYTHON, or as it stands."""
+    """Return the words that start the agent's file: under PAF_AGENT_PYTHON, or as it is."""
     python = os.environ.get(VARIABLE)
     if not python:
         return [str(agent)]

@@ -61,7 +61,7 @@ class Stage:
                 return
 
     def line(self):
-        """Return what came of it, in a line."""
+        """Return the result, in a line."""
         seconds = time.monotonic() - self.began
         took = f"{seconds // 60:2.0f} min {seconds % 60:2.0f} s"
         return f"{'ok' if self.poll() == 0 else 'FAILED':6} {self.name:12} {took}  {self._counts()}"

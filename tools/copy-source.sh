@@ -1,5 +1,5 @@
 #!/bin/sh
-# copy-source.sh FOLDER: copy what the packages are made from, the checkout as it stands now,
+# copy-source.sh FOLDER: copy what the packages are made from, the checkout as it is now,
 # without what builds and tests left in it.
 set -eu
 cd "$(dirname "$0")/.."

@@ -54,7 +54,7 @@ class Player:
                 problems += self.disturb(step, play)
                 stopped = whole_or_stopped(self.lab, _WHOLE)
                 self.lab.client(play.run).wait_rows(50, 120)
-            except LabError as error:    # what was seen is reported all the same
+            except LabError as error:    # what was seen is reported anyway
                 problems.append(f"not whole again: {error}")
         problems += [*audits.two_primaries(play), *audits.history(play), *self._rows(step, play),
                      *self.fenced(step, play)]

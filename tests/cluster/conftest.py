@@ -46,7 +46,7 @@ def cluster(request, tmp_path_factory):
 
 @pytest.fixture
 def lab(cluster, request):
-    """The module's lab, settled and whole; started anew if an earlier test left it otherwise."""
+    """The module's lab, settled and whole; started again if an earlier test left it otherwise."""
     if not _is_whole(cluster):
         cluster.up()
     yield cluster

@@ -87,7 +87,7 @@ IN_THE_CIB = (
             "cibadmin --modify --xpath \"//rsc_order[@id='demote-then-stop-ip']\" --xml-text "
             "'<rsc_order id=\"demote-then-stop-ip\" kind=\"Mandatory\"/>'",
             needs_no_shell=True),
-    Mistake("backwards", "and not the other way round",
+    Mistake("backwards", "and not the reverse",
             _delete("//rsc_colocation[@id='ip-with-primary']") + " && " + _CREATE +
             " '<rsc_colocation id=\"wrong\" rsc=\"pgsqld-clone\" rsc-role=\"Promoted\" "
             "with-rsc=\"pgsqld-ip\" score=\"INFINITY\"/>'"),

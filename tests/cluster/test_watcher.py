@@ -32,7 +32,7 @@ def watchers(lab):
 
 
 def forget(lab):
-    """Forget failures; Pacemaker then looks at all instances anew."""
+    """Forget failures; Pacemaker then looks at all instances again."""
     lab.cleanup()
     lab.wait_settled(180)
     wait_watched(lab)

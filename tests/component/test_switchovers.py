@@ -91,7 +91,7 @@ def test_a_target_that_does_not_stream_is_refused_before_the_demotion(pair):
 
 
 def test_a_refused_target_that_is_still_asked_for_is_not_let_in_at_once(pair):
-    """Pacemaker would ask for it again with each transition, for ever."""
+    """Pacemaker would ask for it again with each transition, forever."""
     pair.store.set_score("srv2", BARRED)
     (pair.store.folder / "configuration").write_text(
         '<constraints><rsc_location id="cli-prefer-pgsqld-clone" rsc="pgsqld-clone" '

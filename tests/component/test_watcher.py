@@ -133,7 +133,7 @@ def test_the_reason_goes_once_the_failure_was_cleaned_up(pair, old):
     assert store.value("failed_because", "srv2") is None
 
 
-# What it does not tell
+# What it does not show
 
 @pytest.mark.fast
 def test_a_clean_shutdown_is_not_told(watched):
@@ -144,7 +144,7 @@ def test_a_clean_shutdown_is_not_told(watched):
 
 
 def test_a_logging_collector_that_outlives_a_clean_shutdown_is_no_crash(watched):
-    """It ends last, when nobody waits for it any more."""
+    """It ends last, when nobody waits for it any longer."""
     logger, = (pid for pid in watched.server.processes() if "logger" in postmaster.title(pid))
     os.kill(logger, signal.SIGSTOP)
     try:

@@ -20,7 +20,7 @@ DEPENDS = {
 RECOMMENDS = {"corosync1": ["python-lxml", "python-psycopg2"],
               "corosync2": ["python3-lxml", "python3-psycopg2"]}
 
-# Compiles the library anew when the distribution's python3 changes; dh_python3 adds it.
+# Compiles the library again when the distribution's python3 changes; dh_python3 adds it.
 RTUPDATE = {"corosync1": set(),
             "corosync2": {"/usr/share/python3/runtime.d/resource-agents-paf.rtupdate"}}
 

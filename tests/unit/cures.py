@@ -1,4 +1,4 @@
-"""Applies what `paf check` prints to a copy of a CIB, and looks at what came of it."""
+"""Applies what `paf check` prints to a copy of a CIB, and looks at the result."""
 
 import os
 import re
@@ -73,7 +73,7 @@ def faults(folder, text, resource, name, finding, spelling):
     wrong += [f"still there: {item.what}" for _, item in after if item.what == finding.what]
     wrong += [f"new: {item.what}" for _, item in after if item.what not in others]
     if valid and not copy.verify():
-        wrong.append("crm_verify does not accept it any more")
+        wrong.append("crm_verify does not accept it any longer")
     wrong += [f"blocked: {line}" for line in copy.blocked() - blocked]
     return wrong
 

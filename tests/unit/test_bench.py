@@ -88,7 +88,7 @@ def test_a_page_has_all_tables_also_where_an_agent_failed(tmp_path, monkeypatch,
     found["results"][peer].update(outages={}, actions={}, costs={}, many={}, failed=["switchover"])
     text = page.write(found).read_text()
     assert "| switchover | without writes | 0.50 s (1 run) | - | - |" in text
-    assert "**not measured**" in text and "did not come to rest" in text
+    assert "**not measured**" in text and "did not settle" in text
     picture, = re.findall(r"\((pictures/.*)\)", text)
     ElementTree.parse(tmp_path / picture)
     rows = [line for line in text.splitlines() if line.startswith("|")]

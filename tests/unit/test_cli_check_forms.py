@@ -38,7 +38,7 @@ FORMS = {
     "a colocation the wrong way round": (
         [(COLOCATION, '<rsc_colocation id="c" score="INFINITY" rsc="pgsqld-clone" '
                       'rsc-role="Promoted" with-rsc="pgsql-master-ip"/>')],
-        "c ties the primary to pgsql-master-ip, and not the other way round"),
+        "c ties the primary to pgsql-master-ip, and not the reverse"),
     "resource sets": (
         [(COLOCATION, '<rsc_colocation id="c" score="INFINITY"><resource_set id="s1">'
                       '<resource_ref id="pgsql-master-ip"/></resource_set><resource_set id="s2" '

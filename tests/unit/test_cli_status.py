@@ -59,7 +59,7 @@ def test_from_the_primary_all_is_known(seen, configured):
     assert (first["lag_bytes"], first["lag_seconds"], first["sync_state"]) == (312, 0.25, "sync")
     assert first["timeline"] == 5 and first["received"] == wal.format_lsn(51654312)
     second = row(found, "srv2")
-    # catching up, it may still be on an older timeline, which the primary does not tell
+    # catching up, it may still be on an older timeline, which the primary does not show
     assert second["state"] == "catchup" and second["timeline"] is None
     assert status.verdict(found) == NOT_DONE
 

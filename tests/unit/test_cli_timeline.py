@@ -137,7 +137,7 @@ def test_a_failure_stands_out_with_its_reason():
 
 
 def test_a_failure_is_not_laid_to_an_earlier_action():
-    """The DC, whose log tells what it started, may be another node by then."""
+    """The DC, whose log says what it started, may be another node by then."""
     head = "Nov 23 15:0{0}:00.0 srv1 pacemaker-controld [5] (x) notice: "
     lines = [
         head.format(0) + "Initiating start operation p_start_0 locally on srv1 | action 7",
@@ -149,7 +149,7 @@ def test_a_failure_is_not_laid_to_an_earlier_action():
 
 
 def test_the_words_of_pacemaker_3_0_1_are_understood():
-    """The DC tells what it asks of others; what it does itself stands where the node says so."""
+    """The DC says what it asks of others; what it does itself stands where the node says so."""
     head = "Nov 23 15:00:0{0} srv{1} pacemaker-controld [5] (x) notice: "
     lines = [
         head.format("1.0", 1) + "Asking srv2 to execute p_demote_0 on srv2 | transition "
@@ -189,7 +189,7 @@ def test_a_monitor_that_finds_the_primary_dead_begins_the_outage():
 
 
 def crash_and_recovery(at):
-    """Return the facts of a crash that Pacemaker is told of, half a second after that moment."""
+    """Return the facts of a crash that is reported to Pacemaker, half a second after `at`."""
     head = "Nov 23 15:00:{0} srv1 pacemaker-controld [51] (process_graph_event) notice: "
     lines = [*[head.format(f"{at + 0.5:04.1f}") + "Transition -1 action 33 (p_asyncmon_0 on srv1): "
                "expected 'ok' but got 'error' | target-rc=0 rc=1 event='initiated outside of the "

@@ -92,7 +92,7 @@ def test_a_concession_puts_the_better_node_above_the_candidate(scores):
 
 @given(SCORES)
 def test_a_concession_always_changes_a_score(scores):
-    """Pacemaker computes anew only when something changed."""
+    """Pacemaker computes again only when something changed."""
     wanted = election.concession("srv1", "srv2", scores)
     assert any(scores.get(node) != score for node, score in wanted.items())
 

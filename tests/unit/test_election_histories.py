@@ -90,7 +90,7 @@ def test_no_history_lets_a_worse_node_be_promoted(seed, positions, rounds):
         if promoted:
             best = max(world.nodes[name].position for name in voters)
             assert world.nodes[candidate].position >= best
-            # before it can be promoted again it is demoted, which starts it anew
+            # before it can be promoted again it is demoted, which starts it again
             world.started(candidate, False, dict(active=candidate, promoted=candidate))
         between_rounds(world, plan, named, promoted)
 
@@ -111,7 +111,7 @@ def test_a_healthy_cluster_always_finds_its_primary(seed, positions):
             break
         candidate = max(world.scores, key=lambda name: world.scores[name])
     else:
-        pytest.fail("nobody was promoted in two rounds")
+        pytest.fail("no node was promoted in two rounds")
     assert world.nodes[candidate].position == max(positions)
 
 

@@ -139,7 +139,7 @@ def test_after_any_bad_end_the_next_rounds_find_a_primary(seed, ours, perl, end,
             return
         ours_now = [name for name in world.nodes if name not in PERL]
         candidate = max(ours_now, key=lambda name: world.scores.get(name, 0))
-    pytest.fail("nobody was promoted in four undisturbed rounds")
+    pytest.fail("no node was promoted in four undisturbed rounds")
 
 
 @given(st.integers(0, 2**32), POSITIONS, POSITIONS)

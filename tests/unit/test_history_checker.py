@@ -41,7 +41,7 @@ BROKEN = {
     "aborted": (GOOD, {1: [10, 11, 12, 14]}),
     "partial": ([Transaction(0, 1, UNKNOWN, ((1, 10), (2, 11)))], {1: [10]}),
     "order": ([append(0, 1, 1, 10), append(2, 3, 1, 11)], {1: [11, 10]}),
-    "order: 11 of list 1 stands before 10": (
+    "order: 11 of list 1 precedes 10": (
         [append(0, 1, 1, 10), append(2, 3, 1, 11, outcome=UNKNOWN)], {1: [11, 10]}),
     "prefix": ([append(0, 3, 1, 10, [10]), append(0, 3, 1, 11)], {1: [11, 10]}),
     "stale": ([append(0, 1, 1, 10), read(2, 3, 1, [])], {1: [10]}),

@@ -42,7 +42,7 @@ def test_the_wal_folder_has_the_name_of_its_version(tmp_path, version, folder):
 
 @pytest.fixture
 def stranger(tmp_path):
-    """A process that stands in the data directory but is no server."""
+    """A process that is in the data directory but is no server."""
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"],
                                cwd=str(tmp_path))
     yield process

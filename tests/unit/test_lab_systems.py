@@ -1,4 +1,4 @@
-"""Roots of other releases: made once, and made anew without being without one."""
+"""Roots of other releases: made once, and made again without being without one."""
 
 from pathlib import Path
 

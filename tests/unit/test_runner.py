@@ -20,7 +20,7 @@ def sh(script, seconds=10.0, **more):
 
 
 def is_gone(pid):
-    """No such process, or a zombie that nobody has reaped."""
+    """No such process, or a zombie that no node has reaped."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:

@@ -36,7 +36,7 @@ def main(arguments=None):
     parser.add_argument("--three", action="store_true", help="no clusters of 5 and 9 nodes")
     parser.add_argument("--peer", choices=[name for name in KINDS if name != OURS], default="perl",
                         help="the other agent")
-    parser.add_argument("--page", action="store_true", help="only write the page anew")
+    parser.add_argument("--page", action="store_true", help="only write the page again")
     options = parser.parse_args(arguments)
     if options.quick:
         options.runs, options.three = 1, True

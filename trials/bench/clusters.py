@@ -5,7 +5,7 @@ from lab.lab import Lab
 from lab.tools import LabError
 
 TOKEN = 1000
-#: Seconds in which a cluster that is whole has come to rest, and one that is repaired.
+#: Seconds until a whole cluster has settled, and until a repaired one has.
 REST, REPAIR = 30, 90
 
 
@@ -25,7 +25,7 @@ class Cluster(Lab):
         """Repair what an outage has left, so that the next one finds all nodes well.
 
         A node that is off gets a new disk: what it has may have diverged. The Perl agent would be
-        fenced for it time and again.
+        fenced for it repeatedly.
         """
         off = [name for name, node in self.nodes.items() if not node.is_on]
         if not off:

@@ -103,7 +103,7 @@ class Measurement:
             yield Step(agent, "costs", partial(self._costs, agent))
 
     def _attempt(self, step, which):
-        """Do a step; tell what came of it, and note it if that was nothing."""
+        """Do a step; tell the result, and note it if that was nothing."""
         if self._failures.get(step.agent, 0) >= HOPELESS and step.what not in ("up", "down"):
             self.results[step.agent]["failed"].append(step.what)
             return

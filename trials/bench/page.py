@@ -147,7 +147,7 @@ def _table(rows):
 def _failures(results):
     lines = [f"{_NAMES[agent]}: {', '.join(found['failed'])}"
              for agent, found in results["results"].items() if found["failed"]]
-    return ["", "Not counted, because the cluster did not do it or did not come to rest: "
+    return ["", "Not counted, because the cluster did not do it or did not settle: "
             + "; ".join(lines) + "."] if lines else []
 
 
@@ -170,12 +170,12 @@ def write(results):
         f"{results['date']}; medians, the shortest and the longest, and how many runs there were.",
         *_others(name), "",
         f"![outages by phase](pictures/{name}.svg)", "",
-        "## Outages", "", "From the fault until rows are acknowledged again for good.", "",
+        "## Outages", "", "From the fault to the end of the last gap in acknowledged rows.", "",
         _table(_outages(results)), *_failures(results), "",
         "## What is meant", "",
         "`make bench` fails if one of these is missed. Seconds are those of this lab on an idle",
         "machine with two processors.", "", _table(_targets(results)), "",
-        "## What it costs for ever", "",
+        "## Costs of each action", "",
         "Medians. The agent itself counts as a program. CPU is that of it and all it starts.",
         "", _table(_costs(results)), "",
         "## With more nodes", "",

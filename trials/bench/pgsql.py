@@ -76,7 +76,7 @@ class PgsqlCluster(Cluster):
         self.wait_candidates(timeout)
 
     def wait_candidates(self, timeout=30, **expected):
-        """Wait until the cluster is at rest, and one standby has become the synchronous one."""
+        """Wait until the cluster is settled, and one standby has become the synchronous one."""
         self.wait_settled(timeout, **expected)
         if not self._candidates():
             primary = self.primary()

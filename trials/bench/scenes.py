@@ -16,7 +16,7 @@ _numbers = itertools.count(1)
 
 
 class Seen:
-    """What the client and Pacemaker's logs tell of one outage, from the moment `fault` on."""
+    """What the client and Pacemaker's logs show of one outage, from the moment `fault` on."""
 
     def __init__(self, lab, fault, report):
         self.fault = fault
@@ -32,7 +32,7 @@ class Seen:
 
     @property
     def writes(self):
-        """When rows were acknowledged again for good."""
+        """When the last gap between acknowledged rows ended."""
         return self.gaps[-1][1]
 
     @property
@@ -59,9 +59,9 @@ class Seen:
 def _watched(lab, old, fault, **expected):
     """Write, play the fault, wait until it is over (see Settle); return what was seen.
 
-    old: the primary. What becomes of it is not waited for: some agents leave it stopped.
+    old: the primary. Its recovery is not waited for: some agents leave it stopped.
     """
-    # a name for each: a client that starts must not be taken for the one before
+    # a name for each: a client that starts must not be confused with the one before
     client = lab.client(f"bench{next(_numbers)}")
     client.patience = client.IMPATIENT
     with client:
@@ -70,7 +70,7 @@ def _watched(lab, old, fault, **expected):
         fault()
         _wait_for_outage(client)
         wait_until(lambda: _at_rest(lab, old, **expected) and _at_rest(lab, old, **expected), 120,
-                   "the cluster to be at rest", step=0.3)
+                   "the cluster to be settled", step=0.3)
         client.wait_rows(100, 60)
     return Seen(lab, begin, client.report())
 
@@ -78,7 +78,7 @@ def _watched(lab, old, fault, **expected):
 def _wait_for_outage(client):
     """Wait until rows are acknowledged after a pause.
 
-    Only looks at the client's log: whoever asks the cluster takes its processors.
+    Reads only the client's log: questions to the cluster cost processor time.
     """
     log = client.folder / "acks.log"
     wait_until(lambda: time.time() - log.stat().st_mtime > NOTICEABLE, 60, "an outage", step=0.02)

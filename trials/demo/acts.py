@@ -116,7 +116,7 @@ def switchover(lab):
 
 def refused_switchover(lab):
     """5. A switchover that is refused
-    The target hears nothing any more, so the old primary's last WAL does not arrive there. It is
+    The target receives nothing, so the old primary's last WAL does not arrive there. It is
     refused, and the old primary goes on.
     """
     scenarios.wait_for_ranks(lab)

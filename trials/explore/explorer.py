@@ -87,7 +87,7 @@ class Explorer(player.Player):
         return []
 
     def _bans(self):
-        """Nodes that Pacemaker does not try any more, though no administrator is needed there."""
+        """Nodes that Pacemaker no longer tries, although no administrator is needed there."""
         with contextlib.suppress(LabError):
             return [f"banned: {node}, {reason}" for node, reason in banned(self.lab)
                     if not _STOPS_FOR_GOOD.search(reason)]
@@ -114,7 +114,7 @@ class Explorer(player.Player):
 
 
 def use_names(lab, names):
-    """Give all servers a value of synchronous_standby_names, while the cluster is at rest."""
+    """Give all servers a value of synchronous_standby_names, while the cluster is settled."""
     lab.settings.postgres["synchronous_standby_names"] = names
     for name, node in lab.nodes.items():
         node.install(_CONF, configuration.postgres(lab.settings, name), 0o644)

@@ -27,7 +27,7 @@ def numbers(text):
 
 
 def tested(fault):
-    """Run the tests that stand for a fault; return its Result."""
+    """Run the tests for a fault that is not played; return its Result."""
     start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header",
@@ -64,7 +64,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--only", type=numbers, default=None, help="numbers of faults: 4,13")
     parser.add_argument("--no-watch", action="store_true",
-                        help="with crash_watch=false; the page tells it in a line")
+                        help="with crash_watch=false; the page shows it in a line")
     options = parser.parse_args(arguments)
     chosen = [fault for fault in FAULTS if not options.only or fault.number in options.only]
     counter, watch = itertools.count(1), not options.no_watch

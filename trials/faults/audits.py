@@ -60,8 +60,8 @@ def fencings(play, expected):
     seen = sorted(fencing["node"] for fencing in play.fencings)
     if seen == sorted(expected or ()):
         return []
-    return [f"fenced: {', '.join(seen) or 'nobody'}; "
-            f"expected: {', '.join(sorted(expected or ())) or 'nobody'}"]
+    return [f"fenced: {', '.join(seen) or 'none'}; "
+            f"expected: {', '.join(sorted(expected or ())) or 'none'}"]
 
 
 def processes(lab):
@@ -183,7 +183,7 @@ def _lines(element, path=""):
 
 
 def leftovers(lab, before):
-    """What stands in the CIB's configuration and did not before, and the other way round."""
+    """What is in the CIB's configuration and did not before, and the reverse."""
     after = configuration(lab)
     return ([f"left in the CIB: {line}" for line in after if line not in before]
             + [f"gone from the CIB: {line}" for line in before if line not in after])

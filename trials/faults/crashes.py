@@ -51,7 +51,7 @@ def backend_killed(scene):
 
 
 @TABLE.row(4, "all processes of the primary hang", "SIGSTOP for postmaster and backends",
-           "monitor fails in time, the instance is stopped for good and recovered; nobody fenced",
+           "monitor fails in time, the instance is stopped and recovered; no node fenced",
            reason="does not answer in time")
 def all_stopped(scene):
     scene.lab.nodes[scene.old].freeze("postgres")

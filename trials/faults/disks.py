@@ -58,7 +58,7 @@ def full_on_the_primary(scene):
 
 
 @TABLE.row(11, "disk of a standby's WAL full", "a small disk for pg_wal, filled under load",
-           "the standby is no candidate any more; the primary goes on", budget=12)
+           "the standby is no longer a candidate; the primary goes on", budget=12)
 def full_on_a_standby(scene):
     lab, victim = scene.lab, scene.others[0]
     with small_disk(lab, victim):
@@ -86,7 +86,7 @@ def control_file_damaged(scene):
 
 @TABLE.row(33, "a standby whose WAL the primary has removed",
            "it is off while the primary recycles its WAL",
-           "it is not promotable, and the reason tells what to do", budget=8,
+           "it is not promotable, and the reason says what to do", budget=8,
            reason="does not stream from the primary.* rebuild it")
 def wal_removed(scene):
     lab, victim = scene.lab, scenarios.ranked_standbys(scene.lab)[0]
@@ -117,7 +117,7 @@ def wal_removed(scene):
     return [victim]
 
 
-@TABLE.row(34, "a base backup just restored", "the data directory made anew by pg_basebackup",
+@TABLE.row(34, "a base backup just restored", "the data directory made again by pg_basebackup",
            "starts as a standby; backup_label is PostgreSQL's to remove", budget=8)
 def base_backup(scene):
     lab, victim = scene.lab, scene.others[0]

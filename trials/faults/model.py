@@ -1,4 +1,4 @@
-"""What a fault is, what is seen while it is played, what came of it."""
+"""What a fault is, what is seen while it is played, the result."""
 
 import functools
 import re
@@ -12,7 +12,7 @@ class Fault:
     """A row of the table.
 
     play(scene) plays it on a cluster, and returns the names of the nodes that had to be fenced
-    (None: nobody). It raises AssertionError or LabError where something is not as it should be.
+    (None: none). It raises AssertionError or LabError where something is not as it should be.
     tests: pytest ids, where a cluster adds nothing. reason: a regular expression that people must
     find in crm_mon. budget: the longest outage allowed, in undisturbed switchovers of the same run
     (None: the fault itself lasts). stage: the cluster, see stage.STAGES. quick: belongs to
@@ -61,7 +61,7 @@ class Scene:
         return Play("", "", transitions=self.lab.transitions(self.begin)).actions(*operations)
 
     def settled(self, **expected):
-        """Wait until the cluster is at rest and as expected; see lab.settle."""
+        """Wait until the cluster is settled and as expected; see lab.settle."""
         self.lab.wait_settled(180, **expected)
 
     def remember(self):
@@ -86,7 +86,7 @@ class Scene:
 
 @dataclass
 class Result:
-    """What came of a fault: problems (sentences; none: it holds), and what was measured."""
+    """The result of a fault: problems (sentences; none: it holds), and what was measured."""
 
     number: int
     problems: list

@@ -12,12 +12,12 @@ TABLE = Table()
 
 
 def stays_off(lab, node):
-    """Whoever fences the node leaves it off; `come_back` switches it on."""
+    """Fencing leaves the node off; `come_back` switches it on."""
     lab.nodes[node].fence_policy("off")
 
 
 def come_back(lab, node):
-    """Mend and switch on."""
+    """Repair the network and switch on."""
     lab.mend()
     lab.nodes[node].fence_policy("reboot")
     lab.power_on(node)
@@ -35,7 +35,7 @@ def primary_cut(scene):
 
 
 @TABLE.row(7, "the primary is cut off, without fencing",
-           "its network port goes down, it writes rows of its own, the network is mended",
+           "its network port goes down, it writes rows of its own, the network is repaired",
            "it loses quorum and is stopped; another is promoted; back again it is never promoted, "
            "and says that it has diverged", stage="no fencing", reason="diverged: ")
 def primary_cut_unfenced(scene):

@@ -32,7 +32,7 @@ def synchronous_standby_off(scene):
     wait_until(lambda: scenarios.scores(lab)[victim] == "-1000", 60, "its score", step=0.5)
     rows = scene.client.rows()
     wait_until(lambda: lab.settle(online=[n for n in lab.nodes if n != victim]).missing() == [],
-               60, "the rest of the cluster to be at rest", step=0.5)
+               60, "the rest of the cluster to be settled", step=0.5)
     assert scene.client.rows() == rows, "commits did not wait"
     come_back(lab, victim)
     scene.client.wait_rows(100, 90)
@@ -44,7 +44,7 @@ def synchronous_standby_off(scene):
 
 
 @TABLE.row(15, "power cut of all nodes", "under load; all come back",
-           "the last primary is promoted once; nobody fenced, no row lost", budget=None)
+           "the last primary is promoted once; no node fenced, no row lost", budget=None)
 def all_off(scene):
     scene.lab.power_off()
     scene.lab.power_on()
@@ -106,7 +106,7 @@ TABLE.tested(
 
 @TABLE.row(19, "all standbys lag by more than maxlag", "maxlag = 1 MB, both standbys do not "
            "receive; the primary's power is cut",
-           "nobody is promoted, the scores say why; once the administrator gives one a "
+           "no node is promoted, the scores say why; once the administrator gives one a "
            "score, the best of them is",
            budget=None, reason=r"lags by \d+ bytes, maxlag is 1000000")
 def too_far_behind(scene):
@@ -136,8 +136,8 @@ def too_far_behind(scene):
 
 
 @TABLE.row(32, "an old primary that has diverged", "power cut while it holds rows that nobody "
-           "has; it boots again", "it stays stopped, and the reason tells how many bytes exist "
-           "only there; nobody is fenced for it", reason="diverged: .*exist only here", budget=60)
+           "has; it boots again", "it stays stopped, and the reason says how many bytes exist "
+           "only there; no node is fenced for it", reason="diverged: .*exist only here", budget=60)
 def diverged(scene):
     lab = scene.lab
     stays_off(lab, scene.old)

@@ -1,4 +1,4 @@
-"""The table of what came of the faults: for the terminal, and as docs/reliability.md."""
+"""The table of the result of the faults: for the terminal, and as docs/reliability.md."""
 
 import platform
 import re
@@ -8,14 +8,14 @@ from lab.tools import run
 
 PAGE = CHECKOUT / "docs" / "reliability.md"
 
-_HEAD = """# Reliability: what was broken, and what came of it
+_HEAD = """# Reliability: faults and their results
 
 Made by `make faults`; `make faults ONLY=4,13` plays some again. {versions}.
-The last column tells when a fault was played last, and with which commit of the agent.
+The last column shows when a fault was played last, and with which commit of the agent.
 
 Each fault is played on a real cluster of three nodes (namespaces on one machine, two cores), while
 a client writes rows one after the other through the virtual address and each node is asked every
-few milliseconds whether it takes writes. One standby at least is synchronous. A fault holds only
+few milliseconds whether it takes writes. At least one standby is synchronous. A fault holds only
 if, besides the outcome stated:
 
 * no two nodes took writes at the same instant;
@@ -24,7 +24,7 @@ if, besides the outcome stated:
   give: all that was acknowledged is in the lists, in order and once, and what was read stays;
 * all standbys end with the same lists;
 * exactly the nodes that had to be fenced were;
-* the reason stands in `crm_mon`, where there is one to give;
+* the reason is in `crm_mon`, if there is one;
 * each instance takes part again, or is stopped with a reason that asks for the administrator;
 * no process, temporary file, attribute or constraint is left over;
 * the longest outage is within a multiple of that of an undisturbed switchover in the same run.
@@ -38,8 +38,8 @@ agent alone play the fault. A dash: not measured, as nothing is written meanwhil
 """
 
 _FOOT = """
-Not played here: dead storage, on which processes hang in the kernel; SELinux; a disk that lies
-about fsync. The lab has no kernel of its own to break.
+Not played here: dead storage, on which processes hang in the kernel; SELinux; a disk that ignores
+fsync. The lab has no kernel of its own to break.
 """
 
 
@@ -51,7 +51,7 @@ def versions():
 
 
 def outcome(fault, result):
-    """Return in a few words what came of a fault."""
+    """Return the result of a fault in a few words."""
     if result is None:
         return "not played"
     if result.problems:
@@ -85,7 +85,7 @@ def page(faults, results, unwatched):
 
 
 def _without_watcher(faults, results):
-    """Return the paragraph on what came of the faults where monitors alone find a crash."""
+    """Return the paragraph on the result of the faults where monitors alone find a crash."""
     played = [results[fault.number] for fault in faults if fault.number in results]
     if not played:
         return ""

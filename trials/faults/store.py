@@ -1,4 +1,4 @@
-"""What came of each fault the last time it was played, with crash_watch on and off: a file in git.
+"""The result of each fault the last time it was played, with crash_watch on and off: a file in git.
 
 So a fault that is played again in a fresh checkout leaves what the page says of the others.
 """

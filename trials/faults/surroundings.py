@@ -47,7 +47,7 @@ def broken_configuration(scene):
 
 @TABLE.row(35, "an instance is stopped and started by hand", "pg_ctl stop on the primary; pg_ctl "
            "start of a standby that Pacemaker has stopped",
-           "the primary is recovered, nobody fenced; the running standby is taken over")
+           "the primary is recovered, no node fenced; the running standby is taken over")
 def by_hand(scene):
     lab = scene.lab
     ctl = [f"{lab.settings.bindir}/pg_ctl", "-D", lab.settings.pgdata, "-w", "-s"]
@@ -85,7 +85,7 @@ def maintenance(scene):
 
 
 TABLE.tested(
-    39, "a standby that lives on the archive alone", "no WAL receiver, WAL replayed from files",
+    39, "a standby that gets WAL only from the archive", "no WAL receiver, WAL replayed from files",
     "counted by what it has replayed",
     "tests/component/test_elections.py::test_the_position_is_all_that_was_received_or_replayed",
     "tests/component/test_elections.py::test_a_timeline_that_only_its_wal_files_show_counts")

@@ -31,7 +31,7 @@ def wait_for_line(lab, text, count=1):
 
 
 @TABLE.row(20, "the old primary dies between demote and promote", "its power is cut as soon as it "
-           "is no primary any more", "an election; one primary, no row lost", budget=40, quick=True)
+           "is no longer a primary", "an election; one primary, no row lost", budget=40, quick=True)
 def dies_in_between(scene):
     lab, target = scene.lab, scenarios.ranked_standbys(scene.lab)[0]
     stays_off(lab, scene.old)
@@ -108,7 +108,7 @@ def attribute_manager_dies(scene):
     for node in lab.nodes.values():
         node.kill("pacemaker-attrd")
         wait_until(lambda node=node: node.pids("pacemaker-attrd"), 30,
-                   "pacemakerd to start it anew", step=0.2)
+                   "pacemakerd to start it again", step=0.2)
     scene.settled(primary=scene.old)
     assert scene.actions() == [], scene.actions()
     scenarios.wait_for_ranks(lab)
@@ -119,7 +119,7 @@ def attribute_manager_dies(scene):
 
 @TABLE.row(27, "the transition is aborted during the election", "power cut of the primary; the "
            "cluster's configuration changes during each of the first notifications",
-           "the election is held anew; one primary, no row lost", budget=60)
+           "the election is held again; one primary, no row lost", budget=60)
 def election_aborted(scene):
     lab = scene.lab
     stays_off(lab, scene.old)
@@ -150,7 +150,8 @@ def node_joins(scene):
 
 
 TABLE.tested(
-    29, "a node never tells its position", "no ballot of one node; late, lost and doubled messages",
+    29, "a node never publishes its position",
+    "no ballot of one node; late, lost and doubled messages",
     "a bounded wait, then no promotion, and the reason names the node",
     "tests/component/test_elections.py::test_a_peer_that_never_speaks_is_named_in_time",
     "tests/unit/test_election_histories.py::"
@@ -169,7 +170,7 @@ def slow_shutdown(scene):
     scene.settled(primary=target)
 
 
-@TABLE.row(31, "demote reaches its timeout", "a WAL sender that waits for ever; short timeouts",
+@TABLE.row(31, "demote reaches its timeout", "a WAL sender that waits forever; short timeouts",
            "demote and stop fail, the node is fenced, the target is promoted", budget=80,
            reason="did not shut down in")
 def demote_times_out(scene):

@@ -24,7 +24,7 @@ def say(text):
 
 
 def announce(cell, step, problem, seconds):
-    """Tell what came of a step."""
+    """Print the result of a step."""
     say(f"{cell.name:16} {step:28} {seconds:5.0f} s  {problem or 'ok'}")
 
 
@@ -38,7 +38,7 @@ def chosen(names):
 
 
 def run(cell):
-    """Play a cell and remember what came of it; return the Outcome."""
+    """Play a cell and remember the result; return the Outcome."""
     outcome = play(cell, announce)
     store.save(outcome)
     say(f"{cell.name:16} {'-' * 28} {outcome.seconds:5.0f} s  "
@@ -51,7 +51,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="make matrix", description=__doc__)
     parser.add_argument("--cell", default="", help="names of cells: debian13,pg16")
     parser.add_argument("--refresh", action="store_true",
-                        help="make the roots of the distributions anew, play nothing")
+                        help="make new roots of the distributions, play nothing")
     parser.add_argument("--jobs", type=int, default=2, help="cells at a time (2)")
     options = parser.parse_args(arguments)
     cells = chosen(options.cell.replace(",", " ").split())

@@ -163,7 +163,7 @@ def questions(pair):
         primary, other = (position.position(pair.at[name], Deadline(SECONDS))
                           for name in ("srv1", "srv2"))
         return primary.lsn == other.lsn and primary.timeline == other.timeline + 1
-    wait_until(same, SECONDS, "both to tell the same position, the primary on the next timeline")
+    wait_until(same, SECONDS, "both to publish the same position, the primary on the next timeline")
 
 
 def crash(pair):

@@ -1,4 +1,4 @@
-"""Play cells: bring the cluster up, take the steps one after the other, tell what came of each."""
+"""Play cells: bring the cluster up, do the steps in order, report the result of each."""
 
 import contextlib
 import datetime
@@ -49,7 +49,7 @@ COURSES = {
 
 @dataclass
 class Outcome:
-    """What came of a cell: {step: problem, "" for none}, versions, day and commit."""
+    """The result of a cell: {step: problem, "" for none}, versions, day and commit."""
 
     cell: str
     results: dict = field(default_factory=dict)
@@ -66,14 +66,14 @@ class Outcome:
 
     @property
     def verdict(self):
-        """What came of it, in words."""
+        """The result, in words."""
         return "good" if self.good else f"cannot be had: {self.absent}" if self.absent else "FAILS"
 
 
 def play(cell, announce=lambda *_: None, course=None, lab=None):
     """Play a cell; return its Outcome. announce(cell, step, problem, seconds) after each step.
 
-    course: a key of COURSES, where it is not the cell's own; lab: its lab's name, likewise.
+    course: a key of COURSES, where it is not the cell's own; lab: its lab's name, also.
     """
     course = COURSES[course or cell.course]
     outcome = Outcome(cell.name, date=datetime.date.today().isoformat(), agent=agent())

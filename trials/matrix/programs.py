@@ -1,6 +1,6 @@
 """Which of Pacemaker's programs are run, with which options: by the agent, and by the command paf.
 
-What the agent runs stands in its source. The command is run with recorders before the programs.
+What the agent runs is read from its source. The command is run with recorders before the programs.
 """
 
 import ast

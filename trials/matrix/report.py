@@ -38,7 +38,7 @@ well. So pcs of forky warns of "invalid validation data" when it creates the res
 
 
 def mark(problem):
-    """Return a word for what came of a step: None, not played in this cell."""
+    """Return a word for the result of a step: None, not played in this cell."""
     if problem is None:
         return "-"
     return "FAILS" if problem and not problem.startswith("not played") else problem or "ok"
@@ -69,7 +69,7 @@ def page(outcomes):
 
 
 def read(text):
-    """Return {cell's name: Outcome} that a page tells; of what failed, no more than that."""
+    """Return {cell's name: Outcome} of a page; for failures without the problem."""
     outcomes, shown = {}, []
     for line in text.splitlines():
         first, *columns = [word.strip() for word in line.strip("|").split("|")]

@@ -110,7 +110,7 @@ def switchover(lab):
 
 
 def refused_switchover(lab):
-    """A switchover to a standby that hears nothing: refused, with the reason; nobody moves."""
+    """A switchover to a standby that receives nothing: refused, with the reason; no node moves."""
     scenarios.wait_for_ranks(lab)
     old, target = lab.primary(), scenarios.ranked_standbys(lab)[-1]
     with watched(lab, primary=old) as play, scenarios.deaf(lab, target):
@@ -131,14 +131,14 @@ def set_rejoin(lab, value):
 
 
 def manual_rejoin(lab):
-    """A diverged old primary stays stopped with the reason; it is cloned anew."""
+    """A diverged old primary stays stopped with the reason; it is rebuilt."""
     old = scenarios.diverge(lab)
     primary, fenced = lab.primary(), len(lab.fencings())
     lab.power_on(old)
     outcome = outcome_of(lab, old)
     need(outcome.what == DIVERGED, f"it did not say that it has diverged: {outcome}")
     lab.wait_settled(60, primary=primary, stopped=[old])
-    need("exist only here" in lab.crm_mon(), "the reason does not tell how many bytes")
+    need("exist only here" in lab.crm_mon(), "the reason does not show how many bytes")
     need(len(lab.fencings()) == fenced, "the node was fenced for it")
     scenarios.rebuild(lab, old)
     lab.wait_settled(120, primary=primary)
@@ -153,7 +153,7 @@ def rewind_rejoin(lab):
     lab.wait_settled(120)
     need(old in lab.standbys(), f"{old} is no standby")
     need(len(lab.fencings()) == fenced, "the node was fenced for it")
-    need("rewound to the primary's history" in lab.nodes[old].log(), "the log tells no rewind")
+    need("rewound to the primary's history" in lab.nodes[old].log(), "the log shows no rewind")
     set_rejoin(lab, "manual")
 
 
@@ -203,7 +203,7 @@ def upgrade(lab):
 
 
 def upgrade_node(lab, name):
-    """Upgrade the package on a node as docs/coming-from-2.x.md tells."""
+    """Upgrade the package on a node as docs/coming-from-2.x.md describes."""
     node, since = lab.nodes[name], lab.now()
     node.run(["pcs", "node", "maintenance", name, "--wait"])
     wait_until(lambda: lab.status().nodes.get(name) == "maintenance", 60,

@@ -1,4 +1,4 @@
-"""What came of each cell the last time it was played: the page remembers it."""
+"""The result of each cell the last time it was played: the page remembers it."""
 
 import fcntl
 

@@ -43,7 +43,7 @@ def _in_metadata(lab, node):
     roles = {action.get("role") for action in root.iter("action") if action.get("role")}
     wanted = {"Promoted", "Unpromoted"} if _is_new(lab) else {"Master", "Slave"}
     if roles != wanted:
-        yield f"the meta-data speaks of {sorted(roles)}, this release of {sorted(wanted)}"
+        yield f"the meta-data has the roles {sorted(roles)}, this release {sorted(wanted)}"
     version = root.findtext("version")
     if version != ("1.1" if _is_new(lab) else "1.0"):
         yield f"the meta-data is OCF {version}"

@@ -1,6 +1,6 @@
 """What can be broken at any moment, also in the middle of a transition.
 
-Each takes the lab and the name of a node, and returns what mends it again (or None). What cannot be
+Each takes the lab and the name of a node, and returns what repairs it (or None). What cannot be
 broken now, because the node is off or runs no server, is no error.
 """
 
@@ -13,10 +13,10 @@ from lab.tools import LabError
 
 @dataclass(frozen=True)
 class Injection:
-    """do(lab, node); whom: 'primary', 'standby' or 'any'; fences: whether it may end in fencing."""
+    """do(lab, node); target: 'primary', 'standby' or 'any'; fences: it may cause fencing."""
 
     name: str
-    whom: str
+    target: str
     do: object
     fences: bool = False
     loses: bool = False     # rows, where standbys are asynchronous

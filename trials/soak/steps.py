@@ -29,7 +29,7 @@ class Step:
     seconds: float
 
     def __str__(self):
-        return " and ".join(f"{strike.injection.name} ({strike.injection.whom} {strike.number}, "
+        return " and ".join(f"{strike.injection.name} ({strike.injection.target} {strike.number}, "
                             f"after {strike.after:.1f} s)" for strike in self.strikes)
 
 
@@ -44,9 +44,9 @@ def draw(seed, number):
 
 def target(lab, strike, primary):
     """Return the name of the node that a strike is for."""
-    if strike.injection.whom == "primary":
+    if strike.injection.target == "primary":
         return primary
-    names = [name for name in lab.nodes if strike.injection.whom == "any" or name != primary]
+    names = [name for name in lab.nodes if strike.injection.target == "any" or name != primary]
     return names[strike.number % len(names)]
 
 
