@@ -2,12 +2,14 @@
 
 import os
 import re
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from paf.cli import check, configuration, switchover, view
+from paf.cli import check, configuration, create, switchover, view
 from paf.cli.common import Problem
+from paf.cli.main import parser
 from paf.cli.status import report, text
 from tests.conftest import REPOSITORY
 from tests.unit import cures, rng
@@ -35,9 +37,21 @@ def test_no_configuration_breaks_a_verb(root):
             continue
         for name, item in check.of_cib(xml, managed.name):
             assert name and (item is None or (item.what and item.why))
+        with pytest.raises(Problem, match="there is a resource .* already"):
+            rehearse(xml, managed.name)
         found = report.report(SEEN, configured, managed, WELL)
         assert list(text.lines(found))
         list(switchover.problems(found, configured, "srv2"))
+
+
+def rehearse(xml, name):
+    """Do what paf create does before its first command."""
+    options = parser().parse_args(["create", "--bindir", "/b", "--pgdata", "/d", "--name", name])
+    copy = create.Copy()
+    try:
+        create._rehearse([], "pcs", options, SimpleNamespace(cib=lambda: xml), copy)
+    finally:
+        copy.remove()
 
 
 @settings(generated, max_examples=max(3, EXAMPLES // 20))
