@@ -67,12 +67,12 @@ def run(options):
 
 
 def _go_on(options, commands, shell, pacemaker, copy):
-    """Look at what the commands would make, and make it if that is wanted."""
+    """Look at what the commands would make, and make it if that is requested."""
     _rehearse(commands, shell, options, pacemaker, copy)
     found = _examine(options, copy)
     if any(item.level == finding.ERROR for _, item in found):
-        complain("not applied: mend the errors first" if options.apply else
-                 "mend the errors before you run these commands")
+        complain("not applied: fix the errors first" if options.apply else
+                 "fix the errors before you run these commands")
         return ERROR
     if not options.apply:
         return OK

@@ -1,4 +1,4 @@
-"""What a check finds, and the commands that mend it, in the spelling of pcs and of crmsh. Pure."""
+"""What a check finds, and the commands that fix it, in the spelling of pcs and of crmsh. Pure."""
 
 from collections import namedtuple
 

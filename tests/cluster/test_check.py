@@ -1,4 +1,4 @@
-"""`paf check` names each mistake, and the commands that it prints mend it."""
+"""`paf check` names each mistake, and the commands that it prints fix it."""
 
 import json
 

@@ -20,7 +20,7 @@ RESOURCES, CONSTRAINTS = "resources-3.7.rng", "constraints-3.7.rng"
 SECTIONS = {"resources": RESOURCES, "constraints": CONSTRAINTS, "options": "options-3.5.rng",
             "tags": "tags-3.3.rng"}
 
-#: What stands in attributes of which the schema says only that they are text.
+#: What is in attributes of which the schema says only that they are text.
 WORDS = {
     "name": ("notify", "promotable", "interleave", "target-role", "is-managed", "maintenance",
              "resource-stickiness", "migration-threshold", "promoted-max", "master-max", "timeout",
@@ -168,7 +168,7 @@ class Walk:
             self._all(item, scope, parent)
 
     def _empty(self, item, scope, parent):
-        """Nothing stands here."""
+        """There is nothing here."""
 
     _text = _data = _value_element = _notallowed = _empty
 

@@ -21,8 +21,8 @@ def nvpair(name, value):
     return f'<nvpair id="n-{name}" name="{name}" value="{value}"/>'
 
 
-#: What a configuration is changed to: pairs of old and new text, and what is found then, "" if
-#: nothing may be. The clone, the address and the three nodes are those of the recorded CIB.
+#: What a configuration is changed to: pairs of text, before and after, and what is found then, ""
+#: if nothing may be. The clone, the address and the three nodes are those of the recorded CIB.
 FORMS = {
     "an address for readers": (
         [("</resources>", READERS + "</resources>"),
@@ -44,7 +44,7 @@ FORMS = {
                       '<resource_ref id="pgsql-master-ip"/></resource_set><resource_set id="s2" '
                       'role="Master"><resource_ref id="pgsqld-clone"/></resource_set>'
                       '</rsc_colocation>')], ""),
-    "an order spelt symmetrical=0": (
+    "an order written symmetrical=0": (
         [('symmetrical="false"', 'symmetrical="0"')], ""),
     "an order without symmetrical": (
         [('then-action="start" symmetrical="false"', 'then-action="start"')], "is symmetrical"),

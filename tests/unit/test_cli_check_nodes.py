@@ -49,7 +49,7 @@ def test_different_lists_of_synchronous_standbys_are_no_difference():
 
 
 class Answers:
-    """Stands for psql at another node: SQL refused by pg_hba.conf, or none at all."""
+    """A substitute for psql at another node: SQL refused by pg_hba.conf, or none at all."""
 
     def __init__(self, sql, show):
         self.sql, self.show = sql, show

@@ -32,7 +32,7 @@ def test_the_commands_are_complete(shell):
 
 
 def test_no_pcs_calls_the_commands_deprecated():
-    """pcs 0.12 wants "meta" behind "promotable", which 0.10 and 0.11 take for something else."""
+    """pcs 0.12 wants "meta" behind "promotable", which 0.10 and 0.11 treat as something else."""
     commands = list(create.plan(options(), "pcs"))
     assert commands[0][-1] == "promotable"
     assert commands[1] == ["pcs", "resource", "meta", "pgsqld-clone", "notify=true",
@@ -56,7 +56,7 @@ def is_alive(pid):
 
 
 def test_a_cluster_shell_that_hangs_is_ended_and_named(tmp_path, monkeypatch, data, capsys):
-    """Nothing but the copy was touched, and what the shell has started ends with it."""
+    """Only the copy was touched, and what the shell has started ends with it."""
     shell, ran = tmp_path / "pcs", tmp_path / "pid"
     shell.write_text(f"#!/bin/sh\nsleep 600 & echo $! > {ran}; wait\n")
     shell.chmod(0o755)

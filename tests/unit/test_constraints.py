@@ -1,7 +1,7 @@
 """The recommended constraints in Pacemaker's scheduler: the order is right, nothing blocks.
 
-Standbys fetch the primary's last WAL through the address, so it is stopped after the demotion. And
-it is stopped whenever it has to be, also where a transition ended halfway.
+Standbys fetch the primary's last WAL through the address, which is therefore stopped after the
+demotion. It is stopped whenever it has to be, also where a transition ended halfway.
 """
 
 import shlex
@@ -142,7 +142,7 @@ def test_an_action_that_fails_blocks_nothing_after_it(cluster, name):
 
 
 def test_a_mandatory_order_blocks_an_address_whose_primary_was_demoted_already(cluster):
-    """What the pages recommended before; were it not so, the tests above would say nothing."""
+    """What the pages recommended before; without this, the tests above prove nothing."""
     for name in ("switchover", "shutdown of all nodes"):
         whole = cluster(TRANSITIONS[name][0], "Mandatory")
         actions = whole.plan().actions

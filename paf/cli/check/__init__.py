@@ -190,7 +190,7 @@ def of_instance(instance, managed, configured, pacemaker):
         return
     if "error" in answer:
         yield "server", finding.error(
-            "the server lets nobody ask: {0}".format(answer["error"]),
+            "the server refuses our questions: {0}".format(answer["error"]),
             "the agent needs to connect to it as {0}, without a password".format(
                 instance.parameters.system_user))
         return

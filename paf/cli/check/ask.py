@@ -1,6 +1,6 @@
 """Ask the local server about its settings with psycopg2, and print the answers as JSON.
 
-A program of its own: it runs as the owner of the instance, whom alone the server lets in.
+A program of its own: it runs as the owner of the instance, which the server lets in.
 Its argument is a connection string without a password.
 """
 

@@ -106,8 +106,8 @@ def defaults(configured, managed):
     elif threshold == 1:
         yield finding.warning(
             "migration-threshold is 1",
-            "the first failure takes a node out, until somebody cleans up: after the second one no "
-            "node is left", _set_meta(managed, "migration-threshold", "5"))
+            "the first failure takes a node out, until an administrator cleans up: after the "
+            "second one no node is left", _set_meta(managed, "migration-threshold", "5"))
 
 
 def _set_meta(managed, name, value):
@@ -175,7 +175,7 @@ def running(configured, managed):
     if is_certain(managed, "target-role") and (
             target.lower() not in ("started", "promoted", "master")):
         yield finding.error(
-            "target-role={0}".format(target), "somebody has disabled the resource",
+            "target-role={0}".format(target), "the resource is disabled",
             _without_meta(managed, "target-role"))
     managing = boolean(configured.properties.get("is-managed-default"), True)
     for name, usual, words in _WATCHED:

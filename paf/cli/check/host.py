@@ -48,7 +48,7 @@ def directory(instance, deadline):
     if version >= standby_mode.FIRST_WITH_SIGNAL and os.path.exists(template):
         yield finding.error(
             "{0} exists".format(template),
-            "since PostgreSQL 12 standby settings stand in postgresql.conf: the agent refuses to "
+            "since PostgreSQL 12 standby settings are in postgresql.conf: the agent refuses to "
             "start", finding.both("rm {0}".format(template)))
 
 
@@ -63,7 +63,7 @@ def files(folder, most):
 
 
 def service(root=""):
-    """Nothing but Pacemaker starts PostgreSQL."""
+    """Only Pacemaker starts PostgreSQL."""
     for path in sorted(glob.glob(root + _UNITS)):
         name = os.path.basename(path)
         if name == "postgresql.service" and _only_starts_what_is_automatic(path):

@@ -13,7 +13,7 @@ from paf.instance.server import quoted
 #: in_recovery: bool; conninfo: primary_conninfo (str); node: this node's name; nodes: all;
 #: own: this node's addresses; vips: the cluster's; rejoin: the parameter; major: 15...;
 #: psql: the command line that reaches the server (str); resource: its name for crm_resource;
-#: upstream: what the primary says of itself (dict), {} unknown; mine: the same of this server;
+#: upstream: what the primary reports (dict), {} unknown; mine: the same of this server;
 #: limits: see primary.limits; clock: seconds that this node's is ahead of the primary's,
 #: None unknown; files: how many the data directory has, MANY_FILES at most.
 Subject = namedtuple("Subject", "settings rules slots in_recovery conninfo node nodes own vips "
@@ -129,7 +129,7 @@ def synchronous(subject):
     if strangers:
         yield finding.error(
             "synchronous_standby_names has {0}, which is no node".format(", ".join(strangers)),
-            "a standby's name is that of its node: commits may wait for ever", cure)
+            "a standby's name is that of its node: commits may wait without end", cure)
     elif count > len(subject.nodes) - 2 and len(subject.nodes) > 2 and count > 1:
         yield finding.warning(
             "synchronous_standby_names waits for {0} standbys of {1}".format(
@@ -237,7 +237,7 @@ def logging(subject):
     have = subject.settings
     if have.get("logging_collector") == "off" and have.get("log_destination") == "stderr":
         yield finding.warning("logging_collector is off, and the log goes to stderr",
-                              "nobody reads it once the server has started",
+                              "it is lost once the server has started",
                               finding.set_by_sql(subject, "log_destination", "syslog"))
 
 

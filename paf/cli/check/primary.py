@@ -26,8 +26,8 @@ SKEW = 1.0
 def limits(instance, deadline):
     """Return {setting: (at the next start, in the control file)}, both int.
 
-    While a server is a standby, its control file has the primary's values. {} where nothing can be
-    told.
+    While a server is a standby, its control file has the primary's values. {} where they cannot
+    be found out.
     """
     try:
         result = runner.run([local.program(instance, "pg_controldata"),
@@ -53,7 +53,7 @@ def limits_in(text):
 
 
 def primary(instance, conninfo, deadline):
-    """Return what the primary says of itself (dict): system_identifier (str), major (int).
+    """Return what the primary reports (dict): system_identifier (str), major (int).
 
     What could not be asked is missing. Its version needs PostgreSQL 10 or later there.
     """

@@ -11,7 +11,7 @@ All that Pacemaker's schema allows is understood: templates, groups, bundles, ta
 id-ref, several sets with scores, nested rules, the old words (Master, master-max) and every
 spelling of a boolean and of a time. What depends on a rule that cannot be judged from the file,
 because it names an attribute of the node or a recurring date, is left out of the values, and its
-name stands in `uncertain`: neither its presence nor its absence is a finding.
+name is in `uncertain`: neither its presence nor its absence is a finding.
 """
 
 from collections import namedtuple

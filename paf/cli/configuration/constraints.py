@@ -23,7 +23,7 @@ _ROLES = ("role", "rsc-role", "with-rsc-role")
 def read(element, reader, members):
     """Return the Constraints (a list) that an element of the constraints section makes.
 
-    members: a function that returns the resources (list of ids) that a name in it stands for.
+    members: a function that returns the resources (list of ids) that a name in it means.
     """
     kind = element.tag.replace("rsc_", "")
     if kind not in _NAMES:
@@ -44,7 +44,7 @@ def read(element, reader, members):
 
 
 def _written_out(values, kind, members, whole):
-    """Return [(values, whole)] with each name of a tag or template replaced by what it stands for.
+    """Return [(values, whole)] with each name of a tag or template replaced by its members.
     """
     found = [(values, whole)]
     for name in _NAMES[kind]:

@@ -25,7 +25,7 @@ OF_CLONES = ("promotable", "promoted-max", "promoted-node-max", "master-max", "m
 
 #: interval, timeout: seconds (float), None where they are no times; where there is no timeout the
 #: default's; role: in the words of OCF 1.1, "" without; values: all attributes and options (dict
-#: of str); enabled: bool; inherited: whether it stands in the template; has_timeout: whether it
+#: of str); enabled: bool; inherited: whether it is the template's; has_timeout: whether it
 #: has one of its own.
 Operation = namedtuple(
     "Operation", "id name interval timeout role values enabled inherited has_timeout")
@@ -55,7 +55,7 @@ class Resources(object):
         return found
 
     def members(self, name):
-        """Return the ids (list) of the resources that a name in a constraint stands for."""
+        """Return the ids (list) of the resources that a name in a constraint means."""
         if name in self.tags:
             return [member for item in self.tags[name] if item != name
                     for member in self.members_of_template(item)]
@@ -120,7 +120,7 @@ class Resources(object):
             element.get("template", ""), dict(meta.origins, **_strings(parameters.origins)))
 
     def operations(self, element):
-        """Return the Operations of a primitive; of two alike, its own stands before its template's.
+        """Return the Operations of a primitive; of two alike, its own before its template's.
         """
         found, seen = [], set()
         for number, layer in enumerate(self._layers(element)):

@@ -11,7 +11,7 @@ _TRUE = ("true", "on", "yes", "y", "1")
 _FALSE = ("false", "off", "no", "n", "0")
 
 #: Of a time that is not of ISO 8601: what the word after the number begins with, and its seconds.
-#: "ms" stands before "m".
+#: "ms" is before "m".
 _UNITS = (("ms", 0.001), ("msec", 0.001), ("us", 1e-6), ("usec", 1e-6), ("s", 1.0), ("sec", 1.0),
           ("m", 60.0), ("min", 60.0), ("h", 3600.0), ("hr", 3600.0))
 _TIME = re.compile(r"\s*\+?(\d+)(?:\.\d*)?\s*(\S*)")
