@@ -17,7 +17,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import command    # noqa: E402
 
 from paf import metadata, ocf, parameters
-from paf.decide import election, scores, state, wal    # noqa: E402
+from paf.decide import election, quorum, scores, state, wal    # noqa: E402
+from paf.decide.knowledge import AtLeast, Known, Unknown    # noqa: E402
 from paf.cli import main as cli    # noqa: E402
 
 NOTE = "<!-- made by docs/generate.py from the code: change it there -->\n"
@@ -88,7 +89,31 @@ VOTES = (
     ((3, "0/9000000"), (4, "0/5000148"), (3, "0/9000000")),
     ((3, "0/5000148"), (3, "0/5000060"), None),
     ((3, "0/5000148"), (0, "0/0"), (3, "0/5000060")),
+    ((3, "0/5000148"), (3, "0/5000060"), (3, "0/5000060", "pg_waldump was killed")),
+    ((3, "0/5000148"), (3, "0/5000148"), ("pg_controldata gives no answer",)),
+    ((3, "0/5000148", "reading the WAL took too long"), (3, "0/5000060"), (3, "0/5000060")),
 )
+
+#: synchronous_standby_names, and who votes or has left last words; srv1 was the primary, and is
+#: lost.
+HEARD = (
+    ("ANY 1 (srv1, srv2, srv3)", "srv3"),
+    ("ANY 1 (srv1, srv2, srv3)", "srv2, srv3"),
+    ("ANY 2 (srv1, srv2, srv3)", "srv3"),
+    ("FIRST 1 (srv2, srv3)", "srv3"),
+    ("FIRST 1 (srv2)", "srv2"),
+    ("*", "srv2"),
+    ("ANY 1 (srv2, backup)", "srv2, srv3"),
+)
+
+QUORUM = """
+## Nodes that do not vote, where commits wait for standbys
+
+srv1 was the primary and is lost; the candidate has all that the others who are heard have.
+
+| synchronous_standby_names | heard (votes, or last words) | decision |
+| --- | --- | --- |
+"""
 _CODE_NAMES = {ocf.SUCCESS: "success: a standby runs", ocf.ERR_GENERIC: "generic error",
                ocf.NOT_RUNNING: "not running", ocf.RUNNING_PROMOTED: "a primary runs",
                ocf.FAILED_PROMOTED: "a failed primary"}
@@ -101,6 +126,8 @@ WHO = (
     (scores.NOT_READY, "a base backup, or the start of streaming, is under way"),
     (-scores.BEST, "the most advanced standby, when its lag is above `maxlag`; -{0} the "
      "next".format(scores.BEST - scores.STEP)),
+    (election.WAITING, "nothing proved that its promotion loses nothing; tried again when what is "
+     "missing comes"),
     (scores.NOT_CONNECTED, "not connected to the primary, or away"),
     (election.BARRED, "its promotion was refused; until it streams again and has caught up"),
 )
@@ -139,16 +166,35 @@ def cell(value):
 
 def told(vote):
     """Return a vote as people read it."""
-    return "nothing" if vote is None else "TL {0}, {1}".format(*vote)
+    if vote is None:
+        return "no vote"
+    if len(vote) == 1:
+        return "unknown"
+    return "{0}TL {1}, {2}".format("" if len(vote) == 2 else "at least ", *vote[:2])
+
+
+def fact(vote):
+    """Return the Fact of a vote in VOTES."""
+    if len(vote) == 1:
+        return Unknown(vote[0])
+    position = wal.Position(vote[0], wal.parse_lsn(vote[1]))
+    return Known(position) if len(vote) == 2 else AtLeast(position, vote[2])
 
 
 def verdict(votes):
     """Return what the agent's own code decides on the votes of srv1, srv2 and srv3."""
     nodes = ("srv1", "srv2", "srv3")
-    positions = dict((node, wal.Position(vote[0], wal.parse_lsn(vote[1])))
-                     for node, vote in zip(nodes, votes) if vote)
+    positions = dict((node, fact(vote)) for node, vote in zip(nodes, votes) if vote)
     found = election.decide("srv1", nodes, positions)
     return "{0}: {1}".format("promote" if found.promote else "not promoted", found.reason)
+
+
+def unheard(setting, heard):
+    """Return what the agent's own code says of nodes that were not heard after srv1 was lost."""
+    names = quorum.unheard(quorum.parse(setting).value, "srv1", heard.split(", "),
+                           ["srv1", "srv2", "srv3"])
+    return "not promoted: {0} may hold an acknowledged commit".format(
+        " or ".join(names)) if names else "promote"
 
 
 def tables_page():
@@ -161,8 +207,10 @@ def tables_page():
         text += "| {0} | {1} | {2} |\n".format(name, *["{0}, {1}".format(
             code, _CODE_NAMES[code]) for code in codes])
     text += SCORES + "".join("| {0} | {1} |\n".format(*row) for row in WHO)
-    return text + ELECTION + "".join("| {0} | {1} |\n".format(
+    text += ELECTION + "".join("| {0} | {1} |\n".format(
         " | ".join(told(vote) for vote in votes), verdict(votes)) for votes in VOTES)
+    return text + QUORUM + "".join("| `{0}` | {1} | {2} |\n".format(
+        setting, heard, unheard(setting, heard)) for setting, heard in HEARD)
 
 
 VERBS = """# The verbs of paf

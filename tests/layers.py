@@ -20,6 +20,8 @@ LAYERS = (
     ("notifications", "one module for each notification: before a promotion, the election",
      ("notifications.",)),
     ("actions", "one module for each OCF action: observe, ask, act", ("actions.",)),
+    ("shared", "what several actions share: the candidate's election, last words, the rule of "
+     "synchronous standbys", ("promotion", "lastwords", "synchronous")),
     ("crash", "start and end of the crash watcher, its report to Pacemaker, reasons not to report",
      ("crash.",)),
     ("context", "what an action gets: environment, parameters, instance, cluster, deadline, log",

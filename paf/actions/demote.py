@@ -22,6 +22,9 @@ def run(context):
     watcher.end(context)
     server.stop(context.instance, context.deadline, context.log)
     if context.in_cluster and transition.stops_here(context.notification, context.node):
+        if sight.verdict.state not in state.DOWN:
+            from paf import lastwords
+            lastwords.leave(context)
         context.log.info("demoted; Pacemaker stops the instance next, so it is left stopped")
         return ocf.SUCCESS
     from paf.actions import start

@@ -14,6 +14,7 @@ _KNOWN = {
 _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
 _FOLLOWING_PATIENCE = 10.0
+_LOOK_PATIENCE = 3.0
 _FIRST_PATIENCE = 6.0
 _STARTED_PATIENCE = 3.0
 
@@ -36,8 +37,30 @@ def run(context):
     if sight.verdict.state == state.PRIMARY and not probe:
         update_scores(context, sight)
     elif sight.verdict.state == state.STANDBY and not probe:
+        _try_again(context)
         _check_stream(context, sight)
     return code
+
+
+def _try_again(context):
+    """Do what a start had no time for; and be a candidate again once what was missing has come.
+
+    Costs two looks for a file where there is nothing to do.
+    """
+    if not context.in_cluster:
+        return
+    from paf.cluster import notes
+    own = notes.Notes(context.environment)
+    try:
+        if own.read(notes.PENDING):
+            from paf.actions import start
+            start.finish(context)
+        awaited = own.read(notes.AWAITED).split()
+        if awaited:
+            from paf import promotion
+            promotion.look_again(context, awaited)
+    except ocf.OcfError as error:
+        context.log.warning("this standby cannot take part in elections yet: {0}".format(error))
 
 
 def _keep_watcher(context):
@@ -103,12 +126,25 @@ def update_scores(context, sight):
                 node, score, view.scores.get(node, "none")))
             context.cluster.set_score(node, score, deadline)
         _explain(context, view, changes, scores.by_name(replicas), deadline)
+        _keep_rule(context, view, sight, replicas, deadline)
         for node in view.mended:
             context.cluster.forget_failure(node, deadline)
         context.cluster.tidy(view, deadline)
     except ocf.OcfError as error:
         context.log.warning("the promotion scores could not be brought up to date: {0}".format(
             error))
+
+
+def _keep_rule(context, view, sight, replicas, deadline):
+    """Publish which standbys acknowledge commits; remove last words of nodes that stream again."""
+    flushed = dict((replica.name, replica.flushed) for replica in replicas)
+    for node in view.last_words:
+        if node in flushed or node == context.node:
+            context.cluster.forget_last_words(node, deadline)
+    setting, end = sight.rows[0][3], sight.rows[0][4]
+    if (setting.strip() or view.rules) and end:
+        from paf import synchronous
+        synchronous.keep(context, view, setting, int(end), flushed, deadline)
 
 
 def _explain(context, view, changes, replicas, deadline):
@@ -173,17 +209,20 @@ def not_following(context, target):
     to come near.
     """
     def near():
-        sight = observe.observe(context.instance, context.deadline, _query(context))
-        if sight.verdict.state != state.PRIMARY or not sight.rows:
+        sight = observe.observe(context.instance, deadline.within(_LOOK_PATIENCE), _query(context))
+        if sight.verdict.state in state.DOWN + (state.STANDBY,):
             return True    # nothing to compare with: the candidate checks for itself
+        if sight.verdict.state != state.PRIMARY or not sight.rows:
+            return False    # no answer says nothing of the target
+        looked.append(True)
         found[:] = [replica for replica in _replicas(sight.rows)
                     if replica.name == target and replica.lag is not None]
         return any(replica.lag <= size for replica in found)
 
     deadline = context.deadline.within(_FOLLOWING_PATIENCE)
     size = walfiles.look(context.instance).segment_size
-    found = []
-    if deadline.wait_for(near):
+    found, looked = [], []
+    if deadline.wait_for(near) or not looked:
         return None
     if not found:
         return "switchover refused: {0} does not stream from the primary".format(target)
@@ -195,10 +234,9 @@ def _replicas(rows):
     """Return the scores.Replica of each row about a standby."""
     found = []
     for row in rows[1:]:
-        if len(row) == 5:
-            _, name, status, lsn, lag = row
-            found.append(scores.Replica(name, status, int(lsn) if lsn else None,
-                                        int(lag) if lag else None))
+        if len(row) == 6:
+            numbers = [int(text) if text else None for text in row[3:]]
+            found.append(scores.Replica(row[1], row[2], *numbers))
     return found
 
 

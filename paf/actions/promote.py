@@ -1,11 +1,12 @@
 """promote: make the standby the primary, if the election says so."""
 
-from paf import ocf
+from paf import ocf, promotion
 from paf.decide import election, scores, state, transition
 from paf.cluster import base
 from paf.instance import observe, server
 
 _VOTES_PATIENCE = 5.0       # seconds
+_RECOUNT_MUTE = 0.3
 
 
 def run(context):
@@ -21,6 +22,7 @@ def run(context):
             sight.verdict.state, sight.verdict.why))
     if context.in_cluster:
         check_election(context)
+        promotion.publish_rule(context)
     _promote(context)
     return ocf.SUCCESS
 
@@ -31,7 +33,7 @@ def check_election(context):
     if transition.candidate(lists) != context.node:
         raise ocf.OcfError("no election was held: Pacemaker did not announce this promotion. "
                            "Let Pacemaker promote, or use pg_ctl in maintenance mode")
-    reason = second_primary(lists)
+    reason = promotion.second_primary(lists)
     if reason:
         raise ocf.OcfError("not promoted: {0}".format(reason))
     found = context.cluster.round_state(context.deadline)
@@ -40,72 +42,41 @@ def check_election(context):
         return
     if found == base.ROUND_REFUSED:
         raise ocf.OcfError("promotion was refused before, see not_promoted_because in crm_mon -A")
-    if found == base.ROUND_NONE:
+    if found not in (base.ROUND_OPEN, base.ROUND_PASSED):
         raise ocf.OcfError("no election was held: the pre-promote notification did not run here")
-    verdict = count(context, context.deadline.within(_VOTES_PATIENCE))
+    verdict = _count(context, found)
     if not verdict.promote:
-        concede(context, verdict)
+        promotion.concede(context, verdict)
         raise ocf.OcfError("not promoted: {0}".format(verdict.reason))
     context.log.info("promoting: {0}".format(verdict.reason))
 
 
-def second_primary(lists):
-    """Return why the promotion announced would make two primaries, or None.
+def _count(context, found):
+    """Return the election.Verdict as the votes are now.
 
-    Pacemaker means to have two where promoted-max was raised while the cluster ran.
+    Who does not vote was judged before; where the notification could not (ROUND_OPEN), it is now.
     """
-    others = [node for node in transition.lasting_primaries(lists)
-              if node != transition.candidate(lists)]
-    if others:
-        return "{0} is the primary and stays it; the clone must have promoted-max=1".format(
-            ", ".join(others))
-    return None
-
-
-def count(context, deadline):
-    """Wait until all voters have told their position, and return the election.Verdict.
-
-    One that has left the cluster is not waited for: Pacemaker starts again, but not before this
-    action has ended. Half of the action's time is left for what a refusal has to do.
-    """
-    voters = transition.voters(context.notification)
-    deadline = deadline.within(context.deadline.remaining / 2)
-
-    def over():
-        positions = context.cluster.positions(voters, context.deadline)
-        seen[:] = [election.decide(context.node, voters, positions)]
-        return not seen[0].missing or departure.is_noticed(seen[0].missing)
-    seen, departure = [], base.Departure(context.cluster, deadline)
-    deadline.wait_for(over)
-    return seen[0]
-
-
-def concede(context, verdict):
-    """Give the promotion to the node that is ahead, and say so. Raises OcfError."""
-    reason = verdict.reason
-    if verdict.better:
-        current = context.cluster.view(context.deadline).scores
-        wanted = election.concession(context.node, verdict.better, current)
-        for node in (verdict.better, context.node):
-            if current.get(node) != wanted[node]:
-                context.cluster.set_score(node, wanted[node], context.deadline)
-        if wanted[context.node] == election.BARRED:
-            # as with a standby for disasters, which has the newest data and may not be promoted
-            reason += "; a constraint keeps Pacemaker from promoting {0}".format(verdict.better)
-    refuse(context, reason)
-
-
-def refuse(context, reason):
-    """Close the round and show the reason where administrators look. Raises OcfError."""
-    context.log.warning("{0} is not promoted: {1}".format(context.node, reason))
-    context.cluster.close_round(context.deadline)
-    context.cluster.explain(context.node, reason, context.deadline)
+    deadline = context.deadline.within(_VOTES_PATIENCE)
+    mute = _RECOUNT_MUTE if found == base.ROUND_PASSED else deadline.remaining
+    verdict = promotion.count(context, deadline, mute=mute)
+    view = None
+    if found == base.ROUND_OPEN or not verdict.promote:
+        view = context.cluster.view(context.deadline)
+    if found == base.ROUND_OPEN:
+        from paf.instance import position
+        where = position.place(context.instance, context.deadline)
+        verdict = promotion.judge(context, where, view, verdict)
+        if verdict.promote:
+            promotion.prepare_rule(context, where, view)
+    elif not verdict.promote and context.node in view.accepted:
+        return election.Verdict(True, "the administrator accepts the loss", None, (), ())
+    return verdict
 
 
 def _promote(context):
     try:
         server.order_promotion(context.instance, context.deadline)
-        back = _returned(context)    # while PostgreSQL works
+        view = _look(context)
         server.await_promotion(context.instance, context.deadline)
     except ocf.OcfError:
         from paf.crash import watcher
@@ -113,32 +84,36 @@ def _promote(context):
         _step_back(context)
         raise
     context.log.info("PostgreSQL was promoted")
-    _outrank(context, back)
+    if view is not None:
+        _settle_scores(context, view)
 
 
-def _returned(context):
-    """Return the nodes with an old primary's score that have come back in the meantime."""
+def _look(context):
+    """Return the cib.View while PostgreSQL works, None where it cannot be had."""
     if not context.in_cluster:
-        return []
+        return None
     try:
-        view = context.cluster.view(context.deadline)
+        return context.cluster.view(context.deadline)
     except ocf.OcfError as error:
         context.log.warning("the scores could not be looked at: {0}".format(error))
-        return []
-    voters = transition.voters(context.notification)
-    return [node for node in view.online
-            if node not in voters and view.scores.get(node, 0) >= scores.PRIMARY]
+        return None
 
 
-def _outrank(context, nodes):
-    """Lower the scores of nodes with an old primary, now that there is a new one.
+def _settle_scores(context, view):
+    """Lower the scores of old primaries that have come back, now that there is a new one.
 
-    Else Pacemaker, which computes anew for whoever joins, would demote this node for it before
-    the first monitor has set things right.
+    Else Pacemaker, which computes again when a node joins, would demote this node for it before
+    the first monitor has set things right. The administrator's word that a loss is accepted holds
+    for one promotion.
     """
+    voters = transition.voters(context.notification)
+    returned = [node for node in view.online
+                if node not in voters and view.scores.get(node, 0) >= scores.PRIMARY]
     try:
-        for node in nodes:
+        for node in returned:
             context.cluster.set_score(node, scores.NOT_CONNECTED, context.deadline)
+        if context.node in view.accepted:
+            context.cluster.forget_acceptance(context.node, context.deadline)
     except ocf.OcfError as error:
         context.log.warning("the score of an old primary could not be lowered: {0}".format(error))
 

@@ -1,12 +1,13 @@
 """start: always as a standby; it is the election that makes a primary."""
 
-from paf import ocf
+from paf import ocf, promotion
 from paf.crash import watcher
-from paf.decide import scores, state, transition
-from paf.cluster import base
+from paf.decide import election, scores, state, transition
+from paf.cluster import base, notes
 from paf.instance import journal, observe, postmaster, server, standby_mode
 
-_CLUSTER_PATIENCE = 5.0     # seconds
+#: What of a start's time is left for reporting it, in seconds.
+_MARGIN = 2.0
 
 
 def run(context):
@@ -28,9 +29,10 @@ def run(context):
     if not _is_recovered_here(context, sight.verdict.state):
         from paf.actions import validate
         validate.host(context)
-    if context.in_cluster and _has_another_primary(context):
+        _withdraw_last_words(context)
+        # also where Pacemaker's lists name no primary: it forgets one right after a reload
         from paf.actions import rejoin
-        if rejoin.check(context):
+        if context.in_cluster and rejoin.check(context):
             sight = observe.observe(context.instance, context.deadline)
     as_standby(context)
     enter_cluster(context, sight.verdict.state)
@@ -53,31 +55,63 @@ def as_standby(context):
     watcher.keep(context)
 
 
-def _has_another_primary(context):
-    """Return whether there is a primary that this instance is to follow."""
-    return any(node != context.node
-               for node in transition.lasting_primaries(context.notification))
+def _withdraw_last_words(context):
+    if context.in_cluster:
+        from paf import lastwords
+        lastwords.withdraw(context, context.cluster.view(context.deadline))
 
 
 def enter_cluster(context, was):
     """Take part in elections; give the very first score if it is this instance's to give.
 
-    was: the state it was started from. A standby that runs but could not say so is no failed start.
+    was: the state it was started from. A standby that runs but could not say so is no failed
+    start: what it could not do in time, the next monitor does (see `finish`).
     """
     if not context.in_cluster:
         return
-    deadline = context.deadline.within(_CLUSTER_PATIENCE)
+    mark = _mark(context, was)
+    deadline = context.deadline.within(max(_MARGIN, context.deadline.remaining - _MARGIN))
     try:
-        context.cluster.enter(_mark(context, was), deadline)
-        if was != state.STOPPED_PRIMARY:
-            return
-        view = context.cluster.view(deadline)
-        if scores.bootstrap(True, view.online, view.scores):
-            context.log.info("no node has a promotion score, and this instance was shut down as "
-                             "a primary: it gets the first")
-            context.cluster.set_score(context.node, scores.FIRST, deadline)
+        context.cluster.notes.write(notes.PENDING, "{0}\n{1}".format(mark, was))
+        context.cluster.enter(mark, deadline)
+        lists = context.notification
+        if mark == base.MARK_COLD or not (transition.lasting_primaries(lists)
+                                          or transition.candidate(lists)):
+            _enter_without_primary(context, was, deadline)
+        context.cluster.notes.remove(notes.PENDING)
     except ocf.OcfError as error:
-        context.log.warning("started, but the cluster could not be told: {0}".format(error))
+        context.log.warning("started, but the cluster does not know it yet; the next monitor "
+                            "tries again: {0}".format(error))
+
+
+def _enter_without_primary(context, was, deadline):
+    """Give the first score, or say why this instance cannot be promoted. Raises OcfError.
+
+    Candidates that waited for a node that was missing are tried again: this one has come.
+    """
+    view = context.cluster.view(deadline)
+    _give_first_score(context, was, view, deadline)
+    promotion.try_again(context, view)
+    score = view.scores.get(context.node)
+    if score is not None and score < 0 and score != election.WAITING and (
+            not view.reasons.get(context.node)):
+        context.cluster.explain(context.node, scores.left_out(score), deadline)
+
+
+def _give_first_score(context, was, view, deadline):
+    if was == state.STOPPED_PRIMARY and scores.bootstrap(True, view.scores):
+        context.log.info("no node has a promotion score, and this instance was shut down as "
+                         "a primary: it gets the first")
+        context.cluster.set_score(context.node, scores.FIRST, deadline)
+
+
+def finish(context):
+    """Do what the start could not do in time; for the monitor of a standby. Raises OcfError."""
+    words = context.cluster.notes.read(notes.PENDING).split("\n")
+    if len(words) == 2:
+        context.cluster.enter(words[0], context.deadline)
+        _enter_without_primary(context, words[1], context.deadline)
+    context.cluster.notes.remove(notes.PENDING)
 
 
 def _is_recovered_here(context, was):

@@ -3,7 +3,7 @@
 from paf import ocf
 from paf.crash import watcher
 from paf.decide import transition
-from paf.instance import server
+from paf.instance import postmaster, server
 
 
 def run(context):
@@ -11,5 +11,9 @@ def run(context):
     watcher.end(context)
     if context.in_cluster and transition.is_recovery_of_standby(context.notification, context.node):
         context.log.info("recovery of this standby")
+    ran = postmaster.find(context.instance) is not None
     server.stop(context.instance, context.deadline, context.log)
+    if ran:
+        from paf import lastwords
+        lastwords.leave(context)
     return ocf.SUCCESS

@@ -1,15 +1,23 @@
-"""What both variants share: the node's name, promotion scores, the reason for crm_mon."""
+"""What both variants share: the node's name, promotion scores, what is kept between actions."""
 
 import os
 import time
 
 from paf import runner
-from paf.cluster import cib
+from paf.cluster import cib, notes
+from paf.decide import quorum, wal
 from paf.ocf import OcfError
 
 #: The attribute, for each resource, with the reason of its failure.
 FAILURE = "failed_because"
+# Further attributes of a node, each for one fact. Permanent, in the nodes section of the CIB:
+_SCORE = "master"                   # promotion score
+_RULE = "synchronous"               # the quorum.Entry of a node that was or is the primary
+_LAST_WORDS = "last_words"          # the wal.Position at which its instance was stopped in order
+# transient:
 _REASON = "not_promoted_because"
+_POSITION = "lsn_location"          # public in the corosync1 build only
+_ACCEPT = "accept_loss"             # set by the administrator
 _FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 _ALWAYS_LOCAL = (3, 20, 0)    # feature set of Pacemaker 3.0.0
@@ -22,7 +30,7 @@ _BETWEEN_LOOKS = 1.0    # seconds
 #: Characters that break XML when nothing escapes them, and what is stored for them.
 _IN_WORDS = (('"', "'"), ("<", "less than"), ("&", "and"))
 
-# How an instance came to run, as its start noted it; lasts until the next election
+# How an instance came to run, as its start noted it; lasts until a promotion has ended
 MARK_NONE = "none"
 MARK_RECOVERED = "recovered"    # it crashed as a primary here, and was started again just now
 MARK_COLD = "cold"              # no primary ran anywhere when it was started
@@ -30,8 +38,11 @@ MARK_COLD = "cold"              # no primary ran anywhere when it was started
 # What a candidate finds of the round that its pre-promote notification opened
 ROUND_NONE = "no round was opened"
 ROUND_OPEN = "open"
+ROUND_PASSED = "open, and the election said yes"
 ROUND_RECOVERED = "open, and needs no votes"
 ROUND_REFUSED = "closed by a refusal"
+_WORDS = {"open": ROUND_OPEN, "passed": ROUND_PASSED,
+          "recovered": ROUND_RECOVERED, "refused": ROUND_REFUSED}
 
 
 class Cluster(object):
@@ -53,6 +64,7 @@ class Cluster(object):
     def __init__(self, environment):
         self._environment = environment
         self._node = None
+        self.notes = notes.Notes(environment)
 
     @property
     def resource(self):
@@ -79,10 +91,12 @@ class Cluster(object):
 
     def view(self, deadline):
         """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
-        return cib.parse(self.cib(deadline), self.attribute("master"), self.attribute(_REASON),
-                         self.attribute("lsn_location"),
-                         (self.attribute(FAILURE),) + crash_counts(self.resource),
-                         self.resource, time.time())
+        return cib.parse(self.cib(deadline), cib.Names(
+            score=self.attribute(_SCORE), reason=self.attribute(_REASON),
+            position=self.attribute(_POSITION), failure=self.attribute(FAILURE),
+            counts=crash_counts(self.resource), rule=self.attribute(_RULE),
+            last_words=self.attribute(_LAST_WORDS), accept=self.attribute(_ACCEPT)),
+            self.resource, time.time())
 
     def cib(self, deadline):
         """Return the CIB's XML (str), as this node has it. Raises OcfError."""
@@ -97,8 +111,36 @@ class Cluster(object):
         A score that outlives a restart is what makes a cold start prefer the last primary.
         crm_attribute returns once the change is made. Raises OcfError.
         """
-        self.checked(["crm_attribute", "--type", "nodes", "--node", node,
-                      "--name", self.attribute("master"), "--update", str(score)], deadline)
+        self._keep(_SCORE, node, str(score), deadline)
+
+    def publish_rule(self, node, entry, deadline):
+        """Publish which standbys acknowledge a primary's commits. Raises OcfError.
+
+        node: the primary; entry: quorum.Entry, None to remove it. Outlives the primary.
+        """
+        self._keep(_RULE, node, quorum.to_wire(entry) if entry else "", deadline)
+
+    def leave_last_words(self, position, deadline):
+        """Publish where the WAL of an instance ends that was stopped in order. Raises OcfError.
+
+        position: wal.Position, None to take it back, before the instance is started again.
+        """
+        self._keep(_LAST_WORDS, self.node(deadline),
+                   wal.to_wire(position) if position else "", deadline)
+
+    def forget_last_words(self, node, deadline):
+        """Remove the last words of a node whose instance runs again. Raises OcfError."""
+        self._keep(_LAST_WORDS, node, "", deadline)
+
+    def forget_acceptance(self, node, deadline):
+        """Remove the administrator's word that a loss is accepted: it has been used."""
+        self._show(_ACCEPT, node, "", deadline)
+
+    def _keep(self, name, node, value, deadline):
+        """Set a permanent attribute of a node in the CIB, "" removes it. Raises OcfError."""
+        argv = ["crm_attribute", "--type", "nodes", "--node", node,
+                "--name", self.attribute(name)]
+        self.checked(argv + (["--update", value] if value else ["--delete"]), deadline)
 
     def explain(self, node, reason, deadline):
         """Show why `node` was not promoted, as a node attribute (crm_mon -A); "" removes it.
@@ -123,6 +165,56 @@ class Cluster(object):
 
     def check_host(self):
         """Check what elections need of this host. Raises OcfError."""
+
+    # the life of a round: what this node alone has to know of it is in its notes
+
+    def enter(self, mark, deadline):
+        """Take part in elections from now on; called when the instance has started.
+
+        mark: one of MARK_..., kept until a promotion has ended. Raises OcfError.
+        """
+        self.notes.remove(notes.ROUND)
+        self.notes.write(notes.START, "" if mark == MARK_NONE else mark)
+
+    def mark(self):
+        """Return the mark that `enter` left, MARK_NONE once a promotion has ended.
+
+        Notes in is_announced_again whether this node has been the candidate since.
+        """
+        self.is_announced_again = self._noted_round()[0] != ROUND_NONE
+        word = self.notes.read(notes.START)
+        return word if word in (MARK_RECOVERED, MARK_COLD) else MARK_NONE
+
+    def _note_round(self, word, number=""):
+        self.notes.write(notes.ROUND, "{0} {1}".format(word, number))
+
+    def _noted_round(self):
+        """Return (one of ROUND_..., the round's number) as this node's candidate noted it."""
+        words = self.notes.read(notes.ROUND).split(" ")
+        if len(words) != 2 or words[0] not in _WORDS:
+            return ROUND_NONE, ""
+        return _WORDS[words[0]], words[1]
+
+    def pass_round(self):
+        """Note that the election decided for this node, as its candidate. Raises OcfError."""
+        self._note_round("passed", self._noted_round()[1])
+
+    def close_round(self, deadline):
+        """Refuse the promotion at hand, as its candidate. Raises OcfError."""
+        del deadline    # only the corosync2 build has something to withdraw
+        self._note_round("refused", self._noted_round()[1])
+
+    def forget(self, deadline):
+        """End the election on this node, whatever came of it. Raises OcfError."""
+        self.notes.remove(notes.ROUND)
+        self.notes.remove(notes.START)
+        self.notes.remove(notes.AWAITED)
+
+    def primary_seen(self, deadline):
+        """Return the furthest end of WAL (int bytes) that voters had heard of from the primary.
+
+        None where no voter has said so.
+        """
 
     def end_old_round(self, deadline):
         """Clear away an election whose end was not announced to this node. Raises OcfError."""
@@ -195,7 +287,7 @@ def plain(text):
 
 
 def crash_counts(resource):
-    """Return the names of the transient attributes that count the watcher's reports (of str).
+    """Return the names of the transient attributes that count what the watcher reports.
 
     The newer name first: Pacemaker counts for each operation since 1.1.17.
     """

@@ -14,33 +14,47 @@ from paf.ocf import INFINITY, OcfError, score
 #: mended: nodes (sorted list) whose failure was cleaned up, and which still show its reason;
 #: running: nodes (sorted list) on which Pacemaker has not stopped the resource, or not found it;
 #: wished: nodes (set) to which a location constraint draws the promoted role of this resource with
-#: INFINITY, as a request for a switchover does.
-View = namedtuple("View", "online scores reasons positions mended running wished")
+#: INFINITY, as a request for a switchover does; rules, last_words: dicts of node to its value (str)
+#: of these permanent attributes; accepted: nodes (set) for which the administrator accepts a loss;
+#: maintenance: nodes (set) in maintenance mode, which Pacemaker does not notify.
+View = namedtuple("View", "online scores reasons positions mended running wished rules last_words "
+                  "accepted maintenance")
 
+#: The names of the attributes that `parse` looks for, each as it is called for the resource.
+#: score, rule, last_words: permanent; reason, position, accept, failure: transient, and counts, a
+#: tuple: which one counts failures differs between versions.
+Names = namedtuple("Names", "score reason position failure counts rule last_words accept")
+NO_NAMES = Names("", "", "", "", (), "", "", "")
+
+TRUE = ("true", "on", "yes", "y", "1")
 _AWAY = ("", "0", "false", "offline")
 _RESOURCES = ("primitive", "group", "clone", "master", "bundle")
 
 
-def parse(xml, score_name, reason_name="", position_name="", failure_names=("",), resource="",
-          now=None):
+def parse(xml, names, resource="", now=None):
     """Return the View in the CIB's XML (str). Raises OcfError when it is none.
 
-    failure_names: of the attributes that hold the reason of a failure, and of those that count it:
-    which one does, differs between versions; resource: the resource's name; now: seconds since
-    1970, to know which constraints have expired.
+    names: Names; resource: the resource's name; now: seconds since 1970, to know which constraints
+    have expired.
     """
-    reader = _Reader(resource, score_name, reason_name, position_name, *failure_names)
+    reader = _Reader(resource, names)
     try:
         reader.read(xml)
     except expat.ExpatError as error:
         raise OcfError("cannot understand the CIB: {0}".format(error))
-    shown, counts = failure_names[0], failure_names[1:]
-    counted = [node for name in counts for node, value in reader.transient[name].items()
+    permanent, transient = reader.permanent, reader.transient
+    counted = [node for name in names.counts for node, value in transient[name].items()
                if value not in ("", "0")]
-    return View(sorted(reader.online), reader.scores, reader.transient[reason_name],
-                reader.transient[position_name],
-                sorted(set(reader.transient[shown]) - set(counted)),
-                sorted(reader.running), reader.wished(now))
+    scores = dict((node, score(text)) for node, text in permanent[names.score].items())
+    return View(
+        sorted(reader.online),
+        dict((node, number) for node, number in scores.items() if number is not None),
+        transient[names.reason], transient[names.position],
+        sorted(set(transient[names.failure]) - set(counted)),
+        sorted(reader.running), reader.wished(now), permanent[names.rule],
+        permanent[names.last_words],
+        set(node for node, text in transient[names.accept].items() if text.lower() in TRUE),
+        reader.maintenance)
 
 
 def is_online(attributes):
@@ -76,11 +90,12 @@ class Item(list):
 class _Reader(object):
     """Follows the XML from tag to tag."""
 
-    def __init__(self, resource, score_name, *transient_names):
-        self.online, self.scores, self.running = [], {}, set()
+    def __init__(self, resource, names):
+        self.online, self.running, self.maintenance = [], set(), set()
         self._last = "{0}_last_0".format(resource)
-        self.transient = dict((name, {}) for name in transient_names)
-        self._score_name = score_name
+        self.permanent = dict((name, {}) for name in (names.score, names.rule, names.last_words))
+        self.transient = dict((name, {}) for name in names.counts + (
+            names.reason, names.position, names.failure, names.accept))
         self._node, self._section, self._names = None, None, {}
         self._attributes = {}               # of the nodes, by name
         self._resource, self._ids, self._open = resource, [], []
@@ -150,9 +165,8 @@ class _Reader(object):
     def _pair(self, name, value):
         if self._node in self._attributes:
             self._attributes[self._node][name] = value
-        if name == self._score_name and self._section == "node":
-            number = score(value)
-            if number is not None:
-                self.scores[self._node] = number
-        elif name in self.transient and self._section == "node_state":
-            self.transient[name][self._node] = value
+        found = self.permanent if self._section == "node" else self.transient
+        if name in found:
+            found[name][self._node] = value
+        elif name == "maintenance" and value.lower() in TRUE:
+            self.maintenance.add(self._node)

@@ -3,26 +3,29 @@
 A private attribute (attrd_updater --private) exists in the attribute managers' memory only: it
 is not written to the CIB, and so does not abort the current transition.
 
-Two attributes on each node, both under the resource's name:
+On each node, under the resource's name:
 
-    lsn_location   TL#LSN         the position, as the agents since 2.2 understand it
-    ballot         ROUND:TL#LSN   the same, for one round of one candidate
+    ballot         ROUND:VOTE     a vote: the WAL position, for one round of one candidate
+    primary_seen   ROUND:LSN      what the voter had heard of the primary's WAL; with maxlag only
+    lsn_location   TL#LSN         the position, for a candidate that knows no rounds
 
-The candidate opens a round with a new number, which also names its opener; the
-others repeat it. So a value of an earlier, aborted round is never counted, and
-a candidate's old ballot for another node is never treated as its own round. A node that never had
-a ballot runs an agent that knows no rounds, and its lsn_location counts.
+The candidate opens a round with a number that was never used before, which also says who opened
+it; the others repeat it. So a value that was left over by an earlier, aborted round is never
+counted, nor is a candidate's old ballot for another one taken for its own round. A node whose
+ballot never existed runs an agent that knows no rounds (PAF 2.2, 2.3), and its lsn_location counts.
+How an instance was started, and what a candidate has decided, are notes of that node alone.
 """
 
 import binascii
 import os
 
-from paf.decide import scores, wal
-from paf.cluster.base import (
-    MARK_COLD, MARK_NONE, MARK_RECOVERED, ROUND_NONE, ROUND_OPEN, ROUND_RECOVERED, ROUND_REFUSED,
-    Cluster, Departure)
+from paf.cluster.base import ROUND_NONE, ROUND_REFUSED, Cluster, Departure
+from paf.decide import election, scores, wal
+from paf.decide.knowledge import Known
+from paf.ocf import OcfError
 
-_REFUSED = "refused"
+_NO_ROUND = "none:"
+_PUBLISHED = "published"
 #: Answers of attrd_updater that say: no node has the attribute. The second one up to 1.1.24, for a
 #: name that it has met before.
 _NO_VALUES = ("does not exist", "no host values")
@@ -37,55 +40,49 @@ class Corosync2(Cluster):
     def enter(self, mark, deadline):
         """Take part in elections from now on; called when the instance has started.
 
-        mark: one of base's MARK_..., kept until the next election. It reads back when this
-        returns: an old mark must not replace votes.
+        mark: see base. That this node takes part reads back when this returns.
         """
-        self._set("ballot", "{0}:".format(mark), deadline)
-
-    def mark(self, deadline):
-        """Return the mark that `enter` left, MARK_NONE after an election."""
-        own = self._values("ballot", deadline).get(self.node(deadline), "")
-        self.is_announced_again = bool(_round(own, self.node(deadline)))
-        word = own.partition(":")[0]
-        return word if word in (MARK_RECOVERED, MARK_COLD) else MARK_NONE
+        Cluster.enter(self, mark, deadline)
+        self._set("ballot", _NO_ROUND, deadline)
 
     def publish(self, position, deadline):
-        """Publish the position for agents that know no rounds. Returns when it can be read here."""
+        """Publish a wal.Position for agents that know no rounds; it reads back on return."""
+        self.notes.write(_PUBLISHED, "yes")
         self._set("lsn_location", wal.to_wire(position), deadline)
 
-    def open_round(self, position, recovered, deadline):
-        """Open a round, as its candidate. recovered: it needs no votes; `promote` reads that.
+    def open_round(self, fact, recovered, deadline, seen=None):
+        """Open a round, as its candidate. The ballot reads back when this returns.
 
-        The others wait for the ballot, so it goes first; it reads back when this returns.
+        fact: of this node's wal.Position. recovered: it needs no votes; `promote` finds it so.
+        seen: the end of the primary's WAL that was heard of last (int), None without maxlag.
         """
         number = _stamp(self.node(deadline)) + binascii.hexlify(os.urandom(6)).decode("ascii")
-        if recovered:
-            number = "{0}-{1}".format(number, MARK_RECOVERED)
-        told = wal.to_wire(position)
-        ballot = "{0}:{1}".format(number, told)
-        self._update("ballot", ballot, deadline)
-        self._update("lsn_location", told, deadline)
-        self._confirm("ballot", ballot, deadline)
+        self._note_round("recovered" if recovered else "open", number)
+        ballot = "{0}:{1}".format(number, election.to_vote(fact))
+        self._say_seen(number, seen, deadline)
+        self._set("ballot", ballot, deadline)
 
-    def close_round(self, deadline):
-        """Refuse the current promotion, as its candidate: `promote` then finds no round."""
-        self._set("ballot", "{0}:".format(_REFUSED), deadline)
-
-    def vote(self, candidate, position, deadline):
-        """Publish this node's position, for all agents, and for the candidate's round.
+    def vote(self, candidate, fact, deadline, seen=None):
+        """Vote in the candidate's round; `fact` and `seen` as in `open_round`.
 
         Returns once it can be read here: False if no round was opened in time, and at once None
         if the candidate knows none.
         """
-        value = wal.to_wire(position)
-        self._update("lsn_location", value, deadline)
-        # attrd takes changes in their order: who reads the ballot can read the position
-        answered = self._answer(candidate, value, deadline)
-        if not answered:
-            self._confirm("lsn_location", value, deadline)
-        return answered
+        return self._answer(candidate, fact, seen, deadline)
 
-    def _answer(self, candidate, value, deadline):
+    def _say_seen(self, number, seen, deadline):
+        # attrd takes changes in their order: who reads the ballot can read this
+        if seen is not None:
+            self._update("primary_seen", "{0}:{1}".format(number, seen), deadline)
+
+    def primary_seen(self, deadline):
+        """Return the furthest end of WAL (int bytes) that voters had heard of from the primary."""
+        number = self._noted_round()[1]
+        seen = [value.partition(":")[2] for value in self._values("primary_seen", deadline).values()
+                if number and value.partition(":")[0] == number]
+        return max([int(text) for text in seen if text.isdigit()] or [None])
+
+    def _answer(self, candidate, fact, seen, deadline):
         """Wait for the candidate to open a round, and repeat it with this node's position.
 
         Not for one that has left the cluster.
@@ -95,61 +92,69 @@ class Corosync2(Cluster):
         node then has none either, so that its lsn_location counts.
         """
         def opened():
-            values = self._values("ballot", deadline)
-            seen["known"] = bool(values.get(candidate))
+            values = self._seen_values("ballot", deadline)
+            if values is None:    # no answer is no news of the candidate
+                return departure.is_noticed([candidate])
+            found["known"] = bool(values.get(candidate))
             number = _round(values.get(candidate, ""), candidate)
-            seen["old"] = _round(values.get(self.node(deadline), ""))
-            if seen["old"] != number:
-                seen["number"] = number
-            return (seen.get("number") or not seen["known"]
+            found["old"] = _round(values.get(self.node(deadline), ""))
+            if found["old"] != number:
+                found["number"] = number
+            return (found.get("number") or not found["known"]
                     or departure.is_noticed([candidate]))
-        seen, departure = {}, Departure(self, deadline)
+        found, departure = {"known": True, "old": ""}, Departure(self, deadline)
         deadline.wait_for(opened)
-        if not seen.get("number"):
-            if not seen["known"]:
+        if not found.get("number"):
+            if not found["known"]:
                 self._delete("ballot", deadline)
                 return None
-            if seen["old"]:
-                self._set("ballot", "{0}:".format(MARK_NONE), deadline)
+            if found["old"]:
+                self._set("ballot", _NO_ROUND, deadline)
             return False
-        self._set("ballot", "{0}:{1}".format(seen["number"], value), deadline)
+        self._say_seen(found["number"], seen, deadline)
+        self._set("ballot", "{0}:{1}".format(found["number"], election.to_vote(fact)), deadline)
         return True
+
+    def close_round(self, deadline):
+        """Refuse the promotion at hand, as its candidate; no vote is asked for any more."""
+        Cluster.close_round(self, deadline)
+        self._update("ballot", _NO_ROUND, deadline)
 
     def round_state(self, deadline):
         """Return what `promote` finds of the round this node opened: one of base's ROUND_..."""
+        found, number = self._noted_round()
+        if found == ROUND_REFUSED:
+            return found
         self._ballots = self._values("ballot", deadline)
-        own = self._ballots.get(self.node(deadline), "")
-        if own.startswith(_REFUSED + ":"):
-            return ROUND_REFUSED
-        number = _round(own, self.node(deadline))
-        if number.endswith("-" + MARK_RECOVERED):
-            return ROUND_RECOVERED
-        return ROUND_OPEN if number else ROUND_NONE
+        # the attribute manager forgets when it ends: then there is no round to rely on
+        if _round(self._ballots.get(self.node(deadline), ""), self.node(deadline)) != number:
+            return ROUND_NONE
+        return found
 
     def positions(self, voters, deadline):
-        """Return the Positions (dict of node to wal.Position) published in this node's round.
+        """Return the Facts of wal.Position (dict of node to Fact) in the round of this node.
 
-        voters: the nodes (list of str) that are expected to tell. Nobody has told anything where
-        the round itself is gone, which happens when the attribute manager ends.
+        voters: the nodes (list of str) that are expected to vote. There is no vote where the
+        round itself is gone, which happens when the attribute manager ends.
         """
         # the first count needs not ask for what `round_state` has just seen
         ballots, self._ballots = self._ballots or self._values("ballot", deadline), None
         number = _round(ballots.get(self.node(deadline), ""), self.node(deadline))
         if not number:
             return {}
-        told = {}
+        votes = {}
         for node, ballot in ballots.items():
             if _round(ballot) == number:
-                told[node] = wal.from_wire(ballot.partition(":")[2])
+                votes[node] = election.from_vote(ballot.partition(":")[2])
         if not all(ballots.get(node) for node in voters):
-            own = told.get(self.node(deadline))
-            for node, position in self._positions_of_older_agents(own, deadline).items():
+            own = votes.get(self.node(deadline))
+            for node, fact in self._votes_of_older_agents(own, deadline).items():
                 if not ballots.get(node):
-                    told[node] = position
-        return dict((node, position) for node, position in told.items() if position)
+                    votes[node] = fact
+        return dict((node, fact) for node, fact in votes.items() if fact is not None)
 
-    def _positions_of_older_agents(self, own, deadline):
-        """Return the Positions in lsn_location, with timelines that compare to `own`, a Position.
+    def _votes_of_older_agents(self, own, deadline):
+        """Return the positions in lsn_location, with timelines that compare to `own`, a Fact.
 
         The agents of 2.x take the timeline from the last checkpoint, which PostgreSQL spreads over
         minutes after a promotion. Who has the score of a connected standby followed the last
@@ -157,13 +162,13 @@ class Corosync2(Cluster):
         """
         connected = [node for node, score in self.view(deadline).scores.items()
                      if 0 < score < scores.PRIMARY]
-        told = {}
+        votes = {}
         for node, value in self._values("lsn_location", deadline).items():
             position = wal.from_wire(value)
-            if position and own and node in connected:
-                position = wal.Position(max(position.timeline, own.timeline), position.lsn)
-            told[node] = position
-        return told
+            if position and own is not None and own.value and node in connected:
+                position = wal.Position(max(position.timeline, own.value.timeline), position.lsn)
+            votes[node] = Known(position) if position else None
+        return votes
 
     def forget(self, deadline):
         """End the round on this node, whatever its result.
@@ -172,8 +177,11 @@ class Corosync2(Cluster):
         It is not waited for until it reads back: clients' addresses start after a promotion's end,
         and before the next comes a demotion or a start, whose `enter` does wait.
         """
-        self._update("ballot", "{0}:".format(MARK_NONE), deadline)
-        self._delete("lsn_location", deadline)
+        Cluster.forget(self, deadline)
+        self._update("ballot", _NO_ROUND, deadline)
+        if self.notes.read(_PUBLISHED):
+            self._delete("lsn_location", deadline)
+            self.notes.remove(_PUBLISHED)
 
     def end_old_round(self, deadline):
         """Clear away an election whose end was not announced to this node. Raises OcfError.
@@ -183,8 +191,8 @@ class Corosync2(Cluster):
         """
         if _round(self._values("ballot", deadline).get(self.node(deadline), "")):
             self.forget(deadline)
-            self._confirm("ballot", "{0}:".format(MARK_NONE), deadline)
-        else:    # what was published for a candidate that knows no rounds
+            self._confirm("ballot", _NO_ROUND, deadline)
+        else:    # for a candidate that knows no rounds
             self._delete("lsn_location", deadline)
 
     def _show(self, name, node, text, deadline):
@@ -212,30 +220,45 @@ class Corosync2(Cluster):
         Pacemaker 2.1.6), and Pacemaker promotes as soon as all notifications have returned.
         """
         node = self.node(deadline)
-        deadline.wait_for(lambda: self._values(name, deadline).get(node) == value)
+        deadline.wait_for(lambda: (self._seen_values(name, deadline) or {}).get(node) == value)
 
     def _delete(self, name, deadline):
         self.checked(["attrd_updater", "--private", "--name", self.attribute(name),
                       "--delete"], deadline)
 
     def _values(self, name, deadline):
-        """Return all nodes' values of an attribute of the resource's, as `told` does."""
-        return self.told(self.attribute(name), deadline)
+        """Return all nodes' values of an attribute of the resource's, as `values` does."""
+        return self.values(self.attribute(name), deadline)
 
-    def told(self, attribute, deadline):
+    def _seen_values(self, name, deadline):
+        """Return what `_values` does, None while the attribute manager gives no answer."""
+        try:
+            return self._values(name, deadline)
+        except OcfError:
+            return None
+
+    def values(self, attribute, deadline):
         """Return all nodes' values of an attribute (dict of node to str); {} if it never was.
 
         The program's status for "no such attribute" differs between versions, its output does
-        not. An attribute manager that is just restarted is asked again.
+        not. An attribute manager that is just restarted is asked again. Raises OcfError where it
+        gives no answer: that does not mean that no node has a value.
         """
         def answered():
             results[:] = [self.run(["attrd_updater", "--name", attribute, "--query", "--all"],
                                    deadline)]
-            return results[0].status == 0 or any(
-                words in results[0].err for words in _NO_VALUES)
+            return results[0].status == 0 or _has_no_value(results[0])
         results = []
-        deadline.within(_RESTART).wait_for(answered)
+        if not deadline.within(_RESTART).wait_for(answered):
+            raise OcfError("attrd_updater gives no answer: {0}".format(
+                "it took too long" if results[0].timed_out else results[0].err.strip()
+                or "status {0}".format(results[0].status)))
         return _pairs(results[0].out)
+
+
+def _has_no_value(result):
+    """Return True if attrd_updater says that no node has a value of the attribute."""
+    return not result.timed_out and any(words in result.err for words in _NO_VALUES)
 
 
 def _pairs(output):

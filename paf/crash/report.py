@@ -95,7 +95,7 @@ class Report(object):
         """Return the current count, 0 for none; None while it is unknown."""
         node = self._cluster.node(deadline)
         try:
-            value = self._cluster.told(self._name, deadline).get(node, "")
+            value = self._cluster.values(self._name, deadline).get(node, "")
         except OcfError:
             return None
         number = value.lstrip("-")

@@ -6,7 +6,8 @@ Pacemaker chose by promotion score, goes on only if nobody is ahead of it.
 
 from collections import namedtuple
 
-from paf.decide import wal
+from paf.decide import quorum, wal
+from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
 
 WINNER_SCORE = 1000
 LOSER_SCORE = 1
@@ -15,45 +16,164 @@ LOSER_SCORE = 1
 #: before 2.1.6 does not take the word.
 BARRED = -1000000
 
+#: The score of a candidate for which it could not be proved that nothing gets lost: no promotion,
+#: until a node or a fact that is missing comes; then it is tried again.
+WAITING = -10
+
 #: What the candidate does. promote: bool; reason: str; better: the node that is ahead (None:
-#: none is); missing: nodes (tuple of str) that have not spoken, so that nothing is decided yet.
-Verdict = namedtuple("Verdict", "promote reason better missing")
+#: none is); missing: nodes (tuple of str) that have not reported yet; awaited: nodes (tuple of
+#: str) that have to come, or whose position has to become known, before this can be decided.
+Verdict = namedtuple("Verdict", "promote reason better missing awaited")
+
+
+_BOUND = "atleast/"
+_UNKNOWN = "unknown"
+
+
+def to_vote(fact):
+    """Return the Fact of a wal.Position as it travels between nodes.
+
+    "TL#LSN" for a Known one, which the agents since 2.2 understand; they take the others for no
+    vote at all, and wait.
+    """
+    if fact.value is None:
+        return _UNKNOWN
+    return (("" if is_known(fact) else _BOUND) + wal.to_wire(fact.value))
+
+
+def from_vote(text):
+    """Return the Fact of a wal.Position in a vote; None where the text is no vote."""
+    if text == _UNKNOWN:
+        return Unknown("see the log there")
+    position = wal.from_wire(text.replace(_BOUND, "", 1))
+    if position is None:
+        return None
+    if text.startswith(_BOUND):
+        return AtLeast(position, "see the log there")
+    return Known(position)
 
 
 def decide(candidate, voters, positions):
     """Return the Verdict on promoting `candidate`.
 
-    candidate: node (str). voters: nodes expected to speak. positions: dict of node to Position,
-    of this round only. Timeline first, then LSN; on a tie the candidate stays.
+    candidate: node (str). voters: nodes expected to report. positions: dict of node to the Fact
+    of its wal.Position, of this round only. Timeline first, then LSN; on a tie the candidate
+    stays. Only a position that is Known wins. One that is Unknown, or a lower bound, may be ahead:
+    then no node is promoted.
     """
-    missing = tuple(sorted(node for node in set(voters) | set([candidate])
-                           if node not in positions))
+    others = sorted(set(voters) - set([candidate]))
+    missing = tuple(node for node in sorted(others + [candidate]) if node not in positions)
     if missing:
-        return Verdict(False, "{0} did not tell its WAL position".format(", ".join(missing)),
-                       None, missing)
-    mine = positions[candidate]
+        return Verdict(False, "{0} did not report its WAL position".format(", ".join(missing)),
+                       None, missing, missing)
+    if not is_known(positions[candidate]):
+        return Verdict(False, "the WAL position of {0} itself is not known: {1}".format(
+            candidate, _doubt(positions[candidate])), None, (), (candidate,))
+    mine = positions[candidate].value
+    best = _best(candidate, others, positions)
+    if best is not None:
+        return Verdict(False, "{0} is ahead: {1} > {2}".format(
+            best, wal.describe(positions[best].value), wal.describe(mine)), best, (), ())
+    doubtful = tuple(node for node in others if not is_known(positions[node]))
+    if doubtful:
+        return Verdict(False, "; ".join("{0} may be ahead of {1}: {2}".format(
+            node, wal.describe(mine), _doubt(positions[node])) for node in doubtful),
+            None, (), doubtful)
+    return Verdict(True, "no standby is ahead of {0} ({1})".format(
+        candidate, wal.describe(mine)), None, (), ())
+
+
+def _best(candidate, others, positions):
+    """Return the node that is furthest ahead of the candidate, None if none is."""
     best = candidate
-    for node in sorted(voters):
-        if positions[node] > positions[best]:
+    for node in others:
+        known = positions[node].value
+        if known is not None and known > positions[best].value:
             best = node
-    if best == candidate:
-        return Verdict(True, "no standby is ahead of {0} ({1})".format(
-            candidate, wal.describe(mine)), None, ())
-    return Verdict(False, "{0} is ahead: {1} > {2}".format(
-        best, wal.describe(positions[best]), wal.describe(mine)), best, ())
+    return None if best == candidate else best
 
 
-def awaited(voters, online, scores, primary_score):
+def _doubt(fact):
+    """Return what is not known of a position, and why (str)."""
+    why = fact.reason or "see its log"
+    if fact.value is None:
+        return "its WAL position is not known ({0})".format(why)
+    return "it has at least {0}, and the end of its WAL is not known ({1})".format(
+        wal.describe(fact.value), why)
+
+
+def check_absent(candidate, mine, rules, primary, heard, last_words, nodes):
+    """Return the Verdict on nodes that do not vote: may one of them hold an acknowledged commit?
+
+    For a candidate that no voter is ahead of. mine: its wal.Position; rules: list of
+    (quorum.Rule, where it was found: str); primary: the last primary (str), None where that is
+    not known; heard: nodes (of str) whose position was compared; last_words: dict of node to the
+    Fact of its wal.Position when it was stopped in order; nodes: all of the cluster (list of str).
+    """
+    ahead = [node for node, fact in sorted(last_words.items())
+             if node not in heard and is_known(fact) and fact.value > mine]
+    silent = set(heard) | set(node for node, fact in last_words.items()
+                              if is_known(fact) and fact.value <= mine)
+    for rule, source in rules:
+        names = quorum.unheard(rule, primary, silent, nodes)
+        if names:
+            stopped = [node for node in ahead if node.lower() in names]
+            return Verdict(False, "{0} may hold commits that were acknowledged, and {1} ({2}); "
+                           "start {3}, or accept the loss: paf promote".format(
+                               " or ".join(names), _absence(names, stopped, last_words, mine),
+                               source, " and ".join(names)), None, (), tuple(names))
+    return Verdict(True, "no absent node can hold an acknowledged commit", None, (), ())
+
+
+def _absence(names, stopped, last_words, mine):
+    if stopped:
+        return "{0} was stopped at {1}, ahead of {2}".format(
+            stopped[0], wal.describe(last_words[stopped[0]].value), wal.describe(mine))
+    return "{0} away".format("is" if len(names) == 1 else "are")
+
+
+def check_lag(mine, primary_seen, maxlag):
+    """Return why a candidate lags too far behind the last primary to be promoted, or None.
+
+    mine: its wal.Position; primary_seen: the furthest end of WAL (int bytes) that any voter had
+    heard of from the primary, None where no voter knows one: then there is nothing to compare
+    with, and the scores of the primary's last monitor have to do. maxlag: bytes, 0 for no limit.
+    """
+    if not maxlag or primary_seen is None or primary_seen - mine.lsn <= maxlag:
+        return None
+    return "lags by {0} bytes behind what was heard of the primary's WAL, maxlag is {1}".format(
+        primary_seen - mine.lsn, maxlag)
+
+
+def check_move(old, mine, last_words):
+    """Return why a primary that was moved while it lived would be stranded, or None.
+
+    old: the node (str) of the primary that is stopped in this transition; last_words: as in
+    `check_absent`. Without last words of it, it has crashed or was fenced: then it is no move.
+    """
+    left = last_words.get(old)
+    if left is None:
+        return None
+    if not is_known(left):
+        return "cannot compare with {0}, which was stopped: {1}".format(old, left.reason)
+    if left.value.lsn <= mine.lsn:
+        return None
+    return "{0} was stopped in order at {1}, and only {2} came here: it would be stranded".format(
+        old, wal.describe(left.value), wal.describe(mine))
+
+
+def awaited(voters, online, scores, primary_score, no_more=()):
     """Return the nodes (a sorted list) that are away and may hold more WAL than the voters.
 
-    For a cold start only: nobody has seen the primary go. scores: as they were left, dict of node
+    For a cold start only: no node has seen the primary go. scores: as they were left, dict of node
     to int. If the last primary (primary_score) is among the voters, it has all there is; else
-    whoever had a score that could be promoted may.
+    each node that had a score that could be promoted may have more; no_more: but not these, whose
+    last words say so.
     """
     if any(scores.get(node, 0) >= primary_score for node in voters):
         return []
-    return sorted(node for node, score in scores.items()
-                  if score > 0 and node not in online and node not in voters)
+    return sorted(node for node, score in scores.items() if score > 0 and node not in online
+                  and node not in voters and node not in no_more)
 
 
 def concession(candidate, better, scores):

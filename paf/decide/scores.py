@@ -22,8 +22,8 @@ _NOT_READY_STATES = ("startup", "backup")
 
 #: A connected standby as pg_stat_replication shows it: name (application_name, str), state
 #: (str), lsn (what it wrote, int bytes from 0/0, None when unknown), lag (int bytes, None
-#: when unknown).
-Replica = namedtuple("Replica", "name state lsn lag")
+#: when unknown), flushed (what it flushed, as lsn).
+Replica = namedtuple("Replica", "name state lsn lag flushed")
 
 
 def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=False, wished=()):
@@ -149,13 +149,21 @@ def nobody_else(me, online, current):
         current.get(node, 0) > 0 for node in online if node != me)
 
 
-def bootstrap(clean_primary, online, current):
-    """Return whether an instance that just started may give itself the first score of all.
+def bootstrap(clean_primary, current):
+    """Return True if an instance that just started may give itself the first score of all.
 
-    clean_primary: it was shut down cleanly as a primary before. online, current: as in
-    `wanted`. Nobody may have a score yet that could be promoted.
+    clean_primary: it was shut down cleanly as a primary before. current: dict of node to its
+    score, of all nodes, also of those that are away. A score that is left, whatever it is, was
+    given by a primary: then this is no first start, and that primary may have what is not here.
     """
-    return clean_primary and not any(current.get(node, -1) >= 0 for node in online)
+    return clean_primary and not current
+
+
+def left_out(score):
+    """Return why a node with a negative score is not promoted where no primary runs (str)."""
+    return ("no primary runs, and the last one left this node the promotion score {0}: it had not "
+            "received all WAL then; start the node that had, or accept the loss: "
+            "paf promote".format(score))
 
 
 FIRST = 1

@@ -107,6 +107,18 @@ def is_switchover(notification):
             and old[0] not in nodes(notification.stop))
 
 
+def moved_primary(notification):
+    """Return the node whose primary is stopped while another node is promoted; None without one.
+
+    It may have been moved while it lived (node standby, a ban, resource disable, a placement
+    rule), or it has failed, or was fenced: the lists do not tell which.
+    """
+    old, new = nodes(notification.promoted), nodes(notification.promote)
+    if len(old) == len(new) == 1 and old != new and old[0] in nodes(notification.demote):
+        return old[0]
+    return None
+
+
 def transition(notification):
     """Return the name of what Pacemaker is doing, None if the lists do not show it."""
     if is_recovery_of_primary(notification):

@@ -60,8 +60,24 @@ def segment_timeline(name):
 
 
 def segment_number(name, size):
-    """Return which segment of its timeline a WAL file is (int), by its name; size: bytes of each.
-
-    Its first byte has the LSN number * size.
-    """
+    """Return the number (int) of the WAL segment with that file name; size: bytes of each."""
     return int(name[8:16], 16) * (0x100000000 // size) + int(name[16:24], 16)
+
+
+_SHORT_HEADER, _LONG_HEADER, _ALIGNMENT = 24, 40, 8    # bytes, on machines with 64 bits
+
+
+def record_end(lsn, length, page, segment):
+    """Return the LSN (int) at which a WAL record ends.
+
+    lsn: where it begins; length: its own bytes; page, segment: bytes of each. Where a record goes
+    on, each further page begins with a header. Source: src/include/access/xlog_internal.h.
+    """
+    left = (length + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
+    while True:
+        room = page - lsn % page
+        if left <= room:
+            return lsn + left
+        left -= room
+        lsn += room
+        lsn += _SHORT_HEADER if lsn % segment else _LONG_HEADER

@@ -1,85 +1,100 @@
-"""Where the instance is in the WAL, as it tells the others in an election."""
+"""Where the instance is in the WAL, as it votes in an election."""
+
+from collections import namedtuple
 
 from paf import instance as local
-from paf.decide import state, wal
+from paf.decide import wal
+from paf.decide.knowledge import Known, Unknown, is_known
+from paf.decide.state import IN_ARCHIVE_RECOVERY
 from paf.instance import controldata, postmaster, queries, sql, walfiles
 from paf.ocf import OcfError
 
-#: How long, in seconds, a standby that still replays what it has on disk is waited for.
-_REPLAY_PATIENCE = 10.0
-#: A replay position that did not move for so long has come to the end of the local WAL.
-_STILL = 0.3
+#: How long, in seconds, the server may take to say where it is.
+_PATIENCE = 10.0
 _CHECKPOINT_PATIENCE = 20.0
 
+#: position: Fact of the wal.Position, all that the instance has, replayed or not; primary_seen:
+#: the end of the primary's WAL (int bytes) that it heard of last, None where no WAL receiver
+#: says so; synchronous: Fact of synchronous_standby_names (str).
+Place = namedtuple("Place", "position primary_seen synchronous")
 
-def position(instance, deadline):
-    """Return the Position (wal.Position) of the instance: all that it has, received or replayed.
+_Row = namedtuple("_Row", "received replayed timeline primary seen synchronous")
 
-    Where SQL brings no answer in time, the lower bound that the control file gives; a dead
-    instance is NOWHERE. No CHECKPOINT is asked for.
 
-    A running primary tells the timeline after its own. Pacemaker may have forgotten what it is
-    (2.1.5 does when it is busy right after a reload); no standby may be promoted beside it,
+def place(instance, deadline):
+    """Return the Place of the instance. No CHECKPOINT is asked for.
+
+    What a standby has received counts, also before it is replayed. Where the server gives no
+    answer, or has not come to the end of what is on disk, pg_waldump finds the end of it.
+
+    A running primary votes with the timeline after its own. Pacemaker may have forgotten what it
+    is (2.1.5 does when it is busy right after a reload); no standby may be promoted beside it,
     however much of its WAL that has by the time it votes.
     """
-    if postmaster.find(instance) is None:
-        return wal.NOWHERE
     control = controldata.read(instance, deadline)
-    bound = controldata.lower_bound(control) if control else wal.NOWHERE
-    answer = _ask(instance, deadline)
-    if answer is None:
-        return bound
-    lsn, timeline, primary = answer
-    newest = max(timeline, bound.timeline, walfiles.look(instance).newest_timeline)
-    return wal.Position(newest + 1 if primary else newest, max(lsn, bound.lsn))
+    bound = controldata.lower_bound(control) if control else None
+    row = None
+    if postmaster.find(instance) is not None:
+        row = _ask(instance, deadline.within(min(_PATIENCE, deadline.remaining / 2)))
+    if row is None:
+        return Place(_on_disk(instance, bound, deadline), None,
+                     Unknown("the server does not answer"))
+    newest = max(row.timeline, bound.timeline if bound else 0,
+                 walfiles.look(instance).newest_timeline)
+    lsn = max(row.received or 0, row.replayed, bound.lsn if bound else 0)
+    if row.primary:
+        fact = Known(wal.Position(newest + 1, lsn))
+    elif not newest:
+        fact = Unknown("neither the server nor its files say which timeline it is on")
+    elif row.received is not None:
+        fact = Known(wal.Position(newest, lsn))
+    else:    # no WAL receiver has run since the start: what is on disk may not be replayed yet
+        fact = _end(instance, wal.Position(newest, lsn), deadline)
+    return Place(fact, row.seen, Known(row.synchronous))
 
 
-def by_checkpoint(instance, where, deadline):
-    """Return the Position `where` (wal.Position) as the agents of 2.x would tell it.
+def at_rest(instance, deadline):
+    """Return the Fact of the wal.Position at which an instance ends that does not run."""
+    control = controldata.read(instance, deadline)
+    return _on_disk(instance, controldata.lower_bound(control) if control else None, deadline)
+
+
+def _on_disk(instance, bound, deadline):
+    if bound is None:
+        return Unknown("pg_controldata does not say where it is")
+    newest = max(bound.timeline, walfiles.look(instance).newest_timeline)
+    return _end(instance, wal.Position(newest, bound.lsn), deadline)
+
+
+def _end(instance, floor, deadline):
+    from paf.instance import walend
+    return walend.find(instance, floor, deadline.within(deadline.remaining / 2))
+
+
+def by_checkpoint(instance, fact, deadline):
+    """Return the Fact of a wal.Position as the agents of 2.x would report it.
 
     They ask for a checkpoint and take the timeline from it; a candidate of theirs compares like
     with like.
     """
     sql.query(instance, "CHECKPOINT", deadline.within(_CHECKPOINT_PATIENCE))
     control = controldata.read(instance, deadline)
-    if control is None or control.state != state.IN_ARCHIVE_RECOVERY:
-        return where
-    return wal.Position(control.timeline, where.lsn)
+    if control is None or control.state != IN_ARCHIVE_RECOVERY or not is_known(fact):
+        return fact
+    return Known(wal.Position(control.timeline, fact.value.lsn))
 
 
 def _ask(instance, deadline):
-    """Return (LSN, timeline, whether it is a primary) by SQL; None without an answer.
-
-    A standby accepts connections while it still replays its own WAL files, and asks for more
-    (received is set) only once it is through: till then its position is not final.
-    """
-    seen = {}
-    patience = deadline.within(min(_REPLAY_PATIENCE, deadline.remaining / 2))
-
-    def final():
-        row = _row(instance, patience)
-        if row is None:
-            return False
-        received, replayed, timeline, primary = row
-        if replayed != seen.get("replayed"):
-            seen["since"] = patience.elapsed
-        seen.update(received=received, replayed=replayed, timeline=timeline, primary=primary)
-        return received or primary or patience.elapsed - seen["since"] > _STILL
-    patience.wait_for(final)
-    if "replayed" not in seen:
-        return None
-    return max(seen["received"], seen["replayed"]), seen["timeline"], seen["primary"]
-
-
-def _row(instance, deadline):
+    """Return the _Row that the server answers, None without an answer."""
     try:
         answer = sql.query(instance, queries.position(local.version(instance)), deadline)
     except OcfError:
         return None
-    if answer.kind != sql.ROWS or len(answer.rows) != 1 or len(answer.rows[0]) != 4:
+    if answer.kind != sql.ROWS or len(answer.rows) != 1 or len(answer.rows[0]) != 6:
         return None
+    received, replayed, timeline, recovery, seen, synchronous = answer.rows[0]
     try:
-        numbers = tuple(int(text or 0) for text in answer.rows[0][:3])
-        return numbers + (answer.rows[0][3] not in ("t", "true"),)
+        return _Row(int(received) if received else None, int(replayed or 0), int(timeline or 0),
+                    recovery not in ("t", "true"), int(seen) if seen else None, synchronous)
     except ValueError:
         return None

@@ -10,6 +10,7 @@ _NAMES_BEFORE_10 = {
     "current": "pg_current_xlog_location()",
     "diff": "pg_xlog_location_diff",
     "written": "write_location",
+    "flushed": "flush_location",
 }
 _NAMES = {
     "received": "pg_last_wal_receive_lsn()",
@@ -17,13 +18,16 @@ _NAMES = {
     "current": "pg_current_wal_lsn()",
     "diff": "pg_wal_lsn_diff",
     "written": "write_lsn",
+    "flushed": "flush_lsn",
 }
 
 _MONITOR = """
-SELECT 'me', pg_catalog.pg_is_in_recovery()::text, {receiving}, '', ''
+SELECT 'me', pg_catalog.pg_is_in_recovery()::text, {receiving},
+       pg_catalog.current_setting('synchronous_standby_names'), {now}, ''
 UNION ALL
 SELECT 'standby', application_name, state, ({diff}({written}, '0/0'))::bigint::text,
-       ({diff}({current}, {written}))::bigint::text
+       ({diff}({current}, {written}))::bigint::text,
+       ({diff}({flushed}, '0/0'))::bigint::text
   FROM pg_catalog.pg_stat_replication
  WHERE NOT pg_catalog.pg_is_in_recovery()
 """
@@ -32,16 +36,21 @@ SELECT 'standby', application_name, state, ({diff}({written}, '0/0'))::bigint::t
 _RECEIVING = "(SELECT count(*) FROM pg_catalog.pg_stat_get_wal_receiver() AS r " \
              "WHERE r.pid IS NOT NULL AND coalesce(r.status, 'streaming') = 'streaming')::text"
 
-_ROLE = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, '', '', ''"
+_NOW = "CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' " \
+       "ELSE ({diff}({current}, '0/0'))::bigint::text END"
+_ROLE = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, '', '', '', ''"
 
 _POSITION = """
 SELECT {diff}({received}, '0/0')::bigint::text,
        {diff}(CASE WHEN pg_catalog.pg_is_in_recovery() THEN {replayed} ELSE {current} END,
               '0/0')::bigint::text,
-       {received_timeline}, pg_catalog.pg_is_in_recovery()::text
+       {received_timeline}, pg_catalog.pg_is_in_recovery()::text, {seen},
+       pg_catalog.current_setting('synchronous_standby_names')
 """
 _RECEIVED_TIMELINE = "(SELECT r.received_tli FROM pg_catalog.pg_stat_get_wal_receiver() AS r)" \
                      "::text"
+_SEEN = "(SELECT {diff}(r.latest_end_lsn, '0/0')::bigint FROM " \
+        "pg_catalog.pg_stat_get_wal_receiver() AS r)::text"
 
 
 def _names(version):
@@ -49,9 +58,15 @@ def _names(version):
 
 
 def monitor(version):
-    """Return the monitor's query: role, if a WAL receiver streams ('' before 9.6), standbys."""
+    """Return the monitor's query.
+
+    First row: role, if a WAL receiver streams ('' before 9.6), synchronous_standby_names, and on a
+    primary the end of its WAL (bytes). Then a row for each standby: application_name, state,
+    written (bytes), lag of that, flushed (bytes).
+    """
     receiving = _RECEIVING if version >= 90600 else "''"
-    return _MONITOR.format(receiving=receiving, **_names(version))
+    names = _names(version)
+    return _MONITOR.format(receiving=receiving, now=_NOW.format(**names), **names)
 
 
 def role():
@@ -60,9 +75,13 @@ def role():
 
 
 def position(version):
-    """Return the query of an election: received, replayed (bytes), received timeline, recovery.
+    """Return the query of an election.
 
-    What a primary has written stands in the place of what a standby has replayed.
+    Received, replayed (bytes), received timeline, recovery, the end of the primary's WAL as the
+    WAL receiver heard of it last (bytes), synchronous_standby_names. Of a primary, what it has
+    written takes the place of what a standby has replayed.
     """
-    timeline = _RECEIVED_TIMELINE if version >= 90600 else "NULL"
-    return _POSITION.format(received_timeline=timeline, **_names(version))
+    names = _names(version)
+    since_96 = version >= 90600
+    return _POSITION.format(received_timeline=_RECEIVED_TIMELINE if since_96 else "NULL",
+                            seen=_SEEN.format(**names) if since_96 else "NULL", **names)

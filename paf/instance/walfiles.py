@@ -23,7 +23,7 @@ def look(instance):
     """
     folder = local.wal_folder(instance)
     timelines, size, begun = [0], _USUAL_SIZE, None
-    for name in _names(folder):
+    for name in names(folder):
         timeline = wal.segment_timeline(name)
         if timeline is not None:
             timelines.append(timeline)
@@ -35,7 +35,8 @@ def look(instance):
     return Folder(max(timelines), size, ago)
 
 
-def _names(folder):
+def names(folder):
+    """Return the names in the WAL's folder (a list of str), [] where it cannot be read."""
     try:
         return os.listdir(folder)
     except OSError:

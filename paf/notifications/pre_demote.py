@@ -12,7 +12,7 @@ def run(context):
     hangs can do neither.
     """
     lists = context.notification
-    if context.cluster.guards_switchover and transition.is_switchover(lists):
+    if context.cluster.guards_switchover and transition.moved_primary(lists):
         reason = _unfit(context)
         if reason:
             from paf.decide import election

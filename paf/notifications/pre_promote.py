@@ -1,35 +1,38 @@
-"""Before a promotion: nodes tell each other their position, and the candidate decides."""
+"""Before a promotion: all nodes vote with their position, and the candidate decides."""
 
-from paf import ocf
-from paf.decide import election, scores, transition
-from paf.actions import promote
+from paf import ocf, promotion
 from paf.cluster import base
-from paf.instance import controldata, position, waldump
+from paf.decide import election, scores, transition
+from paf.decide.knowledge import is_known
+from paf.instance import position
 
 _ROUND_PATIENCE = 20.0      # seconds
 
 
 def run(context):
-    """Tell this node's position; on the candidate, hold the election."""
+    """Vote with this node's position; on the candidate, hold the election."""
     lists = context.notification
     deadline = context.deadline
     chosen = transition.candidate(lists)
-    where = position.position(context.instance, deadline)
+    where = position.place(context.instance, deadline)
+    seen = where.primary_seen if context.parameters.maxlag else None
+    if not is_known(where.position):
+        context.log.warning("the WAL position of this node is not known: {0}".format(
+            where.position.reason))
     if chosen != context.node:
-        told = context.cluster.vote(chosen, where, deadline.within(_ROUND_PATIENCE))
-        if told is None:
-            context.cluster.publish(position.by_checkpoint(context.instance, where, deadline),
-                                    deadline)
+        _vote(context, chosen, where, seen)
         return
     mark = base.MARK_NONE
     if transition.is_recovery_of_primary(lists) or not lists.promoted:
-        mark = context.cluster.mark(deadline)
+        mark = context.cluster.mark()
     context.log.info("{0}: {1} is to be promoted".format(_name(context, mark), chosen))
     recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
-    context.cluster.open_round(where, recovered, deadline)
-    if mark == base.MARK_COLD and _await_the_absent(context):
+    context.cluster.open_round(where.position, recovered, deadline, seen)
+    if mark == base.MARK_COLD and _await_the_absent(context, where):
         return
-    if not recovered:
+    if recovered:
+        _prepare_recovered(context, where)
+    else:
         _elect(context, where)
 
 
@@ -45,15 +48,34 @@ def _name(context, mark):
             base.MARK_RECOVERED: transition.RECOVERY_OF_PRIMARY}.get(mark, transition.FAILOVER)
 
 
-def _await_the_absent(context):
+def _vote(context, chosen, where, seen):
+    answered = context.cluster.vote(chosen, where.position,
+                                    context.deadline.within(_ROUND_PATIENCE), seen)
+    if answered is None and is_known(where.position):    # the candidate knows no rounds
+        context.cluster.publish(where.position.value, context.deadline)
+        fact = position.by_checkpoint(context.instance, where.position, context.deadline)
+        if fact != where.position:
+            context.cluster.publish(fact.value, context.deadline)
+
+
+def _prepare_recovered(context, where):
+    """What a primary that crashed and was recovered here has to publish: its own setting."""
+    if not (is_known(where.synchronous) and not where.synchronous.value.strip()):
+        promotion.prepare_rule(context, where, context.cluster.view(context.deadline))
+
+
+def _await_the_absent(context, where):
     """After a cold start, wait for nodes that may hold more; True if one came, to start again.
 
-    Whoever comes makes Pacemaker compute the transition again as soon as this notification has
-    returned. Nobody came: what is here has to do.
+    A node that comes makes Pacemaker compute the transition again as soon as this notification has
+    returned. If none came, what is here has to do.
     """
     def missing():
         view = context.cluster.view(context.deadline)
-        return election.awaited(voters, view.online, view.scores, scores.PRIMARY)
+        behind = [node for node, fact in promotion.last_words(view).items()
+                  if is_known(fact) and is_known(where.position)
+                  and fact.value <= where.position.value]
+        return election.awaited(voters, view.online, view.scores, scores.PRIMARY, behind)
 
     voters = transition.voters(context.notification)
     absent = missing()
@@ -65,7 +87,7 @@ def _await_the_absent(context):
         ", ".join(absent)), context.deadline)
     patience = context.deadline.within(max(0, context.deadline.remaining - _ROUND_PATIENCE))
     if patience.wait_for(lambda: missing() != absent):
-        promote.refuse(context, "{0} came back while it was waited for".format(
+        promotion.refuse(context, "{0} came back while it was waited for".format(
             ", ".join(set(absent) - set(missing()))))
         return True
     context.log.warning("{0} did not come: electing without".format(", ".join(absent)))
@@ -74,34 +96,66 @@ def _await_the_absent(context):
 
 def _elect(context, where):
     """Decide before any promote runs: Pacemaker sees new scores and chooses again."""
-    reason = promote.second_primary(context.notification)
-    if (not reason and context.cluster.guards_switchover
-            and transition.is_switchover(context.notification)):
-        reason = _missing_shutdown(context, where)
+    lists = context.notification
+    view = context.cluster.view(context.deadline)    # while the others vote
+    reason = promotion.second_primary(lists) or _stranded(context, where, view)
     # a refusal, too, comes after the votes: the others wait for a round to answer
-    verdict = promote.count(context, context.deadline.within(context.cluster.votes_patience))
-    if reason:
+    verdict = promotion.count(context, context.deadline.within(context.cluster.votes_patience),
+                              view.maintenance)
+    verdict = promotion.judge(context, where, view, verdict)
+    late = verdict.promote and context.node not in view.accepted and election.check_lag(
+        where.position.value, _primary_seen(context), context.parameters.maxlag)
+    if reason and context.node not in view.accepted:
         context.cluster.set_score(context.node, election.BARRED, context.deadline)
-        promote.refuse(context, reason)
+        promotion.refuse(context, reason)
+    elif late:
+        context.cluster.set_score(context.node, scores.NOT_CONNECTED, context.deadline)
+        promotion.refuse(context, late)
     elif verdict.better:
-        promote.concede(context, verdict)
-    elif verdict.missing:
-        # promote looks again, and fails with this reason if nothing changed
+        promotion.concede(context, verdict)
+    elif verdict.promote:
+        promotion.prepare_rule(context, where, view)
+        context.cluster.pass_round()
+    elif context.cluster.guards_switchover:
+        promotion.wait_for(context, verdict)
+    else:
+        # the votes of old Pacemakers abort the transition: promote looks again
         context.log.warning(verdict.reason)
 
 
-def _missing_shutdown(context, where):
-    """Return why a switchover would strand the old primary; None if it would not.
+def _primary_seen(context):
+    if not context.parameters.maxlag:
+        return None
+    return context.cluster.primary_seen(context.deadline)
 
-    The old primary can follow only a node that has all it wrote, to the shutdown checkpoint.
+
+def _stranded(context, where, view):
+    """Return why the old primary, which was moved while it lived, would be stranded, or None.
+
+    It can follow only a node that has all it wrote, to the shutdown checkpoint.
     """
+    lists = context.notification
+    if not context.cluster.guards_switchover:
+        return None
+    if transition.is_switchover(lists):
+        return _missing_shutdown(context, where)
+    old = transition.moved_primary(lists)
+    if old is None or not is_known(where.position):
+        return None
+    reason = election.check_move(old, where.position.value, promotion.last_words(view))
+    return reason and "switchover refused: {0}".format(reason)
+
+
+def _missing_shutdown(context, where):
+    """Return why a switchover would strand the old primary; None if it would not."""
+    from paf.instance import controldata, waldump
     old = transition.nodes(context.notification.promoted)[0]
     control = controldata.read(context.instance, context.deadline)
-    if control is None:
+    if control is None or not is_known(where.position):
         return "switchover refused: cannot read the control file here"
     try:
         received = waldump.ends_with_shutdown(
-            context.instance, where, control.segment_size, context.deadline)
+            context.instance, where.position.value, control.segment_size, context.deadline)
     except ocf.OcfError as error:
         return "switchover refused: cannot check for the shutdown checkpoint of {0}: {1}".format(
             old, error)

@@ -76,6 +76,15 @@ class Store:
         for path in self.folder.glob("nodes/*/*"):
             path.unlink()
 
+    def permanent(self, attribute, node):
+        """Return a permanent attribute of a node, None without it."""
+        path = self._path("nodes", coded(node), coded(f"{attribute}-{self.resource}"))
+        return path.read_text() if path.exists() else None
+
+    def set_transient(self, attribute, node, value):
+        """Set a transient attribute of a node, as an administrator would."""
+        self._path("status", coded(node), coded(f"{attribute}-{self.resource}")).write_text(value)
+
     def refusal(self, node):
         """Return why a node was not promoted, None if it was not refused."""
         path = self._path("status", coded(node), coded(f"not_promoted_because-{self.resource}"))

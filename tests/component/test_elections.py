@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from paf.decide import election
+
 ALONE = dict(active="srv2 srv3", unpromoted="srv2 srv3")
 
 
@@ -72,9 +74,10 @@ def test_an_old_primary_that_comes_back_meanwhile_does_not_outrank_the_new_one(
 def test_a_peer_that_never_speaks_is_named_in_time(survivors):
     lists = with_candidate("srv2")
     run = survivors.notify("pre", "promote", lists, ["srv2"], timeout=8)["srv2"]
-    assert "srv3 did not tell its WAL position" in run.log
+    assert "srv3 did not report its WAL position" in run.log
+    assert survivors.store.score("srv2") == election.WAITING
     run = survivors["srv2"].agent("promote", lists=lists, timeout=8)
-    assert run.code == 1 and "srv3 did not tell its WAL position" in run.reason
+    assert run.code == 1 and "refused before" in run.reason
     assert survivors["srv2"].in_recovery
     assert survivors.promote("srv2", lists, ["srv2", "srv3"]).code == 0
 
@@ -88,7 +91,7 @@ def test_a_peer_that_leaves_the_cluster_is_not_waited_for(survivors):
         run = survivors.notify("pre", "promote", lists, ["srv2"], timeout=120)["srv2"]
         # a vote that does not come is waited for 20 s
         assert time.monotonic() - begin < 20
-        assert "srv3 did not tell its WAL position" in run.log
+        assert "srv3 did not report its WAL position" in run.log
     finally:
         survivors.store.add_member("srv3")
 
@@ -112,11 +115,13 @@ def test_an_old_value_of_a_peer_that_does_not_speak_does_not_count(survivors):
     assert survivors["srv2"].agent("promote", lists=lists, timeout=8).code == 1
 
 
-def test_a_dead_peer_unblocks_the_election_and_never_wins(survivors):
+def test_a_dead_peer_votes_with_what_is_on_its_disk(survivors):
+    end = survivors["srv3"].value("SELECT pg_last_wal_replay_lsn() - '0/0'")
     survivors["srv3"].kill()
     assert survivors.promote("srv2", with_candidate("srv2"), ["srv2", "srv3"]).code == 0
-    assert "0#0" in [word for call in survivors.store.calls() if call.node == "srv3"
-                     for word in call.words]
+    votes = [word for call in survivors.store.calls() if call.node == "srv3"
+             for word in call.words if "1#" in word]
+    assert votes and votes[0].endswith(f"1#{end}")
 
 
 def test_a_promotion_without_notification_is_refused(survivors):
@@ -159,7 +164,7 @@ def test_the_position_is_all_that_was_received_or_replayed(standby):
     """After a restart the received LSN is only the start of a segment."""
     lists = dict(active="srv2", unpromoted="srv2", promote="srv2")
     standby.cluster.notify("pre", "promote", lists, ["srv2"])
-    lsn = int(standby.cluster.store.value("lsn_location", "srv2").split("#")[1])
+    lsn = int(standby.cluster.store.value("ballot", "srv2").split("#")[1])
     replayed = standby.value("SELECT pg_last_wal_replay_lsn() - '0/0'")
     assert lsn == replayed
 
@@ -171,7 +176,7 @@ def test_a_timeline_that_only_its_wal_files_show_counts(survivors):
     survivors["srv2"].kill()
     lists = dict(active="srv3", unpromoted="srv3", promote="srv3")
     survivors.notify("pre", "promote", lists, ["srv3"])
-    assert survivors.store.value("lsn_location", "srv3").startswith("2#")
+    assert ":2#" in survivors.store.value("ballot", "srv3")
 
 
 def test_pacemakers_programs_that_fail_are_a_soft_error(survivors):
@@ -211,8 +216,8 @@ def test_an_election_whose_end_was_not_announced_is_cleared_away_with_the_next_s
         survivors.store.set_value("ballot", node, "none:")
     survivors.notify("pre", "promote", with_candidate("srv2"), ["srv2", "srv3"])
     assert survivors["srv2"].agent("promote", lists=with_candidate("srv2")).code == 0
-    told = ("lsn_location", "ballot") if entered else ("lsn_location",)
-    assert all(survivors.store.value(name, node) for name in told for node in ("srv2", "srv3"))
+    assert survivors.store.value("ballot", "srv2")
+    assert survivors.store.value("ballot", "srv3") or survivors.store.value("lsn_location", "srv3")
     joined = dict(active="srv2 srv3", promoted="srv2", unpromoted="srv3", start="srv1")
     survivors.notify("post", "start", joined, ["srv2", "srv3"])
     for node in ("srv2", "srv3"):

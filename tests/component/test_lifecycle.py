@@ -105,7 +105,7 @@ def test_a_cluster_that_has_a_score_gets_no_first_one(node):
 def test_a_standby_that_cannot_tell_the_cluster_is_started_all_the_same(node):
     node.cluster.store.breaks("attrd_updater")
     run = node.agent("start", lists=FIRST_START, timeout=15)
-    assert run.code == 0 and "could not be told" in run.log
+    assert run.code == 0 and "does not know it yet" in run.log
 
 
 # By hand, as ocf-tester does: no cluster, no notify variables

@@ -117,14 +117,48 @@ def test_a_refusal_for_want_of_a_tool_says_so(pair):
     assert pair["srv2"].agent("promote", lists=SWITCH).code == 1
 
 
-def test_a_primary_that_is_stopped_in_the_same_transition_strands_nobody(pair):
-    """Its node goes to standby: an election, without the check."""
+STANDBY_MODE = dict(SWITCH, stop="srv1")
+
+
+def test_a_primary_whose_node_goes_to_standby_is_checked_like_a_switchover(pair):
+    pair.store.set_score("srv2", 1000)
     cut(pair)
-    lists = dict(SWITCH, stop="srv1")
-    pair.notify("pre", "demote", lists, BOTH)
-    assert pair["srv1"].agent("demote", lists=lists).code == 0
-    assert pair["srv1"].agent("stop", lists=lists).code == 0
-    assert pair.promote("srv2", lists, ["srv2"]).code == 0
+    pair.notify("pre", "demote", STANDBY_MODE, BOTH, timeout=20)
+    assert pair.store.score("srv2") == BARRED
+    assert "does not stream" in pair.store.refusal("srv2")
+
+
+def test_the_last_words_of_a_primary_that_was_moved_refuse_a_stale_standby(pair):
+    """Its pre-demote notification was lost: the candidate still knows what it misses."""
+    cut(pair)
+    pair["srv1"].sql("INSERT INTO t VALUES (1)")
+    assert pair["srv1"].agent("demote", lists=STANDBY_MODE).code == 0
+    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
+    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
+    assert pair.store.score("srv2") == BARRED
+    assert "srv1 was stopped in order" in pair.store.refusal("srv2")
+
+
+def test_a_primary_whose_node_goes_to_standby_hands_over_to_one_that_has_all(pair):
+    pair.notify("pre", "demote", STANDBY_MODE, BOTH)
+    assert pair["srv1"].agent("demote", lists=STANDBY_MODE).code == 0
+    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
+    assert pair.store.permanent("last_words", "srv1")
+    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 0
+    # and they are taken back before it is started again
+    lists = dict(active="srv2", promoted="srv2", start="srv1")
+    assert pair["srv1"].agent("start", lists=lists).code == 0
+    assert pair.store.permanent("last_words", "srv1") is None
+
+
+def test_a_primary_that_crashed_is_no_move(pair):
+    """Pacemaker's lists are the same; there are no last words."""
+    pair["srv1"].kill()
+    pair.notify("pre", "demote", STANDBY_MODE, BOTH)
+    assert pair["srv1"].agent("demote", lists=STANDBY_MODE).code == 0
+    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
+    assert pair.store.permanent("last_words", "srv1") is None
+    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 0
 
 
 def test_a_checkpoint_is_written_before_the_clients_are_cut(pair):

@@ -20,11 +20,16 @@ SILENT = {"metadata.py": "the meta-data", "variant.py": "the build", "log.py": "
 #: Calls whose sentences go to the log.
 LOG = {"info", "debug", "warning", "error"}
 #: Strings of other kinds, by how they begin.
-OTHER = re.compile(r"\s*(-c |\(?SELECT|CASE|lsn: | at \(|wal \?sender|Usage: |"
+OTHER = re.compile(r"\s*(-c |\(?SELECT|CASE|lsn: | at \(|wal \?sender|Usage: |len |"
                    r"last common|could not [(]|restore_command = |\\bat [(])")
 #: What no administrator meets: programming errors, values, what others say.
 INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no votes",
-            "closed by a refusal", "a fact is neither true nor false: ask for its class",
+            "closed by a refusal",
+            "open, and the election said yes",
+            "no absent node can hold an acknowledged commit",
+            "error in WAL record at", "could not find a valid record after",
+            "could not find valid record after",
+            "a fact is neither true nor false: ask for its class",
             "does not exist", "no host values", "redirecting log output",
             "could not start server", "Examine the log output", "another server might be running",
             ": wal receiver process",

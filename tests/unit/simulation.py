@@ -15,10 +15,13 @@ import greenlet
 from paf import ocf
 from paf.actions import notify as notify_action
 from paf.actions import promote, start
+from paf.cluster.cib import View
 from paf.cluster.corosync2 import Corosync2
 from paf.decide import transition
-from paf.runner import Result
 from paf.decide import state
+from paf.decide.knowledge import Known
+from paf.instance.position import Place
+from paf.runner import Result
 from tests.unit.support import environment, notify_variables
 
 #: How many histories a test generates; `make elections` plays tens of thousands.
@@ -92,12 +95,39 @@ class Deadline:
             self._task.give_way()
 
 
+class Notes:
+    """notes.Notes in memory; lost with the node."""
+
+    def __init__(self):
+        self.words = {}
+
+    def read(self, name):
+        """Return a note, "" for none."""
+        return self.words.get(name, "")
+
+    def write(self, name, text):
+        """Set a note."""
+        self.words[name] = text
+
+    def remove(self, name):
+        """Remove a note."""
+        self.words.pop(name, None)
+
+
+def place(node, deadline):
+    """Return what position.place does, for a Node."""
+    del deadline
+    fact = node.position if hasattr(node.position, "reason") else Known(node.position)
+    return Place(fact, node.primary_seen, Known(node.synchronous))
+
+
 class Cluster(Corosync2):
     """The agent's view of the cluster, over the simulation's store."""
 
     def __init__(self, world, name, task, variables):
         Corosync2.__init__(self, environment(CRM_meta_on_node=name, **variables))
         self.world, self.name, self.task = world, name, task
+        self.notes = world.nodes[name].notes
 
     def run(self, argv, deadline):
         """Do what one of Pacemaker's programs would."""
@@ -111,14 +141,18 @@ class Cluster(Corosync2):
         elif argv[0] == "attrd_updater":
             self.world.log.append((self.name, name, words.get("--update", "")))
         elif argv[0] == "crm_attribute":
-            self.world.scores[words["--node"]] = int(words["--update"])
+            self.world.keep(name.rpartition("-")[0], words["--node"], words.get("--update", ""))
         return Result(0, "", "", False)
 
     def view(self, deadline):
         """Return what stands in for the cib.View."""
         self.task.give_way()
-        return SimpleNamespace(online=sorted(self.world.nodes), scores=dict(self.world.scores),
-                               reasons={}, positions={})
+        world = self.world
+        return View(online=sorted(world.nodes), scores=dict(world.scores),
+                    reasons=dict(world.reasons), positions={}, mended=[],
+                    running=sorted(world.nodes), wished=set(), rules=dict(world.rules),
+                    last_words=dict(world.last_words), accepted=set(world.accepted),
+                    maintenance=set())
 
 
 class Node:
@@ -127,16 +161,21 @@ class Node:
     def __init__(self, name, position):
         self.name, self.position = name, position
         self.running, self.primary = True, False
+        self.primary_seen, self.synchronous = None, ""
+        self.notes = Notes()
 
 
 class World:
     """The cluster: nodes, attribute log, scores, clock."""
+
+    maxlag = 0
 
     def __init__(self, seed, positions):
         self.random = random.Random(seed)
         self.nodes = {name: Node(name, where) for name, where in positions.items()}
         self.scores = {name: 1000 - 10 * rank for rank, name in enumerate(positions)}
         self.log, self.now, self.reasons = [], 0.0, {}
+        self.rules, self.last_words, self.accepted = {}, {}, set()
         self._delivered = collections.Counter()
 
     def query(self, reader, name):
@@ -147,6 +186,16 @@ class World:
                   if attribute == name and node in self.nodes}
         return "".join(f'name="{name}" host="{node}" value="{value}"\n'
                        for node, value in values.items())
+
+    def keep(self, attribute, node, value):
+        """Set a permanent attribute of a node, "" removes it."""
+        if attribute == "master":
+            self.scores[node] = int(value)
+            return
+        values = {"synchronous": self.rules, "last_words": self.last_words}[attribute]
+        values.pop(node, None)
+        if value:
+            values[node] = value
 
     def lose(self, name):
         """Power off: the node's private attributes are gone with it."""
@@ -180,7 +229,7 @@ class World:
             node=name, deadline=Deadline(self, task, seconds), instance=self.nodes[name],
             log=_Silent(), notification=transition.read(environment(**variables)),
             cluster=Cluster(self, name, task, variables))
-        found.parameters = None
+        found.parameters = SimpleNamespace(maxlag=self.maxlag)
         return found
 
     def voters(self, lists):

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from paf.cluster import cib, rules
 from paf.ocf import OcfError
 
+NAMES = cib.Names("master-pgsqld", "reason-pgsqld", "position", "failed", ("count",), "rule",
+                  "last", "accept")
 CIB = ("<cib><configuration><nodes>{nodes}</nodes></configuration>"
        "<status>{states}</status></cib>")
 
@@ -30,7 +32,7 @@ def node_state(number, **attributes):
 
 
 def parse(nodes="", states=""):
-    return cib.parse(CIB.format(nodes=nodes, states=states), "master-pgsqld", "reason-pgsqld")
+    return cib.parse(CIB.format(nodes=nodes, states=states), NAMES)
 
 
 @pytest.mark.parametrize("in_ccm, crmd, online", [
@@ -100,7 +102,7 @@ def test_an_instance_that_was_started_last_runs(key, operation, code, running):
         f'<lrm><lrm_resources><lrm_rsc_op id="{key}" operation="{operation}" rc-code="{code}"/>'
         "</lrm_resources></lrm></node_state>"))
     xml = CIB.format(nodes="", states=state)
-    assert cib.parse(xml, "master-pgsqld", resource="pgsqld").running == running
+    assert cib.parse(xml, NAMES, resource="pgsqld").running == running
 
 
 def test_names_are_unescaped():
@@ -111,19 +113,19 @@ def test_names_are_unescaped():
 @pytest.mark.parametrize("text", ["", "not XML", "<cib>", "<cib></configuration>"])
 def test_what_is_no_cib_is_an_ocf_error(text):
     with pytest.raises(OcfError):
-        cib.parse(text, "master-pgsqld")
+        cib.parse(text, NAMES)
 
 
 @given(st.text(max_size=50))
 def test_no_text_breaks_the_reader(text):
     try:
-        cib.parse("<cib>" + text + "</cib>", "master-pgsqld")
+        cib.parse("<cib>" + text + "</cib>", NAMES)
     except OcfError:
         pass
 
 
 def test_a_recorded_cib_is_understood(data):
-    view = cib.parse((data / "cib" / "2.1.5.xml").read_text(), "master-pgsqld", "reason-pgsqld")
+    view = cib.parse((data / "cib" / "2.1.5.xml").read_text(), NAMES)
     assert view.scores == {"srv1": 1001, "srv2": 1000, "srv3": -1000000}
     assert view.online == []
 
@@ -219,13 +221,13 @@ def test_a_request_draws_the_promoted_role_of_this_resource_with_infinity(constr
              node(3, ("site", "Paris"), ("weight", "10")))
     text = (f"<cib><configuration><nodes>{''.join(nodes)}</nodes>{RESOURCES}"
             f"<constraints>{constraint}</constraints>{TAGS}</configuration></cib>")
-    assert cib.parse(text, "master-x", resource="x", now=NOW).wished == set(expected.split())
+    assert cib.parse(text, NAMES, resource="x", now=NOW).wished == set(expected.split())
 
 
 def test_a_request_is_seen_without_the_nodes_and_without_a_clock():
     text = (f"<cib><configuration>{RESOURCES}<constraints>{rule(SRV2, until('2026-11-20T00:00Z'))}"
             "</constraints></configuration></cib>")
-    assert cib.parse(text, "master-x", resource="x").wished == {"srv2"}
+    assert cib.parse(text, NAMES, resource="x").wished == {"srv2"}
 
 
 @given(st.datetimes(min_value=datetime.datetime(1970, 3, 1)), st.integers(-14 * 60, 14 * 60))
@@ -250,5 +252,6 @@ COUNTS = ("failed_because-pgsqld", "fail-count-pgsqld#asyncmon_0", "fail-count-p
     (("fail-count-other", "1"), False), (("fail-count-pgsqld#monitor_5000", "1"), False)])
 def test_a_reason_stays_as_long_as_the_failure_counts(count, stays):
     states = node_state(1, pairs=[("failed_because-pgsqld", "crashed"), count])
-    view = cib.parse(CIB.format(nodes="", states=states), "m", failure_names=COUNTS)
+    view = cib.parse(CIB.format(nodes="", states=states), cib.NO_NAMES._replace(
+        score="m", failure=COUNTS[0], counts=COUNTS[1:]))
     assert view.mended == ([] if stays else ["srv1"])

@@ -1,4 +1,4 @@
-"""The variant for Pacemaker up to 1.1.12: public attributes, and words in HA_RSCTMP."""
+"""The variant for Pacemaker up to 1.1.12: public attributes, and notes in HA_RSCTMP."""
 
 import os
 from collections import namedtuple
@@ -7,15 +7,17 @@ import pytest
 
 from paf import ocf, variant
 from paf.decide import wal
+from paf.decide.knowledge import Known
+from paf.ocf import Environment
 from paf.actions import validate
 from paf.cluster import base
 from paf.cluster.corosync1 import Corosync1
+from paf.cluster.notes import Notes
 from paf.deadline import Deadline
 from paf.runner import Result
 from tests.unit.support import environment
 
-HERE = wal.Position(3, 5000)
-THERE = wal.Position(3, 6000)
+HERE = Known(wal.Position(3, 5000))
 STATE = ('<node_state uname="{0}" in_ccm="true" crmd="online"><nvpair name="lsn_location-default" '
          'value="{1}"/></node_state>')
 
@@ -25,6 +27,7 @@ class Node(Corosync1):
 
     def __init__(self, late=0):
         super().__init__(environment(CRM_meta_on_node="srv1"))
+        self.notes = Notes(Environment({"HA_RSCTMP": os.environ["HA_RSCTMP"]}))
         self.told, self.calls, self._late, self._coming = {}, [], late, {}
 
     def run(self, argv, deadline):
@@ -57,16 +60,16 @@ def folder(tmp_path, monkeypatch):
 
 def test_a_position_is_published_once_it_stands_in_the_cib(deadline):
     node = Node(late=3)
-    node.publish(HERE, deadline)
+    node.vote("srv2", HERE, deadline)
     assert node.told == {"srv1": "3#5000"}
     assert node.positions(["srv1"], deadline) == {"srv1": HERE}
 
 
 def test_the_same_position_again_changes_nothing(deadline):
     node = Node()
-    node.publish(HERE, deadline)
+    node.vote("srv2", HERE, deadline)
     before = dict(node.told)
-    node.publish(HERE, deadline)
+    node.vote("srv2", HERE, deadline)
     assert node.told == before
 
 
@@ -91,21 +94,23 @@ def test_the_primary_removes_all_positions_and_nothing_where_there_is_none(deadl
 def test_how_the_instance_came_to_run_is_remembered_until_the_election(mark, deadline):
     node = Node()
     node.enter(mark, deadline)
-    assert node.mark(deadline) == mark
+    assert node.mark() == mark
     assert node.round_state(deadline) == base.ROUND_NONE
     node.open_round(HERE, False, deadline)
-    assert node.mark(deadline) == base.MARK_NONE
+    assert node.mark() == mark    # the promotion may be announced again
+    node.forget(deadline)
+    assert node.mark() == base.MARK_NONE
 
 
 def test_a_recovery_that_is_announced_again_is_still_one(deadline):
     node = Node()
     node.enter(base.MARK_RECOVERED, deadline)
     for _ in range(3):
-        assert node.mark(deadline) == base.MARK_RECOVERED
+        assert node.mark() == base.MARK_RECOVERED
         node.open_round(HERE, True, deadline)
         assert node.round_state(deadline) == base.ROUND_RECOVERED
     node.forget(deadline)
-    assert node.mark(deadline) == base.MARK_NONE
+    assert node.mark() == base.MARK_NONE
     assert node.round_state(deadline) == base.ROUND_NONE
 
 
@@ -124,7 +129,7 @@ def test_a_file_with_anything_else_in_it_counts_for_nothing(folder, deadline):
     path, = folder.iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
     path.write_text("open sesame")
-    assert node.mark(deadline) == base.MARK_NONE
+    assert node.mark() == base.MARK_NONE
     assert node.round_state(deadline) == base.ROUND_NONE
 
 
@@ -139,11 +144,14 @@ def test_a_link_in_its_place_is_replaced_and_not_followed(folder, deadline):
 
 
 def test_a_missing_folder_is_named(monkeypatch, deadline):
-    monkeypatch.setenv("HA_RSCTMP", "/nonexistent")
+    monkeypatch.setenv("HA_RSCTMP", "/nonexistent/folder")
     node = Node()
-    for act in (lambda: node.enter(base.MARK_COLD, deadline), node.check_host,
-                lambda: node.round_state(deadline), lambda: node.open_round(HERE, False, deadline)):
-        with pytest.raises(ocf.NotUsable, match=r"/nonexistent \(HA_RSCTMP\) is missing"):
+    for act in (node.check_host, lambda: node.round_state(deadline)):
+        with pytest.raises(ocf.NotUsable, match=r"/nonexistent/folder \(HA_RSCTMP\) is missing"):
+            act()
+    for act in (lambda: node.enter(base.MARK_COLD, deadline),
+                lambda: node.open_round(HERE, False, deadline)):
+        with pytest.raises(ocf.OcfError, match=r"/nonexistent/folder/.* \(HA_RSCTMP\)"):
             act()
 
 

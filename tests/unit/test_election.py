@@ -5,24 +5,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paf.decide import election
+from paf.decide.knowledge import AtLeast, Known, Unknown
+from paf.decide.quorum import Rule
 from paf.decide.wal import Position
 
 NODES = ("srv1", "srv2", "srv3", "srv4")
 POSITIONS = st.builds(Position, st.integers(1, 3), st.integers(0, 4))
 ALL_TOLD = st.dictionaries(st.sampled_from(NODES), POSITIONS, min_size=1)
+FACTS = st.one_of(st.builds(Known, POSITIONS), st.builds(AtLeast, POSITIONS, st.just("killed")),
+                  st.just(Unknown("no answer")))
+
+
+def decide(candidate, voters, positions):
+    """Decide with positions that are all known."""
+    return election.decide(candidate, voters, {node: Known(where) for node, where
+                                               in positions.items()})
 
 
 @given(ALL_TOLD, st.data())
 def test_a_worse_node_is_never_promoted(positions, data):
     candidate = data.draw(st.sampled_from(sorted(positions)))
-    verdict = election.decide(candidate, list(positions), positions)
+    verdict = decide(candidate, list(positions), positions)
     assert verdict.promote == (positions[candidate] == max(positions.values()))
 
 
 @given(ALL_TOLD)
 def test_of_all_candidates_only_the_most_advanced_would_win(positions):
     winners = [node for node in positions
-               if election.decide(node, list(positions), positions).promote]
+               if decide(node, list(positions), positions).promote]
     assert winners
     assert {positions[node] for node in winners} == {max(positions.values())}
 
@@ -30,14 +40,14 @@ def test_of_all_candidates_only_the_most_advanced_would_win(positions):
 @given(ALL_TOLD, st.data())
 def test_the_node_that_is_better_would_win_itself(positions, data):
     candidate = data.draw(st.sampled_from(sorted(positions)))
-    verdict = election.decide(candidate, list(positions), positions)
+    verdict = decide(candidate, list(positions), positions)
     if verdict.better:
-        assert election.decide(verdict.better, list(positions), positions).promote
+        assert decide(verdict.better, list(positions), positions).promote
 
 
 @given(ALL_TOLD, st.sets(st.sampled_from(NODES)), st.sampled_from(NODES))
 def test_nothing_is_decided_before_all_have_spoken(positions, voters, candidate):
-    verdict = election.decide(candidate, sorted(voters), positions)
+    verdict = decide(candidate, sorted(voters), positions)
     silent = (voters | {candidate}) - set(positions)
     assert set(verdict.missing) == silent
     if silent:
@@ -48,34 +58,34 @@ def test_nothing_is_decided_before_all_have_spoken(positions, voters, candidate)
 @given(st.lists(st.sampled_from(NODES), min_size=1, unique=True), POSITIONS, st.data())
 def test_on_a_tie_the_candidate_keeps_the_lead(nodes, position, data):
     candidate = data.draw(st.sampled_from(nodes))
-    verdict = election.decide(candidate, nodes, dict.fromkeys(nodes, position))
+    verdict = decide(candidate, nodes, dict.fromkeys(nodes, position))
     assert verdict.promote and verdict.better is None
 
 
 def test_positions_of_nodes_that_do_not_vote_do_not_count():
-    verdict = election.decide("srv1", ["srv1"], {"srv1": Position(1, 1), "srv2": Position(9, 9)})
+    verdict = decide("srv1", ["srv1"], {"srv1": Position(1, 1), "srv2": Position(9, 9)})
     assert verdict.promote
 
 
 def test_the_timeline_counts_before_the_lsn():
     positions = {"srv1": Position(2, 900), "srv2": Position(3, 100)}
-    assert election.decide("srv1", list(positions), positions).better == "srv2"
+    assert decide("srv1", list(positions), positions).better == "srv2"
 
 
 def test_a_dead_peer_never_wins():
     positions = {"srv1": Position(1, 1), "srv2": Position(0, 0)}
-    assert election.decide("srv1", list(positions), positions).promote
+    assert decide("srv1", list(positions), positions).promote
 
 
 def test_the_reason_names_the_node_and_both_positions():
     positions = {"srv1": Position(3, 0x5000060), "srv2": Position(3, 0x5000148)}
-    verdict = election.decide("srv1", list(positions), positions)
+    verdict = decide("srv1", list(positions), positions)
     assert verdict.reason == "srv2 is ahead: TL 3, 0/5000148 > TL 3, 0/5000060"
 
 
 def test_the_reason_names_the_silent_node():
-    verdict = election.decide("srv1", ["srv1", "srv2"], {"srv1": Position(1, 1)})
-    assert verdict.reason == "srv2 did not tell its WAL position"
+    verdict = decide("srv1", ["srv1", "srv2"], {"srv1": Position(1, 1)})
+    assert verdict.reason == "srv2 did not report its WAL position"
 
 
 # Promise: a refused candidate is not chosen again
@@ -114,4 +124,114 @@ def test_a_concession_that_was_not_heard_bars_the_candidate():
 @pytest.mark.parametrize("name", ["a b", "a'b", "a\nb", "é", "$(x)"])
 def test_odd_names_are_only_names(name):
     positions = {name: Position(1, 5), "srv1": Position(1, 1)}
-    assert election.decide("srv1", [name, "srv1"], positions).better == name
+    assert decide("srv1", [name, "srv1"], positions).better == name
+
+
+# What is not known
+
+@given(st.dictionaries(st.sampled_from(NODES), FACTS, min_size=1), st.data())
+def test_only_a_known_position_wins_and_only_against_known_ones(facts, data):
+    candidate = data.draw(st.sampled_from(sorted(facts)))
+    verdict = election.decide(candidate, list(facts), facts)
+    if verdict.promote:
+        assert all(isinstance(fact, Known) for fact in facts.values())
+        assert facts[candidate].value == max(fact.value for fact in facts.values())
+    elif not verdict.better:
+        assert verdict.awaited and verdict.awaited[0] in verdict.reason
+
+
+@given(st.dictionaries(st.sampled_from(NODES), FACTS, min_size=2))
+def test_a_bound_that_is_ahead_is_ahead(facts):
+    for candidate, fact in facts.items():
+        verdict = election.decide(candidate, list(facts), facts)
+        if verdict.better:
+            assert facts[verdict.better].value > fact.value
+
+
+@pytest.mark.parametrize("fact, words", [
+    (AtLeast(Position(3, 0x60), "pg_waldump was killed"),
+     "srv2 may be ahead of TL 3, 0/148: it has at least TL 3, 0/60, and the end of its WAL is not "
+     "known (pg_waldump was killed)"),
+    (Unknown("no control file"),
+     "srv2 may be ahead of TL 3, 0/148: its WAL position is not known (no control file)")])
+def test_the_reason_names_the_fact_that_is_missing(fact, words):
+    facts = {"srv1": Known(Position(3, 0x148)), "srv2": fact}
+    assert election.decide("srv1", list(facts), facts).reason == words
+
+
+@given(FACTS)
+def test_a_vote_travels_as_what_it_is(fact):
+    found = election.from_vote(election.to_vote(fact))
+    assert type(found) is type(fact) and found.value == fact.value
+
+
+@pytest.mark.parametrize("text", ["", "1", "x#1", "atleast/", "atleast/x", "1#2:3"])
+def test_what_is_no_vote_is_none(text):
+    assert election.from_vote(text) is None
+
+
+def test_older_agents_take_a_bound_for_no_vote():
+    from paf.decide import wal
+    assert wal.from_wire(election.to_vote(AtLeast(Position(1, 5), "x"))) is None
+    assert wal.from_wire(election.to_vote(Unknown("x"))) is None
+    assert wal.from_wire(election.to_vote(Known(Position(1, 5)))) == Position(1, 5)
+
+
+# Nodes that do not vote
+
+ANY_1 = (Rule(1, ("srv1", "srv2", "srv3")), "synchronous_standby_names")
+MINE = Position(1, 100)
+
+
+def absent(heard, last_words=None, rules=(ANY_1,), primary="srv1"):
+    return election.check_absent(
+        "srv3", MINE, rules, primary, {"srv3", *heard},
+        {node: Known(Position(1, lsn)) for node, lsn in (last_words or {}).items()},
+        ["srv1", "srv2", "srv3"])
+
+
+def test_a_standby_that_is_away_may_hold_an_acknowledged_commit():
+    verdict = absent([])
+    assert not verdict.promote and verdict.awaited == ("srv2",)
+    assert "srv2 may hold commits that were acknowledged, and is away" in verdict.reason
+
+
+def test_last_words_count_as_a_vote():
+    assert absent([], {"srv2": 100}).promote and absent([], {"srv2": 99}).promote
+    verdict = absent([], {"srv2": 101})
+    assert not verdict.promote
+    assert "srv2 was stopped at TL 1, 0/65, ahead of TL 1, 0/64" in verdict.reason
+
+
+def test_all_that_were_heard_are_enough():
+    assert absent(["srv2"]).promote
+
+
+def test_the_last_words_of_the_primary_are_enough():
+    assert absent([], {"srv1": 100}).promote and not absent([], {"srv1": 101}).promote
+
+
+def test_without_synchronous_standbys_no_absent_node_counts():
+    assert absent([], {"srv2": 500}, rules=()).promote
+
+
+def test_last_words_that_are_not_understood_say_nothing():
+    verdict = election.check_absent("srv3", MINE, [ANY_1], "srv1", {"srv3"},
+                                    {"srv2": Unknown("?")}, ["srv1", "srv2", "srv3"])
+    assert not verdict.promote
+
+
+@pytest.mark.parametrize("seen, maxlag, late", [
+    (None, 10, False), (110, 10, False), (111, 10, True), (10**9, 0, False), (50, 10, False)])
+def test_maxlag_is_compared_with_what_was_heard_of_the_primary(seen, maxlag, late):
+    reason = election.check_lag(MINE, seen, maxlag)
+    assert (reason is not None) == late
+    if late:
+        assert "11 bytes" in reason and "10" in reason
+
+
+def test_a_primary_that_was_moved_while_it_lived_is_not_stranded():
+    assert election.check_move("srv1", MINE, {}) is None    # it crashed, or was fenced
+    assert election.check_move("srv1", MINE, {"srv1": Known(Position(1, 100))}) is None
+    assert "stranded" in election.check_move("srv1", MINE, {"srv1": Known(Position(1, 101))})
+    assert "srv1" in election.check_move("srv1", MINE, {"srv1": Unknown("garbled")})

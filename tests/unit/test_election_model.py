@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from paf import ocf
 from paf.decide import wal
 from paf.actions import promote
+from paf.decide.knowledge import Unknown
 from paf.decide.wal import Position
-from tests.unit.simulation import HISTORIES, Killed, Node, World
+from tests.unit.simulation import HISTORIES, Killed, Node, place, World
 
 OURS = ("srv1", "srv2", "srv3")
 PERL = ("perl1", "perl2")
@@ -35,8 +36,9 @@ ROUND = st.fixed_dictionaries({
 
 @pytest.fixture(autouse=True)
 def positions_of_the_simulation(monkeypatch):
-    monkeypatch.setattr("paf.instance.position.position",
-                        lambda node, deadline: node.position)
+    monkeypatch.setattr("paf.instance.position.place", place)
+    monkeypatch.setattr("paf.instance.position.by_checkpoint", lambda node, fact, deadline: fact)
+    monkeypatch.setattr("paf.instance.peer.position", lambda *_: Unknown("no port"))
 
 
 class Upgrade(World):

@@ -20,7 +20,8 @@ ACTS = {"os": {"kill", "killpg", "mkdir", "rename", "unlink", "fchown", "chown",
 #: What runs a program: the runner, and a Cluster, by itself or for others.
 RUNNERS = ("runner.run", "self.run", "self.checked", ".run", ".checked")
 #: Programs whose names stand in variables.
-NAMED = {("waldump.py", "settings.wal_dump"): "pg_waldump"}
+NAMED = {("waldump.py", "settings.wal_dump"): "pg_waldump",
+         ("walend.py", "settings.wal_dump"): "pg_waldump"}
 
 
 def sources():

@@ -5,6 +5,8 @@ import pytest
 from paf.decide import wal
 from paf.cluster import cib, corosync2
 from paf.deadline import Deadline
+from paf.decide.knowledge import Known
+from paf.ocf import OcfError
 from paf.runner import Result
 from tests.unit.support import Clock, environment
 
@@ -26,7 +28,7 @@ class Cluster(corosync2.Corosync2):
 
     def view(self, deadline):
         """Return a view of the CIB that has nothing but scores in it."""
-        return cib.View([], self.scores, {}, {}, [], [], set())
+        return cib.View([], self.scores, {}, {}, [], [], set(), {}, {}, set(), set())
 
     def run(self, argv, deadline):
         """Return the next answer about the attribute that argv names."""
@@ -45,19 +47,21 @@ def test_without_a_round_of_its_own_a_candidate_counts_nobody():
     """What an aborted election left must not be taken for votes because the rounds are lost."""
     others = Result(0, line("ballot-default", "srv3", "none:"), "", False)
     assert positions(ballot=[others], lsn_location=LEFT_OVER) == {}
-    assert positions(ballot=[REFUSED], lsn_location=LEFT_OVER) == {}
+    with pytest.raises(OcfError, match="gives no answer"):
+        positions(ballot=[REFUSED], lsn_location=LEFT_OVER)
 
 
 def test_an_attribute_manager_that_is_restarted_is_asked_again():
     cluster = Cluster(ballot=[Result(0, line("ballot-default", "srv1", "x"), "", False)])
     cluster.answers["ballot"].insert(0, REFUSED)
-    assert cluster.mark(Deadline(1)) == "none" and len(cluster.answers["ballot"]) == 1
+    assert cluster.values("ballot-default", Deadline(1)) == {"srv1": "x"}
+    assert len(cluster.answers["ballot"]) == 1
 
 
 def test_an_attribute_that_never_was_is_not_waited_for():
     clock = Clock()
     cluster = Cluster(ballot=[NEVER_SET])
-    assert cluster.mark(Deadline(10, clock)) == "none" and clock.pauses == []
+    assert cluster.values("ballot-default", Deadline(10, clock)) == {} and clock.pauses == []
 
 
 @pytest.mark.parametrize("said", [
@@ -66,14 +70,14 @@ def test_an_attribute_that_never_was_is_not_waited_for():
 def test_that_no_node_has_an_attribute_is_an_answer(said):
     clock = Clock()
     cluster = Cluster(ballot=[Result(6, "", said, False)])
-    assert cluster.told("ballot-default", Deadline(10, clock)) == {} and clock.pauses == []
+    assert cluster.values("ballot-default", Deadline(10, clock)) == {} and clock.pauses == []
 
 
 def test_values_are_read_as_the_program_prints_them():
     """Pacemaker 1.1.13 to 1.1.24 print what others store as it is."""
     out = ('name="ntest" host="srv2" value="say "x" & <y>"\n'
            'name="ntest" host="srv1" value=""\nname="ntest" host="srv3" value="a" host="b"\n')
-    assert Cluster(ntest=[Result(0, out, "", False)]).told("ntest", Deadline(1)) == {
+    assert Cluster(ntest=[Result(0, out, "", False)]).values("ntest", Deadline(1)) == {
         "srv1": "", "srv2": 'say "x" & <y>', "srv3": 'a" host="b'}
 
 
@@ -83,7 +87,7 @@ def test_an_agent_that_knows_no_rounds_is_counted_in_ones_own():
     cluster.answers["ballot"] = [Result(0, line("ballot-default", "srv1", number + ":1#5"), "",
                                         False)]
     assert cluster.positions(["srv1", "srv2"], Deadline(1)) == {
-        "srv1": wal.Position(1, 5), "srv2": wal.Position(1, 99)}
+        "srv1": Known(wal.Position(1, 5)), "srv2": Known(wal.Position(1, 99))}
 
 
 def test_an_older_agents_timeline_is_that_of_the_primary_it_followed():
@@ -94,8 +98,8 @@ def test_an_older_agents_timeline_is_that_of_the_primary_it_followed():
         lsn_location=LEFT_OVER)
     for score, timeline in ((1000, 2), (-1000, 1), (1001, 1)):
         cluster.scores = {"srv2": score}
-        assert cluster.positions(["srv1", "srv2"], Deadline(1))["srv2"] == wal.Position(
-            timeline, 99)
+        assert cluster.positions(["srv1", "srv2"], Deadline(1))["srv2"] == Known(
+            wal.Position(timeline, 99))
 
 
 @pytest.mark.parametrize("feature_set, options", [

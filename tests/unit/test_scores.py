@@ -13,7 +13,7 @@ ALL = ["srv1", "srv2", "srv3"]
 
 
 def replica(name, lsn, state="streaming", lag=0):
-    return Replica(name, state, lsn, lag)
+    return Replica(name, state, lsn, lag, lsn)
 
 
 def wanted(replicas, current=None, online=ALL, maxlag=0):
@@ -88,7 +88,7 @@ def test_the_second_look_writes_nothing():
                            st.sampled_from([1001, 1000, 990, 1, -1, -1000, election.BARRED])),
            st.integers(0, SEGMENT))
     def check(rows, current, maxlag):
-        replicas = [Replica(*row) for row in rows]
+        replicas = [Replica(*row, None) for row in rows]
         first = wanted(replicas, current, maxlag=maxlag)
         assert wanted(replicas, {**current, **first}, maxlag=maxlag) == {}
     check()
@@ -211,10 +211,11 @@ def test_a_barred_node_that_becomes_the_primary_is_no_longer_barred():
 # The very first score
 
 @pytest.mark.parametrize("clean_primary, current, expected", [
-    (True, {}, True), (False, {}, False), (True, {"srv2": -1000}, True),
-    (True, {"srv2": 0}, False), (True, {"srv2": 990}, False), (True, {"srv9": 1001}, True)])
-def test_only_a_clean_primary_without_rival_gives_itself_a_score(clean_primary, current, expected):
-    assert scores.bootstrap(clean_primary, ALL, current) is expected
+    (True, {}, True), (False, {}, False), (True, {"srv2": -1000}, False),
+    (True, {"srv2": 0}, False), (True, {"srv2": 990}, False), (True, {"srv9": 1001}, False)])
+def test_only_a_clean_primary_gives_itself_a_score_where_none_is_left(
+        clean_primary, current, expected):
+    assert scores.bootstrap(clean_primary, current) is expected
 
 
 @pytest.mark.parametrize("score, replica, expected", [

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from paf.decide import transition
-from paf.actions import promote
+from paf import promotion
 from tests.unit.support import environment, notify_variables
 
 
@@ -64,9 +64,9 @@ def test_a_primary_lasts_unless_it_is_demoted_or_stopped(lists, lasting):
 
 def test_no_second_primary_is_made():
     """promoted-max raised to 2 while the cluster runs: Pacemaker announces a second promotion."""
-    reason = promote.second_primary(read(promoted="srv1", unpromoted="srv2", promote="srv2"))
+    reason = promotion.second_primary(read(promoted="srv1", unpromoted="srv2", promote="srv2"))
     assert "srv1 is the primary" in reason and "promoted-max=1" in reason
-    assert promote.second_primary(read(**SWITCHOVER)) is None
+    assert promotion.second_primary(read(**SWITCHOVER)) is None
 
 
 def test_an_instance_that_is_stopped_while_another_starts_does_not_vote():

@@ -1,0 +1,103 @@
+"""What only this node has to remember, from one action to the next: a file for each fact.
+
+The files are in HA_RSCTMP, which a reboot empties: no instance survives that either. Root alone
+writes there; all the same a link that was put there is replaced, and never followed.
+"""
+
+import errno
+import os
+
+from paf.ocf import OcfError
+
+FOLDER = "/var/run/resource-agents"
+_LONGEST = 4096    # bytes
+
+#: How the instance came to run (base.MARK_...), until a promotion has ended.
+START = "start"
+#: The round at hand, and what its candidate decided: see base.Cluster.
+ROUND = "round"
+#: The rule of synchronous standbys that the candidate publishes before it is promoted.
+RULE = "rule"
+#: A narrower rule that a primary has seen, and the LSN at which it did.
+NARROWER = "narrower"
+#: Nodes, one a line, without which this candidate could not be promoted.
+AWAITED = "awaited"
+#: What a start could not do in time, for the next monitor.
+PENDING = "pending"
+
+
+class Notes(object):
+    """The notes of one resource on this node.
+
+    environment: ocf.Environment. Writing raises OcfError: what cannot be remembered would pass
+    for something that never was. Reading returns "" where there is no note, and raises OcfError
+    where there may be one.
+    """
+
+    def __init__(self, environment):
+        self._folder = environment.variables.get("HA_RSCTMP") or FOLDER
+        self._stem = "pgsqlms-{0}.".format(environment.resource.replace("/", "_"))
+
+    @property
+    def folder(self):
+        """The folder of the notes (str)."""
+        return self._folder
+
+    def _path(self, name):
+        return os.path.join(self._folder, self._stem + name)
+
+    def read(self, name):
+        """Return the text of a note, "" for none. Raises OcfError."""
+        try:
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW)
+        except (IOError, OSError) as error:
+            if error.errno in (errno.ENOENT, errno.ELOOP):
+                return ""
+            raise OcfError("cannot read {0}: {1}".format(self._path(name), error.strerror))
+        try:
+            data = os.read(descriptor, _LONGEST)
+        finally:
+            os.close(descriptor)
+        return data if str is bytes else data.decode("utf-8", "replace")
+
+    def write(self, name, text):
+        """Set a note; "" removes it. Raises OcfError."""
+        if not text:
+            self.remove(name)
+            return
+        path = self._path(name)
+        fresh = path + ".new"
+        try:
+            self._make_folder()
+            _unlink(fresh)
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                os.write(descriptor, text if isinstance(text, bytes) else text.encode("utf-8"))
+            finally:
+                os.close(descriptor)
+            os.rename(fresh, path)
+        except (IOError, OSError) as error:
+            raise OcfError("cannot write {0} (HA_RSCTMP): {1}".format(path, error.strerror))
+
+    def remove(self, name):
+        """Remove a note; it need not be there. Raises OcfError."""
+        try:
+            _unlink(self._path(name))
+        except (IOError, OSError) as error:
+            raise OcfError("cannot remove {0}: {1}".format(self._path(name), error.strerror))
+
+    def _make_folder(self):
+        """Make the folder where the system has not done so (no tmpfiles.d, no resource-agents)."""
+        try:
+            os.mkdir(self._folder, 0o755)
+        except OSError as error:
+            if error.errno != errno.EEXIST:
+                raise
+
+
+def _unlink(path):
+    try:
+        os.unlink(path)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise

@@ -1,0 +1,203 @@
+"""Failover quorum: which absent nodes may hold a commit that a client got acknowledged. Pure.
+
+With synchronous replication a commit is acknowledged once it is on the primary and on `number` of
+the standbys in synchronous_standby_names. Nothing is lost if each such commit is on a node that
+was heard: the last primary itself, or all of the named standbys but `number` - 1.
+
+Source: PostgreSQL manual, synchronous_standby_names (names compare without regard to case; FIRST
+takes the next standby when one is away, so that over time it says no more than ANY); src/backend/
+replication/syncrep_gram.y and syncrep_scanner.l for the words.
+"""
+
+from collections import namedtuple
+
+from paf.decide.knowledge import Known, Unknown
+from paf.ocf import is_number
+
+#: number: how many standbys acknowledge a commit (int); names: of the standbys (tuple of str,
+#: lower case, sorted), "*" for every node of the cluster.
+Rule = namedtuple("Rule", "number names")
+
+#: What a primary publishes: epoch (int, higher than all before it), the Rule in force.
+Entry = namedtuple("Entry", "epoch rule")
+
+ALL = "*"
+_SEPARATORS = ",()*\""
+_METHODS = ("first", "any")
+
+
+def parse(text):
+    """Return what synchronous_standby_names (str) asks for: Known(Rule), Known(None) for nothing.
+
+    Unknown for what this parser does not understand.
+    """
+    tokens = _tokens(text)
+    if tokens is None:
+        return Unknown("synchronous_standby_names cannot be understood: {0}".format(text))
+    words = [word for _, word in tokens]
+    if tokens and tokens[0][0] == "word" and words[0].lower() in _METHODS and "(" in words[2:3]:
+        tokens, words = tokens[1:], words[1:]
+    if not tokens:
+        return Known(None)
+    number = 1
+    if len(words) > 2 and is_number(words[0]) and tokens[1][0] == "(" and tokens[-1][0] == ")":
+        number, tokens = int(words[0]), tokens[2:-1]
+    names = [word for kind, word in tokens if kind != ","]
+    if (len(tokens) != 2 * len(names) - 1 or not number or not names
+            or any(kind in "()" for kind, _ in tokens)
+            or any((kind == ",") != bool(place % 2) for place, (kind, _) in enumerate(tokens))):
+        return Unknown("synchronous_standby_names cannot be understood: {0}".format(text))
+    return Known(Rule(number, tuple(sorted(set(_folded(name) for name in names)))))
+
+
+def _tokens(text):
+    """Return the (kind, text) pairs of a setting; None where a quote is left open."""
+    found, at = [], 0
+    while at < len(text):
+        character = text[at]
+        if character.isspace():
+            at += 1
+        elif character == '"':
+            name, at = _quoted(text, at + 1)
+            if name is None:
+                return None
+            found.append(("name", name))
+        elif character in _SEPARATORS:
+            found.append(("word" if character == ALL else character, character))
+            at += 1
+        else:
+            end = at
+            while end < len(text) and text[end] not in _SEPARATORS and not text[end].isspace():
+                end += 1
+            found.append(("word", text[at:end]))
+            at = end
+    return found
+
+
+def _quoted(text, at):
+    """Return the name in double quotes that begins at `at`, and where the text goes on."""
+    name = ""
+    while at < len(text):
+        if text[at] != '"':
+            name += text[at]
+            at += 1
+        elif text[at:at + 2] == '""':
+            name += '"'
+            at += 2
+        else:
+            return name, at + 1
+    return None, at
+
+
+def _folded(name):
+    return name.lower()
+
+
+def to_wire(entry):
+    """Return the Entry as the value of a node attribute: "EPOCH NUMBER NAME NAME...".
+
+    Plain characters only: crm_mon before Pacemaker 2 does not escape what is in attributes.
+    """
+    names = [name if name == ALL else _encoded(name) for name in entry.rule.names]
+    return " ".join([str(entry.epoch), str(entry.rule.number)] + names)
+
+
+def from_wire(value):
+    """Return the Entry in an attribute's value: Known, or Unknown for anything else."""
+    words = value.split()
+    if len(words) < 3 or not is_number(words[0]) or not is_number(words[1]):
+        return Unknown("\"{0}\" is no rule of synchronous standbys".format(value))
+    names = tuple(sorted(_decoded(word) for word in words[2:]))
+    return Known(Entry(int(words[0]), Rule(int(words[1]), names)))
+
+
+def _encoded(name):
+    data = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
+    return "".join(chr(code) if chr(code).isalnum() and code < 128 or code in b"_.-"
+                   else "%{0:02X}".format(code) for code in bytearray(data))
+
+
+def _decoded(word):
+    data, at = bytearray(), 0
+    while at < len(word):
+        code = word[at + 1:at + 3] if word[at] == "%" else ""
+        if len(code) == 2 and not code.strip("0123456789ABCDEF"):
+            data.append(int(code, 16))
+            at += 3
+        else:
+            data.append(ord(word[at]) & 0xFF)
+            at += 1
+    text = bytes(data)
+    return text if str is bytes else text.decode("utf-8", "surrogateescape")  # novm
+
+
+def covers(rule, other):
+    """Return True if whatever satisfies `rule` satisfies `other` (both Rules) as well."""
+    names = set(rule.names)
+    return rule.number <= other.number and (ALL in names or set(other.names) <= names)
+
+
+def join(rule, other):
+    """Return the Rule that covers both Rules; either may be None, which asks for nothing."""
+    if rule is None or other is None:
+        return rule or other
+    return Rule(min(rule.number, other.number),
+                tuple(sorted(set(rule.names) | set(other.names))))
+
+
+def holders(rule, primary, nodes):
+    """Return the names (a set, lower case) of the standbys that may acknowledge a commit.
+
+    primary: the node (str) that took the commits, None where that is not known; nodes: all of the
+    cluster (list of str), for "*".
+    """
+    names = set(rule.names)
+    if ALL in names:
+        names |= set(_folded(node) for node in nodes)
+    return names - set([ALL] + ([_folded(primary)] if primary else []))
+
+
+def unheard(rule, primary, heard, nodes):
+    """Return the names (a sorted list) of which one may hold an acknowledged commit; [] for none.
+
+    heard: nodes (of str) that have reported how far their WAL goes, or are known not to have moved
+    since they did. The other arguments are those of `holders`.
+    """
+    heard = set(_folded(node) for node in heard)
+    if primary and _folded(primary) in heard:
+        return []
+    absent = holders(rule, primary, nodes) - heard
+    most = min(rule.number, len(holders(rule, primary, nodes)))
+    return sorted(absent) if absent and len(absent) >= most else []
+
+
+def last_primary(entries, scores, primary_score):
+    """Return the last primary and its Entry: (node, Entry), None for what is not known.
+
+    entries: dict of node to Entry; scores: promotion scores, dict of node to int. A primary
+    publishes before it takes writes, so the highest epoch is the last one's. A node that has a
+    primary's score and no entry was promoted by an agent that publishes none: then the last
+    primary is not known, if there are entries; without any, it is that node.
+    """
+    scored = [node for node, score in scores.items() if score >= primary_score]
+    if not entries:
+        return (scored[0] if len(scored) == 1 else None), None
+    node = max(entries, key=lambda name: entries[name].epoch)
+    known = all(other in entries for other in scored)
+    return (node if known else None), entries[node]
+
+
+def is_confirmed(rule, position, flushed):
+    """Return True if a commit at `position` would be acknowledged under `rule` now.
+
+    A narrower rule holds once it is: all WAL before is on its standbys then. position: int bytes;
+    flushed: dict of standby's name to the LSN (int) that it has flushed, None where that is not
+    known. rule None: commits wait for no standby; then all that stream have to have it.
+    """
+    reached = dict((_folded(name), lsn is not None and lsn >= position)
+                   for name, lsn in flushed.items())
+    if rule is None:
+        return bool(reached) and all(reached.values())
+    named = [name for name in reached if reached[name] and (
+        ALL in rule.names or name in rule.names)]
+    return len(named) >= rule.number

@@ -1,0 +1,47 @@
+"""Last words: where the WAL of an instance ends that was stopped in order.
+
+They outlive the node's absence and count as its vote, until the instance is started again. So a
+node that is stopped for maintenance does not keep the others from a failover, unless it has what
+they lack.
+"""
+
+from paf import ocf
+from paf.decide import election, state
+from paf.decide.knowledge import is_known
+from paf.instance import controldata, position
+
+_PATIENCE = 10.0    # seconds
+
+
+def leave(context):
+    """Publish the last words of an instance that was just shut down; a stop never fails for it.
+
+    A primary's always: they say what a node must have to take over from it. A standby's only where
+    commits wait for standbys.
+    """
+    if not context.in_cluster:
+        return
+    deadline = context.deadline.within(min(_PATIENCE, context.deadline.remaining / 2))
+    try:
+        control = controldata.read(context.instance, deadline)
+        if control is None or control.state not in (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY):
+            return
+        view = context.cluster.view(deadline)
+        if control.state == state.SHUT_DOWN_IN_RECOVERY and not view.rules:
+            return
+        fact = position.at_rest(context.instance, deadline)
+        if not is_known(fact):
+            context.log.info("no last words: {0}".format(fact.reason))
+        elif view.last_words.get(context.node) != election.to_vote(fact):
+            context.cluster.leave_last_words(fact.value, deadline)
+    except ocf.OcfError as error:
+        context.log.info("no last words: {0}".format(error))
+
+
+def withdraw(context, view):
+    """Take this node's last words back, before the instance is started. Raises OcfError.
+
+    view: cib.View. An instance that runs can have more than they say.
+    """
+    if context.node in view.last_words:
+        context.cluster.leave_last_words(None, context.deadline)

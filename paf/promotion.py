@@ -1,0 +1,247 @@
+"""The election of a candidate: what its pre-promote notification and its promotion share."""
+
+from paf import ocf
+from paf.cluster import base, notes
+from paf.decide import election, quorum, scores, transition
+from paf.decide.knowledge import Unknown, is_known
+
+#: When a node that has not voted is asked through its database port, and how often, in seconds.
+_MUTE = 2.0
+
+
+def second_primary(lists):
+    """Return why the promotion announced would make two primaries, or None.
+
+    Pacemaker means to have two where promoted-max was raised while the cluster ran.
+    """
+    others = [node for node in transition.lasting_primaries(lists)
+              if node != transition.candidate(lists)]
+    if others:
+        return "{0} is the primary and stays it; the clone must have promoted-max=1".format(
+            ", ".join(others))
+    return None
+
+
+def count(context, deadline, maintenance=(), mute=_MUTE):
+    """Wait until all voters have voted, and return the election.Verdict.
+
+    maintenance: nodes that Pacemaker does not notify; they, and those that stay silent for `mute`
+    seconds, are asked through their database port. One that has left the cluster is not waited
+    for: Pacemaker computes again, but not before this action has ended. Half of the action's time
+    is left for what a refusal has to do.
+    """
+    voters = transition.voters(context.notification)
+    deadline = deadline.within(context.deadline.remaining / 2)
+    seen, asked = [], {}
+    departure = base.Departure(context.cluster, deadline)
+
+    def over():
+        positions = dict(asked, **context.cluster.positions(voters, context.deadline))
+        seen[:] = [election.decide(context.node, voters, positions)]
+        silent = [node for node in seen[0].missing if node != context.node and (
+            node in maintenance or deadline.elapsed > mute)]
+        if silent and _ask_ports(context, silent, asked, deadline):
+            return over()
+        return not seen[0].missing or departure.is_noticed(seen[0].missing)
+    deadline.wait_for(over)
+    return seen[0]
+
+
+def _ask_ports(context, nodes, asked, deadline):
+    """Ask nodes through their database port; return True if one that was silent has answered."""
+    from paf.instance import peer
+    for node in nodes:
+        fact = peer.position(context.instance, node, deadline)
+        if is_known(fact):
+            context.log.warning("{0} does not vote; its server says where it is".format(node))
+            asked[node] = fact
+        else:
+            context.log.info("{0} does not vote, and {1}".format(node, fact.reason))
+    return any(node in asked for node in nodes)
+
+
+def judge(context, where, view, verdict):
+    """Return the final election.Verdict: also about nodes that do not vote.
+
+    where: position.Place of this node; view: cib.View; verdict: of `count`.
+    """
+    if verdict.promote:
+        verdict = _judge_absent(context, where, view, verdict)
+    if not verdict.promote and context.node in view.accepted:
+        reason = "the administrator accepts the loss ({0})".format(verdict.reason)
+        context.log.warning(reason)
+        return election.Verdict(True, reason, None, (), ())
+    return verdict
+
+
+def _judge_absent(context, where, view, verdict):
+    mine = where.position.value
+    rules, primary, doubt = _rules(context, where, view)
+    if doubt:
+        return election.Verdict(False, doubt, None, (), (context.node,))
+    voters = transition.voters(context.notification)
+    words = last_words(view)
+    left = _left_by_primary(view, primary, mine, words, voters)
+    if left:
+        return left
+    absent = election.check_absent(
+        context.node, mine, rules, primary, set(voters) | set([context.node]),
+        dict((node, fact) for node, fact in words.items() if node not in voters),
+        sorted(set(view.scores) | set(view.online)))
+    return verdict if absent.promote else absent
+
+
+def _left_by_primary(view, primary, mine, words, voters):
+    """Return the election.Verdict on a last primary that was stopped in order, ahead; or None.
+
+    Whatever Pacemaker's lists say: the change of its last words aborts the transition that moves
+    it, and the next one knows of no primary any more.
+    """
+    for node in sorted(words):
+        if node not in voters and (node == primary or (
+                view.scores.get(node, 0) >= scores.PRIMARY)):
+            reason = election.check_move(node, mine, words)
+            if reason:
+                return election.Verdict(False, "{0}; start {1}, or accept the loss: "
+                                        "paf promote".format(reason, node), None, (), (node,))
+    return None
+
+
+def last_words(view):
+    """Return the last words in a cib.View: dict of node to the Fact of its wal.Position."""
+    facts = dict((node, election.from_vote(text)) for node, text in view.last_words.items())
+    return dict((node, Unknown("its last words cannot be understood") if fact is None else fact)
+                for node, fact in facts.items())
+
+
+def _rules(context, where, view):
+    """Return ([(Rule, source)], last primary, doubt) that decide who may hold a commit.
+
+    doubt: why the rules are not known (str), None where they are.
+    """
+    entries, bad = _entries(view)
+    if bad:
+        return [], None, bad
+    own = _own_rule(context, where)
+    if not is_known(own):
+        return [], None, "cannot find out which standbys acknowledge commits: {0}".format(
+            own.reason)
+    primary, entry = quorum.last_primary(entries, view.scores, scores.PRIMARY)
+    if primary is None and set(view.scores) <= set([context.node]):
+        primary = context.node    # the very first start, of what was shut down as a primary
+    rules = []
+    if entry:
+        rules.append((entry.rule, "synchronous_standby_names of the last primary"))
+    if own.value:
+        rules.append((own.value, "synchronous_standby_names"))
+    return rules, primary, None
+
+
+def _entries(view):
+    """Return ({node: quorum.Entry}, why one of them cannot be understood or None)."""
+    facts = dict((node, quorum.from_wire(text)) for node, text in view.rules.items())
+    bad = [fact.reason for fact in facts.values() if not is_known(fact)]
+    return dict((node, fact.value) for node, fact in facts.items() if is_known(fact)), (
+        bad[0] if bad else None)
+
+
+def _own_rule(context, where):
+    """Return the Fact of the quorum.Rule in this node's own configuration."""
+    if is_known(where.synchronous):
+        return quorum.parse(where.synchronous.value)
+    from paf.instance import settings
+    try:
+        return quorum.parse(settings.read(context.instance, "synchronous_standby_names",
+                                          context.deadline))
+    except ocf.OcfError as error:
+        return Unknown(str(error))
+
+
+def prepare_rule(context, where, view):
+    """Note the rule that this candidate has to publish before it takes writes. Raises OcfError.
+
+    It covers the last primary's as well: what was acknowledged then may be on this node and on
+    those that are away. The primary's monitor narrows it once that is over.
+    """
+    entries, _ = _entries(view)
+    own = _own_rule(context, where)
+    highest = max([entry.epoch for entry in entries.values()] or [0])
+    _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
+    rule = quorum.join(last.rule if last else None, own.value)
+    mine = entries.get(context.node)
+    if rule is None or (mine and mine.rule == rule and mine.epoch == highest):
+        context.cluster.notes.remove(notes.RULE)
+        return
+    context.cluster.notes.write(notes.RULE, quorum.to_wire(quorum.Entry(highest + 1, rule)))
+
+
+def publish_rule(context):
+    """Publish what `prepare_rule` noted, before the first write. Raises OcfError."""
+    text = context.cluster.notes.read(notes.RULE)
+    if not text:
+        return
+    fact = quorum.from_wire(text)
+    if not is_known(fact):
+        raise ocf.OcfError("cannot publish which standbys acknowledge commits: {0}".format(
+            fact.reason))
+    context.cluster.publish_rule(context.node, fact.value, context.deadline)
+    context.cluster.notes.remove(notes.RULE)
+
+
+def concede(context, verdict):
+    """Give the promotion to the node that is ahead, and say so. Raises OcfError."""
+    reason = verdict.reason
+    if verdict.better:
+        current = context.cluster.view(context.deadline).scores
+        wanted = election.concession(context.node, verdict.better, current)
+        for node in (verdict.better, context.node):
+            if current.get(node) != wanted[node]:
+                context.cluster.set_score(node, wanted[node], context.deadline)
+        if wanted[context.node] == election.BARRED:
+            # as with a standby for disasters, which has the newest data and may not be promoted
+            reason += "; a constraint keeps Pacemaker from promoting {0}".format(verdict.better)
+    refuse(context, reason)
+
+
+def wait_for(context, verdict):
+    """Refuse until the nodes or facts that are missing have come. Raises OcfError.
+
+    No node is banned: the start of an instance, or this node's next monitor, tries again.
+    """
+    context.cluster.notes.write(notes.AWAITED, "\n".join(verdict.awaited))
+    context.cluster.set_score(context.node, election.WAITING, context.deadline)
+    refuse(context, verdict.reason)
+
+
+def refuse(context, reason):
+    """Close the round and show the reason where administrators look. Raises OcfError."""
+    context.log.warning("{0} is not promoted: {1}".format(context.node, reason))
+    context.cluster.close_round(context.deadline)
+    context.cluster.explain(context.node, reason, context.deadline)
+
+
+def try_again(context, view):
+    """Let those be candidates again that waited for what was missing. Raises OcfError.
+
+    view: cib.View. For a cluster without a primary, when a node or an answer has come.
+    """
+    for node, score in sorted(view.scores.items()):
+        if score == election.WAITING:
+            context.log.info("{0} may be promoted now: electing again".format(node))
+            context.cluster.set_score(node, election.LOSER_SCORE, context.deadline)
+
+
+def look_again(context, awaited):
+    """Be a candidate again if one of the nodes that were awaited has come. Raises OcfError.
+
+    awaited: nodes (list of str), as `wait_for` noted them; this node itself, and one that gave no
+    position, are asked again each time.
+    """
+    view = context.cluster.view(context.deadline)
+    waits = view.scores.get(context.node) == election.WAITING
+    here = set(view.online) & set(view.running)
+    if waits and (context.node in view.accepted
+                  or here & set(awaited) or set(view.last_words) & set(awaited)):
+        context.cluster.set_score(context.node, election.LOSER_SCORE, context.deadline)
+    if not waits or context.node in view.accepted:
+        context.cluster.notes.remove(notes.AWAITED)

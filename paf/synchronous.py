@@ -1,0 +1,74 @@
+"""What a primary publishes of its synchronous standbys, so that it outlives the primary.
+
+A wider rule is published as soon as a monitor sees it, a narrower one only once it holds: when its
+standbys have flushed all that was written before.
+"""
+
+from paf.cluster import notes
+from paf.decide import quorum, scores
+from paf.decide.knowledge import is_known
+
+_SEEN = "seen"
+
+
+def keep(context, view, setting, end, flushed, deadline):
+    """Bring the published rule up to date, as the primary. Raises OcfError.
+
+    view: cib.View; setting: synchronous_standby_names; end: of the primary's WAL (int bytes);
+    flushed: dict of standby to the LSN (int) that it has flushed, None where it did not say so.
+    """
+    wanted = quorum.parse(setting)
+    if not is_known(wanted):
+        context.log.warning(wanted.reason)
+        return
+    wanted = _with_strangers(wanted.value, view, flushed)
+    facts = dict((node, quorum.from_wire(text)) for node, text in view.rules.items())
+    entries = dict((node, fact.value) for node, fact in facts.items() if is_known(fact))
+    _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
+    mine = entries.get(context.node)
+    if last is None or mine is None or mine.epoch < last.epoch:
+        epoch = last.epoch + 1 if last else 1
+        rule = quorum.join(last.rule if last else None, wanted)
+        context.cluster.publish_rule(context.node, quorum.Entry(epoch, rule), deadline)
+        return
+    if mine.rule == wanted:
+        context.cluster.notes.remove(notes.NARROWER)
+        _remove_others(context, facts, deadline)
+    elif wanted is not None and not quorum.covers(mine.rule, wanted):
+        context.cluster.publish_rule(context.node, quorum.Entry(
+            mine.epoch, quorum.join(mine.rule, wanted)), deadline)
+    elif _is_confirmed(context, setting, wanted, end, flushed):
+        context.cluster.publish_rule(context.node, wanted and quorum.Entry(mine.epoch, wanted),
+                                     deadline)
+        _remove_others(context, facts, deadline)
+
+
+def _with_strangers(rule, view, flushed):
+    """Return the Rule; "*" takes in what streams and is no node of the cluster, like a backup."""
+    if rule is None or quorum.ALL not in rule.names:
+        return rule
+    known = set(node.lower() for node in set(view.scores) | set(view.online))
+    strangers = set(name.lower() for name, lsn in flushed.items() if lsn is not None) - known
+    return quorum.Rule(rule.number, tuple(sorted(set(rule.names) | strangers)))
+
+
+def _is_confirmed(context, setting, wanted, end, flushed):
+    """Return True once the narrower Rule holds.
+
+    A monitor sees it, then WAL senders have the time to the next monitor to load the setting; what
+    was written until that one has to be on the new standbys when a third one looks.
+    """
+    since, _, text = context.cluster.notes.read(notes.NARROWER).partition(" ")
+    if not since or text != setting:
+        context.cluster.notes.write(notes.NARROWER, "{0} {1}".format(_SEEN, setting))
+        return False
+    if since == _SEEN:
+        context.cluster.notes.write(notes.NARROWER, "{0} {1}".format(end, setting))
+        return False
+    return since.isdigit() and quorum.is_confirmed(wanted, int(since), flushed)
+
+
+def _remove_others(context, facts, deadline):
+    for node in sorted(facts):
+        if node != context.node:
+            context.cluster.publish_rule(node, None, deadline)

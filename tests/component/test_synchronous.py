@@ -1,0 +1,180 @@
+"""Synchronous clusters: a commit that a client got acknowledged is never lost by a promotion."""
+
+import signal
+
+import pytest
+
+from paf.decide import election
+from tests.component.server import wait_until
+
+SETTING = "ANY 1 (srv1, srv2, srv3)"
+COLD = dict(active="", promoted="", start="srv2")
+
+
+def alone(*nodes):
+    return dict(active=" ".join(nodes), unpromoted=" ".join(nodes), promote="srv3")
+
+
+@pytest.fixture
+def synchronous(trio):
+    """Commits wait for one of two standbys; the primary has published that."""
+    for node in trio:
+        node.server.configure(f"synchronous_standby_names = '{SETTING}'",
+                              "wal_sender_timeout = '60s'")
+        node.sql("SELECT pg_reload_conf()")
+    wait_until(lambda: trio["srv1"].value("SHOW synchronous_standby_names") == SETTING, "reload")
+    assert trio["srv1"].monitor().code == 8
+    return trio
+
+
+def lose_rows_on(cluster, name):
+    """Let a standby miss rows that are acknowledged by the other one."""
+    cluster[name].stop("immediate")
+    cluster["srv1"].sql("INSERT INTO t SELECT generate_series(1, 100)")
+
+
+def test_the_primary_publishes_which_standbys_acknowledge(synchronous):
+    assert synchronous.store.permanent("synchronous", "srv1") == "1 1 srv1 srv2 srv3"
+    writes = [call for call in synchronous["srv1"].monitor().calls if call.writes]
+    assert writes == [], "nothing changed, so nothing is written"
+
+
+def test_an_asynchronous_cluster_publishes_nothing(trio):
+    trio["srv1"].monitor()
+    trio["srv2"].agent("stop", lists=dict(active="srv1 srv2 srv3", stop="srv2"))
+    assert trio.store.permanent("synchronous", "srv1") is None
+    assert trio.store.permanent("last_words", "srv2") is None
+
+
+@pytest.mark.fast
+def test_a_standby_that_is_away_and_may_have_acknowledged_keeps_others_from_promotion(synchronous):
+    lose_rows_on(synchronous, "srv3")
+    assert synchronous["srv2"].agent("stop", lists=dict(
+        active="srv1 srv2", promoted="srv1", stop="srv2")).code == 0
+    synchronous.store.set_score("srv2", -1000)    # as the primary's monitor gives it
+    synchronous["srv1"].kill()
+    synchronous.move_vip(None)
+    synchronous["srv3"].start()
+    assert synchronous.promote("srv3", alone("srv3"), ["srv3"]).code == 1
+    reason = synchronous.store.refusal("srv3")
+    assert "srv2 may hold commits that were acknowledged" in reason and "start srv2" in reason
+    assert synchronous.store.score("srv3") == election.WAITING
+    # the node that is named comes back, and the cluster goes on by itself
+    assert synchronous["srv2"].agent("start", lists=dict(COLD, active="srv3",
+                                                         unpromoted="srv3")).code == 0
+    assert synchronous.store.score("srv3") == election.LOSER_SCORE
+    synchronous.notify("pre", "promote", alone("srv2", "srv3"), ["srv2", "srv3"])
+    assert synchronous.store.scores("srv2", "srv3") == [1000, 1]
+    lists = dict(alone("srv2", "srv3"), promote="srv2")
+    assert synchronous.promote("srv2", lists, ["srv2", "srv3"]).code == 0
+    assert synchronous["srv2"].value("SELECT count(*) FROM t") == 100
+
+
+def test_one_that_was_stopped_in_order_and_has_less_votes_by_its_last_words(synchronous):
+    assert synchronous["srv2"].agent("stop", lists=dict(
+        active="srv1 srv2 srv3", promoted="srv1", stop="srv2")).code == 0
+    synchronous["srv1"].sql("INSERT INTO t SELECT generate_series(1, 100)")
+    synchronous["srv1"].kill()
+    synchronous.move_vip(None)
+    assert synchronous.promote("srv3", alone("srv3"), ["srv3"]).code == 0
+    assert synchronous["srv3"].value("SELECT count(*) FROM t") == 100
+    assert synchronous.store.permanent("synchronous", "srv3") == "2 1 srv1 srv2 srv3"
+
+
+def test_one_that_was_powered_off_has_no_last_words(synchronous):
+    synchronous["srv2"].kill()
+    synchronous["srv1"].kill()
+    synchronous.move_vip(None)
+    assert synchronous.promote("srv3", alone("srv3"), ["srv3"]).code == 1
+    assert "srv2" in synchronous.store.refusal("srv3")
+
+
+def test_the_administrator_may_accept_the_loss_for_one_promotion(synchronous):
+    synchronous["srv2"].kill()
+    synchronous["srv1"].kill()
+    synchronous.move_vip(None)
+    assert synchronous.promote("srv3", alone("srv3"), ["srv3"]).code == 1
+    synchronous.store.set_transient("accept_loss", "srv3", "yes")
+    assert synchronous["srv3"].monitor().code == 0
+    assert synchronous.store.score("srv3") == election.LOSER_SCORE
+    run = synchronous.promote("srv3", alone("srv3"), ["srv3"])
+    assert run.code == 0
+    calls = [call for call in run.calls if "accept_loss-pgsqld" in call.words]
+    assert any("--delete" in call.words for call in calls)
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_standby_that_cannot_be_asked_votes_with_what_is_on_its_disk(synchronous, how):
+    """It hangs, or is dead: the control file would give a lower bound only."""
+    lose_rows_on(synchronous, "srv3")
+    synchronous["srv1"].kill()
+    synchronous.move_vip(None)
+    synchronous["srv3"].start()
+    synchronous["srv2"].signal(how)
+    synchronous.notify("pre", "promote", alone("srv2", "srv3"), ["srv2", "srv3"], timeout=40)
+    assert synchronous.store.scores("srv2", "srv3") == [1000, 1]
+    assert "srv2 is ahead" in synchronous.store.refusal("srv3")
+    synchronous["srv2"].signal(signal.SIGCONT)
+
+
+def test_wal_that_is_not_replayed_yet_counts(synchronous):
+    """The standby is started again, and its replay is delayed."""
+    lose_rows_on(synchronous, "srv3")
+    synchronous["srv2"].stop("immediate")
+    synchronous["srv1"].kill()
+    synchronous.move_vip(None)
+    synchronous["srv2"].server.configure("recovery_min_apply_delay = '1h'")
+    synchronous["srv2"].start()
+    synchronous["srv3"].start()
+    synchronous.notify("pre", "promote", alone("srv2", "srv3"), ["srv2", "srv3"])
+    assert synchronous.store.scores("srv2", "srv3") == [1000, 1]
+
+
+def test_a_wider_rule_is_published_at_once_and_a_narrower_one_once_it_holds(synchronous):
+    primary = synchronous["srv1"]
+
+    def monitored(setting):
+        primary.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{setting}'")
+        primary.sql("SELECT pg_reload_conf()")
+        wait_until(lambda: primary.value("SHOW synchronous_standby_names") == setting, "reload")
+        primary.monitor()
+        return synchronous.store.permanent("synchronous", "srv1")
+    assert monitored("ANY 1 (srv2)") == "1 1 srv1 srv2 srv3"
+    assert monitored("ANY 1 (srv2)") == "1 1 srv1 srv2 srv3"
+    assert monitored("ANY 1 (srv2)") == "1 1 srv2"
+    assert monitored("ANY 1 (srv2, srv3)") == "1 1 srv2 srv3"
+    assert monitored("") == "1 1 srv2 srv3"
+    monitored("")
+    assert monitored("") is None
+
+
+def test_a_first_start_with_one_node_is_no_loss(make_cluster):
+    node = make_cluster("srv1")["srv1"]
+    node.server.configure("synchronous_standby_names = '*'")
+    assert node.agent("start", lists=dict(active="", start="srv1")).code == 0
+    lists = dict(active="srv1", unpromoted="srv1", promote="srv1")
+    assert node.cluster.promote("srv1", lists, ["srv1"]).code == 0
+
+
+def test_a_score_that_is_left_anywhere_means_that_this_is_no_first_start(make_cluster):
+    """The old primary boots alone; the new one, which is away, has rows that are not here."""
+    cluster = make_cluster("srv1", "srv2")
+    cluster.store.add_member("srv2", online=False)
+    cluster.store.set_score("srv1", -1000)
+    cluster.store.set_score("srv2", 1001)
+    assert cluster["srv1"].agent("start", lists=dict(active="", start="srv1")).code == 0
+    assert cluster.store.score("srv1") == -1000
+    assert "no primary runs" in cluster.store.refusal("srv1")
+
+
+def test_a_cold_start_that_is_announced_again_still_waits_for_the_last_primary(make_cluster):
+    """A node joins during the wait, and the promotion is announced a second time."""
+    cluster = make_cluster("srv1", "srv2", "srv3")
+    cluster.store.add_member("srv1", online=False)
+    for node, score in (("srv1", 1001), ("srv2", 1000)):
+        cluster.store.set_score(node, score)
+    assert cluster["srv2"].agent("start", lists=COLD).code == 0
+    lists = dict(active="srv2", unpromoted="srv2", promote="srv2")
+    for _ in range(2):
+        run = cluster.notify("pre", "promote", lists, ["srv2"], timeout=24)["srv2"]
+        assert "cold start: waiting for srv1" in run.log
