@@ -18,6 +18,7 @@
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
 #   make deb [VARIANT=]   the package for Debian, in dist/
 #   make rpm [VARIANT=] [RHEL=6..10]   the package for Red Hat's family, in dist/
+#   make release VERSION=3.0.0    all that a release has, in dist/VERSION/, and its tag
 
 # Values that differ between distributions; a package's build sets them.
 VARIANT ?= corosync2
@@ -51,7 +52,7 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore bench lint docs docs-generated install check-values package-values deb rpm clean
+.PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore bench lint docs docs-generated install check-values package-values deb rpm release clean
 
 all:
 	@sed -n '3,20s/^# *//p' Makefile
@@ -59,8 +60,8 @@ all:
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
 	*) echo "VARIANT must be corosync1 or corosync2, not '$(VARIANT)'" >&2; exit 1;; esac
-	@case "$(OCF)" in 1.0|1.1) ;; \
-	*) echo "OCF must be 1.0 or 1.1, not '$(OCF)'" >&2; exit 1;; esac
+	@case "$(OCF)" in 1.0|1.1|auto) ;; \
+	*) echo "OCF must be 1.0, 1.1 or auto, not '$(OCF)'" >&2; exit 1;; esac
 	@case "$(PYTHON)" in *[!A-Za-z0-9._/+-]*) false;; /*/python*|/*/platform-python*) ;; *) false;; esac \
 	|| { echo "PYTHON must be the absolute path of a Python, not '$(PYTHON)'" >&2; exit 1; }
 	@case "$(DESTDIR)" in *[!A-Za-z0-9._/+:=@~-]*) false;; /*|"") ;; *) false;; esac \
@@ -151,6 +152,9 @@ deb: package-values
 rpm: package-values
 	@tools/build-rpm.sh "$(if $(filter file,$(origin VARIANT)),,$(VARIANT))" "$(RHEL)"
 
+release:
+	@tools/release.sh "$(VERSION)"
+
 install: check-values
 	@test -n "$(BUILD_PYTHON)" || { echo "found no Python to make the manual page with: set BUILD_PYTHON \
 	to one" >&2; exit 1; }
@@ -159,6 +163,7 @@ install: check-values
 	@sed -e 's|^NAME = "[^"]*"|NAME = "$(VARIANT)"|' -e 's|^OCF = "[^"]*"|OCF = "$(OCF)"|' \
 		-e 's|^PGHOST = "[^"]*"|PGHOST = "$(PGHOST)"|' \
 		paf/variant.py > "$(DESTDIR)$(LIBRARY)/paf/variant.py"
+	@touch -r paf/variant.py "$(DESTDIR)$(LIBRARY)/paf/variant.py"
 	@install -d "$(DESTDIR)$(AGENTS)"
 	@sed -e '1s|.*|#!$(PYTHON) $(FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
 		resource.d/pgsqlms > "$(DESTDIR)$(AGENTS)/pgsqlms"

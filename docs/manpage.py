@@ -39,8 +39,9 @@ _WITHOUT_OPERATION = ("meta-data", "validate-all", "methods", "reload", "reload-
 def read(folder):
     """Return the meta-data (an Element) of the agent whose library is in `folder`."""
     sys.path.insert(0, folder)
-    from paf import metadata
-    return etree.fromstring(metadata.xml())
+    from paf import metadata, variant
+    # the page is the same wherever it is made
+    return etree.fromstring(metadata.xml("1.1" if variant.OCF == "auto" else None))
 
 
 def page(agent):

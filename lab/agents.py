@@ -92,7 +92,7 @@ def _build(variant, deb, system):
         run([CHECKOUT / "tools" / "build-deb.sh", variant], env={"DIST": str(dist)}, timeout=300)
     else:
         _build_inside(variant, _made(dist), system)
-    built, = (dist / variant).glob(f"{PACKAGE}_*_all.deb")
+    built, = (dist / variant).glob(f"{PACKAGE}*_all.deb")
     built.rename(deb)
     shutil.rmtree(dist)
 

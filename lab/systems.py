@@ -17,7 +17,10 @@ HOST = "/"
 
 #: The releases that nodes can run, and their names in the archive.
 RELEASES = {"debian11": "bullseye", "debian12": "bookworm", "debian13": "trixie",
-            "forky": "forky"}
+            "forky": "forky", "sid": "sid"}
+
+#: What a release has from Debian's experimental suite instead of its own PostgreSQL.
+EXPERIMENTAL = {"sid": ("postgresql-19", "postgresql-client-19", "libpq5/experimental")}
 
 #: What a node has installed, and what the agent's package is built with.
 PACKAGES = (
@@ -78,19 +81,22 @@ def prepare(release, refresh=False):
     with open(f"{root}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if refresh or not root.is_dir():
-            _make(RELEASES[release], root)
+            _make(release, root)
     return str(root)
 
 
-def _make(suite, root):
+def _make(release, root):
+    suite, later = RELEASES[release], EXPERIMENTAL.get(release, ())
+    packages = [name for name in PACKAGES if not later or name != "postgresql"]
     if not shutil.which("mmdebstrap", path="/usr/bin"):
         raise LabError("roots are made with mmdebstrap: run tests/install-tools.sh matrix")
     fresh, old = (root.with_name(f"{root.name}.{state}") for state in ("new", "old"))
     for stale in (fresh, old):
         shutil.rmtree(stale, ignore_errors=True)
-    run(["mmdebstrap", "--quiet", *_OPTIONS, f"--include={','.join(PACKAGES)}",
+    run(["mmdebstrap", "--quiet", *_OPTIONS, f"--include={','.join([*packages, *later])}",
          f"--setup-hook={_BEFORE}", f"--customize-hook={_AFTER}",
-         suite, fresh, f"deb {_mirror()} {suite} main"], timeout=900)
+         suite, fresh, *(f"deb {_mirror()} {name} main"
+                         for name in (suite, "experimental")[:2 if later else 1])], timeout=900)
     # the old one goes once there is another, and no name is ever that of half a root
     if root.is_dir():
         root.rename(old)

@@ -55,7 +55,7 @@ _RECOMMENDED = """Suggested minimum timeouts are those of the actions below."""
 
 def xml(ocf_version=None, variant_name=None):
     """Return the meta-data (str, ASCII), by default for this build's OCF version and variant."""
-    ocf_version = ocf_version or variant.OCF
+    ocf_version = ocf_version or ocf()
     variant_name = variant_name or variant.NAME
     long_text = LONG.format(
         upgrade=_NO_SWITCHOVER_CHECK if variant_name == "corosync1" else _RECOMMENDED)
@@ -74,6 +74,22 @@ def xml(ocf_version=None, variant_name=None):
     lines += [_action(action, _ROLES[ocf_version]) for action in actions(ocf_version)]
     lines += ["</actions>", "</resource-agent>"]
     return "\n".join(lines) + "\n"
+
+
+def ocf():
+    """Return the OCF version (str) that the agent has here: 1.0 up to Pacemaker 2.0.
+
+    The build's, or with "auto" that of this node's Pacemaker. pcs and crmsh copy role words from
+    the meta-data into the CIB, whose schema knows Promoted and Unpromoted since 3.7, of Pacemaker
+    2.1. Where no Pacemaker is installed it is the newer one.
+    """
+    if variant.OCF != "auto":
+        return variant.OCF
+    import os
+    folder = os.environ.get("PCMK_schema_directory") or "/usr/share/pacemaker"
+    if not os.path.exists(os.path.join(folder, "pacemaker-1.0.rng")):
+        return "1.1"
+    return "1.1" if os.path.exists(os.path.join(folder, "pacemaker-3.7.rng")) else "1.0"
 
 
 def actions(ocf_version):

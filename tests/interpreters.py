@@ -4,11 +4,12 @@
     python3 -m tests.interpreters COMMAND...        run COMMAND once for each, PAF_AGENT_PYTHON set
     python3 -m tests.interpreters --only agent27 COMMAND...         the same, for 2.7 alone
 
-They are looked for on PATH, in the folders that PAF_INTERPRETERS names (separated by colons), and
-where tests/install-interpreters.sh puts them. The tests themselves stay modern; the agent is a
-process of its own.
+They are looked for on PATH, in the folders that PAF_INTERPRETERS names (separated by colons), where
+tests/install-interpreters.sh puts them, and among those that pyenv has installed. The tests
+themselves stay modern; the agent is a process of its own.
 """
 
+import functools
 import os
 import pathlib
 import shutil
@@ -29,12 +30,29 @@ def found():
     """Return a dict of version to the path of an interpreter of that version which runs."""
     folders = [*os.environ.get("PAF_INTERPRETERS", "").split(os.pathsep),
                str(REPOSITORY / "build" / "interpreters" / "bin"),
-               *os.environ.get("PATH", os.defpath).split(os.pathsep)]
-    folders = os.pathsep.join(folder for folder in folders if folder)
-    paths = {version: shutil.which(f"python{version}", path=folders) for version in VERSIONS}
-    return {version: path for version, path in paths.items() if path and _tells(path) == version}
+               *os.environ.get("PATH", os.defpath).split(os.pathsep), *_of_pyenv()]
+    # a shim of pyenv's is a program that looks for the one that is meant
+    folders = [folder for folder in folders if folder and not folder.endswith("/shims")]
+    paths = {version: _first(version, folders) for version in VERSIONS}
+    return {version: path for version, path in paths.items() if path}
 
 
+def _of_pyenv():
+    """Return the folders of the interpreters that pyenv has installed, the newest first."""
+    root = pathlib.Path(os.environ.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
+    return sorted(map(str, root.glob("versions/*/bin")), reverse=True)
+
+
+def _first(version, folders):
+    """Return the first interpreter of a version that runs."""
+    for folder in folders:
+        path = shutil.which(f"python{version}", path=folder)
+        if path and _tells(path) == version:
+            return path
+    return None
+
+
+@functools.lru_cache(maxsize=None)
 def _tells(path):
     """Return the version that an interpreter says it is; a shim may be there and not run."""
     result = subprocess.run([path, "-c", _TELL], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 #!/bin/sh
 # build-deb.sh VARIANT: build the Debian package and its source package in a temporary copy,
-# put them into dist/VARIANT/ (or $DIST/VARIANT/) and name the package. $UNCHECKED, if set: even where
+# put them into dist/VARIANT/ (or $DIST/VARIANT/) and name the package. With VARIANT "both": both
+# packages, as Debian's own builders make them, in dist/both/. $UNCHECKED, if set: even where
 # packages are missing to build with, such as a compiler, which this one has no use for.
 set -eu
 tools=$(cd "$(dirname "$0")" && pwd)
@@ -19,14 +20,18 @@ source=$work/resource-agents-paf-${version%-*}
 "$tools/copy-source.sh" "$source"
 SOURCE_DATE_EPOCH=$(dpkg-parsechangelog -l"$root/debian/changelog" -STimestamp)
 export SOURCE_DATE_EPOCH
-tar --create --gzip --directory "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" \
-    --owner=0 --group=0 --numeric-owner --exclude="$(basename "$source")/debian" \
-    --file "$work/resource-agents-paf_${version%-*}.orig.tar.gz" "$(basename "$source")"
+"$tools/pack-source.sh" "$work" "$(basename "$source")" \
+    "$work/resource-agents-paf_${version%-*}.orig.tar.gz" debian
 
-(cd "$source" && PAF_VARIANT=$variant dpkg-buildpackage -us -uc ${UNCHECKED:+-d}) > "$work/log" 2>&1 || {
+case $variant in
+    both) chosen="" package=resource-agents-paf;;
+    corosync1) chosen=$variant package=resource-agents-paf-corosync1;;
+    *) chosen=$variant package=resource-agents-paf;;
+esac
+(cd "$source" && PAF_VARIANT=$chosen dpkg-buildpackage -us -uc ${UNCHECKED:+-d}) > "$work/log" 2>&1 || {
     cat "$work/log" >&2; echo "the package could not be built" >&2; exit 1; }
 
 results=${DIST:-$root/dist}/$variant
 mkdir -p "$results"
 find "$work" -maxdepth 1 -type f ! -name log -exec mv -f {} "$results" \;
-echo "${results#"$root"/}/resource-agents-paf_${version}_all.deb"
+echo "${results#"$root"/}/${package}_${version}_all.deb"

@@ -29,12 +29,18 @@ rpm --query --quiet rpm || set -- "$@" --nodeps
 
 spec=$root/rpm/resource-agents-paf.spec
 version=$(sed -n 's/^Version: *//p' "$spec")
+# two builds of one version are the same to the byte: times are those of the changelog
+SOURCE_DATE_EPOCH=$(date --utc --date "$(sed -n 's/^\* \(... ... .. ....\) .*/\1/p' "$spec" | head -n 1) 12:00" +%s)
+export SOURCE_DATE_EPOCH
+set -- "$@" --define "_buildhost localhost" --define "use_source_date_epoch_as_buildtime 1" \
+    --define "clamp_mtime_to_source_date_epoch 1" \
+    --define "build_mtime_policy clamp_to_source_date_epoch"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/SOURCES"
 "$tools/copy-source.sh" "$work/resource-agents-paf-$version"
-tar --create --gzip --directory "$work" \
-    --file "$work/SOURCES/resource-agents-paf-$version.tar.gz" "resource-agents-paf-$version"
+"$tools/pack-source.sh" "$work" "resource-agents-paf-$version" \
+    "$work/SOURCES/resource-agents-paf-$version.tar.gz"
 
 rpmbuild -ba --define "_topdir $work" "$@" "$spec" > "$work/log" 2>&1 || {
     cat "$work/log" >&2; echo "the package could not be built" >&2; exit 1; }

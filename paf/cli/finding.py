@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from paf import variant
+from paf import metadata
 from paf.instance.server import quoted
 
 OK, UNSEEN, WARNING, ERROR = "OK", "UNSEEN", "WARNING", "ERROR"
@@ -11,8 +11,8 @@ OK, UNSEEN, WARNING, ERROR = "OK", "UNSEEN", "WARNING", "ERROR"
 #: of str) that fix it; the same list where no cluster shell is needed, [] where no command can.
 Finding = namedtuple("Finding", "level what why pcs crm")
 
-PROMOTED = "Promoted" if variant.OCF == "1.1" else "Master"
-UNPROMOTED = "Unpromoted" if variant.OCF == "1.1" else "Slave"
+PROMOTED = "Promoted" if metadata.ocf() == "1.1" else "Master"
+UNPROMOTED = "Unpromoted" if metadata.ocf() == "1.1" else "Slave"
 
 
 def error(what, why, cure=((), ())):

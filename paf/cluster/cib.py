@@ -57,6 +57,17 @@ def parse(xml, names, resource="", now=None):
         reader.maintenance)
 
 
+def xml_parser():
+    """Return an expat parser whose handlers get str, as names in the environment are.
+
+    Python 2 would give unicode, which equals no str that has more than ASCII in it.
+    """
+    parser = expat.ParserCreate()
+    if str is bytes:
+        parser.returns_unicode = False
+    return parser
+
+
 def is_online(attributes):
     """Return whether a node_state with these attributes (dict) is a member's."""
     # a remote node has no membership of its own
@@ -103,7 +114,7 @@ class _Reader(object):
         self._locations, self._inside = [], []
 
     def read(self, xml):
-        parser = expat.ParserCreate()
+        parser = xml_parser()
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.Parse(xml if isinstance(xml, bytes) else xml.encode("utf-8", "replace"), True)

@@ -73,7 +73,7 @@ def _parsed(xml):
     def start(tag, attributes):
         stack.append(_Element(tag, attributes))
         stack[-2].children.append(stack[-1])
-    parser = expat.ParserCreate()
+    parser = cib.xml_parser()
     parser.StartElementHandler = start
     parser.EndElementHandler = lambda tag: stack.pop()
     try:

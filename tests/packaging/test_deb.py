@@ -6,12 +6,12 @@ import xml.etree.ElementTree as etree
 import pytest
 
 from tests.packaging.support import (
-    AGENT, COMMAND, COMMAND_MANUAL, COMPLETION, DOCS, LIBRARY, MANUAL, library_files,
-    need, run)
+    AGENT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, library_files, need, run)
 
 VARIANTS = ("corosync1", "corosync2")
 SHEBANG = {"corosync1": "#!/usr/bin/python -ESsB", "corosync2": "#!/usr/bin/python3 -ISB"}
-OCF = {"corosync1": "1.0", "corosync2": "1.1"}
+NAME = {"corosync1": "resource-agents-paf-corosync1", "corosync2": "resource-agents-paf"}
+OCF = {"corosync1": "1.0", "corosync2": "auto"}
 DEPENDS = {
     "corosync1": ["corosync (<< 2)", "pacemaker (<< 1.1.13)", "python (>= 2.6)", "resource-agents"],
     "corosync2": ["corosync (>= 2.0.0)", "pacemaker (>= 1.1.13) | pacemaker-remote (>= 1.1.13)",
@@ -46,7 +46,7 @@ def deb(build, variant):
 @pytest.fixture
 def node(root, variant, pythons):
     """A root with the interpreter that nodes of the variant have."""
-    root.run("dpkg", "--purge", "resource-agents-paf")
+    root.run("dpkg", "--purge", *NAME.values())
     if variant == "corosync1":
         root.add("/usr/bin/python", link=pythons["2.7"])
         root.add("/usr/bin/pycompile", PYCOMPILE)
@@ -65,18 +65,18 @@ def field(deb, name):
 
 
 def test_make_names_the_package(deb, variant):
-    assert deb.parts[-2:] == (variant, "resource-agents-paf_3.0.0-1_all.deb")
+    assert deb.parts[-2:] == (variant, f"{NAME[variant]}_3.0.0-1_all.deb")
 
 
 def test_it_holds_the_agent_the_library_the_manual_and_documents(deb, variant, checkout):
     listed = {line.split()[5].lstrip("."): line.split()[:2]
               for line in run("dpkg-deb", "--contents", deb).stdout.splitlines()}
     files = {name for name in listed if not name.endswith("/")}
-    documents = {f"{DOCS}/{name}" for name in (
+    documents = {f"/usr/share/doc/{NAME[variant]}/{name}" for name in (
         "README.md.gz", "changelog.gz", "changelog.Debian.gz", "copyright")}
     assert files == library_files(checkout) | documents | RTUPDATE[variant] | {
         AGENT, COMMAND, f"{MANUAL}.gz", f"{COMMAND_MANUAL}.gz", COMPLETION,
-        "/usr/share/lintian/overrides/resource-agents-paf"}
+        f"/usr/share/lintian/overrides/{NAME[variant]}"}
     for name in files:
         mode = "-rwxr-xr-x" if name in {AGENT, COMMAND} | RTUPDATE[variant] else "-rw-r--r--"
         assert listed[name] == [mode, "root/root"], name
@@ -87,10 +87,21 @@ def test_it_depends_on_what_the_variant_needs(deb, variant):
     assert field(deb, "Recommends") == RECOMMENDS[variant]
 
 
-def test_it_has_the_name_of_the_perl_package_and_a_later_version(deb):
-    assert field(deb, "Package") == ["resource-agents-paf"]
+def test_it_has_the_name_of_the_perl_package_and_a_later_version(deb, variant):
+    """Or takes its place: an archive holds one package of a name, and a node one of the two."""
+    assert field(deb, "Package") == [NAME[variant]]
     assert run("dpkg", "--compare-versions", field(deb, "Version")[0], "gt", "2.3.0-1",
                check=False).returncode == 0
+    other = next(name for name in NAME.values() if name != NAME[variant])
+    assert field(deb, "Conflicts") == field(deb, "Replaces") == [other]
+    assert field(deb, "Provides") == ([other] if variant == "corosync1" else [""])
+
+
+def test_both_are_built_at_once_and_each_is_the_same_to_the_byte(deb, variant, checkout, tmp_path):
+    run("tools/build-deb.sh", "both", cwd=checkout, env={"DIST": str(tmp_path)})
+    changes = next((tmp_path / "both").glob("*.changes")).read_text()
+    assert all(f" {name}_3.0.0-1_all.deb\n" in changes for name in NAME.values())
+    assert (tmp_path / "both" / deb.name).read_bytes() == deb.read_bytes()
 
 
 def test_the_agent_is_built_for_the_variant(deb, variant, tmp_path):
@@ -114,7 +125,7 @@ def test_the_installed_agent_prints_its_meta_data(node, deb, variant):
     printed = node.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                        "env", "-i", AGENT, "meta-data").stdout
     metadata = etree.fromstring(printed)
-    assert metadata.findtext("version") == OCF[variant]
+    assert metadata.findtext("version") == ("1.0" if variant == "corosync1" else "1.1")
     assert metadata.find("parameters/parameter[@name='pghost']/content").get(
         "default") == "/var/run/postgresql"
 
@@ -139,11 +150,11 @@ def test_running_writes_nothing(node, deb):
 
 
 @pytest.mark.parametrize("verb", ["--remove", "--purge"])
-def test_nothing_is_left_behind(node, deb, verb):
+def test_nothing_is_left_behind(node, deb, variant, verb):
     before = node.changes()
     install(node, deb)
     assert node.changes() != before
-    node.run("dpkg", verb, "resource-agents-paf")
+    node.run("dpkg", verb, NAME[variant])
     assert node.changes() == before
 
 
@@ -153,5 +164,5 @@ def test_what_ran_after_the_bytecode_was_made_is_removed_too(node, deb, variant)
     before = node.changes()
     install(node, deb)
     node.run(python, "-c", f"import sys; sys.path.insert(0, '{LIBRARY}'); import paf.agent")
-    node.run("dpkg", "--purge", "resource-agents-paf")
+    node.run("dpkg", "--purge", NAME[variant])
     assert node.changes() == before

@@ -14,7 +14,7 @@ REFUSED = {
     "PYTHON=/usr/bin/perl": "PYTHON must be the absolute path of a Python, not '/usr/bin/perl'",
     "PYTHON=/usr/bin/python3 -O": "PYTHON must be the absolute path of a Python",
     "DESTDIR=root": "DESTDIR must be an absolute path without spaces, not 'root'",
-    "OCF=2.0": "OCF must be 1.0 or 1.1, not '2.0'",
+    "OCF=2.0": "OCF must be 1.0, 1.1 or auto, not '2.0'",
     "BUILD_PYTHON=": "set BUILD_PYTHON",
 }
 
@@ -116,3 +116,40 @@ def test_the_agent_says_the_same_under_every_python(pythons, tmp_path):
         run(path, "-B", "-c", imports, REPOSITORY, *modules, cwd=tmp_path)
         said[version] = run(path, "-SB", REPOSITORY / "resource.d/pgsqlms", "meta-data").stdout
     assert len(set(said.values())) == 1, said
+
+
+@pytest.mark.parametrize("files, version", [
+    ((), "1.1"), (("pacemaker-1.0.rng", "pacemaker-3.6.rng"), "1.0"),
+    (("pacemaker-1.0.rng", "pacemaker-3.6.rng", "pacemaker-3.7.rng"), "1.1")])
+def test_one_package_serves_all_releases(files, version, tmp_path):
+    """Built with OCF=auto, the agent speaks the words that the node's Pacemaker knows."""
+    make("install", f"DESTDIR={tmp_path}", "OCF=auto")
+    schemas = tmp_path / "schemas"
+    schemas.mkdir()
+    for name in files:
+        (schemas / name).touch()
+    program = ("import sys; sys.path.insert(0, sys.argv[1]); from paf import metadata; "
+               "sys.stdout.write(metadata.xml())")
+    printed = run("python3", "-IB", "-c", program, tmp_path / LIBRARY[1:],
+                  env={"PCMK_schema_directory": str(schemas)}).stdout
+    assert f"<version>{version}</version>" in printed
+    assert ("Promoted" in printed) is (version == "1.1")
+
+
+def test_a_wheel_is_for_python_2_and_3(tmp_path):
+    source = tmp_path / "source"
+    run(REPOSITORY / "tools/copy-source.sh", source)
+    run("python3", "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+        "--wheel-dir", tmp_path, source)
+    wheel, = tmp_path.glob("*.whl")
+    assert wheel.name == f"paf-{VERSION}-py2.py3-none-any.whl"
+
+
+@pytest.mark.parametrize("version, sentence", [
+    ("", "VERSION must be like 3.0.0, not ''"), ("3", "VERSION must be like 3.0.0, not '3'"),
+    ("9.9.9", "paf/__init__.py does not say 9.9.9")])
+def test_a_release_that_is_none_is_refused_before_anything_is_made(version, sentence, tmp_path):
+    result = run("make", "-s", "release", f"VERSION={version}", cwd=REPOSITORY,
+                 env={"DIST": str(tmp_path)}, check=False)
+    assert result.returncode and sentence in result.stderr
+    assert not list(tmp_path.iterdir())

@@ -92,6 +92,23 @@ def test_it_holds_the_agent_the_library_the_manual_and_documents(rpm, checkout):
     assert {"README.md", "CHANGELOG.md", "LICENSE"} <= documents
 
 
+def test_each_file_is_listed_once(rpm):
+    files = query(rpm, "--list")
+    assert len(files) == len(set(files))
+    spec = (REPOSITORY / "rpm/resource-agents-paf.spec").read_text()
+    listed = [line for line in spec.partition("%files\n")[2].partition("%changelog")[0].splitlines()
+              if line]
+    assert len(listed) == len(set(listed))
+
+
+def test_a_second_build_is_the_same_to_the_byte(rpm, target, checkout, tmp_path):
+    if target.asked or target.rhel not in ("6", "8", "10"):
+        return    # three of them say it for all
+    run("tools/build-rpm.sh", "", target.rhel, cwd=checkout, env={"DIST": str(tmp_path)})
+    for first in rpm.parent.glob("*.rpm"):
+        assert (tmp_path / target.variant / first.name).read_bytes() == first.read_bytes(), first
+
+
 def test_it_requires_what_the_variant_and_the_distribution_need(rpm, target):
     required = {line for line in query(rpm, "--requires") if not line.startswith("rpmlib")}
     python = {target.interpreter}

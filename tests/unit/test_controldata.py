@@ -41,6 +41,18 @@ def test_each_state_is_told(recorded, name, expected):
     assert controldata.parse(recorded(name)).state == expected
 
 
+@pytest.mark.parametrize("version", ["9.3", "9.4", "9.5", "9.6", "10"])
+@pytest.mark.parametrize("name, expected, timeline", [
+    ("in-production", state.IN_PRODUCTION, 1),
+    ("in-archive-recovery", state.IN_ARCHIVE_RECOVERY, 1),
+    ("shut-down", state.SHUT_DOWN, 1), ("crashed-promoted", state.IN_PRODUCTION, 2)])
+def test_old_versions_are_understood(recorded, version, name, expected, timeline):
+    found = controldata.parse(recorded(f"{version}-{name}"))
+    assert (found.state, found.timeline) == (expected, timeline)
+    assert found.system_identifier.isdigit() and found.segment_size == 16 * 1024 * 1024
+    assert found.checkpoint >= found.redo > 0
+
+
 @pytest.mark.parametrize("name", state.CONTROL_STATES)
 def test_every_state_of_the_table_is_one_that_is_parsed(recorded, name):
     text = recorded("15").replace("shut down", name)

@@ -114,3 +114,10 @@ def test_a_shutdown_checkpoint_is_known_by_its_words():
 
 def test_a_shutdown_checkpoint_of_9_3_is_known_by_its_words():
     assert [waldump.is_shutdown(text) for _, text in records(OLD_DUMP)] == [True]
+
+
+@pytest.mark.parametrize("version", ["9.3", "9.4", "9.5", "9.6", "10"])
+def test_the_shutdown_checkpoint_of_old_versions_is_known(data, version):
+    text = (data / "pg_waldump" / f"{version}-shutdown.txt").read_text()
+    (position, words), = records(text)
+    assert position == 0x3000028 and waldump.is_shutdown(words)

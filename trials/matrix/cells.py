@@ -54,6 +54,7 @@ CELLS = (
     Cell("debian12", "Debian 12", "15"),
     Cell("debian13", "Debian 13", "17", release="debian13"),
     Cell("forky", "Debian forky", "18", release="forky"),
+    Cell("sid", "Debian sid, PostgreSQL of experimental", "19", release="sid"),
     *(Cell(f"pg{version}", f"PostgreSQL {version} on Debian 12", version, pypi=True)
       for version in ("14", "16", "17", "18")),
     *(Cell(f"perl-{role}", f"{node} runs PAF 2.3.0: the {role}", "15", course=role,
@@ -66,18 +67,29 @@ CELLS = (
 
 #: What no cell plays on a live cluster: (what, how it is covered and why it cannot be had).
 ABSENT = (
-    ("PostgreSQL 9.3 to 9.6", "no server of these versions can be had from Debian, PyPI or npm. "
-     "The unit tests have the words of their tools and the names of their functions, as their "
-     "source and manuals have them: no recording, and nothing live"),
-    ("PostgreSQL 10 to 12 in a cluster", "npm has these servers without `pg_controldata`, "
-     "`pg_waldump`, `pg_rewind`. Live are the cells above: standbys by recovery.conf and "
-     "standby.signal, the queries, the recovery of a crashed primary, timelines"),
-    ("Pacemaker 1.1, corosync 1 and 2", "no distribution that can be had has them. The build for "
-     "Pacemaker up to 1.1.12 (`corosync1`) is played on a live cluster whose programs are cut down "
-     "to what that one had: `tests/cluster/test_corosync1.py`, under Python 2.7"),
-    ("Python 2.6 to 3.8 in a cluster", "releases with these as the system's Python cannot be had. "
-     "The component tests run the agent under 2.7 and each 3.x that can be had, `tox`; "
-     "2.6 is held to by `make lint`"),
-    ("Red Hat's family", "its packages cannot be had. The rpm is built for each release and "
-     "installed in scratch roots: `tests/packaging/`"),
+    ("PostgreSQL 9.3 to 9.6", "recorded. No server of these versions can be had from Debian, "
+     "PyPI or npm. What their pg_controldata and pg_xlogdump print was recorded of 9.3.25 to "
+     "9.6.22, and is what the unit tests read; process titles and the names of functions are "
+     "those of their source and manuals"),
+    ("PostgreSQL 10 to 12 in a cluster", "not tried; without a cluster live. npm has these "
+     "servers without `pg_controldata`, `pg_waldump`, `pg_rewind`. Live are the cells above: "
+     "standbys by recovery.conf and standby.signal, the queries, the recovery of a crashed "
+     "primary, timelines"),
+    ("Pacemaker 1.1.10, 1.1.12 (corosync 1.4.10), 1.1.13, 1.1.16, 1.1.24",
+     "recorded. No distribution that can be had has them. Their programs' answers, their logs "
+     "and what they call the agent with were recorded in clusters of this agent with "
+     "PostgreSQL 15, and stand in `tests/data/pacemaker/`: the tests of `paf status`, "
+     "`timeline`, `history`, `switchover` and of the transitions' names read them. The build "
+     "for Pacemaker up to 1.1.12 (`corosync1`) is played on a live cluster whose programs are "
+     "cut down to what that one had: `tests/cluster/test_corosync1.py`, under Python 2.7"),
+    ("Pacemaker 1.1.10", "works, but loses the recurring monitors of an instance that was "
+     "notified: a failure of it is then not noticed until the cluster does something else. "
+     "1.1.11 corrected it: use that or a later one"),
+    ("corosync 2", "not tried; corosync 3 is live, and was recorded under Pacemaker 1.1.13 to "
+     "1.1.24"),
+    ("Python 2.6 to 3.8 in a cluster", "not tried. Releases with these as the system's Python "
+     "cannot be had. The component tests run the agent under 2.7 and each 3.x that can be had, "
+     "`tox`; 2.6 is held to by `make lint`"),
+    ("Red Hat's family", "not tried. Its packages cannot be had. The rpm is built for each "
+     "release and installed in scratch roots: `tests/packaging/`"),
 )

@@ -32,10 +32,9 @@ def cib(etree, text):
 
 def agent(etree):
     """The agent's meta-data is valid."""
-    from paf import variant
     root = etree.fromstring(metadata.xml().encode("ascii"))
     for pattern in _OCF:
-        name = pattern.format(variant.OCF)
+        name = pattern.format(metadata.ocf())
         if os.path.exists(name):
             for problem in _problems(etree, root, name):
                 yield finding.error("the agent's meta-data are not valid: {0}".format(problem),
