@@ -55,7 +55,7 @@ TOOLS   ?= tests/install-tools.sh
 .PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore bench lint docs docs-generated install check-values package-values deb rpm release clean
 
 all:
-	@sed -n '3,20s/^# *//p' Makefile
+	@sed -n '3,21s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
