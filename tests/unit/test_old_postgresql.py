@@ -1,5 +1,7 @@
 """PostgreSQL 9.3 to 9.5, which have no view of the WAL receiver: process titles stand for it."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from paf import runner
@@ -53,8 +55,8 @@ def test_a_receiver_is_known_by_its_title(titled, titles, streams):
 
 def test_a_standby_that_has_diverged_is_noticed_where_sql_says_nothing(titled, monkeypatch):
     asked = []
-    monkeypatch.setattr(divergence, "find", lambda *_: asked.append(True) or divergence.Divergence(
-        "diverged: timeline 1 is not in the history", None, None, True))
+    monkeypatch.setattr(divergence, "find", lambda *_: asked.append(True) or SimpleNamespace(
+        reason="diverged: timeline 1 is not in the history"))
     titled("postgres: wal receiver process   streaming 0/3000000")
     monitor._check_stream(Context, Sight)
     assert asked == []
