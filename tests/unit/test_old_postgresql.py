@@ -57,6 +57,7 @@ def test_a_standby_that_has_diverged_is_noticed_where_sql_says_nothing(titled, m
     asked = []
     monkeypatch.setattr(divergence, "find", lambda *_: asked.append(True) or SimpleNamespace(
         reason="diverged: timeline 1 is not in the history"))
+    monkeypatch.setattr(divergence, "reason", lambda found: found.reason)
     titled("postgres: wal receiver process   streaming 0/3000000")
     monitor._check_stream(Context, Sight)
     assert asked == []
