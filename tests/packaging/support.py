@@ -1,5 +1,6 @@
 """What the packaging tests stand on: builds, and roots to install packages into."""
 
+import glob
 import os
 import pathlib
 import shutil
@@ -22,6 +23,13 @@ COMPLETION = "/usr/share/bash-completion/completions/paf"
 FILES = {AGENT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION}
 PROGRAMS = {AGENT, COMMAND}
 DOCS = "/usr/share/doc/resource-agents-paf"
+
+#: Names of the packages: the agent's, and the administrator's Python package.
+PACKAGES = ("resource-agents-paf", "python3-paf")
+_PAF = (LIBRARY, DOCS, *FILES, f"{MANUAL}.gz", f"{COMMAND_MANUAL}.gz", "/usr/bin/paf",
+        "/usr/share/lintian/overrides/resource-agents-paf", "/usr/share/doc/python3-paf",
+        "/usr/share/python3/runtime.d/resource-agents-paf.rtupdate",
+        "/usr/lib/python3/dist-packages/paf")
 
 #: The distributions' own, and nothing of the developer's (pyenv...).
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -80,6 +88,8 @@ class Root:
             (self.folder / name).mkdir(parents=True)
         if os.geteuid():
             pytest.fail("the packaging tests mount scratch roots: run them as root", pytrace=False)
+        self._remove_paf()
+        self._before = self._all_changes()
 
     def run(self, *argv, share="/mnt", check=True, **options):
         """Run a program in the root; the folder `share` of the machine is /mnt there."""
@@ -96,8 +106,22 @@ class Root:
             place.write_text(text)
             place.chmod(0o755)
 
+    def _remove_paf(self):
+        """Remove from the root what this machine itself has of PAF, installed in whatever way."""
+        here = [path for path in _PAF if os.path.lexists(path)]
+        here += glob.glob("/usr/lib/python3/dist-packages/paf-*")
+        if here:
+            self.run("dpkg", "--purge", "--force-depends", *PACKAGES, check=False)
+            self.run("rm", "-rf", *here)
+
     def changes(self):
-        """Return the files that were made, changed or removed in the root (a set of str)."""
+        """Return the files that were made, changed or removed in the root (a set of str).
+
+        What this machine had of PAF, and the root has not, is no change.
+        """
+        return self._all_changes() - self._before
+
+    def _all_changes(self):
         found = set()
         for path in self.upper.rglob("*"):
             name = path.relative_to(self.upper).as_posix()
