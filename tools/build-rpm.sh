@@ -35,12 +35,22 @@ export SOURCE_DATE_EPOCH
 set -- "$@" --define "_buildhost localhost" --define "use_source_date_epoch_as_buildtime 1" \
     --define "clamp_mtime_to_source_date_epoch 1" \
     --define "build_mtime_policy clamp_to_source_date_epoch"
-work=$(mktemp -d)
+# always the same folder: the source rpm has its name in it. One build at a time
+work=/tmp/resource-agents-paf-rpm
+exec 9> "$work.lock"
+flock 9
+rm -rf "$work"
+mkdir -m 700 "$work"
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/SOURCES"
 "$tools/copy-source.sh" "$work/resource-agents-paf-$version"
 "$tools/pack-source.sh" "$work" "resource-agents-paf-$version" \
     "$work/SOURCES/resource-agents-paf-$version.tar.gz"
+
+# the source rpm keeps the times of what it holds
+cp "$spec" "$work/SOURCES"
+spec=$work/SOURCES/$(basename "$spec")
+touch --date "@$SOURCE_DATE_EPOCH" "$work/SOURCES"/*
 
 rpmbuild -ba --define "_topdir $work" "$@" "$spec" > "$work/log" 2>&1 || {
     cat "$work/log" >&2; echo "the package could not be built" >&2; exit 1; }
