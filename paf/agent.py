@@ -40,7 +40,10 @@ METHODS = ("start", "stop", "reload", "reload-agent", "promote", "demote", "moni
 
 
 def main(argv=None, variables=None):
-    """Run the action that argv (list of str) names and return its exit status. Never raises.
+    """Run the action that argv (list of str) names and return its exit status.
+
+    Errors of the agent and of the system become a reason and an exit status; a programming error
+    is raised.
 
     variables: the environment, os.environ by default.
     """
@@ -96,7 +99,7 @@ def _timeout(action, environment):
 
 
 def _failed(action, code, reason, log):
-    """Tell Pacemaker and the log why; a stop is never answered with a hard error."""
+    """Report the reason to Pacemaker and the log; a stop never returns a hard error."""
     if action == "stop":
         code = ocf.ERR_GENERIC
     log.exit_reason(reason)

@@ -8,7 +8,7 @@ import time
 FIRST_STEP = 0.005
 LONGEST_STEP = 0.05
 
-#: The longest step where a look costs nothing but a system call or two.
+#: The longest step where a check costs only a system call or two.
 FINE_STEP = 0.01
 
 #: What an action leaves of its timeout for its own last words, in seconds.

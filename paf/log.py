@@ -48,7 +48,7 @@ class Log(object):
 
     @property
     def debugging(self):
-        """True when debug lines are wanted: HA_debug is a string, "0" means no."""
+        """True if debug lines are enabled: HA_debug is a string, "0" means no."""
         return self._variables.get("HA_debug", "0") not in ("", "0")
 
     def debug(self, text):
@@ -69,7 +69,7 @@ class Log(object):
         self._write(ERROR, text)
 
     def exit_reason(self, text):
-        """Tell Pacemaker why the action failed; the last reason wins in crm_mon.
+        """Report to Pacemaker why the action failed; crm_mon shows the last reason.
 
         Source: resource-agents' ocf_exit_reason, understood by Pacemaker since 1.1.11.
         """

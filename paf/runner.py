@@ -2,7 +2,7 @@
 
 The subprocess module has no time limits before Python 3.3 and cannot drop privileges with
 their groups; it also costs more to import than the rest of a monitor together. So fork and
-exec stand here, once.
+exec are here, once.
 """
 
 import errno
@@ -54,7 +54,7 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
     goes on by itself; asked a hundred times a second.
 
     A program past the deadline is killed with what it started, and `timed_out` says so; but each
-    has a moment to answer in: the last look of a wait would else see nothing at all. A
+    gets at least 0.5 s: otherwise the final check of a wait could never get an answer. A
     server that it leaves running may keep the pipes open: the run ends when the program does.
     Raises NotStarted.
     """
@@ -113,7 +113,7 @@ def _child(argv, pipes, user, env):
 
 
 def become(user):
-    """Drop root's rights for good, and take the Account's with all its groups."""
+    """Drop root's rights permanently, and take the Account's with all its groups."""
     if hasattr(os, "initgroups"):
         os.initgroups(user.name, user.gid)  # novm
     else:    # Python 2.6
@@ -127,8 +127,8 @@ def become(user):
 class Acting(object):
     """As a context: this process has the rights of an Account, and of no other, for a while.
 
-    For what root does in folders that belong to somebody else: a link put there at the right
-    moment leads nowhere that its owner could not go himself. Without root's rights: nothing.
+    For what root does in folders of another owner: a link there gives no access
+    to a file that the owner could not open. Without root's rights: nothing.
     """
 
     def __init__(self, user):

@@ -14,7 +14,7 @@ def run(context):
     Where Pacemaker stops the instance in the same transition, it is not started in between. No
     settings are checked here: clients are waiting, and a server that ran can be started.
     """
-    # a quick look: a server that hangs is told to stop all the same
+    # a short check: a server that hangs is stopped anyway
     sight = observe.observe(context.instance, context.deadline.within(
         min(_LOOK_PATIENCE, context.deadline.remaining / 4)))
     if sight.verdict.state == state.STANDBY:
@@ -33,5 +33,5 @@ def run(context):
         start.enter_cluster(context, sight.verdict.state)
         return ocf.SUCCESS
     except ocf.OcfError as error:
-        # a hard error would ban the node, where a stop and a start may still mend it
+        # a hard error would ban the node, although a stop and a start may still repair it
         raise ocf.OcfError("stopped, but does not come back as a standby: {0}".format(error))

@@ -69,12 +69,12 @@ def _keep_watcher(context):
 
 
 def _is_known(context):
-    """Return whether the watcher has told Pacemaker of the crash, which acts on it now."""
+    """Return whether the watcher has reported the crash to Pacemaker, which acts on it now."""
     from paf.crash import watcher
     if not watcher.has_reported(context):
         return False
-    context.log.info("the instance has crashed; Pacemaker has just been told, and would count "
-                     "it twice")
+    context.log.info("the instance has crashed; that has just been reported, and Pacemaker would "
+                     "count it twice")
     return True
 
 
@@ -166,7 +166,7 @@ def _explain(context, view, changes, replicas, deadline):
 
 
 def _first_replicas(context, replicas, expected):
-    """Wait for standbys to find a new primary beside which nobody could be promoted yet.
+    """Wait for standbys to find a new primary, while no other node could be promoted.
 
     expected: how many other nodes there are.
 
@@ -188,7 +188,7 @@ def _first_replicas(context, replicas, expected):
 def look_at_standbys(context, started):
     """Bring the scores up to date outside of a monitor; does nothing unless this is the primary.
 
-    started: nodes (list of str) whose standbys have just come; they get a moment to connect.
+    started: nodes (list of str) whose standbys have just started; they get some time to connect.
     """
     def connected():
         sights[:] = [observe.observe(context.instance, deadline, _query(context))]

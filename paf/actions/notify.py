@@ -25,7 +25,7 @@ def module(environment):
 
 
 def run(context):
-    """Do what the notification calls for and return SUCCESS, whatever comes of it.
+    """Do what the notification requests and return SUCCESS, whatever the result.
 
     Pacemaker ignores the status of notify actions; attributes carry what matters.
     """

@@ -43,7 +43,7 @@ def as_standby(context):
     """Start the server in standby mode and see that it is one. Raises OcfError.
 
     A crashed primary starts so too: with the signal file there, PostgreSQL recovers from its
-    own WAL first and then stays a standby, so that nobody writes before it is promoted.
+    own WAL first and then stays a standby, so that no client writes before it is promoted.
     """
     standby_mode.enable(context.instance)
     server.start(context.instance, context.deadline)

@@ -27,7 +27,7 @@ def run(context):
 
 
 def _variant(context):
-    """Say that the other build belongs here, where it does; this one works all the same."""
+    """Recommend the other build if it fits this Pacemaker; this one works too."""
     if variant.NAME == "corosync1" and context.environment.feature_set >= _PRIVATE_ATTRIBUTES:
         context.log.warning(
             "this Pacemaker is 1.1.13 or newer: unless it runs on corosync 1 or cman, the "
@@ -35,7 +35,7 @@ def _variant(context):
 
 
 def _rewind_role(context):
-    """Check what only the acting primary can tell. Raises BadParameter."""
+    """Check what only the acting primary knows. Raises BadParameter."""
     from paf.instance import rewindrole
     conninfo = settings.conninfo(context.instance, context.deadline)
     reason = rewindrole.problem(context.instance, conninfo,

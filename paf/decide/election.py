@@ -1,7 +1,7 @@
 """Which standby becomes the primary. Pure.
 
-Every node that will run the resource tells its position in the WAL; the candidate, which
-Pacemaker chose by promotion score, goes on only if nobody is ahead of it.
+Every node that will run the resource publishes its position in the WAL; the candidate, which
+Pacemaker chose by promotion score, continues only if no node is ahead of it.
 """
 
 from collections import namedtuple
@@ -12,8 +12,8 @@ from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
 WINNER_SCORE = 1000
 LOSER_SCORE = 1
 
-#: The number that Pacemaker takes for -INFINITY: no constraint makes up for it. Pacemaker
-#: before 2.1.6 does not take the word.
+#: The number that is -INFINITY to Pacemaker: no constraint outweighs it. Pacemaker before
+#: 2.1.6 does not accept the word.
 BARRED = -1000000
 
 #: The score of a candidate for which it could not be proved that nothing gets lost: no promotion,
@@ -179,9 +179,9 @@ def awaited(voters, online, scores, primary_score, no_more=()):
 def concession(candidate, better, scores):
     """Return the scores (dict of node to int) that make Pacemaker choose `better` instead.
 
-    scores: the present ones. Where they already say so and Pacemaker chose the candidate all
-    the same, a constraint of the administrator wants it: only BARRED stands above that, and
-    without it Pacemaker would choose the same node for ever.
+    scores: the present ones. Where they already say so and Pacemaker chose the candidate
+    anyway, a constraint requests it: only BARRED outweighs that, and without it Pacemaker would
+    choose the same node without end.
     """
     conceded = (scores.get(candidate) == LOSER_SCORE and scores.get(better) == WINNER_SCORE)
     return {better: WINNER_SCORE, candidate: BARRED if conceded else LOSER_SCORE}

@@ -15,7 +15,8 @@ STEP = 10
 NOT_READY = -1
 NOT_CONNECTED = -1000
 
-#: How many monitors a refused node that has caught up is kept out while it is asked for.
+#: Monitor runs for which a refused node stays barred after it has caught up, while its switchover
+#: is still requested.
 _PATIENCE = 20
 
 _NOT_READY_STATES = ("startup", "backup")
@@ -78,19 +79,19 @@ def reason(score, replica, maxlag):
 
 
 def is_ready(replica):
-    """Return whether a Replica streams, or catches up, and has told how far it is."""
+    """Return whether a Replica streams, or catches up, and its position is known."""
     return replica.state not in _NOT_READY_STATES and replica.lsn is not None
 
 
 def _is_foreign(node, online, current, score):
-    """A node that is away and never had a score is none of ours."""
+    """A node that is away and never had a score does not run this resource."""
     return node not in online and score == NOT_CONNECTED and current.get(node, score) <= score
 
 
 def by_name(replicas):
     """Return a dict of name to Replica.
 
-    A name may stand twice, when a connection broke and the server has not noticed yet.
+    A name can occur twice, when a connection broke and the server has not noticed yet.
     """
     best = {}
     for replica in replicas:
@@ -118,16 +119,16 @@ def _ranked(replicas, current, segment_size):
 
 
 def _rank_before(score):
-    """Return the number that stands for a rank; one that was too late has it negated."""
+    """Return the number that encodes a rank; a standby that was too late has it negated."""
     return abs(score) if score is not None and abs(score) <= PRIMARY else 0
 
 
 def _barred(nodes, current, replicas, segment_size, wished):
     """Return the scores (dict of node to int) that keep those out whose promotion was refused.
 
-    One is let in once it has caught up. While the request for it stands, only some monitors later,
-    which its score counts: Pacemaker would ask for it again at once, and were it refused
-    again, there would be no end to that.
+    A node is allowed again when it has caught up. While its switchover is still requested, only
+    some monitors later, which its score counts: otherwise Pacemaker would request it again at
+    once, and repeated refusals would never end.
     """
     scores = {}
     for node in nodes:

@@ -1,6 +1,6 @@
 """The local PostgreSQL instance: a module for each of its programs and files.
 
-Here is where the instance stands; the modules take it as their first argument.
+This module has the instance's paths and owner; the others take it as their first argument.
 """
 
 import os
@@ -17,7 +17,7 @@ Instance = namedtuple("Instance", "parameters owner")
 
 
 def of(parameters):
-    """Return the Instance that the Parameters describe; looks at nothing but the user."""
+    """Return the Instance that the Parameters describe; looks up only the user."""
     return Instance(parameters, runner.account(parameters.system_user))
 
 

@@ -211,7 +211,7 @@ class _Uri(object):
 
 
 def _until(text, marks):
-    """Return what stands before the first of the marks, and the rest from there on."""
+    """Return the text before the first of the marks, and the rest from there on."""
     place = 0
     while place < len(text) and text[place] not in marks:
         place += 1

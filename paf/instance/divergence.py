@@ -42,7 +42,7 @@ def find(instance, deadline):
                 control.system_identifier, primary.system_identifier),
             False, primary, None, None, None)
     bound = controldata.lower_bound(control)
-    # a primary that crashed before its first checkpoint: its WAL alone tells its timeline
+    # a primary that crashed before its first checkpoint: only its WAL shows its timeline
     timeline = max(bound.timeline, walfiles.look(instance).newest_timeline)
     if primary.timeline < timeline:
         return None    # who answers is behind this instance: it proves nothing

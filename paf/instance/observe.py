@@ -59,7 +59,7 @@ def _without_postmaster(instance, deadline):
 
 
 def files(instance):
-    """Return which of the files that matter lie in the data directory, one of state.FILES."""
+    """Return which of the relevant files are in the data directory, one of state.FILES."""
     if os.path.exists(local.path(instance, "backup_label")):
         return state.LABEL
     if any(os.path.exists(local.path(instance, name)) for name in _SIGNALS):
@@ -80,5 +80,5 @@ def _ask(instance, server, deadline, query):
         if answer.kind == sql.TIMED_OUT or deadline.passed:
             return state.SILENT, [], answer.message
         return sql.readiness(instance, deadline), [], answer.message
-    except OcfError as error:    # no psql, no such user: the process is alive all the same
+    except OcfError as error:    # no psql, no such user: the process is alive anyway
         return state.NOT_ASKED, [], str(error)

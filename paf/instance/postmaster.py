@@ -14,7 +14,7 @@ from paf import instance as local
 from paf import runner, signals
 from paf.ocf import is_number
 
-#: A living postmaster: pid, port (int, None when the file does not tell yet).
+#: A running postmaster: pid, port (int, None while the file does not have it yet).
 Postmaster = namedtuple("Postmaster", "pid port")
 
 _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
@@ -24,7 +24,7 @@ _WATCH_STEP = 0.25  # seconds
 _LAST_WORDS = 1.0   # seconds for what the logging collector still has to write
 #: How the title of the logging collector ends; that of a backend, with a client's address at least.
 _LOGGER = (": logger", ": logger process", ": syslogger")    # the second up to 9.6; since 19
-#: What stands in the title of a WAL receiver, followed by what it does; the former up to 9.6.
+#: The title of a WAL receiver, followed by what it does; the former up to 9.6.
 _RECEIVERS = (": wal receiver process", ": walreceiver")
 _AT_REST = ("idle", "restarting", "waiting")
 
@@ -63,13 +63,13 @@ def is_unburied(instance):
 def await_end(instance, pid, pause=time.sleep):
     """Wait, however long that is, until the postmaster `pid` (int) has ended.
 
-    In the kernel where that and Python (3.9) know how; elsewhere by a look now and then. The time
-    a process was begun tells it from another one that has its number by now.
+    With a pidfd if the kernel and Python (3.9) support it; otherwise by polling. The start time
+    distinguishes the process from a later one with the same pid.
     """
     descriptor = _pidfd(pid)
     if descriptor is None:
-        begun = _begun(pid)
-        while begun and _begun(pid) == begun:
+        started = _start_time(pid)
+        while started and _start_time(pid) == started:
             pause(_WATCH_STEP)
         return
     try:
@@ -89,8 +89,8 @@ def _pidfd(pid):
         return None
 
 
-def _begun(pid):
-    """Return when a process was begun, in the kernel's ticks; None once it is dead, or buried."""
+def _start_time(pid):
+    """Return a process's start time in the kernel's ticks; None if it is dead or a zombie."""
     fields = _stat(pid)
     return None if fields[:1] in ([], [b"Z"], [b"X"]) else fields[_BEGUN]
 
@@ -114,7 +114,7 @@ def orphans(instance):
     """Return the pids (a sorted list) of what may still touch the data of a dead postmaster.
 
     The logging collector only writes its log. It ends last, and after a clean shutdown as well:
-    often just now, and then it has no title any more.
+    often at this moment, and then it no longer has a title.
     """
     titles = [(pid, title(pid)) for pid in processes(instance)]
     return [pid for pid, text in titles if text and not text.endswith(_LOGGER)]
@@ -167,7 +167,7 @@ def _number(lines, index):
 def is_alive(instance, pid):
     """Return whether the process is a server process of the data directory, and no zombie.
 
-    A shell that stands in the data directory is not; nor is a zombie, which has no directory.
+    A shell whose working directory it is does not count; nor does a zombie, which has none.
     """
     try:
         folder = os.readlink("/proc/{0}/cwd".format(pid))
@@ -211,8 +211,8 @@ def end_orphans(instance, deadline):
 
     SIGQUIT first, which makes a backend leave without touching anything more; SIGKILL for
     those that do not listen. Without a postmaster the next start replays the WAL either way.
-    The logging collector ignores SIGQUIT, and lives on where a program that a backend has
-    started in the background holds its pipe.
+    The logging collector ignores SIGQUIT, and keeps running while a background program that a
+    backend has started holds its pipe.
     """
     for pid in orphans(instance):
         send(pid, signals.SIGQUIT)

@@ -31,7 +31,7 @@ SELECT 'standby', application_name, state, ({diff}({written}, '0/0'))::bigint::t
   FROM pg_catalog.pg_stat_replication
  WHERE NOT pg_catalog.pg_is_in_recovery()
 """
-# A receiver that waits has been told by the primary that its timeline ends: it is not streaming.
+# A receiver in the state "waiting" got the end of its timeline from the primary: not streaming.
 # A role that may not see the status sees that there is one.
 _RECEIVING = "(SELECT count(*) FROM pg_catalog.pg_stat_get_wal_receiver() AS r " \
              "WHERE r.pid IS NOT NULL AND coalesce(r.status, 'streaming') = 'streaming')::text"

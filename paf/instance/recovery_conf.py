@@ -40,7 +40,7 @@ def parse(text):
 
 
 def unquoted(value):
-    """Return the string that a value stands for: quotes, doubled quotes and escapes taken away."""
+    """Return the string of a value: quotes, doubled quotes and escapes taken away."""
     import re
     if not value.startswith("'"):
         return value
@@ -57,7 +57,7 @@ def _sign(found):
 
 
 def _byte(number):
-    """Return a byte as it stands in a str: Python 3 has those that are no ASCII as surrogates."""
+    """Return a byte as a str has it: Python 3 has those that are not ASCII as surrogates."""
     if str is bytes or number < 0x80:
         return chr(number)
     return chr(0xdc00 + number)
@@ -66,7 +66,7 @@ def _byte(number):
 def boolean(value):
     """Return a value as PostgreSQL reads a boolean: True, False; None for what is none.
 
-    Any case, and as much of a word as tells it from others: t, ye, of.
+    Any case, and any unambiguous prefix of a word: t, ye, of.
     """
     value = value.lower()
     if value in ("on", "1"):

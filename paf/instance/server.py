@@ -16,14 +16,14 @@ _LOOK = 5.0             # seconds between two looks at a shutdown that takes lon
 _LAST_TO_LEAVE = 0.5    # seconds
 _BURIAL = 5.0           # seconds that a dead postmaster's parent has to ask for it
 _PROMOTION_STEP = 0.02  # seconds between two looks, each of which is a program of some milliseconds
-_PG_CTL_MARGIN = 1.0    # seconds that pg_ctl's own limit stands before the action's
+_PG_CTL_MARGIN = 1.0    # seconds by which pg_ctl's own limit ends before the action's
 
 
 def quoted(words):
     """Return words as text that a POSIX shell takes apart into the same words.
 
     pg_ctl hands its -o to a shell; so start_opts is taken apart here and quoted again, and
-    whatever stands in it reaches postgres as an argument and nothing else.
+    its contents reach postgres as arguments only.
     """
     def is_plain(word):
         return word and not word.strip(_PLAIN)
@@ -81,7 +81,7 @@ def stop(instance, deadline, log):
         postmaster.send(pid, signals.SIGINT)
         _wake(instance)
         _wait_for_end(instance, pid, deadline, log)
-    # the logging collector ends last, when nobody is left to write to it
+    # the logging collector ends last, when no process is left to write to it
     deadline.within(_LAST_TO_LEAVE).wait_for(lambda: not postmaster.processes(instance),
                                              longest=FINE_STEP)
     left = postmaster.processes(instance)
@@ -95,7 +95,7 @@ def stop(instance, deadline, log):
 
 
 def _wake(instance):
-    """Let processes go on that somebody has stopped (SIGSTOP): as they are, they cannot end."""
+    """Resume processes that were stopped (SIGSTOP): a stopped process cannot end."""
     for pid in postmaster.processes(instance):
         postmaster.send(pid, signals.SIGCONT)
 
@@ -117,7 +117,7 @@ def _wait_for_end(instance, pid, deadline, log):
 
 
 def _end_stuck_senders(instance, before, deadline, log):
-    """End WAL senders that stand where they stood at the last look; return all, pid to title.
+    """End WAL senders that made no progress since the last call; return all, pid to title.
 
     Once the shutdown checkpoint is written, they are all that a shutdown waits for: each until
     its standby has acknowledged everything, or for wal_sender_timeout (60 s by default). One
@@ -139,7 +139,7 @@ def _end_stuck_senders(instance, before, deadline, log):
 
 def _reasons(instance, pid):
     """Return what a shutdown waits for, from the titles of the server's processes."""
-    # "wal sender" and the like up to 9.6
+    # "wal sender" and similar up to 9.6
     titles = [postmaster.title(child).replace(" ", "")
               for child in postmaster.processes(instance) if child != pid]
     kinds = (("walsender", "WAL senders"), ("walwriter", "sessions"), ("archiver", "the archiver"),

@@ -28,8 +28,8 @@ _LEAST_CONNECT_TIMEOUT = 2    # seconds; libpq takes 1 for 2
 _SESSION = "-c default_transaction_read_only=on -c synchronous_commit=local " \
            "-c statement_timeout={0}"
 
-#: pg_isready's exit status -> the answer it stands for. A server that accepts connections may
-#: still refuse ours: slots used up, a role that may not log in.
+#: pg_isready's exit status -> the answer. A server that accepts connections may
+#: still refuse ours: no slot left, a role that may not log in.
 _READINESS = {0: state.NO_LOGIN, 1: state.REJECTS, 2: state.NO_LISTENER}
 
 
@@ -73,7 +73,7 @@ def _client(instance, deadline):
         "PGPORT": str(instance.parameters.pgport),
         "PGDATABASE": "postgres",
         "PGAPPNAME": "pgsqlms",
-        # later than the deadline: who does not answer at all is to be told from who refuses
+        # later than the deadline: no answer must be distinguished from a refusal
         "PGCONNECT_TIMEOUT": str(_LEAST_CONNECT_TIMEOUT + int(deadline.remaining)),
         "PGOPTIONS": _SESSION.format(milliseconds),
     }

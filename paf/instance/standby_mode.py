@@ -1,7 +1,7 @@
 """What makes the server start as a standby: standby.signal, or recovery.conf up to PostgreSQL 11.
 
 Source: PostgreSQL manual, "Standby Server Settings" (12 and later), "Recovery Configuration"
-(11 and before). Nothing else in the data directory is ever written.
+(11 and before). This module writes nothing else in the data directory.
 """
 
 import errno
@@ -22,8 +22,8 @@ _TARGETS = ("recovery_target", "recovery_target_lsn", "recovery_target_name",
 def enable(instance):
     """Make the next start of the server one as a standby. Raises NotUsable, BadParameter.
 
-    The file is made anew under another name and put in place: a symbolic link that somebody
-    left there is replaced, never followed.
+    The file is written under another name and renamed: a symbolic link
+    there is replaced, never followed.
     """
     if local.version(instance) >= FIRST_WITH_SIGNAL:
         put(instance, "standby.signal", "")
@@ -89,7 +89,7 @@ def put(instance, name, content):
 
 
 def _replace(target, content):
-    """Make a file anew under another name, and put it in place."""
+    """Write a file under another name, and rename it."""
     fresh = target + ".pgsqlms"
     _remove(fresh)    # of a start that was killed
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

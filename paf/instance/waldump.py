@@ -1,4 +1,4 @@
-"""What stands in the WAL files, read with pg_waldump (pg_xlogdump before PostgreSQL 10)."""
+"""Records of the WAL files, read with pg_waldump (pg_xlogdump before PostgreSQL 10)."""
 
 import os
 from collections import namedtuple

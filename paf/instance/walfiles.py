@@ -1,4 +1,4 @@
-"""What the names, sizes and times of the WAL's files tell, without reading them."""
+"""Facts from the names, sizes and times of the WAL's files, without reading them."""
 
 import os
 import time
@@ -22,16 +22,16 @@ def look(instance):
     at the next restartpoint only. A server that is promoted writes the new timeline's history.
     """
     folder = local.wal_folder(instance)
-    timelines, size, begun = [0], _USUAL_SIZE, None
+    timelines, size, newest = [0], _USUAL_SIZE, None
     for name in names(folder):
         timeline = wal.segment_timeline(name)
         if timeline is not None:
             timelines.append(timeline)
             size = _stat(folder, name, "st_size") or size
         elif name.endswith(".history"):
-            begun = max(begun, _stat(folder, name, "st_mtime")) if begun else _stat(
+            newest = max(newest, _stat(folder, name, "st_mtime")) if newest else _stat(
                 folder, name, "st_mtime")
-    ago = abs(time.time() - begun) if begun else _NEVER
+    ago = abs(time.time() - newest) if newest else _NEVER
     return Folder(max(timelines), size, ago)
 
 

@@ -6,7 +6,7 @@ from paf.decide import transition
 def run(context):
     """On the primary, bring the scores up to date; and end elections that are over.
 
-    The next monitor may be too late: were the primary to die before, nobody could follow it.
+    The next monitor may be too late: if the primary fails before it, no standby has a score.
     """
     lists = context.notification
     if not lists.promote:
