@@ -75,6 +75,22 @@ def test_the_exit_code_and_the_two_forms(text, tmp_path, capsys):
     assert main(["check", "--cib", str(tmp_path / "none")]) == 2
 
 
+def test_of_several_resources_all_are_checked_or_the_one_that_is_named(text, tmp_path, capsys):
+    start = text.index('<clone id="pgsqld-clone"')
+    end = text.index("</clone>", start) + len("</clone>")
+    other = text[start:end].replace("pgsqld", "second").replace(
+        'name="notify" value="true"', 'name="notify" value="false"').replace('id="i"', 'id="j"')
+    file = tmp_path / "cib.xml"
+    file.write_text(text[:end] + other + text[end:])
+    assert main(["check", "--cib", str(file), "--output", "json"]) == 2
+    rows = json.loads(capsys.readouterr().out)
+    assert "pgsqld: clone" in [row["check"] for row in rows if row["level"] == "OK"]
+    assert [row["check"] for row in rows if "notify=false" in row.get("what", "")] == [
+        "second: clone"]
+    assert main(["check", "--cib", str(file), "--resource", "pgsqld", "--output", "json"]) == 0
+    assert {row["check"].count(":") for row in json.loads(capsys.readouterr().out)} == {0}
+
+
 def test_an_old_master_resource_is_understood(text):
     old = text.replace("<clone ", "<master ").replace("</clone>", "</master>").replace(
         'name="promotable" value="true"', 'name="master-max" value="2"').replace(

@@ -1,5 +1,6 @@
 """paf check: is this node, this resource, this cluster fit for a failover?"""
 
+import itertools
 import json
 import os
 import sys
@@ -42,7 +43,7 @@ _INSTANCE_OPTIONS = ("bindir", "datadir", "pghost", "pgport", "start_opts", "sys
 def arguments(parser):
     """Declare the verb's arguments."""
     parser.add_argument("--resource", metavar="NAME", default="",
-                        help="the resource, where the cluster has several")
+                        help="look at one of several resources only")
     parser.add_argument("--cib", metavar="FILE", help="look at the CIB in a file, and nothing else")
     parser.add_argument("--pgdata", metavar="FOLDER",
                         help="look at this host and this instance; there need not be a resource")
@@ -69,21 +70,30 @@ def run(options):
 
 
 def examine(options, pacemaker):
-    """Yield (name of the check, Finding or None: all is well)."""
-    if options.cib:
-        for pair in of_cib(_read(options.cib), options.resource):
+    """Yield (name of the check, Finding or None: all is well).
+
+    Of several resources of PAF all are looked at, unless one is named: the checks then begin with
+    the resource's name.
+    """
+    if options.pgdata and not options.cib:
+        for pair in _of_this_node(options, instance_from(options), None, None, pacemaker):
             yield pair
         return
-    managed, configured = None, None
-    if options.pgdata:
-        instance = instance_from(options)
-    else:
-        text = pacemaker.cib()
-        configured = configuration.parse(text, time.time())
-        managed = configuration.find(configured, options.resource)
-        for pair in of_cib(text, managed.name):
-            yield pair
-        instance = servers.instance_of(managed)
+    text = _read(options.cib) if options.cib else pacemaker.cib()
+    configured = configuration.parse(text, time.time())
+    names = [item.name for item in configured.resources if item.kind != "bundle"]
+    alone = bool(options.resource) or len(names) < 2
+    for name in [options.resource] if alone else names:
+        managed = configuration.find(configured, name)
+        found = [of_cib(text, managed.name)]
+        if not options.cib:
+            found.append(_of_this_node(options, servers.instance_of(managed), managed, configured,
+                                       pacemaker))
+        for check_name, item in itertools.chain(*found):
+            yield check_name if alone else "{0}: {1}".format(name, check_name), item
+
+
+def _of_this_node(options, instance, managed, configured, pacemaker):
     for pair in of_host(instance):
         yield pair
     for pair in of_instance(instance, managed, configured, pacemaker):
