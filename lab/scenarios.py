@@ -150,17 +150,19 @@ def power_cut_with_a_stale_favourite(lab, client, stale=None):
     return old, stale
 
 
-def diverge(lab):
-    """Cut the primary's power while it holds WAL that no node has; return its name."""
+_COMMIT = ("create table if not exists only_here (n int); "
+           "insert into only_here select generate_series(1, 1000)")
+
+
+def diverge(lab, sql=_COMMIT):
+    """Cut the primary's power while it holds WAL of this SQL that no other has; return it."""
     wait_for_ranks(lab)
     old = lab.primary()
     others = [name for name in lab.nodes if name != old]
     lab.nodes[old].fence_policy("off")
     with deaf(lab, others[0]), deaf(lab, others[1]):
         # local: with synchronous standbys nothing would acknowledge it
-        lab.nodes[old].sql("set synchronous_commit = local; "
-                           "create table if not exists only_here (n int); "
-                           "insert into only_here select generate_series(1, 1000)")
+        lab.nodes[old].sql("set synchronous_commit = local; " + sql)
         lab.power_off(old)
         for name in others:
             lab.nodes[name].signal("term", "walreceiver")

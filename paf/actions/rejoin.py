@@ -3,7 +3,7 @@
 from paf import ocf
 from paf.decide import loss
 from paf.instance import (
-    controldata, divergence, journal, rewind, rewindrole, settings, waldump)
+    controldata, divergence, journal, rebuild, rewind, rewindrole, settings, waldump)
 
 _MANUAL, _SAFE = "manual", "safe"
 _NO_COMMIT = "no commit among them"
@@ -14,9 +14,9 @@ def finish(context):
 
     Before that the data directory may be half one server's and half another's.
     """
-    what = journal.read(context.instance).get("what", rewind.WHAT)
-    if what != rewind.WHAT:
-        raise ocf.NotUsable("a {0} of this instance is not complete: run paf rebuild".format(what))
+    if journal.read(context.instance).get("what") == rebuild.WHAT:
+        rebuild.finish(context.instance, context.log)
+        return
     rewind.finish(context.instance, context.deadline, context.log)
 
 

@@ -10,7 +10,8 @@ VERBS = (("status", "status.status"), ("check", "check"), ("forecast", "status.f
          ("switchover", "switchover"), ("promote", "operate.promote"),
          ("restart", "operate.restart"), ("reload", "operate.reload"),
          ("pause", "operate.pause"), ("resume", "operate.resume"),
-         ("timeline", "timeline.timeline"), ("history", "timeline.history"), ("create", "create"))
+         ("timeline", "timeline.timeline"), ("history", "timeline.history"), ("create", "create"),
+         ("rebuild", "rebuild.rebuild"), ("lost", "lost"))
 
 TEXT = """For those who run PostgreSQL with the resource agent ocf:heartbeat:pgsqlms.
 Each verb has a --help of its own, with examples and exit codes."""

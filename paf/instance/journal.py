@@ -88,7 +88,7 @@ def make_folder(instance, place):
             with runner.Acting(owner):
                 os.mkdir(place, 0o700)
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM) or not _is_roots(place):
+            if error.errno not in (errno.EACCES, errno.EPERM) or not is_roots(place):
                 raise
             os.mkdir(place, 0o700)
             os.chown(place, owner.uid, owner.gid)
@@ -117,7 +117,7 @@ def remove_folder(instance, place, last=None):
             with runner.Acting(local.owner(instance)):
                 os.rmdir(place)
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM) or not _is_roots(place):
+            if error.errno not in (errno.EACCES, errno.EPERM) or not is_roots(place):
                 raise
             os.rmdir(place)
         sync(os.path.dirname(place))
@@ -126,8 +126,8 @@ def remove_folder(instance, place, last=None):
             raise NotUsable("cannot remove {0}: {1}".format(place, error.strerror))
 
 
-def _is_roots(place):
-    """Tell whether we are root and only root can change what lies beside `place`."""
+def is_roots(place):
+    """Tell whether we are root, and only root can change what lies beside `place`."""
     status = os.stat(os.path.dirname(place))
     return os.geteuid() == 0 and status.st_uid == 0 and not status.st_mode & 0o022
 

@@ -9,6 +9,7 @@ from paf.instance import journal, ownfiles
 from paf.ocf import NotUsable
 
 _FOLDER = "wal"
+ABOUT = "about.json"    # what is said of a set
 _CONTROL = "pg_control"
 _EMPTY = b"\0" * 8192
 _LARGEST = 1 << 30      # bytes of WAL that are copied
@@ -52,11 +53,14 @@ def keep(instance, names, size):
     False where that is too much: more than 1 GiB, or than the file system has to spare. Raises
     NotUsable.
     """
-    place = folder(instance)
+    return _copy(instance, names, size, folder(instance))
+
+
+def _copy(instance, names, size, place):
     source = local.wal_folder(instance)
     try:
         with runner.Acting(local.owner(instance)):
-            room = os.statvfs(journal.folder(instance))
+            room = os.statvfs(os.path.dirname(place))
             spare = room.f_frsize * (room.f_bavail - room.f_blocks * _SPARE)
             if len(names) * size > min(_LARGEST, spare):
                 return False
@@ -68,7 +72,7 @@ def keep(instance, names, size):
             ownfiles.copy_file(_control(instance), os.path.join(place, _CONTROL))
             journal.sync(place)
     except (IOError, OSError) as error:
-        raise NotUsable("cannot copy the WAL that a rewind needs to {0}: {1}".format(
+        raise NotUsable("cannot copy the WAL that only this instance has to {0}: {1}".format(
             place, error.strerror))
     return True
 
@@ -105,20 +109,43 @@ def give_up(instance, name, facts):
     name: of the folder (str); facts: what is said of them there (dict). The oldest sets go.
     Raises NotUsable.
     """
-    import json
     place, source = os.path.join(lost_folder(instance), name), folder(instance)
     if not os.path.isdir(source):
         return ""
     journal.make_folder(instance, lost_folder(instance))
     try:
         with runner.Acting(local.owner(instance)):
-            journal.put(os.path.join(source, "about.json"),
-                        json.dumps(facts, sort_keys=True).encode("ascii"))
             journal.delete(place)
             os.rename(source, place)
-            journal.sync(lost_folder(instance))
-            for old in sorted(os.listdir(lost_folder(instance)))[:-_SETS]:
-                journal.delete(os.path.join(lost_folder(instance), old))
+            _describe(instance, place, facts)
+    except (IOError, OSError) as error:
+        raise NotUsable("cannot keep the WAL that is given up in {0}: {1}".format(
+            place, error.strerror))
+    return place
+
+
+def _describe(instance, place, facts):
+    """Write what is said of a set, and remove the oldest sets. Raises OSError."""
+    import json
+    journal.put(os.path.join(place, ABOUT), json.dumps(facts, sort_keys=True).encode("ascii"))
+    journal.sync(lost_folder(instance))
+    for old in sorted(os.listdir(lost_folder(instance)))[:-_SETS]:
+        journal.delete(os.path.join(lost_folder(instance), old))
+
+
+def keep_aside(instance, names, name, facts, size):
+    """Copy segments to where copies stay for people; return that place, "" where it is too much.
+
+    names: of segments; name: of the folder; facts: see `give_up`; size: bytes of a segment. Raises
+    NotUsable.
+    """
+    place = os.path.join(lost_folder(instance), name)
+    journal.make_folder(instance, lost_folder(instance))
+    if not _copy(instance, names, size, place):
+        return ""
+    try:
+        with runner.Acting(local.owner(instance)):
+            _describe(instance, place, facts)
     except (IOError, OSError) as error:
         raise NotUsable("cannot keep the WAL that is given up in {0}: {1}".format(
             place, error.strerror))

@@ -41,8 +41,12 @@ _TOP, _DEEP = "own", "deep"
 def names(instance):
     """Return what at the top of the data directory is the node's own (a sorted list)."""
     with runner.Acting(local.owner(instance)):
-        return sorted(name for name in os.listdir(instance.parameters.datadir)
-                      if name not in _POSTGRESQL)
+        return names_in(instance.parameters.datadir)
+
+
+def names_in(folder):
+    """Return what at the top of a data directory (a path) is no file of PostgreSQL's, sorted."""
+    return sorted(name for name in os.listdir(folder) if name not in _POSTGRESQL)
 
 
 def deep(instance, deadline):
@@ -203,24 +207,24 @@ def move(path, target):
             raise
     part = target + _PART
     journal.delete(part)
-    _copy(path, part)
+    copy(path, part)
     os.rename(part, target)
     journal.sync(os.path.dirname(target))
     journal.delete(path)
 
 
-def _copy(path, target):
+def copy(path, target):
     """Copy a file, link or folder with owner, mode and times. Raises OSError."""
     status = os.lstat(path)
-    if status.st_uid != os.geteuid():
-        raise OSError(errno.EPERM, "it belongs to another user, and a file system lies between")
     if stat.S_ISLNK(status.st_mode):
         os.symlink(os.readlink(path), target)
         return
+    if status.st_uid != os.geteuid():
+        raise OSError(errno.EPERM, "it belongs to another user, and a file system lies between")
     if stat.S_ISDIR(status.st_mode):
         os.mkdir(target, 0o700)
         for name in os.listdir(path):
-            _copy(os.path.join(path, name), os.path.join(target, name))
+            copy(os.path.join(path, name), os.path.join(target, name))
     elif stat.S_ISREG(status.st_mode):
         copy_file(path, target)
     else:
@@ -229,6 +233,14 @@ def _copy(path, target):
         os.chown(target, -1, status.st_gid)
     os.chmod(target, stat.S_IMODE(status.st_mode))
     os.utime(target, (status.st_atime, status.st_mtime))
+
+
+def is_anothers(path):
+    """Tell whether a file, or anything in a folder, belongs to another user than this process."""
+    inside = [] if os.path.islink(path) else [
+        os.path.join(folder, name) for folder, folders, names in os.walk(path)
+        for name in folders + names]
+    return any(os.lstat(one).st_uid != os.geteuid() for one in [path] + inside)
 
 
 def copy_file(path, target, empty=None):

@@ -9,6 +9,16 @@ def running(program, argument):
             and _name(pid) == program and argument in _arguments(pid)]
 
 
+def begun(pid):
+    """Return what tells a process (pid) from later ones of its number; None once it is dead."""
+    try:
+        with open("/proc/{0}/stat".format(pid), "rb") as stream:
+            fields = stream.read().rpartition(b")")[2].split()
+    except (IOError, OSError):
+        return None
+    return None if fields[0] in (b"Z", b"X") else fields[19].decode("ascii")
+
+
 def _name(pid):
     try:
         return os.path.basename(os.readlink("/proc/{0}/exe".format(pid)).replace(" (deleted)", ""))

@@ -25,6 +25,9 @@ _SIGNALS = ("standby.signal", "recovery.signal", "recovery.conf")
 _COMMON = re.compile(r"last common checkpoint at ([0-9A-F]+/[0-9A-F]+)")
 _MOMENT = 5.0   # seconds for what is left of a rewind to end
 
+#: What is said of a set of WAL that was given up.
+LOST = ("diverged", "fork", "end", "own_timeline", "segment_size")
+
 # How far it got. Up to KEPT the directory is what it was, but for what lies in the journal.
 WHAT = "rewind"
 KEEPING, KEPT, REWINDING, REWOUND, RETURNING = (
@@ -50,11 +53,20 @@ def is_fresh_copy(instance):
     return os.path.lexists(local.path(instance, "backup_label"))
 
 
+def described(found):
+    """Return what is said of a divergence.Divergence beside the WAL that is given up (dict)."""
+    if found.fork is None:
+        return {"diverged": found.what}
+    return dict(zip(LOST, (found.what, wal.format_lsn(found.fork.lsn), wal.format_lsn(
+        found.end.lsn), found.fork.timeline, found.size)))
+
+
 def run(instance, conninfo, found, deadline, log):
     """Rewind the instance to the history of the primary that conninfo (str) leads to.
 
-    found: divergence.Divergence, from that primary. The instance has to be dead. Raises OcfError;
-    the directory is then as it was, or the journal says that it is not.
+    found: divergence.Divergence, from that primary. The instance has to be dead. Returns where the
+    WAL is kept that was given up, "" if that was too much. Raises OcfError; the directory is then
+    as it was, or the journal says that it is not.
     """
     rewindrole.await_checkpoint(instance, conninfo, found.upstream.timeline, deadline)
     recover(instance, deadline, log)
@@ -63,10 +75,8 @@ def run(instance, conninfo, found, deadline, log):
         "conninfo": conninfo, "restore_command": _restore_command(instance, deadline),
         "system": found.upstream.system_identifier, "timeline": found.upstream.timeline,
         "switches": [list(switch) for switch in found.upstream.switches],
-        "diverged": found.what, "begun": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    if found.fork is not None:
-        facts.update(fork=wal.format_lsn(found.fork.lsn), own_timeline=found.fork.timeline,
-                     end=wal.format_lsn(found.end.lsn), segment_size=found.size)
+        "begun": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    facts.update(described(found))
     top = ownfiles.names(instance)
     journal.begin(instance, facts)
     try:
@@ -74,7 +84,7 @@ def run(instance, conninfo, found, deadline, log):
     except OcfError:
         _undo(instance, facts)
         raise
-    _carry_on(instance, facts, deadline, log)
+    return _carry_on(instance, facts, deadline, log)
 
 
 def _prepare(instance, top, facts, found, deadline):
@@ -125,12 +135,12 @@ def _carry_on(instance, facts, deadline, log):
         ownfiles.remove_strangers(instance)
         _mark(instance, facts, RETURNING)
     ownfiles.put_back(instance, facts["deep"])
-    about = dict((name, facts.get(name)) for name in (
-        "begun", "diverged", "fork", "end", "own_timeline", "timeline", "segment_size"))
+    about = dict((name, facts.get(name)) for name in ("begun", "timeline") + LOST)
     place = keptwal.give_up(instance, facts["begun"].replace(":", ""), about)
     journal.remove(instance)
     if place:
         log.warning("the WAL that was given up is kept in {0}; paf lost reads it".format(place))
+    return place
 
 
 def finish(instance, deadline, log):
@@ -152,6 +162,19 @@ def finish(instance, deadline, log):
         rewindrole.await_checkpoint(instance, facts["conninfo"], facts["timeline"], deadline)
     _carry_on(instance, facts, deadline, log)
     log.warning("a rewind that was cut off is complete")
+
+
+def give_up(instance, facts):
+    """Put the node's own files back and forget a rewind that was cut off: a copy will replace it.
+
+    facts: those of the journal. Raises NotUsable.
+    """
+    if facts.get("phase") in (REWINDING, REWOUND):
+        ownfiles.remove_strangers(instance)
+    elif facts.get("phase") == KEPT:
+        _remove_configuration(instance)
+    ownfiles.put_back(instance, facts.get("deep", []))
+    journal.remove(instance)
 
 
 def _check_source(instance, facts, deadline):

@@ -1,6 +1,6 @@
-"""The return of an old primary that has diverged, in both modes of `rejoin`."""
+"""The return of an old primary that has diverged, in all modes of `rejoin`, and `paf rebuild`."""
 
-import pytest
+import json
 
 from lab import scenarios
 from lab.tools import wait_until
@@ -10,41 +10,52 @@ def set_rejoin(lab, value):
     """Change the parameter, which is reloadable: nothing may be restarted for it."""
     lab.any_node().run(["crm_resource", "--resource", "pgsqld", "--set-parameter", "rejoin",
                         "--parameter-value", value])
-    lab.wait_settled(180)
+    lab.wait_settled(60)
 
 
-@pytest.mark.parametrize("crash", ["power cut", "and an interrupted rewind"])
-def test_rewind_brings_it_back(lab, crash):
-    set_rejoin(lab, "rewind")
-    old = scenarios.diverge(lab)
-    if crash != "power cut":
-        # what a rewind leaves that was killed on the way: the other's configuration files
-        lab.nodes[old].disk.path(f"{lab.settings.pgdata}/postgresql.auto.conf").write_text(
-            "primary_conninfo = 'application_name=nobody'\n", encoding="utf-8")
+def come_back(lab, old):
+    """Switch the old primary on; see it stream, fenced by no node, with no journal left."""
     fenced = len(lab.fencings())
     lab.power_on(old)
-    if crash != "power cut":
-        wait_until(lambda: f"start on {old} returned" in lab.crm_mon(), 90,
-                   "the wrong application_name to be refused", step=0.5)
-        lab.nodes[old].run(["truncate", "-s", "0",
-                            f"{lab.settings.pgdata}/postgresql.auto.conf"])
-        lab.nodes[old].run(["crm_resource", "--cleanup", "--resource", "pgsqld", "--node", old])
-    lab.wait_settled(180)
-    assert old in lab.standbys()
-    assert len(lab.fencings()) == fenced
+    lab.wait_settled(120)
+    assert old in lab.standbys() and len(lab.fencings()) == fenced
     assert "rewound to the primary's history" in lab.nodes[old].log()
-    assert not lab.nodes[old].run(["sh", "-c", "ls -d /run/resource-agents/pgsqlms-rewind*"],
-                                  check=False).ok
+    journal = lab.nodes[old].run(["sh", "-c", f"ls -d {lab.settings.pgdata}/../.*.pgsqlms"],
+                                 check=False)
+    assert not journal.ok
 
 
-def test_manual_leaves_it_stopped_with_the_reason(lab):
-    set_rejoin(lab, "manual")
+def test_by_default_it_comes_back_without_a_commit_of_its_own(lab):
+    set_rejoin(lab, "safe")
+    old = scenarios.diverge(lab, "checkpoint; select pg_switch_wal()")
+    come_back(lab, old)
+    assert "no commit among them" in lab.nodes[old].log()
+
+
+def test_rewind_brings_it_back_with_commits_and_paf_lost_has_them(lab):
+    set_rejoin(lab, "rewind")
+    old = scenarios.diverge(lab)
+    come_back(lab, old)
+    result = lab.nodes[old].run(["paf", "lost", "--json"], check=False)
+    last = json.loads(result.output)[-1]
+    assert result.status == 1 and last["commits"]
+    assert sum(table["inserted"] for table in last["tables"]) >= 1000
+
+
+def test_one_commit_keeps_it_stopped_until_it_is_rebuilt(lab):
+    set_rejoin(lab, "safe")
     old = scenarios.diverge(lab)
     primary, fenced = lab.primary(), len(lab.fencings())
     lab.power_on(old)
-    wait_until(lambda: f"start on {old} returned" in lab.crm_mon(), 90, "the refusal", step=0.5)
-    lab.wait_settled(180, primary=primary, stopped=[old])
-    assert "diverged: " in lab.crm_mon() and "exist only here" in lab.crm_mon()
+    wait_until(lambda: f"start on {old} returned" in lab.crm_mon(), 60, "the refusal", step=0.5)
+    lab.wait_settled(60, primary=primary, stopped=[old])
+    assert "diverged: " in lab.crm_mon() and "exist only here, among them" in lab.crm_mon()
     assert len(lab.fencings()) == fenced
-    scenarios.rebuild(lab, old)
-    lab.wait_settled(180, primary=primary)
+    shown = lab.nodes[old].run(["paf", "lost"], check=False)
+    assert shown.status == 1 and "only here" in shown.output
+    result = lab.nodes[old].run(["paf", "rebuild", "--copy", "--yes"], check=False, timeout=300)
+    assert result.ok, result.output
+    lab.wait_settled(120, primary=primary)
+    assert old in lab.standbys()
+    left = lab.nodes[old].run(["sh", "-c", f"ls -d {lab.settings.pgdata}.*"], check=False).output
+    assert left.split() == [f"{lab.settings.pgdata}.lost"]

@@ -1,0 +1,1 @@
+"""paf rebuild: from any state back to a streaming standby."""

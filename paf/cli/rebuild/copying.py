@@ -1,0 +1,181 @@
+"""paf rebuild: pg_basebackup, and what makes its copy this node's."""
+
+import os
+import time
+
+from paf import instance as local
+from paf import ocf, runner
+from paf.cli.common import Problem, complain, say
+from paf.deadline import Deadline
+from paf.instance import conninfo as connections
+from paf.instance import (
+    journal, keptwal, ownfiles, processes, rebuild, rewind, settings, sql, standby_mode)
+
+_LARGEST_OWN = 64 << 20     # bytes of an entry of the node's own that is copied
+_LOOK = 2.0                 # seconds between two lines of progress on a terminal
+
+
+class Copying(object):
+    """One copy under way. instance: where it goes; plan: plan.Plan; source: source.Source."""
+
+    def __init__(self, instance, node, plan, source, options, version):
+        self._instance, self._node, self._plan = instance, node, plan
+        self._source, self._options, self._version = source, options, version
+        self._began, self._next = time.time(), 0.0
+
+    def run(self):
+        """Copy, and put the copy in its place. Raises Problem, OcfError.
+
+        Until the copy is whole the old directory stays in its place, unless it is given up.
+        """
+        if self._options.discard:
+            self._discarding()
+        else:
+            self._beside()
+        journal.remove(self._instance)
+
+    def _facts(self, phase):
+        return {"what": rebuild.WHAT, "phase": phase, "swaps": [list(swap) for swap in
+                                                                self._plan.swaps],
+                "conninfo": self._source.conninfo, "process": os.getpid(),
+                "since": processes.begun(os.getpid())}
+
+    def _beside(self):
+        facts = self._facts(rebuild.COPYING)
+        journal.begin(self._instance, facts)
+        try:
+            self._copy()
+            old, copy = self._plan.swaps[-1][1], self._plan.swaps[-1][0]
+            left, facts["moves"] = rebuild.own_again(self._instance, old, copy, _LARGEST_OWN)
+            if left:
+                say("left in the old directory, for their size: {0}".format(", ".join(left)))
+            self._name_the_node(copy)
+            self._relink(copy)
+        except (Problem, ocf.OcfError, KeyboardInterrupt):
+            rebuild.forget(self._instance, facts)
+            journal.remove(self._instance)
+            raise
+        facts["phase"] = rebuild.SWAPPING
+        journal.write(self._instance, facts)
+        rebuild.swap(self._instance, facts)
+
+    def _discarding(self):
+        """Give the old directory up, and copy into its place; the node's own files wait aside."""
+        resumed = journal.exists(self._instance)
+        journal.begin(self._instance, self._facts(rebuild.DISCARDED))
+        data = self._instance.parameters.datadir
+        if not resumed and os.path.isdir(data):
+            ownfiles.move_aside(self._instance, ownfiles.names(self._instance), [])
+        for _, place, _ in self._plan.swaps:
+            _empty(self._instance, place)
+        self._copy()
+        with runner.Acting(local.owner(self._instance)):
+            mine = os.path.isdir(os.path.join(journal.folder(self._instance), "own")) and bool(
+                os.listdir(os.path.join(journal.folder(self._instance), "own")))
+        if mine:
+            ownfiles.remove_strangers(self._instance)
+        ownfiles.put_back(self._instance, [])
+        self._name_the_node(os.path.realpath(data))
+
+    def _copy(self):
+        """Run pg_basebackup. Raises Problem."""
+        only = (("target_session_attrs", "primary" if self._version >= 140000 else "read-write"),)
+        found = connections.connection(
+            self._source.conninfo, only if self._version >= 100000 else ())
+        target = self._plan.swaps[-1][0]
+        for copy, _, _ in self._plan.swaps:
+            journal.make_folder(self._instance, copy)
+        argv = [local.program(self._instance, "pg_basebackup"), "-d", found.target,
+                "-D", target, "-c", "fast", "-w", "-X", "stream"]
+        argv += ["-r", self._options.rate] if self._options.rate else []
+        if self._plan.wal:
+            argv += ["--waldir" if self._version >= 100000 else "--xlogdir", self._plan.wal]
+        for location, copy in self._plan.mapping:
+            if location != copy:
+                argv += ["-T", "{0}={1}".format(location, copy)]
+        result = runner.run(argv, Deadline(self._options.hours * 3600.0), keep=65536,
+                            user=local.owner(self._instance), env=found.environment,
+                            stdin=found.stdin, until=self._progress)
+        if result.timed_out or result.status != 0:
+            raise Problem("pg_basebackup failed: {0}".format(
+                "it was not ready after {0} hours".format(self._options.hours)
+                if result.timed_out else sql.last_words(result.err)))
+
+    def _progress(self):
+        """Say how far it got; never true: the copy ends when pg_basebackup does."""
+        now = time.time()
+        if now >= self._next:
+            self._next = now + _LOOK
+            done = sum(rebuild.size_of(copy) for copy, _, _ in self._plan.swaps)
+            say(progress(done, self._source.size, now - self._began))
+        return False
+
+    def _relink(self, copy):
+        """Let the links of the copy lead where its folders will be. Raises Problem."""
+        with runner.Acting(local.owner(self._instance)):
+            for name, target in self._plan.links:
+                path = os.path.join(copy, name)
+                if not os.path.islink(path):
+                    raise Problem("the copy has no link {0}".format(path))
+                os.unlink(path)
+                os.symlink(target, path)
+
+    def _name_the_node(self, copy):
+        """Give primary_conninfo this node's name, where the configuration came with the copy."""
+        mine = self._instance.parameters
+        if os.path.realpath(mine.pgdata) != os.path.realpath(mine.datadir):
+            return
+        instance = self._instance._replace(parameters=mine._replace(
+            datadir=copy, pgdata=copy, recovery_template=mine.recovery_template.replace(
+                mine.pgdata, copy, 1)))
+        try:
+            if settings.application_name(settings.conninfo(instance, Deadline(20.0))) == self._node:
+                return
+        except ocf.OcfError as error:
+            complain("primary_conninfo of the copy cannot be read: {0}".format(error))
+        pairs = [pair for pair in connections.parse(self._source.conninfo) if pair[0] not in (
+            "application_name", "dbname", "replication")]
+        line = "primary_conninfo = '{0}'\n".format(connections.build(
+            pairs + [("application_name", self._node)]).replace("\\", "\\\\").replace("'", "''"))
+        if self._version >= standby_mode.FIRST_WITH_SIGNAL:
+            with runner.Acting(local.owner(instance)):
+                with open(os.path.join(copy, "postgresql.auto.conf"), "a") as stream:
+                    stream.write(line)
+        else:
+            standby_mode.put(instance, os.path.basename(instance.parameters.recovery_template),
+                             "standby_mode = on\nrecovery_target_timeline = 'latest'\n" + line)
+
+
+def _empty(instance, place):
+    """Remove what is in a folder; the folder itself may be a mount point. Raises Problem."""
+    if not os.path.isdir(place):
+        return
+    try:
+        with runner.Acting(local.owner(instance)):
+            for name in os.listdir(place):
+                journal.delete(os.path.join(place, name))
+    except OSError as error:
+        raise Problem("cannot empty {0}: {1}".format(place, error.strerror))
+
+
+def progress(done, total, seconds):
+    """Return a line on a copy: bytes done, of how many (None unknown), for how long; pure."""
+    rate = done / seconds if seconds > 0 else 0.0
+    if not total or done > total:
+        return "{0} MB copied, {1:.1f} MB/s".format(done >> 20, rate / 1048576)
+    left = "{0:.0f} s left".format((total - done) / rate) if rate else "no rate yet"
+    return "{0} of {1} MB copied ({2:.0f}%), {3:.1f} MB/s, {4}".format(
+        done >> 20, total >> 20, 100.0 * done / total, rate / 1048576, left)
+
+
+def keep_lost(instance, found, name):
+    """Copy the WAL that only this instance has to where paf lost finds it; return the place, or "".
+
+    found: divergence.Divergence.
+    """
+    if found is None or found.fork is None:
+        return ""
+    names = keptwal.last_written(keptwal.segments(
+        instance, found.fork.lsn, found.fork.timeline, found.size), found.end.lsn, found.size)
+    return keptwal.keep_aside(instance, names, name, dict(
+        rewind.described(found), begun=name, timeline=found.upstream.timeline), found.size)

@@ -1,0 +1,118 @@
+"""paf rebuild: what is here, what is in the way, and where the copy goes. Nothing is changed."""
+
+import os
+import time
+from collections import namedtuple
+
+from paf import instance as local
+from paf import runner
+from paf.cli.common import Problem
+from paf.instance import controldata, journal, postmaster
+from paf.instance.rebuild import size_of
+
+#: swaps: (copy, place, aside) of each folder; the data directory is the last. links: (path in the
+#: copy, what it leads to in the end); mapping: (location, copy) of tablespaces; wal: where the WAL
+#: of the copy goes, None inside it; room: for each file system, (folder, bytes free).
+Plan = namedtuple("Plan", "swaps links mapping wal room")
+
+_WAL = ("pg_wal", "pg_xlog")
+
+
+def running(instance):
+    """Raise Problem while a server runs on this data directory."""
+    if postmaster.processes(instance):
+        raise Problem("PostgreSQL runs here. If it has to be rebuilt all the same, stop it first: "
+                      "put this node in standby (pcs node standby, crm node standby), and after "
+                      "the rebuild out of it")
+
+
+def foreign(instance, source, deadline):
+    """Raise Problem where the data directory holds another cluster than the primary's."""
+    control = controldata.read(instance, deadline) if os.path.isdir(
+        instance.parameters.datadir) else None
+    if control is not None and control.system_identifier != source.identifier:
+        raise Problem("{0} holds another cluster (system identifier {1}, the primary has {2}): if "
+                      "nobody needs it, move it away yourself".format(
+                          instance.parameters.datadir, control.system_identifier,
+                          source.identifier))
+
+
+def make(instance, source, discard):
+    """Return the Plan. Raises Problem with the first thing that is in the way."""
+    data = os.path.realpath(instance.parameters.datadir)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    places = source.tablespaces
+    if places is None:
+        places = _local_tablespaces(instance, data)
+    wal = _wal_link(data)
+    swaps, links, mapping = [], [], []
+    for oid, location in sorted(places.items()):
+        swaps.append(_swap(instance, location, stamp, discard))
+        mapping.append((location, swaps[-1][0]))
+        links.append((os.path.join("pg_tblspc", oid), location))
+    if wal:
+        swaps.append(_swap(instance, wal[1], stamp, discard))
+        links.append(wal)
+    swaps.append(_swap(instance, data, stamp, discard))
+    plan = Plan(swaps, links, mapping, swaps[-2][0] if wal else None, [
+        (os.path.dirname(place), _free(os.path.dirname(place))) for _, place, _ in swaps])
+    _enough(plan, source, discard)
+    return plan
+
+
+def _swap(instance, place, stamp, discard):
+    parent = os.path.dirname(place)
+    if not os.path.isdir(parent):
+        raise Problem("{0} does not exist here; the primary has {1}".format(parent, place))
+    if os.path.ismount(place) and not discard:  # novm
+        raise Problem("{0} is a mount point: the old directory cannot be kept beside the new one. "
+                      "--discard gives it up first".format(place))
+    if discard:
+        return (place, place, "")
+    if not _may_write(parent, local.owner(instance)) and not journal.is_roots(place):
+        raise Problem("neither {0} nor root alone may make folders in {1}".format(
+            local.owner(instance).name, parent))
+    return (place + ".rebuilt", place, "{0}.before-{1}".format(place, stamp))
+
+
+def _may_write(folder, owner):
+    status = os.stat(folder)
+    shift = 6 if status.st_uid == owner.uid else 3 if status.st_gid == owner.gid else 0
+    return (status.st_mode >> shift) & 3 == 3
+
+
+def _wal_link(data):
+    """Return (name, target) of a link that leads to the WAL; None where it is in the directory."""
+    for name in _WAL:
+        path = os.path.join(data, name)
+        if os.path.islink(path):
+            return name, os.path.realpath(path)
+    return None
+
+
+def _local_tablespaces(instance, data):
+    """Return the locations by oid that the old directory has: the primary did not say its own."""
+    folder, found = os.path.join(data, "pg_tblspc"), {}
+    with runner.Acting(local.owner(instance)):
+        for oid in os.listdir(folder) if os.path.isdir(folder) else []:
+            if os.path.islink(os.path.join(folder, oid)):
+                found[oid] = os.path.realpath(os.path.join(folder, oid))
+    return found
+
+
+def _free(folder):
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+def _enough(plan, source, discard):
+    """Raise Problem where the copy surely does not fit."""
+    if source.size is None or plan.mapping:
+        return    # what goes into which file system is not known
+    free = plan.room[-1][1]
+    if discard:
+        free += size_of(plan.swaps[-1][1])
+    if free < source.size:
+        raise Problem("the copy needs {0} MB, {1} has {2} MB free{3}".format(
+            source.size >> 20, plan.room[-1][0], free >> 20,
+            "" if discard else ": --discard gives the old directory up first"))

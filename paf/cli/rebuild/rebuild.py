@@ -1,0 +1,215 @@
+"""paf rebuild: bring the instance of this node back, from any state, to a streaming standby."""
+
+import os
+import sys
+import time
+
+from paf import instance as local
+from paf import log, ocf
+from paf.actions import rejoin
+from paf.cli import configuration, servers
+from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, say
+from paf.cli.rebuild import copying, plan, source
+from paf.deadline import Deadline
+from paf.decide import state
+from paf.instance import (
+    controldata, divergence, journal, observe, queries, rebuild, rewind, rewindrole)
+
+HELP = "bring this node's instance back: stopped, diverged, damaged or empty"
+TEXT = """Makes the stopped instance of this node a standby again, whatever it is: one that has
+diverged, a damaged data directory, or none at all. Looks first what is in the way, says what will
+happen and asks. It rewinds where pg_rewind can; otherwise, or with --copy, it copies the primary
+with pg_basebackup beside the old data directory, which stays until the new one streams. The WAL
+that only this instance has is kept for paf lost. The failure in Pacemaker is cleaned up last. It
+may be interrupted anywhere: Pacemaker does not start a directory that is not whole."""
+EXAMPLES = ("paf rebuild", "paf rebuild --copy --rate 50M",
+            "paf rebuild --from \"host=192.168.1.50 user=replicator\" --yes")
+EXIT_CODES = ((OK, "this node's instance streams; with --dry-run: it can be done"),
+              (NOT_DONE, "not confirmed; or it is rebuilt, and does not stream yet"),
+              (ERROR, "it cannot be done, or has failed: the old data directory is in its place"))
+
+_PATIENCE = 180.0
+_HOURS = 24.0
+_LOOK = 0.5
+
+
+def arguments(parser):
+    """Declare the verb's arguments."""
+    parser.add_argument("--resource", metavar="NAME", default="",
+                        help="the resource, where the cluster has several")
+    parser.add_argument("--from", dest="origin", metavar="CONNINFO", default="",
+                        help="the way to the primary, where primary_conninfo is not known here")
+    parser.add_argument("--copy", action="store_true", help="copy, also where pg_rewind could work")
+    parser.add_argument("--discard", action="store_true",
+                        help="give the old data directory up first, where space is short")
+    parser.add_argument("--rate", metavar="RATE", help="limit the copy, as 50M (bytes per second)")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="look and tell, change nothing")
+    parser.add_argument("--hours", metavar="HOURS", type=float, default=_HOURS,
+                        help="how long the copy may take ({0:.0f})".format(_HOURS))
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=_PATIENCE,
+                        help="how long to wait until it streams ({0:.0f})".format(_PATIENCE))
+
+
+def run(options):
+    """Rebuild this node's instance; return the exit code."""
+    if os.geteuid() != 0:
+        raise Problem("paf rebuild has to be run by root")
+    pacemaker = Pacemaker()
+    managed = configuration.find(configuration.parse(pacemaker.cib()), options.resource)
+    instance = servers.instance_of(managed)
+    try:
+        work = Work(instance, pacemaker.node(), options)
+        work.look()
+        for line in work.says():
+            say(line)
+        if options.dry_run:
+            return OK
+        if not options.yes and not _confirmed():
+            complain("not confirmed, nothing was changed")
+            return NOT_DONE
+        work.do()
+    except ocf.OcfError as error:
+        raise Problem(str(error))
+    pacemaker.ask("crm_resource", "--cleanup", "--resource", managed.name, "--node",
+                  work.node)
+    return _follow(instance, work, options.timeout)
+
+
+def _confirmed():
+    sys.stdout.write("Rebuild this node's instance now? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+class Work(object):
+    """What is to be done on this node, and the doing of it."""
+
+    def __init__(self, instance, node, options):
+        self._instance, self.node, self._options = instance, node, options
+        self._plan = self._source = self._found = self._why_copy = None
+        self._version = 0
+
+    def look(self):
+        """Find out what can be done. Raises Problem, OcfError; changes nothing."""
+        plan.running(self._instance)
+        if journal.exists(self._instance) and rebuild.is_under_way(journal.read(self._instance)):
+            raise Problem("another paf rebuild is under way")
+        self._version = source.version(self._instance)
+        where = source.conninfo(self._instance, self._options.origin or self._noted())
+        self._source = source.look(self._instance, where, self._version)
+        plan.foreign(self._instance, self._source, Deadline(30.0))
+        self._why_copy = self._not_rewound()
+        if self._why_copy:
+            self._plan = plan.make(self._instance, self._source, self._options.discard)
+
+    def _noted(self):
+        """Return the way to the primary that the journal has, "" without one."""
+        return journal.read(self._instance).get("conninfo", "") if journal.exists(
+            self._instance) else ""
+
+    def _not_rewound(self):
+        """Return why pg_rewind is not used (str), "" if it is."""
+        if journal.exists(self._instance):
+            return "something was begun here and is not complete"
+        control = controldata.read(self._instance, Deadline(30.0)) if os.path.isdir(
+            self._instance.parameters.datadir) else None
+        if control is None:
+            return "there is no data directory that could be read"
+        if rewind.is_fresh_copy(self._instance):
+            return "it has not run since it was copied"
+        self._found = divergence.find(self._instance, Deadline(30.0))
+        if self._options.copy:
+            return "--copy asks for it"
+        if self._found is None:
+            raise Problem("this instance has not diverged from the primary, so it can follow it: "
+                          "clean up its failure (crm_resource --cleanup), or rebuild it all the "
+                          "same with --copy")
+        reason = rewind.problem(self._instance, control)
+        if not reason:
+            try:
+                rewindrole.check(self._instance, self._source.conninfo, Deadline(30.0))
+            except ocf.NotUsable as error:
+                reason = str(error)
+        return reason or ""
+
+    def says(self):
+        """Yield what will happen, for people."""
+        data = self._instance.parameters.datadir
+        if self._found is not None:
+            yield "{0}: {1}".format(self.node, divergence.reason(self._found, rejoin.what_is_lost(
+                self._instance, self._found, Deadline(120.0))[0]).rpartition(";")[0])
+            yield "What exists only here is given up; its WAL is kept in {0}.lost".format(
+                os.path.realpath(data))
+        if not self._why_copy:
+            yield "pg_rewind makes {0} a copy of the primary's, and keeps this node's files".format(
+                data)
+            return
+        yield "pg_basebackup copies the primary ({0}), since {1}".format(
+            "{0} MB".format(self._source.size >> 20) if self._source.size is not None else
+            "its size is not known: {0}".format(self._source.why), self._why_copy)
+        for copy, place, aside in self._plan.swaps:
+            if self._options.discard:
+                yield "  {0} is emptied first".format(place)
+            else:
+                yield "  into {0}, which becomes {1}{2}".format(
+                    copy, place, "; what is there now becomes {0}, until the new one "
+                    "streams".format(aside) if os.path.lexists(place) else "")
+
+    def do(self):
+        """Rewind or copy. Raises Problem, OcfError."""
+        plan.running(self._instance)
+        here = log.Log(ocf.Environment(os.environ))
+        if not self._why_copy:
+            place = rewind.run(self._instance, self._source.conninfo, self._found,
+                               Deadline(self._options.hours * 3600.0), here)
+            say("rewound{0}".format(": the WAL that only this instance had is kept in {0}".format(
+                place) if place else ""))
+            return
+        self._clear_journal()
+        place = copying.keep_lost(self._instance, self._found,
+                                  time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime()))
+        if place:
+            say("the WAL that only this instance had is kept in {0}".format(place))
+        copying.Copying(self._instance, self.node, self._plan, self._source, self._options,
+                        self._version).run()
+        say("copied")
+
+    def _clear_journal(self):
+        """Put back what something that was cut off has moved away; the copy replaces the rest."""
+        if not journal.exists(self._instance):
+            return
+        facts = journal.read(self._instance)
+        if facts.get("what") == rebuild.WHAT and facts.get("phase") == rebuild.DISCARDED:
+            if not self._options.discard:
+                raise Problem("the old data directory is given up already: say --discard again")
+        elif facts.get("what") == rebuild.WHAT:
+            rebuild.finish(self._instance, log.Log(ocf.Environment(os.environ)))
+        else:
+            rewind.give_up(self._instance, facts)
+
+    def old(self):
+        """Return the folders of the old data directory that are kept until the new one streams."""
+        return [aside for _, _, aside in (self._plan.swaps if self._plan else ())
+                if aside and os.path.lexists(aside)]
+
+
+def _follow(instance, work, seconds):
+    """Wait until the instance streams, then remove the old directory; return the exit code."""
+    if not Deadline(seconds).wait_for(lambda: _streams(instance), longest=_LOOK):
+        complain("the instance does not stream yet, see paf status{0}".format(
+            "; the old directory is kept: {0}".format(", ".join(work.old())) if work.old() else ""))
+        return NOT_DONE
+    for path in work.old():
+        journal.remove_folder(instance, path)
+    say("it streams from the primary")
+    return OK
+
+
+def _streams(instance):
+    try:
+        query = queries.monitor(local.version(instance))
+        sight = observe.observe(instance, Deadline(10.0), query)
+    except ocf.OcfError:
+        return False
+    return sight.verdict.state == state.STANDBY and bool(sight.rows) and sight.rows[0][2] != "0"

@@ -1,0 +1,218 @@
+"""paf rebuild: from each state to a streaming standby, and what a cut leaves behind."""
+
+import argparse
+import itertools
+import os
+import shutil
+
+import pytest
+
+from paf import log, ocf
+from paf.actions import rejoin
+from paf.cli.common import Problem
+from paf.cli.rebuild import copying, rebuild
+from paf.context import Context
+from paf.deadline import Deadline
+from paf.instance import divergence, journal
+from tests.component.cutting import cut, steps_of
+from tests.component.server import as_owner, bindir, clone, owner, quoted, remove
+from tests.component.test_rewind import (
+    RETURN, come_back, fail_over, journal_of, lost_of, own_files, write_commits)
+from tests.component.test_rewind_cut import own, same_rows
+
+OPTIONS = argparse.ArgumentParser()
+rebuild.arguments(OPTIONS)
+SOME = 5        # cuts; `make check-all` has all
+
+
+@pytest.fixture(scope="module")
+def far(lasting):
+    """A crashed srv1 with commits of its own and its WAL elsewhere, and srv2, the primary."""
+    cluster = lasting("srv1", "srv2")
+    for node in cluster:
+        node.server.configure("wal_log_hints = on")
+        own_files(node)
+    elsewhere = cluster.folder / "wal1"
+    shutil.move(cluster["srv1"].pgdata / "pg_wal", elsewhere)
+    (cluster["srv1"].pgdata / "pg_wal").symlink_to(elsewhere)
+    cluster.start()
+    write_commits(cluster)
+    fail_over(cluster)
+    for name, path in (("srv1", cluster["srv1"].pgdata), ("wal1", elsewhere)):
+        clone(path, cluster.folder / f"{name}.aside")
+    return cluster
+
+
+@pytest.fixture
+def crashed(far):
+    """The same, srv1 as it was when it had crashed."""
+    node = far["srv1"]
+    if node.processes():
+        node.stop()
+    for path in [node.pgdata, journal_of(node), lost_of(node), far.folder / "wal1",
+                 *node.pgdata.parent.glob("data.*"), *far.folder.glob("wal1.rebuilt"),
+                 *far.folder.glob("wal1.before-*")]:
+        shutil.rmtree(path, ignore_errors=True)
+    clone(far.folder / "srv1.aside", node.pgdata)
+    clone(far.folder / "wal1.aside", far.folder / "wal1")
+    return far
+
+
+def context_of(node):
+    environment = ocf.Environment(node.environment(60, 0, RETURN, True, {}))
+    return Context(environment, Deadline(60), log.Log(environment))
+
+
+def work_of(node, *words):
+    """Return the Work of `paf rebuild` with these words, after its look."""
+    work = rebuild.Work(context_of(node).instance, node.name, OPTIONS.parse_args(list(words)))
+    work.look()
+    return work
+
+
+def origin(cluster):
+    return f"host={cluster.vip} port=5432 user={owner().pw_name}"
+
+
+def test_one_that_has_diverged_is_rewound(crashed):
+    node = crashed["srv1"]
+    before = own(node)
+    work = work_of(node)
+    text = "\n".join(work.says())
+    assert "among them 1 commit" in text and "pg_rewind makes" in text
+    work.do()
+    assert own(node) == before and list(lost_of(node).iterdir())
+    come_back(crashed, "manual")
+    same_rows(crashed)
+
+
+def test_a_copy_keeps_the_nodes_own_files_and_the_place_of_its_wal(crashed):
+    node = crashed["srv1"]
+    before = own(node)
+    work = work_of(node, "--copy", "--rate", "200M")
+    assert "pg_basebackup copies the primary" in "\n".join(work.says())
+    work.do()
+    assert own(node) == before
+    assert os.readlink(node.pgdata / "pg_wal") == str(crashed.folder / "wal1")
+    assert len(work.old()) == 2 and all(os.path.isdir(path) for path in work.old())
+    assert list(lost_of(node).iterdir())
+    come_back(crashed, "manual")
+    same_rows(crashed)
+    assert rebuild._follow(context_of(node).instance, work, 60) == 0
+    assert work.old() == []
+
+
+@pytest.mark.parametrize("damage", ["control file", "empty", "absent"])
+def test_what_cannot_be_read_is_copied(crashed, damage):
+    node = crashed["srv1"]
+    before, words = own(node), ()
+    if damage == "control file":
+        (node.pgdata / "global" / "pg_control").write_bytes(b"\0" * 8192)
+    else:
+        remove(node.pgdata)
+        words = ("--from", origin(crashed))
+        if damage == "empty":
+            node.pgdata.mkdir(mode=0o700)
+            shutil.chown(node.pgdata, owner().pw_uid, owner().pw_gid)
+    work = work_of(node, *words)
+    work.do()
+    if damage == "control file":
+        assert own(node) == before
+    else:
+        assert "application_name=srv1" in (node.pgdata / "postgresql.auto.conf").read_text()
+        port = crashed["srv2"].port
+        conf = node.pgdata / "postgresql.conf"
+        conf.write_text(conf.read_text().replace(f"port = {port}", f"port = {node.port}").replace(
+            "srv2/data", "srv1/data"))
+        access = crashed["srv2"].pgdata / "access.conf"
+        conf.write_text(conf.read_text().replace(str(access), str(node.pgdata / "access.conf")))
+    come_back(crashed, "manual")
+    same_rows(crashed)
+
+
+def test_the_old_directory_can_be_given_up_first_also_after_a_cut(crashed):
+    node = crashed["srv1"]
+    before = own(node)
+    work = work_of(node, "--copy", "--discard")
+    total = steps_of(work.do)
+    crashed_again(crashed)
+    assert cut(work_of(node, "--copy", "--discard").do, total - 20)
+    run = node.agent("start", lists=RETURN)
+    assert run.code == 5 and "run paf rebuild again" in run.reason
+    with pytest.raises(Problem, match="--discard again"):
+        work_of(node, "--copy").do()
+    work_of(node, "--copy", "--discard").do()
+    assert own(node) == before
+    come_back(crashed, "manual")
+    same_rows(crashed)
+
+
+def crashed_again(cluster):
+    node = cluster["srv1"]
+    for path in (node.pgdata, journal_of(node), cluster.folder / "wal1"):
+        shutil.rmtree(path, ignore_errors=True)
+    clone(cluster.folder / "srv1.aside", node.pgdata)
+    clone(cluster.folder / "wal1.aside", cluster.folder / "wal1")
+
+
+def test_a_cut_at_any_step_leaves_the_old_directory_or_the_new_one(crashed):
+    node = crashed["srv1"]
+    before, whole = own(node), node.files()
+    total = steps_of(work_of(node, "--copy").do)
+    steps = range(total) if os.environ.get("PAF_ALL_CUTS") else (
+        total * number // SOME for number in range(1, SOME))
+    kinds = set()
+    for step in itertools.chain(steps, range(total - 7, total)):
+        crashed_again(crashed)
+        for path in [*node.pgdata.parent.glob("data.b*"), *crashed.folder.glob("wal1.b*")]:
+            shutil.rmtree(path)
+        assert cut(work_of(node, "--copy").do, step), step
+        context = context_of(node)
+        if journal.exists(context.instance):
+            rejoin.finish(context)
+        assert own(node) == before, step
+        assert not list(node.pgdata.parent.glob("*.rebuilt")), step
+        old = divergence.find(context.instance, context.deadline) is not None
+        assert not old or node.files() == whole, step
+        kinds.add(old)
+    assert kinds == {True, False}
+
+
+def test_a_server_that_runs_and_another_clusters_data_are_left_alone(crashed):
+    node = crashed["srv1"]
+    with pytest.raises(Problem, match="PostgreSQL runs here"):
+        work_of(crashed["srv2"])
+    remove(node.pgdata)
+    as_owner(f"{bindir()}/initdb", "-D", node.pgdata, "-N", "-A", "trust")
+    before = node.files()
+    with pytest.raises(Problem, match="holds another cluster"):
+        work_of(node, "--from", origin(crashed))
+    assert node.files() == before
+
+
+def test_a_failed_copy_leaves_no_trace(crashed):
+    node = crashed["srv1"]
+    before = node.files()
+    work = work_of(node, "--copy", "--rate", "nonsense")
+    with pytest.raises(Problem, match="pg_basebackup failed"):
+        work.do()
+    assert node.files() == before and not journal_of(node).exists()
+    assert not list(node.pgdata.parent.glob("*.rebuilt"))
+
+
+def test_no_way_to_the_primary_is_said(crashed):
+    node = crashed["srv1"]
+    remove(node.pgdata)
+    with pytest.raises(Problem, match="say --from"):
+        work_of(node)
+    with pytest.raises(Problem, match="does not let this node replicate"):
+        work_of(node, "--from", "host=" + quoted("/nonexistent"))
+
+
+@pytest.mark.parametrize("done, total, seconds, line", [
+    (0, None, 0.0, "0 MB copied, 0.0 MB/s"),
+    (50 << 20, 200 << 20, 5.0, "50 of 200 MB copied (25%), 10.0 MB/s, 15 s left"),
+    (300 << 20, 200 << 20, 10.0, "300 MB copied, 30.0 MB/s"),
+    (0, 200 << 20, 1.0, "0 of 200 MB copied (0%), 0.0 MB/s, no rate yet")])
+def test_progress_is_bytes_rate_and_time_left(done, total, seconds, line):
+    assert copying.progress(done, total, seconds) == line
