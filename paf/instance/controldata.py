@@ -49,7 +49,8 @@ def parse(text):
             segment_size=int(fields["Bytes per WAL segment"]),
             wal_level=fields["wal_level setting"],
             wal_log_hints=fields.get("wal_log_hints setting") in ("on", "yes"),
-            checksums=fields.get("Data page checksum version", "0") != "0",
+            # since 19 other numbers: they are being switched on or off, and prove nothing
+            checksums=fields.get("Data page checksum version", "0") == "1",
             system_identifier=fields["Database system identifier"])
     except (KeyError, ValueError):
         return None

@@ -33,6 +33,14 @@ def test_checksums_are_told(recorded, version, expected):
     assert controldata.parse(recorded(version)).checksums is expected
 
 
+@pytest.mark.parametrize("number", ["2", "3"])
+def test_checksums_that_are_being_switched_are_none(recorded, number):
+    """PostgreSQL 19 does that online; pg_rewind wants all of them."""
+    text = recorded("18").replace("Data page checksum version:           1",
+                                  "Data page checksum version:           " + number)
+    assert text != recorded("18") and controldata.parse(text).checksums is False
+
+
 @pytest.mark.parametrize("name, expected", [
     ("15", state.SHUT_DOWN), ("15-in-production", state.IN_PRODUCTION),
     ("15-in-archive-recovery", state.IN_ARCHIVE_RECOVERY),

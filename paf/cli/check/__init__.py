@@ -9,7 +9,8 @@ import time
 from paf import instance as local
 from paf import ocf, parameters, runner
 from paf.cli import configuration, finding, servers
-from paf.cli.check import address, cluster, hba, host, operations, peers, primary, schemas
+from paf.cli.check import (
+    address, cluster, hba, host, operations, peers, primary, release, schemas)
 from paf.cli.check import instance as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.deadline import Deadline
@@ -31,6 +32,7 @@ _PATIENCE = 10.0
 _COLOURS = {finding.OK: "green", finding.UNSEEN: None, finding.WARNING: "yellow",
             finding.ERROR: "red"}
 _CLUSTER = (
+    ("Pacemaker", release.release),
     ("fencing", cluster.fencing), ("cluster properties", cluster.properties),
     ("defaults", cluster.defaults), ("clone", cluster.clone),
     ("enabled", cluster.running), ("leftovers", cluster.leftovers),

@@ -3,6 +3,7 @@
 from paf.cli import finding
 from paf.cli.configuration import (
     boolean, is_certain, is_true, meta, names_of, place_of, points, seconds, vips_of)
+from paf.cli.configuration import options
 from paf.cluster import rules
 
 _DEVICE_WHY = "without fencing a lost primary may still be writing: no cluster is safe, and " \
@@ -11,11 +12,11 @@ _DEVICE_WHY = "without fencing a lost primary may still be writing: no cluster i
 
 def fencing(configured, managed):
     """Fencing is enabled and every node can be fenced."""
-    enabled = configured.properties.get(
-        "stonith-enabled", configured.properties.get("fencing-enabled", "true"))
+    option = options.fencing(configured, "enabled")
+    enabled = configured.properties.get(option, "true")
     if not boolean(enabled, True):
-        yield finding.error("fencing is off (stonith-enabled={0})".format(enabled), _DEVICE_WHY,
-                            finding.property_is("stonith-enabled", "true"))
+        yield finding.error("fencing is off ({0}={1})".format(option, enabled), _DEVICE_WHY,
+                            finding.property_is(option, "true"))
     hosts, any_host = _fenced(configured)
     missing = [node for node in configured.nodes if node.lower() not in hosts and not any_host]
     if not missing:
@@ -30,8 +31,9 @@ def fencing(configured, managed):
               .format(node) for node in missing]))
     elif not watchdog:
         yield finding.error(
-            "SBD is meant to fence without a device (stonith-watchdog-timeout), but Pacemaker sees "
-            "no SBD with a watchdog", _DEVICE_WHY, finding.both("systemctl enable sbd"))
+            "SBD is meant to fence without a device ({0}), but Pacemaker sees no SBD with a "
+            "watchdog".format(options.fencing(configured, "watchdog-timeout")), _DEVICE_WHY,
+            finding.both("systemctl enable sbd"))
     elif len(configured.nodes) == 2:
         yield finding.warning(
             "SBD without a device fences two nodes",

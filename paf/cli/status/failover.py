@@ -4,6 +4,7 @@ Each rule takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
 from paf.cli import finding
+from paf.cli.configuration import options
 from paf.cli.status import fencing as devices
 from paf.cli.status import quorum
 from paf.cli.status.concern import FAILOVER, concern, unknown
@@ -20,10 +21,11 @@ def fencing(found, seen, configured, managed, facts):
         return
     possible = devices.is_possible(device)
     if not device.enabled:
+        option = options.fencing(configured, "enabled")
         yield concern(
-            "fencing-off", FAILOVER, "fencing is off (stonith-enabled=false)", _WHY + "; without "
-            "fencing a failover may make two primaries", finding.property_is("stonith-enabled",
-            "true"))
+            "fencing-off", FAILOVER, "fencing is off ({0}=false)".format(option),
+            _WHY + "; without fencing a failover may make two primaries",
+            finding.property_is(option, "true"))
     elif possible is None:
         yield unknown("fencing-unknown", FAILOVER, "whether {0} can be fenced is not known: {1}"
                       .format(found["primary"], device.unknown), _WHY)
