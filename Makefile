@@ -107,7 +107,7 @@ matrix:
 elections:
 	@tests/install-tools.sh unit
 	@PAF_HISTORIES=$(or $(HISTORIES),10000) $(PYTEST) -n 2 tests/unit/test_election_model.py \
-		tests/unit/test_election_histories.py
+		tests/unit/test_election_histories.py tests/unit/test_cluster_model.py
 
 soak:
 	@tests/install-tools.sh lab

@@ -22,13 +22,13 @@ def second_primary(lists):
     return None
 
 
-def count(context, deadline, maintenance=(), mute=_MUTE):
+def count(context, deadline, maintenance=(), mute=_MUTE, primary=None):
     """Wait until all voters have voted, and return the election.Verdict.
 
     maintenance: nodes that Pacemaker does not notify; they, and those that stay silent for `mute`
     seconds, are asked through their database port. One that has left the cluster is not waited
     for: Pacemaker computes again, but not before this action has ended. Half of the action's time
-    is left for what a refusal has to do.
+    is left for what a refusal has to do. primary: see election.decide.
     """
     voters = transition.voters(context.notification)
     deadline = deadline.within(context.deadline.remaining / 2)
@@ -37,7 +37,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE):
 
     def over():
         positions = dict(asked, **context.cluster.positions(voters, context.deadline))
-        seen[:] = [election.decide(context.node, voters, positions)]
+        seen[:] = [election.decide(context.node, voters, positions, primary)]
         silent = [node for node in seen[0].missing if node != context.node and (
             node in maintenance or deadline.elapsed > mute)]
         if silent and _ask_ports(context, silent, asked, deadline):
@@ -105,6 +105,19 @@ def _left_by_primary(view, primary, mine, words, voters):
                 return election.Verdict(False, "{0}; start {1}, or accept the loss: "
                                         "paf promote".format(reason, node), None, (), (node,))
     return None
+
+
+def last_primary(context, view):
+    """Return the last primary (str) after a cold start; None otherwise, or if it is not known.
+
+    An instance that left the history of the primary is not started while that one runs: it can
+    vote only where no primary ran when it was started. A note of it is for the count in promote.
+    """
+    primary = None
+    if context.cluster.mark() == base.MARK_COLD:
+        primary = quorum.last_primary(_entries(view)[0], view.scores, scores.PRIMARY)[0]
+    context.cluster.notes.write(notes.PRIMARY, primary or "")
+    return primary
 
 
 def last_words(view):

@@ -2,7 +2,7 @@
 
 from paf import ocf, promotion
 from paf.decide import election, scores, state, transition
-from paf.cluster import base
+from paf.cluster import base, notes
 from paf.instance import observe, server
 
 _VOTES_PATIENCE = 5.0       # seconds
@@ -57,10 +57,14 @@ def _count(context, found):
     Who does not vote was judged before; where the notification could not (ROUND_OPEN), it is now.
     """
     deadline = context.deadline.within(_VOTES_PATIENCE)
-    mute = _RECOUNT_MUTE if found == base.ROUND_PASSED else deadline.remaining
-    verdict = promotion.count(context, deadline, mute=mute)
-    view = None
-    if found == base.ROUND_OPEN or not verdict.promote:
+    if found == base.ROUND_OPEN:
+        mute, view = deadline.remaining, context.cluster.view(context.deadline)
+        primary = promotion.last_primary(context, view)
+    else:
+        mute, view = _RECOUNT_MUTE, None
+        primary = context.cluster.notes.read(notes.PRIMARY) or None
+    verdict = promotion.count(context, deadline, mute=mute, primary=primary)
+    if view is None and not verdict.promote:
         view = context.cluster.view(context.deadline)
     if found == base.ROUND_OPEN:
         from paf.instance import position

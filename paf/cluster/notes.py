@@ -16,6 +16,8 @@ _LONGEST = 4096    # bytes
 START = "start"
 #: The round at hand, and what its candidate decided: see base.Cluster.
 ROUND = "round"
+#: The last primary, as this candidate knew it when it held the election after a cold start.
+PRIMARY = "primary"
 #: The rule of synchronous standbys that the candidate publishes before it is promoted.
 RULE = "rule"
 #: A narrower rule that a primary has seen, and the LSN at which it did.

@@ -53,13 +53,15 @@ def from_vote(text):
     return Known(position)
 
 
-def decide(candidate, voters, positions):
+def decide(candidate, voters, positions, primary=None):
     """Return the Verdict on promoting `candidate`.
 
     candidate: node (str). voters: nodes expected to report. positions: dict of node to the Fact
-    of its wal.Position, of this round only. Timeline first, then LSN; on a tie the candidate
-    stays. Only a position that is Known wins. One that is Unknown, or a lower bound, may be ahead:
-    then no node is promoted.
+    of its wal.Position, of this round only. primary: after a cold start, the last primary (str),
+    None where that is not known. Timeline first, then LSN; on a tie the candidate stays. The last
+    primary has all of its timeline: a node that has more on one of the same number was promoted
+    from the same timeline before, and counts less. Only a position that is Known wins. One that is
+    Unknown, or a lower bound, may be ahead: then no node is promoted.
     """
     others = sorted(set(voters) - set([candidate]))
     missing = tuple(node for node in sorted(others + [candidate]) if node not in positions)
@@ -70,9 +72,12 @@ def decide(candidate, voters, positions):
         return Verdict(False, "the WAL position of {0} itself is not known: {1}".format(
             candidate, _doubt(positions[candidate])), None, (), (candidate,))
     mine = positions[candidate].value
-    best = _best(candidate, others, positions)
+    best = _best(candidate, others, positions, primary)
     if best is not None:
-        return Verdict(False, "{0} is ahead: {1} > {2}".format(
+        text = "{0} is ahead: {1} > {2}"
+        if positions[best].value < mine:
+            text = "{0} was the last primary: {1} there counts more than {2} here"
+        return Verdict(False, text.format(
             best, wal.describe(positions[best].value), wal.describe(mine)), best, (), ())
     doubtful = tuple(node for node in others if not is_known(positions[node]))
     if doubtful:
@@ -83,12 +88,15 @@ def decide(candidate, voters, positions):
         candidate, wal.describe(mine)), None, (), ())
 
 
-def _best(candidate, others, positions):
+def _best(candidate, others, positions, primary):
     """Return the node that is furthest ahead of the candidate, None if none is."""
+    def rank(node):
+        where = positions[node].value
+        return where.timeline, node == primary, where.lsn
+
     best = candidate
     for node in others:
-        known = positions[node].value
-        if known is not None and known > positions[best].value:
+        if positions[node].value is not None and rank(node) > rank(best):
             best = node
     return None if best == candidate else best
 

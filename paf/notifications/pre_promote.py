@@ -101,7 +101,7 @@ def _elect(context, where):
     reason = promotion.second_primary(lists) or _stranded(context, where, view)
     # a refusal, too, comes after the votes: the others wait for a round to answer
     verdict = promotion.count(context, context.deadline.within(context.cluster.votes_patience),
-                              view.maintenance)
+                              view.maintenance, primary=promotion.last_primary(context, view))
     verdict = promotion.judge(context, where, view, verdict)
     late = verdict.promote and context.node not in view.accepted and election.check_lag(
         where.position.value, _primary_seen(context), context.parameters.maxlag)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 _COMPONENT = "tests/component/"
 _UNIT = "tests/unit/"
+_KNOWN = "tests/unit/test_cluster_model.py::test_no_history_that_is_known_breaks_a_promise[{0}]"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,31 @@ BUILDS = (
     Broken(4, "a score of a node that is away does not count at a first start",
            "paf/decide/scores.py", "    return clean_primary and not current",
            "    return clean_primary", (_UNIT + "test_scores.py",)),
+    Broken(4, "the standbys that are away are left out of a whole cluster's elections",
+           "paf/decide/quorum.py", "    absent = holders(rule, primary, nodes) - heard",
+           "    absent = set()",
+           (_KNOWN.format("a standby that lags, beside one in standby mode"),)),
+    Broken(4, "a standby that gives no answer counts as one that is behind",
+           "paf/decide/election.py",
+           "    doubtful = tuple(node for node in others if not is_known(positions[node]))",
+           "    doubtful = ()", (_KNOWN.format("a synchronous standby that gives no answer"),)),
+    Broken(4, "only the old primary boots, and promotes itself",
+           "paf/decide/scores.py", "    return clean_primary and not current",
+           "    return clean_primary", (_KNOWN.format("only the old primary boots"),)),
+    Broken(4, "the round overwrites the mark of a cold start",
+           "paf/cluster/base.py",
+           '        self.notes.write(notes.ROUND, "{0} {1}".format(word, number))',
+           '        self.notes.write(notes.ROUND, "{0} {1}".format(word, number)); '
+           "self.notes.remove(notes.START)",
+           (_KNOWN.format("a node joins while the last primary is awaited"),)),
+    Broken(3, "a primary that was moved is forgotten with the transition",
+           "paf/promotion.py", "            reason = election.check_move(node, mine, words)",
+           "            reason = None",
+           (_KNOWN.format("the primary's node in standby mode, and a standby that stands still"),)),
+    Broken(4, "two timelines of the same number are compared",
+           "paf/decide/election.py", "        return where.timeline, node == primary, where.lsn",
+           "        return where.timeline, where.lsn",
+           (_KNOWN.format("two timelines of the same number"),)),
     Broken(5, "a probe finds a dead primary failed",
            "paf/decide/state.py", "    CRASHED_PRIMARY: (ocf.NOT_RUNNING, ocf.FAILED_PROMOTED),",
            "    CRASHED_PRIMARY: (ocf.FAILED_PROMOTED, ocf.FAILED_PROMOTED),",

@@ -235,3 +235,18 @@ def test_a_primary_that_was_moved_while_it_lived_is_not_stranded():
     assert election.check_move("srv1", MINE, {"srv1": Known(Position(1, 100))}) is None
     assert "stranded" in election.check_move("srv1", MINE, {"srv1": Known(Position(1, 101))})
     assert "srv1" in election.check_move("srv1", MINE, {"srv1": Unknown("garbled")})
+
+
+def test_the_last_primary_counts_more_than_another_timeline_of_the_same_number():
+    """Two nodes were promoted from timeline 2, one after the other: both call the next one 3."""
+    votes = {"srv1": Known(Position(3, 900)), "srv2": Known(Position(3, 500)),
+             "srv3": Known(Position(3, 400))}
+    verdict = election.decide("srv1", list(votes), votes, "srv2")
+    assert verdict.better == "srv2" and "was the last primary" in verdict.reason
+    assert election.decide("srv2", list(votes), votes, "srv2").promote
+    assert election.decide("srv3", list(votes), votes, "srv2").better == "srv2"
+
+
+def test_the_last_primary_counts_less_than_a_newer_timeline():
+    votes = {"srv1": Known(Position(4, 900)), "srv2": Known(Position(3, 950))}
+    assert election.decide("srv1", list(votes), votes, "srv2").promote

@@ -1,0 +1,1 @@
+"""A whole cluster in memory around the agent's own actions: servers, Pacemaker, clients."""

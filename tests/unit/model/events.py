@@ -1,0 +1,104 @@
+"""What can happen to the cluster of the model; each event is drawn with a number."""
+
+NAMES = ("srv1", "srv2", "srv3", "srv4", "srv5")
+#: synchronous_standby_names: None for nothing, else method, number and how many names (0: "*").
+RULES = (None, ("ANY", 1, 4), ("FIRST", 1, 4), ("ANY", 2, 4), ("FIRST", 1, 2), ("ANY", 1, 0))
+
+
+def listed(rule, count):
+    """Return one of RULES with its names, for a cluster of `count` nodes."""
+    if rule is None:
+        return None
+    method, number, names = rule
+    return method, min(number, count - 1), NAMES[:min(names, count)] or ("*",)
+
+
+def happen(world, event, number):
+    """Let an event happen; `number` says to which node."""
+    name = sorted(world.machines)[number % len(world.machines)]
+    EVENTS[event](world, world.machines[name], number)
+
+
+def _write(world, _server, number):
+    for _ in range(number + 1):
+        world.write()
+
+
+def _monitors(world, _server, _number):
+    for name in sorted(world.nodes):
+        world.look(name)
+
+
+def _primary_power_cut(world, _server, _number):
+    if world.primary():
+        world.lose(world.primary())
+
+
+def _power_on(world, server, _number):
+    if not server.power:
+        world.join(server.name)
+
+
+def _cold_start(world, server, number):
+    """All nodes lose power; all boot, or all but one."""
+    for name in list(world.nodes):
+        world.lose(name)
+    for name in sorted(world.machines):
+        if name != server.name or number % 3:
+            world.join(name)
+
+
+def _crash(world, server, _number):
+    if server.running:
+        server.crash()
+        world.look(server.name)
+
+
+def _turn(attribute, running=False):
+    """Return an event that turns a state of a node on, or off again."""
+    def turn(_world, server, _number):
+        if server.running or not running:
+            setattr(server, attribute, not getattr(server, attribute))
+    return turn
+
+
+def _kill(world, server, number):
+    """The next pre-promote notification on the node is killed after so many commands."""
+    world.doomed[server.name] = number
+
+
+def _late(world, server, _number):
+    """The node boots while the next election goes on."""
+    if not server.power:
+        world.late = server.name
+
+
+def _move(world, server, _number):
+    world.wish = None if world.wish else server.name
+
+
+def _rule(world, _server, number):
+    if world.rule:
+        world.use(listed(RULES[1 + number % (len(RULES) - 1)], len(world.machines)))
+
+
+EVENTS = {
+    "write": _write,
+    "monitor": lambda world, _server, _number: world.look(world.primary()),
+    "monitors": _monitors,
+    "power cut": lambda world, server, _number: world.lose(server.name),
+    "primary's power cut": _primary_power_cut,
+    "power on": _power_on,
+    "cold start": _cold_start,
+    "crash": _crash,
+    "standby mode": _turn("standby"),
+    "maintenance": _turn("maintenance"),
+    "deaf": _turn("deaf"),
+    "stalled": _turn("stalled"),
+    "vague": _turn("vague", running=True),
+    "mute": _turn("mute"),
+    "kill": _kill,
+    "late": _late,
+    "move": _move,
+    "rule": _rule,
+}

@@ -1,0 +1,132 @@
+"""The promises over generated histories of whole clusters, with the agent's own actions.
+
+Nodes lose power and come back, are taken out of service, stop receiving, do not answer, are not
+notified; clients write all the while; settings change; Pacemaker aborts what it has begun. Whatever
+happens: never two primaries, no acknowledged commit lost where standbys are synchronous, no living
+primary stranded by a move, a reason where there is no primary, and one primary in the end.
+"""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.model.cluster import BrokenPromise, Model
+from tests.unit.model.events import EVENTS, NAMES, RULES, happen, listed
+from tests.unit.model.servers import stand_in
+from tests.unit.simulation import HISTORIES
+
+_models = {}
+
+
+@pytest.fixture(autouse=True)
+def servers(monkeypatch):
+    """What asks a real server asks the model's."""
+    stand_in(monkeypatch, lambda environment: _models["now"].machines[
+        environment.meta("on_node")].notes)
+
+
+def model(seed, count, rule, maxlag=0):
+    """Return a cluster that has just started for the first time."""
+    _models["now"] = world = Model(seed, NAMES[:count], None, maxlag)
+    world.use(listed(rule, count))
+    world.durable = rule is not None
+    world.settle()
+    world.look(world.primary())
+    world.write()
+    assert world.primary() == "srv1"
+    return world
+
+
+HISTORY = st.lists(st.tuples(st.sampled_from(sorted(EVENTS)), st.integers(0, 7), st.booleans()),
+                   min_size=1, max_size=14)
+
+
+#: Histories that agents of the past did not survive: (nodes, rule, history).
+KNOWN = {
+    "a standby that lags, beside one in standby mode": (3, ("ANY", 1, 4), [
+        ("deaf", 2, False), ("write", 5, False), ("standby mode", 1, True),
+        ("primary's power cut", 0, True)]),
+    "a synchronous standby that gives no answer": (3, ("ANY", 1, 4), [
+        ("deaf", 2, False), ("write", 5, False), ("vague", 1, False),
+        ("primary's power cut", 0, True)]),
+    "two timelines of the same number": (3, ("ANY", 1, 4), [
+        ("deaf", 1, False), ("deaf", 2, False), ("crash", 0, True), ("write", 7, False),
+        ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False), ("write", 1, False),
+        ("power cut", 1, False), ("power cut", 2, False), ("power on", 0, False),
+        ("power on", 1, False), ("power on", 2, True)]),
+    "only the old primary boots": (2, None, [
+        ("standby mode", 0, True), ("monitor", 0, False), ("write", 5, False),
+        ("standby mode", 0, False), ("cold start", 3, True)]),
+    "a node joins while the last primary is awaited": (5, None, [
+        *(("deaf", number, False) for number in range(1, 5)), ("write", 7, False),
+        *(("power cut", number, False) for number in range(5)), ("late", 4, False),
+        *(("power on", number, number == 3) for number in range(1, 4))]),
+    "the primary's node in standby mode, and a standby that stands still": (2, None, [
+        ("stalled", 1, False), ("write", 0, False), ("standby mode", 0, True)]),
+    "a stopped primary, and a standby that comes without its last rows": (2, None, [
+        ("write", 1, False), ("power cut", 1, False), ("write", 3, False),
+        ("standby mode", 0, True), ("power on", 1, True)]),
+    "a stale standby that boots while the last primary is fenced": (3, None, [
+        ("power cut", 0, True), ("monitor", 0, False), ("power cut", 1, False),
+        ("standby mode", 2, False), ("power on", 0, True)]),
+}
+
+
+def play(world, history):
+    """Play a history: after each event Pacemaker has its turn, or only later."""
+    for event, number, settles in history:
+        happen(world, event, number)
+        if settles:
+            world.settle()
+            world.late = None
+            world.check_reason()
+
+
+def heal(world):
+    """Take all obstacles away, as an administrator does, and let monitors run."""
+    world.wish = None
+    for name, server in world.machines.items():
+        server.standby = server.maintenance = False
+        server.deaf = server.stalled = server.vague = server.mute = False
+        if not server.power:
+            world.join(name)
+    for _ in range(6):
+        world.settle()
+        for name in sorted(world.nodes):
+            world.look(name)
+        for name in sorted(world.banned):
+            rebuild(world, name)
+    world.settle()
+
+
+def rebuild(world, name):
+    """Clone the primary onto a node that has diverged, or only clean up."""
+    source = world.machines.get(world.primary())
+    if source and world.machines[name].has_diverged():
+        server = world.machines[name]
+        server.wal = list(source.wal)
+        server.was_primary, server.clean = False, True
+    world.banned.discard(name)
+
+
+def hold(world, history):
+    """Play a history, take all obstacles away: then there has to be a primary."""
+    play(world, history)
+    heal(world)
+    if not world.primary():
+        raise BrokenPromise(f"no primary though all obstacles are gone: {world.scores}, "
+                            f"{world.reasons}")
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_no_history_that_is_known_breaks_a_promise(name):
+    count, rule, history = KNOWN[name]
+    for seed in range(10):
+        hold(model(seed, count, rule), history)
+
+
+@settings(max_examples=HISTORIES)
+@given(st.integers(0, 2**32), st.integers(2, 4), st.sampled_from(RULES), st.sampled_from((0, 3)),
+       HISTORY)
+def test_no_history_breaks_a_promise(seed, count, rule, maxlag, history):
+    hold(model(seed, count, rule, maxlag), history)
