@@ -114,14 +114,17 @@ class Node:
         timeout: of the operation, in seconds on an idle machine; see `busy`.
         keys: parameters (lower case) and environment variables (upper case), None to unset.
         """
-        timeout *= busy()
+        slowness = busy()
+        timeout *= slowness
         environment = self.environment(timeout, interval, lists, in_cluster, keys)
         written, called = self.log.stat().st_size, len(self.cluster.store.calls())
         start = time.monotonic()
         try:
             result = subprocess.run(
                 [*interpreters.agent_argv(AGENT), action], env=environment, cwd="/",
-                stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
+                stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                # what its start and its end take beside other work is not its own
+                timeout=timeout + 5 * (slowness - 1))
         except subprocess.TimeoutExpired:
             pytest.fail(f"{action} on {self.name} did not end within its timeout of {timeout} s")
         text = self.log.read_bytes()[written:].decode("utf-8", "replace")
