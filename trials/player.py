@@ -94,7 +94,7 @@ class Player:
         def in_service():
             with contextlib.suppress(LabError):
                 take_back()
-                state = self.lab.status()
+                state = self.lab.look()
                 return state is not None and all(
                     state.nodes.get(name) == "online" for name in self.lab.nodes)
             return False

@@ -56,7 +56,7 @@ class Explorer(player.Player):
 
     def _strike(self, move, place, old, undo):
         """Do one move; return the primary of before it, the last known one if there is none."""
-        old = self.lab.primary() or old
+        old = self.lab.primary_now() or old
         others = [name for name in self.lab.nodes if name != old]
         node = others[(place - 1) % len(others)] if place else old
         self.struck.setdefault(node, []).append(move)
@@ -74,10 +74,10 @@ class Explorer(player.Player):
 
         def explained():
             seen[:] = reasons(self.lab)
-            return self.lab.primary() or seen
+            return self.lab.primary_now() or seen
         with contextlib.suppress(LabError):
             wait_until(explained, _PATIENCE, "a primary or a reason", step=0.5)
-        if self.lab.primary() or not candidates(self.lab):
+        if self.lab.primary_now() or not candidates(self.lab):
             return []
         self.remarks += seen
         if not seen:
@@ -127,7 +127,7 @@ def use_names(lab, names):
 
 def candidates(lab):
     """Return the nodes that could be promoted: in service, with a running standby, and quorum."""
-    state = lab.status()
+    state = lab.look()
     if state is None or not state.quorum:
         return []
     return [node for node in state.roles(RESOURCE) if state.nodes.get(node) == "online"
@@ -136,7 +136,7 @@ def candidates(lab):
 
 def reasons(lab):
     """Return what crm_mon shows of why there is no primary: refusals, and actions that failed."""
-    state = lab.status()
+    state = lab.look()
     if state is None:
         return []
     said = [values[f"not_promoted_because-{RESOURCE}"] for values in state.attributes.values()

@@ -48,7 +48,8 @@ def full_on_the_primary(scene):
         scenarios.wait_for_ranks(lab)
         tools.fill(lab, victim)
         write_segments(lab, victim, lambda: not lab.nodes[victim].pids("checkpointer"))
-        wait_until(lambda: lab.primary() not in (None, victim), 150, "another primary", step=0.5)
+        wait_until(lambda: lab.primary_now() not in (None, victim), 150, "another primary",
+                   step=0.5)
         scene.client.wait_rows(100, 60)
         starts = scene.actions("start").count(("start", victim))
         assert starts < 15, f"{victim} was started {starts} times"

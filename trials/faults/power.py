@@ -15,7 +15,8 @@ def primary_off(scene):
     # a node of the lab boots in three seconds, and could be back before anybody is promoted
     stays_off(scene.lab, scene.old)
     scene.lab.power_off(scene.old)
-    wait_until(lambda: scene.lab.primary() in scene.others, 120, "another primary", step=0.2)
+    wait_until(lambda: scene.lab.primary_now() in scene.others, 120, "another primary",
+               step=0.2)
     come_back(scene.lab, scene.old)
     return [scene.old]
 
@@ -160,6 +161,7 @@ def replay_paused(scene):
     scene.lab.nodes[best].sql("select pg_wal_replay_pause()")
     scene.client.wait_rows(200)
     scene.lab.power_off(scene.old)
-    wait_until(lambda: scene.lab.primary() in scene.others, 120, "another primary", step=0.2)
+    wait_until(lambda: scene.lab.primary_now() in scene.others, 120, "another primary",
+               step=0.2)
     scene.lab.nodes[best].sql("select pg_wal_replay_resume() where pg_is_in_recovery()")
     return [scene.old]

@@ -54,7 +54,7 @@ def shutdown_checkpoint_missed(scene):
         wait_until(lambda: scenarios.reason_of_refusal(lab, target), 90,
                    f"{target} to refuse", step=0.2)
         scene.remember()
-        wait_until(lambda: lab.primary() == scene.old, 90, "the old primary", step=0.2)
+        wait_until(lambda: lab.primary_now() == scene.old, 90, "the old primary", step=0.2)
     assert ("promote", target) not in scene.actions()
     scene.settled(primary=scene.old)
     scenarios.wait_for_ranks(lab)
