@@ -73,9 +73,10 @@ def test_a_pause_ends_by_itself(data):
     pacemaker = Recorder((data / "cli" / "cib.xml").read_text())
     pause.pause(pacemaker, "pgsqld", 1795447800.0)
     argv, = pacemaker.calls
-    assert argv[:4] == ("cibadmin", "--create", "--xpath", '//primitive[@id="pgsqld"]')
+    assert argv[:2] == ("cibadmin", "--modify")
+    made = argv[-1].partition(">")[2].replace("</primitive>", "")
     text = (data / "cli" / "cib.xml").read_text().replace(
-        'type="pgsqlms">', f'type="pgsqlms">{argv[-1]}', 1)
+        'type="pgsqlms">', f'type="pgsqlms">{made}', 1)
 
     def is_paused(now):
         return configuration.is_true(configuration.meta(configuration.find(

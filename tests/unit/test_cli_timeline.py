@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tarfile
+import time
 import xml.etree.ElementTree as etree
 
 import pytest
@@ -248,3 +249,46 @@ def test_the_commands_print_both_forms(folder, tmp_path, capsys):
     assert main(["timeline", *source, "--number", "9"]) == 2
     assert main(["timeline", *source, "--picture", "x.png"]) == 2
     assert main(["history", "--log", str(tmp_path), "--resource", "p", "--vip", "v"]) == 2
+
+
+LONG = "a-node-whose-name-has-sixty-characters-as-some-clouds-give-"
+
+
+def long_event(count=9):
+    """A failover among nodes with long names."""
+    nodes = [f"{LONG}{number}" for number in range(1, count + 1)]
+    steps = [actions.Action("", "fence", nodes[0], 5.0, 6.0, "ok", "")]
+    steps += [actions.Action("pgsqld", "pre-promote", node, 6.0, 6.4, "ok", "")
+              for node in nodes[1:]]
+    steps += [actions.Action("pgsqld", "promote", nodes[1], 6.5, 7.0, "ok", ""),
+              actions.Action("pgsql-master-address", "start", nodes[1], 7.1, 7.2, "error", "<why>")]
+    return events.Event(
+        events.FAILOVER, nodes[:2], nodes[0], nodes[1], 1.0, 7.2, 1.0, 7.2, True, False,
+        {nodes[0]: 1.0}, {node: "TL 4, 0/3045C08" for node in nodes[1:]}, False, steps)
+
+
+def places(drawn):
+    """Return (left, right, y, words) of each text of a picture, as wide as letters may be."""
+    for item in drawn.iter("{http://www.w3.org/2000/svg}text"):
+        left, width = float(item.get("x")), len(item.text) * 6.0
+        shift = {"start": 0, "middle": width / 2, "end": width}[item.get("text-anchor")]
+        yield left - shift, left - shift + width, float(item.get("y")), item.text
+
+
+def test_nine_nodes_with_long_names_do_not_collide():
+    drawn = etree.fromstring(picture.svg(long_event()))
+    found = list(places(drawn))
+    width, height = float(drawn.get("width")), float(drawn.get("height"))
+    for index, (left, right, y, words) in enumerate(found):
+        assert 0 <= left and right <= width + 5 and y <= height, words
+        for other in found[index + 1:]:
+            assert other[2] != y or other[0] >= right or other[1] <= left, (words, other)
+    assert {f"{LONG}{number}" for number in range(1, 10)} <= {words for *_, words in found}
+
+
+def test_a_picture_says_why_and_when_and_fits_a_phone_and_the_dark(found):
+    page = picture.html(long_event())
+    assert "positions in the election: " in page and "prefers-color-scheme:dark" in page
+    assert 'name="viewport"' in page and "overflow-x:auto" in page
+    assert "UTC" in picture.svg(found[1]) or time.tzname[0] in picture.svg(found[1])
+    assert "\033" not in page

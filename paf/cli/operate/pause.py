@@ -89,13 +89,14 @@ def pause(pacemaker, resource, end):
     """
     ident = name_of(resource)
     date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
-    xml = ("<meta_attributes id=\"{0}\" score=\"1000000\"><rule id=\"{0}-rule\" score=\"0\">"
+    xml = ("<primitive id={2}><meta_attributes id=\"{0}\" score=\"1000000\">"
+           "<rule id=\"{0}-rule\" score=\"0\">"
            "<date_expression id=\"{0}-date\" operation=\"lt\" end=\"{1}\"/></rule>"
            "<nvpair id=\"{0}-maintenance\" name=\"maintenance\" value=\"true\"/>"
-           "</meta_attributes>").format(ident, date)
+           "</meta_attributes></primitive>").format(ident, date, quoteattr(resource))
     end_of(pacemaker, resource)
-    pacemaker.ask("cibadmin", "--create", "--xpath", "//primitive[@id={0}]".format(
-        quoteattr(resource)), "--xml-text", xml)
+    pacemaker.ask("cibadmin", "--modify", "--allow-create", "--scope", "resources",
+                  "--xml-text", xml)
 
 
 def end_of(pacemaker, resource):

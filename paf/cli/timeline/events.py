@@ -70,14 +70,26 @@ def events(facts, resource, vips=(), silence=0.0, live=()):
 
 def _groups(mine, resource, vips):
     """Return lists of Actions, each of which is one event."""
-    groups, primary = [], None
+    groups, primaries = [], [None]
     for item in mine:
-        if not groups or _begins_another(item, groups[-1], resource, vips, primary):
+        # an address may follow when the next event, a lost node that comes back, has begun
+        behind = [index for index in (len(groups) - 1, len(groups) - 2)
+                  if index >= 0 and item.resource in vips and item.operation == "start"
+                  and _lacks_address(groups[index], resource, vips, primaries[index])
+                  and item.start - _end(groups[index]) <= _LONG]
+        if behind:
+            groups[behind[0]].append(item)
+            continue
+        if not groups or _begins_another(item, groups[-1], resource, vips, primaries[-1]):
             if groups:
-                primary = _primary_after(groups[-1], resource, primary)
+                primaries.append(_primary_after(groups[-1], resource, primaries[-1]))
             groups.append([])
         groups[-1].append(item)
     return groups
+
+
+def _end(group):
+    return max(item.end or item.start for item in group)
 
 
 def _primary_after(group, resource, primary):
@@ -98,19 +110,27 @@ def _begins_another(item, group, resource, vips, primary):
     however soon it comes after something else; unless clients never got to it, since the address
     had not moved.
     """
-    end = max(other.end or other.start for other in group)
-    rest = item.start - end
+    rest = item.start - _end(group)
     if rest > _LONG:
         return True
     if _is_open(group, resource, primary):
         planned = not any(other.operation == "fence" or is_failure(other) for other in group)
         return (planned and rest > _GAP and item.operation == "start" and item.resource == resource
                 and bool(_done(group, "stop", resource)))
+    if _is_back(item, group, resource, primary):
+        return True
     if _lacks_address(group, resource, vips, primary) and rest <= _GAP:
         return False
     return rest > _GAP or (_ends_a_reign(item, primary, resource)
                            and not all(other.operation in _NOTIFICATIONS + (REFUSE,)
                                        for other in group))
+
+
+def _is_back(item, group, resource, primary):
+    """Tell whether an old primary's instance is started, now that there is another primary."""
+    left = [primary] + [other.node for other in group if other.operation == "fence"]
+    return (item.operation == "start" and item.resource == resource and item.node in left
+            and any(other.node != item.node for other in _done(group, "promote", resource)))
 
 
 def _lacks_address(group, resource, vips, primary):

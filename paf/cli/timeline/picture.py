@@ -1,21 +1,35 @@
-"""One event as a picture: a lane per node, a bar per action, the time without a primary. Pure."""
+"""One event as a picture: a lane per node, a bar per action, the time without a primary. Pure.
+
+A node's name stands above its lane, so that it may be as long as it likes. What does not fit to the
+right of a bar stands to its left. The colours follow the reader's choice of light or dark.
+"""
 
 from xml.sax.saxutils import escape
 
-from paf.cli.timeline import actions
+from paf.cli.common import clock
+from paf.cli.timeline import actions, text
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _GAP = 1180, 90, 45, 64, 20, 14
+_WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _GAP, _HEAD = 1180, 20, 45, 84, 20, 12, 18
 _COLOURS = {"demote": "#b8860b", "stop": "#8b5a2b", "start": "#2e7d5b", "promote": "#1f5fbf",
             "fence": "#7b1fa2", "monitor": "#c62828",
-            actions.CRASH: "#c62828", "pre-promote": "#9fb8d8",
+            actions.CRASH: "#c62828", actions.REFUSE: "#c62828", "pre-promote": "#9fb8d8",
             "pre-demote": "#d8c49f", "post-promote": "#9fb8d8"}
-_FAILED, _OUTAGE = "#c62828", "#fde0dc"
+_FAILURES = (actions.CRASH, actions.REFUSE)
+_LIGHT = ("pre-promote", "pre-demote", "post-promote")
+_FAILED = "#e53935"
 _AFTER = 0.16
 _NARROW = 6.4       # pixels of a letter
+_WIDE = 9.0         # of one in the title
+_LINE = 160         # letters in a line
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600)
 
 _STYLE = "text{font:12px sans-serif;fill:#222}.s{font-size:11px;fill:#555}" \
-         ".t{font-size:16px;font-weight:bold}.w{fill:#fff}.o{fill:#b71c1c;font-weight:bold}"
+         ".t{font-size:16px;font-weight:bold}.u{font-weight:bold}.d{fill:#222}.w{fill:#fff}" \
+         ".o{fill:#b71c1c;font-weight:bold}.b{fill:#fff}.n{fill:#fde0dc}.l{stroke:#ccc}" \
+         ".h{stroke:#000;stroke-width:2;stroke-dasharray:3 2}" \
+         "@media(prefers-color-scheme:dark){text{fill:#ddd}.s{fill:#aaa}.b{fill:#181a1b}" \
+         ".d{fill:#222}.w{fill:#fff}.n{fill:#4a2422}.l{stroke:#444}.h{stroke:#fff}" \
+         ".o{fill:#ff8a80}}"
 
 
 class _Drawing(object):
@@ -34,51 +48,65 @@ class _Drawing(object):
         return _LEFT + (moment - self.event.begin) * scale
 
     def box(self, left, top, width, height, fill, hint="", more=""):
-        """Draw a rectangle."""
+        """Draw a rectangle; fill: a colour, or a class."""
+        paint = "fill=\"{0}\"" if fill.startswith("#") else "class=\"{0}\""
         self.elements.append(
             "<rect x=\"{0:.1f}\" y=\"{1:.1f}\" width=\"{2:.1f}\" height=\"{3:.1f}\" "
-            "fill=\"{4}\"{5}><title>{6}</title></rect>".format(
-                left, top, width, height, fill, more, escape(hint)))
+            "{4}{5}><title>{6}</title></rect>".format(
+                left, top, width, height, paint.format(fill), more, escape(hint)))
 
     def text(self, left, top, words, kind="", anchor="start"):
         """Write."""
         self.elements.append(
-            "<text x=\"{0:.1f}\" y=\"{1:.1f}\" class=\"{2}\" text-anchor=\"{3}\">{4}</text>".format(
-                left, top, kind, anchor, escape(words)))
+            "<text x=\"{0:.1f}\" y=\"{1:.1f}\" class=\"{2}\" "
+            "text-anchor=\"{3}\">{4}</text>".format(left, top, kind, anchor, escape(words)))
 
-    def line(self, left, top, right, bottom, colour="#ddd", more=""):
-        """Draw a line."""
+    def line(self, left, top, right, bottom, kind="l"):
+        """Draw a line of a class."""
         self.elements.append(
-            "<line x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{2:.1f}\" y2=\"{3:.1f}\" stroke=\"{4}\"{5}/>"
-            .format(left, top, right, bottom, colour, more))
+            "<line x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{2:.1f}\" y2=\"{3:.1f}\" class=\"{4}\"/>"
+            .format(left, top, right, bottom, kind))
 
 
 def _rows(drawing, found):
-    """Return (row, Action) of one node's actions, so that neither bars nor labels overlap."""
-    ends, placed = [], []
+    """Return (number of rows, list of (row, Action, where its label stands)) of a node's actions.
+
+    Neither bars nor labels overlap.
+    """
+    taken, placed = [], []
     for item in found:
-        left = drawing.x(item.start)
-        right = max(drawing.x(item.end or item.start) + 2,
-                    left + _label_room(drawing, item)) + 4
-        free = [row for row, end in enumerate(ends) if end <= left]
-        row = free[0] if free else len(ends)
-        if row == len(ends):
-            ends.append(right)
-        ends[row] = right
-        placed.append((row, item))
-    return max(1, len(ends)), placed
+        begin, end, side = _span(drawing, item)
+        row = next((number for number, spans in enumerate(taken)
+                    if all(end <= other or begin >= until for other, until in spans)), len(taken))
+        if row == len(taken):
+            taken.append([])
+        taken[row].append((begin, end))
+        placed.append((row, item, side))
+    return max(1, len(taken)), placed
+
+
+def _span(drawing, item):
+    """Return (begin, end, side): what a bar and its label need, and where the label stands."""
+    left = drawing.x(item.start)
+    width = max(2.0, drawing.x(item.end or item.start) - left)
+    needed = len(_words(item)) * _NARROW + 8
+    if needed <= width:
+        return left, left + width + 4, "in"
+    if left + width + needed <= _WIDTH or left - needed < 0:
+        return left, left + width + needed + 4, "right"
+    return left - needed, left + width + 4, "left"
+
+
+def _is_bad(item):
+    return bool(item.result) and not actions.is_good(item.result)
 
 
 def _words(item):
     # of a monitor that failed only the moment is known
     length = "" if item.end in (None, item.start) else " {0:.2f} s".format(item.end - item.start)
-    return "{0}{1}{2}".format(item.operation, " " + item.resource if item.resource else "", length)
-
-
-def _label_room(drawing, item):
-    width = drawing.x(item.end or item.start) - drawing.x(item.start)
-    needed = len(_words(item)) * _NARROW + 8
-    return width if needed <= width else width + needed
+    return "{0}{1}{2}{3}".format(
+        item.operation, " " + item.resource if item.resource else "", length,
+        " FAILED" if _is_bad(item) and item.operation not in _FAILURES else "")
 
 
 def svg(event):
@@ -89,27 +117,28 @@ def svg(event):
     for node in nodes:
         count, placed = _rows(drawing, [item for item in event.actions if item.node == node])
         lanes.append((node, top, count, placed))
-        top += count * _ROW + _GAP
+        top += _HEAD + count * _ROW + _GAP
     _background(drawing, top)
     for lane in lanes:
         _lane(drawing, *lane)
     _primary(drawing, top)
-    height = top + 62
+    height = _remarks(drawing, top + 74)
     return ("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" "
             "viewBox=\"0 0 {0} {1}\"><style>{2}</style><rect width=\"{0}\" height=\"{1}\" "
-            "fill=\"#fff\"/>{3}</svg>\n".format(_WIDTH, height, _STYLE,
-                                                "\n".join(drawing.elements)))
+            "class=\"b\"/>{3}</svg>\n".format(_WIDTH, height, _STYLE,
+                                             "\n".join(drawing.elements)))
 
 
 def _background(drawing, bottom):
     """Draw the heading, the outage behind everything, and the seconds."""
-    from paf.cli.timeline import timeline
     event = drawing.event
-    drawing.text(_LEFT, 24, timeline.title(event), "t")
-    drawing.text(_WIDTH - _RIGHT, 24, timeline.clock(event.begin), "s", "end")
+    title = text.title(event)
+    drawing.text(_LEFT, 24, title,
+                 "t" if len(title) * _WIDE <= _WIDTH - _LEFT - _RIGHT else "u")
+    drawing.text(_LEFT, 44, clock(event.begin), "s")
     if event.up is not None and event.down is not None:
         drawing.box(drawing.x(event.down), _TOP - 8,
-                    max(1, drawing.x(event.up) - drawing.x(event.down)), bottom - _TOP + 8, _OUTAGE,
+                    max(1, drawing.x(event.up) - drawing.x(event.down)), bottom - _TOP + 8, "n",
                     "no primary")
     step = [one for one in _STEPS if (drawing.end - event.begin) / one <= 16] or [_STEPS[-1]]
     number = 0
@@ -122,61 +151,85 @@ def _background(drawing, bottom):
 
 def _lane(drawing, node, top, count, placed):
     """Draw a node's name and actions."""
-    drawing.line(10, top - _GAP / 2.0, _WIDTH - _RIGHT, top - _GAP / 2.0, "#bbb")
-    drawing.text(12, top + 14, node)
+    drawing.line(10, top - _GAP / 2.0, _WIDTH - _RIGHT, top - _GAP / 2.0)
+    drawing.text(_LEFT, top + 11, node, "u")
+    first = top + _HEAD
     if node in drawing.event.lost:
         left = drawing.x(drawing.event.lost[node])
-        drawing.line(left, top - 4, left, top + count * _ROW, "#000",
-                     " stroke-width=\"2\" stroke-dasharray=\"3 2\"")
-        drawing.text(left + 5, top + 14, "last heard of", "s")
-    for row, item in placed:
-        left, y = drawing.x(item.start), top + row * _ROW
+        drawing.line(left, top - 4, left, first + count * _ROW, "h")
+        words = "last heard of"
+        after = max(left + 5, _LEFT + len(node) * (_NARROW + 1) + 14)
+        drawing.text(min(after, _WIDTH - len(words) * _NARROW), top + 11, words, "s")
+    for row, item, side in placed:
+        left, y = drawing.x(item.start), first + row * _ROW
         width = max(2.0, drawing.x(item.end or item.start) - left)
-        bad = item.result and not actions.is_good(item.result)
         hint = "{0}: {1} {2}".format(_words(item), item.result or "?", item.reason).strip()
-        drawing.box(left, y, width, _ROW - 4, _COLOURS.get(item.operation, "#888"), hint,
-                    " stroke=\"{0}\" stroke-width=\"3\"".format(_FAILED) if bad else "")
-        words = _words(item) + (" FAILED" if bad and item.operation != actions.CRASH else "")
-        inside = len(words) * _NARROW + 8 <= width
-        light = item.operation in ("pre-promote", "pre-demote", "post-promote")
-        drawing.text(left + 4 if inside else left + width + 4, y + 12, words,
-                     ("" if light else "w") if inside else "o" if bad else "s")
+        drawing.box(left, y, width, _ROW - 4, _COLOURS.get(item.operation, "#888888"), hint,
+                    " stroke=\"{0}\" stroke-width=\"3\"".format(_FAILED) if _is_bad(item) else "")
+        if side == "in":
+            drawing.text(left + 4, y + 12, _words(item), "d" if item.operation in _LIGHT else "w")
+        else:
+            drawing.text(left + width + 4 if side == "right" else left - 4, y + 12, _words(item),
+                         "o" if _is_bad(item) else "s", "start" if side == "right" else "end")
 
 
 def _primary(drawing, top):
-    """Draw who was the primary when, and the time that nobody was."""
+    """Draw who was the primary when, and the time without one."""
     event = drawing.event
-    drawing.line(10, top - _GAP / 2.0, _WIDTH - _RIGHT, top - _GAP / 2.0, "#555")
-    drawing.text(12, top + 16, "primary")
+    drawing.line(10, top - _GAP / 2.0, _WIDTH - _RIGHT, top - _GAP / 2.0)
+    drawing.text(_LEFT, top + 11, "primary", "u")
+    top += _HEAD
     if event.up is None or event.down is None:
         drawing.text(_LEFT, top + 16, "{0} all the time".format(event.new or "unknown"))
         return
     reigns = ((event.begin, event.down, event.old), (event.up, drawing.end, event.new))
-    for left, right, node in reigns:
-        width = drawing.x(right) - drawing.x(left)
+    for begin, end, node in reigns:
+        left, width = drawing.x(begin), drawing.x(end) - drawing.x(begin)
         if width > 1 and node:
-            drawing.box(drawing.x(left), top, width, 24, "#1f5fbf",
-                        "{0} is the primary".format(node))
+            drawing.box(left, top, width, 24, "#1f5fbf", "{0} is the primary".format(node))
             if width > len(node) * _NARROW + 10:
-                drawing.text(drawing.x(left) + 5, top + 16, node, "w")
-    words = "no primary: {0:.2f} s{1}".format(
-        event.up - event.down, " (start estimated)" if event.estimated else "")
+                drawing.text(left + 5, top + 16, node, "w")
+    words = "no primary: {0}".format(text.shown(event).partition(" (")[0])
     left, right = drawing.x(event.down), drawing.x(event.up)
     drawing.box(left, top, max(1, right - left), 24, "#ef9a9a", words)
     if right - left > len(words) * _NARROW + 10:
-        drawing.text((left + right) / 2, top + 16, words, "o", "middle")
+        drawing.text((left + right) / 2, top + 16, words, "d", "middle")
     else:
-        drawing.text(min(left, _WIDTH - _RIGHT - 160), top + 42, words, "o")
+        drawing.text(min(left, _WIDTH - len(words) * (_NARROW + 1)), top + 40, words, "o")
 
 
-def _plain(text, _colour):
-    return text
+def _remarks(drawing, top):
+    """Write why this node was promoted, and what is estimated; return the picture's height."""
+    event = drawing.event
+    remarks = [line for line in text.why(event) if line]
+    if event.estimated or event.at_least:
+        remarks.append("no primary: {0}".format(text.shown(event)))
+    for line in [piece for remark in remarks for piece in _folded(remark)]:
+        drawing.text(_LEFT, top, line, "s")
+        top += 16
+    return top
+
+
+def _folded(line):
+    """Yield a line in pieces that fit, cut between nodes where that is possible."""
+    while line:
+        cut = line if len(line) <= _LINE else line[:_LINE].rpartition("; ")[0] or line[:_LINE]
+        yield cut
+        line = line[len(cut):].lstrip("; ")
+
+
+def _plain(words, _colour):
+    return words
+
+
+_PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{0}</title>
+<style>:root{{color-scheme:light dark}}body{{font-family:sans-serif;margin:1em}}
+div,pre{{overflow-x:auto}}</style></head><body><div>{1}</div><pre>{2}</pre></body></html>
+"""
 
 
 def html(event):
     """Return a page (str) with the picture and the list of actions; it needs no other file."""
-    from paf.cli.timeline import timeline
-    return ("<!DOCTYPE html><html><head><meta charset=\"utf-8\"><title>{0}</title></head>"
-            "<body style=\"font-family:sans-serif;margin:2em\">{1}<pre>{2}</pre></body></html>\n"
-            .format(escape(timeline.title(event)), svg(event),
-                    escape("\n".join(timeline.lines(event, _plain)))))
+    return _PAGE.format(escape(text.title(event)), svg(event),
+                        escape("\n".join(text.lines(event, _plain))))
