@@ -253,8 +253,9 @@ def look_again(context, awaited):
     view = context.cluster.view(context.deadline)
     waits = view.scores.get(context.node) == election.WAITING
     here = set(view.online) & set(view.running)
+    awaited = set(awaited)
     if waits and (context.node in view.accepted
-                  or here & set(awaited) or set(view.last_words) & set(awaited)):
+                  or here & awaited or set(view.last_words) & awaited):
         context.cluster.set_score(context.node, election.LOSER_SCORE, context.deadline)
     if not waits or context.node in view.accepted:
         context.cluster.notes.remove(notes.AWAITED)

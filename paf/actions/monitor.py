@@ -55,7 +55,7 @@ def _try_again(context):
         if own.read(notes.PENDING):
             from paf.actions import start
             start.finish(context)
-        awaited = own.read(notes.AWAITED).split()
+        awaited = own.read(notes.AWAITED).splitlines()
         if awaited:
             from paf import promotion
             promotion.look_again(context, awaited)

@@ -123,14 +123,20 @@ def check_absent(candidate, mine, rules, primary, heard, last_words, nodes):
     silent = set(heard) | set(node for node, fact in last_words.items()
                               if is_known(fact) and fact.value <= mine)
     for rule, source in rules:
-        names = quorum.unheard(rule, primary, silent, nodes)
+        names = _as_nodes(quorum.unheard(rule, primary, silent, nodes), nodes)
         if names:
-            stopped = [node for node in ahead if node.lower() in names]
+            stopped = [node for node in ahead if node in names]
             return Verdict(False, "{0} may hold commits that were acknowledged, and {1} ({2}); "
                            "start {3}, or accept the loss: paf promote".format(
                                " or ".join(names), _absence(names, stopped, last_words, mine),
                                source, " and ".join(names)), None, (), tuple(names))
     return Verdict(True, "no absent node can hold an acknowledged commit", None, (), ())
+
+
+def _as_nodes(names, nodes):
+    """Return standby names, which are in lower case, as the names of the nodes they belong to."""
+    known = dict((node.lower(), node) for node in nodes)
+    return [known.get(name, name) for name in names]
 
 
 def _absence(names, stopped, last_words, mine):

@@ -98,14 +98,16 @@ def _elect(context, where):
     """Decide before any promote runs: Pacemaker sees new scores and chooses again."""
     lists = context.notification
     view = context.cluster.view(context.deadline)    # while the others vote
-    reason = promotion.second_primary(lists) or _stranded(context, where, view)
+    second = promotion.second_primary(lists)
+    accepted = context.node in view.accepted
+    reason = second or not accepted and _stranded(context, where, view)
     # a refusal, too, comes after the votes: the others wait for a round to answer
     verdict = promotion.count(context, context.deadline.within(context.cluster.votes_patience),
                               view.maintenance, primary=promotion.last_primary(context, view))
     verdict = promotion.judge(context, where, view, verdict)
-    late = verdict.promote and context.node not in view.accepted and election.check_lag(
+    late = verdict.promote and not accepted and election.check_lag(
         where.position.value, _primary_seen(context), context.parameters.maxlag)
-    if reason and context.node not in view.accepted:
+    if reason:
         context.cluster.set_score(context.node, election.BARRED, context.deadline)
         promotion.refuse(context, reason)
     elif late:
@@ -116,7 +118,7 @@ def _elect(context, where):
     elif verdict.promote:
         promotion.prepare_rule(context, where, view)
         context.cluster.pass_round()
-    elif context.cluster.guards_switchover:
+    elif context.cluster.guards_switchover or not verdict.missing:
         promotion.wait_for(context, verdict)
     else:
         # the votes of old Pacemakers abort the transition: promote looks again

@@ -250,3 +250,10 @@ def test_the_last_primary_counts_more_than_another_timeline_of_the_same_number()
 def test_the_last_primary_counts_less_than_a_newer_timeline():
     votes = {"srv1": Known(Position(4, 900)), "srv2": Known(Position(3, 950))}
     assert election.decide("srv1", list(votes), votes, "srv2").promote
+
+
+def test_the_node_that_has_to_come_back_is_named_as_the_cluster_calls_it():
+    rule = (Rule(1, ("srv1", "srv2", "srv3")), "synchronous_standby_names")
+    verdict = election.check_absent("SRV3", MINE, [rule], "SRV1", {"SRV3"}, {},
+                                    ["SRV1", "SRV2", "SRV3"])
+    assert verdict.awaited == ("SRV2",) and "start SRV2" in verdict.reason
