@@ -100,8 +100,7 @@ def test_a_monitor_that_comes_after_it_does_not_tell_once_more(watched):
     os.utime(lock(watched))    # just now, however long the watcher took to end
     run = watched.monitor()
     assert run.code == 8 and "has just been told" in run.log and run.reason == ""
-    # but Pacemaker is not believed for long
-    past = time.time() - 60
+    past = time.time() - 60    # it is not believed for long
     os.utime(lock(watched), (past, past))
     assert watched.monitor().code == 9
 
