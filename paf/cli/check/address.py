@@ -80,7 +80,7 @@ def _backwards(configured, managed, places):
             continue
         cures = [] if right else [finding.colocated(places[0], managed.clone)]
         yield finding.error(
-            "{0} ties the primary to {1}, and not the other way round".format(item.id, places[0]),
+            "{0} ties the primary to {1}, and not the reverse".format(item.id, places[0]),
             "where the address cannot run, no instance is promoted, and a failed address moves "
             "the primary", _instead(item, *cures))
 
