@@ -7,10 +7,10 @@ primary_conninfo. Source: PostgreSQL manual, "Streaming Replication Protocol": I
 """
 
 from paf import instance as local
-from paf import runner
 from paf.decide import wal
 from paf.decide.knowledge import Known, Unknown
-from paf.instance import settings, sql, upstream
+from paf.instance import psql, settings
+from paf.instance.conninfo import Malformed
 from paf.ocf import OcfError, is_number
 
 _FIRST_WITH_SHOW = 100000
@@ -25,32 +25,30 @@ def position(instance, node, deadline):
     if local.version(instance) < _FIRST_WITH_SHOW:
         return Unknown("its server cannot be asked for its role before PostgreSQL 10")
     try:
-        rows = _ask(instance, node, deadline.within(_PATIENCE))
-    except OcfError as error:
+        conninfo = settings.conninfo(instance, deadline)
+        if not conninfo:
+            return Unknown("primary_conninfo is empty, so its server cannot be asked")
+        system = _ask(instance, conninfo, node, "IDENTIFY_SYSTEM", deadline)
+        role = _ask(instance, conninfo, node, "SHOW transaction_read_only", deadline)
+        lsn = wal.parse_lsn(system[2]) if len(system) > 2 else None
+    except (OcfError, Malformed) as error:
         return Unknown(str(error))
-    if len(rows) != 2 or len(rows[0]) < 3 or not is_number(rows[0][1]):
-        return Unknown("its server at {0}:{1} does not answer a replication connection".format(
-            node, instance.parameters.pgport))
-    try:
-        lsn = wal.parse_lsn(rows[0][2])
     except ValueError:
         return Unknown("its server does not say where it is")
-    primary = rows[1][0] == "off"    # transaction_read_only
-    return Known(wal.Position(int(rows[0][1]) + (1 if primary else 0), lsn))
+    if lsn is None or not is_number(system[1]) or role[:1] not in (["on"], ["off"]):
+        return Unknown("its server at {0}:{1} does not answer a replication connection".format(
+            node, instance.parameters.pgport))
+    return Known(wal.Position(int(system[1]) + (1 if role == ["off"] else 0), lsn))
 
 
-def _ask(instance, node, deadline):
-    """Return the rows of both answers, [] without them. Raises OcfError."""
-    conninfo = settings.conninfo(instance, deadline)
-    if not conninfo:
-        return []
-    target, environment = upstream.connection(conninfo, (
+def _ask(instance, conninfo, node, command, deadline):
+    """Return the only row of an answer (list of str), [] without one. Raises OcfError, Malformed.
+
+    A primary is asked as well: it says that it is no standby.
+    """
+    result = psql.there(instance, conninfo, (
         ("replication", "true"), ("dbname", "replication"), ("host", node), ("hostaddr", ""),
-        ("port", instance.parameters.pgport), ("target_session_attrs", "any")))
-    result = runner.run(
-        [local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w", "-F", sql.FIELD,
-         "-R", "\n", "-d", target, "-c", "IDENTIFY_SYSTEM", "-c", "SHOW transaction_read_only"],
-        deadline, user=local.owner(instance), env=environment)
-    if result.timed_out or result.status != 0:
-        return []
-    return [line.split(sql.FIELD) for line in result.out.splitlines() if line]
+        ("port", str(instance.parameters.pgport)), ("target_session_attrs", "any")),
+        command, deadline.within(_PATIENCE))
+    rows = psql.rows(result.out)
+    return rows[0] if not result.timed_out and result.status == 0 and rows else []

@@ -1,0 +1,35 @@
+"""A node that does not vote is asked through its database port."""
+
+import os
+import pathlib
+
+from paf import instance, runner
+from paf.deadline import Deadline
+from paf.decide.knowledge import Known, Unknown
+from paf.instance import peer
+from tests.component.server import owner
+from tests.unit.support import parameters_with
+
+
+def asked(node, host):
+    """Return what `peer` finds at a host, as the agent on `node` would."""
+    parameters = parameters_with(**{**node.parameters, "pgport": str(node.server.port)})
+    account = runner.account(owner().pw_name)
+    return peer.position(instance.Instance(parameters, account), host, Deadline(30))
+
+
+def test_a_standby_says_where_it_is_and_a_primary_that_it_is_none(pair):
+    host = str(pair.sockets)    # libpq takes a folder for a host
+    standby = asked(pair["srv2"], host)
+    lsn = int(pair["srv2"].value(
+        "SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'"))
+    assert standby == Known((1, lsn))
+    primary = asked(pair["srv1"], host)
+    assert isinstance(primary, Known) and primary.value.timeline == 2
+
+
+def test_a_server_that_does_not_answer_is_unknown(pair):
+    nowhere = pathlib.Path(pair.folder) / "nowhere"
+    os.makedirs(nowhere, exist_ok=True)
+    fact = asked(pair["srv2"], str(nowhere))
+    assert isinstance(fact, Unknown) and "does not answer" in fact.reason
