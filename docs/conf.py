@@ -15,7 +15,7 @@ version = release = VERSION
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
-exclude_patterns = ["pictures"]
+exclude_patterns = ["pictures", "static"]
 # the anchors that a forge gives to headings
 myst_heading_anchors = 4
 nitpicky = True
@@ -24,5 +24,7 @@ html_theme = "alabaster"
 html_theme_options = {"description": "PostgreSQL Automatic Failover", "page_width": "1100px",
                       "sidebar_width": "250px"}
 html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
+html_static_path = ["static"]
+html_css_files = ["paf.css"]
 html_show_sphinx = False
 html_copy_source = False

@@ -137,7 +137,7 @@ def parameters_page():
     """Return the page about the parameters (str)."""
     parts = [PARAMETERS]
     for item in parameters.DECLARED:
-        parts.append("## {0}\n\n{1}\n\n| | |\n| --- | --- |\n| default | {2} |\n| type | {3} |\n"
+        parts.append("## {0}\n\n{1}\n\n| property | value |\n| --- | --- |\n| default | {2} |\n| type | {3} |\n"
                      "| reloadable | {4} |\n".format(item.name, item.text, default_of(item),
                                                      item.kind, "yes" if item.reloadable else "no"))
     rows = "".join("| {0} | {1} s | {2} | {3} |\n".format(
@@ -227,11 +227,11 @@ def verbs_page():
         module = cli.module_of(name)
         parts.append("## paf {0}\n\n{1}.\n\n{2}\n".format(
             name, brief[0].upper() + brief[1:], paragraphs(module.TEXT)))
-        parts.append("| option | |\n| --- | --- |\n" + "".join(
+        parts.append("| option | meaning |\n| --- | --- |\n" + "".join(
             "| `{0}` | {1} |\n".format(command.named(action).replace("|", "\\|"), action.help)
             for action in command.options_of(verb)))
         parts.append("".join("    {0}\n".format(line) for line in module.EXAMPLES))
-        parts.append("| exit code | |\n| ---: | --- |\n" + "".join(
+        parts.append("| exit code | meaning |\n| ---: | --- |\n" + "".join(
             "| {0} | {1} |\n".format(*pair) for pair in module.EXIT_CODES))
     return NOTE + "\n" + "\n".join(parts)
 

@@ -35,8 +35,7 @@ step "vermin finds a newer word" vermin_finds_a_newer_word
 step "spelling" "$tools/codespell" paf bin resource.d docs lab trials tests debian rpm ./*.md ./*.cfg Makefile
 step "house rules" "${PYTHON3:-python3}" tests/house_rules.py
 step "layers of imports" "${PYTHON3:-python3}" tests/layers.py
-step "shell scripts" shellcheck --severity=warning .ci/run tests/*.sh tools/*.sh
-step "shell scripts of the package" shellcheck --severity=warning --shell=sh debian/bytecode/* \
-    debian/tests/metadata debian/tests/one-node
+step "shell scripts" shellcheck --severity=warning .ci/run tests/*.sh tools/*.sh debian/*.postinst \
+    debian/*.prerm debian/tests/metadata debian/tests/one-node
 step "words" "${PYTHON3:-python3}" tests/words.py
 exit $status

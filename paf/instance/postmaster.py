@@ -51,7 +51,7 @@ def status(instance):
     return _number(lines, _PID_LINE), word
 
 
-def is_unburied(instance):
+def is_zombie(instance):
     """Return whether the postmaster is dead, but its parent has not asked for it yet: a zombie.
 
     A server takes it for a running postmaster, and refuses to start.

@@ -172,7 +172,7 @@ def write(results):
         f"![outages by phase](pictures/{name}.svg)", "",
         "## Outages", "", "From the fault to the end of the last gap in acknowledged rows.", "",
         _table(_outages(results)), *_failures(results), "",
-        "## What is meant", "",
+        "## Targets", "",
         "`make bench` fails if one of these is missed. Seconds are those of this lab on an idle",
         "machine with two processors.", "", _table(_targets(results)), "",
         "## Costs of each action", "",
