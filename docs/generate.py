@@ -22,6 +22,7 @@ from paf.decide.knowledge import AtLeast, Known, Unknown    # noqa: E402
 from paf.cli import main as cli    # noqa: E402
 
 NOTE = "<!-- made by docs/generate.py from the code: change it there -->\n"
+FOOT = "\n*This page is generated from the code by docs/generate.py.*\n"
 
 PARAMETERS = """# Parameters
 
@@ -137,7 +138,8 @@ def parameters_page():
     """Return the page about the parameters (str)."""
     parts = [PARAMETERS]
     for item in parameters.DECLARED:
-        parts.append("## {0}\n\n{1}\n\n| property | value |\n| --- | --- |\n| default | {2} |\n| type | {3} |\n"
+        parts.append("## {0}\n\n{1}\n\n| property | value |\n| --- | --- |\n"
+                     "| default | {2} |\n| type | {3} |\n"
                      "| reloadable | {4} |\n".format(item.name, item.text, default_of(item),
                                                      item.kind, "yes" if item.reloadable else "no"))
     rows = "".join("| {0} | {1} s | {2} | {3} |\n".format(
@@ -257,7 +259,7 @@ def main(argv):
     """Write the pages into the folder that argv names; return the exit status."""
     for name, make in PAGES:
         with io.open(os.path.join(argv[1], name), "w", encoding="utf-8") as stream:
-            stream.write(u"{0}".format(make()))
+            stream.write(u"{0}".format(make().rstrip("\n") + "\n" + FOOT))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The watcher: Pacemaker is told of a crash at once, once, and of nothing else."""
+"""The watcher: a crash is reported to Pacemaker at once, once, and nothing else is."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ import pytest
 from paf.instance import postmaster
 from tests.component import cluster as component
 from tests.component.server import wait_until
-from tests.component.watching import begin, gone, is_asked_to_end, lock, resources, told, \
-    watchers, watching
+from tests.component.watching import (
+    begin, gone, is_asked_to_end, lock, resources, told, watchers, watching)
 
 OPERATION = '<operations><op id="m" name="monitor" interval="15s" {0}/></operations>'
-PROPERTY = '<crm_config><cluster_property_set id="c"><nvpair id="p" name="{0}" value="{1}"/>' \
-           "</cluster_property_set></crm_config>"
+PROPERTY = ('<crm_config><cluster_property_set id="c"><nvpair id="p" name="{0}" value="{1}"/>'
+            "</cluster_property_set></crm_config>")
 META = '<meta_attributes id="m"><nvpair id="n" name="{0}" value="{1}"/></meta_attributes>'
 
 
@@ -395,5 +395,4 @@ def test_it_survives_the_removal_of_the_agent(primary, tmp_path, monkeypatch):
     shutil.rmtree(tmp_path / "resource.d")
     primary.kill()
     gone(primary)
-    assert told(primary) == 1
-    assert "Traceback" not in primary.log.read_text()
+    assert told(primary) == 1 and "Traceback" not in primary.log.read_text()
