@@ -15,6 +15,10 @@ _MODULES = {
     "watch": "crash.watch",    # no action of OCF's: the crash watcher runs it
 }
 
+#: What Python raises for a mistake in a program. Not what ends it from outside, as signals do.
+_MISTAKES = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError,
+             NameError, RuntimeError, SyntaxError, TypeError, ValueError)
+
 #: Outside of Pacemaker there is no timeout; the agent takes that of its own meta-data.
 _NO_TIMEOUT = 60.0
 
@@ -42,10 +46,9 @@ METHODS = ("start", "stop", "reload", "reload-agent", "promote", "demote", "moni
 def main(argv=None, variables=None):
     """Run the action that argv (list of str) names and return its exit status.
 
-    Errors of the agent and of the system become a reason and an exit status; a programming error
-    is raised.
-
-    variables: the environment, os.environ by default.
+    variables: the environment, os.environ by default. Whatever the parameters and the environment
+    are, it does not raise; the tests generate them. A mistake in this program is logged, on one
+    line, and is a soft error.
     """
     argv = sys.argv[1:] if argv is None else argv
     environment = ocf.Environment(os.environ if variables is None else variables)
@@ -61,6 +64,9 @@ def main(argv=None, variables=None):
         # the system refused something that no rule foresees: a full disk, a lost folder
         return _failed(action, ocf.ERR_GENERIC, "{0}: {1}".format(
             error.filename or "system", error.strerror or error), log)
+    except _MISTAKES as error:
+        return _failed(action, ocf.ERR_GENERIC, "a mistake in the agent, please report it: "
+                       "{0}: {1} ({2})".format(type(error).__name__, error, _place()), log)
 
 
 def _tell(action):
@@ -96,6 +102,14 @@ def _timeout(action, environment):
         return environment.timeout
     from paf import metadata
     return metadata.timeout(action) or _NO_TIMEOUT
+
+
+def _place():
+    """Return where the exception at hand was raised: file and line (str)."""
+    trace = sys.exc_info()[2]
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return "{0}:{1}".format(os.path.basename(trace.tb_frame.f_code.co_filename), trace.tb_lineno)
 
 
 def _failed(action, code, reason, log):

@@ -6,15 +6,19 @@ from paf import instance, parameters
 class Context(object):
     """One run of the agent.
 
-    environment: ocf.Environment; parameters: parameters.Parameters; instance:
-    instance.Instance; deadline: deadline.Deadline; log: log.Log.
+    environment: ocf.Environment; given: parameters.Parameters as Pacemaker has them; parameters:
+    the same with values that can be worked with; instance: instance.Instance; deadline:
+    deadline.Deadline; log: log.Log.
     """
 
     def __init__(self, environment, deadline, log):
         self.environment = environment
         self.deadline = deadline
         self.log = log
-        self.parameters = parameters.read(environment)
+        self.given = self.parameters = parameters.read(environment)
+        if parameters.unusable(self.given):
+            from paf import lastgood
+            self.parameters = parameters.usable(self.given, lastgood.load(environment))
         self.instance = instance.of(self.parameters)
         self._cluster = None
         self._notification = None

@@ -24,7 +24,11 @@ def leave(context):
     deadline = context.deadline.within(min(_PATIENCE, context.deadline.remaining / 2))
     try:
         control = controldata.read(context.instance, deadline)
-        if control is None or control.state not in (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY):
+        if not is_known(control):
+            context.log.info("no last words: {0}".format(control.reason))
+            return
+        control = control.value
+        if control.state not in (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY):
             return
         view = context.cluster.view(deadline)
         if control.state == state.SHUT_DOWN_IN_RECOVERY and not view.rules:

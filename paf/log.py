@@ -13,6 +13,10 @@ _SYSLOG_LEVELS = {
     DEBUG: "LOG_DEBUG", INFO: "LOG_INFO", WARNING: "LOG_WARNING", ERROR: "LOG_ERR",
 }
 
+#: Names of syslog's facilities. Source: syslog(3).
+_FACILITIES = ("auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "syslog",
+               "user", "uucp") + tuple("local{0}".format(number) for number in range(8))
+
 #: What a text with a secret has in it, in lower case.
 _SUSPICIOUS = ("password", "client_key", "server_key", "client_secret", "://", "missing \"=\"")
 
@@ -91,9 +95,11 @@ class Log(object):
         if facility in ("", "none"):
             return
         import syslog
-        number = getattr(syslog, "LOG_" + facility.upper(), syslog.LOG_DAEMON)
-        syslog.openlog(self._tag, 0, number)
-        syslog.syslog(getattr(syslog, _SYSLOG_LEVELS[level]), "{0}: {1}".format(level, text))
+        known = facility.lower() in _FACILITIES
+        number = getattr(syslog, "LOG_" + facility.upper()) if known else syslog.LOG_DAEMON
+        syslog.openlog(_for_c(self._tag), 0, number)
+        syslog.syslog(getattr(syslog, _SYSLOG_LEVELS[level]), _for_c(
+            "{0}: {1}".format(level, text)))
 
     def _to_file(self, path, level, text):
         if path in ("", "/dev/null"):
@@ -102,13 +108,21 @@ class Log(object):
         stamp = time.strftime("%b %d %H:%M:%S")
         line = "{0}  {1}: {2}: {3}\n".format(stamp, self._tag, level, text)
         try:
-            log = os.open(path, os.O_WRONLY | os.O_APPEND)
+            # a pipe that nothing reads must not hold the action up
+            log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY)
         except (IOError, OSError):
             return    # no log file is no reason to fail an action
         try:
             _write_raw(log, line)
         finally:
             os.close(log)
+
+
+def _for_c(text):
+    """Return `text` as a function of C takes it: no NUL, and nothing that is not UTF-8."""
+    if str is bytes:
+        return text.replace("\0", "?")
+    return text.replace("\0", "?").encode("utf-8", "backslashreplace").decode("utf-8")  # novm
 
 
 def _write_raw(descriptor, text):

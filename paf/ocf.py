@@ -15,6 +15,10 @@ RUNNING_PROMOTED = 8
 FAILED_PROMOTED = 9
 
 
+#: Seconds, a day. More than what PostgreSQL's statement_timeout holds (24 days) ends in an error.
+LONGEST_TIMEOUT = 86400.0
+
+
 class OcfError(Exception):
     """An action failed: `code` is its exit status, the text is the reason in crm_mon.
 
@@ -122,7 +126,9 @@ class Environment(object):
     def timeout(self):
         """The operation's timeout in seconds, None outside of Pacemaker."""
         text = self.meta("timeout")
-        return int(text) / 1000.0 if is_number(text) and int(text) else None
+        if not is_number(text) or not int(text):
+            return None
+        return min(int(text) / 1000.0, LONGEST_TIMEOUT)
 
     @property
     def is_probe(self):

@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from paf import variant
-from paf.ocf import BadConfiguration, is_number
+from paf.ocf import BadParameter, is_number
 
 #: One parameter. default: str, a text about another parameter when it starts with "@";
 #: group: the unique-group of OCF 1.1, "" for none; reloadable: whether Pacemaker may change
@@ -92,8 +92,8 @@ Parameters = namedtuple("Parameters", [parameter.name for parameter in DECLARED]
 def read(environment):
     """Return the Parameters that the Environment asks for, defaults filled in; checks nothing.
 
-    What should be a number or a boolean and is not stays a str: `problems` finds it, and a stop
-    does not care.
+    What should be a number or a boolean and is not stays a str, for `problems` to find; `usable`
+    gives what can be worked with.
     """
     values = {}
     for parameter in DECLARED:
@@ -114,6 +114,38 @@ def _number(text):
     return int(text) if is_number(text) else text
 
 
+def _is_port(value):
+    return isinstance(value, int) and 0 < value < 65536
+
+
+#: Values that the agent could not work with, and what they have to be.
+_USABLE = (
+    ("pgport", _is_port), ("maxlag", lambda value: isinstance(value, int)),
+    ("rejoin", lambda value: value in REJOIN),
+    ("crash_watch", lambda value: isinstance(value, bool)))
+
+
+def unusable(parameters):
+    """Return the names (a list of str) of the Parameters whose value cannot be worked with."""
+    return [name for name, is_usable in _USABLE if not is_usable(getattr(parameters, name))]
+
+
+def usable(parameters, last_good):
+    """Return Parameters that can be worked with: what cannot is replaced.
+
+    last_good: the values that it had before (dict of name to str); the default where they have
+    none. A mistake in a parameter stops no service that runs.
+    """
+    from paf.ocf import Environment
+    names = unusable(parameters)
+    before = read(Environment(dict(
+        ("OCF_RESKEY_" + name, last_good[name]) for name in names if name in last_good)))
+    default = read(Environment({}))
+    wrong = unusable(before)
+    return parameters._replace(**dict(
+        (name, getattr(default if name in wrong else before, name)) for name in names))
+
+
 def problems(parameters):
     """Return what is wrong with the Parameters in themselves, on any host: a list of sentences."""
     found = []
@@ -121,20 +153,21 @@ def problems(parameters):
         value = getattr(parameters, name)
         if not value.startswith("/"):
             found.append("{0} must be an absolute path, not \"{1}\"".format(name, value))
-    if not isinstance(parameters.pgport, int) or not 0 < parameters.pgport < 65536:
+    wrong = unusable(parameters)
+    if "pgport" in wrong:
         found.append("pgport must be a number from 1 to 65535, not \"{0}\"".format(
             parameters.pgport))
-    if not isinstance(parameters.maxlag, int):
+    if "maxlag" in wrong:
         found.append("maxlag must be a number of bytes, digits only, not \"{0}\"".format(
             parameters.maxlag))
-    if parameters.rejoin not in REJOIN:
+    if "rejoin" in wrong:
         found.append("rejoin must be manual, safe or rewind, not \"{0}\"".format(parameters.rejoin))
-    if not isinstance(parameters.crash_watch, bool):
+    if "crash_watch" in wrong:
         found.append("crash_watch must be true or false, not \"{0}\"".format(
             parameters.crash_watch))
     try:
         words(parameters.start_opts)
-    except BadConfiguration as error:
+    except BadParameter as error:
         found.append(str(error))
     return found
 
@@ -142,7 +175,8 @@ def problems(parameters):
 def words(start_opts):
     """Return the words of start_opts (a list of str), quotes honoured, nothing expanded.
 
-    Raises BadConfiguration when a quote is left open.
+    Raises BadParameter when a quote is left open: never fatal, which would stop the service on the
+    other nodes as well.
     """
     if not start_opts:
         return []
@@ -150,4 +184,4 @@ def words(start_opts):
     try:
         return shlex.split(start_opts)
     except ValueError as error:
-        raise BadConfiguration("start_opts cannot be understood: {0}".format(error))
+        raise BadParameter("start_opts cannot be understood: {0}".format(error))

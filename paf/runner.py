@@ -196,7 +196,7 @@ def _feed(descriptor, content):
     """Give the program its input. It is small: it fits the pipe, so nothing can block."""
     try:
         if content:
-            os.write(descriptor, _bytes(content))
+            os.write(descriptor, data(content))
     except OSError as error:
         if error.errno != errno.EPIPE:
             raise
@@ -259,7 +259,8 @@ def _kill(pid):
     return -signals.SIGKILL if status is None else status
 
 
-def _bytes(content):
+def data(content):
+    """Return native str as bytes: the way back of `text`."""
     return content if str is bytes else content.encode("utf-8", "surrogateescape")  # novm
 
 

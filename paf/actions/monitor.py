@@ -1,7 +1,7 @@
 """monitor: what the instance is; on the primary, the standbys' promotion scores as well."""
 
 from paf import instance as local
-from paf import ocf
+from paf import ocf, remarks
 from paf.decide import scores, state
 from paf.instance import observe, queries, walfiles
 
@@ -34,6 +34,9 @@ def run(context):
         return _not_well(context, sight, code, probe)
     if not probe:
         _keep_watcher(context)
+        remarks.say(context, _remarks(context, sight))
+    if sight.verdict.state == state.PRIMARY and not probe and _is_unasked(context):
+        return code
     if sight.verdict.state == state.PRIMARY and not probe:
         update_scores(context, sight)
     elif sight.verdict.state == state.STANDBY and not probe:
@@ -61,6 +64,41 @@ def _try_again(context):
             promotion.look_again(context, awaited)
     except ocf.OcfError as error:
         context.log.warning("this standby cannot take part in elections yet: {0}".format(error))
+
+
+def _remarks(context, sight):
+    """Return what is wrong on this node, and yet no failure: a list of str."""
+    found = remarks.of_parameters(context)
+    if sight.remark:
+        found.append(sight.remark)
+    if sight.message:
+        found.append("the agent cannot ask PostgreSQL as {0}: {1}; its role is known otherwise, "
+                     "and promotion scores stay as they are".format(
+                         context.parameters.system_user, sight.message))
+    return found
+
+
+def _is_unasked(context):
+    """Return whether this may be a primary beside the one that Pacemaker has promoted.
+
+    Raises OcfError where it surely is: it is stopped then. True where that cannot be found out: it
+    writes no scores. A primary that an administrator made in maintenance mode is accepted, as long
+    as it is the only one.
+    """
+    if context.environment.meta("role").lower() not in ("unpromoted", "slave"):
+        return False
+    from paf.cluster import history
+    try:
+        found = history.promoted(context.cluster.cib(context.deadline), context.cluster.resource)
+    except ocf.OcfError as error:
+        context.log.warning("this instance is a primary, Pacemaker has it as a standby, and its "
+                            "history cannot be read: {0}".format(error))
+        return True
+    others = [node for node in found if node != context.node]
+    if others:
+        raise ocf.OcfError("a second primary: Pacemaker promoted {0}, this one was promoted by "
+                           "something else; see PostgreSQL's log".format(", ".join(others)))
+    return False
 
 
 def _keep_watcher(context):
@@ -97,8 +135,8 @@ def describe(context, sight):
     """Return the sentence that says what is wrong with the instance."""
     verdict = sight.verdict
     if verdict.state == state.DAMAGED:
-        return "cannot read {0}: missing, damaged, or no usable pg_controldata in {1}".format(
-            local.path(context.instance, "global/pg_control"), context.parameters.bindir)
+        return "{0} is damaged or missing: {1}".format(
+            local.path(context.instance, "global/pg_control"), sight.message)
     text = "PostgreSQL: {0}: {1}".format(verdict.state, verdict.why)
     return "{0} ({1})".format(text, sight.message) if sight.message else text
 

@@ -2,6 +2,7 @@
 
 from paf import ocf
 from paf.decide import loss
+from paf.decide.knowledge import is_known
 from paf.instance import (
     controldata, divergence, journal, rebuild, rewind, rewindrole, settings, waldump)
 
@@ -36,7 +37,9 @@ def check(context):
     if not found.common or mode == _MANUAL or (mode == _SAFE and not safe):
         raise ocf.NotUsable(reason)
     control = controldata.read(context.instance, context.deadline)
-    problem = control and rewind.problem(context.instance, control)
+    if not is_known(control):
+        raise ocf.OcfError("{0} (cannot rewind: {1})".format(reason, control.reason))
+    problem = rewind.problem(context.instance, control.value)
     if rewind.is_fresh_copy(context.instance):
         problem = "a rewind needs an instance that has run since it was copied"
     if problem:

@@ -1,18 +1,32 @@
 """reload and reload-agent: take note of changed parameters.
 
 Each run of the agent reads them anyway; PostgreSQL's own configuration is the
-administrator's. bindir and start_opts take effect at the next start.
+administrator's. bindir and start_opts take effect at the next start. A failure here would have
+Pacemaker restart the server; so a value that cannot be worked with is shown in crm_mon, and the
+last good one goes on.
 """
 
-from paf import ocf
+from paf import lastgood, ocf, parameters, remarks
 from paf.crash import watcher
 from paf.instance import postmaster
 
 
 def run(context):
     """Return SUCCESS."""
-    watcher.end(context)    # it was started with the old ones
-    if postmaster.find(context.instance):
+    watcher.end(context)    # it was begun with the old ones
+    if postmaster.find(context.instance).value:
         watcher.keep(context)
     context.log.info("reloaded: changed parameters take effect from now on")
+    remarks.say(context, remarks.of_parameters(context))
+    keep(context)
     return ocf.SUCCESS
+
+
+def keep(context):
+    """Keep the parameters as the last good ones, if they are."""
+    if parameters.unusable(context.given):
+        return
+    try:
+        lastgood.save(context.environment)
+    except EnvironmentError as error:
+        context.log.warning("cannot keep the parameters: {0}".format(error))

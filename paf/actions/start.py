@@ -1,10 +1,11 @@
 """start: always as a standby; it is the election that makes a primary."""
 
-from paf import ocf, promotion
+from paf import ocf, promotion, remarks
+from paf.actions import reload
 from paf.crash import watcher
 from paf.decide import election, scores, state, transition
 from paf.cluster import base, notes
-from paf.instance import journal, observe, postmaster, server, standby_mode
+from paf.instance import identity, journal, observe, postmaster, server, standby_mode
 
 #: What of a start's time is left for reporting it, in seconds.
 _MARGIN = 2.0
@@ -24,8 +25,9 @@ def run(context):
         rejoin.finish(context)
         sight = observe.observe(context.instance, context.deadline)
     if sight.verdict.state not in state.DOWN:
-        raise ocf.OcfError("cannot start as a standby, the instance is a {0}: {1}".format(
-            sight.verdict.state, sight.verdict.why))
+        raise ocf.OcfError("cannot start as a standby, the instance is a {0}: {1}{2}".format(
+            sight.verdict.state, sight.verdict.why,
+            " ({0})".format(sight.message) if sight.message else ""))
     if not _is_recovered_here(context, sight.verdict.state):
         from paf.actions import validate
         validate.host(context)
@@ -45,6 +47,7 @@ def as_standby(context):
     A crashed primary starts so too: with the signal file there, PostgreSQL recovers from its
     own WAL first and then stays a standby, so that no client writes before it is promoted.
     """
+    identity.check_data_directory(context.instance, context.deadline)
     standby_mode.enable(context.instance)
     server.start(context.instance, context.deadline)
     sight = observe.settle(context.instance, context.deadline)
@@ -52,6 +55,8 @@ def as_standby(context):
         raise ocf.OcfError("started, but the instance is not a standby but {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))
     context.log.info("PostgreSQL started as a standby")
+    remarks.forget(context)
+    reload.keep(context)
     watcher.keep(context)
 
 

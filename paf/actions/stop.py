@@ -3,6 +3,7 @@
 from paf import ocf
 from paf.crash import watcher
 from paf.decide import transition
+from paf.decide.knowledge import Known
 from paf.instance import postmaster, server
 
 
@@ -11,7 +12,7 @@ def run(context):
     watcher.end(context)
     if context.in_cluster and transition.is_recovery_of_standby(context.notification, context.node):
         context.log.info("recovery of this standby")
-    ran = postmaster.find(context.instance) is not None
+    ran = postmaster.find(context.instance) != Known(None)
     server.stop(context.instance, context.deadline, context.log)
     if ran:
         from paf import lastwords

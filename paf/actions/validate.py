@@ -4,7 +4,8 @@ import os
 
 from paf import instance as local
 from paf import ocf, parameters, variant
-from paf.instance import controldata, settings
+from paf.decide.knowledge import is_known
+from paf.instance import controldata, identity, settings
 
 HOST_LEVEL = 10
 
@@ -49,7 +50,7 @@ def syntax(context, error=ocf.BadConfiguration):
 
     pcs and crmsh ask for this on a node that may not run the resource at all.
     """
-    found = parameters.problems(context.parameters)
+    found = parameters.problems(context.given)
     if found:
         raise error("; ".join(found))
 
@@ -63,10 +64,8 @@ def host(context):
     _meta(context)
     _places(context)
     settings.check_programs(context.instance)
-    control = controldata.read(context.instance, context.deadline)
-    if control is None:
-        raise ocf.NotUsable("{0} is damaged or cannot be read".format(
-            local.path(context.instance, "global/pg_control")))
+    control = _control(context)
+    identity.check_data_directory(context.instance, context.deadline)
     if control.wal_level not in _WAL_LEVELS:
         raise ocf.BadParameter("wal_level must be replica or logical, it was \"{0}\" when "
                                "PostgreSQL last ran".format(control.wal_level))
@@ -77,6 +76,17 @@ def host(context):
             raise ocf.BadParameter("rejoin=rewind: {0}".format(reason))
     if context.in_cluster:
         settings.check_standby(context.instance, context.node, context.deadline)
+
+
+def _control(context):
+    """Return the controldata.ControlData. Raises NotUsable for a damaged file, else OcfError."""
+    found = controldata.read(context.instance, context.deadline)
+    name = local.path(context.instance, "global/pg_control")
+    if isinstance(found, controldata.Damaged):
+        raise ocf.NotUsable("{0} is damaged or missing: {1}".format(name, found.reason))
+    if not is_known(found):
+        raise ocf.OcfError("cannot find out what {0} says: {1}".format(name, found.reason))
+    return found.value
 
 
 def _meta(context):

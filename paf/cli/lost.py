@@ -13,7 +13,7 @@ from paf.cli.common import (
 from paf.deadline import Deadline
 from paf.decide import loss, wal
 from paf.instance import (
-    divergence, keptwal, postmaster, psql, rewind, settings, sql)
+    divergence, identity, keptwal, postmaster, psql, rewind, settings, sql)
 
 HELP = "show the commits and rows that only this node has, or had"
 TEXT = """Reads WAL that the primary never had: that of this node's instance, if it has diverged and
@@ -196,9 +196,10 @@ def _names(instance, found):
 def _ask(instance, database, text):
     """Return the rows of a statement in a database; [] without an answer."""
     try:
-        if postmaster.find(instance):
+        if postmaster.find(instance).value:
+            where = identity.address(instance)
             result = psql.here(instance, text, Deadline(10.0), {
-                "PGHOST": instance.parameters.pghost, "PGPORT": str(instance.parameters.pgport),
+                "PGHOST": where.host, "PGPORT": str(where.port),
                 "PGDATABASE": database, "PGCONNECT_TIMEOUT": "5"})
         else:
             result = psql.there(instance, settings.conninfo(instance, Deadline(10.0)),

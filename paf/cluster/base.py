@@ -158,6 +158,13 @@ class Cluster(object):
         """Remove why the resource has failed on a node. Raises OcfError."""
         self._show(FAILURE, node, "", deadline)
 
+    def remark(self, name, node, text, deadline):
+        """Show a node attribute of the resource for as long as it holds; "" removes it.
+
+        Raises OcfError.
+        """
+        self._show(name, node, plain(text), deadline)
+
     def _show(self, name, node, text, deadline):
         argv = ["crm_attribute", "--type", "status", "--node", node,
                 "--name", self.attribute(name)]

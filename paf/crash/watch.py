@@ -12,6 +12,7 @@ import time
 from paf import ocf, signals
 from paf.crash import watcher
 from paf.decide import scores, state
+from paf.decide.knowledge import Known
 from paf.actions import monitor
 from paf.crash import objections, report as reports
 from paf.deadline import Deadline
@@ -33,7 +34,7 @@ def run(context):
     if not lock.take():
         return ocf.SUCCESS
     lock.note()
-    server = postmaster.find(context.instance)
+    server = postmaster.find(context.instance).value
     context.cluster.node(context.deadline)    # now: it may have to start a program
     if server is not None:
         postmaster.await_end(context.instance, server.pid)
@@ -64,7 +65,7 @@ def _report(context, lock, ended):
     try:
         report.prepare(reason, deadline)
         # an action that ends this process waits for the lock: reported before that, or not at all
-        if ended or postmaster.find(context.instance):
+        if ended or postmaster.find(context.instance) != Known(None):
             report.withdraw(deadline)
             return False
         report.send(deadline)

@@ -12,6 +12,7 @@ import sys
 import time
 
 from paf import runner, signals, variant
+from paf.instance import postmaster
 from paf.ocf import is_number
 
 _FOLDER = "/var/run/resource-agents"
@@ -46,13 +47,17 @@ def keep(context):
 def end(context):
     """End the watcher, if there is one, and remove its file. Errors of the system are only logged.
 
-    Returns when no watcher can report to Pacemaker any longer: from now on this action itself
-    stops the server.
+    From now on this action itself stops the server, which is not to be reported as a crash. A
+    watcher that does not end in time may still report: that is logged, and the action goes on.
     """
     try:
         lock = LockFile(context.environment)
-        if lock.exists() and lock.take_over(context.deadline.within(_END_PATIENCE)):
+        if not lock.exists():
+            return
+        if lock.take_over(context.deadline.within(_END_PATIENCE)):
             lock.remove()
+        else:
+            context.log.warning("the watcher did not end in time, and may report a crash")
     except EnvironmentError as error:
         context.log.warning("the watcher was not ended: {0}".format(error))
 
@@ -119,7 +124,7 @@ class LockFile(object):
 
     def note(self, *words):
         """Write this process's pid and further words into the file that is held."""
-        text = "\n".join([str(os.getpid())] + list(words)) + "\n"
+        text = "\n".join([_identity(os.getpid())] + list(words)) + "\n"
         os.lseek(self._held, 0, os.SEEK_SET)
         os.ftruncate(self._held, 0)
         os.write(self._held, text.encode("ascii"))
@@ -147,13 +152,10 @@ class LockFile(object):
 
     def _end_holder(self):
         """Ask the watcher that holds the file to end. Returns False: it has not done so yet."""
-        pid = self.words()[:1]
-        if pid and is_number(pid[0]):
-            try:
-                os.kill(int(pid[0]), signals.SIGTERM)
-            except OSError as error:
-                if error.errno != errno.ESRCH:
-                    raise
+        noted = self.words()[:1]
+        pid = noted[0].partition("/")[0] if noted else ""
+        if is_number(pid) and int(pid) and _is_holder(int(pid), noted[0]):
+            postmaster.send(int(pid), signals.SIGTERM)
         return False
 
     def release(self):
@@ -165,6 +167,21 @@ class LockFile(object):
         """Remove the held file, and unlock it."""
         os.unlink(self._name)
         self.release()
+
+
+def _is_holder(pid, noted):
+    """Return whether a process is the one that noted itself; its number may be used again by now.
+
+    Watchers of earlier versions have noted their number alone.
+    """
+    return noted == _identity(pid) or (
+        noted == str(pid) and postmaster.title(pid).endswith(" watch"))
+
+
+def _identity(pid):
+    """Return what identifies a process even when its number is used again: pid and start."""
+    begun = postmaster.begun(pid)
+    return "{0}/{1}".format(pid, begun.decode("ascii") if begun else "")
 
 
 def _start(context):

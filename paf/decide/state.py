@@ -1,8 +1,8 @@
 """From what was observed to the state of the instance: one table. Pure.
 
 A dead process overrides everything, an answer to SQL overrides the control file, and the control
-file shows what a dead instance was. Control states: PostgreSQL's DBState, as pg_controldata
-prints it.
+file shows what a dead instance was. What could not be found out is a value of its own: it is never
+"no process", and never "damaged". Control states: PostgreSQL's DBState, as pg_controldata has it.
 """
 
 from collections import namedtuple
@@ -13,7 +13,8 @@ from paf import ocf
 ALIVE = "postmaster alive"
 ORPHANS = "backends without postmaster"
 DEAD = "no process"
-PROCESSES = (ALIVE, ORPHANS, DEAD)
+UNSEEN = "could not be found out"
+PROCESSES = (ALIVE, ORPHANS, DEAD, UNSEEN)
 
 # What it answers to SQL
 SAYS_PRIMARY = "not in recovery"
@@ -33,22 +34,25 @@ SHUTTING_DOWN = "shutting down"
 IN_CRASH_RECOVERY = "in crash recovery"
 IN_ARCHIVE_RECOVERY = "in archive recovery"
 IN_PRODUCTION = "in production"
-UNREADABLE = "unreadable"
-CONTROL_STATES = (STARTING_UP, SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, SHUTTING_DOWN,
-                  IN_CRASH_RECOVERY, IN_ARCHIVE_RECOVERY, IN_PRODUCTION, UNREADABLE)
+UNREADABLE = "damaged or missing"
+UNANSWERED = "pg_controldata gave no answer"
+NO_CONTROL_STATES = (UNREADABLE, UNANSWERED)
+CONTROL_STATES = (STARTING_UP, SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, SHUTTING_DOWN, IN_CRASH_RECOVERY,
+                  IN_ARCHIVE_RECOVERY, IN_PRODUCTION) + NO_CONTROL_STATES
 
 # Which files are in the data directory
 LABEL = "backup_label"
 SIGNAL = "standby.signal or recovery.conf"
 NEITHER = "neither"
-FILES = (LABEL, SIGNAL, NEITHER)
+HIDDEN = "could not be looked for"
+FILES = (LABEL, SIGNAL, NEITHER, HIDDEN)
 
 # The states
 PRIMARY = "primary"
 STANDBY = "standby"
 BUSY = "starting up or shutting down"
 HUNG = "not answering"
-UNKNOWN = "unknown role"
+UNKNOWN = "unknown"
 ORPHANED_PRIMARY = "crashed primary with backends left"
 ORPHANED_STANDBY = "crashed standby with backends left"
 CRASHED_PRIMARY = "crashed primary"
@@ -57,6 +61,7 @@ STOPPED_PRIMARY = "stopped primary"
 STOPPED_STANDBY = "stopped standby"
 RESTORED = "restored base backup"
 DAMAGED = "damaged data directory"
+UNEXAMINED = "stopped, its last state is unknown"
 
 #: What is observed: one of PROCESSES, ANSWERS, CONTROL_STATES and FILES each. What was not
 #: looked at, because something stronger had settled the matter, is None and fits any row.
@@ -67,30 +72,40 @@ Verdict = namedtuple("Verdict", "state why")
 
 _ANY = None
 _TRANSITIONAL = (STARTING_UP, SHUTTING_DOWN, IN_CRASH_RECOVERY)
-_NOT_IN_SERVICE = (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, UNREADABLE) + _TRANSITIONAL
+_NOT_IN_SERVICE = (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY) + _TRANSITIONAL
+_NOT_DECISIVE = _NOT_IN_SERVICE + NO_CONTROL_STATES
 _RECOVERY = (IN_ARCHIVE_RECOVERY, SHUT_DOWN_IN_RECOVERY)
 _WAS_PRIMARY = (IN_PRODUCTION, SHUT_DOWN)
 _UNSIGNALLED = (LABEL, NEITHER)
+_LOOKED = (SIGNAL, NEITHER)
 
 # process, SQL answer, control state, files -> state, why
 TABLE = (
     (ALIVE, SAYS_PRIMARY, _ANY, _ANY, PRIMARY, "the server says that it is not in recovery"),
     (ALIVE, SAYS_STANDBY, _ANY, _ANY, STANDBY, "the server says that it is in recovery"),
     (ALIVE, REJECTS, _ANY, _ANY, BUSY, "the server is starting up or shutting down"),
-    (ALIVE, NO_LISTENER, _ANY, _ANY, BUSY, "the postmaster runs but listens neither at pghost "
-     "nor at pgport (yet)"),
+    (ALIVE, NO_LISTENER, _ANY, _ANY, BUSY, "the postmaster runs but does not listen (yet)"),
     (ALIVE, SILENT, _ANY, _ANY, HUNG, "the server runs but does not answer in time"),
     # a wrong bindir or user must not bring a running server down
-    (ALIVE, NOT_ASKED, _ANY, SIGNAL, STANDBY, "the server runs, there was no way to ask it, and "
-     "its data directory is a standby's"),
-    (ALIVE, NOT_ASKED, _ANY, _UNSIGNALLED, PRIMARY, "the server runs, there was no way to ask "
-     "it, and its data directory is no standby's"),
-    (ALIVE, NO_LOGIN, IN_PRODUCTION, _ANY, PRIMARY, "the server takes connections, and its "
-     "control file says \"in production\""),
-    (ALIVE, NO_LOGIN, IN_ARCHIVE_RECOVERY, _ANY, STANDBY, "the server takes connections, and "
-     "its control file says \"in archive recovery\""),
-    (ALIVE, NO_LOGIN, _NOT_IN_SERVICE, _ANY, UNKNOWN, "the server takes connections but lets "
-     "nobody ask for its role, and its control file does not tell"),
+    (ALIVE, (NOT_ASKED, NO_LOGIN), IN_PRODUCTION, _ANY, PRIMARY, "the server runs and could not be "
+     "asked, and its control file says \"in production\""),
+    (ALIVE, (NOT_ASKED, NO_LOGIN), IN_ARCHIVE_RECOVERY, _ANY, STANDBY, "the server runs and could "
+     "not be asked, and its control file says \"in archive recovery\""),
+    (ALIVE, NO_LOGIN, _NOT_IN_SERVICE, _ANY, BUSY, "the server takes connections, and its control "
+     "file says that it is starting up or shutting down"),
+    (ALIVE, NOT_ASKED, _NOT_DECISIVE, SIGNAL, STANDBY, "the server runs, neither it nor its "
+     "control file could be asked, and its data directory is a standby's"),
+    (ALIVE, NOT_ASKED, _NOT_DECISIVE, _UNSIGNALLED, PRIMARY, "the server runs, neither it nor its "
+     "control file could be asked, and its data directory is no standby's"),
+    (ALIVE, NO_LOGIN, NO_CONTROL_STATES, SIGNAL, STANDBY, "the server takes connections, neither "
+     "it nor its control file could be asked, and its data directory is a standby's"),
+    (ALIVE, NO_LOGIN, NO_CONTROL_STATES, _UNSIGNALLED, PRIMARY, "the server takes connections, "
+     "neither it nor its control file could be asked, and its data directory is no standby's"),
+    (ALIVE, NOT_ASKED, _NOT_DECISIVE, HIDDEN, UNKNOWN, "the server runs, and neither it, its "
+     "control file nor its data directory could be asked for its role"),
+    (ALIVE, NO_LOGIN, NO_CONTROL_STATES, HIDDEN, UNKNOWN, "the server takes connections, and "
+     "neither it, its control file nor its data directory could be asked for its role"),
+    (UNSEEN, _ANY, _ANY, _ANY, UNKNOWN, "it could not be found out whether PostgreSQL runs"),
 
     (ORPHANS, _ANY, _WAS_PRIMARY, _ANY, ORPHANED_PRIMARY, "the postmaster of a primary is gone, "
      "but some of its processes are not"),
@@ -98,20 +113,22 @@ TABLE = (
      "some of its processes are not"),
     (ORPHANS, _ANY, _TRANSITIONAL, SIGNAL, ORPHANED_STANDBY, "the postmaster of a standby is "
      "gone, but some of its processes are not"),
-    (ORPHANS, _ANY, _TRANSITIONAL, _UNSIGNALLED, ORPHANED_PRIMARY, "the postmaster of a primary "
-     "is gone, but some of its processes are not"),
-    (ORPHANS, _ANY, UNREADABLE, _ANY, ORPHANED_PRIMARY, "the postmaster is gone, some of its "
-     "processes are not, and the control file cannot be read: nothing says that it is no "
+    (ORPHANS, _ANY, _TRANSITIONAL, _UNSIGNALLED + (HIDDEN,), ORPHANED_PRIMARY, "the postmaster of "
+     "a primary is gone, but some of its processes are not"),
+    (ORPHANS, _ANY, NO_CONTROL_STATES, _ANY, ORPHANED_PRIMARY, "the postmaster is gone, some of "
+     "its processes are not, and the control file cannot be read: nothing says that it is no "
      "primary"),
 
-    (DEAD, _ANY, UNREADABLE, _ANY, DAMAGED, "the control file cannot be read"),
-    (DEAD, _ANY, SHUT_DOWN, (SIGNAL, NEITHER), STOPPED_PRIMARY, "it was shut down cleanly as a "
+    (DEAD, _ANY, UNREADABLE, _ANY, DAMAGED, "the control file is damaged or missing"),
+    (DEAD, _ANY, UNANSWERED, _ANY, UNEXAMINED, "no process is left, and pg_controldata gave no "
+     "answer"),
+    (DEAD, _ANY, SHUT_DOWN, _LOOKED, STOPPED_PRIMARY, "it was shut down cleanly as a "
      "primary"),
-    (DEAD, _ANY, SHUT_DOWN_IN_RECOVERY, (SIGNAL, NEITHER), STOPPED_STANDBY, "it was shut down "
+    (DEAD, _ANY, SHUT_DOWN_IN_RECOVERY, _LOOKED, STOPPED_STANDBY, "it was shut down "
      "cleanly as a standby"),
-    (DEAD, _ANY, IN_PRODUCTION, (SIGNAL, NEITHER), CRASHED_PRIMARY, "no process is left, and the "
+    (DEAD, _ANY, IN_PRODUCTION, _LOOKED, CRASHED_PRIMARY, "no process is left, and the "
      "control file says \"in production\""),
-    (DEAD, _ANY, IN_ARCHIVE_RECOVERY, (SIGNAL, NEITHER), CRASHED_STANDBY, "no process is left, "
+    (DEAD, _ANY, IN_ARCHIVE_RECOVERY, _LOOKED, CRASHED_STANDBY, "no process is left, "
      "and the control file says \"in archive recovery\""),
     (DEAD, _ANY, _TRANSITIONAL, SIGNAL, CRASHED_STANDBY, "no process is left of a standby that "
      "was starting up or shutting down"),
@@ -121,6 +138,9 @@ TABLE = (
     (DEAD, _ANY, (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, IN_PRODUCTION, IN_ARCHIVE_RECOVERY)
      + _TRANSITIONAL, LABEL, RESTORED, "a backup_label is there: a base backup that has not been "
      "started yet"),
+    (DEAD, _ANY, (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, IN_PRODUCTION, IN_ARCHIVE_RECOVERY)
+     + _TRANSITIONAL, HIDDEN, UNEXAMINED, "no process is left, and its data directory could not be "
+     "looked into"),
 )
 
 #: state -> exit status of a probe, exit status of a recurring monitor. A dead instance is
@@ -140,10 +160,12 @@ MONITOR_CODES = {
     STOPPED_STANDBY: (ocf.NOT_RUNNING, ocf.NOT_RUNNING),
     RESTORED: (ocf.NOT_RUNNING, ocf.NOT_RUNNING),
     DAMAGED: (ocf.NOT_RUNNING, ocf.ERR_GENERIC),
+    UNEXAMINED: (ocf.NOT_RUNNING, ocf.ERR_GENERIC),
 }
 
 #: No process at all: stop has nothing to do.
-DOWN = (CRASHED_PRIMARY, CRASHED_STANDBY, STOPPED_PRIMARY, STOPPED_STANDBY, RESTORED, DAMAGED)
+DOWN = (CRASHED_PRIMARY, CRASHED_STANDBY, STOPPED_PRIMARY, STOPPED_STANDBY, RESTORED, DAMAGED,
+        UNEXAMINED)
 
 #: Accepts connections in a known role.
 UP = (PRIMARY, STANDBY)

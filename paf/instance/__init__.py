@@ -3,11 +3,12 @@
 This module has the instance's paths and owner; the others take it as their first argument.
 """
 
+import errno
 import os
 from collections import namedtuple
 
 from paf import runner
-from paf.ocf import BadParameter, NotUsable, is_number
+from paf.ocf import BadParameter, is_number, NotUsable, OcfError
 
 OLDEST = 90300
 
@@ -42,15 +43,18 @@ def owner(instance):
 def version(instance):
     """Return PG_VERSION as PostgreSQL counts it (int): 90600 for 9.6, 120000 for 12.
 
-    Raises NotUsable: no such file, not readable, no number in it, or older than 9.3.
+    Raises NotUsable: no such file, no number in it, or older than 9.3; OcfError: it cannot be read.
     """
     name = path(instance, "PG_VERSION")
     try:
         with open(name) as stream:
             text = stream.read(64).strip()
-    except (IOError, OSError, UnicodeError) as error:
-        raise NotUsable("cannot read {0}: {1}".format(
-            name, getattr(error, "strerror", None) or error))
+    except UnicodeError:
+        raise NotUsable("{0} holds no PostgreSQL version".format(name))
+    except (IOError, OSError) as error:
+        # a disk that hangs says nothing of the data directory
+        kind = NotUsable if error.errno in (errno.ENOENT, errno.ENOTDIR) else OcfError
+        raise kind("cannot read {0}: {1}".format(name, error.strerror))
     parts = text.split(".")
     if not 1 <= len(parts) <= 2 or not all(is_number(part) for part in parts):
         raise NotUsable("{0} holds no PostgreSQL version".format(name))

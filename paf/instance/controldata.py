@@ -5,6 +5,7 @@ from collections import namedtuple
 from paf import instance as local
 from paf import runner
 from paf.decide import state, wal
+from paf.decide.knowledge import Known, Unknown
 
 #: What PAF reads of it. state: one of state.CONTROL_STATES; redo, checkpoint, end_of_recovery:
 #: LSNs (int, bytes); the timelines, segment_size (bytes): int; checksums, wal_log_hints: bool;
@@ -13,22 +14,63 @@ ControlData = namedtuple(
     "ControlData", "state timeline checkpoint redo recovery_end recovery_end_timeline "
     "segment_size wal_level wal_log_hints checksums system_identifier")
 
+#: What pg_controldata says of a file that is damaged or missing. Source: its controldata_utils.c.
+_DAMAGE = ("WARNING", "No such file or directory", "Not a directory", ": read ",
+           "Is a directory")
+#: A server may write the file while it is read: then its checksum is wrong for a moment.
+_LOOKS = 3
+_BETWEEN_LOOKS = 0.1    # seconds
+
+
+class Damaged(Unknown):
+    """pg_controldata says that the file is damaged or missing; `reason` has its words."""
+
+    __slots__ = ()
+
 
 def read(instance, deadline):
-    """Return the ControlData; None when the file is missing, damaged or cannot be read.
+    """Return what is known of the control file: Known(ControlData), Damaged, or Unknown.
 
-    A damaged file makes pg_controldata warn and print what it finds nonetheless: any warning
-    means that nothing in it can be relied on.
+    Unknown: pg_controldata gave no answer, which says nothing of the file.
     """
+    found = []
+
+    def is_clear():
+        found.append(_look(instance, deadline))
+        return not isinstance(found[-1], Damaged) or len(found) >= _LOOKS
+    # an answer takes milliseconds; what is done with it needs time as well
+    deadline = deadline.within(deadline.remaining / 3)
+    deadline.within(_LOOKS * _BETWEEN_LOOKS).wait_for(is_clear)
+    return found[-1]
+
+
+def _look(instance, deadline):
     try:
         result = runner.run([local.program(instance, "pg_controldata"),
                              instance.parameters.datadir], deadline, user=instance.owner)
-    except runner.NotStarted:
-        return None
-    output = result.out + result.err
-    if result.status != 0 or "WARNING" in output:
-        return None
-    return parse(result.out)
+    except runner.NotStarted as error:
+        return Unknown(str(error))
+    if result.timed_out:
+        return Unknown("pg_controldata did not answer in time")
+    if result.status < 0:
+        return Unknown("pg_controldata was killed by signal {0}".format(-result.status))
+    output = result.err + result.out
+    # a damaged file makes pg_controldata warn and print what it finds nonetheless
+    if any(word in output for word in _DAMAGE) and result.status in (0, 1):
+        return Damaged("pg_controldata: {0}".format(_words(result)))
+    if result.status != 0:
+        return Unknown("pg_controldata failed: {0}".format(_words(result)))
+    control = parse(result.out)
+    if control is None:
+        return Unknown("pg_controldata printed something else than PostgreSQL 9.3 to 19 do")
+    return Known(control)
+
+
+def _words(result):
+    """Return the first line of what it complains of, at least of its output."""
+    lines = [line.strip() for line in (result.err + "\n" + result.out).splitlines() if line.strip()]
+    serious = [line for line in lines if any(word in line for word in _DAMAGE)]
+    return (serious or lines or ["exit status {0}".format(result.status)])[0]
 
 
 def parse(text):
@@ -57,7 +99,7 @@ def parse(text):
 
 
 def _state(text):
-    if text not in state.CONTROL_STATES or text == state.UNREADABLE:
+    if text not in state.CONTROL_STATES or text in state.NO_CONTROL_STATES:
         raise ValueError(text)
     return text
 

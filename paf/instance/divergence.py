@@ -5,7 +5,7 @@ from collections import namedtuple
 
 from paf import runner
 from paf.decide import timelines, wal
-from paf.decide.knowledge import Unknown
+from paf.decide.knowledge import is_known
 from paf import instance as local
 from paf.instance import controldata, settings, upstream, waldump, walfiles
 
@@ -33,9 +33,9 @@ def find(instance, deadline):
     conninfo = settings.conninfo(instance, deadline)
     primary = upstream.ask(instance, conninfo, deadline)
     control = controldata.read(instance, deadline)
-    if isinstance(primary, Unknown) or control is None:
+    if not is_known(primary) or not is_known(control):
         return None
-    primary = primary.value
+    primary, control = primary.value, control.value
     if primary.system_identifier != control.system_identifier:
         return Divergence(
             "another cluster's data: system identifier {0}, the primary has {1}".format(

@@ -4,35 +4,47 @@ Each look is taken only if the one before did not settle the matter: a healthy m
 postmaster.pid and asks one query.
 """
 
+import errno
 import os
 from collections import namedtuple
 
 from paf import instance as local
 from paf.decide import state
-from paf.instance import controldata, postmaster, queries, sql
+from paf.decide.knowledge import Unknown
+from paf.instance import controldata, identity, postmaster, queries, sql
 from paf.ocf import OcfError
 
-#: verdict: state.Verdict; control: controldata.ControlData, None when it was not read or
-#: cannot be; rows: what the query brought besides the role, a list of lists of str;
-#: message: what the server or psql said when there was no answer.
-Sight = namedtuple("Sight", "verdict control rows message")
+#: verdict: state.Verdict; control: what is known of the control file (a Fact of
+#: controldata.ControlData), None when it was not read; rows: what the query brought besides the
+#: role, a list of lists of str; message: why there was no answer, or what could not be found out
+#: (str); remark: how the running server differs from the parameters (str).
+Sight = namedtuple("Sight", "verdict control rows message remark")
 
 _SIGNALS = ("standby.signal", "recovery.signal", "recovery.conf")
 _TRUE = ("t", "true")
+_UP_WORDS = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
 
 
 def observe(instance, deadline, query=None):
     """Return the Sight of the instance now. query: SQL whose first row is ('me', role, ...)."""
     server = postmaster.find(instance)
-    if server is None:
+    if isinstance(server, Unknown):
+        return _unseen(server.reason)
+    if server.value is None:
         return _without_postmaster(instance, deadline)
-    answer, rows, message = _ask(instance, server, deadline, query or queries.role())
-    control = None
-    if answer == state.NO_LOGIN:
+    where = identity.address(instance, server.value)
+    answer, rows, message = _ask(instance, server.value, where, deadline, query or queries.role())
+    control = found = None
+    if answer in (state.NO_LOGIN, state.NOT_ASKED):
         control = controldata.read(instance, deadline)
-    found = files(instance) if answer == state.NOT_ASKED else None
+        found = files(instance)
     observation = state.Observation(state.ALIVE, answer, _control_state(control), found)
-    return Sight(state.decide(observation), control, rows, message)
+    return Sight(state.decide(observation), control, rows, message, where.remark)
+
+
+def _unseen(reason):
+    observation = state.Observation(state.UNSEEN, None, None, None)
+    return Sight(state.decide(observation), None, [], reason, "")
 
 
 def settle(instance, deadline, query=None):
@@ -47,38 +59,59 @@ def settle(instance, deadline, query=None):
 
 
 def _control_state(control):
-    return state.UNREADABLE if control is None else control.state
+    if control is None:
+        return None
+    if isinstance(control, controldata.Damaged):
+        return state.UNREADABLE
+    return state.UNANSWERED if isinstance(control, Unknown) else control.value.state
 
 
 def _without_postmaster(instance, deadline):
-    process = state.ORPHANS if postmaster.orphans(instance) else state.DEAD
+    try:
+        process = state.ORPHANS if postmaster.orphans(instance) else state.DEAD
+    except postmaster.Unseen as error:
+        return _unseen(str(error))
     control = controldata.read(instance, deadline)
     observation = state.Observation(process, state.NOT_ASKED, _control_state(control),
                                     files(instance))
-    return Sight(state.decide(observation), control, [], "")
+    return Sight(state.decide(observation), control, [], control.reason, "")
 
 
 def files(instance):
-    """Return which of the relevant files are in the data directory, one of state.FILES."""
-    if os.path.exists(local.path(instance, "backup_label")):
-        return state.LABEL
-    if any(os.path.exists(local.path(instance, name)) for name in _SIGNALS):
-        return state.SIGNAL
+    """Return which of the files that matter the data directory has, one of state.FILES."""
+    try:
+        if _exists(instance, "backup_label"):
+            return state.LABEL
+        if any(_exists(instance, name) for name in _SIGNALS):
+            return state.SIGNAL
+    except OSError:
+        return state.HIDDEN
     return state.NEITHER
 
 
-def _ask(instance, server, deadline, query):
-    """Return what the server answers (state.ANSWERS), further rows, and a message."""
-    if server.port not in (None, 0, instance.parameters.pgport):
-        return state.NO_LISTENER, [], "the instance listens on port {0}, but pgport is {1}".format(
-            server.port, instance.parameters.pgport)
+def _exists(instance, name):
+    """Return whether a file exists. Raises OSError where that cannot be found out."""
     try:
-        answer = sql.query(instance, query, deadline)
+        os.stat(local.path(instance, name))
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return False
+        raise
+    return True
+
+
+def _ask(instance, server, where, deadline, query):
+    """Return what the server answers (state.ANSWERS), further rows, and a message."""
+    try:
+        answer = sql.query(instance, query, deadline, where)
         if answer.kind == sql.ROWS and answer.rows and answer.rows[0][0] == "me":
             in_recovery = answer.rows[0][1] in _TRUE
             return (state.SAYS_STANDBY if in_recovery else state.SAYS_PRIMARY), answer.rows, ""
         if answer.kind == sql.TIMED_OUT or deadline.passed:
             return state.SILENT, [], answer.message
-        return sql.readiness(instance, deadline), [], answer.message
-    except OcfError as error:    # no psql, no such user: the process is alive anyway
+        ready = sql.readiness(instance, deadline, where)
+    except OcfError as error:    # no psql, no such user: the process is alive all the same
         return state.NOT_ASKED, [], str(error)
+    if ready == state.NO_LISTENER and server.word in _UP_WORDS:
+        ready = state.NO_LOGIN    # as where a cleaner of /tmp has removed the socket
+    return ready, [], answer.message

@@ -32,12 +32,12 @@ def place(instance, deadline):
     however much of its WAL that has by the time it votes.
     """
     control = controldata.read(instance, deadline)
-    bound = controldata.lower_bound(control) if control else None
+    bound = controldata.lower_bound(control.value) if is_known(control) else None
     row = None
-    if postmaster.find(instance) is not None:
+    if postmaster.find(instance) != Known(None):
         row = _ask(instance, deadline.within(min(_PATIENCE, deadline.remaining / 2)))
     if row is None:
-        return Place(_on_disk(instance, bound, deadline), None,
+        return Place(_on_disk(instance, bound, control.reason, deadline), None,
                      Unknown("the server does not answer"))
     newest = max(row.timeline, bound.timeline if bound else 0,
                  walfiles.look(instance).newest_timeline)
@@ -56,12 +56,13 @@ def place(instance, deadline):
 def at_rest(instance, deadline):
     """Return the Fact of the wal.Position at which an instance ends that does not run."""
     control = controldata.read(instance, deadline)
-    return _on_disk(instance, controldata.lower_bound(control) if control else None, deadline)
+    bound = controldata.lower_bound(control.value) if is_known(control) else None
+    return _on_disk(instance, bound, control.reason, deadline)
 
 
-def _on_disk(instance, bound, deadline):
+def _on_disk(instance, bound, reason, deadline):
     if bound is None:
-        return Unknown("pg_controldata does not say where it is")
+        return Unknown(reason)
     newest = max(bound.timeline, walfiles.look(instance).newest_timeline)
     return _end(instance, wal.Position(newest, bound.lsn), deadline)
 
@@ -79,9 +80,10 @@ def by_checkpoint(instance, fact, deadline):
     """
     sql.query(instance, "CHECKPOINT", deadline.within(_CHECKPOINT_PATIENCE))
     control = controldata.read(instance, deadline)
-    if control is None or control.state != IN_ARCHIVE_RECOVERY or not is_known(fact):
+    if not is_known(control) or not is_known(fact) or (
+            control.value.state != IN_ARCHIVE_RECOVERY):
         return fact
-    return Known(wal.Position(control.timeline, fact.value.lsn))
+    return Known(wal.Position(control.value.timeline, fact.value.lsn))
 
 
 def _ask(instance, deadline):

@@ -1,7 +1,8 @@
 """The instance's processes: the postmaster, and backends that outlive it.
 
 Source: PostgreSQL manual, "Database File Layout" (postmaster.pid); proc(5). Every process of an
-instance has the data directory as its working directory, which is how it is known.
+instance has the data directory as its working directory, which is how it is known. What /proc does
+not let us see is not dead: it is unknown.
 """
 
 import errno
@@ -12,13 +13,18 @@ from collections import namedtuple
 
 from paf import instance as local
 from paf import runner, signals
-from paf.ocf import is_number
+from paf.decide.knowledge import Known, Unknown
+from paf.ocf import OcfError, is_number
 
-#: A running postmaster: pid, port (int, None while the file does not have it yet).
-Postmaster = namedtuple("Postmaster", "pid port")
+#: A living postmaster: pid; port (int), socket (its first folder of sockets, str), listens (its
+#: first address, str): where it listens, None and "" while the file does not say so yet, or where
+#: there is none; word: its own status since PostgreSQL 10, "ready" for one; begun: when it
+#: started (seconds of the epoch, int; None unknown).
+Postmaster = namedtuple("Postmaster", "pid port socket listens word begun")
 
 _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
-_PID_LINE, _PORT_LINE, _STATUS_LINE = 0, 3, 7
+_PID_LINE, _BEGUN_LINE, _PORT_LINE, _SOCKET_LINE, _ADDRESS_LINE, _STATUS_LINE = 0, 2, 3, 4, 5, 7
+_LARGEST_PID = 1 << 22
 _BEGUN = 19         # its place in /proc/PID/stat after the name
 _WATCH_STEP = 0.25  # seconds
 _LAST_WORDS = 1.0   # seconds for what the logging collector still has to write
@@ -27,18 +33,52 @@ _LOGGER = (": logger", ": logger process", ": syslogger")    # the second up to 
 #: The title of a WAL receiver, followed by what it does; the former up to 9.6.
 _RECEIVERS = (": wal receiver process", ": walreceiver")
 _AT_REST = ("idle", "restarting", "waiting")
+_ENDED = (errno.ENOENT, errno.ESRCH)
+_REFUSED = (errno.EACCES, errno.EPERM)
+
+
+class Unseen(OcfError):
+    """It could not be found out whether a process of the instance runs."""
 
 
 def find(instance):
-    """Return the Postmaster of this data directory; None when none is alive.
+    """Return what is known of this data directory's postmaster.
 
-    postmaster.pid may be left over, and its number may belong to another process by now.
+    Known(Postmaster); Known(None): none is alive; Unknown. postmaster.pid may be left over, and
+    its number may belong to another process by now; so the working directory of that process
+    decides, whatever its program is called: an upgrade of the package renames or removes it.
     """
-    lines = _file(instance)
-    pid = _number(lines, _PID_LINE)
-    if pid and is_alive(instance, pid):
-        return Postmaster(pid, _number(lines, _PORT_LINE))
-    return None
+    lines = _read(instance)
+    if isinstance(lines, Unknown):
+        return _without_file(instance, lines)
+    pid = _pid(lines.value)
+    if not pid:
+        return Known(None)
+    here = stands_here(instance, pid)
+    if isinstance(here, Unknown):
+        return here
+    if not here.value or not (_is_server(pid) or _has_children(instance, pid)):
+        return Known(None)
+    return Known(_described(pid, lines.value))
+
+
+def _described(pid, lines):
+    def line(index):
+        return lines[index].strip() if len(lines) > index else ""
+    return Postmaster(pid, _number(lines, _PORT_LINE), line(_SOCKET_LINE), line(_ADDRESS_LINE),
+                      line(_STATUS_LINE), _number(lines, _BEGUN_LINE))
+
+
+def _without_file(instance, unknown):
+    """Return what the processes alone say, where postmaster.pid cannot be read."""
+    try:
+        found = processes(instance)
+    except Unseen as error:
+        return Unknown("{0}; {1}".format(unknown.reason, error))
+    if not found:
+        return Known(None)
+    pid = parent(found)
+    return Known(_described(pid, [])) if pid else unknown
 
 
 def status(instance):
@@ -46,9 +86,9 @@ def status(instance):
 
     (None, "") without one, or before it says so. Source: pg_ctl, "Wait for the server to start".
     """
-    lines = _file(instance)
+    lines = _read(instance).value or []
     word = lines[_STATUS_LINE].strip() if len(lines) > _STATUS_LINE else ""
-    return _number(lines, _PID_LINE), word
+    return _pid(lines), word
 
 
 def is_zombie(instance):
@@ -56,7 +96,7 @@ def is_zombie(instance):
 
     A server takes it for a running postmaster, and refuses to start.
     """
-    pid = _number(_file(instance), _PID_LINE)
+    pid = _pid(_read(instance).value or [])
     return bool(pid) and _stat(pid)[:1] == [b"Z"]
 
 
@@ -68,8 +108,8 @@ def await_end(instance, pid, pause=time.sleep):
     """
     descriptor = _pidfd(pid)
     if descriptor is None:
-        started = _start_time(pid)
-        while started and _start_time(pid) == started:
+        first = begun(pid)
+        while first and begun(pid) == first:
             pause(_WATCH_STEP)
         return
     try:
@@ -89,29 +129,45 @@ def _pidfd(pid):
         return None
 
 
-def _start_time(pid):
-    """Return a process's start time in the kernel's ticks; None if it is dead or a zombie."""
+def begun(pid):
+    """Return when a process was started, in the kernel's ticks; None if it is dead or a zombie."""
     fields = _stat(pid)
     return None if fields[:1] in ([], [b"Z"], [b"X"]) else fields[_BEGUN]
 
 
-def _file(instance):
-    """Return the lines of postmaster.pid, [] without one."""
+def _read(instance):
+    """Return the lines of postmaster.pid: Known(list of str), [] without the file, or Unknown."""
+    name = local.path(instance, "postmaster.pid")
     try:
-        # bytes: it holds the data directory's name, in whatever character set that is
-        with open(local.path(instance, "postmaster.pid"), "rb") as stream:
-            return stream.read(4096).decode("ascii", "replace").split("\n")
-    except (IOError, OSError):
-        return []
+        # bytes: it holds names of folders, in whatever character set they are
+        with open(name, "rb") as stream:
+            return Known(runner.text(stream.read(4096)).split("\n"))
+    except (IOError, OSError) as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return Known([])
+        return Unknown("cannot read {0}: {1}".format(name, error.strerror))
 
 
 def processes(instance):
-    """Return the pids (a sorted list) of all living processes of this data directory."""
-    return sorted(pid for pid in _all_pids() if is_alive(instance, pid))
+    """Return the pids (a sorted list) of all living processes of this data directory.
+
+    Raises Unseen where a process may be one of them.
+    """
+    found = []
+    for pid in _all_pids():
+        here = stands_here(instance, pid)
+        if isinstance(here, Unknown):
+            raise Unseen(here.reason)
+        if here.value and _is_server(pid):
+            found.append(pid)
+    return sorted(found)
 
 
 def orphans(instance):
     """Return the pids (a sorted list) of what may still touch the data of a dead postmaster.
+
+    Raises Unseen.
+
 
     The logging collector only writes its log. It ends last, and after a clean shutdown as well:
     often at this moment, and then it no longer has a title.
@@ -146,17 +202,36 @@ def _parent_of(pid):
     return int(fields[1]) if fields else 0
 
 
+def descendants(pid):
+    """Return the pids (a list) of a process's children, and theirs. Raises Unseen."""
+    parents = dict((each, _parent_of(each)) for each in _all_pids())
+    found = [pid]
+    for parent_of in found:
+        found += [child for child, parent in parents.items()
+                  if parent == parent_of and child not in found]
+    return found[1:]
+
+
 def _stat(pid):
     """Return the fields of /proc/PID/stat after the name, [] for no such process."""
-    try:
-        with open("/proc/{0}/stat".format(pid), "rb") as stream:
-            return stream.read().rpartition(b")")[2].split()
-    except (IOError, OSError):
-        return []
+    return content(pid, "stat").rpartition(b")")[2].split()
 
 
 def _all_pids():
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    """Return the pids of all processes. Raises Unseen."""
+    try:
+        found = [int(name) for name in os.listdir("/proc") if is_number(name)]
+    except OSError as error:
+        raise Unseen("cannot look for processes in /proc: {0}".format(error.strerror))
+    if os.getpid() not in found:
+        raise Unseen("cannot look for processes: /proc is not mounted")
+    return found
+
+
+def _pid(lines):
+    """Return the pid (int) in the lines of postmaster.pid; None without one that can be."""
+    pid = _number(lines, _PID_LINE)
+    return pid if pid and pid <= _LARGEST_PID else None
 
 
 def _number(lines, index):
@@ -165,36 +240,111 @@ def _number(lines, index):
 
 
 def is_alive(instance, pid):
-    """Return whether the process is a server process of the data directory, and no zombie.
+    """Return whether the process is, or may be, a living server process of the data directory.
 
-    A shell whose working directory it is does not count; nor does a zombie, which has none.
+    A shell whose working directory it is does not count; nor is a zombie, which has no directory.
+    """
+    here = stands_here(instance, pid)
+    return isinstance(here, Unknown) or (here.value and _is_server(pid))
+
+
+def stands_here(instance, pid):
+    """Return whether a process has the data directory as its working directory: a Fact of bool."""
+    try:
+        return Known(_same_folder(instance, pid))
+    except (IOError, OSError) as error:
+        if error.errno in _ENDED:
+            return _ended(pid)
+        if error.errno in _REFUSED and not _is_of(instance, pid):
+            return Known(False)
+        reason = error.strerror
+    # root without CAP_SYS_PTRACE, as in a container, may not see what the owner may
+    if instance.owner is not None and os.geteuid() == 0:
+        try:
+            with runner.Acting(instance.owner):
+                return Known(_same_folder(instance, pid))
+        except (IOError, OSError) as error:
+            if error.errno in _ENDED:
+                return _ended(pid)
+    return Unknown("cannot see where process {0} works: {1}".format(pid, reason))
+
+
+def _ended(pid):
+    """Return Known(False) for a process that has no working directory; Unknown if it is hidden."""
+    if os.path.exists("/proc/{0}/stat".format(pid)):
+        return Known(False)    # a zombie, or one of the kernel's
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        if error.errno == errno.ESRCH:
+            return Known(False)
+    if os.path.exists("/proc/{0}/stat".format(pid)):
+        return Known(False)    # another process by now
+    return Unknown("process {0} is hidden in /proc".format(pid))
+
+
+def _is_of(instance, pid):
+    """Return whether a process may run under the instance's owner.
+
+    That of the data directory, says PostgreSQL, which never runs as root.
+    """
+    owners = set([] if instance.owner is None else [instance.owner.uid])
+    try:
+        owners.add(os.stat(instance.parameters.datadir).st_uid)
+    except OSError:
+        pass    # then the account is all there is
+    owners.discard(0)
+    for line in content(pid, "status").split(b"\n"):
+        if line.startswith(b"Uid:"):
+            return bool(owners & set(int(uid) for uid in line.split()[1:]))
+    return bool(owners)
+
+
+def _same_folder(instance, pid):
+    """Return whether a process works in the data directory. Raises EnvironmentError."""
+    folder = os.readlink("/proc/{0}/cwd".format(pid))
+    datadir = instance.parameters.datadir
+    names = (datadir, os.path.realpath(datadir))
+    try:
+        mine = os.stat(datadir)
+        theirs = os.stat("/proc/{0}/cwd".format(pid))
+    except (IOError, OSError):    # not there, or dead storage: what is left to compare is its name
+        return folder.replace(" (deleted)", "") in names
+    return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
+
+
+def _is_server(pid):
+    """Return whether a process is one of PostgreSQL's, by its program, its name, or its title.
+
+    The program's file may have been renamed or replaced since it was started; the name that the
+    kernel keeps is that of the start.
     """
     try:
-        folder = os.readlink("/proc/{0}/cwd".format(pid))
-        program = os.readlink("/proc/{0}/exe".format(pid))
+        program = os.readlink("/proc/{0}/exe".format(pid)).replace(" (deleted)", "")
     except OSError:
-        return False
-    name = os.path.basename(program.replace(" (deleted)", ""))
-    return name in _PROGRAMS and _same_folder(instance, pid, folder)
+        program = ""
+    name = runner.text(content(pid, "comm")).strip()
+    return (os.path.basename(program) in _PROGRAMS or name in _PROGRAMS
+            or title(pid).startswith("postgres: "))
 
 
-def _same_folder(instance, pid, folder):
+def _has_children(instance, pid):
+    """Return whether a process has children that are servers in the data directory."""
+    return any(_parent_of(child) == pid and is_alive(instance, child) for child in _all_pids())
+
+
+def content(pid, name):
+    """Return a file of /proc/PID (bytes), empty where it cannot be read."""
     try:
-        mine = os.stat(instance.parameters.datadir)
-        theirs = os.stat("/proc/{0}/cwd".format(pid))
-    except OSError:    # the data directory is gone: what is left to compare is its name
-        return folder.replace(" (deleted)", "") == instance.parameters.datadir
-    return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
+        with open("/proc/{0}/{1}".format(pid, name), "rb") as stream:
+            return stream.read()
+    except (IOError, OSError):
+        return b""
 
 
 def title(pid):
     """Return the process title, as ps shows it; "" when it has ended."""
-    try:
-        with open("/proc/{0}/cmdline".format(pid), "rb") as stream:
-            data = stream.read()
-    except (IOError, OSError):
-        return ""
-    return data.replace(b"\0", b" ").decode("ascii", "replace").strip()
+    return content(pid, "cmdline").replace(b"\0", b" ").decode("ascii", "replace").strip()
 
 
 def send(pid, number):

@@ -12,7 +12,7 @@ from paf import instance as local
 from paf import parameters, runner, signals
 from paf.decide import wal
 from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
-from paf.decide.knowledge import Unknown
+from paf.decide.knowledge import Unknown, is_known
 from paf.instance import conninfo as connections
 from paf.instance import (
     controldata, journal, keptwal, ownfiles, postmaster, processes, rewindrole, settings, sql,
@@ -240,7 +240,7 @@ def recover(instance, deadline, log):
     let in. Source: PostgreSQL manual, postgres, "Options for Single-User Mode".
     """
     control = controldata.read(instance, deadline)
-    if control is not None and control.state in (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY):
+    if is_known(control) and control.value.state in (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY):
         return
     log.info("crash recovery before the rewind")
     with runner.Acting(local.owner(instance)):
@@ -254,6 +254,6 @@ def recover(instance, deadline, log):
     if result.timed_out:
         raise OcfError("the crash recovery before a rewind did not end in {0:.0f} s; give start a "
                        "longer timeout".format(deadline.elapsed))
-    if control is None or control.state != SHUT_DOWN:
+    if not is_known(control) or control.value.state != SHUT_DOWN:
         raise OcfError("the crash recovery before a rewind failed: {0}".format(
             sql.last_words(result.err)))

@@ -4,15 +4,16 @@
 from paf import instance as local
 from paf import parameters, runner, signals
 from paf.decide import state
+from paf.decide.knowledge import Known, Unknown, is_known
 from paf.deadline import FINE_STEP
-from paf.instance import controldata, postmaster, sql
+from paf.instance import controldata, postmaster, serverlog, sql
 from paf.ocf import OcfError
 
 # characters that mean nothing to a shell
 _PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-"
-_STREAMING = r"wal ?sender.* streaming [0-9A-F]+/[0-9A-F]+"
 _READY = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
 _LOOK = 5.0             # seconds between two looks at a shutdown that takes long
+_LOOKS = 8              # how many there are at least, where there is little time
 _LAST_TO_LEAVE = 0.5    # seconds
 _REAP_PATIENCE = 5.0           # seconds that a dead postmaster's parent has to ask for it
 _PROMOTION_STEP = 0.02  # seconds between two looks, each of which is a program of some milliseconds
@@ -34,7 +35,7 @@ def quoted(words):
 def start(instance, deadline):
     """Start the server and wait until it accepts connections. Raises OcfError.
 
-    Its first words, which it says before it has opened its log, are quoted in the error. pg_ctl
+    What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
     would hand a -D of its own to its shell in double quotes, which keep no "$" from it.
     """
     deadline.within(_REAP_PATIENCE).wait_for(lambda: not postmaster.is_zombie(instance))
@@ -42,13 +43,14 @@ def start(instance, deadline):
             "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN))),
             "-o", quoted(["-D", instance.parameters.pgdata]
                          + parameters.words(instance.parameters.start_opts))]
-    owner = local.owner(instance)
+    owner, log = local.owner(instance), serverlog.Mark(instance)
     result = runner.run(argv, deadline, user=owner, keep=8192, until=_readiness(instance), env={
         "HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name,
         "PGDATA": instance.parameters.pgdata})
     if result.timed_out or result.status != 0:
         raise OcfError("PostgreSQL does not start: {0}".format(
-            sql.last_words(result.err + "\n" + result.out) or "see its own log for why"))
+            log.complaint(deadline) or sql.last_words(result.err + "\n" + result.out)
+            or "see its own log for why"))
 
 
 def _readiness(instance):
@@ -72,14 +74,17 @@ def stop(instance, deadline, log):
     it waits for is said in time. Raises OcfError at the deadline.
     """
     server = postmaster.find(instance)
-    if server is None:
+    if isinstance(server, Unknown):
+        raise OcfError("cannot find out whether PostgreSQL runs: {0}".format(server.reason))
+    if server.value is None:
         pid = postmaster.parent(postmaster.processes(instance))
     else:
-        pid = server.pid
+        pid = server.value.pid
     if pid is not None:
         # pg_ctl stop -m fast does the same; see "Shutting Down the Server" in the manual
         postmaster.send(pid, signals.SIGINT)
-        _wake(instance)
+        for process in postmaster.processes(instance):
+            postmaster.send(process, signals.SIGCONT)    # a stopped one (SIGSTOP) cannot end
         _wait_for_end(instance, pid, deadline, log)
     # the logging collector ends last, when no process is left to write to it
     deadline.within(_LAST_TO_LEAVE).wait_for(lambda: not postmaster.processes(instance),
@@ -94,47 +99,26 @@ def stop(instance, deadline, log):
             ", ".join(str(number) for number in left)))
 
 
-def _wake(instance):
-    """Resume processes that were stopped (SIGSTOP): a stopped process cannot end."""
-    for pid in postmaster.processes(instance):
-        postmaster.send(pid, signals.SIGCONT)
-
-
 def _wait_for_end(instance, pid, deadline, log):
     """Wait for the postmaster to end; say at half time, and at the end, what keeps it."""
+    begun = postmaster.begun(pid)
+
     def gone():
-        return not postmaster.is_alive(instance, pid)
-    half, said, senders = deadline.within(deadline.remaining / 2), False, {}
-    while not deadline.within(_LOOK).wait_for(gone, longest=FINE_STEP):
+        return begun is None or postmaster.begun(pid) != begun
+    half, said = deadline.within(deadline.remaining / 2), False
+    look, helper = min(_LOOK, deadline.remaining / _LOOKS), None
+    while not deadline.within(look).wait_for(gone, longest=FINE_STEP):
         if deadline.passed:
             raise OcfError("PostgreSQL did not shut down in {0:.0f} s: {1}".format(
                 deadline.elapsed, _reasons(instance, pid)))
-        senders = _end_stuck_senders(instance, senders, deadline, log)
+        if helper is None:
+            from paf.instance import shutdown
+            helper = shutdown.Shutdown(instance, deadline, log)
+        helper.help()
         if half.passed and not said:
             said = True
             log.warning("still shutting down after {0:.0f} s: {1}".format(
                 deadline.elapsed, _reasons(instance, pid)))
-
-
-def _end_stuck_senders(instance, before, deadline, log):
-    """End WAL senders that made no progress since the last call; return all, pid to title.
-
-    Once the shutdown checkpoint is written, they are all that a shutdown waits for: each until
-    its standby has acknowledged everything, or for wal_sender_timeout (60 s by default). One
-    standby that hangs must not keep the others from getting a primary.
-    """
-    import re
-    titles = dict((pid, postmaster.title(pid)) for pid in postmaster.processes(instance))
-    senders = dict(pair for pair in titles.items() if re.search(_STREAMING, pair[1]))
-    control = controldata.read(instance, deadline) if senders else None
-    if control is None or control.state != state.SHUT_DOWN:
-        return {}
-    for pid, title in senders.items():
-        if before.get(pid) == title:
-            log.warning("a standby does not acknowledge the end of the WAL, the shutdown goes on "
-                        "without it: {0}".format(title))
-            postmaster.send(pid, signals.SIGTERM)
-    return senders
 
 
 def _reasons(instance, pid):
@@ -168,9 +152,9 @@ def await_promotion(instance, deadline):
     The control file says so as soon as it does, as it does to pg_ctl.
     """
     def in_production():
-        if postmaster.find(instance) is None:
+        if postmaster.find(instance) == Known(None):
             raise OcfError("PostgreSQL ended while it was promoted, see its log")
         control = controldata.read(instance, deadline)
-        return control is not None and control.state == state.IN_PRODUCTION
+        return is_known(control) and control.value.state == state.IN_PRODUCTION
     if not deadline.wait_for(in_production, longest=_PROMOTION_STEP):
         raise OcfError("PostgreSQL was not promoted in {0:.0f} s".format(deadline.elapsed))

@@ -1,29 +1,45 @@
 """What the configuration files say, read by the server's own program: postgres -C."""
 
+import os
+
 from paf import instance as local
 from paf import parameters, runner
 from paf.instance import conninfo as connections
-from paf.instance import standby_mode
-from paf.ocf import BadParameter, NotUsable
+from paf.instance import sql, standby_mode
+from paf.ocf import BadParameter, NotUsable, OcfError
 
+#: Settings that end or pause recovery, since PostgreSQL 12; recovery_target_action says which.
+_TARGETS = ("recovery_target", "recovery_target_name", "recovery_target_time",
+            "recovery_target_xid", "recovery_target_lsn")
+_FIRST_WITHOUT_TRIGGER = 160000
+_LONGEST_NAME = 63    # bytes
+
+#: Exit status of postgres when it refuses its configuration. Others: killed, or not run at all.
+_REFUSALS = (1, 2)
 _PROGRAMS = ("postgres", "pg_ctl", "psql", "pg_isready", "pg_controldata")
 
 
 def read(instance, name, deadline):
-    """Return the value (str) that the setting `name` has at the next start. Raises BadParameter."""
+    """Return the value (str) that the setting `name` has at the next start.
+
+    Raises BadParameter: postgres refuses its configuration; OcfError: it gave no answer.
+    """
     argv = [local.program(instance, "postgres"), "-C", name, "-D", instance.parameters.pgdata]
     argv += parameters.words(instance.parameters.start_opts)
     result = runner.run(argv, deadline, user=local.owner(instance))
-    if result.timed_out or result.status != 0:
-        from paf.instance import sql
+    if result.timed_out:
+        raise OcfError("postgres -C {0} did not answer in time".format(name))
+    if result.status not in (0,) + _REFUSALS:
+        raise OcfError("postgres -C {0} failed with status {1}: {2}".format(
+            name, result.status, sql.last_words(result.err)))
+    if result.status != 0:
         raise BadParameter("PostgreSQL does not accept its configuration: {0}".format(
             sql.last_words(result.err) or "postgres -C {0} failed".format(name)))
-    return result.out.strip()
+    return result.out.rstrip("\n")
 
 
 def check_programs(instance):
     """Raise NotUsable if one of PostgreSQL's programs is not there for the agent."""
-    import os
     names = _PROGRAMS + (wal_dump(instance),)
     missing = [name for name in names if not os.access(local.program(instance, name), os.X_OK)]
     if missing:
@@ -56,9 +72,9 @@ def conninfo(instance, deadline):
 
 def check_standby(instance, node, deadline):
     """Raise BadParameter unless the settings make a standby that PAF can run on `node`."""
+    _check_name(node)
     name = instance.parameters.recovery_template
     if local.version(instance) >= standby_mode.FIRST_WITH_SIGNAL:
-        import os
         if os.path.exists(name):
             raise BadParameter("{0} must not exist: since PostgreSQL 12 standby settings stand "
                                "in postgresql.conf".format(name))
@@ -77,3 +93,37 @@ def check_standby(instance, node, deadline):
         raise BadParameter(
             "primary_conninfo must contain application_name={0}, the name of this node; "
             "it has {1}".format(node, "none" if found is None else "\"{0}\"".format(found)))
+    _check_recovery(instance, deadline)
+
+
+def _check_name(node):
+    """Raise BadParameter where the server would show the node under another name.
+
+    It cuts application_name to NAMEDATALEN - 1 bytes and replaces what is no printable ASCII.
+    """
+    if len(runner.data(node)) > _LONGEST_NAME or any(not " " <= each <= "~" for each in node):
+        raise BadParameter("PostgreSQL cannot show the node name \"{0}\" as application_name: it "
+                           "takes {1} bytes of printable ASCII".format(node, _LONGEST_NAME))
+
+
+def _check_recovery(instance, deadline):
+    """Raise BadParameter for what ends recovery, holds it, or keeps a standby from answering.
+
+    Source: PostgreSQL manual, "Recovery Target", "Hot Standby", promote_trigger_file.
+    """
+    if read(instance, "hot_standby", deadline) != "on":
+        raise BadParameter("hot_standby must be on: PAF asks a standby for its state by SQL")
+    version = local.version(instance)
+    if version < standby_mode.FIRST_WITH_SIGNAL:
+        found = []    # template_problems finds them
+        trigger = standby_mode.template_value(standby_mode.template(instance), "trigger_file")
+    else:
+        found = [name for name in _TARGETS if read(instance, name, deadline)]
+        trigger = (read(instance, "promote_trigger_file", deadline)
+                   if version < _FIRST_WITHOUT_TRIGGER else "")
+    if found:
+        raise BadParameter("{0} is set: recovery would end or pause there by itself, and only "
+                           "Pacemaker may promote; remove it".format(found[0]))
+    if trigger and os.path.lexists(os.path.join(instance.parameters.datadir, trigger)):
+        raise BadParameter("the trigger file {0} exists: the server would promote itself; remove "
+                           "it".format(trigger))

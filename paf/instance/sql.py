@@ -9,7 +9,7 @@ from collections import namedtuple
 from paf import instance as local
 from paf import runner
 from paf.decide import state
-from paf.instance import psql
+from paf.instance import identity, psql
 
 #: kind: one of the kinds below; rows: a list of lists of str; message: what psql said, str.
 Answer = namedtuple("Answer", "kind rows message")
@@ -33,9 +33,12 @@ _SESSION = "-c default_transaction_read_only=on -c synchronous_commit=local " \
 _READINESS = {0: state.NO_LOGIN, 1: state.REJECTS, 2: state.NO_LISTENER}
 
 
-def query(instance, text, deadline):
-    """Run one SQL statement and return the Answer. Raises OcfError if psql cannot be started."""
-    return _answer(psql.here(instance, text, deadline, _client(instance, deadline)))
+def query(instance, text, deadline, where=None):
+    """Run one SQL statement and return the Answer. Raises OcfError if psql cannot be started.
+
+    where: identity.Address of the server, found out when not given.
+    """
+    return _answer(psql.here(instance, text, deadline, _client(instance, deadline, where)))
 
 
 def _answer(result):
@@ -66,11 +69,12 @@ def last_words(text):
     return "; ".join(re.sub(_PREFIX, "", line) for line in (serious or lines)[-2:])
 
 
-def _client(instance, deadline):
+def _client(instance, deadline, where):
+    where = where or identity.address(instance)
     milliseconds = max(1, int(deadline.remaining * 1000))
     return {
-        "PGHOST": instance.parameters.pghost,
-        "PGPORT": str(instance.parameters.pgport),
+        "PGHOST": where.host,
+        "PGPORT": str(where.port),
         "PGDATABASE": "postgres",
         "PGAPPNAME": "pgsqlms",
         # later than the deadline: no answer must be distinguished from a refusal
@@ -79,7 +83,7 @@ def _client(instance, deadline):
     }
 
 
-def readiness(instance, deadline):
+def readiness(instance, deadline, where=None):
     """Return what pg_isready finds, one of state.ANSWERS: SQL did not bring an answer.
 
     Its exit status needs no understanding of messages in the server's language.
@@ -87,7 +91,7 @@ def readiness(instance, deadline):
     result = runner.run(
         [local.program(instance, "pg_isready"), "-q", "-d", "postgres",
          "-t", str(max(1, int(deadline.remaining)))],
-        deadline, user=local.owner(instance), env=_client(instance, deadline))
+        deadline, user=local.owner(instance), env=_client(instance, deadline, where))
     if result.timed_out:
         return state.SILENT
     return _READINESS.get(result.status, state.NOT_ASKED)

@@ -68,6 +68,15 @@ def template_problems(text):
     return found
 
 
+def template_value(text, name):
+    """Return the value (str) of a setting in a recovery.conf's text, "" without it."""
+    from paf.instance import recovery_conf
+    try:
+        return recovery_conf.parse(text).get(name, "")
+    except recovery_conf.Malformed:
+        return ""
+
+
 def template_conninfo(text):
     """Return the primary_conninfo of a recovery.conf's text, unquoted; None without one."""
     from paf.instance import recovery_conf

@@ -153,11 +153,12 @@ def _missing_shutdown(context, where):
     from paf.instance import controldata, waldump
     old = transition.nodes(context.notification.promoted)[0]
     control = controldata.read(context.instance, context.deadline)
-    if control is None or not is_known(where.position):
-        return "switchover refused: cannot read the control file here"
+    if not is_known(control) or not is_known(where.position):
+        return "switchover refused: cannot read the control file here: {0}".format(
+            control.reason or where.position.reason)
     try:
         received = waldump.ends_with_shutdown(
-            context.instance, where.position.value, control.segment_size, context.deadline)
+            context.instance, where.position.value, control.value.segment_size, context.deadline)
     except ocf.OcfError as error:
         return "switchover refused: cannot check for the shutdown checkpoint of {0}: {1}".format(
             old, error)

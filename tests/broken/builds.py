@@ -107,6 +107,42 @@ BUILDS = (
     Broken(5, "a stop that fails is answered with a hard error",
            "paf/agent.py", '    if action == "stop":', '    if action == "halt":',
            (_UNIT + "test_agent.py",)),
+    Broken(1, "another data directory than the one that was checked is started",
+           "paf/instance/identity.py",
+           "    if (mine.st_dev, mine.st_ino) != (theirs.st_dev, theirs.st_ino):", "    if False:",
+           (_COMPONENT + "test_identity.py::"
+            "test_a_demotion_does_not_start_another_data_directory",)),
+    Broken(1, "a second primary is scored, and not stopped",
+           "paf/actions/monitor.py", "    if others:", "    if False:",
+           (_COMPONENT + "test_preconditions.py::"
+            "test_a_second_primary_fails_and_scores_nobody[Slave]",)),
+    Broken(1, "a recovery target is accepted",
+           "paf/instance/settings.py", "    if found:", "    if False:",
+           (_COMPONENT + "test_preconditions.py::"
+            "test_a_start_refuses_a_setting_that_ends_or_holds_recovery"
+            "[lines0-recovery_target_name]",)),
+    Broken(5, "a process that cannot be looked at is dead",
+           "paf/instance/postmaster.py",
+           '    return Unknown("cannot see where process {0} works: {1}".format(pid, reason))',
+           "    return Known(False)", (_UNIT + "test_instance.py",)),
+    Broken(5, "a tool that gave no answer has found damage",
+           "paf/instance/controldata.py",
+           '        return Unknown("pg_controldata was killed by signal {0}".format('
+           "-result.status))", '        return Damaged("killed")',
+           (_UNIT + "test_controldata.py",)),
+    Broken(5, "a WAL sender that hangs is waited for",
+           "paf/instance/shutdown.py", "            if self._hangs(pid, senders[pid], written):",
+           "            if False:",
+           (_COMPONENT + "test_shutdowns.py::"
+            "test_a_logical_consumer_that_hangs_is_ended",)),
+    Broken(5, "a wrong parameter is worked with",
+           "paf/context.py", "        if parameters.unusable(self.given):", "        if False:",
+           (_COMPONENT + "test_preconditions.py::"
+            "test_the_last_good_maxlag_goes_on",)),
+    Broken(6, "a degraded look is not shown",
+           "paf/actions/monitor.py", "    if sight.message:", "    if False:",
+           (_COMPONENT + "test_preconditions.py::"
+            "test_an_agent_without_a_login_says_so_once_where_people_look",)),
     Broken(6, "a refusal does not say why",
            "paf/promotion.py",
            "    context.cluster.explain(context.node, reason, context.deadline)", "    pass",

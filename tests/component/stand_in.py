@@ -215,8 +215,11 @@ def counts(node):
 def history(node):
     """Return the last operation on a node, a start unless the test says that it was a stop."""
     last = "start" if read(os.path.join(STORE, "stopped", coded(node))) is None else "stop"
-    return (f'<lrm id="x"><lrm_resources><lrm_rsc_op id="pgsqld_last_0" operation="{last}" '
-            'rc-code="0"/></lrm_resources></lrm>\n')
+    if read(os.path.join(STORE, "promoted", coded(node))) is not None:
+        last = "promote"
+    return ('<lrm id="x"><lrm_resources><lrm_resource id="pgsqld">'
+            f'<lrm_rsc_op id="pgsqld_last_0" operation="{last}" call-id="7" rc-code="0"/>'
+            '</lrm_resource></lrm_resources></lrm>\n')
 
 
 def escaped(text):

@@ -120,6 +120,15 @@ class Store:
         """Let Pacemaker have stopped the resource on a node."""
         self._path("stopped", coded(node)).write_text("")
 
+    def promotes(self, node):
+        """Let Pacemaker have promoted the resource on a node."""
+        self._path("promoted", coded(node)).write_text("")
+
+    def remark(self, node):
+        """Return what is shown of a node that is no failure, None for nothing."""
+        path = self._path("status", coded(node), coded(f"degraded_because-{self.resource}"))
+        return path.read_text() if path.exists() else None
+
     def configure(self, *elements):
         """Put elements (XML) into the CIB's configuration."""
         self._path("configuration").write_text("\n".join(elements))

@@ -37,8 +37,8 @@ def lock(node):
 def watching(node):
     """Return the pid of a node's watcher once it watches."""
     def noted():
-        return lock(node).exists() and lock(node).read_text().split()[:1]
-    return int(wait_until(noted, "the watcher to watch")[0])
+        return lock(node).exists() and lock(node).read_text().partition("/")[0]
+    return int(wait_until(noted, "the watcher to watch"))
 
 
 def gone(node):

@@ -2,8 +2,12 @@
 
 import pytest
 
+from paf import runner
+from paf.deadline import Deadline
 from paf.decide import state, wal
+from paf.decide.knowledge import Known, Unknown
 from paf.instance import controldata
+from tests.unit.support import instance_at
 
 VERSIONS = ("14", "15", "16", "17", "18")
 
@@ -65,7 +69,7 @@ def test_old_versions_are_understood(recorded, version, name, expected, timeline
 def test_every_state_of_the_table_is_one_that_is_parsed(recorded, name):
     text = recorded("15").replace("shut down", name)
     found = controldata.parse(text)
-    assert (found is None) if name == state.UNREADABLE else (found.state == name)
+    assert (found is None) if name in state.NO_CONTROL_STATES else (found.state == name)
 
 
 def test_an_unknown_state_is_not_guessed(recorded):
@@ -116,3 +120,57 @@ def test_a_primarys_lower_bound_is_its_last_checkpoint(recorded):
 def test_the_lower_bound_takes_the_higher_timeline(recorded):
     found = controldata.parse(recorded("15"))._replace(recovery_end_timeline=4)
     assert controldata.lower_bound(found).timeline == 4
+
+
+# A tool that gave no answer has said nothing of the file
+
+@pytest.fixture
+def answering(monkeypatch, tmp_path):
+    """Return a function that reads the control file where pg_controldata gives these Results."""
+    def read(*results):
+        left = list(results)
+
+        def run(*_, **__):
+            result = left.pop(0) if len(left) > 1 else left[0]
+            if isinstance(result, Exception):
+                raise result
+            return result
+        monkeypatch.setattr(runner, "run", run)
+        return controldata.read(instance_at(tmp_path), Deadline(5))
+    return read
+
+
+WARNING = "WARNING: Calculated CRC checksum does not match value stored in file.\n"
+
+
+def test_what_is_read_is_known(answering, recorded):
+    found = answering(runner.Result(0, recorded("15"), "", False))
+    assert found == Known(controldata.parse(recorded("15")))
+
+
+@pytest.mark.parametrize("result, words", [
+    (runner.Result(-9, "", "", True), "in time"), (runner.Result(-9, "", "", False), "signal 9"),
+    (runner.Result(127, "", "error while loading shared libraries: libpq.so.5", False), "libpq"),
+    (runner.Result(1, "", 'could not open file "x" for reading: Permission denied', False),
+     "Permission denied"),
+    (runner.Result(1, "", "could not read file: Input/output error", False), "Input/output"),
+    (runner.Result(0, "something else\n", "", False), "something else"),
+    (runner.NotStarted("cannot run /x/pg_controldata: No such file or directory"), "cannot run")])
+def test_no_answer_is_unknown_and_names_what_is_missing(answering, result, words):
+    found = answering(result)
+    assert type(found) is Unknown and words in found.reason
+
+
+@pytest.mark.parametrize("result", [
+    runner.Result(0, "", WARNING, False), runner.Result(0, WARNING, "", False),
+    runner.Result(1, "", 'could not open file "x": No such file or directory', False),
+    runner.Result(1, "", 'could not read file "x": read 0 of 296', False)])
+def test_a_file_that_the_tool_complains_of_is_damaged(answering, result):
+    found = answering(result)
+    assert type(found) is controldata.Damaged and found.reason.startswith("pg_controldata: ")
+
+
+def test_a_checksum_that_is_wrong_for_a_moment_only_is_no_damage(answering, recorded):
+    found = answering(runner.Result(0, "", WARNING, False),
+                      runner.Result(0, recorded("15"), "", False))
+    assert isinstance(found, Known)

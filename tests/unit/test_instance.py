@@ -7,8 +7,10 @@ import sys
 import pytest
 
 from paf import instance, ocf
+from paf.deadline import Deadline
 from paf.decide import state
-from paf.instance import observe, postmaster, standby_mode
+from paf.decide.knowledge import Known, Unknown
+from paf.instance import observe, postmaster, server, standby_mode
 from tests.unit.support import instance_at
 
 
@@ -54,28 +56,83 @@ def stranger(tmp_path):
                                   "0\n", "1\n/\n", "\0\n"])
 def test_a_pid_file_that_names_no_server_is_nobody(tmp_path, text):
     (tmp_path / "postmaster.pid").write_text(text)
-    assert postmaster.find(instance_at(tmp_path)) is None
+    assert postmaster.find(instance_at(tmp_path)) == Known(None)
 
 
 def test_a_pid_file_that_is_no_text_is_nobody(tmp_path):
     (tmp_path / "postmaster.pid").write_bytes(b"\xff\xfe\x00")
-    assert postmaster.find(instance_at(tmp_path)) is None
+    assert postmaster.find(instance_at(tmp_path)) == Known(None)
 
 
 def test_a_process_that_merely_has_the_pid_is_nobody(tmp_path, stranger):
     (tmp_path / "postmaster.pid").write_text(f"{stranger.pid}\n{tmp_path}\n")
-    assert postmaster.find(instance_at(tmp_path)) is None
+    assert postmaster.find(instance_at(tmp_path)) == Known(None)
 
 
 def test_a_shell_in_the_data_directory_is_no_process_of_the_instance(tmp_path, stranger):
     assert postmaster.processes(instance_at(tmp_path)) == []
 
 
+# What /proc does not show is not dead
+
+@pytest.fixture
+def hidden(monkeypatch, tmp_path):
+    """A pid file whose process may not be looked at, as in a container without CAP_SYS_PTRACE."""
+    process = subprocess.Popen(["/bin/sleep", "60"], cwd=str(tmp_path))
+    (tmp_path / "postmaster.pid").write_text(f"{process.pid}\n")
+    readlink = os.readlink
+
+    def refuse(path, **more):
+        if str(path).startswith(f"/proc/{process.pid}/"):
+            raise PermissionError(13, "Permission denied")
+        return readlink(path, **more)
+    monkeypatch.setattr(os, "readlink", refuse)
+    monkeypatch.setattr(postmaster, "_is_of", lambda *_: True)
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+def test_a_process_that_may_not_be_looked_at_is_unknown(tmp_path, hidden):
+    found = postmaster.find(instance_at(tmp_path))
+    assert isinstance(found, Unknown) and str(hidden) in found.reason
+    assert postmaster.is_alive(instance_at(tmp_path), hidden)
+    with pytest.raises(postmaster.Unseen):
+        postmaster.processes(instance_at(tmp_path))
+
+
+def test_a_stop_does_not_succeed_while_that_is_unknown(tmp_path, hidden):
+    with pytest.raises(ocf.OcfError, match="cannot find out"):
+        server.stop(instance_at(tmp_path), Deadline(1), None)
+
+
+def test_without_proc_nothing_is_dead(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "listdir", lambda _: ["1", "cpuinfo"])
+    with pytest.raises(postmaster.Unseen):
+        postmaster.processes(instance_at(tmp_path))
+
+
+def test_a_pid_file_that_cannot_be_read_is_not_an_empty_one(tmp_path, monkeypatch):
+    (tmp_path / "postmaster.pid").mkdir()
+    monkeypatch.setattr(postmaster, "processes", lambda _: [5, 6])
+    monkeypatch.setattr(postmaster, "parent", lambda _: 5)
+    assert postmaster.find(instance_at(tmp_path)).value.pid == 5
+    monkeypatch.setattr(postmaster, "parent", lambda _: None)
+    assert isinstance(postmaster.find(instance_at(tmp_path)), Unknown)
+
+
+def test_a_data_directory_that_cannot_be_looked_into_has_hidden_files(tmp_path, monkeypatch):
+    def refuse(path, **_):
+        raise OSError(5, "Input/output error")
+    monkeypatch.setattr(os, "stat", refuse)
+    assert observe.files(instance_at(tmp_path)) == state.HIDDEN
+
+
 def test_a_zombie_is_no_living_process(tmp_path):
     process = subprocess.Popen(["/bin/true"], cwd=str(tmp_path))
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     (tmp_path / "postmaster.pid").write_text(f"{process.pid}\n")
-    assert postmaster.find(instance_at(tmp_path)) is None
+    assert postmaster.find(instance_at(tmp_path)) == Known(None)
     process.wait()
 
 

@@ -58,8 +58,25 @@ def test_no_value_at_all_breaks_reading_and_checking(values):
     parameters.problems(parameters_with(**values))
 
 
-def test_a_bad_number_is_kept_as_text_for_a_stop_that_does_not_care():
-    assert parameters_with(pgport="x").pgport == "x"
+# Promise: a mistake in a parameter stops no service that runs
+
+@pytest.mark.parametrize("name, wrong, before, expected", [
+    ("maxlag", "1MB", "1000000", 1000000), ("maxlag", "-5", None, 0),
+    ("maxlag", "x", "y", 0), ("pgport", "543x", "5433", 5433), ("pgport", "99999", None, 5432),
+    ("rejoin", "rewnid", "rewind", "rewind"), ("crash_watch", "perhaps", "no", False)])
+def test_the_last_good_value_goes_on_or_the_default(name, wrong, before, expected):
+    given = parameters_with(**{name: wrong})
+    assert parameters.unusable(given) == [name]
+    found = parameters.usable(given, {name: before} if before else {})
+    assert getattr(found, name) == expected
+    assert found._replace(**{name: getattr(given, name)}) == given
+
+
+@given(st.dictionaries(st.sampled_from(sorted(DEFAULTS)), st.text(max_size=8)),
+       st.dictionaries(st.sampled_from(sorted(DEFAULTS)), st.text(max_size=8)))
+def test_whatever_was_given_can_be_worked_with(values, before):
+    found = parameters.usable(parameters_with(**values), before)
+    assert parameters.unusable(found) == []
 
 
 @given(st.lists(st.text(alphabet="ab '\"\\$;&|`\n*", min_size=1), max_size=5))
@@ -68,8 +85,8 @@ def test_start_opts_are_words_and_nothing_is_expanded(words):
     assert parameters.words(" ".join(map(shlex.quote, words))) == words
 
 
-def test_an_open_quote_is_a_configuration_error():
-    with pytest.raises(ocf.BadConfiguration):
+def test_an_open_quote_is_an_error_of_this_node_alone():
+    with pytest.raises(ocf.BadParameter):
         parameters.words("-c \"x")
 
 
@@ -82,7 +99,8 @@ def test_the_feature_set_is_numbers_or_nothing(text, expected):
 
 
 @pytest.mark.parametrize("text, seconds", [
-    ("60000", 60.0), ("", None), ("0", None), ("60s", None), ("-5", None)])
+    ("60000", 60.0), ("", None), ("0", None), ("60s", None), ("-5", None),
+    ("2246400000", 86400.0), ("99999999999999999999", 86400.0)])
 def test_the_timeout_is_seconds_or_nothing(text, seconds):
     assert environment(CRM_meta_timeout=text).timeout == seconds
 

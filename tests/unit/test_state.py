@@ -108,7 +108,7 @@ def test_a_restored_backup_is_not_running_to_any_monitor():
 
 def test_a_crashed_primary_is_told_from_a_crashed_standby():
     found = {decided(seen) for seen in DEAD if seen.control == state.IN_PRODUCTION
-             and seen.files != state.LABEL}
+             and seen.files in (state.SIGNAL, state.NEITHER)}
     assert found == {state.CRASHED_PRIMARY}
 
 
@@ -128,18 +128,51 @@ def test_orphans_of_a_possible_primary_are_taken_for_one():
 # Promise: too many connections, or no way to ask, do not bring a running server down
 
 @pytest.mark.parametrize("control, expected", [
-    (state.IN_PRODUCTION, state.PRIMARY), (state.IN_ARCHIVE_RECOVERY, state.STANDBY),
-    (state.UNREADABLE, state.UNKNOWN)])
-def test_without_a_login_the_control_file_tells_the_role(control, expected):
+    (state.IN_PRODUCTION, state.PRIMARY), (state.IN_ARCHIVE_RECOVERY, state.STANDBY)])
+@pytest.mark.parametrize("answer", [state.NO_LOGIN, state.NOT_ASKED])
+def test_without_an_answer_the_control_file_says_the_role(answer, control, expected):
     for files in state.FILES:
-        seen = Observation(state.ALIVE, state.NO_LOGIN, control, files)
-        assert decided(seen) == expected
+        assert decided(Observation(state.ALIVE, answer, control, files)) == expected
+
+
+@pytest.mark.parametrize("control", state.NO_CONTROL_STATES)
+@pytest.mark.parametrize("answer", [state.NO_LOGIN, state.NOT_ASKED])
+def test_without_a_control_file_the_data_directory_says_the_role(answer, control):
+    found = [decided(Observation(state.ALIVE, answer, control, files)) for files in (
+        state.SIGNAL, state.NEITHER, state.HIDDEN)]
+    assert found == [state.STANDBY, state.PRIMARY, state.UNKNOWN]
 
 
 def test_a_running_server_that_cannot_be_asked_stays_up():
     for seen in ALIVE:
-        if seen.answer == state.NOT_ASKED:
+        if seen.answer == state.NOT_ASKED and seen.files != state.HIDDEN:
             assert decided(seen) in state.UP
+
+
+# Promise: what is not known is not "stopped", not "damaged", and no role
+
+UNKNOWN = (state.UNKNOWN, state.UNEXAMINED)
+
+
+def test_a_process_that_could_not_be_looked_for_is_not_stopped():
+    for seen in EVERYTHING:
+        if seen.process == state.UNSEEN:
+            assert ocf.NOT_RUNNING not in state.MONITOR_CODES[decided(seen)]
+            assert decided(seen) not in state.DOWN + state.UP
+
+
+def test_a_tool_without_an_answer_says_nothing_of_the_data_directory():
+    for seen in EVERYTHING:
+        if state.UNANSWERED == seen.control:
+            assert decided(seen) != state.DAMAGED
+        if decided(seen) == state.DAMAGED:
+            assert seen.control == state.UNREADABLE
+
+
+def test_a_dead_instance_whose_last_state_is_unknown_is_no_clean_one():
+    for seen in DEAD:
+        if seen.control == state.UNANSWERED or seen.files == state.HIDDEN:
+            assert decided(seen) in (state.UNEXAMINED, state.DAMAGED)
 
 
 def test_a_hung_server_is_a_soft_failure():

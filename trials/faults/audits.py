@@ -120,7 +120,8 @@ def files(lab):
             names = node.run(["find", "/tmp", "/run/resource-agents", node.settings.pgdata,
                               "-maxdepth", "1", "-name", "*pgsqlms*"], check=False).output
             found += [f"a file on {node.name}: {name}" for name in names.splitlines()
-                      if not (name.endswith(".watcher") and watches(node))]
+                      if not name.endswith(".parameters")
+                      and not (name.endswith(".watcher") and watches(node))]
     return found
 
 

@@ -13,6 +13,7 @@ from paf.cli.check import (
     address, cluster, hba, host, operations, peers, primary, release, schemas)
 from paf.cli.check import instance as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
+from paf.decide.knowledge import is_known
 from paf.deadline import Deadline
 from paf.instance import controldata, postmaster, settings
 
@@ -191,7 +192,7 @@ def of_host(instance):
 
 def of_instance(instance, managed, configured, pacemaker):
     """Yield what the running server says; where none runs, that it was not asked."""
-    if instance.owner is None or postmaster.find(instance) is None:
+    if instance.owner is None or postmaster.find(instance).value is None:
         yield "server", finding.warning(
             "no server runs here", "its settings are not checked: start the resource, or the "
             "server by hand, and check again")
@@ -251,7 +252,8 @@ def _subject(instance, managed, configured, pacemaker, answer):
         rejoin=where.rejoin, psql=psql, resource=managed.clone if managed else "RESOURCE",
         upstream=primary.primary(instance, conninfo, deadline) if answer["in_recovery"]
         else {},
-        mine={"system_identifier": control.system_identifier if control else None,
+        mine={"system_identifier": control.value.system_identifier if is_known(control)
+              else None,
               "major": primary.major(int(answer["settings"]["server_version_num"]))},
         limits=primary.limits(instance, deadline),
         clock=answer["clock"][0] if answer["clock"] else None,

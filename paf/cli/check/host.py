@@ -7,6 +7,7 @@ import re
 from paf import instance as local
 from paf import ocf
 from paf.cli import finding
+from paf.decide.knowledge import is_known
 from paf.instance import controldata, settings, standby_mode
 
 _AGENT = "/usr/lib/ocf/resource.d/heartbeat/pgsqlms"
@@ -41,8 +42,9 @@ def directory(instance, deadline):
             "{0} does not belong to {1}".format(instance.parameters.datadir, owner.name),
             "the server does not start",
             finding.both("chown -R {0}: {1}".format(owner.name, instance.parameters.datadir)))
-    if controldata.read(instance, deadline) is None:
-        yield finding.error("the control file cannot be read",
+    control = controldata.read(instance, deadline)
+    if not is_known(control):
+        yield finding.error("the control file cannot be read: {0}".format(control.reason),
                             "the data directory is damaged, or bindir is of another version")
     template = instance.parameters.recovery_template
     if version >= standby_mode.FIRST_WITH_SIGNAL and os.path.exists(template):

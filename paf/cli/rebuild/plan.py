@@ -7,6 +7,7 @@ from collections import namedtuple
 from paf import instance as local
 from paf import runner
 from paf.cli.common import Problem
+from paf.decide.knowledge import is_known
 from paf.instance import controldata, journal, postmaster
 from paf.instance.rebuild import size_of
 
@@ -28,9 +29,16 @@ def running(instance):
 
 def foreign(instance, source, deadline):
     """Raise Problem where the data directory holds another cluster than the primary's."""
-    control = controldata.read(instance, deadline) if os.path.isdir(
-        instance.parameters.datadir) else None
-    if control is not None and control.system_identifier != source.identifier:
+    if not os.path.isdir(instance.parameters.datadir):
+        return
+    found = controldata.read(instance, deadline)
+    if isinstance(found, controldata.Damaged):
+        return    # there is nothing that says whose it was
+    if not is_known(found):
+        raise Problem("cannot find out whose data {0} is: {1}".format(
+            instance.parameters.datadir, found.reason))
+    control = found.value
+    if control.system_identifier != source.identifier:
         raise Problem("{0} holds another cluster (system identifier {1}, the primary has {2}): if "
                       "nobody needs it, move it away yourself".format(
                           instance.parameters.datadir, control.system_identifier,

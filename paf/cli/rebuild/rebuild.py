@@ -10,6 +10,7 @@ from paf.actions import rejoin
 from paf.cli import configuration, servers
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, say
 from paf.cli.rebuild import copying, plan, source
+from paf.decide.knowledge import is_known
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.instance import (
@@ -114,8 +115,9 @@ class Work(object):
             return "something was begun here and is not complete"
         control = controldata.read(self._instance, Deadline(30.0)) if os.path.isdir(
             self._instance.parameters.datadir) else None
-        if control is None:
+        if control is None or not is_known(control):
             return "there is no data directory that could be read"
+        control = control.value
         if rewind.is_fresh_copy(self._instance):
             return "it has not run since it was copied"
         self._found = divergence.find(self._instance, Deadline(30.0))

@@ -1,0 +1,52 @@
+"""Which nodes run the resource as a primary, by Pacemaker's history of operations. Pure.
+
+Source: Pacemaker Explained, "Resource Operation History".
+"""
+
+from xml.parsers import expat
+
+from paf.cluster import cib
+from paf.ocf import OcfError
+
+#: What an operation that succeeded leaves: whether the resource is promoted.
+_AFTER = {"promote": True, "demote": False, "stop": False, "start": False}
+_MONITOR = {"8": True, "9": True, "0": False, "7": False}
+
+
+def promoted(xml, resource):
+    """Return the nodes (a sorted list) that are online and run the resource promoted.
+
+    xml: the CIB's (str); resource: its name, without the number of a clone's instance. Raises
+    OcfError when the XML is no CIB.
+    """
+    found, seen = {}, {"node": None, "ours": False}
+
+    def start(tag, attributes):
+        if tag == "node_state":
+            seen["node"] = attributes.get("uname") if cib.is_online(attributes) else None
+        elif tag == "lrm_resource":
+            seen["ours"] = attributes.get("id", "").partition(":")[0] == resource
+        elif tag == "lrm_rsc_op" and seen["node"] and seen["ours"]:
+            role = _role(attributes)
+            if role is not None:
+                found.setdefault(seen["node"], []).append((_number(attributes), role))
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(xml if isinstance(xml, bytes) else xml.encode("utf-8", "replace"), True)
+    except expat.ExpatError as error:
+        raise OcfError("cannot understand the CIB: {0}".format(error))
+    return sorted(node for node, roles in found.items() if max(roles)[1])
+
+
+def _role(attributes):
+    """Return whether an operation left the resource promoted; None where it says nothing of it."""
+    operation, code = attributes.get("operation"), attributes.get("rc-code")
+    if operation == "monitor":
+        return _MONITOR.get(code)
+    return _AFTER.get(operation) if code == "0" else None
+
+
+def _number(attributes):
+    text = attributes.get("call-id", "")
+    return int(text) if text.isdigit() else -1

@@ -1,0 +1,107 @@
+"""The instance is what Pacemaker's configuration says: its data directory, port and socket.
+
+Asked of the server and of its own files, once, here. Source: PostgreSQL manual, "File Locations",
+"Connections and Authentication", "Database File Layout" (postmaster.pid).
+"""
+
+import errno
+import os
+from collections import namedtuple
+
+from paf.instance import postmaster
+from paf.ocf import BadParameter, OcfError
+
+#: Where to connect: host (str), port (int); remark: how the parameters differ from it (str).
+Address = namedtuple("Address", "host port remark")
+
+#: What stands for all addresses of a machine, and one of them that can be connected to.
+_ANYWHERE = {"*": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def address(instance, server=None):
+    """Return the Address where the running server listens.
+
+    server: its postmaster.Postmaster, looked for when not given. Without a server, or before it
+    says where it listens, the parameters.
+    """
+    if server is None:
+        server = postmaster.find(instance).value
+    host, port = instance.parameters.pghost, instance.parameters.pgport
+    if server is None or not server.port:
+        return Address(host, port, "")
+    found = _host(host, server)
+    remarks = []
+    if port != server.port:
+        remarks.append("pgport is {0}, the server listens on port {1}".format(port, server.port))
+    if found != host:
+        remarks.append("pghost is {0}, the server has its socket or address at {1}".format(
+            host, found))
+    return Address(found, server.port, "; ".join(remarks))
+
+
+def _host(host, server):
+    """Return where to reach a server: pghost where it is there, else where it says that it is.
+
+    A socket in the folder pghost may be another server's. Source: PostgreSQL, miscinit.c,
+    CreateSocketLockFile: beside it is a file with the pid of its server.
+    """
+    if _has_socket(host, server) if _is_path(host) else not _is_elsewhere(host):
+        return host
+    if server.socket:
+        return host if _same(host, server.socket) else server.socket
+    return _ANYWHERE.get(server.listens, server.listens) or host
+
+
+def _is_path(host):
+    return host.startswith(("/", "@"))
+
+
+def _is_elsewhere(host):
+    """Return whether an address is surely none of this machine's. Names are not looked up."""
+    import socket
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except (socket.error, UnicodeError):
+            continue
+        probe = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            probe.bind((host, 0))
+        except socket.error as error:
+            return error.args[0] == errno.EADDRNOTAVAIL
+        finally:
+            probe.close()
+    return False
+
+
+def _same(one, other):
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _has_socket(folder, server):
+    """Return whether a folder has this server's socket, as far as that can be seen."""
+    name = os.path.join(folder, ".s.PGSQL.{0}.lock".format(server.port))
+    try:
+        with open(name, "rb") as stream:
+            return stream.read(32).split(b"\n")[0].strip() == str(server.pid).encode("ascii")
+    except (IOError, OSError):
+        return False
+
+
+def check_data_directory(instance, deadline):
+    """Raise BadParameter unless the next start of the server works in datadir.
+
+    The configuration may name another data directory: then the signal file that keeps the server
+    from being a primary would go into a directory that it does not look into.
+    """
+    from paf.instance import settings
+    found = settings.read(instance, "data_directory", deadline)
+    try:
+        mine = os.stat(instance.parameters.datadir)
+        theirs = os.stat(os.path.join("/", found))    # programs are started there
+    except OSError as error:
+        kind = BadParameter if error.errno in (errno.ENOENT, errno.ENOTDIR) else OcfError
+        raise kind("data_directory of the server is \"{0}\": {1}".format(found, error.strerror))
+    if (mine.st_dev, mine.st_ino) != (theirs.st_dev, theirs.st_ino):
+        raise BadParameter("datadir is {0}, but data_directory of the server is {1}".format(
+            instance.parameters.datadir, found))

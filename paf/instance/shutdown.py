@@ -1,0 +1,183 @@
+"""What keeps a fast shutdown from ending, and how it is helped on, without losing committed data.
+
+A fast shutdown ends sessions at once and then waits, without a limit of its own, for WAL senders
+(before the shutdown checkpoint until each has sent what it has, after it until its client has
+acknowledged everything), for the archiver, and for the program that reads its messages. One client
+that hangs must not keep the others from getting a primary. Source: PostgreSQL's ShutdownXLOG,
+WalSndWaitStopping, WalSndDone, pgarch_MainLoop.
+"""
+
+import errno
+import os
+import select
+import stat
+
+from paf import signals
+from paf.decide import state
+from paf.decide.knowledge import is_known
+from paf.instance import controldata, postmaster
+
+#: What WAL senders are called in titles, for standbys, pg_receivewal, logical replication and base
+#: backups, even with update_process_title=off; the latter up to 9.6.
+_SENDERS = ("walsender", "wal sender")
+_ARCHIVER = "archiver"
+#: The shutdown checkpoint is written: all that is left to do is to send it.
+_WRITTEN = (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY)
+#: A process that waits wakes up when a timeout of its own ends: once in ten seconds at most.
+_IDLE_SWITCHES = 2
+_SWITCHES = b"voluntary_ctxt_switches:"
+_EPOLLOUT = 0x4
+#: The share of the time after which those are ended, too, that may still get somewhere.
+_LATE = 0.6
+_CHUNK, _MOST = 65536, 1 << 24    # bytes of messages that are read at once, and at one look
+
+
+class Shutdown(object):
+    """One shutdown, looked at every few seconds. deadline: the action's; log: log.Log."""
+
+    def __init__(self, instance, deadline, log):
+        self._instance, self._deadline, self._log = instance, deadline, log
+        self._late = deadline.within(deadline.remaining * _LATE)
+        self._before, self._full, self._asked = {}, set(), set()
+
+    def help(self):
+        """Look once, and end what has not moved since the look before."""
+        pids = postmaster.processes(self._instance)
+        wake(pids)
+        self._drain(pids)
+        titles = dict((pid, postmaster.title(pid)) for pid in pids)
+        senders = dict((pid, (title, _switches(pid))) for pid, title in titles.items()
+                       if any(word in title for word in _SENDERS))
+        archivers = [pid for pid, title in titles.items() if _ARCHIVER in title]
+        if senders or archivers:
+            self._end(senders, archivers)
+        self._before = senders
+
+    def _end(self, senders, archivers):
+        control = controldata.read(self._instance, self._deadline)
+        written = is_known(control) and control.value.state in _WRITTEN
+        for pid, (title, _) in sorted(senders.items()):
+            if self._hangs(pid, senders[pid], written):
+                self._log.warning("a standby or another client of WAL does not get on, the "
+                                  "shutdown continues without it: {0}".format(title))
+                postmaster.send(pid, signals.SIGTERM)
+        if written and not senders and self._late.passed:
+            for pid in archivers:
+                self._end_archiver(pid)
+
+    def _end_archiver(self, pid):
+        """End the archiver and what it runs, which may ignore a first signal."""
+        if pid not in self._asked:
+            self._log.warning("archive_command does not end, the shutdown continues without it; "
+                              "what is not archived yet is archived after the next start as a "
+                              "primary")
+        for process in postmaster.descendants(pid):
+            postmaster.send(process, signals.SIGKILL if pid in self._asked else signals.SIGTERM)
+        postmaster.send(pid, signals.SIGTERM)
+        self._asked.add(pid)
+
+    def _hangs(self, pid, now, written):
+        """Return whether a WAL sender has not moved since the last look, and will not.
+
+        Before the checkpoint is written, a sender that has nothing to send waits as well: only
+        one whose client does not read hangs. Where that cannot be seen, time decides.
+        """
+        before = self._before.get(pid)
+        if written and self._late.passed:
+            return True
+        if before is None or before[0] != now[0] or _moved(before[1], now[1]):
+            return False
+        if written:
+            return True
+        blocked = _waits_to_send(pid)
+        return self._late.passed if blocked is None else blocked
+
+    def _drain(self, pids):
+        """Empty a full pipe that messages go to and nothing reads: it blocks the server."""
+        full = set(pipe for pipe in set(_pipe(pid) for pid in pids) if pipe and _is_full(pipe))
+        for pipe in full:
+            if pipe[1] in self._full:
+                self._log.warning("nothing reads PostgreSQL's messages, {0} bytes of them are "
+                                  "dropped so that the shutdown continues".format(_empty(pipe)))
+        self._full = set(pipe[1] for pipe in full)
+
+
+def wake(pids):
+    """Let processes go on that somebody has stopped (SIGSTOP): as they are, they cannot end."""
+    for pid in pids:
+        postmaster.send(pid, signals.SIGCONT)
+
+
+def _switches(pid):
+    """Return how often a process has waited (int); None where that cannot be seen."""
+    for line in postmaster.content(pid, "status").split(b"\n"):
+        if line.startswith(_SWITCHES):
+            return int(line.split()[1])
+    return None
+
+
+def _moved(before, now):
+    return before is not None and now is not None and now - before > _IDLE_SWITCHES
+
+
+def _waits_to_send(pid):
+    """Return whether a process waits until its client reads; None where that cannot be seen.
+
+    Since 9.6 PostgreSQL waits with epoll, and the kernel shows for what. Source: proc(5), fdinfo.
+    """
+    seen = None
+    try:
+        numbers = os.listdir("/proc/{0}/fdinfo".format(pid))
+    except OSError:
+        return None
+    for number in numbers:
+        for line in postmaster.content(pid, "fdinfo/" + number).split(b"\n"):
+            words = line.split()
+            if words[:1] == [b"tfd:"] and len(words) > 3:
+                seen = bool(seen) or bool(int(words[3], 16) & _EPOLLOUT)
+    return seen
+
+
+def _pipe(pid):
+    """Return (path, inode) of the pipe that a process writes its messages to; None for no pipe."""
+    path = "/proc/{0}/fd/2".format(pid)
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (path, found.st_ino) if stat.S_ISFIFO(found.st_mode) else None
+
+
+def _is_full(pipe):
+    try:
+        descriptor = os.open(pipe[0], os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        return not poll.poll(0)
+    finally:
+        os.close(descriptor)
+
+
+def _empty(pipe):
+    """Read what a pipe holds, and return how many bytes that were."""
+    size = 0
+    try:
+        descriptor = os.open(pipe[0], os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return 0
+    try:
+        while size < _MOST:
+            chunk = os.read(descriptor, _CHUNK)
+            size += len(chunk)
+            if not chunk:
+                break
+        return size
+    except OSError as error:
+        if error.errno != errno.EAGAIN:
+            raise
+        return size
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,69 @@
+"""The last values of parameters that could be worked with; in a file, as each action is a process.
+
+In HA_RSCTMP, which root alone writes to and a reboot empties. All the same a link there is not
+followed.
+"""
+
+import errno
+import os
+
+from paf import runner
+
+FOLDER = "/var/run/resource-agents"
+#: What is kept: parameters that may change while the server runs, and may be wrong.
+_NAMES = ("pgport", "maxlag", "rejoin", "crash_watch")
+_MOST = 4096    # bytes
+
+
+def path(environment, kind):
+    """Return the path of one of the resource's files (str). environment: ocf.Environment."""
+    return os.path.join(environment.variables.get("HA_RSCTMP") or FOLDER, "pgsqlms-{0}.{1}".format(
+        environment.resource.replace("/", "_"), kind))
+
+
+def save(environment):
+    """Keep the parameters that the Environment has. Raises EnvironmentError."""
+    lines = ["{0}={1}\n".format(name, environment.variables.get("OCF_RESKEY_" + name, ""))
+             for name in _NAMES]
+    write(path(environment, "parameters"), "".join(lines))
+
+
+def load(environment):
+    """Return the values (dict of name to str) that were kept, {} where there are none."""
+    pairs = [line.partition("=") for line in read(path(environment, "parameters")).splitlines()]
+    return dict((name, value) for name, _, value in pairs if name in _NAMES)
+
+
+def write(name, content):
+    """Put `content` (str) into a file, never seen half written. Raises EnvironmentError."""
+    fresh = name + ".new"
+    remove(fresh)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, runner.data(content))
+    finally:
+        os.close(descriptor)
+    os.rename(fresh, name)
+
+
+def read(name):
+    """Return the start of a file (str), "" where it cannot be read."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (IOError, OSError):
+        return ""
+    try:
+        return runner.text(os.read(descriptor, _MOST))
+    except (IOError, OSError):    # a folder
+        return ""
+    finally:
+        os.close(descriptor)
+
+
+def remove(name):
+    """Remove a file, if it is there. Raises EnvironmentError."""
+    try:
+        os.unlink(name)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise

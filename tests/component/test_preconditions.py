@@ -1,0 +1,137 @@
+"""Settings that end recovery, hold it, or keep a standby from being one; and who is promoted."""
+
+import pytest
+
+from tests.component.server import wait_until
+
+ARGS = 2
+FIRST_START = dict(start="srv1", inactive="pgsqld")
+
+
+@pytest.mark.parametrize("lines, words", [
+    (["recovery_target_name = 'x'", "recovery_target_action = 'promote'"], "recovery_target_name"),
+    (["recovery_target = 'immediate'", "recovery_target_action = promote"], "recovery_target "),
+    (["recovery_target_time = '2020-01-01 00:00:00'"], "recovery_target_time"),
+    (["recovery_target_xid = '1000'"], "recovery_target_xid"),
+    (["recovery_target_lsn = '0/5000000'", "recovery_target_action = shutdown"],
+     "recovery_target_lsn"),
+    (["hot_standby = off"], "hot_standby")])
+def test_a_start_refuses_a_setting_that_ends_or_holds_recovery(idle, lines, words):
+    idle.configure(*lines)
+    before = idle.files()
+    run = idle.agent("start", lists=FIRST_START)
+    assert run.code == ARGS and words in run.reason, run
+    assert idle.agent("validate-all", OCF_CHECK_LEVEL="10").code == ARGS
+    assert idle.files() == before
+
+
+def test_a_trigger_file_that_is_left_is_refused_and_its_setting_alone_is_not(node):
+    if "promote_trigger_file" not in node_settings(node):
+        pytest.skip("PostgreSQL 16 and later have no trigger file")
+    node.configure("promote_trigger_file = 'trigger'")
+    (node.pgdata / "trigger").touch()
+    run = node.agent("start", lists=FIRST_START)
+    assert run.code == ARGS and "trigger" in run.reason
+    (node.pgdata / "trigger").unlink()
+    assert node.agent("start", lists=FIRST_START).code == 0
+
+
+def node_settings(node):
+    """Return the names of the settings that the server's version has."""
+    from tests.component.server import as_owner
+    return as_owner(f"{node.programs}/postgres", "--describe-config")
+
+
+def test_a_timeline_and_what_only_refines_a_target_are_fine(node):
+    node.configure("recovery_target_timeline = 'latest'", "recovery_target_action = 'promote'",
+                   "recovery_target_inclusive = off", "recovery_min_apply_delay = 10")
+    assert node.agent("start", lists=FIRST_START).code == 0
+
+
+@pytest.mark.parametrize("name", ["s" * 64, "é", "srv\t1", "sérv1"])
+def test_a_node_name_that_the_server_would_change_is_refused(make_cluster, name):
+    node = make_cluster(name)[name]
+    run = node.agent("start", lists=dict(start=name))
+    assert run.code == ARGS and "application_name" in run.reason
+
+
+def test_a_node_name_of_63_bytes_is_the_longest(make_cluster):
+    name = "s" * 63
+    assert make_cluster(name)[name].agent("start", lists=dict(start=name)).code == 0
+
+
+# A primary that Pacemaker did not promote
+
+@pytest.mark.parametrize("role", ["Unpromoted", "Slave"])
+def test_a_second_primary_fails_and_scores_nobody(pair, role):
+    pair.store.set_score("srv1", 1001)
+    pair.store.promotes("srv1")
+    pair["srv2"].sql("SELECT pg_promote()")
+    wait_until(lambda: not pair["srv2"].in_recovery, "srv2 to be promoted")
+    run = pair["srv2"].monitor(CRM_meta_role=role)
+    assert run.code == 1 and "second primary" in run.reason and "srv1" in run.reason
+    assert pair.store.scores("srv1", "srv2") == [1001, None]
+    assert pair["srv2"].agent("stop").code == 0
+
+
+def test_a_primary_made_in_maintenance_mode_is_accepted_while_it_is_the_only_one(pair):
+    pair["srv1"].stop()
+    pair["srv2"].sql("SELECT pg_promote()")
+    wait_until(lambda: not pair["srv2"].in_recovery, "srv2 to be promoted")
+    assert pair["srv2"].monitor(CRM_meta_role="Unpromoted").code == 8
+    assert pair.store.score("srv2") == 1001
+
+
+def test_where_the_history_cannot_be_read_it_scores_nobody(primary):
+    primary.cluster.store.breaks("cibadmin")
+    run = primary.monitor(CRM_meta_role="Slave")
+    assert run.code == 8 and "history cannot be read" in run.log
+    primary.cluster.store.mends("cibadmin")
+    assert primary.cluster.store.score("srv1") is None
+
+
+# Parameters that are wrong while the server runs
+
+@pytest.mark.parametrize("keys", [
+    {"maxlag": "1MB"}, {"maxlag": "-5"}, {"crash_watch": "perhaps"}, {"rejoin": "rewnid"},
+    {"pgport": "x"}, {"pgport": "70000"}, {"start_opts": "-c 'x"}], ids=str)
+@pytest.mark.parametrize("role, code", [("running_primary", 8), ("running_standby", 0)])
+def test_a_wrong_parameter_is_shown_and_the_service_goes_on(request, keys, role, code):
+    node = request.getfixturevalue(role)
+    store, name = node.cluster.store, next(iter(keys))
+    assert node.agent("reload", **keys).code == 0
+    assert name in store.remark(node.name)
+    run = node.monitor(**keys)
+    assert run.code == code and run.log == "" or "score" in run.log
+    assert node.agent("reload-agent").code == 0
+    assert store.remark(node.name) is None
+    assert node.monitor().code == code
+
+
+def test_the_last_good_maxlag_goes_on(pair):
+    primary, store = pair["srv1"], pair.store
+    assert primary.agent("reload", maxlag="1000000").code == 0
+    pair["srv2"].sql("SELECT pg_wal_replay_pause()")
+    assert primary.agent("reload", maxlag="1MB").code == 0
+    assert "maxlag=1000000" in store.remark("srv1")
+
+
+def test_an_agent_without_a_login_says_so_once_where_people_look(pair):
+    standby = pair["srv2"]
+    hba = standby.pgdata / "pg_hba.conf"
+    before = hba.read_text()
+    hba.write_text("local replication all trust\nlocal all all scram-sha-256\n")
+    standby.sql("SELECT pg_reload_conf()")
+    first, second = standby.monitor(), standby.monitor()
+    assert (first.code, second.code) == (0, 0)
+    assert "cannot ask PostgreSQL" in first.log and second.log == ""
+    assert "cannot ask PostgreSQL" in pair.store.remark("srv2")
+    hba.write_text(before)
+    standby.signal(1)
+    wait_until(lambda: "no longer so" in standby.monitor().log, "the agent to be let in")
+    assert pair.store.remark("srv2") is None
+
+
+def test_a_timeout_of_26_days_is_no_overflow(pair):
+    run = pair["srv1"].agent("monitor", interval=15, CRM_meta_timeout="2246400000")
+    assert run.code == 8 and pair.store.score("srv2") == 1000

@@ -1,0 +1,138 @@
+"""A shutdown ends in time, whatever hangs, and no healthy standby misses any of its WAL."""
+
+import contextlib
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.component.server import as_owner, bindir, owner, send, wait_until
+
+TIMEOUT = 24
+DEMOTION = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1",
+                promote="srv2")
+STUCK = ["wal_sender_timeout = 0", "wal_receiver_timeout = 0"]
+
+
+@contextlib.contextmanager
+def client(node, folder, program="pg_receivewal", *more):
+    """A client of WAL as the servers' owner; yields its process."""
+    folder.mkdir()
+    os.chown(folder, owner().pw_uid, owner().pw_gid)
+    who = {} if os.geteuid() else {"user": owner().pw_uid, "group": owner().pw_gid}
+    process = subprocess.Popen(
+        [f"{bindir()}/{program}", "-h", str(node.cluster.sockets), "-p", str(node.port),
+         "-U", owner().pw_name, "--no-loop", *more], cwd=str(folder), stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, **who)
+    try:
+        yield process
+    finally:
+        send(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def streams(node, count):
+    """Wait until that many clients of WAL are connected."""
+    wait_until(lambda: node.value("SELECT count(*) FROM pg_stat_replication "
+                                  "WHERE state = 'streaming'") >= count, "clients to stream")
+
+
+def restart(node, *lines):
+    """Restart the instance with further settings."""
+    node.configure(*lines)
+    node.stop()
+    node.server.start()
+
+
+@pytest.mark.parametrize("titles", ["on", "off"])
+def test_a_standby_with_a_hung_client_is_stopped(pair, titles):
+    standby = pair["srv2"]
+    restart(standby, *STUCK, f"update_process_title = {titles}")
+    pair.wait_for_streams("srv1", 1)
+    with client(standby, pair.folder / "wal", "pg_receivewal", "-D", ".") as process:
+        streams(standby, 1)
+        process.send_signal(signal.SIGSTOP)
+        pair["srv1"].sql("INSERT INTO t SELECT generate_series(1, 1000)")
+        run = standby.agent("stop", timeout=TIMEOUT)
+    assert run.code == 0, run
+    assert standby.control() == "shut down in recovery"
+
+
+@pytest.mark.parametrize("titles", ["on", "off"])
+def test_a_client_that_does_not_read_keeps_no_healthy_standby_from_its_wal(pair, titles):
+    """Its socket is full: the sender cannot even begin to stop."""
+    primary, standby = pair["srv1"], pair["srv2"]
+    restart(primary, *STUCK, f"update_process_title = {titles}")
+    pair.wait_for_streams("srv1", 1)
+    with client(primary, pair.folder / "wal", "pg_receivewal", "-D", ".") as process:
+        streams(primary, 2)
+        process.send_signal(signal.SIGSTOP)
+        primary.sql("INSERT INTO t SELECT generate_series(1, 200000)")
+        run = primary.agent("demote", timeout=TIMEOUT, lists=dict(DEMOTION, stop="srv1"))
+    assert run.code == 0, run
+    assert primary.control() == "shut down"
+    received = standby.value("SELECT pg_last_wal_receive_lsn() > "
+                             f"'{primary.control('Latest checkpoint location')}'")
+    assert received and standby.value("SELECT count(*) FROM t") == 200000
+
+
+def test_a_logical_consumer_that_hangs_is_ended(primary):
+    restart(primary, *STUCK, "wal_level = logical", "max_replication_slots = 4")
+    primary.sql("SELECT pg_create_logical_replication_slot('hung', 'test_decoding')")
+    with client(primary, primary.cluster.folder / "logical", "pg_recvlogical", "-d", "postgres",
+                "-S", "hung", "--start", "-f", "out") as process:
+        streams(primary, 1)
+        process.send_signal(signal.SIGSTOP)
+        primary.sql("INSERT INTO t SELECT generate_series(1, 100000)")
+        run = primary.agent("stop", timeout=TIMEOUT)
+    assert run.code == 0, run
+    assert primary.control() == "shut down"
+
+
+@pytest.mark.parametrize("command", ["sleep 1000", "trap : TERM; while :; do sleep 1000; done"],
+                         ids=["sleeps", "deaf"])
+def test_an_archive_command_that_hangs_is_ended(primary, command):
+    restart(primary, "archive_mode = on", f"archive_command = '{command}'")
+    primary.sql("SELECT pg_switch_wal()")
+    wait_until(lambda: as_owner("ps", "-eo", "args").count("sleep 1000"), "archiving to begin")
+    run = primary.agent("stop", timeout=TIMEOUT)
+    assert run.code == 0, run
+    assert primary.control() == "shut down"
+    assert list((primary.pgdata / "pg_wal" / "archive_status").glob("*.ready"))
+
+
+def test_messages_that_nothing_reads_hold_no_shutdown_up(node):
+    node.configure("logging_collector = off", "log_min_messages = debug5", "log_duration = on")
+    node.cluster.move_vip("srv1")
+    reader, writer = os.pipe()
+    who = {} if os.geteuid() else {"user": owner().pw_uid, "group": owner().pw_gid}
+    process = subprocess.Popen([f"{node.programs}/postgres", "-D", str(node.pgdata)], cwd="/",
+                               stdout=subprocess.DEVNULL, stderr=writer, **who)
+    os.close(writer)
+    try:
+        def ready():
+            os.set_blocking(reader, False)
+            with contextlib.suppress(BlockingIOError):
+                os.read(reader, 1 << 20)
+            return "ready" in (node.pgdata / "postmaster.pid").read_text()
+        wait_until(lambda: (node.pgdata / "postmaster.pid").exists() and ready(), "it to start")
+        writing = os.open(f"/proc/{process.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"x" * 4096)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"x")
+        run = node.agent("stop", timeout=TIMEOUT)
+        assert run.code == 0 and "dropped" in run.log, run
+        assert node.control() == "shut down"
+    finally:
+        os.close(reader)
+        process.kill()
+        process.wait()
+
+
+def test_a_healthy_shutdown_says_nothing_of_it(pair):
+    run = pair["srv1"].agent("demote", timeout=TIMEOUT, lists=dict(DEMOTION, stop="srv1"))
+    assert run.code == 0 and "continues without" not in run.log

@@ -1,0 +1,61 @@
+"""Which nodes run the resource promoted, from recorded and made histories."""
+
+import pytest
+
+from paf import ocf
+from paf.cluster import history
+
+
+#: Recorded from Pacemaker 1.1.13, without keys and times.
+RECORDED = """<cib><status>
+<node_state id="1" uname="srv1" in_ccm="true" crmd="online" join="member" expected="member"><lrm>
+<lrm_resource id="pgsqld-ip" type="IPaddr2" class="ocf" provider="heartbeat">
+<lrm_rsc_op id="pgsqld-ip_last_0" operation="start" call-id="30" rc-code="0" op-status="0"/>
+</lrm_resource><lrm_resource id="pgsqld" type="pgsqlms" class="ocf" provider="heartbeat">
+<lrm_rsc_op id="pgsqld_last_failure_0" operation="asyncmon" call-id="41" rc-code="1"/>
+<lrm_rsc_op id="pgsqld_last_0" operation="promote" call-id="54" rc-code="0" op-status="0"/>
+<lrm_rsc_op id="pgsqld_monitor_5000" operation="monitor" call-id="56" rc-code="8" op-status="0"/>
+</lrm_resource></lrm></node_state>
+<node_state id="2" uname="srv2" in_ccm="true" crmd="online" join="member" expected="member"><lrm>
+<lrm_resource id="pgsqld" type="pgsqlms" class="ocf" provider="heartbeat">
+<lrm_rsc_op id="pgsqld_last_0" operation="start" call-id="38" rc-code="0" op-status="0"/>
+<lrm_rsc_op id="pgsqld_monitor_6000" operation="monitor" call-id="40" rc-code="0" op-status="0"/>
+<lrm_rsc_op id="pgsqld_last_failure_0" operation="asyncmon" call-id="35" rc-code="1"/>
+</lrm_resource></lrm></node_state></status></cib>"""
+
+
+def test_the_recorded_cib_has_its_primary():
+    assert history.promoted(RECORDED, "pgsqld") == ["srv1"]
+
+
+def cib(*operations, online="true", resource="pgsqld"):
+    inner = "".join(f'<lrm_rsc_op operation="{name}" call-id="{number}" rc-code="{code}"/>'
+                    for number, name, code in operations)
+    return (f'<cib><status><node_state uname="srv1" in_ccm="{online}" crmd="online"><lrm>'
+            f'<lrm_resource id="{resource}">{inner}</lrm_resource></lrm></node_state>'
+            '</status></cib>')
+
+
+@pytest.mark.parametrize("operations, expected", [
+    ([(5, "promote", "0")], True), ([(5, "promote", "1")], False), ([], False),
+    ([(5, "promote", "0"), (6, "monitor", "8")], True),
+    ([(6, "monitor", "8"), (7, "demote", "0")], False),
+    ([(7, "demote", "0"), (6, "monitor", "8")], False),
+    ([(5, "promote", "0"), (9, "stop", "0")], False),
+    ([(5, "start", "0"), (9, "monitor", "0")], False), ([(9, "monitor", "8")], True),
+    ([(5, "promote", "0"), (9, "notify", "0")], True),
+    ([(5, "promote", "0"), (9, "demote", "1")], True)])
+def test_the_last_operation_that_says_so_counts(operations, expected):
+    assert history.promoted(cib(*operations), "pgsqld") == ["srv1"] * expected
+
+
+def test_nodes_that_are_away_and_other_resources_do_not_count():
+    promoted = (5, "promote", "0")
+    assert history.promoted(cib(promoted, online="false"), "pgsqld") == []
+    assert history.promoted(cib(promoted, resource="other"), "pgsqld") == []
+    assert history.promoted(cib(promoted, resource="pgsqld:1"), "pgsqld") == ["srv1"]
+
+
+def test_what_is_no_cib_is_an_error():
+    with pytest.raises(ocf.OcfError):
+        history.promoted("<cib", "pgsqld")
