@@ -21,7 +21,7 @@ LAYERS = (
      ("notifications.",)),
     ("actions", "one module for each OCF action: observe, ask, act", ("actions.",)),
     ("shared", "what several actions share: the candidate's election, last words, the rule of "
-     "synchronous standbys", ("promotion", "lastwords", "synchronous")),
+     "synchronous standbys", ("promotion", "lastwords", "synchronous", "remarks")),
     ("crash", "start and end of the crash watcher, its report to Pacemaker, reasons not to report",
      ("crash.",)),
     ("context", "what an action gets: environment, parameters, instance, cluster, deadline, log",
@@ -30,7 +30,7 @@ LAYERS = (
     ("decide", "tables and comparisons: state, election, scores, timelines; no process, file or "
      "clock", ("decide.",)),
     ("base", "OCF environment and errors, parameters, meta-data, programs with a deadline, log",
-     ("ocf", "parameters", "metadata", "runner", "deadline", "log", "signals", "variant", "")),
+     ("ocf", "parameters", "lastgood", "metadata", "runner", "deadline", "log", "signals", "variant", "")),
 )
 #: Packages of one layer that do not know each other.
 APART = ("instance", "cluster")

@@ -5,7 +5,7 @@ from paf.actions import reload
 from paf.crash import watcher
 from paf.decide import election, scores, state, transition
 from paf.cluster import base, notes
-from paf.instance import identity, journal, observe, postmaster, server, standby_mode
+from paf.instance import journal, observe, postmaster, server, settings, standby_mode
 
 #: What of a start's time is left for reporting it, in seconds.
 _MARGIN = 2.0
@@ -47,7 +47,7 @@ def as_standby(context):
     A crashed primary starts so too: with the signal file there, PostgreSQL recovers from its
     own WAL first and then stays a standby, so that no client writes before it is promoted.
     """
-    identity.check_data_directory(context.instance, context.deadline)
+    settings.check_data_directory(context.instance, context.deadline)
     standby_mode.enable(context.instance)
     server.start(context.instance, context.deadline)
     sight = observe.settle(context.instance, context.deadline)

@@ -5,7 +5,7 @@ import os
 from paf import instance as local
 from paf import ocf, parameters, variant
 from paf.decide.knowledge import is_known
-from paf.instance import controldata, identity, settings
+from paf.instance import controldata, settings
 
 HOST_LEVEL = 10
 
@@ -65,7 +65,7 @@ def host(context):
     _places(context)
     settings.check_programs(context.instance)
     control = _control(context)
-    identity.check_data_directory(context.instance, context.deadline)
+    settings.check_data_directory(context.instance, context.deadline)
     if control.wal_level not in _WAL_LEVELS:
         raise ocf.BadParameter("wal_level must be replica or logical, it was \"{0}\" when "
                                "PostgreSQL last ran".format(control.wal_level))

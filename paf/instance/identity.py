@@ -9,7 +9,6 @@ import os
 from collections import namedtuple
 
 from paf.instance import postmaster
-from paf.ocf import BadParameter, OcfError
 
 #: Where to connect: host (str), port (int); remark: how the parameters differ from it (str).
 Address = namedtuple("Address", "host port remark")
@@ -86,22 +85,3 @@ def _has_socket(folder, server):
             return stream.read(32).split(b"\n")[0].strip() == str(server.pid).encode("ascii")
     except (IOError, OSError):
         return False
-
-
-def check_data_directory(instance, deadline):
-    """Raise BadParameter unless the next start of the server works in datadir.
-
-    The configuration may name another data directory: then the signal file that keeps the server
-    from being a primary would go into a directory that it does not look into.
-    """
-    from paf.instance import settings
-    found = settings.read(instance, "data_directory", deadline)
-    try:
-        mine = os.stat(instance.parameters.datadir)
-        theirs = os.stat(os.path.join("/", found))    # programs are started there
-    except OSError as error:
-        kind = BadParameter if error.errno in (errno.ENOENT, errno.ENOTDIR) else OcfError
-        raise kind("data_directory of the server is \"{0}\": {1}".format(found, error.strerror))
-    if (mine.st_dev, mine.st_ino) != (theirs.st_dev, theirs.st_ino):
-        raise BadParameter("datadir is {0}, but data_directory of the server is {1}".format(
-            instance.parameters.datadir, found))

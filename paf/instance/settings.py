@@ -1,5 +1,6 @@
 """What the configuration files say, read by the server's own program: postgres -C."""
 
+import errno
 import os
 
 from paf import instance as local
@@ -127,3 +128,21 @@ def _check_recovery(instance, deadline):
     if trigger and os.path.lexists(os.path.join(instance.parameters.datadir, trigger)):
         raise BadParameter("the trigger file {0} exists: the server would promote itself; remove "
                            "it".format(trigger))
+
+
+def check_data_directory(instance, deadline):
+    """Raise BadParameter unless the next start of the server works in datadir.
+
+    The configuration may name another data directory: then the signal file that keeps the server
+    from being a primary would go into a directory that it does not look into.
+    """
+    found = read(instance, "data_directory", deadline)
+    try:
+        mine = os.stat(instance.parameters.datadir)
+        theirs = os.stat(os.path.join("/", found))    # programs are started there
+    except OSError as error:
+        kind = BadParameter if error.errno in (errno.ENOENT, errno.ENOTDIR) else OcfError
+        raise kind("data_directory of the server is \"{0}\": {1}".format(found, error.strerror))
+    if (mine.st_dev, mine.st_ino) != (theirs.st_dev, theirs.st_ino):
+        raise BadParameter("datadir is {0}, but data_directory of the server is {1}".format(
+            instance.parameters.datadir, found))
