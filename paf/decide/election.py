@@ -176,8 +176,8 @@ def check_move(old, mine, last_words):
         old, wal.describe(left.value), wal.describe(mine))
 
 
-def awaited(voters, online, scores, primary_score, no_more=()):
-    """Return the nodes (a sorted list) that are away and may hold more WAL than the voters.
+def awaited(voters, scores, primary_score, no_more=()):
+    """Return the nodes (a sorted list) that do not vote and may hold more WAL than the voters.
 
     For a cold start only: no node has seen the primary go. scores: as they were left, dict of node
     to int. If the last primary (primary_score) is among the voters, it has all there is; else
@@ -186,8 +186,8 @@ def awaited(voters, online, scores, primary_score, no_more=()):
     """
     if any(scores.get(node, 0) >= primary_score for node in voters):
         return []
-    return sorted(node for node, score in scores.items() if score > 0 and node not in online
-                  and node not in voters and node not in no_more)
+    return sorted(node for node, score in scores.items()
+                  if score > 0 and node not in voters and node not in no_more)
 
 
 def concession(candidate, better, scores):

@@ -70,15 +70,22 @@ def _await_the_absent(context, where):
     A node that comes makes Pacemaker compute the transition again as soon as this notification has
     returned. If none came, what is here has to do.
     """
-    def missing():
+    def look():
         view = context.cluster.view(context.deadline)
         behind = [node for node, fact in promotion.last_words(view).items()
                   if is_known(fact) and is_known(where.position)
                   and fact.value <= where.position.value]
-        return election.awaited(voters, view.online, view.scores, scores.PRIMARY, behind)
+        return election.awaited(voters, view.scores, scores.PRIMARY, behind), view.online
 
-    voters = transition.voters(context.notification)
-    absent = missing()
+    def came():
+        missing, online = look()
+        found[:] = sorted(set(absent) - set(missing) | set(online) & away)
+        return found
+
+    voters, found = transition.voters(context.notification), []
+    absent, online = look()
+    # one that is a member, and was not started, may be in standby mode: it need not come
+    away = set(absent) - set(online)
     if not absent:
         return False
     context.log.warning("cold start: waiting for {0}, which may hold more WAL".format(
@@ -86,9 +93,9 @@ def _await_the_absent(context, where):
     context.cluster.explain(context.node, "waiting for {0}, which may hold more WAL".format(
         ", ".join(absent)), context.deadline)
     patience = context.deadline.within(max(0, context.deadline.remaining - _ROUND_PATIENCE))
-    if patience.wait_for(lambda: missing() != absent):
+    if patience.wait_for(came):
         promotion.refuse(context, "{0} came back while it was waited for".format(
-            ", ".join(set(absent) - set(missing()))))
+            ", ".join(found)))
         return True
     context.log.warning("{0} did not come: electing without".format(", ".join(absent)))
     return False

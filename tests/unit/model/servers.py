@@ -139,12 +139,12 @@ class Server:
         """Return the observe.Sight."""
         if not self.running:
             seen = state.Observation(state.DEAD, state.NOT_ASKED, self.control, state.SIGNAL)
-            return Sight(state.decide(seen), SimpleNamespace(state=self.control), [], "")
+            return Sight(state.decide(seen), SimpleNamespace(state=self.control), [], "", "")
         answer = state.SAYS_PRIMARY if self.primary else state.SAYS_STANDBY
         if self.vague:
             answer = state.SILENT
         seen = state.Observation(state.ALIVE, answer, None, None)
-        return Sight(state.decide(seen), None, self.rows() if not self.vague else [], "")
+        return Sight(state.decide(seen), None, self.rows() if not self.vague else [], "", "")
 
     def rows(self):
         """Return the rows of queries.monitor."""
@@ -206,9 +206,9 @@ def stand_in(monkeypatch, notes_of):
         "paf.instance.server.stop": lambda server, deadline, log: server.stop(),
         "paf.instance.server.order_promotion": _nothing,
         "paf.instance.server.await_promotion": lambda server, deadline: server.promote(),
-        "paf.instance.postmaster.find": lambda server: server.running or None,
-        "paf.instance.controldata.read": lambda server, deadline: SimpleNamespace(
-            state=server.control, timeline=server.timeline, segment_size=_SEGMENT),
+        "paf.instance.postmaster.find": lambda server: Known(server.running or None),
+        "paf.instance.controldata.read": lambda server, deadline: Known(SimpleNamespace(
+            state=server.control, timeline=server.timeline, segment_size=_SEGMENT)),
         "paf.instance.position.place": lambda server, deadline: server.place(),
         "paf.instance.position.at_rest": lambda server, deadline: server.fact(),
         "paf.instance.position.by_checkpoint": lambda server, fact, deadline: fact,
@@ -221,9 +221,14 @@ def stand_in(monkeypatch, notes_of):
         "paf.instance.divergence.reason": lambda found, more="": found.reason,
         "paf.instance.version": lambda server: 150000,
         "paf.instance.program": lambda server, name: "/bin/sh",
+        "paf.instance.settings.check_data_directory": _nothing,
         "paf.instance.settings.wal_dump": lambda server: "pg_waldump",
         "paf.instance.sql.query": lambda *_: SimpleNamespace(kind="rows", rows=[], message=""),
         "paf.instance.standby_mode.enable": _nothing,
+        "paf.actions.reload.keep": _nothing,
+        "paf.remarks.say": _nothing,
+        "paf.remarks.of_parameters": lambda context: [],
+        "paf.remarks.forget": _nothing,
         "paf.crash.watcher.keep": _nothing,
         "paf.crash.watcher.end": _nothing,
         "paf.crash.watcher.has_reported": lambda context: False,
