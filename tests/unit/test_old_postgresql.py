@@ -92,5 +92,5 @@ def test_a_wrong_line_in_postgresql_conf_is_a_mistake_of_the_configuration(
     monkeypatch.setattr(runner, "run", lambda *_, **__: runner.Result(1, "", said, False))
     with pytest.raises(BadParameter, match="syntax error in file"):
         settings.check_standby(instance_at(tmp_path), "srv1", Deadline(5))
-    monkeypatch.setattr(runner, "run", lambda *_, **__: runner.Result(0, "x\n", "", False))
+    monkeypatch.setattr(runner, "run", lambda *_, **__: runner.Result(0, "on\n", "", False))
     settings.check_standby(instance_at(tmp_path), "srv1", Deadline(5))
