@@ -111,10 +111,10 @@ def test_the_reason_in_the_servers_own_log_is_quoted(node, kind):
     node.configure(f"log_destination = '{kind}'")
     assert node.agent("start").code == 0
     assert node.agent("stop").code == 0
-    (node.pgdata / "global" / "pg_filenode.map").write_bytes(b"x" * 512)
+    node.configure("max_connections = 4")    # a standby needs as many as its primary had
     for _ in range(2):
         run = node.agent("start")
-        assert run.code == 1 and "relation mapping file" in run.reason[:100], run
+        assert run.code == 1 and "insufficient parameter settings" in run.reason, run
     assert node.agent("stop").code == 0
 
 
@@ -123,7 +123,7 @@ def test_a_server_that_does_not_start_is_quoted(node):
     run = node.agent("start", start_opts="-c logging_collector=off")
     assert run.code == 1 and "/nonexistent" in run.reason
     run = node.agent("start")
-    assert run.code == 1 and str(node.cluster.folder / "log") in run.reason    # where to look
+    assert run.code == 1 and "/nonexistent" in run.reason
     assert node.agent("stop").code == 0
 
 
@@ -156,9 +156,9 @@ def test_a_monitor_still_tells_the_role(request, keys, role, code):
     assert request.getfixturevalue(role).monitor(**keys).code == code
 
 
-def test_a_wrong_port_is_a_soft_error_that_says_so(running_primary):
-    run = running_primary.monitor(pgport="6999", timeout=4)
-    assert run.code == 1 and "6001" in run.reason and "6999" in run.reason
+def test_a_wrong_port_brings_no_running_server_down_and_is_named(running_primary):
+    run = running_primary.monitor(pgport="6999")
+    assert run.code == 8 and "pgport is 6999, the server listens on port 6001" in run.log
 
 
 def test_the_clients_surroundings_do_not_matter(running_primary, tmp_path):

@@ -94,6 +94,7 @@ def test_a_refused_target_that_is_still_asked_for_is_not_let_in_at_once(pair):
     """Pacemaker would ask for it again with each transition, forever."""
     pair.store.set_score("srv2", BARRED)
     (pair.store.folder / "configuration").write_text(
+        '<resources><clone id="pgsqld-clone"><primitive id="pgsqld"/></clone></resources>'
         '<constraints><rsc_location id="cli-prefer-pgsqld-clone" rsc="pgsqld-clone" '
         'role="Promoted" node="srv2" score="INFINITY"/></constraints>')
     for _ in range(2):
