@@ -99,7 +99,9 @@ def test_the_options_of_later_versions_are_refused(lab):
                   ["crm_attribute", "-n", "x", "-v", "1", "-W"], ["crm_mon", "--output-as=xml"],
                   ["crm_resource", "--validate"], ["crm_resource", "--move", "--promoted"]):
         result = node.run([f"{old_pacemaker.FOLDER}/{words[0]}", *words[1:]], check=False)
-        assert not result.ok and "1.1.12" in result.error, words
+        # as recorded: some print their usage with status 0
+        assert "unrecognized option" in result.error or (
+            not result.ok and "1.1.12" in result.error), words
     node.run(["rm", old_pacemaker.LOG])
     node.run([f"{old_pacemaker.FOLDER}/crm_attribute", "-t", "crm_config", "-n", "cluster-name",
               "-G"])
