@@ -76,7 +76,7 @@ def _primitive(parent, ident, kind, parameters, operations):
         )
     )
     primitive = _element(parent, "primitive", id=ident, **names)
-    _pairs(primitive, "instance_attributes", f"{ident}-params", parameters)
+    _pairs(primitive, "instance_attributes", f"{ident}-instance_attributes", parameters)
     _operations(primitive, ident, operations)
     return primitive
 
