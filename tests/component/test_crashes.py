@@ -147,8 +147,8 @@ def test_a_demotion_ends_them_too(orphaned):
 
 def test_a_stop_does_not_wait_for_a_logging_collector_whose_pipe_somebody_holds(primary):
     """As a program does that a backend, or archive_command, has left in the background."""
-    primary.sql("COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; setsid sleep 300 </dev/null >/dev/null & "
-                "echo $! > sleeper'")
+    primary.sql("COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; "
+                "setsid sleep 300 </dev/null >/dev/null & echo $! > sleeper'")
     sleeper = int((primary.pgdata / "sleeper").read_text())
     try:
         begin = time.monotonic()

@@ -197,6 +197,12 @@ def _nothing(*_arguments, **_options):
     return None
 
 
+#: The model has no parameters that could be wrong.
+_WITHOUT_REMARKS = {
+    "paf.actions.reload.keep": _nothing, "paf.remarks.say": _nothing,
+    "paf.remarks.of_parameters": lambda context: [], "paf.remarks.forget": _nothing}
+
+
 def stand_in(monkeypatch, notes_of):
     """Put the servers of the model in place of what asks real ones. notes_of(environment)."""
     places = {
@@ -225,10 +231,6 @@ def stand_in(monkeypatch, notes_of):
         "paf.instance.settings.wal_dump": lambda server: "pg_waldump",
         "paf.instance.sql.query": lambda *_: SimpleNamespace(kind="rows", rows=[], message=""),
         "paf.instance.standby_mode.enable": _nothing,
-        "paf.actions.reload.keep": _nothing,
-        "paf.remarks.say": _nothing,
-        "paf.remarks.of_parameters": lambda context: [],
-        "paf.remarks.forget": _nothing,
         "paf.crash.watcher.keep": _nothing,
         "paf.crash.watcher.end": _nothing,
         "paf.crash.watcher.has_reported": lambda context: False,
@@ -237,5 +239,6 @@ def stand_in(monkeypatch, notes_of):
         "paf.instance.journal.exists": _nothing,
         "paf.cluster.notes.Notes": notes_of,
     }
+    places.update(_WITHOUT_REMARKS)
     for name, function in places.items():
         monkeypatch.setattr(name, function)
