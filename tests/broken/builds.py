@@ -108,7 +108,7 @@ BUILDS = (
            "paf/agent.py", '    if action == "stop":', '    if action == "halt":',
            (_UNIT + "test_agent.py",)),
     Broken(1, "another data directory than the one that was checked is started",
-           "paf/instance/identity.py",
+           "paf/instance/settings.py",
            "    if (mine.st_dev, mine.st_ino) != (theirs.st_dev, theirs.st_ino):", "    if False:",
            (_COMPONENT + "test_identity.py::"
             "test_a_demotion_does_not_start_another_data_directory",)),
