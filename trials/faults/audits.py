@@ -156,6 +156,10 @@ def _reasons(lab):
                 yield f"the reason of a refusal is left on {node}: {value}"
 
 
+#: Permanent attributes of nodes that the agent keeps up to date itself.
+_OF_THE_AGENT = [f"{name}-{RESOURCE}" for name in ("master", "synchronous", "last_words")]
+
+
 def configuration(lab):
     """Return the CIB's configuration in a form to compare: what may differ is left out."""
     text = lab.any_node().run(["cibadmin", "--query", "--scope", "configuration"]).output
@@ -163,7 +167,7 @@ def configuration(lab):
     for node in root.findall("nodes/node"):
         for group in list(node):
             for pair in list(group):
-                if pair.get("name") == f"master-{RESOURCE}":
+                if pair.get("name") in _OF_THE_AGENT:
                     group.remove(pair)
             if not list(group):
                 node.remove(group)
