@@ -1,5 +1,6 @@
 """What must hold after any fault, as Pacemaker's own lab has its audits."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -113,7 +114,18 @@ def _strays(node, watched):
 
 
 def files(lab):
-    """Temporary files of the agent."""
+    """Temporary files of the agent; what a monitor has remarked goes with a later monitor."""
+    found = []
+
+    def none_left():
+        found[:] = _files(lab)
+        return not found
+    with contextlib.suppress(LabError):
+        wait_until(none_left, 40, "no file of the agent to be left")
+    return found
+
+
+def _files(lab):
     found = []
     for node in lab.nodes.values():
         if node.is_on:
