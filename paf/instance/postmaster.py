@@ -27,6 +27,7 @@ _PID_LINE, _BEGUN_LINE, _PORT_LINE, _SOCKET_LINE, _ADDRESS_LINE, _STATUS_LINE = 
 _LARGEST_PID = 1 << 22
 _BEGUN = 19         # its place in /proc/PID/stat after the name
 _WATCH_STEP = 0.25  # seconds
+_REAP_PATIENCE = 5.0    # seconds that the parent of a dead postmaster has to reap it
 _LAST_WORDS = 1.0   # seconds for what the logging collector still has to write
 #: How the title of the logging collector ends; that of a backend, with a client's address at least.
 _LOGGER = (": logger", ": logger process", ": syslogger")    # the second up to 9.6; since 19
@@ -98,6 +99,14 @@ def is_zombie(instance):
     """
     pid = _pid(_read(instance).value or [])
     return bool(pid) and _stat(pid)[:1] == [b"Z"]
+
+
+def await_reaping(instance, deadline):
+    """Wait, for a few seconds at most, until a dead postmaster is no zombie any more.
+
+    For each start of a server program on a data directory: it would refuse to run.
+    """
+    deadline.within(_REAP_PATIENCE).wait_for(lambda: not is_zombie(instance))
 
 
 def await_end(instance, pid, pause=time.sleep):

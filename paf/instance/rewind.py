@@ -246,6 +246,7 @@ def recover(instance, deadline, log):
     with runner.Acting(local.owner(instance)):
         for name in _SIGNALS:
             journal.delete(local.path(instance, name))
+    postmaster.await_reaping(instance, deadline)
     argv = [local.program(instance, "postgres"), "--single", "-D", instance.parameters.pgdata]
     argv += parameters.words(instance.parameters.start_opts)
     argv += ["-c", "archive_mode=off", "-c", "log_destination=stderr", "postgres"]

@@ -15,7 +15,6 @@ _READY = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
 _LOOK = 5.0             # seconds between two looks at a shutdown that takes long
 _LOOKS = 8              # how many there are at least, where there is little time
 _LAST_TO_LEAVE = 0.5    # seconds
-_REAP_PATIENCE = 5.0           # seconds that a dead postmaster's parent has to ask for it
 _PROMOTION_STEP = 0.02  # seconds between two looks, each of which is a program of some milliseconds
 _PG_CTL_MARGIN = 1.0    # seconds by which pg_ctl's own limit ends before the action's
 
@@ -38,7 +37,7 @@ def start(instance, deadline):
     What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
     would hand a -D of its own to its shell in double quotes, which keep no "$" from it.
     """
-    deadline.within(_REAP_PATIENCE).wait_for(lambda: not postmaster.is_zombie(instance))
+    postmaster.await_reaping(instance, deadline)
     argv = [local.program(instance, "pg_ctl"), "start", "-w", "-s",
             "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN))),
             "-o", quoted(["-D", instance.parameters.pgdata]
