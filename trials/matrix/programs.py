@@ -8,8 +8,8 @@ import re
 
 from lab.settings import CHECKOUT
 
-#: What the agent runs is in these; corosync1 is another build.
-_SOURCES = ("base.py", "crash.py", "corosync2.py")
+#: The command is recorded, not read; corosync1 is another build.
+_NOT_THE_AGENT = {"cli", "corosync1.py"}
 #: Options for older releases only: unit tests hold when they are left out.
 _OLDER = {"cibadmin": {"--local"}}
 
@@ -32,8 +32,10 @@ _OPTION = re.compile(r"-\w|--[a-z][a-z-]*")
 def of_agent():
     """Return {program: its options} (sorted lists of str) of all that the agent may run."""
     found = {}
-    for name in _SOURCES:
-        tree = ast.parse((CHECKOUT / "paf" / "cluster" / name).read_text(encoding="utf-8"))
+    for path in sorted((CHECKOUT / "paf").rglob("*.py")):
+        if _NOT_THE_AGENT.intersection(path.relative_to(CHECKOUT / "paf").parts):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
             words = [node.value for node in ast.walk(function) if isinstance(node, ast.Constant)]
             for program in set(words).intersection(NAMES):
