@@ -129,8 +129,8 @@ def _source_files():
 def _perl(system):
     """Return the Perl agent's package, fetched once with apt-get download."""
     if system != systems.HOST:
-        found, = Path(system, systems.PERL_FOLDER).glob(f"{PACKAGE}_*.deb")
-        return found
+        package, = Path(system, systems.PERL_FOLDER).glob(f"{PACKAGE}_*.deb")
+        return package
     with _locked("perl") as folder:
         found = sorted(folder.glob(f"{PACKAGE}_*.deb"))
         if not found:

@@ -132,7 +132,7 @@ class Lab(Questions):
             owner.release(self.name)
 
     def keep(self):
-        """Let the lab live on when this process ends; without, it is then taken down."""
+        """Keep the lab when this process ends; without this call it is then taken down."""
         owner.keep(self.name)
 
     # power and network

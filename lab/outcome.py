@@ -1,7 +1,7 @@
-"""What has become of a node, asked until Pacemaker has finished with it.
+"""The outcome of a fault for a node, asked until Pacemaker has finished with it.
 
-While Pacemaker probes, starts or recovers an instance, it may look like one that came back, and a
-moment later not: a failed start, for one, is shown as FAILED on the node until the stop that
+While Pacemaker probes, starts or recovers an instance, it may look like one that came back, and
+soon afterwards not: a failed start, for one, is shown as FAILED on the node until the stop that
 follows it. So an outcome counts only if nothing is pending, nothing that failed is still active,
 the DC is idle, and two looks agree.
 """
@@ -18,7 +18,7 @@ FAILED, STOPPED, OFF = "has failed", "is stopped", "is off"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What has become of a node; `reason` is the agent's, of the last failure."""
+    """What happened to a node; `reason` is the agent's, of the last failure."""
 
     node: str
     what: str
@@ -31,7 +31,7 @@ class Outcome:
 
     @property
     def is_refused(self):
-        """True if the instance stays stopped, with a reason, until somebody acts."""
+        """True if the instance stays stopped, with a reason, until an administrator acts."""
         return self.what in (DIVERGED, FAILED) and self.reason != ""
 
     def __str__(self):

@@ -54,8 +54,8 @@ class Action:
     resource: str
     operation: str
     node: str
-    start: float = None
-    end: float = None
+    start: float | None = None
+    end: float | None = None
     result: str = ""
     reason: str = ""
     notify: str = ""
@@ -144,12 +144,12 @@ def _started(record, by_dc=True):
         return Action("", "fence", fencing["node"], record.moment)
     if not by_dc:
         match = _LOCAL.search(record.text)
-        operation = match and match["operation"].replace("probe", "monitor")
-        return match and Action(match["resource"], operation, match["node"], record.moment,
+        return match and Action(match["resource"], match["operation"].replace("probe", "monitor"),
+                                match["node"], record.moment,
                                 interval=int(match["operation"] == "monitor"))
     match = _INITIATING.search(record.text)
     key = _KEY.match(match["key"]) if match else None
-    if not key:
+    if not match or not key:
         return None
     notify = f"{key['when']}-{key['what']}" if key["when"] else ""
     return Action(

@@ -1,7 +1,7 @@
 """What is asked of a running cluster. Each question is asked again until it is answered.
 
-A node that boots, an election of a DC, a busy machine: any program may be without an answer for a
-moment. So no single look decides anything. A question has ANSWER_SECONDS; if there is no answer
+A node that boots, an election of a DC, a busy machine: any program may briefly give no answer.
+So no single look decides anything. A question has ANSWER_SECONDS; if there is no answer
 until then, the LabError says what was seen last. Only `look` and `primary_now` look once: for what
 waits anyway, and asks again itself.
 """
@@ -17,6 +17,9 @@ ABSENT = (6, 105)
 
 class Questions:
     """The questions; a part of Lab, which has the nodes and the settings."""
+
+    name: str
+    nodes: dict
 
     def look(self):
         """Return the ClusterStatus that a node with quorum sees now, or any node, or None."""

@@ -25,7 +25,7 @@ class ClientReport:
     rows: int
     gaps: list
     errors: list = field(default_factory=list)
-    lost: list = None
+    lost: list | None = None
 
     @property
     def outage_ms(self):

@@ -88,7 +88,8 @@ def main(arguments):
                 output.write(json.dumps(span) + "\n")
 
         watchers = [
-            Watcher(*node.split("=", 1), options.interval, done, emit) for node in options.nodes
+            Watcher(name, host, options.interval, done, emit)
+            for name, host in (node.split("=", 1) for node in options.nodes)
         ]
         for watcher in watchers:
             watcher.start()

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from dataclasses import dataclass, field
+from typing import Any
 
 from lab.cib import CLONE, RESOURCE
 from lab.outcome import outcome_of
@@ -25,8 +26,8 @@ class Play:
     run: str
     before: str
     after: str = ""
-    client: object = None
-    history: object = None      # checker.Verdict, None where no history was taken
+    client: Any = None          # report.ClientReport
+    history: Any = None         # checker.Verdict, None where no history was taken
     spans: list = field(default_factory=list)
     transitions: list = field(default_factory=list)
     fencings: list = field(default_factory=list)
@@ -199,7 +200,7 @@ def rebuild(lab, node):
 
 
 def bring_back(lab, old, seconds=180):
-    """Switch an old primary on, and have the cluster whole again; return what became of the node.
+    """Switch an old primary on, wait until the cluster is complete again; return its outcome.
 
     A node that is refused, since it has diverged for one, is cloned from the primary.
     """

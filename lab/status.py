@@ -30,7 +30,7 @@ class Instance:
         """What is done with the instance right now, "" if nothing is.
 
         Monitoring is nothing: it changes no role, and after a stop Pacemaker 2.1.5 can leave the
-        recurring monitor of the earlier role pending for good.
+        recurring monitor of the earlier role pending without end.
         """
         pending = "" if self.pending == "Monitoring" else self.pending
         return pending or (self.role if self.role in BUSY else "")
@@ -110,8 +110,8 @@ def _attributes(node):
 
 
 def _failure(item):
-    words = [item.get(name, "") for name in ("node", "op_key", "status", "exitstatus")]
-    return Failure(*words, _plain(item.get("exitreason", "")))
+    return Failure(item.get("node", ""), item.get("op_key", ""), item.get("status", ""),
+                   item.get("exitstatus", ""), _plain(item.get("exitreason", "")))
 
 
 def parse(text):

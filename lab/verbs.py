@@ -59,7 +59,7 @@ VERBS = (
     ("heal", "repair what was broken, the cheap way, and wait until all is whole", ()),
     ("list", "name the clusters in this folder of labs", ()),
     ("status", "show nodes, servers, what is broken, fencings and crm_mon", ()),
-    ("wait", "wait until Pacemaker has finished with each node, and say what has become of it", (
+    ("wait", "wait until Pacemaker has finished with each node, and show its outcome", (
         _number("--timeout", "seconds (180)", 180.0),
         _argument("--primary", "the node that must be primary", metavar="NODE"),
         _argument("--stopped", "its server must be stopped", metavar="NODE", action="append",

@@ -105,7 +105,7 @@ def _timeout(action, environment):
 
 
 def _place():
-    """Return where the exception at hand was raised: file and line (str)."""
+    """Return where the current exception was raised: file and line (str)."""
     trace = sys.exc_info()[2]
     while trace.tb_next is not None:
         trace = trace.tb_next

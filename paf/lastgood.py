@@ -1,7 +1,6 @@
 """The last values of parameters that could be worked with; in a file, as each action is a process.
 
-In HA_RSCTMP, which root alone writes to and a reboot empties. All the same a link there is not
-followed.
+In HA_RSCTMP, which only root writes to and a reboot empties. A link there is not followed anyway.
 """
 
 import errno

@@ -58,11 +58,16 @@ class FailedPromoted(OcfError):
     code = FAILED_PROMOTED
 
 
+MYPY = False    # mypy reads the block below, Python never does
+if MYPY:
+    from typing import Mapping  # novm # noqa: F401
+
 #: The number that Pacemaker uses for the score INFINITY.
 INFINITY = 1000000
 
 
 def is_number(text):
+    # type: (str) -> bool
     """Return whether `text` is digits only, and not longer than a 64-bit number.
 
     str.isdigit also takes superscripts and other scripts' digits, which int() may refuse.
@@ -71,6 +76,7 @@ def is_number(text):
 
 
 def score(text):
+    # type: (str) -> int | None
     """Return a score's text as an int, infinities as Pacemaker's 1000000; None if it is none.
 
     A number below -INFINITY is that to Pacemaker, and stays what it is here: see scores.wanted.
@@ -86,6 +92,7 @@ def score(text):
 
 
 def versions(text):
+    # type: (str) -> tuple[int, ...]
     """Return "3.0.14" as (3, 0, 14), () for what is no version."""
     parts = text.split(".")
     return tuple(int(part) for part in parts) if all(is_number(part) for part in parts) else ()
@@ -98,9 +105,11 @@ class Environment(object):
     """
 
     def __init__(self, variables):
+        # type: (Mapping[str, str]) -> None
         self.variables = variables
 
     def parameter(self, name):
+        # type: (str) -> str
         """Return the resource parameter `name`, "" when unset.
 
         The Perl agent took "0" as unset; so `pgport=0` still means the default.
@@ -109,21 +118,25 @@ class Environment(object):
         return "" if value == "0" else value
 
     def meta(self, name):
+        # type: (str) -> str
         """Return what Pacemaker says of the resource or operation, "" when it says nothing."""
         return self.variables.get("OCF_RESKEY_CRM_meta_" + name, "").strip()
 
     @property
     def resource(self):
+        # type: () -> str
         """The resource's name; the clone instance's number is kept, as peers keep it."""
         return self.variables.get("OCF_RESOURCE_INSTANCE", "") or "default"
 
     @property
     def feature_set(self):
+        # type: () -> tuple[int, ...]
         """The DC's CRM feature set as a tuple of ints, () in a run outside of Pacemaker."""
         return versions(self.variables.get("OCF_RESKEY_crm_feature_set", ""))
 
     @property
     def timeout(self):
+        # type: () -> float | None
         """The operation's timeout in seconds, None outside of Pacemaker."""
         text = self.meta("timeout")
         if not is_number(text) or not int(text):
@@ -132,11 +145,13 @@ class Environment(object):
 
     @property
     def is_probe(self):
+        # type: () -> bool
         """True for a monitor run once to find the resource's state (interval 0)."""
         return self.meta("interval") in ("", "0")
 
     @property
     def check_level(self):
+        # type: () -> int
         """OCF_CHECK_LEVEL, 0 when absent or not a number."""
         text = self.variables.get("OCF_CHECK_LEVEL", "")
         return int(text) if is_number(text) else 0

@@ -61,7 +61,7 @@ DECLARED = (
     Parameter(
         "rejoin", "string", "safe", "", True,
         "What to do with an old primary that has diverged: manual, safe or rewind",
-        "What becomes of an instance that holds WAL which the acting primary never had. safe: if "
+        "What happens to an instance that holds WAL which the acting primary never had. safe: if "
         "that WAL can be read to its end and holds no commit, and nothing else that a client may "
         "rely on, pg_rewind gives it up and the instance starts as a standby; else the instance "
         "stays stopped, and the reason says what only it has. manual: it stays stopped in any "
@@ -72,21 +72,22 @@ DECLARED = (
         "data directory."),
     Parameter(
         "crash_watch", "boolean", "true" if variant.NAME == "corosync2" else "false", "", True,
-        "Whether Pacemaker is told of a crash at once",
-        "true: a small process sleeps until the postmaster dies, and tells Pacemaker of a crash "
-        "there and then. false: the next monitor finds it. The corosync1 build has no such "
+        "Whether Pacemaker learns of a crash at once",
+        "true: a small process sleeps until the postmaster dies, and reports a crash to Pacemaker "
+        "at once. false: the next monitor finds it. The corosync1 build has no such "
         "process."),
 )
 
 REJOIN = ("manual", "safe", "rewind")
 
-#: What Pacemaker takes for a boolean.
+#: What Pacemaker accepts as a boolean.
 _BOOLEANS = {"true": True, "on": True, "yes": True, "y": True, "1": True,
              "false": False, "off": False, "no": False, "n": False, "0": False}
 
 #: The values in force, one field for each parameter, all str but pgport and maxlag (int), and
 #: crash_watch (bool).
-Parameters = namedtuple("Parameters", [parameter.name for parameter in DECLARED])
+Parameters = namedtuple("Parameters", [  # type: ignore[misc]
+    parameter.name for parameter in DECLARED])
 
 
 def read(environment):

@@ -17,7 +17,7 @@ def second_primary(lists):
     others = [node for node in transition.lasting_primaries(lists)
               if node != transition.candidate(lists)]
     if others:
-        return "{0} is the primary and stays it; the clone must have promoted-max=1".format(
+        return "{0} is the primary; the clone must have promoted-max=1".format(
             ", ".join(others))
     return None
 
@@ -28,7 +28,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE, primary=None):
     maintenance: nodes that Pacemaker does not notify; they, and those that stay silent for `mute`
     seconds, are asked through their database port. One that has left the cluster is not waited
     for: Pacemaker computes again, but not before this action has ended. Half of the action's time
-    is left for what a refusal has to do. primary: see election.decide.
+    is left for the steps of a refusal. primary: see election.decide.
     """
     voters = transition.voters(context.notification)
     deadline = deadline.within(context.deadline.remaining / 2)
@@ -95,7 +95,7 @@ def _left_by_primary(view, primary, mine, words, voters):
     """Return the election.Verdict on a last primary that was stopped in order, ahead; or None.
 
     Whatever Pacemaker's lists say: the change of its last words aborts the transition that moves
-    it, and the next one knows of no primary any more.
+    it, and the next one no longer knows a primary.
     """
     for node in sorted(words):
         if node not in voters and (node == primary or (

@@ -6,8 +6,8 @@
 #       without an argument), packaging-all, for `make check-all`, and
 #       matrix, for roots of other releases
 #
-# No service gets started or enabled, no database cluster is created; what apt was told before, it
-# is told again afterwards.
+# No service gets started or enabled, no database cluster is created; apt's
+# settings are restored afterwards.
 set -eu
 
 POLICY=/usr/sbin/policy-rc.d

@@ -70,14 +70,14 @@ def agent_argv(agent):
 
 def main(arguments):
     """List the interpreters, or run a command under each; return the exit status."""
-    pythons, required, command = found(), REQUIRED, arguments
+    pythons, required, command = found(), list(REQUIRED), arguments
     if arguments[:1] == ["--only"]:
-        required, command = (_version(arguments[1]),), arguments[2:]
+        required, command = [_version(arguments[1])], arguments[2:]
         pythons = {version: pythons[version] for version in required if version in pythons}
     failed = [version for version, path in pythons.items() if not _run(command, version, path)]
     absent = [version for version in VERSIONS if version not in pythons]
     if required is REQUIRED:
-        print(f"NOT TRIED, for want of an interpreter: {', '.join(absent) or 'none'}")
+        print(f"NOT TRIED, no interpreter: {', '.join(absent) or 'none'}")
     missing = [version for version in required if version not in pythons]
     if missing:
         print(f"MISSING: Python {', '.join(missing)}: run tests/install-interpreters.sh")

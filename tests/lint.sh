@@ -1,5 +1,5 @@
 #!/bin/sh
-# `make lint`: style, spelling, the Python that old distributions have, and the house rules.
+# `make lint`: style, spelling, types, the Python that old distributions have, and the house rules.
 # The tools come from PyPI into .venv, once; LINT_TOOLS=FOLDER names a folder that has them. Shellcheck
 # is Debian's.
 set -eu
@@ -35,6 +35,7 @@ step "vermin finds a newer word" vermin_finds_a_newer_word
 step "spelling" "$tools/codespell" paf bin resource.d docs lab trials tests debian rpm ./*.md ./*.cfg Makefile
 step "house rules" "${PYTHON3:-python3}" tests/house_rules.py
 step "layers of imports" "${PYTHON3:-python3}" tests/layers.py
+step "types" "$tools/mypy" --no-error-summary -p paf -p lab -p trials -p tests
 step "shell scripts" shellcheck --severity=warning .ci/run tests/*.sh tools/*.sh debian/*.postinst \
     debian/*.prerm debian/tests/metadata debian/tests/one-node
 step "words" "${PYTHON3:-python3}" tests/words.py

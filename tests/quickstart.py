@@ -1,4 +1,4 @@
-"""The commands of a quick start page: what stands in its blocks of code, and where each is run.
+"""The commands of a quick start page: what is in its blocks of code, and where each is run.
 
 A comment above a block says where: `<!-- on: srv1 -->`, or `on: both`. After a semicolon:
 `lab: boot`, the lab does this in its own way when it starts, and the block is not run; `lab: ...`,

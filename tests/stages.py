@@ -52,7 +52,7 @@ class Stage:
         return self._process.poll()
 
     def end(self):
-        """End it: as Ctrl-C does, and for good if that takes more than 30 s."""
+        """End it: as Ctrl-C does, with SIGKILL if that takes more than 30 s."""
         for number in (signal.SIGINT, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)

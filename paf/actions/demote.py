@@ -25,7 +25,7 @@ def run(context):
         if sight.verdict.state not in state.DOWN:
             from paf import lastwords
             lastwords.leave(context)
-        context.log.info("demoted; Pacemaker stops the instance next, so it is left stopped")
+        context.log.info("demoted; Pacemaker stops the instance next, so it stays stopped")
         return ocf.SUCCESS
     from paf.actions import start
     try:

@@ -165,7 +165,7 @@ def update_scores(context, sight):
             context.cluster.set_score(node, score, deadline)
         _explain(context, view, changes, scores.by_name(replicas), deadline)
         _keep_rule(context, view, sight, replicas, deadline)
-        for node in view.mended:
+        for node in view.cleaned_up:
             context.cluster.forget_failure(node, deadline)
         context.cluster.tidy(view, deadline)
     except ocf.OcfError as error:

@@ -104,7 +104,7 @@ def _look(context):
 
 
 def _settle_scores(context, view):
-    """Lower the scores of old primaries that have come back, now that there is a new one.
+    """Lower the scores of former primaries that have come back, now that there is a new one.
 
     Else Pacemaker, which computes again when a node joins, would demote this node for it before
     the first monitor has set things right. The administrator's word that a loss is accepted holds

@@ -11,7 +11,7 @@ _NO_COMMIT = "no commit among them"
 
 
 def finish(context):
-    """Bring to an end what the journal says was begun, or make it undone. Raises OcfError.
+    """Complete or revert the work that the journal says was started. Raises OcfError.
 
     Before that the data directory may be half one server's and half another's.
     """
@@ -24,8 +24,9 @@ def finish(context):
 def check(context):
     """See that the instance can follow the acting primary, or make it able to if it may.
 
-    Returns whether it was rewound. Raises NotUsable: hard, so that the node is left alone until
-    somebody has looked at it. Where the primary cannot be asked, the monitor asks again.
+    Returns whether it was rewound. Raises NotUsable: hard, so that Pacemaker leaves the node alone
+    until an administrator has looked at it. Where the primary cannot be asked, the monitor asks
+    again.
     """
     found = _find(context)
     if found is None:

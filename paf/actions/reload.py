@@ -13,7 +13,7 @@ from paf.instance import postmaster
 
 def run(context):
     """Return SUCCESS."""
-    watcher.end(context)    # it was begun with the old ones
+    watcher.end(context)    # it was started with the old ones
     if postmaster.find(context.instance).value:
         watcher.keep(context)
     context.log.info("reloaded: changed parameters take effect from now on")

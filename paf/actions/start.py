@@ -69,8 +69,8 @@ def _withdraw_last_words(context):
 def enter_cluster(context, was):
     """Take part in elections; give the very first score if it is this instance's to give.
 
-    was: the state it was started from. A standby that runs but could not say so is no failed
-    start: what it could not do in time, the next monitor does (see `finish`).
+    was: the state it was started from. A standby that runs but could not report it has not
+    failed to start: the next monitor does what was not done in time (see `finish`).
     """
     if not context.in_cluster:
         return

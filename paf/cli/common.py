@@ -68,7 +68,7 @@ class Pacemaker(object):
         return self._cluster.node(Deadline(self._seconds))
 
     def release(self):
-        """Return the version of the programs here, as (3, 0, 1); () if they do not tell it."""
+        """Return the version of the programs here, as (3, 0, 1); () if they do not print it."""
         if self._release is None:
             said = re.match(r"Pacemaker (\d+)\.(\d+)\.(\d+)", self.run("cibadmin", "--version").out)
             self._release = tuple(int(number) for number in said.groups()) if said else ()
@@ -77,8 +77,8 @@ class Pacemaker(object):
     def cib(self):
         """Return the CIB as this node has it (XML, str). Raises Problem."""
         # This node answers without the option since 3.0, which deprecates it. Up to 2.1 the DC
-        # would, and there may be none. The agent goes by the feature set that Pacemaker tells it,
-        # see paf/cluster/base.py; nobody tells a command
+        # would, and there may be none. The agent uses the feature set that Pacemaker passes to
+        # it, see paf/cluster/base.py; a command gets none
         local = [] if self.release() >= (3, 0, 0) else ["--local"]
         return self.ask("cibadmin", "--query", *local)
 
@@ -133,7 +133,7 @@ def say(text=""):
 
 
 def is_heard():
-    """Return whether somebody still reads what `say` prints."""
+    """Return whether there is still a reader for what `say` prints."""
     return not _reader["gone"]
 
 

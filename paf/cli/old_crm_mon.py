@@ -16,8 +16,8 @@ _SIGNS = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"))
 def repaired(xml):
     """Return crm_mon's XML (str) with its values escaped.
 
-    An element ends where a line does and the next one begins with another; so does a value that
-    looks so.
+    An element ends at the end of a line whose next line starts another element. A value that looks
+    like that ends there, too.
     """
     elements = re.split(r"(?<=>)\n(?=\s*<)", xml.rstrip("\n"))
     return "\n".join(_escaped(element) for element in elements) + "\n"

@@ -1,8 +1,8 @@
 """What the servers say of themselves, asked from this node.
 
 Three ways, each needing less than the one before: SQL through the local socket; SQL at the primary
-with the local primary_conninfo; a replication connection to a node with the same role, which tells
-timeline and position. Nothing is written anywhere, and no password is needed that a standby does
+with the local primary_conninfo; a replication connection to a node with the same role, for timeline
+and position. Nothing is written anywhere, and no password is needed that a standby does
 not have.
 """
 
@@ -60,7 +60,7 @@ UNION ALL
 SELECT 'commits', current_setting('synchronous_standby_names'), '', '', '', '',
   {waiting}
 """
-# A role that may see nobody's activity but its own reads "<insufficient privilege>" there
+# A role that may see only its own activity reads "<insufficient privilege>" there
 _WAITING = """
   CASE WHEN seen.hidden THEN '' ELSE seen.waiting::text END,
   CASE WHEN seen.hidden THEN '' ELSE coalesce(extract(epoch FROM seen.longest)::text, '0') END
@@ -177,7 +177,7 @@ class Servers(object):
 
     @staticmethod
     def _with_sync(mine, seen):
-        """Return what a server says of itself, with what only its primary knows."""
+        """Return what a server reports, with what only its primary knows."""
         if seen is None:
             return mine
         return mine._replace(sync=seen.sync, state=seen.state)
@@ -197,7 +197,7 @@ class Servers(object):
         return own, standbys
 
     def _settings(self):
-        """Return primary_conninfo as it stands here; "" when it cannot be read."""
+        """Return primary_conninfo as it is set here; "" when it cannot be read."""
         if self._conninfo is None:
             try:
                 self._conninfo = settings.conninfo(self._instance, Deadline(_PATIENCE))
@@ -247,8 +247,8 @@ class Servers(object):
 def remote(instance, conninfo, extra, text):
     """Return the rows that a server answers; [] without an answer.
 
-    conninfo: where it is (str); extra: (name, value) pairs that take the place of what stands
-    there, REPLICATION for a replication connection; text: SQL or a replication command.
+    conninfo: where it is (str); extra: (name, value) pairs that replace what it
+    has, REPLICATION for a replication connection; text: SQL or a replication command.
     """
     if not text or not conninfo:
         return []
@@ -264,8 +264,8 @@ def remote(instance, conninfo, extra, text):
 def shows_all(connected):
     """Return whether the primary has shown who streams from it; pure.
 
-    connected: dict of names, or None where it was not asked. Whoever is no member of pg_monitor
-    sees its rows without names.
+    connected: dict of names, or None where it was not asked. Without pg_monitor a
+    role sees the rows without names.
     """
     return connected is not None and "" not in connected
 

@@ -36,7 +36,7 @@ def arguments(parser):
     parser.add_argument("--resource", metavar="NAME", default="",
                         help="the resource, where the cluster has several")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="look and tell, change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=_PATIENCE,
                         help="how long to follow it ({0:.0f})".format(_PATIENCE))
 
@@ -70,7 +70,7 @@ def first_in_line(report):
     standbys = [node for node in report["nodes"] if node["role"] == "standby"
                 and node["membership"] == view.ONLINE and (node["score"] or -1) > 0]
     if not standbys:
-        raise Problem("no standby has a positive promotion score: nobody can take over")
+        raise Problem("no standby has a positive promotion score: no node can take over")
     return max(standbys, key=lambda node: node["score"])["node"]
 
 
@@ -136,7 +136,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
-    """Somebody pressed Ctrl-C or sent SIGTERM or SIGHUP."""
+    """Ctrl-C was pressed, or SIGTERM or SIGHUP came."""
 
 
 class Switchover(object):
@@ -163,7 +163,7 @@ class Switchover(object):
         try:
             return self._move()
         except Interrupted:
-            self._tell("interrupted; Pacemaker ends what it has begun, see paf status")
+            self._tell("interrupted; Pacemaker finishes what it has started, see paf status")
             return INTERRUPTED
         finally:
             self._clear()
@@ -219,7 +219,7 @@ class Switchover(object):
             time.sleep(_STEP)
 
     def _quiet(self, seen):
-        """Return whether the addresses and the controller have come to rest."""
+        """Return whether the addresses and the controller have settled."""
         if seen.pending:
             return False
         result = self._pacemaker.run("crmadmin", "--status", seen.dc) if seen.dc else None

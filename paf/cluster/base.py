@@ -207,12 +207,12 @@ class Cluster(object):
         self._note_round("passed", self._noted_round()[1])
 
     def close_round(self, deadline):
-        """Refuse the promotion at hand, as its candidate. Raises OcfError."""
+        """Refuse the current promotion, as its candidate. Raises OcfError."""
         del deadline    # only the corosync2 build has something to withdraw
         self._note_round("refused", self._noted_round()[1])
 
     def forget(self, deadline):
-        """End the election on this node, whatever came of it. Raises OcfError."""
+        """End the election on this node, whatever its result. Raises OcfError."""
         self.notes.remove(notes.ROUND)
         self.notes.remove(notes.START)
         self.notes.remove(notes.AWAITED)

@@ -11,14 +11,14 @@ from paf.ocf import INFINITY, OcfError, score
 
 #: online: nodes (sorted list) of this partition; scores: dict of node to promotion score (int);
 #: reasons, positions: dicts of node to its value (str) of the transient attributes asked for;
-#: mended: nodes (sorted list) whose failure was cleaned up, and which still show its reason;
+#: cleaned_up: nodes (sorted list) whose failure was cleaned up, and which still show its reason;
 #: running: nodes (sorted list) on which Pacemaker has not stopped the resource, or not found it;
 #: wished: nodes (set) to which a location constraint draws the promoted role of this resource with
 #: INFINITY, as a request for a switchover does; rules, last_words: dicts of node to its value (str)
 #: of these permanent attributes; accepted: nodes (set) for which the administrator accepts a loss;
 #: maintenance: nodes (set) in maintenance mode, which Pacemaker does not notify.
-View = namedtuple("View", "online scores reasons positions mended running wished rules last_words "
-                  "accepted maintenance")
+View = namedtuple("View", "online scores reasons positions cleaned_up running wished rules "
+                  "last_words accepted maintenance")
 
 #: The names of the attributes that `parse` looks for, each as it is called for the resource.
 #: score, rule, last_words: permanent; reason, position, accept, failure: transient, and counts, a
@@ -64,7 +64,7 @@ def xml_parser():
     """
     parser = expat.ParserCreate()
     if str is bytes:
-        parser.returns_unicode = False
+        parser.returns_unicode = False  # type: ignore[attr-defined]
     return parser
 
 

@@ -1,7 +1,7 @@
 """Pacemaker 1.1.13 and later with corosync 2 and later: private attributes carry the election.
 
-A private attribute (attrd_updater --private) exists in the attribute managers' memory only: it
-is not written to the CIB, and so does not abort the current transition.
+A private attribute (attrd_updater --private) exists in the attribute managers' memory only. It
+is not written to the CIB, so it does not abort the current transition.
 
 On each node, under the resource's name:
 
@@ -11,7 +11,7 @@ On each node, under the resource's name:
 
 The candidate opens a round with a number that was never used before, which also says who opened
 it; the others repeat it. So a value that was left over by an earlier, aborted round is never
-counted, nor is a candidate's old ballot for another one taken for its own round. A node whose
+counted, and a candidate's old ballot for another node is not treated as its own round. A node whose
 ballot never existed runs an agent that knows no rounds (PAF 2.2, 2.3), and its lsn_location counts.
 How an instance was started, and what a candidate has decided, are notes of that node alone.
 """
@@ -80,7 +80,8 @@ class Corosync2(Cluster):
         number = self._noted_round()[1]
         seen = [value.partition(":")[2] for value in self._values("primary_seen", deadline).values()
                 if number and value.partition(":")[0] == number]
-        return max([int(text) for text in seen if text.isdigit()] or [None])
+        known = [int(text) for text in seen if text.isdigit()]
+        return max(known) if known else None
 
     def _answer(self, candidate, fact, seen, deadline):
         """Wait for the candidate to open a round, and repeat it with this node's position.
@@ -116,7 +117,7 @@ class Corosync2(Cluster):
         return True
 
     def close_round(self, deadline):
-        """Refuse the promotion at hand, as its candidate; no vote is asked for any more."""
+        """Refuse the current promotion, as its candidate; stop asking for votes."""
         Cluster.close_round(self, deadline)
         self._update("ballot", _NO_ROUND, deadline)
 

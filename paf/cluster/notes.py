@@ -1,7 +1,7 @@
 """What only this node has to remember, from one action to the next: a file for each fact.
 
-The files are in HA_RSCTMP, which a reboot empties: no instance survives that either. Root alone
-writes there; all the same a link that was put there is replaced, and never followed.
+The files are in HA_RSCTMP, which a reboot empties: no instance survives that either. Only root
+writes there; a link that was put there anyway is replaced, and never followed.
 """
 
 import errno
@@ -14,7 +14,7 @@ _LONGEST = 4096    # bytes
 
 #: How the instance came to run (base.MARK_...), until a promotion has ended.
 START = "start"
-#: The round at hand, and what its candidate decided: see base.Cluster.
+#: The current round, and what its candidate decided: see base.Cluster.
 ROUND = "round"
 #: The last primary, as this candidate knew it when it held the election after a cold start.
 PRIMARY = "primary"
@@ -31,8 +31,8 @@ PENDING = "pending"
 class Notes(object):
     """The notes of one resource on this node.
 
-    environment: ocf.Environment. Writing raises OcfError: what cannot be remembered would pass
-    for something that never was. Reading returns "" where there is no note, and raises OcfError
+    environment: ocf.Environment. Writing raises OcfError: without the note, a later action would
+    conclude that it never happened. Reading returns "" where there is no note, and raises OcfError
     where there may be one.
     """
 

@@ -91,7 +91,7 @@ class LockFile(object):
         folder = environment.variables.get("HA_RSCTMP") or _FOLDER
         self._name = os.path.join(folder, "pgsqlms-{0}.watcher".format(
             environment.resource.replace("/", "_")))
-        self._held = None
+        self._held = None  # type: int  # type: ignore
 
     def exists(self):
         """Return whether the file exists: locked by a watcher, or left over."""
@@ -161,7 +161,7 @@ class LockFile(object):
     def release(self):
         """Unlock the file, and leave it where it is."""
         os.close(self._held)
-        self._held = None
+        self._held = None  # type: ignore[assignment]
 
     def remove(self):
         """Remove the held file, and unlock it."""
@@ -189,5 +189,6 @@ def _start(context):
     with open("/proc/self/cmdline", "rb") as stream:
         words = stream.read().rstrip(b"\0").split(b"\0")
     # the real executable: argv[0] may be a name that only a shell finds, or a link
-    words = [os.readlink("/proc/self/exe")] + words[1:len(words) - len(sys.argv) + 1] + ["watch"]
+    given = words[1:len(words) - len(sys.argv) + 1]
+    words = [os.readlink("/proc/self/exe")] + given + ["watch"]  # type: ignore
     runner.leave_behind(words, context.environment.variables)

@@ -9,6 +9,11 @@ from collections import namedtuple
 from paf.decide import quorum, wal
 from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
 
+MYPY = False    # mypy reads the block below, Python never does
+if MYPY:
+    from typing import Collection  # novm # noqa: F401
+    from paf.decide.knowledge import Fact  # noqa: F401
+
 WINNER_SCORE = 1000
 LOSER_SCORE = 1
 
@@ -31,6 +36,7 @@ _UNKNOWN = "unknown"
 
 
 def to_vote(fact):
+    # type: (Fact) -> str
     """Return the Fact of a wal.Position as it travels between nodes.
 
     "TL#LSN" for a Known one, which the agents since 2.2 understand; they take the others for no
@@ -42,6 +48,7 @@ def to_vote(fact):
 
 
 def from_vote(text):
+    # type: (str) -> Fact | None
     """Return the Fact of a wal.Position in a vote; None where the text is no vote."""
     if text == _UNKNOWN:
         return Unknown("see the log there")
@@ -54,6 +61,7 @@ def from_vote(text):
 
 
 def decide(candidate, voters, positions, primary=None):
+    # type: (str, Collection[str], dict[str, Fact], str | None) -> Verdict
     """Return the Verdict on promoting `candidate`.
 
     candidate: node (str). voters: nodes expected to report. positions: dict of node to the Fact
@@ -89,8 +97,10 @@ def decide(candidate, voters, positions, primary=None):
 
 
 def _best(candidate, others, positions, primary):
+    # type: (str, list[str], dict[str, Fact], str | None) -> str | None
     """Return the node that is furthest ahead of the candidate, None if none is."""
     def rank(node):
+        # type: (str) -> tuple[int, bool, int]
         where = positions[node].value
         return where.timeline, node == primary, where.lsn
 
@@ -102,6 +112,7 @@ def _best(candidate, others, positions, primary):
 
 
 def _doubt(fact):
+    # type: (Fact) -> str
     """Return what is not known of a position, and why (str)."""
     why = fact.reason or "see its log"
     if fact.value is None:
@@ -110,7 +121,15 @@ def _doubt(fact):
         wal.describe(fact.value), why)
 
 
-def check_absent(candidate, mine, rules, primary, heard, last_words, nodes):
+def check_absent(candidate,     # type: str
+                 mine,          # type: wal.Position
+                 rules,         # type: list[tuple[quorum.Rule, str]]
+                 primary,       # type: str | None
+                 heard,         # type: Collection[str]
+                 last_words,    # type: dict[str, Fact]
+                 nodes          # type: list[str]
+                 ):
+    # type: (...) -> Verdict
     """Return the Verdict on nodes that do not vote: may one of them hold an acknowledged commit?
 
     For a candidate that no voter is ahead of. mine: its wal.Position; rules: list of
@@ -134,12 +153,14 @@ def check_absent(candidate, mine, rules, primary, heard, last_words, nodes):
 
 
 def _as_nodes(names, nodes):
+    # type: (list[str], list[str]) -> list[str]
     """Return standby names, which are in lower case, as the names of the nodes they belong to."""
     known = dict((node.lower(), node) for node in nodes)
     return [known.get(name, name) for name in names]
 
 
 def _absence(names, stopped, last_words, mine):
+    # type: (list[str], list[str], dict[str, Fact], wal.Position) -> str
     if stopped:
         return "{0} was stopped at {1}, ahead of {2}".format(
             stopped[0], wal.describe(last_words[stopped[0]].value), wal.describe(mine))
@@ -147,6 +168,7 @@ def _absence(names, stopped, last_words, mine):
 
 
 def check_lag(mine, primary_seen, maxlag):
+    # type: (wal.Position, int | None, int) -> str | None
     """Return why a candidate lags too far behind the last primary to be promoted, or None.
 
     mine: its wal.Position; primary_seen: the furthest end of WAL (int bytes) that any voter had
@@ -160,6 +182,7 @@ def check_lag(mine, primary_seen, maxlag):
 
 
 def check_move(old, mine, last_words):
+    # type: (str, wal.Position, dict[str, Fact]) -> str | None
     """Return why a primary that was moved while it lived would be stranded, or None.
 
     old: the node (str) of the primary that is stopped in this transition; last_words: as in
@@ -177,6 +200,7 @@ def check_move(old, mine, last_words):
 
 
 def awaited(voters, scores, primary_score, no_more=()):
+    # type: (Collection[str], dict[str, int], int, Collection[str]) -> list[str]
     """Return the nodes (a sorted list) that do not vote and may hold more WAL than the voters.
 
     For a cold start only: no node has seen the primary go. scores: as they were left, dict of node
@@ -191,6 +215,7 @@ def awaited(voters, scores, primary_score, no_more=()):
 
 
 def concession(candidate, better, scores):
+    # type: (str, str, dict[str, int]) -> dict[str, int]
     """Return the scores (dict of node to int) that make Pacemaker choose `better` instead.
 
     scores: the present ones. Where they already say so and Pacemaker chose the candidate

@@ -5,6 +5,11 @@ what it does with a fact that is Unknown, and names the reason.
 """
 
 
+MYPY = False    # mypy reads the block below, Python never does
+if MYPY:
+    from typing import Any  # novm # noqa: F401
+
+
 class Fact(object):
     """One of Known, AtLeast and Unknown. Equal to a fact of the same class and content only.
 
@@ -14,22 +19,28 @@ class Fact(object):
     __slots__ = ("value", "reason")
 
     def __init__(self, value, reason):
+        # type: (Any, str) -> None
         self.value, self.reason = value, reason
 
     def __eq__(self, other):
+        # type: (object) -> bool
         return type(self) is type(other) and (self.value, self.reason) == (
             other.value, other.reason)
 
     def __ne__(self, other):
+        # type: (object) -> bool
         return not self == other
 
     def __hash__(self):
+        # type: () -> int
         return hash((type(self).__name__, self.value, self.reason))
 
     def __repr__(self):
+        # type: () -> str
         return "{0}({1!r}, {2!r})".format(type(self).__name__, self.value, self.reason)
 
     def __bool__(self):
+        # type: () -> bool
         raise TypeError("a fact is neither true nor false: ask for its class")
 
     __nonzero__ = __bool__
@@ -41,6 +52,7 @@ class Known(Fact):
     __slots__ = ()
 
     def __init__(self, value):
+        # type: (Any) -> None
         Fact.__init__(self, value, "")
 
 
@@ -56,9 +68,11 @@ class Unknown(Fact):
     __slots__ = ()
 
     def __init__(self, reason):
+        # type: (str) -> None
         Fact.__init__(self, None, reason)
 
 
 def is_known(fact):
+    # type: (Fact | None) -> bool
     """Return True for a Known fact, False for a bound and for what could not be found out."""
     return isinstance(fact, Known)

@@ -2,7 +2,7 @@
 
 Source: PostgreSQL's rmgr descriptions ("Manager/RECORD" as pg_waldump --stats=record prints them),
 9.5 to 18. A change of data counts from its transaction's commit on: without the record of a commit
-no client was told that it is done. What counts without a commit stands here by name.
+no client was notified that it is done. What counts without a commit is listed here by name.
 """
 
 from collections import namedtuple
@@ -11,7 +11,7 @@ from collections import namedtuple
 TOLD, NOTHING = "told", "nothing"
 
 #: record: its name, or "Manager/*" for all others of that manager; verdict; one, several: what it
-#: is for people, where it is told; why.
+#: is for people, where a client relies on it; why.
 Rule = namedtuple("Rule", "record verdict one several why")
 
 RULES = (
@@ -30,7 +30,7 @@ RULES = (
     Rule("ReplicationOrigin/*", TOLD, "1 position of a subscription",
          "{0} positions of subscriptions", "progress that is set by hand counts without a commit"),
     Rule("XLOG/RESTORE_POINT", TOLD, "1 restore point", "{0} restore points",
-         "its name was given to somebody for a later recovery"),
+         "a client may have its name, for a later recovery"),
     Rule("XLOG/BACKUP_END", TOLD, "the end of 1 base backup", "the ends of {0} base backups",
          "the backup was called complete, and needs the WAL up to here"),
     Rule("XLOG/CHECKPOINT_SHUTDOWN", NOTHING, "", "", "bookkeeping"),
@@ -56,12 +56,13 @@ RULES = (
           for manager in ("CLOG", "MultiXact", "CommitTs", "Heap", "Heap2", "Btree", "Hash", "Gin",
                           "Gist", "SPGist", "BRIN", "Generic"))
 
-#: What a part of the WAL holds: told: what a client may rely on, for people ("" nothing); unknown:
+#: What a part of the WAL holds. told: what a client may rely on, for people ("" nothing); unknown:
 #: records that no rule knows (a sorted list).
 Loss = namedtuple("Loss", "told unknown")
 
 
 def rule(record):
+    # type: (str) -> Rule | None
     """Return the Rule of a record ("Manager/RECORD", str), None without one.
 
     "+INIT" says that the page was new. The most exact name counts.
@@ -75,8 +76,9 @@ def rule(record):
 
 
 def judge(counts):
+    # type: (dict[str, int]) -> Loss
     """Return the Loss of WAL that holds these records (dict of "Manager/RECORD" to int)."""
-    numbers, unknown = {}, []
+    numbers, unknown = {}, []  # type: dict[str, int], list[str]
     for record in sorted(counts):
         found = rule(record)
         if found is None:

@@ -14,6 +14,11 @@ from collections import namedtuple
 from paf.decide.knowledge import Known, Unknown
 from paf.ocf import is_number
 
+MYPY = False    # mypy reads the block below, Python never does
+if MYPY:
+    from typing import Collection  # novm # noqa: F401
+    from paf.decide.knowledge import Fact  # noqa: F401
+
 #: number: how many standbys acknowledge a commit (int); names: of the standbys (tuple of str,
 #: lower case, sorted), "*" for every node of the cluster.
 Rule = namedtuple("Rule", "number names")
@@ -27,6 +32,7 @@ _METHODS = ("first", "any")
 
 
 def parse(text):
+    # type: (str) -> Fact
     """Return what synchronous_standby_names (str) asks for: Known(Rule), Known(None) for nothing.
 
     Unknown for what this parser does not understand.
@@ -51,6 +57,7 @@ def parse(text):
 
 
 def _tokens(text):
+    # type: (str) -> list[tuple[str, str]] | None
     """Return the (kind, text) pairs of a setting; None where a quote is left open."""
     found, at = [], 0
     while at < len(text):
@@ -75,6 +82,7 @@ def _tokens(text):
 
 
 def _quoted(text, at):
+    # type: (str, int) -> tuple[str | None, int]
     """Return the name in double quotes that begins at `at`, and where the text goes on."""
     name = ""
     while at < len(text):
@@ -90,10 +98,12 @@ def _quoted(text, at):
 
 
 def _folded(name):
+    # type: (str) -> str
     return name.lower()
 
 
 def to_wire(entry):
+    # type: (Entry) -> str
     """Return the Entry as the value of a node attribute: "EPOCH NUMBER NAME NAME...".
 
     Plain characters only: crm_mon before Pacemaker 2 does not escape what is in attributes.
@@ -103,6 +113,7 @@ def to_wire(entry):
 
 
 def from_wire(value):
+    # type: (str) -> Fact
     """Return the Entry in an attribute's value: Known, or Unknown for anything else."""
     words = value.split()
     if len(words) < 3 or not is_number(words[0]) or not is_number(words[1]):
@@ -112,12 +123,14 @@ def from_wire(value):
 
 
 def _encoded(name):
+    # type: (str) -> str
     data = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
     return "".join(chr(code) if chr(code).isalnum() and code < 128 or code in b"_.-"
                    else "%{0:02X}".format(code) for code in bytearray(data))
 
 
 def _decoded(word):
+    # type: (str) -> str
     data, at = bytearray(), 0
     while at < len(word):
         code = word[at + 1:at + 3] if word[at] == "%" else ""
@@ -128,16 +141,18 @@ def _decoded(word):
             data.append(ord(word[at]) & 0xFF)
             at += 1
     text = bytes(data)
-    return text if str is bytes else text.decode("utf-8", "surrogateescape")  # novm
+    return text if str is bytes else text.decode("utf-8", "surrogateescape")  # type: ignore  # novm
 
 
 def covers(rule, other):
+    # type: (Rule, Rule) -> bool
     """Return True if whatever satisfies `rule` satisfies `other` (both Rules) as well."""
     names = set(rule.names)
     return rule.number <= other.number and (ALL in names or set(other.names) <= names)
 
 
 def join(rule, other):
+    # type: (Rule | None, Rule | None) -> Rule | None
     """Return the Rule that covers both Rules; either may be None, which asks for nothing."""
     if rule is None or other is None:
         return rule or other
@@ -146,6 +161,7 @@ def join(rule, other):
 
 
 def holders(rule, primary, nodes):
+    # type: (Rule, str | None, Collection[str]) -> set[str]
     """Return the names (a set, lower case) of the standbys that may acknowledge a commit.
 
     primary: the node (str) that took the commits, None where that is not known; nodes: all of the
@@ -158,6 +174,7 @@ def holders(rule, primary, nodes):
 
 
 def unheard(rule, primary, heard, nodes):
+    # type: (Rule, str | None, Collection[str], Collection[str]) -> list[str]
     """Return the names (a sorted list) of which one may hold an acknowledged commit; [] for none.
 
     heard: nodes (of str) that have reported how far their WAL goes, or are known not to have moved
@@ -172,6 +189,7 @@ def unheard(rule, primary, heard, nodes):
 
 
 def last_primary(entries, scores, primary_score):
+    # type: (dict[str, Entry], dict[str, int], int) -> tuple[str | None, Entry | None]
     """Return the last primary and its Entry: (node, Entry), None for what is not known.
 
     entries: dict of node to Entry; scores: promotion scores, dict of node to int. A primary
@@ -188,6 +206,7 @@ def last_primary(entries, scores, primary_score):
 
 
 def is_confirmed(rule, position, flushed):
+    # type: (Rule | None, int, dict[str, int | None]) -> bool
     """Return True if a commit at `position` would be acknowledged under `rule` now.
 
     A narrower rule holds once it is: all WAL before is on its standbys then. position: int bytes;
@@ -200,4 +219,4 @@ def is_confirmed(rule, position, flushed):
         return bool(reached) and all(reached.values())
     named = [name for name in reached if reached[name] and (
         ALL in rule.names or name in rule.names)]
-    return len(named) >= rule.number
+    return bool(len(named) >= rule.number)

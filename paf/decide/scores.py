@@ -9,6 +9,12 @@ from collections import namedtuple
 
 from paf.decide import election
 
+MYPY = False    # mypy reads the block below, Python never does
+if MYPY:
+    from typing import Collection, Dict, Iterable  # novm # noqa: F401
+
+    Scores = Dict[str, int]    # node to promotion score
+
 PRIMARY = 1001
 BEST = 1000
 STEP = 10
@@ -28,6 +34,7 @@ Replica = namedtuple("Replica", "name state lsn lag flushed")
 
 
 def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=False, wished=()):
+    # type: (str, list[str], list[Replica], Scores, int, int, bool, Collection[str]) -> Scores
     """Return the scores to write (dict of node to int): only those that have to change.
 
     me: this node, the primary. online: nodes of the partition. replicas: a list of Replica.
@@ -61,6 +68,7 @@ def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=Fa
 
 
 def reason(score, replica, maxlag):
+    # type: (int, Replica | None, int) -> str | None
     """Return why a standby that is there cannot be promoted (str), "" where its score lets it be.
 
     score: its promotion score; replica: its Replica, None when it is not connected; maxlag: bytes.
@@ -79,21 +87,24 @@ def reason(score, replica, maxlag):
 
 
 def is_ready(replica):
+    # type: (Replica) -> bool
     """Return whether a Replica streams, or catches up, and its position is known."""
     return replica.state not in _NOT_READY_STATES and replica.lsn is not None
 
 
 def _is_foreign(node, online, current, score):
+    # type: (str, list[str], Scores, int) -> bool
     """A node that is away and never had a score does not run this resource."""
     return node not in online and score == NOT_CONNECTED and current.get(node, score) <= score
 
 
 def by_name(replicas):
+    # type: (Iterable[Replica]) -> dict[str, Replica]
     """Return a dict of name to Replica.
 
     A name can occur twice, when a connection broke and the server has not noticed yet.
     """
-    best = {}
+    best = {}  # type: dict[str, Replica]
     for replica in replicas:
         other = best.get(replica.name)
         if other is None or _merit(replica) > _merit(other):
@@ -102,10 +113,12 @@ def by_name(replicas):
 
 
 def _merit(replica):
+    # type: (Replica) -> tuple[bool, int]
     return (is_ready(replica), -1 if replica.lsn is None else replica.lsn)
 
 
 def _ranked(replicas, current, segment_size):
+    # type: (list[Replica], Scores, int) -> list[Replica]
     """Most advanced first; within a segment of the most advanced, in the order they had."""
     left = sorted(replicas, key=lambda replica: (
         -_rank_before(current.get(replica.name)), -replica.lsn, replica.name))
@@ -119,11 +132,13 @@ def _ranked(replicas, current, segment_size):
 
 
 def _rank_before(score):
+    # type: (int | None) -> int
     """Return the number that encodes a rank; a standby that was too late has it negated."""
     return abs(score) if score is not None and abs(score) <= PRIMARY else 0
 
 
 def _barred(nodes, current, replicas, segment_size, wished):
+    # type: (Collection[str], Scores, dict[str, Replica], int, Collection[str]) -> Scores
     """Return the scores (dict of node to int) that keep those out whose promotion was refused.
 
     A node is allowed again when it has caught up. While its switchover is still requested, only
@@ -145,12 +160,14 @@ def _barred(nodes, current, replicas, segment_size, wished):
 
 
 def nobody_else(me, online, current):
+    # type: (str, list[str], Scores) -> bool
     """Return whether no other node of the partition has a score that could be promoted."""
     return len(online) > 1 and not any(
         current.get(node, 0) > 0 for node in online if node != me)
 
 
 def bootstrap(clean_primary, current):
+    # type: (bool, Scores) -> bool
     """Return True if an instance that just started may give itself the first score of all.
 
     clean_primary: it was shut down cleanly as a primary before. current: dict of node to its
@@ -161,6 +178,7 @@ def bootstrap(clean_primary, current):
 
 
 def left_out(score):
+    # type: (int) -> str
     """Return why a node with a negative score is not promoted where no primary runs (str)."""
     return ("no primary runs, and the last one left this node the promotion score {0}: it had not "
             "received all WAL then; start the node that had, or accept the loss: "

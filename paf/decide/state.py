@@ -9,6 +9,10 @@ from collections import namedtuple
 
 from paf import ocf
 
+MYPY = False    # mypy reads the block below, Python never does
+if MYPY:
+    from typing import Any  # novm # noqa: F401
+
 # The instance's processes
 ALIVE = "postmaster alive"
 ORPHANS = "backends without postmaster"
@@ -172,6 +176,7 @@ UP = (PRIMARY, STANDBY)
 
 
 def decide(observation):
+    # type: (Observation) -> Verdict
     """Return the Verdict on an Observation. Raises LookupError for what the table lacks."""
     for row in matching(observation):
         return Verdict(row[4], row[5])
@@ -179,12 +184,14 @@ def decide(observation):
 
 
 def matching(observation):
+    # type: (Observation) -> list[tuple[Any, ...]]
     """Return the rows of TABLE that an Observation fits, in order; one, if it is complete."""
     return [row for row in TABLE if all(_fits(cell, seen) for cell, seen in
                                         zip(row[:4], observation))]
 
 
 def _fits(cell, seen):
+    # type: (object, str | None) -> bool
     if cell is _ANY or seen is None:
         return True
     return seen in cell if isinstance(cell, tuple) else seen == cell

@@ -20,6 +20,7 @@ Relation = namedtuple("Relation", "kind fork")
 
 
 def parse(text):
+    # type: (str) -> list[Switch]
     """Return the Switches (a list) in a history file's text; other lines are skipped."""
     switches = []
     for line in text.splitlines():
@@ -34,6 +35,7 @@ def parse(text):
 
 
 def relation(timeline, primary_timeline, switches):
+    # type: (int, int, list[Switch]) -> Relation
     """Return the Relation of `timeline` to the timeline of a primary with this history.
 
     On an ANCESTOR, WAL after the fork is not in the primary's history.

@@ -7,15 +7,20 @@ added promoted and unpromoted to master and slave, which it still sends.
 
 from collections import namedtuple
 
+MYPY = False    # mypy reads the block below, Python never does
+if MYPY:
+    from paf import ocf  # noqa: F401
+
 #: One instance of the clone on one node, both str.
 Member = namedtuple("Member", "resource node")
 
-LISTS = ("active", "inactive", "promoted", "unpromoted", "start", "stop", "promote", "demote")
 _OLD_NAMES = {"promoted": "master", "unpromoted": "slave"}
 
 #: kind: "pre" or "post", "" outside of a notify action; operation: "start", "stop", ...;
 #: then the lists, each a tuple of Members.
-Notification = namedtuple("Notification", ("kind", "operation") + LISTS)
+Notification = namedtuple("Notification", "kind operation active inactive promoted unpromoted "
+                          "start stop promote demote")
+LISTS = Notification._fields[2:]
 
 RECOVERY_OF_PRIMARY = "recovery of the primary"
 RECOVERY_OF_STANDBY = "recovery of a standby"
@@ -27,6 +32,7 @@ PROMOTION = "promotion"
 
 
 def read(environment):
+    # type: (ocf.Environment) -> Notification
     """Return the Notification in the Environment, with empty lists where it has none."""
     lists = dict((name, _members(environment, name)) for name in LISTS)
     if not lists["active"]:
@@ -38,6 +44,7 @@ def read(environment):
 
 
 def _members(environment, name):
+    # type: (ocf.Environment, str) -> tuple[Member, ...]
     for known_as in (name, _OLD_NAMES.get(name, name)):
         resources = environment.meta("notify_{0}_resource".format(known_as)).split()
         nodes = environment.meta("notify_{0}_uname".format(known_as)).split()
@@ -49,27 +56,31 @@ def _members(environment, name):
 
 
 def nodes(members):
+    # type: (tuple[Member, ...]) -> list[str]
     """Return the nodes (a list of str) of Members, in their order."""
     return [member.node for member in members]
 
 
 def is_given(notification):
+    # type: (Notification) -> bool
     """Return whether Pacemaker set notify variables at all (a run by hand has none)."""
     return any(getattr(notification, name) for name in LISTS)
 
 
 def candidate(notification):
+    # type: (Notification) -> str | None
     """Return the node that is to be promoted; None if there is none."""
     chosen = nodes(notification.promote)
     return chosen[0] if chosen else None
 
 
 def voters(notification):
+    # type: (Notification) -> list[str]
     """Return the nodes (a list of str, sorted) that run the resource once it is promoted.
 
     These have to publish their position: active, and started and not stopped in this transition.
     """
-    counts = {}
+    counts = {}  # type: dict[str, int]
     for members, step in ((notification.active, 1), (notification.start, 1),
                           (notification.stop, -1)):
         for node in nodes(members):
@@ -78,24 +89,28 @@ def voters(notification):
 
 
 def lasting_primaries(notification):
+    # type: (Notification) -> list[str]
     """Return the nodes (a sorted list) that are primaries and are neither demoted nor stopped."""
     leaving = nodes(notification.demote) + nodes(notification.stop)
     return sorted(set(nodes(notification.promoted)) - set(leaving))
 
 
 def is_recovery_of_primary(notification):
+    # type: (Notification) -> bool
     """Return whether the primary is to be promoted again on its node."""
     chosen = candidate(notification)
     return chosen is not None and chosen in nodes(notification.promoted)
 
 
 def is_recovery_of_standby(notification, node):
+    # type: (Notification, str) -> bool
     """Return whether the standby on `node` is stopped and started again."""
     return (node in nodes(notification.unpromoted) and node in nodes(notification.stop)
             and node in nodes(notification.start))
 
 
 def is_switchover(notification):
+    # type: (Notification) -> bool
     """Return whether a healthy primary changes places with a standby.
 
     A primary that is stopped in the same transition does not: nothing is left to strand.
@@ -108,10 +123,11 @@ def is_switchover(notification):
 
 
 def moved_primary(notification):
+    # type: (Notification) -> str | None
     """Return the node whose primary is stopped while another node is promoted; None without one.
 
     It may have been moved while it lived (node standby, a ban, resource disable, a placement
-    rule), or it has failed, or was fenced: the lists do not tell which.
+    rule), or it has failed, or was fenced: the lists do not say which.
     """
     old, new = nodes(notification.promoted), nodes(notification.promote)
     if len(old) == len(new) == 1 and old != new and old[0] in nodes(notification.demote):
@@ -120,6 +136,7 @@ def moved_primary(notification):
 
 
 def transition(notification):
+    # type: (Notification) -> str | None
     """Return the name of what Pacemaker is doing, None if the lists do not show it."""
     if is_recovery_of_primary(notification):
         return RECOVERY_OF_PRIMARY
@@ -138,11 +155,13 @@ def transition(notification):
 
 
 def stops_here(notification, node):
+    # type: (Notification, str) -> bool
     """Return whether this transition stops the instance on `node`."""
     return node in nodes(notification.stop)
 
 
 def picture(notification):
+    # type: (Notification) -> str
     """Return the Notification as text, in the shape of the talk's slide "Infos du notify"."""
     lines = []
     for name in LISTS:

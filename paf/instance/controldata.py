@@ -17,7 +17,7 @@ ControlData = namedtuple(
 #: What pg_controldata says of a file that is damaged or missing. Source: its controldata_utils.c.
 _DAMAGE = ("WARNING", "No such file or directory", "Not a directory", ": read ",
            "Is a directory")
-#: A server may write the file while it is read: then its checksum is wrong for a moment.
+#: A server may write the file while it is read: then its checksum is briefly wrong.
 _LOOKS = 3
 _BETWEEN_LOOKS = 0.1    # seconds
 

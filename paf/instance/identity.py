@@ -13,7 +13,7 @@ from paf.instance import postmaster
 #: Where to connect: host (str), port (int); remark: how the parameters differ from it (str).
 Address = namedtuple("Address", "host port remark")
 
-#: What stands for all addresses of a machine, and one of them that can be connected to.
+#: What means all addresses of a machine, and one of them that can be connected to.
 _ANYWHERE = {"*": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 

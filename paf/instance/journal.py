@@ -1,6 +1,6 @@
-"""The journal: what was begun with the data directory and is not finished, kept beside it.
+"""The journal: work on the data directory that was started and is not finished, kept beside it.
 
-It lies in the parent of the data directory, which survives a power cut, under the name of the
+It is in the parent of the data directory, which survives a power cut, under the name of the
 directory itself: two instances never share one. While it exists the server is not started.
 """
 
@@ -28,7 +28,7 @@ def beside(instance, suffix, hidden=False):
 
 
 def exists(instance):
-    """Tell whether something was begun; one look at the file system."""
+    """Return whether a work was started and not finished; one look at the file system."""
     return os.path.lexists(folder(instance))
 
 
@@ -127,7 +127,7 @@ def remove_folder(instance, place, last=None):
 
 
 def is_roots(place):
-    """Tell whether we are root, and only root can change what lies beside `place`."""
+    """Return whether we are root, and only root can change what is beside `place`."""
     status = os.stat(os.path.dirname(place))
     return os.geteuid() == 0 and status.st_uid == 0 and not status.st_mode & 0o022
 
@@ -170,7 +170,7 @@ def sync(place):
 
 
 def _memory(place):
-    """Tell whether a folder lies in a file system that a reboot empties."""
+    """Return whether a folder is in a file system that a reboot empties."""
     kind, longest = "", -1
     with open("/proc/self/mounts", "rb") as stream:
         for line in runner.text(stream.read()).splitlines():

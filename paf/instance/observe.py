@@ -110,7 +110,7 @@ def _ask(instance, server, where, deadline, query):
         if answer.kind == sql.TIMED_OUT or deadline.passed:
             return state.SILENT, [], answer.message
         ready = sql.readiness(instance, deadline, where)
-    except OcfError as error:    # no psql, no such user: the process is alive all the same
+    except OcfError as error:    # no psql, no such user: the process is alive anyway
         return state.NOT_ASKED, [], str(error)
     if ready == state.NO_LISTENER and server.word in _UP_WORDS:
         ready = state.NO_LOGIN    # as where a cleaner of /tmp has removed the socket

@@ -2,7 +2,7 @@
 
 Source: PostgreSQL manual, "Database File Layout"; "File Locations", "Managing Configuration File
 Contents" (include directives), pg_hba.conf ("@file", and include directives since 16). A rewind
-makes all of it that of the other node; so it is moved aside, and moved back as it was.
+replaces all of it by that of the other node. All of it is moved aside, and moved back unchanged.
 """
 
 import errno
@@ -118,7 +118,7 @@ def _content(instance, path):
 def included(text, lists=False):
     """Yield (directive, path) of what a configuration file's text includes; pure.
 
-    lists: of pg_hba.conf and pg_ident.conf, where "@path" stands for a list of names.
+    lists: of pg_hba.conf and pg_ident.conf, where "@path" names a file with a list of names.
     """
     for line in text.splitlines():
         match = _INCLUDE.match(line)
@@ -195,7 +195,7 @@ def _each(instance, pairs, sentence, folders=()):
 def move(path, target):
     """Rename a file, link or folder, or copy it where another file system lies between. OSError.
 
-    What stands at the target gives way. A copy is complete before the original goes.
+    What is at the target is replaced. A copy is complete before the original goes.
     """
     if os.path.isdir(target) and not os.path.islink(target):
         journal.delete(target)
@@ -236,7 +236,7 @@ def copy(path, target):
 
 
 def is_anothers(path):
-    """Tell whether a file, or anything in a folder, belongs to another user than this process."""
+    """Return whether a file, or anything in a folder, belongs to another user than this process."""
     inside = [] if os.path.islink(path) else [
         os.path.join(folder, name) for folder, folders, names in os.walk(path)
         for name in folders + names]

@@ -45,7 +45,8 @@ def place(instance, deadline):
     if row.primary:
         fact = Known(wal.Position(newest + 1, lsn))
     elif not newest:
-        fact = Unknown("neither the server nor its files say which timeline it is on")
+        fact = Unknown(    # type: ignore[assignment]
+            "neither the server nor its files say which timeline it is on")
     elif row.received is not None:
         fact = Known(wal.Position(newest, lsn))
     else:    # no WAL receiver has run since the start: what is on disk may not be replayed yet

@@ -18,9 +18,9 @@ from paf.ocf import OcfError, is_number
 
 #: A living postmaster: pid; port (int), socket (its first folder of sockets, str), listens (its
 #: first address, str): where it listens, None and "" while the file does not say so yet, or where
-#: there is none; word: its own status since PostgreSQL 10, "ready" for one; begun: when it
+#: there is none; word: its own status since PostgreSQL 10, "ready" for one; started: when it
 #: started (seconds of the epoch, int; None unknown).
-Postmaster = namedtuple("Postmaster", "pid port socket listens word begun")
+Postmaster = namedtuple("Postmaster", "pid port socket listens word started")
 
 _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
 _PID_LINE, _BEGUN_LINE, _PORT_LINE, _SOCKET_LINE, _ADDRESS_LINE, _STATUS_LINE = 0, 2, 3, 4, 5, 7
@@ -102,7 +102,7 @@ def is_zombie(instance):
 
 
 def await_reaping(instance, deadline):
-    """Wait, for a few seconds at most, until a dead postmaster is no zombie any more.
+    """Wait, for a few seconds at most, until a dead postmaster is no longer a zombie.
 
     For each start of a server program on a data directory: it would refuse to run.
     """

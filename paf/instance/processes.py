@@ -10,7 +10,7 @@ def running(program, argument):
 
 
 def begun(pid):
-    """Return what tells a process (pid) from later ones of its number; None once it is dead."""
+    """Return what distinguishes a process from later ones of its pid; None once it is dead."""
     try:
         with open("/proc/{0}/stat".format(pid), "rb") as stream:
             fields = stream.read().rpartition(b")")[2].split()

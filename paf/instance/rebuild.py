@@ -17,7 +17,7 @@ COPYING, SWAPPING, DISCARDED = "copying", "swapping", "discarded"
 
 
 def finish(instance, log):
-    """Make a copy that was cut off undone, or put one that is whole in its place. Raises NotUsable.
+    """Remove a copy that was cut off, or put a complete one in its place. Raises NotUsable.
 
     While paf rebuild works, and where it has given up the old directory, nothing is done.
     """
@@ -39,7 +39,7 @@ def finish(instance, log):
 
 
 def is_under_way(facts):
-    """Tell whether the paf rebuild that wrote these facts (dict) still runs."""
+    """Return whether the paf rebuild that wrote these facts (dict) still runs."""
     return processes.begun(facts.get("process")) == facts.get("since", "")
 
 

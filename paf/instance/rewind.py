@@ -1,7 +1,7 @@
 """The return of an old primary by pg_rewind, which can be cut off and repeated anywhere.
 
-Source: PostgreSQL manual, pg_rewind. It makes the data directory a copy of the primary's, and while
-it works the directory is neither the one nor the other. A journal beside it says how far it got.
+Source: PostgreSQL manual, pg_rewind. It makes the data directory a copy of the primary's. While
+it works the directory is a mixture of both. A journal beside it says how far it got.
 """
 
 import os
@@ -28,7 +28,7 @@ _MOMENT = 5.0   # seconds for what is left of a rewind to end
 #: What is said of a set of WAL that was given up.
 LOST = ("diverged", "fork", "end", "own_timeline", "segment_size")
 
-# How far it got. Up to KEPT the directory is what it was, but for what lies in the journal.
+# How far it got. Up to KEPT the directory is unchanged, except for what is in the journal.
 WHAT = "rewind"
 KEEPING, KEPT, REWINDING, REWOUND, RETURNING = (
     "keeping", "kept", "rewinding", "rewound", "returning")
@@ -49,7 +49,7 @@ def problem(instance, control):
 
 
 def is_fresh_copy(instance):
-    """Tell whether this instance has not run since it was copied: it cannot be rewound."""
+    """Return whether this instance has not run since it was copied: it cannot be rewound."""
     return os.path.lexists(local.path(instance, "backup_label"))
 
 
@@ -88,7 +88,7 @@ def run(instance, conninfo, found, deadline, log):
 
 
 def _prepare(instance, top, facts, found, deadline):
-    """Do all that changes nothing but where files lie, and see that pg_rewind could work."""
+    """Do all that only changes where files are, and check that pg_rewind could work."""
     ownfiles.move_aside(instance, top, facts["deep"])
     _mark(instance, facts, KEPT)
     if facts["restore_command"]:
@@ -127,7 +127,7 @@ def _mark(instance, facts, phase):
 
 
 def _carry_on(instance, facts, deadline, log):
-    """Go on from the phase that the facts (dict) of the journal tell, to the end."""
+    """Go on from the phase in the facts (dict) of the journal, to the end."""
     if facts["phase"] == REWINDING:
         _pg_rewind(instance, facts, deadline)
         _mark(instance, facts, REWOUND)
@@ -144,7 +144,7 @@ def _carry_on(instance, facts, deadline, log):
 
 
 def finish(instance, deadline, log):
-    """Bring a rewind that was cut off to its end, or make it undone, as the journal says.
+    """Complete a rewind that was cut off, or revert it, as the journal says.
 
     Raises OcfError where it cannot: the instance must not be started then.
     """
@@ -180,7 +180,7 @@ def give_up(instance, facts):
 def _check_source(instance, facts, deadline):
     """See that what was copied so far and what is copied now are of one history.
 
-    Raises OcfError: what the directory holds of another primary's time cannot be told apart.
+    Raises OcfError: what the directory has from another primary cannot be distinguished.
     """
     if not facts.get("again"):
         raise NotUsable("a rewind was cut off and cannot be repeated, its WAL was too much to "

@@ -44,7 +44,7 @@ class Mark(object):
                 descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
                 try:
                     size = os.fstat(descriptor).st_size
-                    start = before if before <= size else 0    # it was begun again
+                    start = before if before <= size else 0    # it was truncated
                     os.lseek(descriptor, max(start, size - _TAIL), os.SEEK_SET)
                     return runner.text(os.read(descriptor, _TAIL))
                 finally:

@@ -77,7 +77,7 @@ def check_standby(instance, node, deadline):
     name = instance.parameters.recovery_template
     if local.version(instance) >= standby_mode.FIRST_WITH_SIGNAL:
         if os.path.exists(name):
-            raise BadParameter("{0} must not exist: since PostgreSQL 12 standby settings stand "
+            raise BadParameter("{0} must not exist: since PostgreSQL 12 standby settings are "
                                "in postgresql.conf".format(name))
         target = read(instance, "recovery_target_timeline", deadline)
         if target != "latest":

@@ -103,7 +103,7 @@ class Shutdown(object):
 
 
 def wake(pids):
-    """Let processes go on that somebody has stopped (SIGSTOP): as they are, they cannot end."""
+    """Let processes go on that were stopped with SIGSTOP: as they are, they cannot end."""
     for pid in pids:
         postmaster.send(pid, signals.SIGCONT)
 

@@ -1,6 +1,6 @@
 """Where the WAL on disk ends, for an instance that cannot be asked or has not replayed it all.
 
-Segments that were written are told from recycled ones by the address in their first page; then
+The address in its first page distinguishes a written segment from a recycled one; then
 pg_waldump reads the last of them. Source: src/include/access/xlog_internal.h, XLogPageHeaderData
 and XLogLongPageHeaderData (9.3 and later); pg_waldump.
 """

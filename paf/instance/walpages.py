@@ -20,7 +20,7 @@ _MOST_PAGES = 1 << 17   # of one record, which has 1 GiB at most
 
 
 def goes_on(instance, position, size):
-    """Tell whether a page behind a Position, where no record can be read, was written in its place.
+    """Return whether a page behind a Position without a readable record was written in its place.
 
     A server that stops or crashes leaves what it had there before, or zeros: nothing goes on. Where
     it does, records are damaged and what follows them cannot be read. A page that only has the

@@ -68,7 +68,7 @@ def _await_the_absent(context, where):
     """After a cold start, wait for nodes that may hold more; True if one came, to start again.
 
     A node that comes makes Pacemaker compute the transition again as soon as this notification has
-    returned. If none came, what is here has to do.
+    returned. If none came, the nodes that are here decide.
     """
     def look():
         view = context.cluster.view(context.deadline)
@@ -128,7 +128,7 @@ def _elect(context, where):
     elif context.cluster.guards_switchover or not verdict.missing:
         promotion.wait_for(context, verdict)
     else:
-        # the votes of old Pacemakers abort the transition: promote looks again
+        # with an old Pacemaker the votes abort the transition: promote looks again
         context.log.warning(verdict.reason)
 
 

@@ -1,6 +1,6 @@
 """One line for each promise: what it is in the agent, and what breaks the promise.
 
-A line stands once in its file, as it is here; when the agent changes, this table changes with it.
+A line is once in its file, as it is here; when the agent changes, this table changes with it.
 """
 
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ BUILDS = (
     Broken(3, "a primary that was moved is forgotten with the transition",
            "paf/promotion.py", "            reason = election.check_move(node, mine, words)",
            "            reason = None",
-           (_KNOWN.format("the primary's node in standby mode, and a standby that stands still"),)),
+           (_KNOWN.format("the primary's node in standby mode, and a standby that is stalled"),)),
     Broken(4, "two timelines of the same number are compared",
            "paf/decide/election.py", "        return where.timeline, node == primary, where.lsn",
            "        return where.timeline, where.lsn",

@@ -165,7 +165,7 @@ def test_an_interrupted_switchover_leaves_nothing(lab):
 
 
 def told_by_paf(lab):
-    """Return the last event that `paf timeline` tells of, by the logs of the DC of the time."""
+    """Return the last event that `paf timeline` shows, by the logs of the DC of the time."""
     node = lab.nodes[lab.status().dc]
     report = node.run(["paf", "timeline", "--output", "json", "--picture", "/tmp/event.html"])
     assert "</svg>" in node.run(["cat", "/tmp/event.html"]).output

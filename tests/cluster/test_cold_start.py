@@ -1,4 +1,4 @@
-"""After a power cut of the whole cluster, the most advanced WAL wins, whoever comes up first."""
+"""After a power cut of the whole cluster, the most advanced WAL wins, in any order of boots."""
 
 from lab import scenarios
 from lab.tools import wait_until
@@ -18,7 +18,7 @@ def test_the_last_primary_is_waited_for(lab):
         lab.power_off()
     lab.power_on(*others)
     wait_until(lambda: any("waiting for" in scenarios.reason_of_refusal(lab, name)
-                           for name in others), 90, f"somebody to wait for {old}", step=0.5)
+                           for name in others), 90, f"a node to wait for {old}", step=0.5)
     assert lab.primary_now() is None
     for node in lab.nodes.values():
         node.fence_policy("reboot")

@@ -16,7 +16,7 @@ PAGE = CHECKOUT / "docs" / "first-steps.md"
 
 @pytest.fixture(scope="module")
 def kept():
-    """The output of a demo that was told to keep its cluster, and the name of that."""
+    """The output of a demo with --keep, and the name of its cluster."""
     done = run([sys.executable, "-B", "-m", "trials.demo", "--keep", "--only", "1"])
     name = re.search(r"--lab (\S+) status", done.stdout)
     try:

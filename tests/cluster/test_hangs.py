@@ -1,4 +1,4 @@
-"""Processes that somebody stopped with SIGSTOP: neither fenced nor waited for until timeouts."""
+"""Processes stopped with SIGSTOP: no node is fenced, no action waits until its timeout."""
 
 import os
 import signal

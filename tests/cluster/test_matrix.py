@@ -14,7 +14,7 @@ from trials.matrix.play import COURSES, play
     for name in ("debian11", "debian13")])
 def test_cell(name):
     cell, = (cell for cell in CELLS if cell.name == name)
-    # a lab of its own: somebody may play the matrix beside the tests
+    # a lab of its own: another process may play the matrix beside the tests
     outcome = play(cell, course="short", lab=f"test-matrix-{name}")
     assert {step: problem for step, problem in outcome.results.items() if problem} == {}
     assert list(outcome.results) == list(COURSES["short"].steps)

@@ -9,7 +9,7 @@ def test_first_start_promotes_the_clean_primary_and_nobody_else(lab):
                 for action in transition.actions if action.operation == "promote"]
     assert promoted == [("srv1", "ok")]
     assert scenarios.scores(lab)["srv1"] == "1001"
-    # its timeline and the standbys' are as they were: nothing but a promotion happened
+    # its timeline and the standbys' are as they were: only a promotion happened
     assert lab.nodes["srv1"].value("select pg_walfile_name(pg_current_wal_lsn())")[:8] == "00000002"
 
 

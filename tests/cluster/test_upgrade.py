@@ -60,7 +60,7 @@ def test_node_by_node(lab):
 
 
 def upgrade(lab, name, calm):
-    """Upgrade a node as the docs tell, and see that nothing moves; note the time in `calm`."""
+    """Upgrade a node as the docs say, check that nothing moves; note the time in `calm`."""
     node, primary = lab.nodes[name], lab.primary()
     begin, since = time.monotonic(), lab.now()
     assert interpreter(node).startswith(PERL)

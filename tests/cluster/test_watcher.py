@@ -21,7 +21,7 @@ def counted(lab, node):
 
 
 def recoveries(lab, since):
-    """Return what Pacemaker did to instances from a moment on, but for monitors and the like."""
+    """Return Pacemaker's actions on instances since then, except monitors and notifications."""
     return [action for transition in lab.transitions(since) for action in transition.actions
             if action.resource == RESOURCE and action.operation in RECOVERY]
 

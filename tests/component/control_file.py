@@ -31,6 +31,6 @@ def write_state(pgdata, words):
 
 
 def _length(data):
-    """Return where the checksum stands: it is the sum of all before."""
+    """Return the offset of the checksum: it covers all bytes before it."""
     return next(length for length in range(128, 508, 4)
                 if struct.unpack_from("<I", data, length)[0] == crc32c(data[:length]))

@@ -205,7 +205,7 @@ def send(pid, number):
 
 
 def end_processes_in(folder):
-    """Kill every process that stands in a folder of instances."""
+    """Kill every process whose working directory is in a folder of instances."""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             if os.readlink(f"/proc/{pid}/cwd").startswith(str(folder)):

@@ -110,7 +110,7 @@ def attrd_updater(words):
         if NODE in values:
             write(os.path.join(STORE, folder, coded(NODE)), "")
         return 0
-    target = os.environ.get("OCF_RESKEY_CRM_meta_on_node")    # 2.1.5 heeds it before --all
+    target = os.environ.get("OCF_RESKEY_CRM_meta_on_node")    # 2.1.5 uses it before --all
     shown = {node: value for node, value in values.items() if target in (None, node)}
     if not shown:
         sys.stderr.write(f"Could not query value of {words['--name']}: "
@@ -144,7 +144,7 @@ def crm_attribute(words):
 
 
 def crm_node(words):
-    """Tell this node's name."""
+    """Print this node's name."""
     sys.stdout.write(NODE + "\n")
     return 0
 
@@ -173,7 +173,7 @@ def by_operation():
 
 
 def cibadmin(words):
-    """Print the CIB. What a test has put into the file "configuration" stands in it, too."""
+    """Print the CIB. It has what a test has put into the file "configuration", too."""
     members = listed("members")
     sys.stdout.write(f'<cib crm_feature_set="{feature_set()}" validate-with="pacemaker-3.9">\n'
                      "  <configuration>\n"

@@ -91,12 +91,12 @@ class Store:
         return path.read_text() if path.exists() else None
 
     def failures(self, node):
-        """Return how often the resource has failed on a node as a watcher told (int)."""
+        """Return how often the resource has failed on a node as a watcher reported (int)."""
         path = self._count(node)
         return int(path.read_text() or 0) if path.exists() else 0
 
     def counted(self):
-        """Return what Pacemaker's own count came to, before anybody could mend it."""
+        """Return Pacemaker's own count, before any process could correct it."""
         return int(self._path("counted").read_text())
 
     def set_failures(self, node, count):
@@ -113,7 +113,7 @@ class Store:
         self._path("feature_set").write_text("3.0.11" if old else "3.16.1")
 
     def counts_failures(self, times):
-        """Let Pacemaker count each failure that it is told of so many times."""
+        """Let Pacemaker count each failure that is reported to it so many times."""
         self._path("counts").write_text(str(times))
 
     def stops(self, node):

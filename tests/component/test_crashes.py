@@ -287,7 +287,7 @@ def test_a_pid_file_that_is_gone_does_not_hide_a_running_server(primary):
 
 
 def test_a_zombie_is_not_a_living_process(node):
-    """Its parent does not ask for it: as with a container's init that reaps nobody."""
+    """Its parent does not reap it: as with a container's init that reaps no process."""
     import subprocess
 
     from tests.component.server import owner

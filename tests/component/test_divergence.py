@@ -83,7 +83,7 @@ def test_without_a_primary_to_ask_it_starts_and_the_monitor_asks_again(pair):
     assert pair["srv1"].agent("start", lists=RETURN).code == 0
     assert pair["srv1"].monitor().code == 0
     pair.move_vip("srv2")
-    # the WAL receiver streams in vain for a moment, now and then
+    # from time to time the WAL receiver streams briefly, without result
     wait_until(lambda: pair["srv1"].monitor().code == 1, "the monitor to find out")
     assert "diverged" in pair["srv1"].log.read_text()
     assert pair["srv1"].agent("stop").code == 0
@@ -91,7 +91,7 @@ def test_without_a_primary_to_ask_it_starts_and_the_monitor_asks_again(pair):
 
 
 def test_the_data_of_another_cluster_is_refused(make_cluster):
-    """Somebody restored the wrong backup here: the system identifiers differ."""
+    """The wrong backup was restored here: the system identifiers differ."""
     cluster = make_cluster("srv1", "srv2")
     cluster["srv2"].server.start()
     cluster["srv2"].server.sql("SELECT pg_promote()")

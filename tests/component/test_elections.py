@@ -69,7 +69,7 @@ def test_an_old_primary_that_comes_back_meanwhile_does_not_outrank_the_new_one(
     assert survivors.store.score("srv1") == score
 
 
-# Who does not speak
+# Nodes that do not answer
 
 def test_a_peer_that_never_speaks_is_named_in_time(survivors):
     lists = with_candidate("srv2")
@@ -211,7 +211,7 @@ def test_a_primary_that_pacemaker_has_forgotten_is_accepted_as_it_is(trio):
 @pytest.mark.parametrize("entered", [True, False])
 def test_an_election_whose_end_was_not_announced_is_cleared_away_with_the_next_start(
         survivors, entered):
-    """Also where a node had no ballot: then it told only its lsn_location."""
+    """Also where a node had no ballot: then it published only its lsn_location."""
     for node in ("srv2", "srv3") if entered else ():
         survivors.store.set_value("ballot", node, "none:")
     survivors.notify("pre", "promote", with_candidate("srv2"), ["srv2", "srv3"])

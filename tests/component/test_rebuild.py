@@ -105,12 +105,12 @@ def test_a_copy_keeps_the_nodes_own_files_and_the_place_of_its_wal(crashed):
 @pytest.mark.parametrize("damage", ["control file", "empty", "absent"])
 def test_what_cannot_be_read_is_copied(crashed, damage):
     node = crashed["srv1"]
-    before, words = own(node), ()
+    before, words = own(node), []
     if damage == "control file":
         (node.pgdata / "global" / "pg_control").write_bytes(b"\0" * 8192)
     else:
         remove(node.pgdata)
-        words = ("--from", origin(crashed))
+        words = ["--from", origin(crashed)]
         if damage == "empty":
             node.pgdata.mkdir(mode=0o700)
             shutil.chown(node.pgdata, owner().pw_uid, owner().pw_gid)

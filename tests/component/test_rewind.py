@@ -38,7 +38,7 @@ def write_commits(cluster):
 
 
 def write_no_commit(cluster):
-    """Write WAL on the primary that no standby receives, and that no client was told of."""
+    """Write WAL on the primary that no standby receives, without a commit."""
     cluster.move_vip(None)
     connection = cluster["srv1"].connect()
     connection.autocommit = False

@@ -35,12 +35,12 @@ def watched(primary):
     return primary
 
 
-# What it tells
+# What it reports
 
 @pytest.mark.fast
 def test_a_crash_is_told_at_once_and_says_why(watched):
     watched.kill()
-    wait_until(lambda: told(watched), "Pacemaker to be told", 10)
+    wait_until(lambda: told(watched), "Pacemaker to get the report", 10)
     gone(watched)
     assert "crashed primary" in watched.log.read_text()
     call, = (call for call in watched.cluster.store.calls() if "--fail" in call.words)
@@ -144,7 +144,7 @@ def test_a_clean_shutdown_is_not_told(watched):
 
 
 def test_a_logging_collector_that_outlives_a_clean_shutdown_is_no_crash(watched):
-    """It ends last, when nobody waits for it any longer."""
+    """It ends last, after the agent has stopped waiting."""
     logger, = (pid for pid in watched.server.processes() if "logger" in postmaster.title(pid))
     os.kill(logger, signal.SIGSTOP)
     try:
@@ -164,7 +164,7 @@ def test_a_clean_shutdown_of_a_standby_is_not_told(pair):
 
 
 def test_a_server_that_runs_again_is_not_told(watched):
-    """The postmaster dies, and somebody starts it before anybody has looked."""
+    """The postmaster dies, and is started again before the watcher has looked."""
     pid = watching(watched)
     os.kill(pid, signal.SIGSTOP)
     watched.kill()
@@ -221,7 +221,7 @@ def test_without_a_cluster_it_ends_and_says_why(watched):
 
 
 def test_where_pacemaker_refuses_to_be_told_nothing_is_left_of_it(watched):
-    """The monitor tells then: a count below zero would swallow that failure, or the next."""
+    """The monitor reports then: a count below zero would hide that failure, or the next."""
     store = watched.cluster.store
     store.breaks("crm_resource")
     watched.kill()
@@ -263,7 +263,7 @@ def test_a_demotion_ends_it_and_begins_another(watched):
 
 
 def test_a_stop_while_pacemaker_is_about_to_be_told_comes_first(watched):
-    """The watcher sees the crash, and stands still; a stop must not be followed by a failure."""
+    """The watcher sees the crash, then is stopped; no failure may follow the stop."""
     pid = watching(watched)
     os.kill(pid, signal.SIGSTOP)
     watched.kill()

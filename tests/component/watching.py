@@ -1,4 +1,4 @@
-"""The watcher as a test sees it: its process, its file, and what it told."""
+"""The watcher as a test sees it: its process, its file, and its reports."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ PRIMITIVE = '<primitive id="pgsqld" class="ocf" provider="heartbeat" type="pgsql
 
 
 def resources(inside="", around=""):
-    """Return the CIB's section of resources: a clone, and what stands in it and its primitive."""
+    """Return the CIB's section of resources: a clone, and what is in it and in its primitive."""
     return f'<resources><clone id="pgsqld-clone">{around}{PRIMITIVE.format(inside)}</clone>' \
            "</resources>"
 
@@ -47,7 +47,7 @@ def gone(node):
 
 
 def told(node):
-    """Return how often Pacemaker was told that the resource failed on a node."""
+    """Return how often a failure of the resource on a node was reported to Pacemaker."""
     return sum("--fail" in call.words for call in node.cluster.store.calls())
 
 

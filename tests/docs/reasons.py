@@ -3,7 +3,7 @@
     python3 -m tests.docs.reasons       prints them
 
 A sentence is a string of three words or more that is no docstring, is not written to the log only,
-and is no program's input. What is left over has to stand in docs/troubleshooting.md.
+and is no program's input. What is left over has to be in docs/troubleshooting.md.
 """
 
 import ast
@@ -12,7 +12,7 @@ import re
 from paf.decide import state
 from tests.conftest import REPOSITORY
 
-#: Modules whose sentences reach nobody as a reason, and what they are.
+#: Modules whose sentences are never a reason, and what they are.
 SILENT = {"metadata.py": "the meta-data", "variant.py": "the build", "log.py": "the log",
           "transition.py": "names of transitions, for the log",
           "timelines.py": "kinds of relations",
@@ -33,7 +33,7 @@ INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no vot
             "does not exist", "no host values", "redirecting log output",
             "could not start server", "Examine the log output", "another server might be running",
             ": wal receiver process",
-            # of a standby that runs, nobody complains
+            # a standby that runs is no reason
             *(row[-1] for row in state.TABLE if row[-2] == state.STANDBY),
             *state.PROCESSES, *state.ANSWERS, *state.CONTROL_STATES, *state.FILES}
 
@@ -69,7 +69,7 @@ def _skipped(tree):
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
                 node, clean=False) is not None:
-            yield id(node.body[0].value)
+            yield id(vars(node.body[0])["value"])
         if isinstance(node, ast.Call) and (
                 isinstance(node.func, ast.Attribute) and node.func.attr in LOG
                 or isinstance(node.func, ast.Name) and node.func.id in (

@@ -1,4 +1,4 @@
-"""What the packaging tests stand on: builds, and roots to install packages into."""
+"""What the packaging tests share: builds, and roots to install packages into."""
 
 import glob
 import os
@@ -19,7 +19,7 @@ COMPLETION = "/usr/share/bash-completion/completions/paf"
 COMMAND = "/usr/sbin/paf"
 COMMAND_MANUAL = "/usr/share/man/man8/paf.8"
 COMPLETION = "/usr/share/bash-completion/completions/paf"
-#: What is installed beside the library and the documents, but for compression.
+#: What is installed beside the library and the documents, without compression.
 FILES = {AGENT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION}
 PROGRAMS = {AGENT, COMMAND}
 DOCS = "/usr/share/doc/resource-agents-paf"

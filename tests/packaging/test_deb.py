@@ -24,7 +24,7 @@ RECOMMENDS = {"corosync1": ["python-lxml", "python-psycopg2"],
 RTUPDATE = {"corosync1": set(),
             "corosync2": {"/usr/share/python3/runtime.d/resource-agents-paf.rtupdate"}}
 
-# Debian 7 compiles for Python 2 with these; what they do there, for a machine that has them no more
+# Debian 7 compiles for Python 2 with these; what they do there, for machines without them
 PYCOMPILE = "#!/bin/sh\nexec /usr/bin/python -m compileall -q \"$3\"\n"
 PYCLEAN = "#!/bin/sh\ndpkg -L \"$2\" | sed -n 's/\\.py$/.pyc/p' | xargs rm -f\n"
 

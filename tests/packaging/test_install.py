@@ -122,7 +122,7 @@ def test_the_agent_says_the_same_under_every_python(pythons, tmp_path):
     ((), "1.1"), (("pacemaker-1.0.rng", "pacemaker-3.6.rng"), "1.0"),
     (("pacemaker-1.0.rng", "pacemaker-3.6.rng", "pacemaker-3.7.rng"), "1.1")])
 def test_one_package_serves_all_releases(files, version, tmp_path):
-    """Built with OCF=auto, the agent speaks the words that the node's Pacemaker knows."""
+    """Built with OCF=auto, the agent uses the words that the node's Pacemaker knows."""
     make("install", f"DESTDIR={tmp_path}", "OCF=auto")
     schemas = tmp_path / "schemas"
     schemas.mkdir()

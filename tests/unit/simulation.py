@@ -145,11 +145,11 @@ class Cluster(Corosync2):
         return Result(0, "", "", False)
 
     def view(self, deadline):
-        """Return what stands in for the cib.View."""
+        """Return the substitute for the cib.View."""
         self.task.give_way()
         world = self.world
         return View(online=sorted(world.nodes), scores=dict(world.scores),
-                    reasons=dict(world.reasons), positions={}, mended=[],
+                    reasons=dict(world.reasons), positions={}, cleaned_up=[],
                     running=sorted(world.nodes), wished=set(), rules=dict(world.rules),
                     last_words=dict(world.last_words), accepted=set(world.accepted),
                     maintenance=set())
@@ -172,7 +172,7 @@ class World:
 
     def __init__(self, seed, positions):
         self.random = random.Random(seed)
-        self.nodes = {name: Node(name, where) for name, where in positions.items()}
+        self.nodes: dict = {name: Node(name, where) for name, where in positions.items()}
         self.scores = {name: 1000 - 10 * rank for rank, name in enumerate(positions)}
         self.log, self.now, self.reasons = [], 0.0, {}
         self.rules, self.last_words, self.accepted = {}, {}, set()

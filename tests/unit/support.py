@@ -22,7 +22,7 @@ def instance_at(folder, **values):
 
 
 class Clock:
-    """A clock that stands still until told; `sleep` moves it."""
+    """A clock that only `sleep` and the test move."""
 
     def __init__(self):
         self.now = 1000.0

@@ -13,7 +13,7 @@ def variables(tmp_path, **more):
 
 
 def reason(capfd):
-    """Return the exit reason that was told; fail on more than one."""
+    """Return the exit reason that was printed; fail on more than one."""
     lines = [line for line in capfd.readouterr().err.splitlines()
              if line.startswith("ocf-exit-reason:")]
     assert len(lines) == 1

@@ -104,7 +104,7 @@ def test_a_page_links_to_the_others_that_are_there(tmp_path, monkeypatch):
 
 
 class Clock:
-    """A clock that stands until it is told to go on."""
+    """A clock that only the test moves."""
 
     now = 0.0
 
@@ -127,7 +127,7 @@ def test_a_line_comes_after_a_silence_though_nothing_happens():
     said, heard = [], threading.Event()
 
     def write(text, flush):
-        if "up for " in text:    # not before the step has begun
+        if "up for " in text:    # not before the step has started
             said.append(text)
             heard.set()
     with Progress([("up", 60)], silence=0.01, write=write) as progress, progress.step("up"):

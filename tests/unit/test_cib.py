@@ -254,4 +254,4 @@ def test_a_reason_stays_as_long_as_the_failure_counts(count, stays):
     states = node_state(1, pairs=[("failed_because-pgsqld", "crashed"), count])
     view = cib.parse(CIB.format(nodes="", states=states), cib.NO_NAMES._replace(
         score="m", failure=COUNTS[0], counts=COUNTS[1:]))
-    assert view.mended == ([] if stays else ["srv1"])
+    assert view.cleaned_up == ([] if stays else ["srv1"])

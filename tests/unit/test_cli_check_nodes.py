@@ -57,7 +57,8 @@ class Answers:
     def there(self, _instance, _conninfo, settings, text, _deadline):
         answer = self.show(text) if text.startswith("SHOW") else self.sql
         assert ("replication", "true") in settings or not text.startswith("SHOW")
-        return runner.Result(*answer, False)
+        status, out, err = answer
+        return runner.Result(status, out, err, False)
 
     @staticmethod
     def rows(text):

@@ -155,7 +155,7 @@ def test_a_member_is_not_taken_for_off(report):
 
 @pytest.fixture
 def looks(data):
-    """What crm_mon shows: nobody promoted, and srv2 promoted."""
+    """What crm_mon shows: no node promoted, and srv2 promoted."""
     text = (data / "cli" / "crm_mon.xml").read_text()
     none = text.replace('role="Promoted"', 'role="Unpromoted"')
     before, mark, after = none.partition('<node name="srv2" id="2" cached="true"/>')

@@ -1,4 +1,4 @@
-"""What the command prints, and what becomes of it: pipes, locales, programs that complain."""
+"""What the command prints, and where it goes: pipes, locales, programs that complain."""
 
 import os
 import subprocess

@@ -69,7 +69,7 @@ def packed(folder, tmp_path):
         shutil.copytree(folder, copy)
         if how.startswith("tar"):
             name = tmp_path / f"pcmk-report.tar.{how[4:]}"
-            with tarfile.open(name, f"w:{how[4:]}") as archive:
+            with tarfile.open(name, f"w:{how[4:]}") as archive:  # type: ignore[call-overload]
                 archive.add(copy, "pcmk-report")
             return name
         for path in [path for path in copy.rglob("*") if path.is_file()]:
@@ -150,7 +150,7 @@ def test_a_failure_is_not_laid_to_an_earlier_action():
 
 
 def test_the_words_of_pacemaker_3_0_1_are_understood():
-    """The DC says what it asks of others; what it does itself stands where the node says so."""
+    """The DC says what it asks of others; what it does itself is in the node's own lines."""
     head = "Nov 23 15:00:0{0} srv{1} pacemaker-controld [5] (x) notice: "
     lines = [
         head.format("1.0", 1) + "Asking srv2 to execute p_demote_0 on srv2 | transition "

@@ -1,7 +1,7 @@
 """The promises over generated histories of whole clusters, with the agent's own actions.
 
 Nodes lose power and come back, are taken out of service, stop receiving, do not answer, are not
-notified; clients write all the while; settings change; Pacemaker aborts what it has begun. Whatever
+notified; clients write all the while; settings change; Pacemaker aborts transitions. Whatever
 happens: never two primaries, no acknowledged commit lost where standbys are synchronous, no living
 primary stranded by a move, a reason where there is no primary, and one primary in the end.
 """
@@ -61,7 +61,7 @@ KNOWN = {
         *(("deaf", number, False) for number in range(1, 5)), ("write", 7, False),
         *(("power cut", number, False) for number in range(5)), ("late", 4, False),
         *(("power on", number, number == 3) for number in range(1, 4))]),
-    "the primary's node in standby mode, and a standby that stands still": (2, None, [
+    "the primary's node in standby mode, and a standby that is stalled": (2, None, [
         ("stalled", 1, False), ("write", 0, False), ("standby mode", 0, True)]),
     "a stopped primary, and a standby that comes without its last rows": (2, None, [
         ("write", 1, False), ("power cut", 1, False), ("write", 3, False),

@@ -33,7 +33,7 @@ def test_a_name_is_not_found_inside_a_longer_one():
     assert settings.application_name("application_name=srv10") != "srv1"
 
 
-# Promise: a password never stands in a process title
+# Promise: a password is never in a process title
 
 REPLICATION = (("replication", "true"), ("dbname", "replication"))
 

@@ -23,7 +23,7 @@ STATE = ('<node_state uname="{0}" in_ccm="true" crmd="online"><nvpair name="lsn_
 
 
 class Node(Corosync1):
-    """A node whose crm_attribute changes the CIB (`told`, a dict) after some looks at it."""
+    """A node whose crm_attribute changes the CIB (`told`, a dict) after some queries."""
 
     def __init__(self, late=0):
         super().__init__(environment(CRM_meta_on_node="srv1"))

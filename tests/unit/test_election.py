@@ -1,4 +1,4 @@
-"""The election: nobody who is behind is ever promoted, and ties keep the candidate."""
+"""The election: no node that is behind is ever promoted, and ties keep the candidate."""
 
 import pytest
 from hypothesis import given

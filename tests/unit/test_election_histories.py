@@ -128,7 +128,7 @@ def test_a_promotion_without_its_own_round_is_refused():
 
 
 def test_a_primary_that_was_demoted_finds_no_round_of_its_own_promotion():
-    """Nobody was told that it was over, and the next promotion is not announced to it either."""
+    """Its end was not announced, and the next promotion is not announced to that node either."""
     world = World(1, {"srv1": Position(1, 1), "srv2": Position(1, 1)})
     lists = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv2")
     world.notify(lists, "pre", ["srv1", "srv2"])

@@ -67,7 +67,7 @@ class Upgrade(World):
         return self.notify(lists, "pre", ours, lives)
 
     def post_promote(self, lists):
-        """Tell all nodes that the promotion is over."""
+        """Notify all nodes that the promotion is over."""
         self.log.extend((name, "lsn_location-default", "") for name in self.nodes if name in PERL)
         self.notify(lists, "post", [name for name in sorted(self.nodes) if name not in PERL])
 
@@ -82,14 +82,14 @@ class Upgrade(World):
 
 
 def play(world, plan, number):
-    """Play a transition with a promotion; assert that no better node stood by."""
+    """Play a transition with a promotion; assert that no better node was available."""
     ours = [name for name in sorted(world.nodes) if name not in PERL]
     candidate = ours[plan["candidate"] % len(ours)]
     running = " ".join(sorted(world.nodes))
     lists = dict(active=running, unpromoted=running, promote=candidate)
     voters = world.voters(lists)
     world.pre_promote(lists, plan)
-    if plan["end"] == "joined":    # it was not notified, and nobody may wait for it
+    if plan["end"] == "joined":    # it was not notified, and no node may wait for it
         late = f"late{number}"
         world.nodes[late] = Node(late, plan["joiner"])
         world.started(late, False, {})
@@ -99,7 +99,7 @@ def play(world, plan, number):
     if world.try_promotion(candidate, lists, lives):
         told = [world.nodes[name].position for name in voters]
         assert world.nodes[candidate].position >= max(told)
-        assert not plan["mute"] & set(voters), "a peer that told nothing was not waited for"
+        assert not plan["mute"] & set(voters), "a peer without a vote was not waited for"
         if plan["end"] in ("promoted", "joined"):
             world.post_promote(lists)
 
@@ -124,7 +124,7 @@ def test_no_history_of_an_upgrade_lets_a_worse_node_be_promoted(seed, ours, perl
 @given(st.integers(0, 2**32), st.lists(POSITIONS, min_size=1, max_size=3),
        st.lists(POSITIONS, max_size=2), st.sampled_from(ENDS[1:]), ROUND)
 def test_after_any_bad_end_the_next_rounds_find_a_primary(seed, ours, perl, end, plan):
-    """Liveness: two undisturbed rounds after a disturbed one are enough, whoever takes part."""
+    """Liveness: two undisturbed rounds after a disturbed one are enough, with any nodes."""
     world = Upgrade(seed, {**dict(zip(OURS, ours)), **dict(zip(PERL, perl))})
     world.start_all()
     play(world, dict(plan, end=end), 0)
@@ -163,7 +163,7 @@ def test_a_perl_candidate_is_told_every_position_at_once(seed, one, other):
 @given(st.integers(0, 2**32), POSITIONS, POSITIONS)
 @settings(max_examples=HISTORIES // 3)
 def test_a_candidate_that_gives_way_says_to_whom(seed, one, other):
-    """The reason stands where crm_mon shows it, before any promote has run."""
+    """The reason is where crm_mon shows it, before any promote has run."""
     world = Upgrade(seed, {"srv1": one, "srv2": other})
     world.start_all()
     lists = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")

@@ -62,7 +62,7 @@ def test_what_fails_is_made_as_small_as_it_can_be(monkeypatch):
 
 
 @pytest.mark.parametrize("text, names_a_fact", [
-    ("srv2 did not tell its WAL position", True), ("lags by 99 bytes", True),
+    ("srv2 did not report its WAL position", True), ("lags by 99 bytes", True),
     ("srv3 is ahead: TL 2, 0/3000", True), ("not promoted", False), ("refused before", False)])
 def test_a_reason_names_a_node_or_a_fact(text, names_a_fact):
     assert bool(explorer._NAMES_A_FACT.search(text)) is names_a_fact

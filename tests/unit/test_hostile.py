@@ -1,4 +1,4 @@
-"""Whatever stands in what the agent reads from outside: a value or a clear error, and no more."""
+"""Whatever the agent reads from outside becomes a value or a clear error, nothing else."""
 
 import string
 

@@ -1,4 +1,4 @@
-"""What has become of a node is said when Pacemaker has finished with it, and not before."""
+"""The outcome of a node is reported when Pacemaker has finished with it, and not before."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""PostgreSQL 9.3 to 9.5, which have no view of the WAL receiver: process titles stand for it."""
+"""PostgreSQL 9.3 to 9.5, which have no view of the WAL receiver: process titles replace it."""
 
 from types import SimpleNamespace
 

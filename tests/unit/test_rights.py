@@ -1,4 +1,4 @@
-"""What root does in folders of the servers' user, and what it runs for whom."""
+"""What root does in folders of the servers' user, and what it runs with which rights."""
 
 import ast
 import os
@@ -19,7 +19,7 @@ ACTS = {"os": {"kill", "killpg", "mkdir", "rename", "unlink", "fchown", "chown",
         "shutil": {"rmtree", "copy2", "copy", "move"}, "postmaster": {"send"}}
 #: What runs a program: the runner, and a Cluster, by itself or for others.
 RUNNERS = ("runner.run", "self.run", "self.checked", ".run", ".checked")
-#: Programs whose names stand in variables.
+#: Programs whose names are in variables.
 NAMED = {("waldump.py", "settings.wal_dump"): "pg_waldump",
          ("walend.py", "settings.wal_dump"): "pg_waldump"}
 
@@ -115,7 +115,7 @@ def test_nothing_is_run_by_a_shell():
 
 @pytest.fixture
 def theirs(tmp_path):
-    """An instance whose data directory belongs to nobody, in a folder that he may enter."""
+    """An instance whose data directory is another account's, in a folder that it may enter."""
     account = runner.account("nobody")
     data = tmp_path / "data"
     data.mkdir()

@@ -27,7 +27,7 @@ class Cluster(corosync2.Corosync2):
         self.scores = {}
 
     def view(self, deadline):
-        """Return a view of the CIB that has nothing but scores in it."""
+        """Return a view of the CIB that has only scores in it."""
         return cib.View([], self.scores, {}, {}, [], [], set(), {}, {}, set(), set())
 
     def run(self, argv, deadline):
@@ -43,8 +43,8 @@ def positions(**answers):
 LEFT_OVER = [Result(0, line("lsn_location-default", "srv2", "1#99"), "", False)]
 
 
-def test_without_a_round_of_its_own_a_candidate_counts_nobody():
-    """What an aborted election left must not be taken for votes because the rounds are lost."""
+def test_without_a_round_of_its_own_a_candidate_counts_no_vote():
+    """What an aborted election left must not count as votes because the rounds are lost."""
     others = Result(0, line("ballot-default", "srv3", "none:"), "", False)
     assert positions(ballot=[others], lsn_location=LEFT_OVER) == {}
     with pytest.raises(OcfError, match="gives no answer"):

@@ -88,7 +88,7 @@ def test_the_second_look_writes_nothing():
                            st.sampled_from([1001, 1000, 990, 1, -1, -1000, election.BARRED])),
            st.integers(0, SEGMENT))
     def check(rows, current, maxlag):
-        replicas = [Replica(*row, None) for row in rows]
+        replicas = [Replica(name, state, lsn, lag, None) for name, state, lsn, lag in rows]
         first = wanted(replicas, current, maxlag=maxlag)
         assert wanted(replicas, {**current, **first}, maxlag=maxlag) == {}
     check()

@@ -5,7 +5,7 @@ from paf.decide.timelines import Switch
 
 TEXT = """1\t0/3000060\tno recovery target specified
 
-# somebody wrote a comment
+# a comment that was added by hand
 2\t0/5000148\tbefore 2026-01-01 00:00:00+00
 not a line
 3 x/y reason

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Callable
+from typing import Any, Callable
 
 from trials.bench import clusters, costs, pgsql, scenes
 from trials.bench.progress import Progress
@@ -10,7 +10,8 @@ from lab.owner import free_name
 from lab.tools import LabError
 
 OURS = "ours"
-KINDS = {OURS: clusters.Cluster, "perl": clusters.PerlCluster, "pgsql": pgsql.PgsqlCluster}
+KINDS: dict[str, Any] = {
+    OURS: clusters.Cluster, "perl": clusters.PerlCluster, "pgsql": pgsql.PgsqlCluster}
 STEADY = 60     # seconds for which CIB writes are counted
 #: The sizes at which costs are measured besides three nodes, and that at which switchovers are.
 SIZES, LARGEST = (5, 9), 9
@@ -50,14 +51,15 @@ class Measurement:
     def __init__(self, options, save):
         self.options, self._save = options, save
         self.agents = (OURS, options.peer)
-        self.results = {agent: {"outages": {}, "actions": {}, "costs": {}, "many": {}, "failed": []}
-                        for agent in self.agents}
+        self.results: dict[str, dict[str, Any]] = {
+            agent: {"outages": {}, "actions": {}, "costs": {}, "many": {}, "failed": []}
+            for agent in self.agents}
         self._clusters = {}
         self._failures = dict.fromkeys(self.agents, 0)
         self._say = print
 
     def run(self):
-        """Do all steps, whatever becomes of each; take the clusters down."""
+        """Do all steps, whatever the result of each; take the clusters down."""
         steps = list(self.steps())
         with Progress([(step.kind, step.guess) for step in steps]) as progress:
             self._say = progress.say
@@ -103,7 +105,7 @@ class Measurement:
             yield Step(agent, "costs", partial(self._costs, agent))
 
     def _attempt(self, step, which):
-        """Do a step; tell the result, and note it if that was nothing."""
+        """Do a step; print the result, and note it if there was none."""
         if self._failures.get(step.agent, 0) >= HOPELESS and step.what not in ("up", "down"):
             self.results[step.agent]["failed"].append(step.what)
             return

@@ -124,7 +124,7 @@ def _costs(results):
     for agent in ("ours", peer):
         writes = results["results"][agent].get("cib writes")
         if writes is not None:
-            rows.append(["3", "at rest, clients write", f"CIB writes a minute, {_NAMES[agent]}",
+            rows.append(["3", "no events, clients write", f"CIB writes a minute, {_NAMES[agent]}",
                          f"{writes:.0f}" if agent == "ours" else "",
                          f"{writes:.0f}" if agent != "ours" else "", "-"])
     return rows

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from lab import owner, scenarios
 from lab.lab import Lab
@@ -53,14 +54,15 @@ class Demo:
         self.options = options
         self.began = time.monotonic()
         self.played, self.failures = [], []     # (title, account) of each act; sentences
-        self.lab, self.started = None, False
+        self.lab: Any = None
+        self.started = False
 
     def play(self):
         """Start the cluster and play the acts, until all are played or one breaks off."""
         try:
             self._start()
             for act in acts.ALL:
-                if act.__doc__[0] in self.options.only:
+                if str(act.__doc__)[0] in self.options.only:
                     self._play(act)
         except KeyboardInterrupt:
             self.failures.append("the demo was interrupted")

@@ -88,7 +88,7 @@ def failover(lab):
 
 
 def _returned(found):
-    """Return what became of the old primary, for the audience."""
+    """Return what happened to the old primary, for the audience."""
     if found.what == outcome.STREAMS:
         return f"{found.node} boots again: it is started as a standby, and streams"
     if found.what == outcome.DIVERGED:

@@ -135,7 +135,7 @@ def summary(rows):
 
 @contextlib.contextmanager
 def progress(what):
-    """Say what is going on while the block runs: in one line on a terminal, now and then else."""
+    """Say what is going on while the block runs: in one line on a terminal, else line by line."""
     over, began, shown = threading.Event(), time.monotonic(), _on_terminal()
     end = "\r" if shown else "\n"
 

@@ -67,7 +67,8 @@ class Exploration:
                     continue
                 if plays == _MINIMISE:
                     return step
-                plays, _ = plays + 1, tried.add(str(smaller))
+                plays += 1
+                tried.add(str(smaller))
                 print(f"    does it fail with less: {smaller}", flush=True)
                 if self.play(smaller):
                     step = smaller

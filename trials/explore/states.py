@@ -1,6 +1,6 @@
 """The states that a node can be in when something happens."""
 
-from lab import scenarios
+from lab import outcome, scenarios
 from lab.cib import CLONE, RESOURCE
 from lab.tools import wait_until
 from trials.explore.moves import PRIMARY, STANDBY, Moves
@@ -76,8 +76,7 @@ def diverged(lab, node):
     """The old primary came back with rows that no other node has."""
     assert scenarios.diverge(lab) == node
     lab.power_on(node)
-    wait_until(lambda: scenarios.has_diverged(lab, node), 90, f"{node} to say that it diverged",
-               step=0.5)
+    assert outcome.outcome_of(lab, node).what == outcome.DIVERGED
 
 
 @STATES.row("lagging", roles=(STANDBY,))

@@ -109,8 +109,8 @@ def draw(seed, number, nodes=3):
     if dice.random() < 0.25:
         other = EVENTS[dice.choice(sorted(EVENTS))]
         events.append(Strike(other.word, _place(dice, dice.choice(other.roles), nodes, ())))
-    states = tuple(strike for strike in states if strike.word != "running")
-    return Step(dice.choice(names_of(nodes)), states, tuple(events),
+    unusual = tuple(strike for strike in states if strike.word != "running")
+    return Step(dice.choice(names_of(nodes)), unusual, tuple(events),
                 dice.choice((0.5, 2, 7)), dice.choice((5, 10, 20)))
 
 

@@ -29,7 +29,7 @@ def small_disk(lab, node):
 
 
 def write_segments(lab, node, until):
-    """Make a primary write one WAL segment after the other until `until` tells to stop."""
+    """Make a primary write one WAL segment after the other until `until` returns True."""
     def enough():
         with contextlib.suppress(LabError):
             lab.nodes[node].sql("select pg_switch_wal(), pg_logical_emit_message(true, '', 'x')",

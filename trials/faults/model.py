@@ -4,7 +4,9 @@ import functools
 import re
 from dataclasses import dataclass, field
 
+from lab.lab import Lab
 from lab.scenarios import Play
+from lab.traffic import Client
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ class Table(list):
 class Scene:
     """The cluster while a fault is played in it."""
 
-    lab: object
+    lab: Lab
     play: Play
-    client: object
+    client: Client
     begin: float
     texts: list = field(default_factory=list)
 
@@ -90,9 +92,9 @@ class Result:
 
     number: int
     problems: list
-    outage_ms: int = None
-    lost: int = None
-    fencings: int = None
+    outage_ms: int | None = None
+    lost: int | None = None
+    fencings: int | None = None
     seconds: float = 0.0
     remarks: list = field(default_factory=list)
     agent: str = ""     # the commit that was played

@@ -136,9 +136,10 @@ def too_far_behind(scene):
     return [scene.old]
 
 
-@TABLE.row(32, "an old primary that has diverged", "power cut while it holds rows that nobody "
-           "has; it boots again", "it stays stopped, and the reason says how many bytes exist "
-           "only there; no node is fenced for it", reason="diverged: .*exist only here", budget=60)
+@TABLE.row(32, "an old primary that has diverged", "power cut while it holds rows that no "
+           "other node has; it boots again", "it stays stopped, and the reason says how many bytes "
+           "exist only there; no node is fenced for it",
+           reason="diverged: .*exist only here", budget=60)
 def diverged(scene):
     lab = scene.lab
     stays_off(lab, scene.old)

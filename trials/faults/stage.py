@@ -86,7 +86,7 @@ class Stage:
                 stopped = whole_or_stopped(self.lab)
                 scene.client.wait_rows(50, 60)
             except (AssertionError, LabError) as error:
-                # what was seen is told anyway, below
+                # what was seen is reported anyway, below
                 result.problems.append(_words(error))
             finally:
                 _thaw(self.lab)

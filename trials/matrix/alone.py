@@ -160,9 +160,11 @@ def questions(pair):
     pair.write("srv1", "create table t as select generate_series(1, 1000) as n")
 
     def same():
-        primary, other = (position.position(pair.at[name], Deadline(SECONDS))
+        primary, other = (position.place(pair.at[name], Deadline(SECONDS)).position
                           for name in ("srv1", "srv2"))
-        return primary.lsn == other.lsn and primary.timeline == other.timeline + 1
+        return is_known(primary) and is_known(other) and (
+            primary.value.lsn == other.value.lsn
+            and primary.value.timeline == other.value.timeline + 1)
     wait_until(same, SECONDS, "both to publish the same position, the primary on the next timeline")
 
 
@@ -186,7 +188,7 @@ def histories(pair):
     conninfo = settings.conninfo(pair.at["srv2"], Deadline(SECONDS))
     seen = upstream.ask(pair.at["srv2"], conninfo, Deadline(SECONDS))
     need(is_known(seen) and seen.value.timeline == 2 and len(seen.value.switches) == 1,
-         f"the history told: {seen}")
+         f"the history says: {seen}")
     standby_mode.enable(pair.at["srv2"])
     server.start(pair.at["srv2"], Deadline(SECONDS))
     wait_until(lambda: pair.ask("srv2", "select count(*) from t") == [["2000"]], SECONDS,

@@ -24,7 +24,7 @@ class Cell:
     name: str
     what: str
     postgres: str
-    release: str = None
+    release: str | None = None
     pypi: bool = False
     course: str = "whole"
     agents: tuple = ()
@@ -82,7 +82,7 @@ ABSENT = (
     ("Pacemaker 1.1.10, 1.1.12 (corosync 1.4.10), 1.1.13, 1.1.16, 1.1.24",
      "recorded. No distribution that can be had has them. Their programs' answers, their logs "
      "and what they call the agent with were recorded in clusters of this agent with "
-     "PostgreSQL 15, and stand in `tests/data/pacemaker/`: the tests of `paf status`, "
+     "PostgreSQL 15, and are in `tests/data/pacemaker/`: the tests of `paf status`, "
      "`timeline`, `history`, `switchover` and of the transitions' names read them. The build "
      "for Pacemaker up to 1.1.12 (`corosync1`) is played on a live cluster whose programs are "
      "cut down to what that one had: `tests/cluster/test_corosync1.py`, under Python 2.7"),

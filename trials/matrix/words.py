@@ -40,7 +40,7 @@ def _is_new(lab):
 
 def _in_metadata(lab, node):
     root = ElementTree.fromstring(node.run([AGENT, "meta-data"]).output)
-    roles = {action.get("role") for action in root.iter("action") if action.get("role")}
+    roles = {action.get("role", "") for action in root.iter("action")} - {""}
     wanted = {"Promoted", "Unpromoted"} if _is_new(lab) else {"Master", "Slave"}
     if roles != wanted:
         yield f"the meta-data has the roles {sorted(roles)}, this release {sorted(wanted)}"

@@ -18,7 +18,7 @@ def release(configured, managed):
     if found and found < _KEEPS_MONITORS:
         yield finding.warning(
             "Pacemaker {0} loses recurring monitors".format(_text(found)),
-            "after a notify action an instance may not be monitored any more, and its failure is "
+            "after a notify action an instance may no longer be monitored, and its failure is "
             "noticed only when the cluster does something else: use 1.1.11 or later")
     if found and found < _REMOTE_IS_SAFE and _is_remote(configured):
         yield finding.warning(

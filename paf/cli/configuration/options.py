@@ -1,6 +1,6 @@
 """The names of cluster options, by the cluster's version. Pure.
 
-Source: Pacemaker's ChangeLog.md, 3.0.2: fencing-* stands for stonith-*, which is still understood.
+Source: Pacemaker's ChangeLog.md, 3.0.2: fencing-* replaces stonith-*, which is still accepted.
 """
 
 import re

@@ -14,7 +14,7 @@ and does nothing: there is no failover and no recovery meanwhile, PostgreSQL can
 hand. It ends by itself (a rule with a date, which Pacemaker judges at least every
 cluster-recheck-interval), or with paf resume. paf status reminds of it and ends with 1. With NODE:
 only that node is in maintenance, until paf resume NODE. The others fail over as before, but without
-that node: so it is refused for the primary's node, and for a standby that the others would need.
+that node. Refused for the primary's node, and for a standby that the others would need.
 PostgreSQL's role must be the same again before the end: see paf resume."""
 EXAMPLES = ("paf pause", "paf pause --for 30min", "paf pause srv2")
 EXIT_CODES = ((OK, "done"), (NOT_DONE, "not confirmed: nothing was changed"),

@@ -14,10 +14,10 @@ HELP = "have a standby promoted that the agent would not promote, and accept wha
 TEXT = """For a cluster without a primary, in which the agent refuses to promote any standby because
 another node may hold commits that it does not have. Shows what each node has, as far as it can be
 known, and what is lost. The better way is always to bring the missing node back. With
---accept-loss, and your confirmation, the agent promotes NODE all the same, once: the attribute
+--accept-loss, and your confirmation, the agent promotes NODE anyway, once: the attribute
 accept_loss-RESOURCE says so to it, and is gone afterwards. Nodes that are not known to be off have
-to be fenced first: --confirm-off NODE confirms it to Pacemaker, and only somebody who has seen that
-the node is off may say that. Without quorum Pacemaker promotes nothing, and neither does this."""
+to be fenced first: --confirm-off NODE confirms it to Pacemaker, so use it only after you have
+seen that the node is off. Without quorum Pacemaker promotes nothing, and neither does this."""
 EXAMPLES = ("paf promote srv3", "paf promote srv3 --accept-loss",
             "paf promote srv3 --accept-loss --confirm-off srv1 --yes")
 EXIT_CODES = ((OK, "promoted; without --accept-loss: it would be tried"),
@@ -58,7 +58,7 @@ def run(options):
         return ERROR
     if not options.accept_loss:
         say("")
-        say("To promote {0} all the same: paf promote {0} --accept-loss".format(options.node))
+        say("To promote {0} anyway: paf promote {0} --accept-loss".format(options.node))
         return OK
     if not options.yes and not confirmed("What is lost cannot be brought back. To go on, type the "
                                          "name of the node:", (options.node.lower(),)):
@@ -70,7 +70,7 @@ def run(options):
 
 
 def problems(report, node, off=()):
-    """Yield why `node` cannot be promoted even so; pure.
+    """Yield why `node` cannot be promoted even then; pure.
 
     off: nodes (list of str) that the administrator says are off.
     """
@@ -139,7 +139,7 @@ def _position(row):
 def promote(pacemaker, report, node, patience):
     """Say to agent and Pacemaker that `node` is to be promoted, and follow it.
 
-    Returns the exit code. The word that a loss is accepted is taken back if nothing came of it.
+    Returns the exit code. The attribute that accepts the loss is deleted if no promotion followed.
     """
     resource = report["resource"]
     accept = ["attrd_updater", "--node", node, "--name", "accept_loss-{0}".format(resource)]

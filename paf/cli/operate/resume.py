@@ -8,7 +8,7 @@ HELP = "let Pacemaker act again after paf pause"
 TEXT = """Ends what paf pause began, the resource's maintenance or that of NODE. First Pacemaker
 looks at what is really running (crm_resource --refresh): an instance that was restarted in its role
 is found as it is. Refused while a server runs in another role than the one that Pacemaker knows,
-since Pacemaker would stop or demote it; --force does it all the same."""
+since Pacemaker would stop or demote it; --force does it anyway."""
 EXAMPLES = ("paf resume", "paf resume srv2")
 EXIT_CODES = ((OK, "done"), (ERROR, "refused, or the cluster cannot be asked"))
 

@@ -22,7 +22,7 @@ _WAL = ("pg_wal", "pg_xlog")
 def running(instance):
     """Raise Problem while a server runs on this data directory."""
     if postmaster.processes(instance):
-        raise Problem("PostgreSQL runs here. If it has to be rebuilt all the same, stop it first: "
+        raise Problem("PostgreSQL runs here. If you want to rebuild it anyway, stop it first: "
                       "put this node in standby (pcs node standby, crm node standby), and after "
                       "the rebuild out of it")
 
@@ -40,7 +40,7 @@ def foreign(instance, source, deadline):
     control = found.value
     if control.system_identifier != source.identifier:
         raise Problem("{0} holds another cluster (system identifier {1}, the primary has {2}): if "
-                      "nobody needs it, move it away yourself".format(
+                      "it is no longer needed, move it away yourself".format(
                           instance.parameters.datadir, control.system_identifier,
                           source.identifier))
 

@@ -45,7 +45,7 @@ def arguments(parser):
                         help="give the old data directory up first, where space is short")
     parser.add_argument("--rate", metavar="RATE", help="limit the copy, as 50M (bytes per second)")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="look and tell, change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     parser.add_argument("--hours", metavar="HOURS", type=float, default=_HOURS,
                         help="how long the copy may take ({0:.0f})".format(_HOURS))
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=_PATIENCE,
@@ -84,7 +84,7 @@ def _confirmed():
 
 
 class Work(object):
-    """What is to be done on this node, and the doing of it."""
+    """The steps of a rebuild on this node, and their execution."""
 
     def __init__(self, instance, node, options):
         self._instance, self.node, self._options = instance, node, options
@@ -112,7 +112,7 @@ class Work(object):
     def _not_rewound(self):
         """Return why pg_rewind is not used (str), "" if it is."""
         if journal.exists(self._instance):
-            return "something was begun here and is not complete"
+            return "a rewind or rebuild was started here and is not complete"
         control = controldata.read(self._instance, Deadline(30.0)) if os.path.isdir(
             self._instance.parameters.datadir) else None
         if control is None or not is_known(control):
@@ -125,8 +125,8 @@ class Work(object):
             return "--copy asks for it"
         if self._found is None:
             raise Problem("this instance has not diverged from the primary, so it can follow it: "
-                          "clean up its failure (crm_resource --cleanup), or rebuild it all the "
-                          "same with --copy")
+                          "clean up its failure (crm_resource --cleanup), or rebuild it "
+                          "anyway with --copy")
         reason = rewind.problem(self._instance, control)
         if not reason:
             try:

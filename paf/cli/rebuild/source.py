@@ -1,4 +1,4 @@
-"""paf rebuild: the primary that is copied, and what it says of itself."""
+"""paf rebuild: the primary that is copied, and what it reports."""
 
 import re
 from collections import namedtuple
@@ -53,8 +53,9 @@ def look(instance, where, number):
 
     number: the version of the programs here (int).
     """
-    only = (("target_session_attrs", "primary" if number >= 140000 else "read-write"),)
-    only = only if number >= 100000 else ()
+    only = ()  # type: tuple[tuple[str, str], ...]
+    if number >= 100000:
+        only = (("target_session_attrs", "primary" if number >= 140000 else "read-write"),)
     rows = _rows(instance, where, _REPLICATION + only, "IDENTIFY_SYSTEM")
     if isinstance(rows, str):
         raise Problem("the primary does not let this node replicate: {0}".format(rows))

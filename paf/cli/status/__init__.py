@@ -1,1 +1,1 @@
-"""paf status: is it up, would it fail over now, what is to be done."""
+"""paf status: is it up, would it fail over now, what has to be done."""

@@ -5,7 +5,7 @@ from collections import namedtuple
 UP, FAILOVER, OTHER = "up", "failover", "other"
 
 #: code: a name that survives rewording; about: the question that it answers with no, or OTHER;
-#: node: whom it is about (str), None for the cluster; known: False where a fact is missing, and the
+#: node: the one concerned (str), None for the cluster; known: False where a fact is missing: the
 #: answer is "not known"; what, why (str); pcs, crm: commands (lists of str), equal where no cluster
 #: shell is needed.
 Concern = namedtuple("Concern", "code about node known what why pcs crm")

@@ -1,4 +1,4 @@
-"""The three answers of paf status: is it up, would it fail over now, what is to be done. Pure."""
+"""The three answers of paf status: is it up, would it fail over now, what has to be done. Pure."""
 
 from paf.cli.status import failover, nodes, orders, service
 from paf.cli.status.concern import FAILOVER, UP, answer

@@ -1,4 +1,4 @@
-"""Would it fail over now, to whom, and with what loss? Pure.
+"""Would it fail over now, to which node, and with what loss? Pure.
 
 Each rule takes (report, view.View, Configuration, Managed, report.Facts).
 """
@@ -79,7 +79,7 @@ def loss(found, facts):
     loses_acknowledged, text).
 
     loss_bytes: WAL (int) that the primary has and the other has not received, at this moment; None
-    where it is not known. loses_acknowledged: whether commits that clients take for done are in it.
+    where it is not known. loses_acknowledged: whether acknowledged commits are in it.
     """
     to = facts.outcome.promoted if found["primary"] else None
     if not to:

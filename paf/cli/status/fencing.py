@@ -1,7 +1,7 @@
 """Can a node be fenced? Asked of Pacemaker's fencer, which knows what its devices can reach.
 
 A node's fencer knows the devices that may run on that node. Of the others, such as the one that
-fences this node itself, the configuration tells which hosts they are for.
+fences this node itself, the configuration lists which hosts they are for.
 """
 
 from collections import namedtuple

@@ -69,7 +69,7 @@ def _instance(node):
     if node["state"] in ("stopped", "runs, not by Pacemaker", "promoted by hand"):
         yield concern(
             "instance-down", OTHER, "the instance on {0}: {1}".format(name, node["state"]),
-            "Pacemaker's log on that node says why; so does paf check there", node=name)
+            "Pacemaker's log on that node says why; paf check there does, too", node=name)
     elif node["state"] not in ("streaming", "running"):
         yield concern("not-streaming", OTHER, "the standby on {0}: {1}".format(name, node["state"]),
                       "it falls behind; its server's log says why", node=name)

@@ -85,6 +85,6 @@ def scores(found, seen, configured, managed, facts):
                     "transient-score", FAILOVER, "{0} has a transient promotion score, {1}".format(
                         node, pair.get("value", "")),
                     "it hides the permanent one, by which the agent chooses who is promoted; "
-                    "somebody, or another agent, has set it", finding.both(
+                    "an administrator or another agent has set it", finding.both(
                         "crm_attribute --type status --node {0} --name {1} --delete".format(
                             node, attribute)), node)

@@ -1,4 +1,4 @@
-"""Would the others still have quorum? From what corosync's votequorum says of itself."""
+"""Would the others still have quorum? From what corosync's votequorum reports."""
 
 import re
 from collections import namedtuple

@@ -141,7 +141,7 @@ def score_means(score, reason="", lives=True):
 
 
 def verdict(found):
-    """Return the exit code that a report stands for."""
+    """Return the exit code of a report."""
     if found["primary"] is None:
         return ERROR
     good = (found["up"]["answer"] is True and found["failover"]["answer"] is True

@@ -33,8 +33,8 @@ def _without(facts):
             "no-primary", UP, "no node is promoted", "Pacemaker means to promote "
             "{0}".format(facts.outcome.promoted))
     return concern(
-        "no-primary", UP, "no node is promoted", "Pacemaker would promote none as things are: the "
-        "reasons stand beside the nodes")
+        "no-primary", UP, "no node is promoted", "Pacemaker would promote none now: the "
+        "reasons are beside the nodes")
 
 
 def members(found, seen, configured, managed, facts):

@@ -8,7 +8,7 @@ from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, is_heard, say, say_json)
 from paf.cli.status import fencing, quorum, report, simulate, text
 
-HELP = "is it up, would it fail over now, what is to be done"
+HELP = "is it up, would it fail over now, what has to be done"
 TEXT = """Answers three questions, with one table for the whole cluster, on whatever node it is run:
 is there a primary that clients reach and that takes writes; if its node were lost now, would
 another be promoted, which one, and what would be lost; what is there to do, with the commands.
@@ -24,8 +24,8 @@ What is known, and from where:
   where it may not, timeline and received LSN are asked of each node over a replication
   connection. Replayed LSN, lag and sync state of other nodes are then shown as "?".
 Lag in bytes is the primary's position less what is replayed; in seconds, as the server counts.
-Needs root; in the group haclient only, the servers cannot be asked, and it says so. What cannot be
-found out is never taken for good. docs/schemas/status.json describes the JSON."""
+Needs root; in the group haclient only, the servers cannot be asked, and it says so. What is not
+known is never reported as good. docs/schemas/status.json describes the JSON."""
 EXAMPLES = ("paf status", "paf status --watch", "paf status --output json")
 EXIT_CODES = ((OK, "it is up, it would fail over now, and nothing is to be done"),
               (NOT_DONE, "there is a primary, but one of the three is not so, or not known"),

@@ -1,4 +1,4 @@
-"""The report of paf status as lines for people. Pure, but for colours on a terminal."""
+"""The report of paf status as lines for people. Pure, except for colours on a terminal."""
 
 from paf.cli.common import coloured, table
 from paf.decide.election import BARRED

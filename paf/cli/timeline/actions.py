@@ -1,14 +1,14 @@
 """From facts to actions: what ran where, from when to when, with what result. Pure.
 
-The CIB's changes, which every node logs, tell of all nodes; what the log of the DC tells besides is
-added: notifications, and when a fencing began.
+The CIB's changes, which every node logs, cover all nodes. What only the log of the DC has is added:
+notifications, and when a fencing began.
 """
 
 from collections import namedtuple
 
 from paf.cli.timeline import changes, logs
 
-#: One action: times in epoch seconds; end is None when the logs do not tell; result "ok"...
+#: One action: times in epoch seconds; end is None when the logs do not say; result "ok"...
 Action = namedtuple("Action", "resource operation node start end result reason")
 
 #: A crash that crash_watch has reported to Pacemaker, with crm_resource --fail.
@@ -22,19 +22,19 @@ _RESULTS = {0: "ok", 1: "error", 2: "invalid parameter", 3: "unimplemented featu
             4: "insufficient privileges", 5: "not installed", 6: "not configured",
             7: "not running", 8: "promoted", 9: "promoted (failed)", 189: "not connected",
             190: "degraded", 191: "promoted (degraded)", 198: "timed out"}
-_LATE = 2.0         # a node and the DC tell of the end of an action at about the same time
+_LATE = 2.0         # a node and the DC log the end of an action at about the same time
 _REJOINED = 30.0    # seconds in which a node that has come gets attributes that were set before
 _LOST = 600.0       # a fencing that ends later has nothing to do with that loss of the node
 _CLAIMED = "switchover refused"
 
 
 def is_good(result):
-    """Return whether a result stands for success."""
+    """Return whether a result is a success."""
     return result.strip().lower() in _GOOD
 
 
 def failed(result):
-    """Return whether a result stands for a failure."""
+    """Return whether a result is a failure."""
     return bool(result) and not is_good(result) and result.lower() != "cancelled"
 
 
@@ -105,7 +105,7 @@ def _is_same(item, other):
 def _refusals(facts):
     """Return an Action for each switchover that the agent refused before anything was done.
 
-    The attribute that says so is set for other reasons too, and when a node gets the present ones.
+    The attribute that shows it is set for other reasons too, and when a node gets the current ones.
     """
     began = [(fact.host, fact.moment) for fact in facts if fact.kind == "began"]
     found = []
@@ -124,7 +124,7 @@ def _refusals(facts):
 
 
 def _of_the_dc(facts):
-    """Return the Actions that the DC's log tells of: it says what it starts, and how it ended."""
+    """Return the Actions in the DC's log: it says what it starts, and how it ended."""
     found, open_by, requested = [], {}, {}
     for fact in facts:
         if fact.kind == "started":
@@ -165,7 +165,7 @@ def _fenced(found, fact, facts):
 
 
 def _begun(fact, moment):
-    """Return the Action that the fact's key names, begun at that moment."""
+    """Return the Action that the fact's key names, started at that moment."""
     resource, operation, interval = logs.operation_of(fact.values["key"])
     if operation == "monitor" and interval == 0:
         operation = "probe"

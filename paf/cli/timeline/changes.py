@@ -1,9 +1,9 @@
 """What happened, from the CIB: each node's detail log has every change of it, and so has the CIB.
 
 Pacemaker's CIB manager writes each change of the CIB to the log of every node, and with it what the
-nodes report of their operations: begin, end, result and reason. So every node that was a member can
-tell of all nodes. A node that was away gets the present CIB when it is back: each resource's last
-operation on each node, with times in whole seconds.
+nodes report of their operations: begin, end, result and reason. So the log of every node that was a
+member covers all nodes. A node that was away gets the current CIB when it is back: each resource's
+last operation on each node, with times in whole seconds.
 
 Source: Pacemaker Explained, "Status", "lrm_rsc_op"; transition-magic is status:rc;action:graph:
 expected-rc:uuid. Pure.

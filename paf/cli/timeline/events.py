@@ -1,7 +1,7 @@
 """From actions to events: a failover, a switchover, a recovery. Pure.
 
-What belongs to one event is told from the actions alone, never from words that only the log of the
-DC has: so every node finds the same events.
+Only the actions decide what belongs to one event, never lines that only the log of the DC has. So
+every node finds the same events.
 """
 
 from collections import namedtuple
@@ -10,10 +10,10 @@ from paf.cli.timeline.actions import (
     CHANGES, CRASH, REFUSE, actions, failed, is_good)
 from paf.decide import wal
 
-#: kind, for people; nodes: whom it concerns (list of str); old, new: the primary's node before and
+#: kind, for people; nodes: those it concerns (list of str); old, new: the primary's node before and
 #: after, None unknown; down, up: epoch seconds between which clients had no primary, None when
 #: there was no outage; estimated: whether `down` comes from corosync's timeout; at_least: whether
-#: the outage began earlier than these logs can tell; lost: dict of node to when it was last heard;
+#: the outage began earlier than these logs begin; lost: dict of node to when it was last heard;
 #: votes: dict of node to its position in the election (str); only_live: whether some of it is known
 #: from the present CIB only, in whole seconds.
 Event = namedtuple("Event", "kind nodes old new begin end down up estimated at_least lost votes "
@@ -48,7 +48,7 @@ def events(facts, resource, vips=(), silence=0.0, live=()):
     """Return the Events of a resource, oldest first.
 
     facts: logs.Facts; vips: names of the addresses it has; silence: seconds that corosync takes to
-    give a node up, used where its log does not tell, 0.0 if that is not known either; live: what
+    give a node up, used where its log does not say, 0.0 if that is not known either; live: what
     changes.of_cib yields of the present CIB.
     """
     every, only_live = actions(facts, live)
@@ -72,7 +72,7 @@ def _groups(mine, resource, vips):
     """Return lists of Actions, each of which is one event."""
     groups, primaries = [], [None]
     for item in mine:
-        # an address may follow when the next event, a lost node that comes back, has begun
+        # an address may follow when the next event, a lost node that comes back, has started
         behind = [index for index in (len(groups) - 1, len(groups) - 2)
                   if index >= 0 and item.resource in vips and item.operation == "start"
                   and _lacks_address(groups[index], resource, vips, primaries[index])
@@ -127,7 +127,7 @@ def _begins_another(item, group, resource, vips, primary):
 
 
 def _is_back(item, group, resource, primary):
-    """Tell whether an old primary's instance is started, now that there is another primary."""
+    """Return whether an old primary's instance is started, now that there is another primary."""
     left = [primary] + [other.node for other in group if other.operation == "fence"]
     return (item.operation == "start" and item.resource == resource and item.node in left
             and any(other.node != item.node for other in _done(group, "promote", resource)))
@@ -189,7 +189,7 @@ def _event(group, lost, resource, vips, primary, silence):
 
 
 def _nodes(kind, group, old, new, resource):
-    """Return whom an event concerns: the primaries of a move, else whose instance it is about."""
+    """Return the nodes of an event: the primaries of a move, else whose instance it is about."""
     if kind in (SWITCHOVER, FAILOVER):
         return [node for node in (old, new) if node]
     if kind in (PRIMARY_RECOVERY, GIVEN_UP):

@@ -29,7 +29,7 @@ def sources(parser):
 def history(options):
     """Return the History that the options name. Raises Problem."""
     resource, vips, pacemaker = options.resource, tuple(options.vip), Pacemaker()
-    live, others, node = (), [], ""
+    live, others, node = [], [], ""
     if not options.log or not resource:
         configured = configuration.parse(pacemaker.cib())
         managed = configuration.find(configured, resource)
@@ -47,7 +47,7 @@ def history(options):
 
 
 def _silence(pacemaker):
-    """Return how long corosync waits for a silent node before it goes on without (seconds)."""
+    """Return how long corosync waits for a silent node before it declares it lost (seconds)."""
     try:
         text = pacemaker.run("corosync-cmapctl", "runtime.config.totem.").out
     except Problem:

@@ -1,9 +1,9 @@
-"""What Pacemaker and corosync wrote in their logs, as facts with a time. Pure, but for reading.
+"""What Pacemaker and corosync wrote in their logs, as facts with a time. Pure, except for reading.
 
 The DC's controller says what it starts ("Initiating ...") and how it ended ("... confirmed: ...");
 each node's own controller says why it failed ("Result of ..."). The CIB manager of every node
 writes each change of the CIB, see changes.py; its attribute manager each attribute, and with it the
-positions of an election; its fencer each fencing. What Pacemaker 1.1 says otherwise stands in
+positions of an election; its fencer each fencing. What Pacemaker 1.1 logs differently is in
 old_logs.py.
 """
 
@@ -166,12 +166,12 @@ def _streams(name):
         with closing(tarfile.open(fileobj=packed)) as archive:
             for member in archive:
                 if member.isfile() and _NAMES.match(os.path.basename(member.name)):
-                    with closing(archive.extractfile(member)) as stream:
+                    with closing(archive.extractfile(member)) as stream:  # type: ignore[type-var]
                         yield _unpacked(member.name, stream)
 
 
 def _unpacked(name, stream):
-    """Return a binary stream of what a stream holds, told by its name."""
+    """Return a binary stream of what a stream holds, recognized by its name."""
     if name.endswith(".gz"):
         return gzip.GzipFile(fileobj=stream)
     if name.endswith(".bz2"):
@@ -180,7 +180,7 @@ def _unpacked(name, stream):
 
 
 def set_of(facts):
-    """Return the facts without those that stand in two files."""
+    """Return the facts without those that are in two files."""
     seen, kept = set(), []
     for fact in facts:
         identity = (fact.kind, fact.moment, fact.host, tuple(sorted(fact.values.items())))

@@ -11,7 +11,7 @@ DAEMON = "crmd"
 WORTH = ("Initiating action|confirmed on|Updating failcount|LRM operation|Operation |Result of|"
          "fencing operation|terminated|is now lost|ocf-exit-reason|failed \\(target")
 
-#: The results of operations as people know them, by the number that stands in the log.
+#: The results of operations as people know them, by the number in the log.
 RESULTS = {"0": "ok", "1": "error", "2": "invalid parameter", "3": "unimplemented feature",
            "4": "insufficient privileges", "5": "not installed", "6": "not configured",
            "7": "not running", "8": "promoted", "9": "promoted (failed)"}

@@ -1,7 +1,7 @@
 """One event as a picture: a lane per node, a bar per action, the time without a primary. Pure.
 
-A node's name stands above its lane, so that it may be as long as it likes. What does not fit to the
-right of a bar stands to its left. The colours follow the reader's choice of light or dark.
+A node's name is above its lane, so that it may be long. A label that does not fit to the right of a
+bar is on its left. The colours follow the reader's choice of light or dark.
 """
 
 from xml.sax.saxutils import escape
@@ -69,7 +69,7 @@ class _Drawing(object):
 
 
 def _rows(drawing, found):
-    """Return (number of rows, list of (row, Action, where its label stands)) of a node's actions.
+    """Return (number of rows, list of (row, Action, where its label is)) of a node's actions.
 
     Neither bars nor labels overlap.
     """
@@ -86,7 +86,7 @@ def _rows(drawing, found):
 
 
 def _span(drawing, item):
-    """Return (begin, end, side): what a bar and its label need, and where the label stands."""
+    """Return (begin, end, side): what a bar and its label need, and where the label is."""
     left = drawing.x(item.start)
     width = max(2.0, drawing.x(item.end or item.start) - left)
     needed = len(_words(item)) * _NARROW + 8

@@ -15,7 +15,7 @@ def title(event):
 
 
 def where(event):
-    """Return whom the Event concerns: "srv1 -> srv2" for a move of the primary."""
+    """Return the nodes of the Event: "srv1 -> srv2" for a move of the primary."""
     if event.old and event.new and event.old != event.new:
         return "{0} -> {1}".format(event.old, event.new)
     return ", ".join(event.nodes)

@@ -12,15 +12,15 @@ FORMAT = 2
 
 HELP = "show what happened in the last failover or switchover"
 TEXT = """Reads Pacemaker's and corosync's logs: this node's, or those named with --log (files, also
-packed ones, the archive that crm_report makes, or a folder with any of these). Every node logs the
-changes of the cluster's state, so each node that was there tells the same. A node that was away has
-the last operation of each instance, from the cluster's present state; what it cannot know it says,
-and which nodes know it. The log of the DC of that time adds the notifications. Lists each action
-with its duration and result, the positions on which the election was decided, and how long clients
-had no primary: from the demotion, the failed monitor, or the moment a lost node was last heard of,
-to the promotion and the start of the address. A crash that a monitor finds came before: that time
-is in no log, and comes on top. --picture writes the same as one SVG or HTML file that needs no
-other. docs/schemas/timeline.json describes the JSON."""
+packed ones, the archive that crm_report makes, or a folder with any of these). Every member logs
+the changes of the cluster's state, so all members show the same. A node that was away has the last
+operation of each instance, from the cluster's current state; what it cannot know it says, and which
+nodes know it. The log of the DC of that time adds the notifications. Lists each action with its
+duration and result, the positions on which the election was decided, and how long clients had no
+primary: from the demotion, the failed monitor, or the moment a lost node was last heard of, to the
+promotion and the start of the address. A crash that a monitor finds came before: that time is in no
+log, and comes on top. --picture writes the same as one SVG or HTML file that needs no other.
+docs/schemas/timeline.json describes the JSON."""
 EXAMPLES = ("paf timeline", "paf timeline --number 3", "paf timeline --picture failover.html",
             "paf timeline --log pcmk-report.tar.bz2 --resource pgsqld --vip pgsql-ip")
 EXIT_CODES = ((OK, "an event was found, and nothing is missing"),

@@ -1,8 +1,8 @@
 """Pacemaker and the clients of the model; the promises are asserted where they can be broken.
 
 Transitions are those of a promotable clone: demote, stop, start, promote, each announced to the
-nodes that run an instance. One is aborted as soon as a permanent attribute has changed, and now and
-then for no reason; what is left is then computed again from the roles as they are.
+nodes that run an instance. One is aborted as soon as a permanent attribute has changed, and at
+random for no reason; what is left is then computed again from the roles as they are.
 """
 
 from types import SimpleNamespace
@@ -62,7 +62,8 @@ class Seen(simulation.Cluster):
         world = self.world
         return View(online=sorted(world.nodes), scores=dict(world.scores),
                     reasons={node: text for node, text in world.reasons.items() if text},
-                    positions={}, mended=[], running=sorted(set(world.roles) & set(world.nodes)),
+                    positions={}, cleaned_up=[],
+                    running=sorted(set(world.roles) & set(world.nodes)),
                     wished={world.wish} - {None}, rules=dict(world.rules),
                     last_words=dict(world.last_words), accepted=set(world.accepted),
                     maintenance={name for name, node in world.nodes.items() if node.maintenance})
@@ -74,6 +75,8 @@ class Model(simulation.World):
     rule: None for asynchronous, or (method, number, names) of the synchronous standbys, in the
     order of their priority.
     """
+
+    nodes: dict
 
     def __init__(self, seed, names, rule=None, maxlag=0):
         super().__init__(seed, {})
@@ -105,7 +108,7 @@ class Model(simulation.World):
         return len(self.timelines) - 1
 
     def tick(self):
-        """Now and then a client writes, and standbys receive; a node that is late joins."""
+        """At random a client writes, and standbys receive; a node that is late joins."""
         if self.late and self.electing and self.random.random() < 0.1:
             self.join(self.late)
             self.late = None

@@ -40,7 +40,7 @@ def _power_on(world, server, _number):
 
 
 def _cold_start(world, server, number):
-    """All nodes lose power; all boot, or all but one."""
+    """All nodes lose power; all boot, or all except one."""
     for name in list(world.nodes):
         world.lose(name)
     for name in sorted(world.machines):

@@ -85,7 +85,7 @@ class Server:
     def receive(self, primary, count):
         """Receive `count` records more, and hear how far the primary is.
 
-        Whoever connects fetches the history of the primary's timeline first.
+        A server that connects fetches the history of the primary's timeline first.
         """
         self.newest = primary.timeline
         if self.stalled:
