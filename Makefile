@@ -35,6 +35,8 @@ MANUALS  = /usr/share/man/man7
 COMMANDS = /usr/sbin
 COMMAND_MANUALS = /usr/share/man/man8
 COMPLETIONS = /usr/share/bash-completion/completions
+# systemd's, for what listens and what comes at times; nothing is enabled. EL6 and Debian 7 have none
+UNITS    = /usr/lib/systemd/system
 # Packages have tools of their own for documents and set this to nothing.
 DOCS    ?= /usr/share/doc/resource-agents-paf
 
@@ -172,6 +174,11 @@ install: check-values
 	@sed -e '1s|.*|#!$(PYTHON) $(COMMAND_FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
 		bin/paf > "$(DESTDIR)$(COMMANDS)/paf"
 	@chmod 0755 "$(DESTDIR)$(COMMANDS)/paf"
+	@sed -e '1s|.*|#!$(PYTHON) $(COMMAND_FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
+		bin/paf-alert > "$(DESTDIR)$(LIBRARY)/paf-alert"
+	@chmod 0755 "$(DESTDIR)$(LIBRARY)/paf-alert"
+	@test "$(VARIANT)" = corosync1 || for unit in units/*; do \
+		install -D -p -m 0644 "$$unit" "$(DESTDIR)$(UNITS)/$${unit#units/}" || exit 1; done
 	@install -d "$(DESTDIR)$(MANUALS)"
 	@"$(BUILD_PYTHON)" -B docs/manpage.py "$(DESTDIR)$(LIBRARY)" \
 		> "$(DESTDIR)$(MANUALS)/ocf_heartbeat_pgsqlms.7"

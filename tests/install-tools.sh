@@ -16,7 +16,7 @@ DEFAULT_CREATE=/usr/share/postgresql-common/createcluster.conf
 KEEP=.before-paf
 # service:package
 SERVICES="corosync:corosync pacemaker:pacemaker pcsd:pcs pcsd-ruby:pcs logd:cluster-glue
-    postgresql:postgresql-common"
+    postgresql:postgresql-common prometheus:prometheus"
 
 say() { echo "install-tools: $*"; }
 
@@ -38,7 +38,7 @@ packages() {
         matrix) echo "mmdebstrap python3-pip" ;;
         packaging-all) echo "autopkgtest mmdebstrap piuparts" ;;
         lint) echo "make python3 python3-venv python3-pip shellcheck codespell" ;;
-        docs) echo "make python3 python3-sphinx python3-myst-parser" ;;
+        docs) echo "make python3 python3-sphinx python3-myst-parser prometheus" ;;
         *) say "no set '$1': lab, unit, packaging, packaging-all, lint, docs or matrix" >&2; exit 2 ;;
     esac
 }

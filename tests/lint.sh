@@ -19,7 +19,7 @@ step() {
     "$@" || status=1
 }
 # What runs on the nodes. Vermin exits 1 when something needs a newer Python than those named.
-agent="paf resource.d/pgsqlms bin/paf docs"
+agent="paf resource.d/pgsqlms bin/paf bin/paf-alert docs"
 
 step "style and likely mistakes" "$tools/ruff" check --quiet --output-format concise .
 step "Python 2.6 and 3.4" "$tools/vermin" --quiet --no-tips --violations -t=2.6- -t=3.4- $agent
@@ -32,7 +32,7 @@ vermin_finds_a_newer_word() {
     rm -f "$newer"
 }
 step "vermin finds a newer word" vermin_finds_a_newer_word
-step "spelling" "$tools/codespell" paf bin resource.d docs lab trials tests debian rpm ./*.md ./*.cfg Makefile
+step "spelling" "$tools/codespell" paf bin units resource.d docs lab trials tests debian rpm ./*.md ./*.cfg Makefile
 step "house rules" "${PYTHON3:-python3}" tests/house_rules.py
 step "layers of imports" "${PYTHON3:-python3}" tests/layers.py
 step "types" "$tools/mypy" --no-error-summary -p paf -p lab -p trials -p tests

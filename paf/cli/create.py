@@ -7,6 +7,7 @@ import tempfile
 
 from paf import metadata, ocf, runner
 from paf.cli import check, configuration, finding
+from paf.cli.alert import send
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, say
 from paf.deadline import Deadline
 from paf.instance.server import quoted
@@ -30,6 +31,7 @@ _ASKED = (("bindir", "Folder of PostgreSQL's programs"), ("pgdata", "Data direct
           ("vip", "Virtual address with its prefix, such as 192.168.1.50/24 (empty: none)"))
 _OPERATIONS = ("start", "stop", "promote", "demote", "notify")
 _NEEDED = ("bindir", "pgdata")
+_ALERT = "/usr/share/resource-agents-paf/paf-alert"    # where make install puts it
 _FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _PATIENCE = 60.0    # seconds for each command of a cluster shell
 
@@ -42,6 +44,9 @@ def arguments(parser):
     parser.add_argument("--name", default="pgsqld", help="name of the resource (pgsqld)")
     parser.add_argument("--vip", metavar="ADDRESS/PREFIX", help="the address of the primary")
     parser.add_argument("--nic", metavar="DEVICE", help="the address's network device")
+    parser.add_argument("--alert", metavar="WHERE",
+                        help="have failovers announced, to syslog or to a mail address: see paf "
+                             "alert")
     parser.add_argument("--pcs", action="store_const", dest="shell", const="pcs",
                         help="use pcs (where it is installed, it is the default)")
     parser.add_argument("--crmsh", action="store_const", dest="shell", const="crm",
@@ -143,6 +148,22 @@ def plan(options, shell):
     for pcs, crm in cures:
         for command in pcs if shell == "pcs" else crm:
             yield command.split()
+    if options.alert:
+        for command in _alert(options.alert, shell):
+            yield command
+
+
+def _alert(recipient, shell):
+    """Return the commands (list) that have Pacemaker run paf alert."""
+    if send.kind_of(recipient) == send.WEBHOOK:
+        raise Problem("--alert takes syslog or a mail address: the address of a webhook may be a "
+                      "secret, and every user sees the arguments of commands")
+    if shell == "pcs":
+        return [["pcs", "alert", "create", "path=" + _ALERT, "id=paf-alert", "meta",
+                 "timeout=60s"],
+                ["pcs", "alert", "recipient", "add", "paf-alert", "value=" + recipient]]
+    return [["crm", "configure", "alert", "paf-alert", _ALERT, "meta", "timeout=60s", "to",
+             recipient]]
 
 
 def _pcs_resource(name, values):

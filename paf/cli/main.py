@@ -11,7 +11,12 @@ VERBS = (("status", "status.status"), ("check", "check"), ("forecast", "status.f
          ("restart", "operate.restart"), ("reload", "operate.reload"),
          ("pause", "operate.pause"), ("resume", "operate.resume"),
          ("timeline", "timeline.timeline"), ("history", "timeline.history"), ("create", "create"),
-         ("rebuild", "rebuild.rebuild"), ("lost", "lost"))
+         ("rebuild", "rebuild.rebuild"), ("lost", "lost"), ("health", "health.health"),
+         ("metrics", "health.metrics"), ("alert", "alert.alert"))
+
+#: Verbs that other programs start again and again: without an argument they need no parser, whose
+#: import takes longer than what they do.
+_LIGHT = ("health", "alert")
 
 TEXT = """For those who run PostgreSQL with the resource agent ocf:heartbeat:pgsqlms.
 Each verb has a --help of its own, with examples and exit codes."""
@@ -51,6 +56,14 @@ def parser():
     return top
 
 
+def _checked_parser():
+    try:
+        __import__("argparse")
+    except ImportError:
+        raise Problem("paf needs Python 2.7 or later, or the package python-argparse")
+    return parser()
+
+
 def epilog(module):
     """Return the end of a verb's help: its examples and exit codes."""
     lines = ["examples:"] + ["  " + line for line in module.EXAMPLES] + ["", "exit codes:"]
@@ -61,12 +74,15 @@ def epilog(module):
 
 def main(argv=None):
     """Run the verb that argv (list of str) names; return the exit status."""
-    top = parser()
-    options = top.parse_args(sys.argv[1:] if argv is None else argv)
-    if not options.verb:
-        top.print_help(sys.stderr)
-        return USAGE
+    argv = sys.argv[1:] if argv is None else argv
     try:
+        if len(argv) == 1 and argv[0] in _LIGHT:
+            return module_of(argv[0]).run(None)
+        top = _checked_parser()
+        options = top.parse_args(argv)
+        if not options.verb:
+            top.print_help(sys.stderr)
+            return USAGE
         return options.run(options)
     except Problem as error:
         complain(str(error))

@@ -73,6 +73,11 @@ _RECEIVED_TIMELINE = "coalesce((SELECT r.received_tli FROM pg_stat_get_wal_recei
 _RECEIVER = "(SELECT coalesce(max(r.status), '') FROM pg_stat_get_wal_receiver() AS r)"
 
 
+def names(version):
+    """Return how a PostgreSQL version (int) calls what is asked about (dict of str)."""
+    return _NAMES if version >= 100000 else _NAMES_BEFORE_10
+
+
 def query(version):
     """Return the SQL for a server's own row and those of its standbys; version: int."""
     modern = version >= 90600
@@ -80,7 +85,7 @@ def query(version):
         standby_timeline=_RECEIVED_TIMELINE if modern else "NULL::int",
         receiver=_RECEIVER if modern else "''",
         waiting=_WAITING if modern else "'', ''",
-        **(_NAMES if version >= 100000 else _NAMES_BEFORE_10))
+        **names(version))
 
 
 def instance_of(managed):

@@ -91,12 +91,15 @@ class Cluster(object):
 
     def view(self, deadline):
         """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
-        return cib.parse(self.cib(deadline), cib.Names(
+        return cib.parse(self.cib(deadline), self.names(), self.resource, time.time())
+
+    def names(self):
+        """Return how the resource's attributes are called: cib.Names."""
+        return cib.Names(
             score=self.attribute(_SCORE), reason=self.attribute(_REASON),
             position=self.attribute(_POSITION), failure=self.attribute(FAILURE),
             counts=crash_counts(self.resource), rule=self.attribute(_RULE),
-            last_words=self.attribute(_LAST_WORDS), accept=self.attribute(_ACCEPT)),
-            self.resource, time.time())
+            last_words=self.attribute(_LAST_WORDS), accept=self.attribute(_ACCEPT))
 
     def cib(self, deadline):
         """Return the CIB's XML (str), as this node has it. Raises OcfError."""

@@ -173,4 +173,15 @@ BUILDS = (
     Broken(7, "a recovery template that ends recovery by itself is taken",
            "paf/instance/standby_mode.py", "        if values.get(name):", "        if False:",
            (_UNIT + "test_conninfo.py",)),
+    Broken(1, "a load balancer gets a primary without quorum",
+           "paf/cli/health/judge.py", "    if not facts.quorum:", "    if False:",
+           (_UNIT + "test_cli_health.py::test_what_is_not_known_is_no",)),
+    Broken(1, "a load balancer gets a primary that Pacemaker has not promoted",
+           "paf/cli/health/judge.py", "    if facts.node not in facts.promoted:", "    if False:",
+           (_UNIT + "test_cli_health.py::"
+            "test_a_primary_that_pacemaker_does_not_have_gets_no_writes",)),
+    Broken(6, "an event is announced by every node",
+           "paf/cli/alert/fold.py", "    return (promoted or alive or [dc])[-1]",
+           "    return (promoted and alive or [dc])[-1]",
+           (_UNIT + "test_cli_alert.py::test_who_speaks_is_where_it_was_decided",)),
 )

@@ -14,14 +14,13 @@ AGENT = "/usr/lib/ocf/resource.d/heartbeat/pgsqlms"
 LIBRARY = "/usr/share/resource-agents-paf"
 MANUAL = "/usr/share/man/man7/ocf_heartbeat_pgsqlms.7"
 COMMAND = "/usr/sbin/paf"
+ALERT = f"{LIBRARY}/paf-alert"
 COMMAND_MANUAL = "/usr/share/man/man8/paf.8"
 COMPLETION = "/usr/share/bash-completion/completions/paf"
-COMMAND = "/usr/sbin/paf"
-COMMAND_MANUAL = "/usr/share/man/man8/paf.8"
-COMPLETION = "/usr/share/bash-completion/completions/paf"
-#: What is installed beside the library and the documents, without compression.
-FILES = {AGENT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION}
-PROGRAMS = {AGENT, COMMAND}
+#: What is installed beside the library and the documents, without compression, and systemd's units.
+FILES = {AGENT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION, ALERT}
+PROGRAMS = {AGENT, COMMAND, ALERT}
+UNITS = "/usr/lib/systemd/system"
 DOCS = "/usr/share/doc/resource-agents-paf"
 
 #: Names of the packages: the agent's, and the administrator's Python package.
@@ -78,6 +77,11 @@ def library_files(checkout):
             for path in (checkout / "paf").rglob("*.py")}
 
 
+def units():
+    """Return the paths (a set of str) that systemd's units have once installed."""
+    return {f"{UNITS}/{path.name}" for path in (REPOSITORY / "units").iterdir()}
+
+
 class Root:
     """This machine's file system with a layer of its own on top: install, look, throw away."""
 
@@ -108,7 +112,7 @@ class Root:
 
     def _remove_paf(self):
         """Remove from the root what this machine itself has of PAF, installed in whatever way."""
-        here = [path for path in _PAF if os.path.lexists(path)]
+        here = [path for path in [*_PAF, *units()] if os.path.lexists(path)]
         here += glob.glob("/usr/lib/python3/dist-packages/paf-*")
         if here:
             self.run("dpkg", "--purge", "--force-depends", *PACKAGES, check=False)

@@ -6,7 +6,8 @@ import xml.etree.ElementTree as etree
 import pytest
 
 from tests.packaging.support import (
-    AGENT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, library_files, need, run)
+    AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, library_files, need, run,
+    units)
 
 VARIANTS = ("corosync1", "corosync2")
 SHEBANG = {"corosync1": "#!/usr/bin/python -ESsB", "corosync2": "#!/usr/bin/python3 -ISB"}
@@ -75,10 +76,11 @@ def test_it_holds_the_agent_the_library_the_manual_and_documents(deb, variant, c
     documents = {f"/usr/share/doc/{NAME[variant]}/{name}" for name in (
         "README.md.gz", "changelog.gz", "changelog.Debian.gz", "copyright")}
     assert files == library_files(checkout) | documents | RTUPDATE[variant] | {
-        AGENT, COMMAND, f"{MANUAL}.gz", f"{COMMAND_MANUAL}.gz", COMPLETION,
-        f"/usr/share/lintian/overrides/{NAME[variant]}"}
+        AGENT, ALERT, COMMAND, f"{MANUAL}.gz", f"{COMMAND_MANUAL}.gz", COMPLETION,
+        f"/usr/share/lintian/overrides/{NAME[variant]}"} | (
+            units() if variant == "corosync2" else set())
     for name in files:
-        mode = "-rwxr-xr-x" if name in {AGENT, COMMAND} | RTUPDATE[variant] else "-rw-r--r--"
+        mode = "-rwxr-xr-x" if name in {AGENT, ALERT, COMMAND} | RTUPDATE[variant] else "-rw-r--r--"
         assert listed[name] == [mode, "root/root"], name
 
 

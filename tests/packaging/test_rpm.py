@@ -7,8 +7,8 @@ import xml.etree.ElementTree as etree
 import pytest
 
 from tests.packaging.support import (
-    AGENT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, REPOSITORY, library_files, need,
-    run)
+    AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, REPOSITORY, library_files,
+    need, run, units)
 
 # rhel "": a distribution that is none of Red Hat's, or Fedora
 Target = collections.namedtuple("Target", "rhel asked variant interpreter flags ocf")
@@ -75,16 +75,18 @@ def test_make_names_the_package(rpm, target):
     assert rpm.parts[-2:] == (target.variant, f"resource-agents-paf-3.0.0-{release}.noarch.rpm")
 
 
-def test_it_holds_the_agent_the_library_the_manual_and_documents(rpm, checkout):
+def test_it_holds_the_agent_the_library_the_manual_and_documents(rpm, checkout, target):
     listed = dict(line.rsplit(" ", 1)[::-1] for line in
                   query(rpm, "--queryformat", "[%{FILEMODES:perms} %{FILENAMES}\n]"))
     files = {name for name, mode in listed.items() if not mode.startswith("d")
              and "/doc/" not in name and "/licenses/" not in name}
     bytecode = {name for name in files if name.endswith((".pyc", ".pyo"))}
     assert files - bytecode == library_files(checkout) | {
-        AGENT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION}
+        AGENT, ALERT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION} | (
+            units() if target.variant == "corosync2" else set())
     for name in files:
-        assert listed[name] == ("-rwxr-xr-x" if name in (AGENT, COMMAND) else "-rw-r--r--"), name
+        mode = "-rwxr-xr-x" if name in (AGENT, ALERT, COMMAND) else "-rw-r--r--"
+        assert listed[name] == mode, name
     # as folders, so that bytecode of any Python goes away with the package
     assert {LIBRARY, f"{LIBRARY}/paf", f"{LIBRARY}/paf/cluster"} <= set(listed)
     documents = {name.rsplit("/", 1)[1] for name in listed

@@ -11,7 +11,7 @@ import pytest
 from lab.tools import wait_until
 from paf.cli import create
 from paf.cli import main as command
-from paf.cli.common import USAGE
+from paf.cli.common import USAGE, Problem
 
 
 def options(*words):
@@ -41,6 +41,19 @@ def test_no_pcs_calls_the_commands_deprecated():
 
 def test_without_an_address_there_are_no_constraints():
     assert not any("constraint" in line for line in create.plan(options(), "pcs"))
+
+
+@pytest.mark.parametrize("shell", ["pcs", "crm"])
+def test_alerts_are_configured_where_they_are_wanted(shell):
+    text = "\n".join(create.shown(list(create.plan(
+        options("--alert", "dba@example.org"), shell)), shell))
+    assert "/usr/share/resource-agents-paf/paf-alert" in text and "dba@example.org" in text
+    assert not any("paf-alert" in line for line in create.shown(list(create.plan(
+        options(), shell)), shell))
+    for wrong in ("https://example.org/secret", "nobody"):
+        with pytest.raises(Problem) as refused:
+            list(create.plan(options("--alert", wrong), shell))
+        assert "secret" not in str(refused.value).replace("may be a secret", "")
 
 
 def test_what_is_not_told_is_asked_for(capsys):

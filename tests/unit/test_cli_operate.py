@@ -9,6 +9,7 @@ import pytest
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, OK, Problem
 from paf.cli.operate import pause, promote, restart, resume
+from paf.cli.status import orders
 from paf.cli.status import fencing, forecast, quorum, simulate
 from paf.cli.status import report as status
 from paf.runner import Result
@@ -202,3 +203,21 @@ def test_a_node_that_cannot_be_fenced_has_no_good_forecast(report):
     found = forecast.judge(report, ["srv3"], simulate.Outcome("srv1", True, ""),
                            {"srv3": fencing.Fencing(True, [], False, "")}, True)
     assert found.answer is False and found.reasons == ["srv3 cannot be fenced"]
+
+
+def test_a_pause_is_shown_with_the_command_that_ends_it(data):
+    text = (data / "cli" / "cib.xml").read_text()
+    pacemaker = Recorder(text)
+    pause.pause(pacemaker, "pgsqld", 1795447800.0)
+    made = pacemaker.calls[-1][-1].partition(">")[2].replace("</primitive>", "")
+    paused = configuration.parse(text.replace('type="pgsqlms">', f'type="pgsqlms">{made}', 1),
+                                 1795447000.0)
+    by_hand = configuration.parse(text.replace(
+        'type="pgsqlms">', 'type="pgsqlms"><meta_attributes id="m"><nvpair id="n" '
+        'name="maintenance" value="true"/></meta_attributes>', 1), 1795447000.0)
+    first, other = [next(item for item in orders.resource(
+        {}, None, one, configuration.find(one), None)) for one in (paused, by_hand)]
+    assert (first.code, first.pcs, first.crm) == (
+        "paused", *[["paf resume --resource pgsqld"]] * 2)
+    assert "until 2026-11-23T" in first.what
+    assert other.code == "resource-maintenance" and "delete-parameter" in other.pcs[0]

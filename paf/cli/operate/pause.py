@@ -1,11 +1,11 @@
 """paf pause: keep Pacemaker's hands off, for a while."""
 
-import re
 import time
 from xml.sax.saxutils import quoteattr
 
 from paf.cli import configuration
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, clock, confirmed, say
+from paf.cli.operate import pauses
 from paf.cli.status import status
 
 HELP = "keep Pacemaker's hands off the instances, for a while"
@@ -77,17 +77,12 @@ def unfit(report, node):
     return ""
 
 
-def name_of(resource):
-    """Return the id of the attributes that pause a resource."""
-    return "paf-pause-{0}".format(re.sub(r"[^A-Za-z0-9_.-]", "_", resource))
-
-
 def pause(pacemaker, resource, end):
     """Put a resource (its primitive's name) into maintenance until `end` (epoch seconds).
 
     Raises Problem.
     """
-    ident = name_of(resource)
+    ident = pauses.name_of(resource)
     date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
     xml = ("<primitive id={2}><meta_attributes id=\"{0}\" score=\"1000000\">"
            "<rule id=\"{0}-rule\" score=\"0\">"
@@ -101,7 +96,7 @@ def pause(pacemaker, resource, end):
 
 def end_of(pacemaker, resource):
     """Remove what `pause` has made, if it is there. Raises Problem."""
-    ident = name_of(resource)
+    ident = pauses.name_of(resource)
     root = configuration.parse(pacemaker.cib()).root
     if any(item.get("id") == ident for item in root.findall(".//meta_attributes")):
         pacemaker.ask("cibadmin", "--delete", "--force", "--xpath",

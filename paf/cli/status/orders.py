@@ -5,6 +5,7 @@ Pure. Each rule takes (report, view.View, Configuration, Managed, report.Facts).
 
 from paf.cli import configuration, finding
 from paf.cli.configuration import is_true
+from paf.cli.operate import pauses
 from paf.cli.status.concern import FAILOVER, OTHER, UP, concern
 
 
@@ -40,8 +41,7 @@ def resource(found, seen, configured, managed, facts):
                       "Pacemaker promotes no node and demotes the primary",
                       _without(name, "target-role"))
     if is_true(configuration.meta(managed, "maintenance") or "false"):
-        yield concern("resource-maintenance", FAILOVER, "{0} is in maintenance".format(name),
-                      "Pacemaker watches it and does nothing", _without(name, "maintenance"))
+        yield _maintenance(configured, managed, name)
     managing = configuration.meta(managed, "is-managed")
     default = configured.properties.get("is-managed-default", "true")
     if not is_true(managing or default):
@@ -49,6 +49,19 @@ def resource(found, seen, configured, managed, facts):
                       "Pacemaker watches it and does nothing",
                       (["pcs resource manage {0}".format(name)],
                        ["crm resource manage {0}".format(name)]))
+
+
+def _maintenance(configured, managed, name):
+    """Return the Concern about a resource in maintenance, whoever has ordered that."""
+    end = pauses.end_of(configured.root, managed.name)
+    if end is None:
+        return concern("resource-maintenance", FAILOVER, "{0} is in maintenance".format(name),
+                       "Pacemaker watches it and does nothing", _without(name, "maintenance"))
+    return concern(
+        "paused", FAILOVER, "{0} is paused by paf pause{1}".format(
+            name, ", until {0}".format(end) if end else ""),
+        "Pacemaker watches it and does nothing until then",
+        finding.both("paf resume --resource {0}".format(managed.name)))
 
 
 def _without(resource_name, name):

@@ -1,0 +1,63 @@
+"""An event as a message: a subject, lines for people, fields for programs. Pure."""
+
+from collections import namedtuple
+
+from paf.cli.common import clock
+from paf.cli.timeline import events
+from paf.cli.timeline.text import outage, shown, title
+from paf.log import without_secrets
+
+#: subject (str), lines (list of str), fields (dict, for JSON).
+Message = namedtuple("Message", "subject lines fields")
+
+_LONGEST = 400      # characters of a reason
+#: Events in which nothing that was committed can be gone: the primary ended in order, or came back.
+_SAFE = (events.SWITCHOVER, events.PRIMARY_RECOVERY, events.RESTART)
+
+
+def of(event, resource, reasons, is_open):
+    """Return the Message about an Event.
+
+    resource: its name; reasons: dict of node to why it failed or was not promoted (str); is_open:
+    whether clients still have no primary.
+    """
+    what = "no primary after a {0}".format(title(event)) if is_open else title(event)
+    lines = ["{0} since {1}".format(what, clock(event.begin)) if is_open else
+             "{0}, {1}".format(what, clock(event.begin))]
+    if not is_open and outage(event) is not None:
+        lines.append("clients had no primary for {0}".format(shown(event)))
+    why = [item.reason for item in event.actions if item.reason][:1]
+    if why:
+        lines.append("reason: {0}".format(_short(why[0])))
+    lines += list(_kept(event, is_open))
+    lines += ["{0}: {1}".format(node, _short(text)) for node, text in sorted(reasons.items())]
+    lines.append("look: paf status; paf timeline")
+    fields = {"resource": resource, "kind": event.kind, "nodes": event.nodes, "old": event.old,
+              "new": event.new, "begin": event.begin, "outage_seconds": outage(event),
+              "reason": _short(why[0]) if why else None, "open": is_open,
+              "positions": event.votes, "node_reasons": dict(
+                  (node, _short(text)) for node, text in reasons.items())}
+    return Message("PAF {0}: {1}".format(resource, what), lines, fields)
+
+
+def _kept(event, is_open):
+    """Yield what is known of a loss."""
+    if is_open or not event.new or event.new == event.old:
+        return
+    if event.kind in _SAFE:
+        yield "nothing is lost: the old primary was stopped in order"
+    elif event.votes.get(event.new):
+        yield "{0} was promoted at {1}: what the old primary had beyond that is not there".format(
+            event.new, event.votes[event.new])
+
+
+def _short(text):
+    text = without_secrets(text)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+
+
+def held_back(resource):
+    """Return the Message that says that no more are sent for a while."""
+    text = "many events: further messages are held back for an hour"
+    return Message("PAF {0}: {1}".format(resource, text), [text, "look: paf history"],
+                   {"resource": resource, "kind": "held back"})

@@ -1,0 +1,180 @@
+"""One quick look at this node: what Pacemaker knows here, and what the server here says of itself.
+
+Nothing is written, and no other node is asked.
+"""
+
+import os
+from collections import namedtuple
+
+from paf import instance as local
+from paf import ocf
+from paf.cli import configuration, servers
+from paf.cli.common import Pacemaker, Problem
+from paf.cluster import history
+from paf.cluster.base import Cluster
+from paf.cluster.cib import parse
+from paf.deadline import Deadline
+from paf.instance import postmaster, sql
+
+#: What is known. unknown: why nothing is, "" if something is; node: this one's name; resource: its
+#: name; quorum: bool, None not known; view: cluster.cib.View; promoted: nodes (list) that are
+#: online and promoted, by Pacemaker's history; server: Server, None without an answer; silence: why
+#: there is none; root: of the CIB (Element), None without one; properties: the cluster's (dict of
+#: str); managed: configuration.Managed.
+Facts = namedtuple("Facts", "unknown node resource quorum view promoted server silence root "
+                   "properties managed")
+
+#: What the server says of itself. in_recovery: bool; timeline, position (received, or written by a
+#: primary), replayed, seen (the primary's end of WAL as heard last): int bytes or None; streaming:
+#: bool, None not known; heard: seconds (float) since the primary's last word, None not known.
+Server = namedtuple("Server", "in_recovery timeline position replayed streaming seen heard")
+
+#: What a primary says of its standbys. standbys: dict of name to servers.Server; commits:
+#: servers.Commits, None where it did not say; position: the end of its WAL (int bytes) or None.
+SaidOfStandbys = namedtuple("SaidOfStandbys", "standbys commits position")
+
+_PATIENCE = 1.0     # seconds for each question
+_SILENCE = {sql.NO_CONNECTION: "takes no connection", sql.TIMED_OUT: "does not answer in time",
+            sql.REFUSED: "answers with an error"}
+
+_QUERY = """
+SELECT 'me', pg_is_in_recovery()::text,
+  (CASE WHEN pg_is_in_recovery() THEN {timeline}
+        ELSE ('x' || substr({file}({current}), 1, 8))::bit(32)::int END)::text,
+  {diff}(CASE WHEN pg_is_in_recovery() THEN {receive} ELSE {current} END, '0/0')::bigint::text,
+  {diff}({replay}, '0/0')::bigint::text, {receiver}
+"""
+# one row of nulls where there is no WAL receiver
+_RECEIVER = """r.status, {diff}(r.latest_end_lsn, '0/0')::bigint::text,
+  extract(epoch FROM clock_timestamp() - r.last_msg_receipt_time)::text
+  FROM (SELECT 1) AS one LEFT JOIN pg_stat_get_wal_receiver() AS r ON true"""
+_TIMELINE = "coalesce((SELECT w.received_tli FROM pg_stat_get_wal_receiver() AS w), " \
+            "(SELECT timeline_id FROM pg_control_checkpoint()))"
+
+
+def query(version):
+    """Return the SQL by which a server says what it is; version: int, as PostgreSQL counts it."""
+    names = servers.names(version)
+    modern = version >= 90600
+    return _QUERY.format(
+        timeline=_TIMELINE if modern else "NULL::int",
+        receiver=_RECEIVER.format(**names) if modern else "'', '', ''", **names)
+
+
+def understand(rows, is_receiving):
+    """Return the Server in the query's rows (list of lists of str); None if it is not there; pure.
+
+    is_receiving: function that says whether WAL arrives, asked where SQL does not (before 9.6).
+    """
+    if not rows or len(rows[0]) != 8 or rows[0][0] != "me":
+        return None
+    _, recovery, timeline, position, replayed, status, seen, heard = rows[0]
+    in_recovery = recovery in ("t", "true")
+    if not in_recovery:
+        streaming = None
+    elif timeline:
+        streaming = status == "streaming"
+    else:
+        streaming = is_receiving()
+    return Server(in_recovery, _number(timeline, int), _number(position, int),
+                  _number(replayed, int), streaming, _number(seen, int), _number(heard, float))
+
+
+def _number(text, kind):
+    try:
+        return kind(text)
+    except ValueError:
+        return None
+
+
+def look(resource="", patience=_PATIENCE):
+    """Return the Facts of this node. Never raises for what a program does or fails to do.
+
+    resource: its name, "" where there is one only; patience: seconds for each question.
+    """
+    pacemaker = Pacemaker(patience)
+    try:
+        xml = _cib(pacemaker)
+        configured = configuration.parse(xml)
+        managed = configuration.find(configured, resource)
+        node = _node(pacemaker, configured.nodes)
+        cluster = Cluster(ocf.Environment({"OCF_RESOURCE_INSTANCE": managed.name}))
+        view = parse(xml, cluster.names(), managed.name)
+        promoted = history.promoted(xml, managed.name)
+        quorum = _quorum(pacemaker, configured.root)
+    except Problem as error:
+        return nothing(str(error))
+    except ocf.OcfError:
+        return nothing("the cluster's state cannot be understood")
+    server, silence = ask(servers.instance_of(managed), patience)
+    return Facts("", node, managed.name, quorum, view, promoted, server, silence, configured.root,
+                 configured.properties, managed)
+
+
+def nothing(why):
+    """Return the Facts of a node that knows nothing; why (str)."""
+    return Facts(why, "", "", None, None, [], None, "was not asked", None, {}, None)
+
+
+def _cib(pacemaker):
+    """Return the CIB as this node has it. Raises Problem, with nothing of what a program printed.
+
+    --local is deprecated since Pacemaker 3.0, where a node answers by itself.
+    """
+    result = pacemaker.run("cibadmin", "--query", "--local")
+    if result.status != 0 and not result.timed_out:
+        result = pacemaker.run("cibadmin", "--query")
+    if result.timed_out:
+        raise Problem("Pacemaker does not answer in time")
+    if result.status != 0:
+        raise Problem("Pacemaker does not answer")
+    return result.out
+
+
+def _node(pacemaker, nodes):
+    """Return this node's name; the host's, if the cluster has a node that is called so."""
+    host = os.uname()[1]
+    return host if host in nodes else pacemaker.node()
+
+
+def _quorum(pacemaker, root):
+    """Return whether this node has quorum: True, False, or None where that is not known.
+
+    Membership changes reach the controller at once, and the CIB when there is a DC; so both have
+    to say yes.
+    """
+    if root.get("have-quorum") not in ("1", "true"):
+        return False if root.get("have-quorum") else None
+    said = pacemaker.run("crm_node", "--quorum")
+    return {"1": True, "0": False}.get(said.out.strip() if said.status == 0 else "")
+
+
+def ask(instance, patience):
+    """Return (Server, "") of the local instance, or (None, why there is no answer)."""
+    deadline = Deadline(patience)
+    try:
+        answer = sql.query(instance, query(local.version(instance)), deadline)
+    except ocf.OcfError:
+        return None, "cannot be asked"
+    found = understand(answer.rows, lambda: postmaster.is_receiving(instance))
+    if found is None:
+        return None, _SILENCE.get(answer.kind, "gives no answer that can be understood")
+    return found, ""
+
+
+def standbys(facts, patience=_PATIENCE):
+    """Return what the server says of its standbys, if it is a primary: SaidOfStandbys, or None.
+
+    facts: Facts; patience: seconds.
+    """
+    if facts.server is None or facts.server.in_recovery:
+        return None
+    instance = servers.instance_of(facts.managed)
+    try:
+        answer = sql.query(instance, servers.query(local.version(instance)), Deadline(patience))
+    except ocf.OcfError:
+        return None
+    own, found = servers.understand(answer.rows, "")
+    if own is None or own.in_recovery:
+        return None
+    return SaidOfStandbys(found, servers.commits(answer.rows), own.received)

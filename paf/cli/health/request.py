@@ -1,0 +1,109 @@
+"""One request on standard input: read within bounds, understood; and its answer. Pure, but `read`.
+
+Source: RFC 9112 (HTTP/1.1), "Request Line"; HAProxy Configuration Manual, "agent-check" and
+"agent-send".
+"""
+
+import errno
+import os
+import re
+import select
+from collections import namedtuple
+
+#: What is asked. method: "GET", "HEAD", "OPTIONS", or AGENT for HAProxy's agent check, "" for what
+#: cannot be understood; path (str), such as "/primary"; options: dict of str.
+Request = namedtuple("Request", "method path options")
+
+AGENT = "agent"
+UNCLEAR = Request("", "", {})
+LONGEST = 8192      # bytes of a request with its headers
+
+#: HTTP's words for the statuses that are given.
+_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
+            503: "Service Unavailable"}
+METHODS = ("GET", "HEAD", "OPTIONS")
+TEXT = "text/plain; charset=utf-8"
+
+_FIRST = re.compile(r"([A-Za-z]{1,16}) (/[!-~]*)(?: HTTP/\d\.\d)?$")
+_WORD = re.compile(r"/?([a-z]+)(?:[?]([!-~]*))?$")
+_ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
+
+
+def read(deadline, descriptor=0):
+    """Return what a client sends (bytes), up to the end of its headers.
+
+    No more than LONGEST bytes, and nothing that comes after the Deadline: what is there by then
+    is returned.
+    """
+    found = b""
+    while len(found) < LONGEST and not _is_whole(found):
+        try:
+            if not select.select([descriptor], [], [], deadline.remaining)[0]:
+                break
+            part = os.read(descriptor, LONGEST - len(found))
+        except (OSError, IOError, select.error) as error:
+            if error.args[0] == errno.EINTR:
+                continue
+            break
+        if not part:
+            break
+        found += part
+    return found
+
+
+def _is_whole(data):
+    """Return whether nothing more has to come: HTTP's empty line, or the line of an agent check."""
+    if b"\r\n\r\n" in data or b"\n\n" in data:
+        return True
+    line, end, _ = data.partition(b"\n")
+    return bool(end) and b" " not in line.strip()
+
+
+def parse(data):
+    """Return the Request in what was read (bytes); UNCLEAR for what is none."""
+    line = data.partition(b"\n")[0].rstrip(b"\r").decode("latin-1")
+    if b"\n" not in data or len(data) >= LONGEST and not _is_whole(data):
+        return UNCLEAR
+    found = _FIRST.match(line)
+    if found:
+        path, _, query = found.group(2).partition("?")
+        return Request(str(found.group(1)), _plain(path).rstrip("/") or "/", _options(query))
+    found = _WORD.match(line.strip())
+    if found:
+        return Request(AGENT, "/" + str(found.group(1)), _options(found.group(2) or ""))
+    return UNCLEAR
+
+
+def _options(query):
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    return dict((_plain(name), _plain(value)) for name, _, value in pairs)
+
+
+def _plain(text):
+    """Return a text without the escapes of an URL, in native str; what is not ASCII becomes "?"."""
+    found = _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), str(text))
+    return "".join(sign if " " <= sign <= "~" else "?" for sign in found)
+
+
+def http(method, status, text, kind=TEXT):
+    """Return an answer (str) of HTTP; text: its body, which GET alone gets; kind: content type."""
+    body = text + "\n" if not text.endswith("\n") else text
+    head = ["HTTP/1.0 {0} {1}".format(status, _REASONS[status]), "Content-Type: {0}".format(kind),
+            "Content-Length: {0}".format(len(body)), "Cache-Control: no-store",
+            "Connection: close"]
+    if status == 405:
+        head.append("Allow: {0}".format(", ".join(METHODS)))
+    return "\r\n".join(head) + "\r\n\r\n" + ("" if method in ("HEAD", "OPTIONS") else body)
+
+
+def agent(is_good, text):
+    """Return an answer (str) of HAProxy's agent check: one line, with the reason behind a hash."""
+    return "up\n" if is_good else "down #{0}\n".format(text)
+
+
+def size(text):
+    """Return a number of bytes (int) such as 1MB, 512kB or 4096; None for what is none."""
+    found = re.match(r"(\d{1,15})\s*([kKMGT]?)(i?)[bB]?$", text or "")
+    if not found:
+        return None
+    return int(found.group(1)) * 1024 ** " KMGT".index((found.group(2) or " ").upper())

@@ -1,0 +1,21 @@
+"""What paf pause leaves in the CIB, for those who read it. Pure."""
+
+import re
+
+
+def name_of(resource):
+    """Return the id of the attributes that pause a resource (its primitive's name)."""
+    return "paf-pause-{0}".format(re.sub(r"[^A-Za-z0-9_.-]", "_", resource))
+
+
+def end_of(root, resource):
+    """Return until when paf pause has paused a resource, as the CIB (an Element) has it.
+
+    An ISO 8601 date (str); None where it has not.
+    """
+    ident = name_of(resource)
+    for item in root.findall(".//meta_attributes"):
+        if item.get("id") == ident:
+            dates = [date.get("end", "") for date in item.findall("rule/date_expression")]
+            return dates[0] if dates else ""
+    return None

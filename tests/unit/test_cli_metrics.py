@@ -1,0 +1,99 @@
+"""paf metrics: text that a strict reader of the format takes, and nothing made up."""
+
+import re
+
+import pytest
+
+from paf.cli import servers
+from paf.cli.health import health, looks, metrics, request, series
+from tests.unit.test_cli_health import facts, standby  # noqa: F401
+
+SAID = looks.SaidOfStandbys(
+    {"srv1": servers.UNKNOWN._replace(state="streaming", sync="sync", replayed=4000, lag=0.5),
+     'a"b\\c\nd': servers.UNKNOWN._replace(state="catchup", sync="async")},
+    servers.Commits("srv1", 2, 1.5), 5000)
+NOW = 1795700000.0
+
+#: OpenMetrics 1.0, "ABNF", as far as gauges go; also what Prometheus 0.0.4 takes.
+SAMPLE = re.compile(r'(?P<name>[a-z_]+)(?:\{(?P<labels>[a-z_]+="(?:[^"\\\n]|\\["\\n])*"'
+                    r'(?:,[a-z_]+="(?:[^"\\\n]|\\["\\n])*")*)\})? (?P<value>-?\d+(?:\.\d+)?)$')
+
+
+def read(text):
+    """Return {(name, labels): value} of a page; fails where it breaks the format."""
+    assert text.endswith("# EOF\n") and "\n\n" not in text
+    found, kind = {}, None
+    for line in text.splitlines()[:-1]:
+        if line.startswith("# HELP "):
+            kind = line.split()[2]
+            assert (kind, "") not in [(name, "") for name, _ in found], f"{kind} is in two places"
+        elif line.startswith("# TYPE "):
+            assert line == f"# TYPE {kind} gauge"
+        else:
+            match = SAMPLE.match(line)
+            assert match and match.group("name") == kind, line
+            key = (kind, match.group("labels") or "")
+            assert key not in found, line
+            found[key] = float(match.group("value"))
+    return found
+
+
+def test_a_primary_has_all_its_standbys(facts):  # noqa: F811
+    found = read(series.text(series.of(facts, SAID, NOW, {})))
+    own = 'resource="pgsqld"'
+    assert found[("paf_in_recovery", own)] == 0 and found[("paf_timeline", own)] == 5
+    assert found[("paf_promoted", own + ',node="srv3"')] == 1
+    assert found[("paf_promoted", own + ',node="srv1"')] == 0
+    assert found[("paf_standby_lag_bytes", own + ',standby="srv1"')] == 1000
+    assert ("paf_standby_lag_bytes", own + ',standby="a\\"b\\\\c\\nd"') not in found
+    assert found[("paf_commits_need_standbys", own)] == 1
+    assert found[("paf_managed", own)] == 1 and found[("paf_look_success", "")] == 1
+    assert found[("paf_promoted_timestamp_seconds", own)] > 1e9
+
+
+def test_a_standby_has_its_lag(standby):  # noqa: F811
+    found = read(series.text(series.of(standby, None, NOW, {})))
+    assert found[("paf_lag_bytes", 'resource="pgsqld"')] == 1000
+
+
+def test_each_name_has_a_meaning_and_nothing_else_is_printed(facts, standby):  # noqa: F811
+    known = [name for name, _ in series.HELP]
+    values = series.of(facts, SAID, NOW, {}) + series.of(standby, None, NOW, {}) + (
+        series.of_failover("pgsqld", 5, 2.5, NOW))
+    assert {item.name for item in values} == set(known) and len(set(known)) == len(known)
+
+
+def test_a_failed_look_keeps_the_time_of_the_last_good_one():
+    nothing = looks.nothing("Pacemaker does not answer")
+    found = read(series.text(series.of(nothing, None, NOW, {series.LOOKED: 7.5})))
+    assert found[("paf_look_success", "")] == 0 and found[(series.LOOKED, "")] == 7.5
+    assert "paf_quorum" not in {name for name, _ in found}
+
+
+def test_the_file_is_written_in_one_step_and_read_back(facts, tmp_path, monkeypatch):  # noqa: F811
+    name = tmp_path / "paf.prom"
+    monkeypatch.setattr(metrics, "_look", lambda resource: (facts, SAID))
+    asked = []
+    monkeypatch.setattr(metrics, "_in_logs", lambda resource: asked.append(resource) or (2.5, 9.0))
+    options = type("Options", (), {"file": str(name), "resource": ""})
+    for _ in range(2):
+        assert metrics.run(options) == 0
+        found = read(name.read_text())
+        assert found[(series.OUTAGE, 'resource="pgsqld"')] == 2.5
+    assert asked == ["pgsqld"]    # the logs are read once for each promotion
+    assert [path.name for path in tmp_path.iterdir()] == ["paf.prom"]
+    assert name.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("text", ["", "rubbish {\n", "paf_x{a=\"b\" 1\npaf_y 1e\n", "\x00\xff"])
+def test_a_broken_file_of_before_is_nothing(tmp_path, text):
+    name = tmp_path / "paf.prom"
+    name.write_text(text)
+    assert metrics.before(str(name)) == {} and metrics.before(str(tmp_path / "none")) == {}
+
+
+def test_health_has_them_too(facts, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(metrics, "_look", lambda resource: (facts, SAID))
+    good, text = health.answer(request.parse(b"GET /metrics HTTP/1.1\r\n\r\n"))
+    assert good and "openmetrics-text" in text
+    read(text.partition("\r\n\r\n")[2])
