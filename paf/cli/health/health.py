@@ -22,7 +22,7 @@ alive. It answers from what this node knows: its Pacemaker and its server. It wr
 on one line. ?resource=NAME names the resource, where the cluster has several. GET, HEAD and OPTIONS
 are answered. A line with a word alone, such as "primary", is HAProxy's agent check (agent-send):
 the answer is "up" or "down"."""
-EXAMPLES = ("paf health < request", "paf health --resource pgsqld < request")
+EXAMPLES = ("paf health", "paf health --resource pgsqld")
 EXIT_CODES = ((OK, "the answer was 200, or up"), (NOT_DONE, "it was something else"))
 
 _ARRIVAL = 2.0      # seconds for a request to arrive
