@@ -1,9 +1,7 @@
 """What the verbs share: exit codes, the error that ends a verb, programs, output."""
 
 import errno
-import json
 import os
-import re
 import sys
 import time
 
@@ -70,6 +68,7 @@ class Pacemaker(object):
     def release(self):
         """Return the version of the programs here, as (3, 0, 1); () if they do not print it."""
         if self._release is None:
+            import re    # a request of a load balancer has no use for it
             said = re.match(r"Pacemaker (\d+)\.(\d+)\.(\d+)", self.run("cibadmin", "--version").out)
             self._release = tuple(int(number) for number in said.groups()) if said else ()
         return self._release
@@ -93,6 +92,7 @@ def plain(error):
 
     The programs answer in XML when they were asked for XML, also when they fail.
     """
+    import re
     said = re.findall(r"<error>(?:error: )?([^<]*)</error>", error)
     what = error.partition("<")[0].strip() + " " + "; ".join(said) if said else error
     what = " ".join(what.split())
@@ -159,6 +159,7 @@ def confirmed(question, wanted=("y", "yes")):
 
 def say_json(value):
     """Print a value as JSON."""
+    import json
     say(json.dumps(value, indent=2, sort_keys=True))
 
 

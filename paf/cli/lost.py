@@ -7,7 +7,7 @@ from collections import namedtuple
 
 from paf import instance as local
 from paf import ocf, runner
-from paf.cli import configuration, servers
+from paf.cli import configuration, dialect
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, say, say_json, table)
 from paf.deadline import Deadline
@@ -57,7 +57,7 @@ def run(options):
     if options.node not in (None, here):
         raise Problem("the WAL of {0} lies on {0}: run paf lost there".format(options.node))
     managed = configuration.find(configuration.parse(pacemaker.cib()), options.resource)
-    instance = servers.instance_of(managed)
+    instance = dialect.instance_of(managed)
     try:
         reports = [report(instance, *one) for one in places(instance)]
     except (ocf.OcfError, EnvironmentError) as error:

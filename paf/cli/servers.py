@@ -9,7 +9,8 @@ not have.
 from collections import namedtuple
 
 from paf import instance as local
-from paf import ocf, parameters
+from paf import ocf
+from paf.cli import dialect
 from paf.decide import wal
 from paf.deadline import Deadline
 from paf.instance import psql, settings, sql
@@ -29,17 +30,6 @@ NOT_STREAMING = "not streaming"
 _PATIENCE = 4.0     # seconds for each question
 _DATABASE = (("dbname", "postgres"),)
 REPLICATION = (("replication", "true"), ("dbname", "replication"))
-
-_NAMES = {"receive": "pg_last_wal_receive_lsn()", "replay": "pg_last_wal_replay_lsn()",
-          "current": "pg_current_wal_lsn()", "diff": "pg_wal_lsn_diff", "flushed": "flush_lsn",
-          "replayed": "replay_lsn", "file": "pg_walfile_name",
-          "paused": "pg_is_wal_replay_paused()",
-          "lag": "coalesce(extract(epoch from replay_lag)::text, '')"}
-_NAMES_BEFORE_10 = {
-    "receive": "pg_last_xlog_receive_location()", "replay": "pg_last_xlog_replay_location()",
-    "current": "pg_current_xlog_location()", "diff": "pg_xlog_location_diff",
-    "flushed": "flush_location", "replayed": "replay_location", "file": "pg_xlogfile_name",
-    "paused": "pg_is_xlog_replay_paused()", "lag": "''"}
 
 _QUERY = """
 SELECT 'me', pg_is_in_recovery()::text,
@@ -73,11 +63,6 @@ _RECEIVED_TIMELINE = "coalesce((SELECT r.received_tli FROM pg_stat_get_wal_recei
 _RECEIVER = "(SELECT coalesce(max(r.status), '') FROM pg_stat_get_wal_receiver() AS r)"
 
 
-def names(version):
-    """Return how a PostgreSQL version (int) calls what is asked about (dict of str)."""
-    return _NAMES if version >= 100000 else _NAMES_BEFORE_10
-
-
 def query(version):
     """Return the SQL for a server's own row and those of its standbys; version: int."""
     modern = version >= 90600
@@ -85,13 +70,7 @@ def query(version):
         standby_timeline=_RECEIVED_TIMELINE if modern else "NULL::int",
         receiver=_RECEIVER if modern else "''",
         waiting=_WAITING if modern else "'', ''",
-        **names(version))
-
-
-def instance_of(managed):
-    """Return the Instance that the resource's parameters describe on this node."""
-    variables = dict(("OCF_RESKEY_" + name, value) for name, value in managed.parameters.items())
-    return local.of(parameters.read(ocf.Environment(variables)))
+        **dialect.names(version))
 
 
 def understand(rows, source):
@@ -152,7 +131,7 @@ class Servers(object):
 
     def __init__(self, managed, node):
         self._node = node
-        self._instance = instance_of(managed)
+        self._instance = dialect.instance_of(managed)
         self._conninfo = None
 
     def known(self, nodes, primary, addresses):

@@ -1,7 +1,10 @@
 """paf health: requests of any kind, and answers from what is known of a node."""
 
 import os
+import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -9,12 +12,13 @@ from hypothesis import strategies as st
 
 from paf import ocf
 from paf.cli import configuration
-from paf.cli.health import health, judge, looks, request, series
+from paf.cli.health import glance, health, judge, looks, request, series
 from paf.cli.main import main
 from paf.cluster import cib
 from paf.cluster.base import Cluster
 from paf.deadline import Deadline
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PRIMARY = looks.Server(False, 5, 5000, 4000, None, None, None)
 STANDBY = looks.Server(True, 5, 5000, 4000, True, 5000, 1.5)
 
@@ -184,3 +188,30 @@ def test_no_number_is_given_for_what_is_not_known(standby):
     names = {item.name for item in series.of(unknown, None, 1e9, {})}
     assert not names & {"paf_timeline", "paf_lag_bytes", "paf_heard_seconds"}
     assert {"paf_streaming", "paf_quorum", "paf_promotion_score"} <= names
+
+
+def test_a_plain_cib_is_read_at_a_glance_and_any_other_in_full(data):
+    xml = (data / "cli" / "cib.xml").read_text()
+    whole = looks._as_glance(*looks._in_full(xml, ""))
+    assert glance.of(xml) == glance.of(xml, "pgsqld") == whole
+    assert whole.parameters and whole.nodes == ["srv1", "srv2", "srv3"] and whole.quorum == "1"
+    for old, new in ((' type="pgsqlms"', ' type="pgsqlms" template="t"'),
+                     ('<instance_attributes id="pgsqld-',
+                      '<instance_attributes id="x"/><instance_attributes id="pgsqld-'),
+                     ("<resources>", '<resources><primitive id="other" class="ocf" '
+                                     'provider="heartbeat" type="pgsqlms"/>')):
+        assert old in xml
+        assert glance.of(xml.replace(old, new)) is None, new
+    assert glance.of(xml, "other") is None and glance.of("<cib") is None
+    ruled = re.sub(r'(<instance_attributes id="pgsqld-[^>]*>)', r'\1<rule id="r" score="1"/>', xml)
+    assert ruled != xml and glance.of(ruled) is None
+
+
+def test_a_look_at_a_plain_cib_needs_no_element_tree():
+    """Each request is a process of its own: what it imports is most of what it costs."""
+    text = ("import sys; from paf.cli import main; from paf.cli.health import health, looks; "
+            "heavy = {'re', 'json', 'argparse', 'xml.etree.ElementTree'} & set(sys.modules); "
+            "sys.exit(', '.join(sorted(heavy)) or 0)")
+    result = subprocess.run([sys.executable, "-S", "-B", "-c", text], cwd=REPOSITORY,
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stderr) == (0, "")

@@ -8,7 +8,7 @@ import time
 
 from paf import instance as local
 from paf import ocf, parameters, runner
-from paf.cli import configuration, finding, servers
+from paf.cli import configuration, dialect, finding, servers
 from paf.cli.check import (
     address, cluster, hba, host, operations, peers, primary, release, schemas)
 from paf.cli.check import instance as server
@@ -90,7 +90,7 @@ def examine(options, pacemaker):
         managed = configuration.find(configured, name)
         found = [of_cib(text, managed.name)]
         if not options.cib:
-            found.append(_of_this_node(options, servers.instance_of(managed), managed, configured,
+            found.append(_of_this_node(options, dialect.instance_of(managed), managed, configured,
                                        pacemaker))
         for check_name, item in itertools.chain(*found):
             yield check_name if alone else "{0}: {1}".format(name, check_name), item

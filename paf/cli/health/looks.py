@@ -8,8 +8,9 @@ from collections import namedtuple
 
 from paf import instance as local
 from paf import ocf
-from paf.cli import configuration, servers
+from paf.cli import dialect
 from paf.cli.common import Pacemaker, Problem
+from paf.cli.health import glance
 from paf.cluster import history
 from paf.cluster.base import Cluster
 from paf.cluster.cib import parse
@@ -19,8 +20,8 @@ from paf.instance import postmaster, sql
 #: What is known. unknown: why nothing is, "" if something is; node: this one's name; resource: its
 #: name; quorum: bool, None not known; view: cluster.cib.View; promoted: nodes (list) that are
 #: online and promoted, by Pacemaker's history; server: Server, None without an answer; silence: why
-#: there is none; root: of the CIB (Element), None without one; properties: the cluster's (dict of
-#: str); managed: configuration.Managed.
+#: there is none. Of a whole look only: root (Element of the CIB), properties (dict of str),
+#: managed (configuration.Managed).
 Facts = namedtuple("Facts", "unknown node resource quorum view promoted server silence root "
                    "properties managed")
 
@@ -54,7 +55,7 @@ _TIMELINE = "coalesce((SELECT w.received_tli FROM pg_stat_get_wal_receiver() AS 
 
 def query(version):
     """Return the SQL by which a server says what it is; version: int, as PostgreSQL counts it."""
-    names = servers.names(version)
+    names = dialect.names(version)
     modern = version >= 90600
     return _QUERY.format(
         timeline=_TIMELINE if modern else "NULL::int",
@@ -87,28 +88,45 @@ def _number(text, kind):
         return None
 
 
-def look(resource="", patience=_PATIENCE):
+def look(resource="", patience=_PATIENCE, whole=False):
     """Return the Facts of this node. Never raises for what a program does or fails to do.
 
-    resource: its name, "" where there is one only; patience: seconds for each question.
+    resource: its name, "" where there is one only; patience: seconds for each question; whole:
+    whether root, properties and managed are wanted as well, which takes longer.
     """
     pacemaker = Pacemaker(patience)
     try:
         xml = _cib(pacemaker)
-        configured = configuration.parse(xml)
-        managed = configuration.find(configured, resource)
-        node = _node(pacemaker, configured.nodes)
-        cluster = Cluster(ocf.Environment({"OCF_RESOURCE_INSTANCE": managed.name}))
-        view = parse(xml, cluster.names(), managed.name)
-        promoted = history.promoted(xml, managed.name)
-        quorum = _quorum(pacemaker, configured.root)
+        seen = None if whole else glance.of(xml, resource)
+        more = (None, {}, seen) if seen else _in_full(xml, resource)
+        seen = seen or _as_glance(*more)
+        node = _node(pacemaker, seen.nodes)
+        cluster = Cluster(ocf.Environment({"OCF_RESOURCE_INSTANCE": seen.name}))
+        view = parse(xml, cluster.names(), seen.name)
+        promoted = history.promoted(xml, seen.name)
+        quorum = _quorum(pacemaker, seen.quorum)
     except Problem as error:
         return nothing(str(error))
     except ocf.OcfError:
         return nothing("the cluster's state cannot be understood")
-    server, silence = ask(servers.instance_of(managed), patience)
-    return Facts("", node, managed.name, quorum, view, promoted, server, silence, configured.root,
-                 configured.properties, managed)
+    server, silence = ask(dialect.instance_of(seen), patience)
+    return Facts("", node, seen.name, quorum, view, promoted, server, silence, *more)
+
+
+def _in_full(xml, resource):
+    """Return (root, properties, managed) of a CIB. Raises Problem."""
+    from paf.cli import configuration
+    configured = configuration.parse(xml)
+    return configured.root, configured.properties, configuration.find(configured, resource)
+
+
+def _as_glance(root, properties, managed):
+    """Return what was read in full as a glance.Glance."""
+    del properties
+    return glance.Glance(
+        managed.name, managed.parameters,
+        [node.get("uname") for node in root.findall("configuration/nodes/node")],
+        root.get("have-quorum", ""))
 
 
 def nothing(why):
@@ -137,14 +155,14 @@ def _node(pacemaker, nodes):
     return host if host in nodes else pacemaker.node()
 
 
-def _quorum(pacemaker, root):
+def _quorum(pacemaker, known):
     """Return whether this node has quorum: True, False, or None where that is not known.
 
-    Membership changes reach the controller at once, and the CIB when there is a DC; so both have
-    to say yes.
+    known: what the CIB says, "" for nothing. Membership changes reach the controller at once, and
+    the CIB when there is a DC; so both have to say yes.
     """
-    if root.get("have-quorum") not in ("1", "true"):
-        return False if root.get("have-quorum") else None
+    if known not in ("1", "true"):
+        return False if known else None
     said = pacemaker.run("crm_node", "--quorum")
     return {"1": True, "0": False}.get(said.out.strip() if said.status == 0 else "")
 
@@ -169,7 +187,8 @@ def standbys(facts, patience=_PATIENCE):
     """
     if facts.server is None or facts.server.in_recovery:
         return None
-    instance = servers.instance_of(facts.managed)
+    from paf.cli import servers
+    instance = dialect.instance_of(facts.managed)
     try:
         answer = sql.query(instance, servers.query(local.version(instance)), Deadline(patience))
     except ocf.OcfError:

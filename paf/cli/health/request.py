@@ -6,7 +6,6 @@ Source: RFC 9112 (HTTP/1.1), "Request Line"; HAProxy Configuration Manual, "agen
 
 import errno
 import os
-import re
 import select
 from collections import namedtuple
 
@@ -23,10 +22,10 @@ _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Al
             503: "Service Unavailable"}
 METHODS = ("GET", "HEAD", "OPTIONS")
 TEXT = "text/plain; charset=utf-8"
-
-_FIRST = re.compile(r"([A-Za-z]{1,16}) (/[!-~]*)(?: HTTP/\d\.\d)?$")
-_WORD = re.compile(r"/?([a-z]+)(?:[?]([!-~]*))?$")
-_ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
+_DIGITS = frozenset("0123456789")
+_HEX = frozenset("0123456789abcdefABCDEF")
+_UNITS = "kMGT"
 
 
 def read(deadline, descriptor=0):
@@ -61,17 +60,23 @@ def _is_whole(data):
 
 def parse(data):
     """Return the Request in what was read (bytes); UNCLEAR for what is none."""
-    line = data.partition(b"\n")[0].rstrip(b"\r").decode("latin-1")
     if b"\n" not in data or len(data) >= LONGEST and not _is_whole(data):
         return UNCLEAR
-    found = _FIRST.match(line)
-    if found:
-        path, _, query = found.group(2).partition("?")
-        return Request(str(found.group(1)), _plain(path).rstrip("/") or "/", _options(query))
-    found = _WORD.match(line.strip())
-    if found:
-        return Request(AGENT, "/" + str(found.group(1)), _options(found.group(2) or ""))
-    return UNCLEAR
+    line = str(data.partition(b"\n")[0].rstrip(b"\r").decode("latin-1").encode(
+        "ascii", "replace").decode("ascii"))
+    words = line.split(" ")
+    if not all("!" <= sign <= "~" for word in words for sign in word):
+        return UNCLEAR
+    if len(words) == 1:
+        path, _, query = line.lstrip("/").partition("?")
+        known = path and not set(path) - _LETTERS
+        return Request(AGENT, "/" + path, _options(query)) if known else UNCLEAR
+    if (len(words) > 3 or not words[1].startswith("/") or set(words[0].lower()) - _LETTERS
+            or not 0 < len(words[0]) <= 16
+            or len(words) == 3 and not words[2].startswith("HTTP/")):
+        return UNCLEAR
+    path, _, query = words[1].partition("?")
+    return Request(words[0], _plain(path).rstrip("/") or "/", _options(query))
 
 
 def _options(query):
@@ -81,7 +86,10 @@ def _options(query):
 
 def _plain(text):
     """Return a text without the escapes of an URL, in native str; what is not ASCII becomes "?"."""
-    found = _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), str(text))
+    first, rest = text.split("%")[0], text.split("%")[1:]
+    found = first + "".join(
+        chr(int(part[:2], 16)) + part[2:] if len(part) > 1 and not set(part[:2]) - _HEX else
+        "%" + part for part in rest)
     return "".join(sign if " " <= sign <= "~" else "?" for sign in found)
 
 
@@ -103,7 +111,10 @@ def agent(is_good, text):
 
 def size(text):
     """Return a number of bytes (int) such as 1MB, 512kB or 4096; None for what is none."""
-    found = re.match(r"(\d{1,15})\s*([kKMGT]?)(i?)[bB]?$", text or "")
-    if not found:
+    number = (text or "").rstrip("bB").rstrip("i").strip()
+    unit = number[-1:].upper().replace("K", "k")
+    power = _UNITS.index(unit) + 1 if unit and unit in _UNITS else 0
+    number = number[:-1].strip() if power else number
+    if not number or set(number) - _DIGITS or len(number) > 15:
         return None
-    return int(found.group(1)) * 1024 ** " KMGT".index((found.group(2) or " ").upper())
+    return int(number) * 1024 ** power

@@ -2,7 +2,7 @@
 
 from paf import instance as local
 from paf import ocf
-from paf.cli import configuration, servers
+from paf.cli import configuration, dialect
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, say
 from paf.deadline import Deadline
 from paf.instance import sql
@@ -33,7 +33,7 @@ def arguments(parser):
 def run(options):
     """Reload the server; return the exit code."""
     configured = configuration.parse(Pacemaker().cib())
-    instance = servers.instance_of(configuration.find(configured, options.resource))
+    instance = dialect.instance_of(configuration.find(configured, options.resource))
     version = version_of(instance)
     mistakes = []
     if version >= _FIRST_WITH_FILES:

@@ -7,7 +7,7 @@ import time
 from paf import instance as local
 from paf import log, ocf
 from paf.actions import rejoin
-from paf.cli import configuration, servers
+from paf.cli import configuration, dialect
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, say
 from paf.cli.rebuild import copying, plan, source
 from paf.decide.knowledge import is_known
@@ -58,7 +58,7 @@ def run(options):
         raise Problem("paf rebuild has to be run by root")
     pacemaker = Pacemaker()
     managed = configuration.find(configuration.parse(pacemaker.cib()), options.resource)
-    instance = servers.instance_of(managed)
+    instance = dialect.instance_of(managed)
     try:
         work = Work(instance, pacemaker.node(), options)
         work.look()
