@@ -7,6 +7,11 @@ from paf.decide.knowledge import Unknown, is_known
 
 #: When a node that has not voted is asked through its database port, and how often, in seconds.
 _MUTE = 2.0
+#: What is left of an action's time, in seconds, for the votes after a wait for absent nodes.
+_VOTES_TIME = 20.0
+#: Only its score says that a node was the last primary, as commits wait for no standby. Scores are
+#: written some time after a promotion: then a timeline of a later number counts more.
+_BY_SCORE = "score"
 
 
 def second_primary(lists):
@@ -22,22 +27,23 @@ def second_primary(lists):
     return None
 
 
-def count(context, deadline, maintenance=(), mute=_MUTE, primary=None):
+def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     """Wait until all voters have voted, and return the election.Verdict.
 
     maintenance: nodes that Pacemaker does not notify; they, and those that stay silent for `mute`
     seconds, are asked through their database port. One that has left the cluster is not waited
     for: Pacemaker computes again, but not before this action has ended. Half of the action's time
-    is left for the steps of a refusal. primary: see election.decide.
+    is left for the steps of a refusal. cold: of `cold_facts`.
     """
     voters = transition.voters(context.notification)
     deadline = deadline.within(context.deadline.remaining / 2)
     seen, asked = [], {}
     departure = base.Departure(context.cluster, deadline)
+    primary, lines = cold or (None, {})
 
     def over():
         positions = dict(asked, **context.cluster.positions(voters, context.deadline))
-        seen[:] = [election.decide(context.node, voters, positions, primary)]
+        seen[:] = [election.decide(context.node, voters, positions, primary, lines)]
         silent = [node for node in seen[0].missing if node != context.node and (
             node in maintenance or deadline.elapsed > mute)]
         if silent and _ask_ports(context, silent, asked, deadline):
@@ -58,6 +64,44 @@ def _ask_ports(context, nodes, asked, deadline):
         else:
             context.log.info("{0} does not vote, and {1}".format(node, fact.reason))
     return any(node in asked for node in nodes)
+
+
+def await_the_absent(context, where):
+    """After a cold start, wait for nodes that may hold more; True if one came, to start again.
+
+    where: position.Place of this node, the candidate. Raises OcfError. A node that comes makes
+    Pacemaker compute the transition again as soon as this notification has returned. If none came,
+    the nodes that are here decide.
+    """
+    def look():
+        view = context.cluster.view(context.deadline)
+        behind = [node for node, fact in last_words(view).items()
+                  if is_known(fact) and is_known(where.position)
+                  and fact.value <= where.position.value]
+        return election.awaited(voters, view.scores, scores.PRIMARY, behind), view.online
+
+    def came():
+        missing, online = look()
+        found[:] = sorted(set(absent) - set(missing) | set(online) & away)
+        return found
+
+    voters, found = transition.voters(context.notification), []
+    absent, online = look()
+    # one that is a member, and was not started, may be in standby mode: it need not come
+    away = set(absent) - set(online)
+    if not absent:
+        return False
+    context.log.warning("cold start: waiting for {0}, which may hold more WAL".format(
+        ", ".join(absent)))
+    context.cluster.explain(context.node, "waiting for {0}, which may hold more WAL".format(
+        ", ".join(absent)), context.deadline)
+    patience = context.deadline.within(max(0, context.deadline.remaining - _VOTES_TIME))
+    if patience.wait_for(came):
+        refuse(context, "{0} came back while it was waited for".format(
+            ", ".join(found)))
+        return True
+    context.log.warning("{0} did not come: electing without".format(", ".join(absent)))
+    return False
 
 
 def judge(context, where, view, verdict):
@@ -107,17 +151,26 @@ def _left_by_primary(view, primary, mine, words, voters):
     return None
 
 
-def last_primary(context, view):
-    """Return the last primary (str) after a cold start; None otherwise, or if it is not known.
+def cold_facts(context, view):
+    """Return (last primary: str, {node: timelines.Line}) after a cold start; else (None, {}).
 
-    An instance that left the history of the primary is not started while that one runs: it can
-    vote only where no primary ran when it was started. A note of it is for the count in promote.
+    None in place of what is not known. view: cib.View; None in promote, which finds the last
+    primary in a note. An instance that left the history of the primary is not started while that
+    one runs: it can vote only where no primary ran when it was started.
     """
-    primary = None
-    if context.cluster.mark() == base.MARK_COLD:
-        primary = quorum.last_primary(_entries(view)[0], view.scores, scores.PRIMARY)[0]
-    context.cluster.notes.write(notes.PRIMARY, primary or "")
-    return primary
+    if context.cluster.mark() != base.MARK_COLD:
+        context.cluster.notes.remove(notes.PRIMARY)
+        return None, {}
+    if view is not None:
+        primary, entry = _last_primary(context, view, _entries(view)[0])
+        context.cluster.notes.write(notes.PRIMARY, "{0}\n{1}".format(
+            primary or "", "" if entry else _BY_SCORE))
+    primary, _, doubt = context.cluster.notes.read(notes.PRIMARY).partition("\n")
+    if doubt == _BY_SCORE:
+        return primary or None, {}
+    from paf.decide import timelines
+    return primary or None, dict((node, timelines.line_from_wire(text)) for node, text in (
+        context.cluster.lines(context.deadline).items()))
 
 
 def last_words(view):
@@ -139,15 +192,21 @@ def _rules(context, where, view):
     if not is_known(own):
         return [], None, "cannot find out which standbys acknowledge commits: {0}".format(
             own.reason)
-    primary, entry = quorum.last_primary(entries, view.scores, scores.PRIMARY)
-    if primary is None and set(view.scores) <= set([context.node]):
-        primary = context.node    # the very first start, of what was shut down as a primary
+    primary, entry = _last_primary(context, view, entries)
     rules = []
     if entry:
         rules.append((entry.rule, "synchronous_standby_names of the last primary"))
     if own.value:
         rules.append((own.value, "synchronous_standby_names"))
     return rules, primary, None
+
+
+def _last_primary(context, view, entries):
+    """Return (node, quorum.Entry) of the last primary, None for what is not known."""
+    primary, entry = quorum.last_primary(entries, view.scores, scores.PRIMARY)
+    if primary is None and set(view.scores) <= set([context.node]):
+        primary = context.node    # the very first start, of what was shut down as a primary
+    return primary, entry
 
 
 def _entries(view):
@@ -203,17 +262,19 @@ def publish_rule(context):
 
 def concede(context, verdict):
     """Give the promotion to the node that is ahead, and say so. Raises OcfError."""
+    if not verdict.better:
+        refuse(context, verdict.reason)
+        return
     reason = verdict.reason
-    if verdict.better:
-        current = context.cluster.view(context.deadline).scores
-        wanted = election.concession(context.node, verdict.better, current)
-        for node in (verdict.better, context.node):
-            if current.get(node) != wanted[node]:
-                context.cluster.set_score(node, wanted[node], context.deadline)
-        if wanted[context.node] == election.BARRED:
-            # as with a standby for disasters, which has the newest data and may not be promoted
-            reason += "; a constraint keeps Pacemaker from promoting {0}".format(verdict.better)
+    current = context.cluster.view(context.deadline).scores
+    wanted = election.concession(context.node, verdict.better, current)
+    if wanted[context.node] == election.BARRED:
+        # as with a standby for disasters, which has the newest data and may not be promoted
+        reason += "; a constraint keeps Pacemaker from promoting {0}".format(verdict.better)
     refuse(context, reason)
+    for node in (verdict.better, context.node):
+        if current.get(node) != wanted[node]:
+            context.cluster.set_score(node, wanted[node], context.deadline)
 
 
 def wait_for(context, verdict):
@@ -222,15 +283,20 @@ def wait_for(context, verdict):
     No node is banned: the start of an instance, or this node's next monitor, tries again.
     """
     context.cluster.notes.write(notes.AWAITED, "\n".join(verdict.awaited))
-    context.cluster.set_score(context.node, election.WAITING, context.deadline)
-    refuse(context, verdict.reason)
+    refuse(context, verdict.reason, election.WAITING)
 
 
-def refuse(context, reason):
-    """Close the round and show the reason where administrators look. Raises OcfError."""
+def refuse(context, reason, score=None):
+    """Close the round and show the reason where administrators look. Raises OcfError.
+
+    score: the promotion score (int) that this node gets, None to keep it. It comes last: whatever
+    ends this action early, a node that may not be promoted says why.
+    """
     context.log.warning("{0} is not promoted: {1}".format(context.node, reason))
     context.cluster.close_round(context.deadline)
     context.cluster.explain(context.node, reason, context.deadline)
+    if score is not None:
+        context.cluster.set_score(context.node, score, context.deadline)
 
 
 def try_again(context, view):

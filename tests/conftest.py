@@ -1,5 +1,6 @@
 """What all tests share: the markers, and the profile of the generated ones."""
 
+import os
 import pathlib
 
 import hypothesis
@@ -20,6 +21,8 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile(
     "paf", deadline=None, database=None, print_blob=True,
+    # the same ones each time, so that a change is what turns a test red; `make elections` draws
+    derandomize="PAF_HISTORIES" not in os.environ,
     suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("paf")
 

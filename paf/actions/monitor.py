@@ -168,9 +168,19 @@ def update_scores(context, sight):
         for node in view.cleaned_up:
             context.cluster.forget_failure(node, deadline)
         context.cluster.tidy(view, deadline)
+        _say_line(context, deadline)
     except ocf.OcfError as error:
         context.log.warning("the promotion scores could not be brought up to date: {0}".format(
             error))
+
+
+def _say_line(context, deadline):
+    """Publish the primary's timelines, once: who left its history compares with them."""
+    if context.cluster.says_line():
+        return
+    from paf.decide import timelines
+    from paf.instance import line
+    context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, True)), deadline)
 
 
 def _keep_rule(context, view, sight, replicas, deadline):

@@ -2,7 +2,7 @@
 
 from paf import ocf, promotion
 from paf.decide import election, scores, state, transition
-from paf.cluster import base, notes
+from paf.cluster import base
 from paf.instance import observe, server
 
 _VOTES_PATIENCE = 5.0       # seconds
@@ -56,14 +56,15 @@ def _count(context, found):
 
     Who does not vote was judged before; where the notification could not (ROUND_OPEN), it is now.
     """
+    if found == base.ROUND_OPEN:
+        _await_the_absent(context)
     deadline = context.deadline.within(_VOTES_PATIENCE)
     if found == base.ROUND_OPEN:
         mute, view = deadline.remaining, context.cluster.view(context.deadline)
-        primary = promotion.last_primary(context, view)
     else:
         mute, view = _RECOUNT_MUTE, None
-        primary = context.cluster.notes.read(notes.PRIMARY) or None
-    verdict = promotion.count(context, deadline, mute=mute, primary=primary)
+    verdict = promotion.count(context, deadline, mute=mute,
+                              cold=promotion.cold_facts(context, view))
     if view is None and not verdict.promote:
         view = context.cluster.view(context.deadline)
     if found == base.ROUND_OPEN:
@@ -75,6 +76,16 @@ def _count(context, found):
     elif not verdict.promote and context.node in view.accepted:
         return election.Verdict(True, "the administrator accepts the loss", None, (), ())
     return verdict
+
+
+def _await_the_absent(context):
+    """Do what a notification that was killed has not done. Raises OcfError to elect again."""
+    if context.notification.promoted or context.cluster.mark() != base.MARK_COLD:
+        return
+    from paf.instance import position
+    where = position.place(context.instance, context.deadline)
+    if promotion.await_the_absent(context, where):
+        raise ocf.OcfError("not promoted: a node that was waited for has come")
 
 
 def _promote(context):
@@ -107,19 +118,24 @@ def _settle_scores(context, view):
     """Lower the scores of former primaries that have come back, now that there is a new one.
 
     Else Pacemaker, which computes again when a node joins, would demote this node for it before
-    the first monitor has set things right. The administrator's word that a loss is accepted holds
-    for one promotion.
+    the first monitor has set things right. After a cold start also the score of one that is away,
+    and this node gets a primary's: if all lose power again before the first monitor, the scores
+    name the last primary. The administrator's word that a loss is accepted holds for one promotion.
     """
     voters = transition.voters(context.notification)
-    returned = [node for node in view.online
-                if node not in voters and view.scores.get(node, 0) >= scores.PRIMARY]
+    cold = context.cluster.mark() == base.MARK_COLD
+    wanted = dict((node, scores.NOT_CONNECTED)
+                  for node in (sorted(view.scores) if cold else view.online)
+                  if node not in voters and view.scores.get(node, 0) >= scores.PRIMARY)
     try:
-        for node in returned:
-            context.cluster.set_score(node, scores.NOT_CONNECTED, context.deadline)
+        if cold and view.scores.get(context.node) != scores.PRIMARY:
+            context.cluster.set_score(context.node, scores.PRIMARY, context.deadline)
+        for node in sorted(wanted):
+            context.cluster.set_score(node, wanted[node], context.deadline)
         if context.node in view.accepted:
             context.cluster.forget_acceptance(context.node, context.deadline)
     except ocf.OcfError as error:
-        context.log.warning("the score of an old primary could not be lowered: {0}".format(error))
+        context.log.warning("the scores of old primaries could not be lowered: {0}".format(error))
 
 
 def _step_back(context):

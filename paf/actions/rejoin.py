@@ -1,10 +1,10 @@
 """The way back of an instance whose cluster has moved on; a part of start."""
 
 from paf import ocf
-from paf.decide import loss
+from paf.decide import loss, timelines, transition
 from paf.decide.knowledge import is_known
 from paf.instance import (
-    controldata, divergence, journal, rebuild, rewind, rewindrole, settings, waldump)
+    controldata, divergence, journal, line, rebuild, rewind, rewindrole, settings, waldump)
 
 _MANUAL, _SAFE = "manual", "safe"
 _NO_COMMIT = "no commit among them"
@@ -30,6 +30,7 @@ def check(context):
     """
     found = _find(context)
     if found is None:
+        _check_line(context)
         return False
     conninfo = settings.conninfo(context.instance, context.deadline)
     known, safe = what_is_lost(context.instance, found, context.deadline)
@@ -47,6 +48,24 @@ def check(context):
         raise ocf.NotUsable("{0} ({1})".format(reason, problem))
     _rewind(context, conninfo, found, reason)
     return True
+
+
+def _check_line(context):
+    """Raise NotUsable if the primary has another timeline of the same number.
+
+    Where both were promoted at the same LSN, only the first records of the timelines differ.
+    """
+    primaries = transition.lasting_primaries(context.notification)
+    if not primaries:
+        return
+    text = context.cluster.lines(context.deadline).get(primaries[0])
+    if text is None:
+        return
+    theirs, mine = timelines.line_from_wire(text), line.read(context.instance, False)
+    if timelines.compare(mine, theirs) == timelines.PARTED:
+        raise ocf.NotUsable("diverged: timeline {0} here and the one of the same number on {1} "
+                            "began with different promotions; rebuild it from the primary".format(
+                                mine.reigns[-1].timeline, primaries[0]))
 
 
 def _find(context):

@@ -94,6 +94,10 @@ def _enter_without_primary(context, was, deadline):
 
     Candidates that waited for a node that was missing are tried again: this one has come.
     """
+    from paf.decide import timelines
+    from paf.instance import line
+    context.cluster.say_line(timelines.line_to_wire(line.read(
+        context.instance, was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY))), deadline)
     view = context.cluster.view(deadline)
     _give_first_score(context, was, view, deadline)
     promotion.try_again(context, view)

@@ -220,6 +220,18 @@ class Cluster(object):
         self.notes.remove(notes.START)
         self.notes.remove(notes.AWAITED)
 
+    def say_line(self, line, deadline):
+        """Publish this node's timelines.Line (str). Only the corosync2 build can."""
+
+    def says_line(self):
+        """Return whether this node's timelines.Line is published, as far as it can be."""
+        return True
+
+    def lines(self, deadline):
+        """Return the timelines.Line (on the wire, str) of each node that says one (a dict)."""
+        del deadline
+        return {}
+
     def primary_seen(self, deadline):
         """Return the furthest end of WAL (int bytes) that voters had heard of from the primary.
 

@@ -8,6 +8,7 @@ On each node, under the resource's name:
     ballot         ROUND:VOTE     a vote: the WAL position, for one round of one candidate
     primary_seen   ROUND:LSN      what the voter had heard of the primary's WAL; with maxlag only
     lsn_location   TL#LSN         the position, for a candidate that knows no rounds
+    line           timelines.Line of a primary, and of what was started without one
 
 The candidate opens a round with a number that was never used before, which also says who opened
 it; the others repeat it. So a value that was left over by an earlier, aborted round is never
@@ -26,6 +27,7 @@ from paf.ocf import OcfError
 
 _NO_ROUND = "none:"
 _PUBLISHED = "published"
+_LINE = "line"
 #: Answers of attrd_updater that say: no node has the attribute. The second one up to 1.1.24, for a
 #: name that it has met before.
 _NO_VALUES = ("does not exist", "no host values")
@@ -43,7 +45,27 @@ class Corosync2(Cluster):
         mark: see base. That this node takes part reads back when this returns.
         """
         Cluster.enter(self, mark, deadline)
+        self._withdraw_line(deadline)
         self._set("ballot", _NO_ROUND, deadline)
+
+    def say_line(self, line, deadline):
+        """Publish this node's timelines.Line (str, as on the wire). Raises OcfError."""
+        self.notes.write(_LINE, "yes")
+        self._update(_LINE, line, deadline)
+
+    def says_line(self):
+        """Return whether this node's timelines.Line is published. Raises OcfError."""
+        return bool(self.notes.read(_LINE))
+
+    def lines(self, deadline):
+        """Return the timelines.Line (on the wire, str) of each node that says one (a dict)."""
+        return self._values(_LINE, deadline)
+
+    def _withdraw_line(self, deadline):
+        """Once a primary runs, an instance follows it, and its old line says nothing any more."""
+        if self.notes.read(_LINE):
+            self._delete(_LINE, deadline)
+            self.notes.remove(_LINE)
 
     def publish(self, position, deadline):
         """Publish a wal.Position for agents that know no rounds; it reads back on return."""
@@ -180,6 +202,7 @@ class Corosync2(Cluster):
         """
         Cluster.forget(self, deadline)
         self._update("ballot", _NO_ROUND, deadline)
+        self._withdraw_line(deadline)
         if self.notes.read(_PUBLISHED):
             self._delete("lsn_location", deadline)
             self.notes.remove(_PUBLISHED)

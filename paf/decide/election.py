@@ -13,6 +13,8 @@ MYPY = False    # mypy reads the block below, Python never does
 if MYPY:
     from typing import Collection  # novm # noqa: F401
     from paf.decide.knowledge import Fact  # noqa: F401
+    from paf.decide.timelines import Line  # noqa: F401
+    Lines = dict[str, Line | None]
 
 WINNER_SCORE = 1000
 LOSER_SCORE = 1
@@ -60,16 +62,19 @@ def from_vote(text):
     return Known(position)
 
 
-def decide(candidate, voters, positions, primary=None):
-    # type: (str, Collection[str], dict[str, Fact], str | None) -> Verdict
+def decide(candidate, voters, positions, primary=None, lines=None):
+    # type: (str, Collection[str], dict[str, Fact], str | None, Lines | None) -> Verdict
     """Return the Verdict on promoting `candidate`.
 
     candidate: node (str). voters: nodes expected to report. positions: dict of node to the Fact
     of its wal.Position, of this round only. primary: after a cold start, the last primary (str),
-    None where that is not known. Timeline first, then LSN; on a tie the candidate stays. The last
-    primary has all of its timeline: a node that has more on one of the same number was promoted
-    from the same timeline before, and counts less. Only a position that is Known wins. One that is
-    Unknown, or a lower bound, may be ahead: then no node is promoted.
+    None where that is not known; lines: dict of node to timelines.Line, None for one that is not
+    known; agents of 2.x publish none.
+
+    Timeline first, then LSN; on a tie the candidate stays. But positions compare within one history
+    only: what is not the last primary's counts less, and without the last primary no node is
+    promoted. Only a position that is Known wins. One that is Unknown, or a lower bound, may be
+    ahead: then no node is promoted.
     """
     others = sorted(set(voters) - set([candidate]))
     missing = tuple(node for node in sorted(others + [candidate]) if node not in positions)
@@ -80,13 +85,12 @@ def decide(candidate, voters, positions, primary=None):
         return Verdict(False, "the WAL position of {0} itself is not known: {1}".format(
             candidate, _doubt(positions[candidate])), None, (), (candidate,))
     mine = positions[candidate].value
-    best = _best(candidate, others, positions, primary)
+    strangers = _strangers(candidate, others, primary, lines or {})
+    if strangers and primary not in voters:
+        return _without_primary(candidate, strangers, primary, mine)
+    best = _best(candidate, others, positions, primary, strangers)
     if best is not None:
-        text = "{0} is ahead: {1} > {2}"
-        if positions[best].value < mine:
-            text = "{0} was the last primary: {1} there counts more than {2} here"
-        return Verdict(False, text.format(
-            best, wal.describe(positions[best].value), wal.describe(mine)), best, (), ())
+        return _behind(best, positions[best].value, mine, candidate in strangers)
     doubtful = tuple(node for node in others if not is_known(positions[node]))
     if doubtful:
         return Verdict(False, "; ".join("{0} may be ahead of {1}: {2}".format(
@@ -96,13 +100,50 @@ def decide(candidate, voters, positions, primary=None):
         candidate, wal.describe(mine)), None, (), ())
 
 
-def _best(candidate, others, positions, primary):
-    # type: (str, list[str], dict[str, Fact], str | None) -> str | None
+def _behind(best, position, mine, stranger):
+    # type: (str, wal.Position, wal.Position, bool) -> Verdict
+    """Return the Verdict where `best` is at `position`, and the candidate, at `mine`, behind it."""
+    text = "{0} is ahead: {1} > {2}"
+    if stranger or position < mine:
+        text = "{0} was the last primary: {1} there counts more than {2} here"
+    return Verdict(False, text.format(best, wal.describe(position), wal.describe(mine)),
+                   best, (), ())
+
+
+def _strangers(candidate, others, primary, lines):
+    # type: (str, list[str], str | None, Lines) -> set[str]
+    """Return the nodes (a set) of another history than the last primary's.
+
+    Without the last primary: those that may have another one than the candidate.
+    """
+    from paf.decide import timelines
+    if primary in others + [candidate]:
+        last = lines.get(str(primary))
+        return set(node for node in others + [candidate] if node != primary
+                   and timelines.left(lines.get(node), last))
+    return set(node for node in others if node in lines and candidate in lines
+               and timelines.compare(lines[candidate], lines[node]) != timelines.TOGETHER)
+
+
+def _without_primary(candidate, strangers, primary, mine):
+    # type: (str, set[str], str | None, wal.Position) -> Verdict
+    """Return the Verdict where positions do not compare, and the last primary is away."""
+    who = "the last primary is not known; accept the loss: paf promote"
+    if primary:
+        who = ("the last primary, {0}, does not vote; start {0}, or accept the loss: "
+               "paf promote".format(primary))
+    return Verdict(False, "{0} may have another history than {1} (at {2}), and {3}".format(
+        ", ".join(sorted(strangers)), candidate, wal.describe(mine), who), None, (),
+        (primary,) if primary else ())
+
+
+def _best(candidate, others, positions, primary, strangers):
+    # type: (str, list[str], dict[str, Fact], str | None, set[str]) -> str | None
     """Return the node that is furthest ahead of the candidate, None if none is."""
     def rank(node):
-        # type: (str) -> tuple[int, bool, int]
+        # type: (str) -> tuple[bool, int, bool, int]
         where = positions[node].value
-        return where.timeline, node == primary, where.lsn
+        return node not in strangers, where.timeline, node == primary, where.lsn
 
     best = candidate
     for node in others:

@@ -7,6 +7,7 @@ its number, the LSN where it was left, and why.
 from collections import namedtuple
 
 from paf.decide import wal
+from paf.ocf import is_number
 
 #: timeline (int) that was left at lsn (int, bytes).
 Switch = namedtuple("Switch", "timeline lsn")
@@ -14,6 +15,19 @@ Switch = namedtuple("Switch", "timeline lsn")
 SAME = "same timeline"
 ANCESTOR = "ancestor"
 UNRELATED = "not in the history"
+
+#: A timeline in an instance's history: number (int), the LSN (int) where it begins, and a checksum
+#: (str) of its first bytes, None where they are not on disk any more. The first bytes hold the
+#: time of the promotion: two timelines of the same number have different ones.
+Reign = namedtuple("Reign", "timeline begin mark")
+
+#: An instance's history: Reigns (tuple), oldest first; own: it was the primary of the newest one.
+Line = namedtuple("Line", "reigns own")
+
+#: How two Lines compare.
+TOGETHER = "one history"
+PARTED = "two histories"
+UNSURE = "cannot be found out"
 
 #: How a timeline relates to a primary's: kind, and for ANCESTOR the LSN of the fork.
 Relation = namedtuple("Relation", "kind fork")
@@ -46,3 +60,74 @@ def relation(timeline, primary_timeline, switches):
         if switch.timeline == timeline:
             return Relation(ANCESTOR, switch.lsn)
     return Relation(UNRELATED, None)
+
+
+def compare(line, other):
+    # type: (Line | None, Line | None) -> str
+    """Return how two Lines compare: TOGETHER where one is a part of the other, PARTED, or UNSURE.
+
+    None is a line that is not known. Two nodes that were promoted from the same timeline have both
+    counted up by one: they have different timelines of the same number, and their positions say
+    nothing about each other. Where the first bytes are gone from disk, that can be excluded for
+    what followed a primary, and not for what was one.
+    """
+    if line is None or other is None:
+        return UNSURE
+    reigns = dict((reign.timeline, reign) for reign in line.reigns)
+    others = dict((reign.timeline, reign) for reign in other.reigns)
+    known = True
+    for number in range(max(min(reigns), min(others)), min(max(reigns), max(others)) + 1):
+        mine, theirs = reigns.get(number), others.get(number)
+        if mine is None and theirs is None:
+            continue
+        if mine is None or theirs is None or mine.begin != theirs.begin:
+            return PARTED
+        if None in (mine.mark, theirs.mark):
+            known = False
+        elif mine.mark != theirs.mark:
+            return PARTED
+    newest = max(list(reigns) + list(others))
+    owners = [one for one, numbers in ((line, reigns), (other, others))
+              if one.own and max(numbers) == newest]
+    return UNSURE if owners and not known else TOGETHER
+
+
+def left(line, last):
+    # type: (Line | None, Line | None) -> bool
+    """Return whether a Line is surely not the history of the last primary, whose Line is `last`.
+
+    None is a line that is not known.
+    """
+    if line is None or last is None:
+        return False
+    newest, final = line.reigns[-1].timeline, last.reigns[-1].timeline
+    return (newest > final or newest == final and line.own
+            or compare(line, last) == PARTED)
+
+
+def line_to_wire(line):
+    # type: (Line | None) -> str
+    """Return a Line as the value of a node attribute: "own 3:50331744:1f3a 4:..."; see `Reign`.
+
+    "unknown" for None: the node's history cannot be read.
+    """
+    if line is None:
+        return "unknown"
+    words = ["{0}:{1}:{2}".format(reign.timeline, reign.begin, reign.mark or "")
+             for reign in line.reigns]
+    return " ".join(["own" if line.own else "not"] + words)
+
+
+def line_from_wire(value):
+    # type: (str) -> Line | None
+    """Return the Line in an attribute's value; None where it is not known."""
+    words = value.split()
+    reigns = []
+    for word in words[1:]:
+        parts = word.split(":")
+        if len(parts) != 3 or not is_number(parts[0]) or not is_number(parts[1]):
+            return None
+        reigns.append(Reign(int(parts[0]), int(parts[1]), parts[2] or None))
+    if not reigns or words[0] not in ("own", "not"):
+        return None
+    return Line(tuple(reigns), words[0] == "own")

@@ -47,28 +47,28 @@ def find(instance, deadline):
     if primary.timeline < timeline:
         return None    # who answers is behind this instance: it proves nothing
     relation = timelines.relation(timeline, primary.timeline, primary.switches)
-    if relation.kind == timelines.SAME and _same_history(instance, primary):
-        return None
-    if relation.kind != timelines.ANCESTOR:
+    if relation.kind == timelines.UNRELATED or not _same_history(instance, timeline, primary):
         return Divergence("diverged: timeline {0} is not in the history of the primary's "
                           "timeline {1}".format(timeline, primary.timeline),
                           True, primary, None, None, control.segment_size)
+    if relation.kind == timelines.SAME:
+        return None
     return _past_the_fork(instance, control.segment_size, wal.Position(timeline, bound.lsn),
                           relation.fork, primary, deadline)
 
 
-def _same_history(instance, primary):
-    """Return whether a timeline of the same number began where the primary's did.
+def _same_history(instance, timeline, primary):
+    """Return whether this instance's timeline began where the primary's of that number did.
 
     Two instances that were both promoted have both counted up by one.
     """
-    name = os.path.join(local.wal_folder(instance), "{0:08X}.history".format(primary.timeline))
+    name = os.path.join(local.wal_folder(instance), "{0:08X}.history".format(timeline))
     try:
         with open(name, "rb") as stream:
             mine = timelines.parse(runner.text(stream.read()))
     except (IOError, OSError):
         return True    # the first timeline has none, and a standby may not have fetched it
-    return mine == primary.switches
+    return mine == [switch for switch in primary.switches if switch.timeline < timeline]
 
 
 def _past_the_fork(instance, size, position, fork, primary, deadline):

@@ -46,25 +46,25 @@ def find(instance, floor, deadline):
 def _find(instance, floor, deadline):
     size = walfiles.look(instance).segment_size
     first = last = floor.lsn // size
-    if _header(instance, floor.timeline, first, size) is None:
+    if header(instance, floor.timeline, first, size) is None:
         if any(number > first for number in _numbers(instance, floor.timeline, size)):
             raise OcfError("the WAL segment {0} is missing".format(
                 wal.segment_name(floor.timeline, floor.lsn, size)))
         return Known(floor)    # nothing was written past it
-    header = None
+    newest = None
     while True:
-        found = _header(instance, floor.timeline, last, size)
+        found = header(instance, floor.timeline, last, size)
         if found is None or found.address != last * size:
             break
-        header, last = found, last + 1
-    if header is None:    # allocated, and not written yet
+        newest, last = found, last + 1
+    if newest is None:    # allocated, and not written yet
         return Known(floor)
     end = last * size
     for number in range(last - 1, first - 1, -1):
         start = max(floor.lsn, number * size)
         record = _last_record(instance, wal.Position(floor.timeline, start), end, deadline)
         if record is not None:
-            lsn = wal.record_end(record[0], record[1], header.page, size)
+            lsn = wal.record_end(record[0], record[1], newest.page, size)
             return Known(wal.Position(floor.timeline, max(floor.lsn, lsn)))
     return Known(floor)
 
@@ -76,8 +76,11 @@ def _numbers(instance, timeline, size):
             if wal.segment_timeline(name) == timeline]
 
 
-def _header(instance, timeline, number, size):
-    """Return the _Header of a segment, None where it has no file. Raises OcfError."""
+def header(instance, timeline, number, size):
+    """Return the _Header of a segment (address, segment, page), None where it has no file.
+
+    number: of the segment; size: bytes of each. Raises OcfError.
+    """
     path = os.path.join(local.wal_folder(instance),
                         wal.segment_name(timeline, number * size, size))
     try:

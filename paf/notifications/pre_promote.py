@@ -28,7 +28,7 @@ def run(context):
     context.log.info("{0}: {1} is to be promoted".format(_name(context, mark), chosen))
     recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
     context.cluster.open_round(where.position, recovered, deadline, seen)
-    if mark == base.MARK_COLD and _await_the_absent(context, where):
+    if mark == base.MARK_COLD and promotion.await_the_absent(context, where):
         return
     if recovered:
         _prepare_recovered(context, where)
@@ -64,43 +64,6 @@ def _prepare_recovered(context, where):
         promotion.prepare_rule(context, where, context.cluster.view(context.deadline))
 
 
-def _await_the_absent(context, where):
-    """After a cold start, wait for nodes that may hold more; True if one came, to start again.
-
-    A node that comes makes Pacemaker compute the transition again as soon as this notification has
-    returned. If none came, the nodes that are here decide.
-    """
-    def look():
-        view = context.cluster.view(context.deadline)
-        behind = [node for node, fact in promotion.last_words(view).items()
-                  if is_known(fact) and is_known(where.position)
-                  and fact.value <= where.position.value]
-        return election.awaited(voters, view.scores, scores.PRIMARY, behind), view.online
-
-    def came():
-        missing, online = look()
-        found[:] = sorted(set(absent) - set(missing) | set(online) & away)
-        return found
-
-    voters, found = transition.voters(context.notification), []
-    absent, online = look()
-    # one that is a member, and was not started, may be in standby mode: it need not come
-    away = set(absent) - set(online)
-    if not absent:
-        return False
-    context.log.warning("cold start: waiting for {0}, which may hold more WAL".format(
-        ", ".join(absent)))
-    context.cluster.explain(context.node, "waiting for {0}, which may hold more WAL".format(
-        ", ".join(absent)), context.deadline)
-    patience = context.deadline.within(max(0, context.deadline.remaining - _ROUND_PATIENCE))
-    if patience.wait_for(came):
-        promotion.refuse(context, "{0} came back while it was waited for".format(
-            ", ".join(found)))
-        return True
-    context.log.warning("{0} did not come: electing without".format(", ".join(absent)))
-    return False
-
-
 def _elect(context, where):
     """Decide before any promote runs: Pacemaker sees new scores and chooses again."""
     lists = context.notification
@@ -110,16 +73,14 @@ def _elect(context, where):
     reason = second or not accepted and _stranded(context, where, view)
     # a refusal, too, comes after the votes: the others wait for a round to answer
     verdict = promotion.count(context, context.deadline.within(context.cluster.votes_patience),
-                              view.maintenance, primary=promotion.last_primary(context, view))
+                              view.maintenance, cold=promotion.cold_facts(context, view))
     verdict = promotion.judge(context, where, view, verdict)
     late = verdict.promote and not accepted and election.check_lag(
         where.position.value, _primary_seen(context), context.parameters.maxlag)
     if reason:
-        context.cluster.set_score(context.node, election.BARRED, context.deadline)
-        promotion.refuse(context, reason)
+        promotion.refuse(context, reason, election.BARRED)
     elif late:
-        context.cluster.set_score(context.node, scores.NOT_CONNECTED, context.deadline)
-        promotion.refuse(context, late)
+        promotion.refuse(context, late, scores.NOT_CONNECTED)
     elif verdict.better:
         promotion.concede(context, verdict)
     elif verdict.promote:

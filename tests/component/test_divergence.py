@@ -1,5 +1,6 @@
 """An old primary comes back: it follows where it can, and says what only it has where it can't."""
 
+import os
 import re
 
 import pytest
@@ -74,6 +75,47 @@ def test_a_shutdown_checkpoint_that_nobody_received_is_a_divergence(pair):
     assert pair.promote("srv2", FAILOVER, ["srv2"]).code == 0
     run = pair["srv1"].agent("start", lists=RETURN)
     assert run.code == 5 and "diverged" in run.reason
+
+
+def crash(node):
+    """Kill the server, and wait until its pid is free for the next one."""
+    pid = node.pid()
+    node.kill()
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the postmaster to be reaped")
+
+
+def promote_alone(node):
+    """A crashed primary is recovered where it was, and promoted; no standby receives from it."""
+    crash(node)
+    (node.pgdata / "standby.signal").touch()
+    node.server.start()
+    node.sql("SELECT pg_promote()")
+    crash(node)
+
+
+def test_two_promotions_at_the_same_lsn_are_distinguished(pair):
+    pair.wait_for_streams("srv1", 1)
+    pair.move_vip(None)
+    promote_alone(pair["srv1"])
+    assert pair.promote("srv2", FAILOVER, ["srv2"]).code == 0
+    assert fork_of(pair["srv1"]) == fork_of(pair["srv2"])
+    pair.move_vip("srv2")
+    assert pair["srv2"].monitor().code == 8
+    run = pair["srv1"].agent("start", lists=RETURN)
+    assert run.code == 5 and "began with different promotions" in run.reason
+
+
+def test_a_timeline_of_the_primarys_past_that_began_elsewhere_is_a_divergence(pair):
+    """Both were promoted to timeline 2; the primary goes on with timeline 3."""
+    write_alone(pair)
+    promote_alone(pair["srv1"])
+    assert pair.promote("srv2", FAILOVER, ["srv2"]).code == 0
+    pair["srv2"].sql("INSERT INTO t SELECT generate_series(1, 20000)")
+    promote_alone(pair["srv2"])
+    pair["srv2"].server.start()
+    pair.move_vip("srv2")
+    run = pair["srv1"].agent("start", lists=RETURN)
+    assert run.code == 5 and "timeline 2 is not in the history" in run.reason
 
 
 def test_without_a_primary_to_ask_it_starts_and_the_monitor_asks_again(pair):

@@ -20,6 +20,7 @@ from paf.cluster.corosync2 import Corosync2
 from paf.decide import transition
 from paf.decide import state
 from paf.decide.knowledge import Known
+from paf.decide.timelines import Line, Reign
 from paf.instance.position import Place
 from paf.runner import Result
 from tests.unit.support import environment, notify_variables
@@ -119,6 +120,13 @@ def place(node, deadline):
     del deadline
     fact = node.position if hasattr(node.position, "reason") else Known(node.position)
     return Place(fact, node.primary_seen, Known(node.synchronous))
+
+
+def line(node, own):
+    """Return what line.read does, for a Node: all have one history."""
+    newest = node.position.value if hasattr(node.position, "reason") else node.position
+    return newest and Line(tuple(Reign(number, number, "same")
+                                 for number in range(1, newest.timeline + 1)), own)
 
 
 class Cluster(Corosync2):

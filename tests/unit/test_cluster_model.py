@@ -54,6 +54,29 @@ KNOWN = {
         ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False), ("write", 1, False),
         ("power cut", 1, False), ("power cut", 2, False), ("power on", 0, False),
         ("power on", 1, False), ("power on", 2, True)]),
+    "two timelines of the same number, and the last primary is away": (3, ("ANY", 1, 4), [
+        ("deaf", 1, False), ("deaf", 2, False), ("crash", 0, True), ("write", 7, False),
+        ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False), ("write", 1, False),
+        ("power cut", 1, False), ("power cut", 2, False), ("power on", 0, False),
+        ("power on", 1, True)]),
+    "two timelines of the same number, and the other one was the last primary": (
+        3, ("ANY", 1, 4), [
+            ("deaf", 1, False), ("deaf", 2, False), ("crash", 0, True), ("write", 7, False),
+            ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False), ("write", 1, False),
+            ("power cut", 1, False), ("power cut", 2, False), ("power on", 0, False),
+            ("power on", 2, True)]),
+    "an old primary that counted up twice": (3, ("ANY", 1, 4), [
+        ("deaf", 1, False), ("deaf", 2, False), ("crash", 0, True), ("crash", 0, True),
+        ("write", 7, False), ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False),
+        ("write", 1, False), ("power cut", 1, False), ("power cut", 2, False),
+        ("power on", 0, False), ("power on", 2, False), ("power on", 1, True)]),
+    "two cold starts of one node each": (2, None, [
+        ("cold start", 0, True), ("cold start", 3, True)]),
+    "a cold start whose election is killed": (3, None, [
+        ("deaf", 1, False), ("deaf", 2, False), ("write", 7, False), ("kill", 4, False),
+        ("cold start", 0, True)]),
+    "power cuts before the first monitor of a new primary": (2, None, [
+        ("power cut", 0, True), ("cold start", 0, False)]),
     "only the old primary boots": (2, None, [
         ("standby mode", 0, True), ("monitor", 0, False), ("write", 5, False),
         ("standby mode", 0, False), ("cold start", 3, True)]),
@@ -119,10 +142,13 @@ def hold(world, history):
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_no_history_that_is_known_breaks_a_promise(name):
+@pytest.mark.parametrize("marks", [True, False])
+def test_no_history_that_is_known_breaks_a_promise(name, marks):
     count, rule, history = KNOWN[name]
     for seed in range(10):
-        hold(model(seed, count, rule), history)
+        world = model(seed, count, rule)
+        world.marks = marks
+        hold(world, history)
 
 
 @settings(max_examples=HISTORIES)

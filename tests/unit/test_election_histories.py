@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from paf.decide.knowledge import Unknown
 from paf.decide.wal import Position
-from tests.unit.simulation import HISTORIES, place, World
+from tests.unit.simulation import HISTORIES, line, place, World
 
 NODES = ("srv1", "srv2", "srv3", "srv4")
 POSITIONS = st.builds(Position, st.integers(1, 2), st.integers(1, 3))
@@ -30,6 +30,7 @@ ROUND = st.fixed_dictionaries({
 @pytest.fixture(autouse=True)
 def positions_of_the_simulation(monkeypatch):
     monkeypatch.setattr("paf.instance.position.place", place)
+    monkeypatch.setattr("paf.instance.line.read", line)
     monkeypatch.setattr("paf.instance.position.by_checkpoint", lambda node, fact, deadline: fact)
     monkeypatch.setattr("paf.instance.peer.position", lambda *_: Unknown("no port"))
     monkeypatch.setattr("paf.notifications.pre_promote._missing_shutdown",

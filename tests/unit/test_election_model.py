@@ -14,7 +14,7 @@ from paf.decide import wal
 from paf.actions import promote
 from paf.decide.knowledge import Unknown
 from paf.decide.wal import Position
-from tests.unit.simulation import HISTORIES, Killed, Node, place, World
+from tests.unit.simulation import HISTORIES, Killed, line, Node, place, World
 
 OURS = ("srv1", "srv2", "srv3")
 PERL = ("perl1", "perl2")
@@ -37,6 +37,7 @@ ROUND = st.fixed_dictionaries({
 @pytest.fixture(autouse=True)
 def positions_of_the_simulation(monkeypatch):
     monkeypatch.setattr("paf.instance.position.place", place)
+    monkeypatch.setattr("paf.instance.line.read", line)
     monkeypatch.setattr("paf.instance.position.by_checkpoint", lambda node, fact, deadline: fact)
     monkeypatch.setattr("paf.instance.peer.position", lambda *_: Unknown("no port"))
 

@@ -1,7 +1,12 @@
 """Timeline histories: who left whose history, and where."""
 
+import itertools
+
+import pytest
+
 from paf.decide import timelines
-from paf.decide.timelines import Switch
+from paf.decide.timelines import (
+    Line, PARTED, Reign, Switch, TOGETHER, UNSURE, compare, left, line_from_wire, line_to_wire)
 
 TEXT = """1\t0/3000060\tno recovery target specified
 
@@ -35,3 +40,54 @@ def test_a_timeline_that_the_primary_never_had_is_a_stranger():
 
 def test_a_later_timeline_than_the_primarys_is_a_stranger():
     assert timelines.relation(7, 3, timelines.parse(TEXT)).kind == timelines.UNRELATED
+
+
+def line(*reigns, own=False):
+    """Return a Line of (timeline, begin, mark)."""
+    return Line(tuple(Reign(*reign) for reign in reigns), own)
+
+
+FIRST = (1, 0, "initdb")
+FOLLOWED = line(FIRST, (2, 50, "a"))
+
+
+@pytest.mark.parametrize("other, found", [
+    (line(FIRST), TOGETHER),
+    (line(FIRST, (2, 50, "a"), (3, 90, "b"), own=True), TOGETHER),
+    (line(FIRST, (2, 50, "c")), PARTED),
+    (line(FIRST, (2, 60, "a")), PARTED),
+    (line(FIRST, (2, 60, None), (3, 90, None)), PARTED),
+    (line(FIRST, (3, 50, "a")), PARTED),
+    (line(FIRST, (2, 50, None)), TOGETHER),
+    (line(FIRST, (2, 50, None), own=True), UNSURE),
+    (line(FIRST, (2, 50, None), (3, 90, "b"), own=True), UNSURE),
+    (line(FIRST, (2, 50, None), (3, 90, "b")), TOGETHER),
+    (line(FIRST, own=True), TOGETHER),
+    (None, UNSURE),
+])
+def test_how_two_histories_compare(other, found):
+    assert compare(FOLLOWED, other) == compare(other, FOLLOWED) == found
+
+
+@pytest.mark.parametrize("one, gone", [
+    (line(FIRST), False), (FOLLOWED, False), (None, False),
+    (line(FIRST, (2, 50, None), own=True), True),
+    (line(FIRST, (2, 50, "a"), (3, 90, None)), True),
+    (line(FIRST, (2, 60, "a")), True),
+])
+def test_what_left_the_last_primarys_history(one, gone):
+    assert left(one, FOLLOWED._replace(own=True)) is gone
+    assert left(one, None) is False
+
+
+def test_a_line_travels_between_nodes():
+    for own, mark in itertools.product((True, False), ("1f", None)):
+        one = line((1, 0, "initdb"), (7, 2**40, mark), own=own)
+        assert line_from_wire(line_to_wire(one)) == one
+    assert line_from_wire(line_to_wire(None)) is None
+
+
+@pytest.mark.parametrize("text", [
+    "", "own", "own 1", "own 1:2", "own x:2:", "perhaps 1:2:3", "1:2:3"])
+def test_what_is_no_line_is_not_known(text):
+    assert line_from_wire(text) is None

@@ -84,6 +84,8 @@ class Model(simulation.World):
         self.nodes = dict(self.machines)
         self.scores, self.roles, self.banned, self.failed = {}, {}, set(), set()
         self.maxlag, self.wish, self.moved, self.last_stop = maxlag, None, None, None
+        #: whether the first records of timelines are still on disk
+        self.marks = True
         self.acked, self.durable, self.timelines = [], True, [1]
         self.cold_since, self.stale = None, set()
         self.late, self.doomed, self.electing, self._joined = None, {}, False, False
@@ -292,7 +294,8 @@ class Model(simulation.World):
         if lists is None:
             return False
         self._before, self._joined = self._permanent(), False
-        if not any(server.running for server in self.machines.values()):
+        if not any(server.running for server in self.machines.values()) and (
+                PROMOTED not in self.roles.values()):    # else it is a failover
             self.cold_since = self.now
         for step in (self._demote, self._stop, self._start, self._promote):
             if step(lists) or self._is_aborted():

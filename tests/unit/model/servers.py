@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from paf import ocf
 from paf.decide import state
 from paf.decide.knowledge import AtLeast, Known, Unknown
+from paf.decide.timelines import Line, Reign
 from paf.decide.wal import Position
 from paf.instance.observe import Sight
 from paf.instance.position import Place
@@ -168,6 +169,16 @@ class Server:
         names = Unknown("no answer") if self.vague else Known(self.world.names)
         return Place(self.fact(), None if self.vague else self.seen, names)
 
+    def line(self, own):
+        """Return the timelines.Line."""
+        reigns = []
+        for place, record in enumerate(self.wal):
+            number = self.world.timelines[record]
+            if not reigns or reigns[-1].timeline != number:
+                mark = "initdb" if number == 1 else str(record) if self.world.marks else None
+                reigns.append(Reign(number, place, mark))
+        return Line(tuple(reigns), own)
+
     def has_diverged(self):
         """Return why it cannot follow the primary that takes writes; None if it can, or none is."""
         for other in self.world.machines.values():
@@ -197,8 +208,9 @@ def _nothing(*_arguments, **_options):
     return None
 
 
-#: The model has no parameters that could be wrong.
+#: The model has no parameters that could be wrong; and its own WAL.
 _WITHOUT_REMARKS = {
+    "paf.instance.line.read": Server.line,
     "paf.actions.reload.keep": _nothing, "paf.remarks.say": _nothing,
     "paf.remarks.of_parameters": lambda context: [], "paf.remarks.forget": _nothing}
 

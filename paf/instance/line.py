@@ -1,0 +1,79 @@
+"""The history of the instance's own timelines, for an election after a cold start.
+
+Each timeline is identified by where it begins and by the checksum of its first record, which holds
+the time of the promotion. Source: PostgreSQL manual, "Timelines"; src/include/access/xlogrecord.h,
+XLogRecord, and src/include/access/xlog_internal.h (a page begins with a header).
+"""
+
+import os
+import struct
+
+from paf import instance as local
+from paf import runner
+from paf.decide import timelines, wal
+from paf.instance import walend, walfiles
+from paf.ocf import OcfError
+
+_RECORD = "=IIQBBxxI"    # length, transaction, previous record, info, resource manager, checksum
+_SHORT_HEADER, _LONG_HEADER = 24, 40    # bytes of a page's header; the first one of a segment's
+#: As many of the newest timelines are compared.
+_MOST = 20
+
+
+def read(instance, own):
+    """Return the timelines.Line of an instance, None where its history cannot be read.
+
+    own: whether it was the primary of its newest timeline when it ended.
+    """
+    folder = walfiles.look(instance)
+    newest = folder.newest_timeline
+    if not newest:
+        return None
+    switches = _switches(instance, newest) if newest > 1 else []
+    if newest > 1 and not switches:
+        return None
+    numbers = [switch.timeline for switch in switches] + [newest]
+    begins = [0] + [switch.lsn for switch in switches]
+    reigns = [timelines.Reign(number, begin, _mark(instance, number, begin, folder.segment_size))
+              for number, begin in list(zip(numbers, begins))[-_MOST:]]
+    return timelines.Line(tuple(reigns), own)
+
+
+def _switches(instance, timeline):
+    name = os.path.join(local.wal_folder(instance), "{0:08X}.history".format(timeline))
+    try:
+        with open(name, "rb") as stream:
+            return timelines.parse(runner.text(stream.read()))
+    except (IOError, OSError):
+        return []
+
+
+def _mark(instance, timeline, begin, size):
+    """Return the checksum (str) of a timeline's first record, None where it cannot be read.
+
+    What initdb made has no promotion, and is the same everywhere: "initdb".
+    """
+    if not begin:
+        return "initdb"
+    try:
+        header = walend.header(instance, timeline, begin // size, size)
+    except OcfError:
+        return None
+    if header is None or header.address != begin // size * size or not header.page:
+        return None
+    start = begin % size
+    if not start % header.page:
+        start += _SHORT_HEADER if start else _LONG_HEADER
+    if start % header.page + struct.calcsize(_RECORD) > header.page:
+        return None    # the record goes on after the next page's header
+    path = os.path.join(local.wal_folder(instance), wal.segment_name(timeline, begin, size))
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(start)
+            data = stream.read(struct.calcsize(_RECORD))
+    except (IOError, OSError):
+        return None
+    if len(data) < struct.calcsize(_RECORD):
+        return None
+    fields = struct.unpack(_RECORD, data)
+    return "{0:08x}".format(fields[-1]) if fields[0] else None
