@@ -7,7 +7,7 @@ they lack.
 
 from paf import ocf
 from paf.decide import election, state
-from paf.decide.knowledge import is_known
+from paf.decide.knowledge import Unknown, is_known
 from paf.instance import controldata, position
 
 _PATIENCE = 10.0    # seconds
@@ -17,27 +17,27 @@ def leave(context):
     """Publish the last words of an instance that was just shut down; a stop never fails for it.
 
     A primary's always: they say what a node must have to take over from it. A standby's only where
-    commits wait for standbys.
+    commits wait for standbys. Where the end cannot be found out, they say so: an instance without
+    last words counts as one that crashed.
     """
     if not context.in_cluster:
         return
     deadline = context.deadline.within(min(_PATIENCE, context.deadline.remaining / 2))
     try:
         control = controldata.read(context.instance, deadline)
-        if not is_known(control):
-            context.log.info("no last words: {0}".format(control.reason))
-            return
-        control = control.value
-        if control.state not in (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY):
+        if isinstance(control, controldata.Damaged):
+            return    # its disk has failed, most likely while it ran
+        ended = control.value.state if is_known(control) else None
+        if ended not in (None, state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY):
             return
         view = context.cluster.view(deadline)
-        if control.state == state.SHUT_DOWN_IN_RECOVERY and not view.rules:
+        if ended == state.SHUT_DOWN_IN_RECOVERY and not view.rules:
             return
-        fact = position.at_rest(context.instance, deadline)
+        fact = position.at_rest(context.instance, deadline) if ended else Unknown(control.reason)
         if not is_known(fact):
-            context.log.info("no last words: {0}".format(fact.reason))
-        elif view.last_words.get(context.node) != election.to_vote(fact):
-            context.cluster.leave_last_words(fact.value, deadline)
+            context.log.warning("where the WAL ends is not known: {0}".format(fact.reason))
+        if view.last_words.get(context.node) != election.to_vote(fact):
+            context.cluster.leave_last_words(election.to_vote(fact), deadline)
     except ocf.OcfError as error:
         context.log.info("no last words: {0}".format(error))
 
@@ -48,4 +48,4 @@ def withdraw(context, view):
     view: cib.View. An instance that runs can have more than they say.
     """
     if context.node in view.last_words:
-        context.cluster.leave_last_words(None, context.deadline)
+        context.cluster.leave_last_words("", context.deadline)

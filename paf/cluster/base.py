@@ -5,7 +5,7 @@ import time
 
 from paf import runner
 from paf.cluster import cib, notes
-from paf.decide import quorum, wal
+from paf.decide import quorum
 from paf.ocf import OcfError
 
 #: The attribute, for each resource, with the reason of its failure.
@@ -13,7 +13,7 @@ FAILURE = "failed_because"
 # Further attributes of a node, each for one fact. Permanent, in the nodes section of the CIB:
 _SCORE = "master"                   # promotion score
 _RULE = "synchronous"               # the quorum.Entry of a node that was or is the primary
-_LAST_WORDS = "last_words"          # the wal.Position at which its instance was stopped in order
+_LAST_WORDS = "last_words"          # the vote of an instance that was stopped in order
 # transient:
 _REASON = "not_promoted_because"
 _POSITION = "lsn_location"          # public in the corosync1 build only
@@ -123,13 +123,12 @@ class Cluster(object):
         """
         self._keep(_RULE, node, quorum.to_wire(entry) if entry else "", deadline)
 
-    def leave_last_words(self, position, deadline):
+    def leave_last_words(self, vote, deadline):
         """Publish where the WAL of an instance ends that was stopped in order. Raises OcfError.
 
-        position: wal.Position, None to take it back, before the instance is started again.
+        vote: text of election.to_vote, "" to take it back, before the instance is started again.
         """
-        self._keep(_LAST_WORDS, self.node(deadline),
-                   wal.to_wire(position) if position else "", deadline)
+        self._keep(_LAST_WORDS, self.node(deadline), vote, deadline)
 
     def forget_last_words(self, node, deadline):
         """Remove the last words of a node whose instance runs again. Raises OcfError."""
@@ -216,9 +215,8 @@ class Cluster(object):
 
     def forget(self, deadline):
         """End the election on this node, whatever its result. Raises OcfError."""
-        self.notes.remove(notes.ROUND)
-        self.notes.remove(notes.START)
-        self.notes.remove(notes.AWAITED)
+        for name in (notes.ROUND, notes.START, notes.AWAITED, notes.PRIMARY, notes.RULE):
+            self.notes.remove(name)
 
     def say_line(self, line, deadline):
         """Publish this node's timelines.Line (str). Only the corosync2 build can."""

@@ -74,7 +74,15 @@ def _without_postmaster(instance, deadline):
     control = controldata.read(instance, deadline)
     observation = state.Observation(process, state.NOT_ASKED, _control_state(control),
                                     files(instance))
-    return Sight(state.decide(observation), control, [], control.reason, "")
+    return Sight(state.decide(observation), control, [],
+                 _strayed(instance, process) or control.reason, "")
+
+
+def _strayed(instance, process):
+    """Return a remark (str) on a server that runs on while its data directory is elsewhere."""
+    found = postmaster.strayed(instance) if process == state.ORPHANS else []
+    return found and "postmaster {0} runs on in a folder that was {1} when it started".format(
+        found[0], instance.parameters.datadir) or ""
 
 
 def files(instance):

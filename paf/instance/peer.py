@@ -3,42 +3,98 @@
 For a node that Pacemaker does not notify (maintenance), or whose agent gives no answer: it votes
 with its server's word. The address is the node's name, the role and the password are those of
 primary_conninfo. Source: PostgreSQL manual, "Streaming Replication Protocol": IDENTIFY_SYSTEM
-(its xlogpos is what a standby has flushed), SHOW (10 and later).
+(its xlogpos is what a standby has flushed), SHOW (10 and later); in_hot_standby (14 and later);
+getent(1); ip(7): connecting a socket for datagrams sends none, and gives it its own address.
 """
 
+import os
+
 from paf import instance as local
+from paf import runner
 from paf.decide import wal
-from paf.decide.knowledge import Known, Unknown
-from paf.instance import psql, settings
+from paf.decide.knowledge import Known, Unknown, is_known
+from paf.instance import controldata, psql, settings
 from paf.instance.conninfo import Malformed
 from paf.ocf import OcfError, is_number
 
 _FIRST_WITH_SHOW = 100000
+#: The setting that says whether a server is in recovery, and its value on a primary.
+_FIRST_WITH_ROLE = 140000
+_ROLE, _READ_ONLY = "in_hot_standby", "transaction_read_only"
 _PATIENCE = 3.0    # seconds
+_DISCARD = 9       # a port; nothing is sent to it
 
 
 def position(instance, node, deadline):
     """Return the Fact of the wal.Position of the instance on `node`.
 
-    A primary counts with the timeline after its own, as in position.place.
+    A primary counts with the timeline after its own, as in position.place. What answers must be
+    another machine's server, and of this cluster: a name may lead to this node, or anywhere.
     """
-    if local.version(instance) < _FIRST_WITH_SHOW:
+    version = local.version(instance)
+    if version < _FIRST_WITH_SHOW:
         return Unknown("its server cannot be asked for its role before PostgreSQL 10")
+    if _is_here(node, deadline):
+        return Unknown("the name {0} leads to this node itself, so its server cannot be "
+                       "asked".format(node))
+    control = controldata.read(instance, deadline)
+    if not is_known(control):
+        return Unknown(control.reason)
+    setting = _ROLE if version >= _FIRST_WITH_ROLE else _READ_ONLY
     try:
         conninfo = settings.conninfo(instance, deadline)
         if not conninfo:
             return Unknown("primary_conninfo is empty, so its server cannot be asked")
         system = _ask(instance, conninfo, node, "IDENTIFY_SYSTEM", deadline)
-        role = _ask(instance, conninfo, node, "SHOW transaction_read_only", deadline)
-        lsn = wal.parse_lsn(system[2]) if len(system) > 2 else None
+        role = _ask(instance, conninfo, node, "SHOW " + setting, deadline)
     except (OcfError, Malformed) as error:
         return Unknown(str(error))
+    return _understood(system, role, control.value.system_identifier, "{0}:{1}".format(
+        node, instance.parameters.pgport))
+
+
+def _understood(system, role, identifier, where):
+    """Return the Fact in the rows of IDENTIFY_SYSTEM and of the role's setting (lists of str)."""
+    if len(system) < 3 or not is_number(system[1]) or role[:1] not in (["on"], ["off"]):
+        return Unknown("its server at {0} does not answer a replication connection".format(where))
+    if system[0] != identifier:
+        return Unknown("the server at {0} is of another cluster: its system identifier is "
+                       "{1}".format(where, system[0]))
+    try:
+        lsn = wal.parse_lsn(system[2])
     except ValueError:
         return Unknown("its server does not say where it is")
-    if lsn is None or not is_number(system[1]) or role[:1] not in (["on"], ["off"]):
-        return Unknown("its server at {0}:{1} does not answer a replication connection".format(
-            node, instance.parameters.pgport))
     return Known(wal.Position(int(system[1]) + (1 if role == ["off"] else 0), lsn))
+
+
+def _is_here(node, deadline):
+    """Return whether a node's name leads to this machine, by one of its addresses.
+
+    One that is not found leads nowhere. A program looks it up, which has a deadline.
+    """
+    program = [os.path.join(folder, "getent") for folder in runner.PATH.split(":")
+               if os.access(os.path.join(folder, "getent"), os.X_OK)]
+    if not program:
+        return False
+    found = runner.run([program[0], "ahosts", node], deadline.within(_PATIENCE)).out.splitlines()
+    return any(_is_local(line.split()[0]) for line in found if line.split())
+
+
+def _is_local(address):
+    """Return whether an IP address (str) is one of this machine's."""
+    import socket
+    address = address.partition("%")[0]
+    if address == "::1" or address.startswith("127."):
+        return True
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    probe = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        probe.connect((address, _DISCARD))
+        return probe.getsockname()[0] == address
+    except socket.error:
+        return False    # no way leads there
+    finally:
+        probe.close()
 
 
 def _ask(instance, conninfo, node, command, deadline):

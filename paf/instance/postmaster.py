@@ -7,8 +7,6 @@ not let us see is not dead: it is unknown.
 
 import errno
 import os
-import select
-import time
 from collections import namedtuple
 
 from paf import instance as local
@@ -26,7 +24,6 @@ _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
 _PID_LINE, _BEGUN_LINE, _PORT_LINE, _SOCKET_LINE, _ADDRESS_LINE, _STATUS_LINE = 0, 2, 3, 4, 5, 7
 _LARGEST_PID = 1 << 22
 _BEGUN = 19         # its place in /proc/PID/stat after the name
-_WATCH_STEP = 0.25  # seconds
 _REAP_PATIENCE = 5.0    # seconds that the parent of a dead postmaster has to reap it
 _LAST_WORDS = 1.0   # seconds for what the logging collector still has to write
 #: How the title of the logging collector ends; that of a backend, with a client's address at least.
@@ -109,35 +106,6 @@ def await_reaping(instance, deadline):
     deadline.within(_REAP_PATIENCE).wait_for(lambda: not is_zombie(instance))
 
 
-def await_end(instance, pid, pause=time.sleep):
-    """Wait, however long that is, until the postmaster `pid` (int) has ended.
-
-    With a pidfd if the kernel and Python (3.9) support it; otherwise by polling. The start time
-    distinguishes the process from a later one with the same pid.
-    """
-    descriptor = _pidfd(pid)
-    if descriptor is None:
-        first = begun(pid)
-        while first and begun(pid) == first:
-            pause(_WATCH_STEP)
-        return
-    try:
-        if is_alive(instance, pid):    # else the number was given away before it was opened
-            poll = select.poll()
-            poll.register(descriptor, select.POLLIN)
-            runner.retry(poll.poll)
-    finally:
-        os.close(descriptor)
-
-
-def _pidfd(pid):
-    """Return a descriptor that can be read once the process has ended; None without such."""
-    try:
-        return os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None  # novm
-    except OSError:
-        return None
-
-
 def begun(pid):
     """Return when a process was started, in the kernel's ticks; None if it is dead or a zombie."""
     fields = _stat(pid)
@@ -169,14 +137,49 @@ def processes(instance):
             raise Unseen(here.reason)
         if here.value and _is_server(pid):
             found.append(pid)
-    return sorted(found)
+    moved = strayed(instance)
+    return sorted(set(found + moved + [child for pid in moved for child in descendants(pid)
+                                       if _is_server(child)]))
+
+
+def strayed(instance):
+    """Return the pids (a list) of postmasters that were started for this data directory, and now
+    work in another folder: theirs was renamed, removed or replaced while they ran.
+
+    They take writes as before. A process of another root folder (a container) is none of them: it
+    means another folder by the same name. Nor is one without children, like `postgres -C`.
+    """
+    folders = set([instance.parameters.datadir, instance.parameters.pgdata])
+    folders |= set(os.path.realpath(folder) for folder in folders)
+    return [pid for pid in _all_pids() if _is_started_for(pid, folders)
+            and stands_here(instance, pid) == Known(False)
+            and _has_our_root(pid) and _is_server(pid)
+            and any(_is_server(child) for child in descendants(pid))]
+
+
+def _is_started_for(pid, folders):
+    """Return whether a process has `-D FOLDER` in its command line, with one of the folders (set).
+
+    Children of a postmaster have a title instead. Source: postgres(1), -D.
+    """
+    words = runner.text(content(pid, "cmdline")).split("\0")
+    return any(word == "-D" and following.rstrip("/") in folders
+               or word.startswith("-D") and word[2:].rstrip("/") in folders
+               for word, following in zip(words, words[1:] + [""]))
+
+
+def _has_our_root(pid):
+    try:
+        theirs, ours = os.stat("/proc/{0}/root".format(pid)), os.stat("/")
+    except OSError:
+        return False    # it has ended
+    return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def orphans(instance):
     """Return the pids (a sorted list) of what may still touch the data of a dead postmaster.
 
     Raises Unseen.
-
 
     The logging collector only writes its log. It ends last, and after a clean shutdown as well:
     often at this moment, and then it no longer has a title.

@@ -41,7 +41,7 @@ _NOW = "CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' " \
 _ROLE = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, '', '', '', ''"
 
 _POSITION = """
-SELECT {diff}({received}, '0/0')::bigint::text,
+SELECT {diff}({arrived}, '0/0')::bigint::text,
        {diff}(CASE WHEN pg_catalog.pg_is_in_recovery() THEN {replayed} ELSE {current} END,
               '0/0')::bigint::text,
        {received_timeline}, pg_catalog.pg_is_in_recovery()::text, {seen},
@@ -49,6 +49,10 @@ SELECT {diff}({received}, '0/0')::bigint::text,
 """
 _RECEIVED_TIMELINE = "(SELECT r.received_tli FROM pg_catalog.pg_stat_get_wal_receiver() AS r)" \
                      "::text"
+# With synchronous_commit=remote_write a commit is acknowledged before the standby has flushed it.
+# The receiver flushes as it ends, so that a promotion replays what was written.
+_ARRIVED = "(SELECT greatest({received}, r.written_lsn) FROM " \
+           "pg_catalog.pg_stat_get_wal_receiver() AS r)"
 _SEEN = "(SELECT {diff}(r.latest_end_lsn, '0/0')::bigint FROM " \
         "pg_catalog.pg_stat_get_wal_receiver() AS r)::text"
 
@@ -77,11 +81,14 @@ def role():
 def position(version):
     """Return the query of an election.
 
-    Received, replayed (bytes), received timeline, recovery, the end of the primary's WAL as the
-    WAL receiver heard of it last (bytes), synchronous_standby_names. Of a primary, what it has
-    written takes the place of what a standby has replayed.
+    Received (since 13 what was written, before what was flushed), replayed (bytes), received
+    timeline, recovery, the end of the primary's WAL as the WAL receiver heard of it last (bytes),
+    synchronous_standby_names. Of a primary, what it has written takes the place of what a standby
+    has replayed.
     """
     names = _names(version)
     since_96 = version >= 90600
-    return _POSITION.format(received_timeline=_RECEIVED_TIMELINE if since_96 else "NULL",
+    arrived = _ARRIVED if version >= 130000 else "{received}"
+    return _POSITION.format(arrived=arrived.format(**names),
+                            received_timeline=_RECEIVED_TIMELINE if since_96 else "NULL",
                             seen=_SEEN.format(**names) if since_96 else "NULL", **names)

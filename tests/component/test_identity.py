@@ -195,3 +195,31 @@ def test_another_server_in_another_folder_is_not_asked(make_cluster):
     wait_until((other / f".s.PGSQL.{port}").exists, "srv2 to listen")
     assert cluster["srv1"].monitor(pghost=str(other)).code == 8
     assert cluster["srv2"].monitor(pghost=str(cluster.sockets), pgport=str(port)).code == 0
+
+
+# A data directory that goes away under a running server
+
+@pytest.fixture(params=["renamed", "replaced"])
+def strayed(request, primary):
+    """A primary whose data directory was renamed while it runs; or a copy is in its place too."""
+    old = primary.pgdata.with_name("before")
+    primary.sql("CHECKPOINT")
+    primary.pgdata.rename(old)
+    if request.param == "replaced":
+        clone(old, primary.pgdata)
+    yield primary
+    if request.param == "replaced":
+        shutil.rmtree(primary.pgdata)
+    old.rename(primary.pgdata)
+
+
+def test_a_stop_ends_a_server_whose_data_directory_was_renamed(strayed):
+    """It takes writes as before: another node must not be promoted beside it."""
+    assert strayed.value("SELECT 1") == 1
+    run = strayed.monitor()
+    assert run.code == 9 and "runs on in a folder that was" in run.reason
+    assert strayed.probe() == 9
+    run = strayed.agent("stop")
+    assert run.code == 0, run.reason
+    with pytest.raises(Exception, match="No such file|refused"):
+        strayed.value("SELECT 1")

@@ -7,7 +7,7 @@ from paf import instance, runner
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import peer
-from tests.component.server import owner
+from tests.component.server import owner, wait_until
 from tests.unit.support import parameters_with
 
 
@@ -33,3 +33,24 @@ def test_a_server_that_does_not_answer_is_unknown(pair):
     os.makedirs(nowhere, exist_ok=True)
     fact = asked(pair["srv2"], str(nowhere))
     assert isinstance(fact, Unknown) and "does not answer" in fact.reason
+
+
+def test_a_name_that_leads_to_this_node_itself_is_no_other_node(pair):
+    """As where /etc/hosts has each name at 127.0.1.1: this node would vote for the other one."""
+    fact = asked(pair["srv2"], "localhost")
+    assert isinstance(fact, Unknown) and "leads to this node itself" in fact.reason
+
+
+def test_a_server_of_another_cluster_does_not_vote(pair, monkeypatch):
+    read = peer.controldata.read
+    monkeypatch.setattr(peer.controldata, "read", lambda *arguments: Known(
+        read(*arguments).value._replace(system_identifier="7")))
+    fact = asked(pair["srv2"], str(pair.sockets))
+    assert isinstance(fact, Unknown) and "of another cluster" in fact.reason
+
+
+def test_a_primary_that_lets_nothing_write_by_default_is_a_primary(pair):
+    pair["srv1"].sql("ALTER SYSTEM SET default_transaction_read_only = on")
+    pair["srv1"].sql("SELECT pg_reload_conf()")
+    wait_until(lambda: pair["srv1"].value("SHOW default_transaction_read_only") == "on", "reload")
+    assert asked(pair["srv1"], str(pair.sockets)).value.timeline == 2

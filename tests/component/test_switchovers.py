@@ -1,5 +1,7 @@
 """Switchovers: played when nothing is lost, refused when the old primary would be stranded."""
 
+import os
+
 import pytest
 
 SWITCH = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1",
@@ -150,6 +152,23 @@ def test_a_primary_whose_node_goes_to_standby_hands_over_to_one_that_has_all(pai
     lists = dict(active="srv2", promoted="srv2", start="srv1")
     assert pair["srv1"].agent("start", lists=lists).code == 0
     assert pair.store.permanent("last_words", "srv1") is None
+
+
+@pytest.mark.parametrize("missing", ["pg_waldump", "pg_controldata"])
+def test_a_primary_that_cannot_say_where_it_ended_is_no_crash(pair, missing):
+    """Nothing is promoted that may miss what the primary has, which was stopped in order."""
+    programs = pair.folder / "programs"
+    programs.mkdir()
+    for name in os.listdir(pair["srv1"].programs):
+        if name != missing:
+            (programs / name).symlink_to(f"{pair['srv1'].programs}/{name}")
+    cut(pair)
+    pair["srv1"].sql("INSERT INTO t VALUES (1)")
+    assert pair["srv1"].agent("demote", lists=STANDBY_MODE, bindir=str(programs)).code == 0
+    assert pair["srv1"].agent("stop", lists=STANDBY_MODE, bindir=str(programs)).code == 0
+    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
+    assert pair.store.score("srv2") == BARRED
+    assert "cannot compare with srv1, which was stopped" in pair.store.refusal("srv2")
 
 
 def test_a_primary_that_crashed_is_no_move(pair):

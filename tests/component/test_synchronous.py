@@ -1,6 +1,7 @@
 """Synchronous clusters: a commit that a client got acknowledged is never lost by a promotion."""
 
 import signal
+import threading
 
 import pytest
 
@@ -167,14 +168,33 @@ def test_a_score_that_is_left_anywhere_means_that_this_is_no_first_start(make_cl
     assert "no primary runs" in cluster.store.refusal("srv1")
 
 
-def test_a_cold_start_that_is_announced_again_still_waits_for_the_last_primary(make_cluster):
-    """A node joins during the wait, and the promotion is announced a second time."""
+@pytest.fixture
+def cold(make_cluster):
+    """srv2 after a cold start; the last primary srv1 and srv3 are away."""
     cluster = make_cluster("srv1", "srv2", "srv3")
-    cluster.store.add_member("srv1", online=False)
-    for node, score in (("srv1", 1001), ("srv2", 1000)):
+    for node, score in (("srv1", 1001), ("srv2", 1000), ("srv3", 990)):
         cluster.store.set_score(node, score)
+    for node in ("srv1", "srv3"):
+        cluster.store.add_member(node, online=False)
     assert cluster["srv2"].agent("start", lists=COLD).code == 0
+    return cluster
+
+
+def announce(cluster, **more):
+    """Announce the promotion of srv2, which is alone; return the run of its notification."""
     lists = dict(active="srv2", unpromoted="srv2", promote="srv2")
-    for _ in range(2):
-        run = cluster.notify("pre", "promote", lists, ["srv2"], timeout=24)["srv2"]
-        assert "cold start: waiting for srv1" in run.log
+    return cluster.notify("pre", "promote", lists, ["srv2"], **more)["srv2"]
+
+
+def test_a_cold_start_that_is_announced_again_still_waits_for_the_last_primary(cold):
+    """A node joins during the wait, and the promotion is announced a second time."""
+    def join():
+        wait_until(lambda: "waiting for" in (cold.store.refusal("srv2") or ""), "the wait")
+        cold.store.add_member("srv3")
+    joins = threading.Thread(target=join)
+    joins.start()
+    run = announce(cold)
+    joins.join()
+    assert "waiting for srv1, srv3" in run.log and "srv3 came back" in run.log
+    run = announce(cold, timeout=24)
+    assert "cold start: waiting for srv1" in run.log

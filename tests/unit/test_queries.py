@@ -38,3 +38,9 @@ def test_each_is_one_statement_that_changes_nothing(text):
     assert ";" not in text
     assert text.strip().upper().startswith("SELECT")
     assert "{" not in text
+
+
+def test_what_was_written_and_is_not_flushed_yet_counts():
+    """With synchronous_commit=remote_write it was acknowledged."""
+    assert "(SELECT greatest(pg_last_wal_receive_lsn(), r.written_lsn)" in queries.position(130000)
+    assert "written_lsn" not in queries.position(120000)
