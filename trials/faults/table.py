@@ -1,6 +1,8 @@
 """All faults, in the order of their numbers."""
 
-from trials.faults import crashes, disks, networks, power, surroundings, switchovers
+from trials.faults import (
+    crashes, disks, knowledge, networks, power, surroundings, switchovers)
 
-FAULTS = sorted((fault for group in (crashes, networks, disks, power, switchovers, surroundings)
+FAULTS = sorted((fault for group in (crashes, networks, disks, power, switchovers, surroundings,
+                                knowledge)
                  for fault in group.TABLE), key=lambda fault: fault.number)
