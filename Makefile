@@ -11,6 +11,8 @@
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
 #   make explore [MINUTES=30] [SEED=1]    states of nodes crossed with events, until the time is up (root)
+#   make partitions [ROUNDS=20] [SYNC=1] [FENCING=no]    the primary is cut off under load, again and
+#                         again; which rounds end without an administrator (root)
 #   make bench [RUNS=7] [QUICK=1] [PEER=pgsql]    outages and costs beside the Perl agent's, or the
 #                         pgsql agent's: docs/performance.md (root); fails if it is slower than meant
 #   make lint             style, spelling of Python 2.6, unused code
@@ -54,10 +56,10 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore bench lint docs docs-generated install check-values package-values deb rpm release clean
+.PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore partitions bench lint docs docs-generated install check-values package-values deb rpm release clean
 
 all:
-	@sed -n '3,21s/^# *//p' Makefile
+	@sed -n '3,23s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -120,6 +122,11 @@ explore:
 	@tests/install-tools.sh lab
 	@/usr/bin/python3 -B -m trials.explore $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(SEED),--seed "$(SEED)")
+
+partitions:
+	@tests/install-tools.sh lab
+	@/usr/bin/python3 -B -m trials.partitions $(if $(ROUNDS),--rounds "$(ROUNDS)") \
+		$(if $(SYNC),--synchronous) $(if $(filter no,$(FENCING)),--no-fencing)
 
 bench:
 	@tests/install-tools.sh lab
