@@ -49,15 +49,15 @@ def make(instance, source, discard):
     """Return the Plan. Raises Problem with the first thing that is in the way."""
     data = os.path.realpath(instance.parameters.datadir)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    places = source.tablespaces
-    if places is None:
-        places = _local_tablespaces(instance, data)
+    mine = _local_tablespaces(instance, data)
+    places = mine if source.tablespaces is None else source.tablespaces
     wal = _wal_link(data)
     swaps, links, mapping = [], [], []
     for oid, location in sorted(places.items()):
-        swaps.append(_swap(instance, location, stamp, discard))
+        here = mine.get(oid, location)    # each node may have its own disks
+        swaps.append(_swap(instance, os.path.realpath(here), stamp, discard))
         mapping.append((location, swaps[-1][0]))
-        links.append((os.path.join("pg_tblspc", oid), location))
+        links.append((os.path.join("pg_tblspc", oid), here))
     if wal:
         swaps.append(_swap(instance, wal[1], stamp, discard))
         links.append(wal)
@@ -99,12 +99,12 @@ def _wal_link(data):
 
 
 def _local_tablespaces(instance, data):
-    """Return the locations by oid that the old directory has: the primary did not say its own."""
+    """Return the locations by oid that the old directory has, as its links name them."""
     folder, found = os.path.join(data, "pg_tblspc"), {}
     with runner.Acting(local.owner(instance)):
         for oid in os.listdir(folder) if os.path.isdir(folder) else []:
             if os.path.islink(os.path.join(folder, oid)):
-                found[oid] = os.path.realpath(os.path.join(folder, oid))
+                found[oid] = os.readlink(os.path.join(folder, oid))
     return found
 
 
