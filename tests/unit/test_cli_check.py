@@ -9,6 +9,7 @@ from paf.cli.check import ask, hba
 from paf.cli.check import host as check_host
 from paf.cli.check import instance as check_instance
 from paf.cli.check import primary as check_primary
+from paf.cli.check import slots as check_slots
 from paf.cli.main import main
 from tests.unit.support import instance_at
 
@@ -112,8 +113,16 @@ HBA = [[1, "local", "all", "all", None, None, "peer", None],
 LIMITED = {"max_slot_wal_keep_size": "1024"}
 
 
-def slot(name, kind="physical", active=False, status="reserved", synced=False):
-    return check_instance.Slot(name, kind, active, status, synced)
+def slot(name, kind="physical", active=False, status="reserved", synced=False, safe=None,
+         failover=False):
+    return check_slots.Slot(name, kind, active, status, synced, safe, failover)
+
+
+#: A logical slot that standbys are to have, and settings with which they get it.
+FAILOVER = slot("sub", kind="logical", active=True, failover=True)
+SYNC = {"sync_replication_slots": "on", "synchronized_standby_slots": "srv2",
+        "hot_standby_feedback": "on", "primary_slot_name": "srv1"}
+WITH_DATABASE = "host=10.0.0.50 user=repl application_name=srv1 dbname=postgres"
 
 
 def subject(**changes):
@@ -127,7 +136,7 @@ def subject(**changes):
 
 
 def found(**changes):
-    return [item for _, rule in check_instance.RULES + check_primary.RULES
+    return [item for _, rule in check_instance.RULES + check_slots.RULES + check_primary.RULES
             for item in rule(subject(**changes))]
 
 
@@ -160,6 +169,22 @@ def test_good_settings_have_nothing():
      "slot old is about to lose WAL", None),
     ({"slots": [slot("srv2", active=True)], "settings": {"max_slot_wal_keep_size": "-1"}},
      "max_slot_wal_keep_size is -1", "10GB"),
+    ({"slots": [slot("old")]}, "its name is no node's", "pg_drop_replication_slot"),
+    ({"slots": [slot("slot_srv2")], "settings": {"max_slot_wal_keep_size": "-1"}},
+     "by its name it is srv2's", "max_slot_wal_keep_size = "),
+    ({"slots": [slot("srv2", active=True, status="extended", safe=90 << 20)], "settings": LIMITED},
+     "slot srv2 loses WAL in 90 MB", None),
+    ({"slots": [FAILOVER], "settings": {**LIMITED, **SYNC, "sync_replication_slots": "off"},
+      "in_recovery": False}, "sync_replication_slots is off, and there are failover slots: sub",
+     "sync_replication_slots = "),
+    ({"slots": [FAILOVER], "settings": {**LIMITED, **SYNC, "synchronized_standby_slots": ""},
+      "in_recovery": False, "conninfo": WITH_DATABASE},
+     "synchronized_standby_slots is empty", None),
+    ({"settings": {**SYNC, "hot_standby_feedback": "off"}, "conninfo": WITH_DATABASE},
+     "hot_standby_feedback is off", "hot_standby_feedback = "),
+    ({"settings": {**SYNC, "primary_slot_name": ""}, "conninfo": WITH_DATABASE},
+     "primary_slot_name is empty", None),
+    ({"settings": SYNC}, "primary_conninfo has no dbname", None),
     ({"settings": {"synchronous_standby_names": "ANY 1 (srv2, srv3)",
                    "wal_retrieve_retry_interval": "5000"}},
      "wal_retrieve_retry_interval is 5000 ms", "500ms"),
@@ -176,7 +201,7 @@ def test_good_settings_have_nothing():
 ])
 def test_a_wrong_setting_is_named(changes, words, cure):
     item, = found(**changes)
-    assert words in item.what
+    assert words in f"{item.what}: {item.why}"
     assert (cure in " ".join(item.pcs)) if cure else item.pcs == []
 
 
@@ -184,6 +209,10 @@ def test_a_wrong_setting_is_named(changes, words, cure):
     {"slots": [slot("old")], "settings": LIMITED},
     {"slots": [slot("failover", kind="logical", synced=True)]},
     {"slots": [slot("srv2", active=True, status="extended")], "settings": LIMITED},
+    {"slots": [slot("srv2", active=True, safe=900 << 20)], "settings": LIMITED},
+    {"slots": [FAILOVER], "settings": {**LIMITED, **SYNC}, "in_recovery": False,
+     "conninfo": WITH_DATABASE},
+    {"settings": SYNC, "conninfo": WITH_DATABASE},
     {"settings": {"wal_retrieve_retry_interval": "5000"}},
     {"settings": {"synchronous_standby_names": "*", "wal_retrieve_retry_interval": "500"}},
     {"settings": {"recovery_init_sync_method": "fsync"}, "files": 900},
@@ -201,7 +230,8 @@ def test_files_are_counted_up_to_a_limit(tmp_path):
 
 
 @pytest.mark.parametrize("version, words", [
-    (90600, "'', false"), (150000, "wal_status, ''), false"), (170000, "''), synced")])
+    (90600, "'', false, NULL::bigint, false"), (150000, "''), false, safe_wal_size, false"),
+    (170000, "''), synced, safe_wal_size, failover")])
 def test_slots_are_asked_for_in_words_of_the_version(version, words):
     assert words in ask.slots(version)
 

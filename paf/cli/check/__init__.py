@@ -10,7 +10,7 @@ from paf import instance as local
 from paf import ocf, parameters, runner
 from paf.cli import configuration, dialect, finding, servers
 from paf.cli.check import (
-    address, cluster, hba, host, operations, peers, primary, release, schemas)
+    address, cluster, hba, host, operations, peers, primary, release, schemas, slots)
 from paf.cli.check import instance as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.decide.knowledge import is_known
@@ -208,7 +208,7 @@ def of_instance(instance, managed, configured, pacemaker):
                 instance.parameters.system_user))
         return
     subject = _subject(instance, managed, configured, pacemaker, answer)
-    for name, rule in server.RULES + primary.RULES:
+    for name, rule in server.RULES + slots.RULES + primary.RULES:
         for pair in _checked(name, rule(subject)):
             yield pair
 
@@ -245,7 +245,7 @@ def _subject(instance, managed, configured, pacemaker, answer):
         where.system_user, local.program(instance, "psql"), where.pghost, where.pgport)
     return server.Subject(
         settings=answer["settings"], rules=hba.rules(answer["hba"]),
-        slots=[server.Slot(*row) for row in answer["slots"]],
+        slots=[slots.Slot(*row) for row in answer["slots"]],
         in_recovery=answer["in_recovery"], conninfo=conninfo, node=node,
         nodes=configured.nodes if configured else sorted(places) or [node],
         own=[places[node]] if node in places else hba.resolved(node), vips=vips,

@@ -16,7 +16,8 @@ SETTINGS = ("wal_level", "hot_standby", "max_wal_senders", "max_replication_slot
             "unix_socket_directories", "default_transaction_read_only",
             "wal_retrieve_retry_interval", "recovery_init_sync_method", "recovery_target",
             "recovery_target_lsn", "recovery_target_name", "recovery_target_time",
-            "recovery_target_xid")
+            "recovery_target_xid", "sync_replication_slots", "synchronized_standby_slots",
+            "hot_standby_feedback", "primary_slot_name")
 
 _SETTINGS = "SELECT name, setting, context FROM pg_settings WHERE name = ANY(%s)"
 _HBA = """SELECT line_number, type, array_to_string(database, ','), array_to_string(user_name, ','),
@@ -24,15 +25,19 @@ _HBA = """SELECT line_number, type, array_to_string(database, ','), array_to_str
 # what a message took from the primary's clock to this one's
 _CLOCK = """SELECT extract(epoch FROM last_msg_receipt_time - last_msg_send_time)
   FROM pg_stat_get_wal_receiver() WHERE last_msg_send_time IS NOT NULL"""
-_SLOTS = "SELECT slot_name, slot_type, active, {0}, {1} FROM pg_replication_slots"
+_SLOTS = """SELECT slot_name, slot_type, active, {status}, {synced}, {safe}, {failover}
+  FROM pg_replication_slots"""
 _FIRST_WITH_STATUS, _FIRST_WITH_SYNCED = 130000, 170000
 _FIRST_WITH_HBA, _FIRST_WITH_SLOTS, _FIRST_WITH_RECEIVER = 100000, 90400, 90600
 
 
 def slots(version):
     """Return the query for replication slots of a server of this version (150018)."""
-    return _SLOTS.format("coalesce(wal_status, '')" if version >= _FIRST_WITH_STATUS else "''",
-                         "synced" if version >= _FIRST_WITH_SYNCED else "false")
+    status, synced = version >= _FIRST_WITH_STATUS, version >= _FIRST_WITH_SYNCED
+    return _SLOTS.format(status="coalesce(wal_status, '')" if status else "''",
+                         synced="synced" if synced else "false",
+                         safe="safe_wal_size" if status else "NULL::bigint",
+                         failover="failover" if synced else "false")
 
 
 def main(argv):

@@ -9,19 +9,15 @@ from paf.cli.check import hba
 from paf.instance import conninfo as connections
 from paf.instance.server import quoted
 
-#: What the rules look at. settings: dict of str; rules: list of hba.Rule; slots: list of Slot;
-#: in_recovery: bool; conninfo: primary_conninfo (str); node: this node's name; nodes: all;
-#: own: this node's addresses; vips: the cluster's; rejoin: the parameter; major: 15...;
-#: psql: the command line that reaches the server (str); resource: its name for crm_resource;
-#: upstream: what the primary reports (dict), {} unknown; mine: the same of this server;
-#: limits: see primary.limits; clock: seconds that this node's is ahead of the primary's,
-#: None unknown; files: how many the data directory has, MANY_FILES at most.
+#: What the rules look at. settings: dict of str; rules: list of hba.Rule; slots: list of
+#: slots.Slot; in_recovery: bool; conninfo: primary_conninfo (str); node: this node's name; nodes:
+#: all; own: this node's addresses; vips: the cluster's; rejoin: the parameter; major: 15...; psql:
+#: the command line that reaches the server (str); resource: its name for crm_resource; upstream:
+#: what the primary reports (dict), {} unknown; mine: the same of this server; limits: see
+#: primary.limits; clock: seconds that this node's is ahead of the primary's, None unknown; files:
+#: how many the data directory has, MANY_FILES at most.
 Subject = namedtuple("Subject", "settings rules slots in_recovery conninfo node nodes own vips "
                      "rejoin psql resource upstream mine limits clock files")
-
-#: A replication slot. kind: physical or logical; status: its wal_status, "" before PostgreSQL 13;
-#: synced: whether it is a copy of one of the primary's, which is inactive by nature (17).
-Slot = namedtuple("Slot", "name kind active status synced")
 
 #: Milliseconds that a standby may wait before it tries again to reach a primary.
 LONGEST_RETRY = 1000
@@ -165,34 +161,6 @@ def access(subject):
             finding.both(edit, *finding.sql(subject, "SELECT pg_reload_conf()")))
 
 
-def slots(subject):
-    """No replication slot keeps WAL that is not fetched, or has lost what it was to keep."""
-    limit = subject.settings.get("max_slot_wal_keep_size")
-    unlimited = limit is None or limit == "-1"
-    for slot in subject.slots:
-        cure = finding.both(*finding.sql(subject, "SELECT pg_drop_replication_slot('{0}')".format(
-            slot.name.replace("'", "''"))))
-        if slot.status == "lost":
-            yield finding.error(
-                "the replication slot {0} has lost WAL (wal_status is lost)".format(slot.name),
-                "what reads from it cannot go on: rebuild it, and make the slot again", cure)
-        elif slot.status == "unreserved":
-            yield finding.warning(
-                "the replication slot {0} is about to lose WAL (wal_status is unreserved)".format(
-                    slot.name),
-                "it has fallen behind by more than max_slot_wal_keep_size; the next checkpoint "
-                "removes what it still needs")
-        elif not slot.active and not slot.synced and unlimited:
-            yield finding.warning(
-                "the replication slot {0} is inactive, and nothing limits it".format(slot.name),
-                "it keeps WAL until the disk of {0} is full".format(subject.node), cure)
-    if limit == "-1" and any(slot.active for slot in subject.slots):
-        yield finding.warning(
-            "there are replication slots, and max_slot_wal_keep_size is -1",
-            "while a standby is away, its slot keeps WAL until the primary's disk is full",
-            finding.set_by_sql(subject, "max_slot_wal_keep_size", "10GB"))
-
-
 def reconnection(subject):
     """Where commits wait for standbys, these are back soon after a failover."""
     value = subject.settings.get("wal_retrieve_retry_interval", "")
@@ -242,5 +210,5 @@ def logging(subject):
 
 
 RULES = (("WAL", wal), ("standby settings", standby), ("synchronous replication", synchronous),
-         ("pg_hba.conf", access), ("slots", slots), ("reconnection", reconnection),
+         ("pg_hba.conf", access), ("reconnection", reconnection),
          ("recovery", recovery), ("rejoin", rewind), ("log", logging))
