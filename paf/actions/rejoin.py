@@ -1,10 +1,10 @@
 """The way back of an instance whose cluster has moved on; a part of start."""
 
 from paf import ocf
-from paf.decide import loss, timelines, transition
+from paf.decide import loss, state, timelines, transition, wal
 from paf.decide.knowledge import is_known
 from paf.instance import (
-    controldata, divergence, journal, line, rebuild, rewind, rewindrole, settings, waldump)
+    controldata, divergence, journal, line, rebuild, rewind, rewindrole, settings, waiting, waldump)
 
 _MANUAL, _SAFE = "manual", "safe"
 _NO_COMMIT = "no commit among them"
@@ -76,7 +76,8 @@ def _find(context):
 def what_is_lost(instance, found, deadline):
     """Return what only this instance has (a clause for people), and whether no client relies on it.
 
-    found: divergence.Divergence. What cannot be read may hold anything.
+    found: divergence.Divergence. What cannot be read may hold anything. A commit that still waited
+    for a synchronous standby when the primary was shut down has no client that got an answer.
     """
     if found.fork is None:
         return "", False
@@ -85,14 +86,54 @@ def what_is_lost(instance, found, deadline):
                                   deadline.within(deadline.remaining / 2))
     except ocf.OcfError as error:
         return str(error), False
-    judged = loss.judge(content.counts)
+    no_loss, words = _no_loss(instance, found, content, deadline)
+    judged = loss.judge(loss.without(content.counts, no_loss))
     if judged.unknown:
         return "with records that PAF does not know: {0}".format(", ".join(judged.unknown)), False
     if not judged.told:
-        return _NO_COMMIT, True
+        return _NO_COMMIT + (" but {0}".format(words) if words else ""), True
     last = [text for _, text in content.transactions if text.startswith("COMMIT")]
-    when = last[-1].partition(";")[0].split(" ", 1)[1] if last else ""
-    return "among them {0}{1}".format(judged.told, ", the last at " + when if when else ""), False
+    when = last[-1].partition(";")[0].split(" ", 1)[1].partition(".")[0] if last else ""
+    return "among them {0}{1}{2}".format(judged.told, ", the last at " + when if when else "",
+                                         _doubt(instance, deadline)), False
+
+
+def _no_loss(instance, found, content, deadline):
+    """Return the counts (dict) of transactions that no client relies on, and what they are.
+
+    found: divergence.Divergence; content: waldump.Content.
+    """
+    waited = loss.ended(content.transactions, [
+        wal.parse_lsn(text) for text in waiting.noted(instance, found.fork.timeline)])
+    rest = [lsn for lsn, text in content.transactions
+            if text.startswith("COMMIT ") and lsn not in waited]
+    try:
+        from paf.instance import housekeeping
+        analyzed = housekeeping.commits(
+            instance, found.fork, content.end, found.size, rest, deadline)
+    except ocf.OcfError:
+        analyzed = []    # then they count
+    words = [text.format(loss.judge(loss.counted(content.transactions, lsns)).told)
+             for text, lsns in (("{0} that waited for a synchronous standby", waited),
+                                ("{0} of statistics (ANALYZE)", set(analyzed))) if lsns]
+    return loss.counted(content.transactions, waited | set(analyzed)), " and ".join(words)
+
+
+def _doubt(instance, deadline):
+    """Return what is to be said where it is not known which commits waited, "" where it is.
+
+    A server that was shut down in order has noted them; one that died has not.
+    """
+    control = controldata.read(instance, deadline)
+    if is_known(control) and control.value.state in (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY):
+        return ""
+    try:
+        if not settings.read(instance, "synchronous_standby_names", deadline):
+            return ""
+    except ocf.OcfError:
+        pass    # then it may have been set
+    return ("; whether they waited for a synchronous standby is not known, the server died before "
+            "that was noted")
 
 
 def _rewind(context, conninfo, found, reason):

@@ -4,7 +4,7 @@ from paf import ocf
 from paf.crash import watcher
 from paf.decide import transition
 from paf.decide.knowledge import Known
-from paf.instance import postmaster, server
+from paf.instance import postmaster, server, waiting
 
 
 def run(context):
@@ -13,6 +13,8 @@ def run(context):
     if context.in_cluster and transition.is_recovery_of_standby(context.notification, context.node):
         context.log.info("recovery of this standby")
     ran = postmaster.find(context.instance) != Known(None)
+    if ran:
+        waiting.end(context.instance, context.log)
     server.stop(context.instance, context.deadline, context.log)
     if ran:
         from paf import lastwords

@@ -91,3 +91,37 @@ def judge(counts):
         if number:
             told.append(found.one if number == 1 else found.several.format(number))
     return Loss(" and ".join(told), unknown)
+
+
+def ended(transactions, ends):
+    """Return the LSNs (a set) of those records that end at one of `ends`.
+
+    transactions: (LSN, description) pairs of Transaction records, in order, as pg_waldump prints
+    them; ends: LSNs (int). A record ends after its own LSN and not after the next record's.
+    """
+    found = set()
+    for end in ends:
+        before = [record for record in transactions if record[0] < end]
+        if before:
+            found.add(before[-1][0])
+    return found
+
+
+def counted(transactions, lsns):
+    """Return the counts (dict of "Manager/RECORD" to int) of the records at these LSNs (set)."""
+    found = {}
+    for lsn, text in transactions:
+        if lsn in lsns:
+            name = "Transaction/" + text.partition(" ")[0]
+            found[name] = found.get(name, 0) + 1
+    return found
+
+
+def without(counts, others):
+    """Return the counts (dict) less others (dict), of records that a client may rely on."""
+    left = dict(counts)
+    for record, number in others.items():
+        found = rule(record)
+        if found is not None and found.verdict == TOLD:
+            left[record] = max(0, left.get(record, 0) - number)
+    return dict((record, number) for record, number in left.items() if number)

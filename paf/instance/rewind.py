@@ -16,7 +16,7 @@ from paf.decide.knowledge import Unknown, is_known
 from paf.instance import conninfo as connections
 from paf.instance import (
     controldata, journal, keptwal, ownfiles, postmaster, processes, rewindrole, settings, sql,
-    standby_mode, upstream)
+    standby_mode, upstream, waiting)
 from paf.ocf import NotUsable, OcfError
 
 _OLDEST = 90500
@@ -136,6 +136,7 @@ def _carry_on(instance, facts, deadline, log):
         _mark(instance, facts, RETURNING)
     ownfiles.put_back(instance, facts["deep"])
     about = dict((name, facts.get(name)) for name in ("begun", "timeline") + LOST)
+    waiting.forget(instance)
     place = keptwal.give_up(instance, facts["begun"].replace(":", ""), about)
     journal.remove(instance)
     if place:

@@ -15,17 +15,18 @@ _ENDS = r"\bat ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
 _END = r" at ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
 _CHECKPOINTS = ("CHECKPOINT_SHUTDOWN ", "checkpoint: ")    # the second: up to 9.4
 _MISSING = r"could not (?:find|open) file \"(?:[^\"]*/)?([0-9A-F]{24})\""
-_TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
+TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
 
 #: What a part of the WAL holds: counts (dict of "Manager/RECORD" to int), the LSN of its end
 #: (int), and the (LSN, description) pairs of its last transactions.
 Content = namedtuple("Content", "counts end transactions")
 
 
-def _dump(instance, deadline, position, size, end=None, limit=None, manager=None, more=()):
-    """Run the program from a Position on; None where the segment to begin with is not there.
+def dump(instance, deadline, position, size, end=None, limit=None, manager=None, more=()):
+    """Run the program from a Position on; return its Result, with the end of what it printed.
 
-    Asked for a file that does not exist, pg_waldump waits five seconds for it to come.
+    None where the segment to begin with is not there: asked for a file that does not exist,
+    pg_waldump waits five seconds for it to come.
     """
     folder = local.wal_folder(instance)
     name = wal.segment_name(position.timeline, position.lsn, size)
@@ -40,7 +41,7 @@ def _dump(instance, deadline, position, size, end=None, limit=None, manager=None
     if manager is not None:
         argv += ["-r", manager]
     argv += more
-    result = runner.run(argv, deadline, user=local.owner(instance), keep=_TAIL)
+    result = runner.run(argv, deadline, user=local.owner(instance), keep=TAIL)
     if result.timed_out:
         raise OcfError("reading the WAL took too long")
     return result
@@ -72,7 +73,7 @@ def ends_with_shutdown(instance, position, size, deadline):
     if last is None or not is_shutdown(last[1]):
         return False
     at = wal.Position(position.timeline, last[0])
-    after = records(_dump(instance, deadline, at, size, limit=2))
+    after = records(dump(instance, deadline, at, size, limit=2))
     if not after:
         raise OcfError("cannot read the WAL at {0}".format(wal.format_lsn(last[0])))
     return len(after) == 1
@@ -87,7 +88,7 @@ def _last_xlog_record(instance, position, size, deadline):
     segment = position.lsn // size
     for number in (segment - 1, segment):
         start = wal.Position(position.timeline, number * size)
-        found = records(_dump(instance, deadline, start, size, position.lsn, manager="XLOG"))
+        found = records(dump(instance, deadline, start, size, position.lsn, manager="XLOG"))
         if found:
             return found[-1]
     return None
@@ -95,13 +96,13 @@ def _last_xlog_record(instance, position, size, deadline):
 
 def has_record_at(instance, position, size, deadline):
     """Return whether the local WAL goes on at a Position; size: of a segment. Raises OcfError."""
-    return bool(records(_dump(instance, deadline, position, size, limit=1)))
+    return bool(records(dump(instance, deadline, position, size, limit=1)))
 
 
 def end(instance, start, size, deadline):
     """Return where the local WAL ends (LSN, int), read from the Position `start` on."""
     import re
-    result = _dump(instance, deadline, start, size)
+    result = dump(instance, deadline, start, size)
     complaint = re.findall(_END, result.err) if result else []
     if complaint:    # "error in WAL record at X: invalid record length at Y": it ends at Y
         return max(start.lsn, wal.parse_lsn(complaint[-1]))
@@ -128,7 +129,7 @@ def content(instance, start, known_end, size, deadline):
     counts = statistics(result.out)
     found = []
     if any(name.startswith("Transaction/") for name in counts):
-        found = records(_dump(instance, deadline, start, size, end, manager="Transaction"))
+        found = records(dump(instance, deadline, start, size, end, manager="Transaction"))
     return Content(counts, end, found)
 
 
@@ -138,7 +139,7 @@ def _statistics(instance, start, size, deadline):
     WAL that ends with its last segment makes the program fail: it is run again up to there.
     """
     import re
-    result = _dump(instance, deadline, start, size, more=["--stats=record"])
+    result = dump(instance, deadline, start, size, more=["--stats=record"])
     missing = re.findall(_MISSING, result.err) if result else []
     if not missing:
         return result
@@ -147,7 +148,7 @@ def _statistics(instance, start, size, deadline):
     if boundary <= start.lsn or any(wal.segment_timeline(name) == start.timeline and
                                     name > missing[-1] for name in names):
         return result    # a hole
-    again = _dump(instance, deadline, start, size, end=boundary, more=["--stats=record"])
+    again = dump(instance, deadline, start, size, end=boundary, more=["--stats=record"])
     return again._replace(err="at {0}: {1}".format(wal.format_lsn(boundary), again.err)
                           if again.status == 0 else again.err)
 

@@ -12,6 +12,10 @@ def run(context):
     hangs can do neither.
     """
     lists = context.notification
+    if context.node in transition.nodes(lists.demote) and not transition.nodes(lists.promote):
+        # no other node takes over: perhaps this one is cut off, and about to be fenced
+        from paf.instance import waiting
+        waiting.end(context.instance, context.log)
     if context.cluster.guards_switchover and transition.moved_primary(lists):
         reason = _unfit(context)
         if reason:
@@ -38,9 +42,28 @@ def _unfit(context):
         tool = settings.wal_dump(context.instance)
         if not os.access(local.program(context.instance, tool), os.X_OK):
             return "switchover refused: {0} is missing in bindir".format(tool)
+        return _without_slots(context)
     elif context.node in transition.nodes(lists.demote):
         from paf.actions import monitor
         return monitor.not_following(context, target)
+    return None
+
+
+def _without_slots(context):
+    """Return why subscribers could not go on at this node, or None; not known is no reason."""
+    from paf import ocf
+    from paf.decide.knowledge import is_known
+    from paf.instance import failoverslots
+    try:
+        found = failoverslots.missing(context.instance, context.deadline)
+    except ocf.OcfError as error:
+        context.log.info("logical slots are not compared: {0}".format(error))
+        return None
+    if not is_known(found):
+        context.log.info("logical slots are not compared: {0}".format(found.reason))
+    elif found.value:
+        return "switchover refused: logical failover slots are not synced here: {0}".format(
+            ", ".join(found.value))
     return None
 
 

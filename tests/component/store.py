@@ -81,6 +81,10 @@ class Store:
         path = self._path("nodes", coded(node), coded(f"{attribute}-{self.resource}"))
         return path.read_text() if path.exists() else None
 
+    def lose(self, attribute, node):
+        """Forget a permanent attribute, as a majority that never heard of it."""
+        self._path("nodes", coded(node), coded(f"{attribute}-{self.resource}")).unlink()
+
     def set_transient(self, attribute, node, value):
         """Set a transient attribute of a node, as an administrator would."""
         self._path("status", coded(node), coded(f"{attribute}-{self.resource}")).write_text(value)

@@ -102,6 +102,37 @@ def test_one_record_that_a_client_may_rely_on_keeps_it_stopped(hinted, statement
     assert not journal_of(hinted["srv1"]).exists()
 
 
+@pytest.mark.parametrize("before, statements, told", [
+    ("", ("ANALYZE t",), ""),
+    ("", ("ANALYZE t", "INSERT INTO t VALUES (7)"), "1 commit, the last at 20"),
+    ("", ("BEGIN; ANALYZE t; INSERT INTO t VALUES (7); COMMIT",), "1 commit, the last at 20"),
+    ("INSERT INTO t VALUES (7)", ("ANALYZE t",), "1 commit, the last at 20")])
+def test_commits_of_statistics_alone_are_given_up(hinted, before, statements, told):
+    """As autovacuum makes them; not where the same transaction has written something earlier."""
+    hinted["srv1"].sql("INSERT INTO t SELECT generate_series(1, 1000)")
+    hinted["srv1"].sql("CHECKPOINT")
+    connection = hinted["srv1"].connect()
+    connection.autocommit = False
+    with connection.cursor() as cursor:
+        if before:
+            cursor.execute(before)
+            hinted["srv1"].sql("INSERT INTO t VALUES (5)")    # also writes the WAL before it
+        hinted.wait_for_streams("srv1", 1)
+        hinted.move_vip(None)
+        for statement in statements:
+            cursor.execute(statement)
+            if not before:
+                connection.commit()
+        connection.commit()
+    connection.close()
+    fail_over(hinted)
+    run = come_back(hinted, None, code=5 if told else 0)
+    if told:
+        assert f"exist only here, among them {told}" in run.reason
+    else:
+        assert "no commit among them but 1 commit of statistics (ANALYZE)" in run.log
+
+
 def test_wal_that_cannot_be_read_to_its_end_keeps_it_stopped(hinted):
     connection = write_no_commit(hinted)
     hinted["srv1"].sql("CHECKPOINT")

@@ -21,7 +21,7 @@ SILENT = {"metadata.py": "the meta-data", "variant.py": "the build", "log.py": "
 LOG = {"info", "debug", "warning", "error"}
 #: Strings of other kinds, by how they begin.
 OTHER = re.compile(r"\s*(-c |\(?SELECT|CASE|lsn: | at \(|wal \?sender|Usage: |len |"
-                   r"last common|could not [(]|restore_command = |\\bat [(])")
+                   r"\^rmgr: |rel \\d|last common|could not [(]|restore_command = |\\bat [(])")
 #: What no administrator meets: programming errors, values, what others say.
 INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no votes",
             "closed by a refusal",

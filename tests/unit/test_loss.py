@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paf.decide import loss
-from paf.instance import ownfiles, waldump
+from paf.instance import ownfiles, waiting, waldump
 from tests.conftest import REPOSITORY
 
 STATISTICS = (REPOSITORY / "tests" / "data" / "pg_waldump" / "stats-15.txt").read_text()
@@ -78,3 +78,37 @@ def test_includes_are_found_as_postgresql_finds_them(line, found):
     ("# @none", []), ("include_dir more", ["more"]), ("local all a@b trust", [])])
 def test_lists_of_names_are_files_in_pg_hba_conf(line, found):
     assert [name for _, name in ownfiles.included(line, lists=True)] == found
+
+
+TRANSACTIONS = [(100, "ABORT 2026"), (200, "COMMIT 2026-11-26 07:15:22.046192 UTC; sync"),
+                (300, "COMMIT 2026-11-26 07:15:23 UTC"), (400, "PREPARE 2026")]
+
+
+@pytest.mark.parametrize("ends, found", [
+    ([], {}), ([100], {}), ([101], {"Transaction/ABORT": 1}),
+    ([300], {"Transaction/COMMIT": 1}), ([280, 300, 348], {"Transaction/COMMIT": 2}),
+    ([280, 280], {"Transaction/COMMIT": 1}), ([9000], {"Transaction/PREPARE": 1})])
+def test_a_record_ends_after_it_begins_and_before_the_next(ends, found):
+    lsns = loss.ended(TRANSACTIONS, ends)
+    assert loss.counted(TRANSACTIONS, lsns) == found
+
+
+def test_what_waited_is_no_loss_and_all_else_is():
+    counts = {"Transaction/COMMIT": 2, "Transaction/PREPARE": 1, "Heap/INSERT": 3}
+    left = loss.without(counts, {"Transaction/COMMIT": 1})
+    assert loss.judge(left).told == "1 commit and 1 prepared transaction"
+    assert loss.judge(loss.without(counts, {"Transaction/COMMIT": 2,
+                                            "Transaction/PREPARE": 1})) == loss.Loss("", [])
+    assert loss.without(counts, {"Transaction/ABORT": 5}) == counts
+
+
+@pytest.mark.parametrize("title, lsn", [
+    ("postgres: app shop 10.0.0.9(40112) COMMIT waiting for 0/3040E38", "0/3040E38"),
+    ("postgres: 15/main: app shop [local] INSERT waiting for 1A/0", "1A/0"),
+    ("postgres: app shop 10.0.0.9(40112) INSERT waiting", ""),
+    ("postgres: app shop 10.0.0.9(40112) idle", ""),
+    ("postgres: startup waiting for 000000010000000000000003", ""),
+    ("postgres: walsender repl 10.0.0.2(1) streaming 0/3040E38", ""),
+    ("postgres: startup recovering 000000010000000000000003", ""), ("", "")])
+def test_a_session_that_waits_is_known_by_its_title(title, lsn):
+    assert waiting._waits_for(title) == lsn

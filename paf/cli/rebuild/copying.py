@@ -9,7 +9,8 @@ from paf.cli.common import Problem, complain, say
 from paf.deadline import Deadline
 from paf.instance import conninfo as connections
 from paf.instance import (
-    journal, keptwal, ownfiles, processes, rebuild, rewind, settings, sql, standby_mode)
+    journal, keptwal, ownfiles, processes, rebuild, rewind, settings, sql, standby_mode,
+    waiting)
 
 _LARGEST_OWN = 64 << 20     # bytes of an entry of the node's own that is copied
 _LOOK = 2.0                 # seconds between two lines of progress on a terminal
@@ -32,6 +33,7 @@ class Copying(object):
             self._discarding()
         else:
             self._beside()
+        waiting.forget(self._instance)
         journal.remove(self._instance)
 
     def _facts(self, phase):
@@ -113,12 +115,28 @@ class Copying(object):
     def _relink(self, copy):
         """Let the links of the copy lead where its folders will be. Raises Problem."""
         with runner.Acting(local.owner(self._instance)):
+            self._check_tablespaces(copy)
             for name, target in self._plan.links:
                 path = os.path.join(copy, name)
                 if not os.path.islink(path):
                     raise Problem("the copy has no link {0}".format(path))
                 os.unlink(path)
                 os.symlink(target, path)
+
+    def _check_tablespaces(self, copy):
+        """See that each tablespace of the copy is where the plan has it. Raises Problem.
+
+        Where the primary did not say its tablespaces, the plan has those of the old directory.
+        """
+        folder, copies = os.path.join(copy, "pg_tblspc"), [new for _, new in self._plan.mapping]
+        for oid in os.listdir(folder) if os.path.isdir(folder) else []:
+            path = os.path.join(folder, oid)
+            if os.path.islink(path) and os.readlink(path) not in copies:
+                raise Problem(
+                    "tablespace {0} was copied to {1}, which was not foreseen: let the role in "
+                    "primary_conninfo connect to the database postgres, so that the primary's "
+                    "tablespaces are known; and remove what is in {1} now".format(
+                        oid, os.readlink(path)))
 
     def _name_the_node(self, copy):
         """Give primary_conninfo this node's name, where the configuration came with the copy."""

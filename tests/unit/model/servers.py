@@ -208,9 +208,9 @@ def _nothing(*_arguments, **_options):
     return None
 
 
-#: The model has no parameters that could be wrong; and its own WAL.
+#: The model has no parameters that could be wrong, and no sessions; and its own WAL.
 _WITHOUT_REMARKS = {
-    "paf.instance.line.read": Server.line,
+    "paf.instance.line.read": Server.line, "paf.instance.waiting.end": _nothing,
     "paf.actions.reload.keep": _nothing, "paf.remarks.say": _nothing,
     "paf.remarks.of_parameters": lambda context: [], "paf.remarks.forget": _nothing}
 

@@ -1,0 +1,97 @@
+"""Commits of a part of the WAL that hold nothing but statistics of the planner.
+
+Autovacuum analyzes tables, also on a primary that is cut off, and waits for no standby: no client
+relies on that, and a new primary does it again. Relations of a number below 10000 are PostgreSQL's
+own, under the number they were made with. Source: src/include/catalog/pg_statistic.h,
+pg_statistic_ext_data.h; pg_waldump.
+"""
+
+import re
+
+from paf.decide import wal
+from paf.instance import sql, waldump
+from paf.ocf import OcfError
+
+#: pg_statistic, its TOAST table, pg_statistic_ext_data, their indexes.
+_STATISTICS = frozenset(("2619", "2696", "2840", "2841", "3429", "3430", "3431", "3433"))
+_CHANGES = ("Heap", "Heap2", "Btree", "XLOG")
+_LINE = re.compile(r"^rmgr: (\S+) .*?, tx: +(\d+), lsn: ([0-9A-Fa-f]+/[0-9A-Fa-f]+), "
+                   r".*?desc: (.*)$", re.M)
+_RELATION = re.compile(r"rel \d+/\d+/(\d+)")
+_NEXT = re.compile(r"nextXid (\d+)")
+_MOST = 20              # commits that are looked at
+_XIDS = 1 << 32
+
+
+def commits(instance, start, end, size, wanted, deadline):
+    """Return those of the commits `wanted` (LSNs) that hold only statistics (list of int).
+
+    start: the Position from which on the WAL is only here; end: LSN of its end; size: bytes of a
+    segment. What cannot be shown is not returned. Raises OcfError.
+    """
+    if not wanted or len(wanted) > _MOST:
+        return []
+    mark = _last_running(instance, start, size, deadline)
+    if mark is None:
+        return []
+    xids = dict((wal.parse_lsn(lsn), (xid, text)) for manager, xid, lsn, text in _records(
+        instance, start, end, size, ("-r", "Transaction"), deadline))
+    found = []
+    for lsn in wanted:
+        xid, text = xids.get(lsn, ("", ""))
+        if xid and "subxacts" not in text and _is_after(int(xid), mark[1]) and only_statistics(
+                _records(instance, wal.Position(start.timeline, mark[0]), end, size,
+                         ("-x", xid), deadline)):
+            found.append(lsn)
+    return found
+
+
+def _last_running(instance, start, size, deadline):
+    """Return (LSN, next transaction) of the last list of running transactions before `start`.
+
+    A transaction that had no number then has no record before. None without a list.
+    """
+    first = max(0, start.lsn - start.lsn % size - size)
+    for begin in (start.lsn - start.lsn % size, first):
+        found = [(wal.parse_lsn(lsn), int(_NEXT.search(text).group(1)))
+                 for _, _, lsn, text in _records(
+                     instance, wal.Position(start.timeline, begin), start.lsn, size,
+                     ("-r", "Standby"), deadline) if _NEXT.search(text)]
+        if found:
+            return found[-1]
+    return None
+
+
+def _records(instance, start, end, size, more, deadline):
+    """Return (manager, xid, LSN, description), all str, of all of the records; [] without WAL.
+
+    Raises OcfError when they cannot be read, or are too many.
+    """
+    result = waldump.dump(instance, deadline, start, size, end=end, more=list(more))
+    if result is None:
+        return []
+    if result.status != 0 or len(result.out) >= waldump.TAIL - 1:
+        raise OcfError(sql.last_words(result.err) or "too many")
+    return _LINE.findall(result.out)
+
+
+def _is_after(xid, following):
+    """Return whether transaction `xid` was begun when `following` was the next number (int)."""
+    return (xid - following) % _XIDS < _XIDS // 2
+
+
+def only_statistics(records):
+    """Return whether these records, all of one transaction, change statistics only; pure."""
+    changed = False
+    for manager, _, _, text in records:
+        if manager == "Transaction":
+            if not text.startswith("COMMIT "):
+                return False
+            continue
+        if manager == "Heap" and text.startswith("INPLACE "):
+            continue    # of pg_class: how large the table is; counts without a commit
+        relations = _RELATION.findall(text)
+        if manager not in _CHANGES or not relations or set(relations) - _STATISTICS:
+            return False
+        changed = True
+    return changed
