@@ -94,12 +94,13 @@ def judge(counts):
 
 
 def ended(transactions, ends):
+    # type: (list[tuple[int, str]], list[int]) -> set[int]
     """Return the LSNs (a set) of those records that end at one of `ends`.
 
     transactions: (LSN, description) pairs of Transaction records, in order, as pg_waldump prints
     them; ends: LSNs (int). A record ends after its own LSN and not after the next record's.
     """
-    found = set()
+    found = set()  # type: set[int]
     for end in ends:
         before = [record for record in transactions if record[0] < end]
         if before:
@@ -108,8 +109,9 @@ def ended(transactions, ends):
 
 
 def counted(transactions, lsns):
+    # type: (list[tuple[int, str]], set[int]) -> dict[str, int]
     """Return the counts (dict of "Manager/RECORD" to int) of the records at these LSNs (set)."""
-    found = {}
+    found = {}  # type: dict[str, int]
     for lsn, text in transactions:
         if lsn in lsns:
             name = "Transaction/" + text.partition(" ")[0]
@@ -118,6 +120,7 @@ def counted(transactions, lsns):
 
 
 def without(counts, others):
+    # type: (dict[str, int], dict[str, int]) -> dict[str, int]
     """Return the counts (dict) less others (dict), of records that a client may rely on."""
     left = dict(counts)
     for record, number in others.items():
