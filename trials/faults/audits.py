@@ -125,6 +125,11 @@ def files(lab):
     return found
 
 
+#: The last good parameters, and a primary's note that it has published its timelines: the next
+#: start of the instance removes that.
+_KEPT = (".parameters", ".line")
+
+
 def _files(lab):
     found = []
     for node in lab.nodes.values():
@@ -132,7 +137,7 @@ def _files(lab):
             names = node.run(["find", "/tmp", "/run/resource-agents", node.settings.pgdata,
                               "-maxdepth", "1", "-name", "*pgsqlms*"], check=False).output
             found += [f"a file on {node.name}: {name}" for name in names.splitlines()
-                      if not name.endswith(".parameters")
+                      if not name.endswith(_KEPT)
                       and not (name.endswith(".watcher") and watches(node))]
     return found
 
