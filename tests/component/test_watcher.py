@@ -347,7 +347,7 @@ def test_without_a_cluster_there_is_none(primary):
 
 def test_without_its_folder_there_is_none_and_the_monitor_works(primary):
     primary.parameters["crash_watch"] = "true"
-    assert primary.monitor(HA_RSCTMP="/nonexistent").code == 8
+    assert primary.monitor(HA_RSCTMP="/dev/null/none").code == 8
 
 
 def test_a_link_in_place_of_its_file_is_not_followed(primary, tmp_path):

@@ -143,15 +143,16 @@ def test_a_link_in_its_place_is_replaced_and_not_followed(folder, deadline):
     assert not path.is_symlink() and not os.path.exists(folder / "elsewhere")
 
 
-def test_a_missing_folder_is_named(monkeypatch, deadline):
-    monkeypatch.setenv("HA_RSCTMP", "/nonexistent/folder")
+def test_a_missing_folder_is_named(monkeypatch, deadline, tmp_path):
+    missing = tmp_path / "missing" / "folder"
+    monkeypatch.setenv("HA_RSCTMP", str(missing))
     node = Node()
     for act in (node.check_host, lambda: node.round_state(deadline)):
-        with pytest.raises(ocf.NotUsable, match=r"/nonexistent/folder \(HA_RSCTMP\) is missing"):
+        with pytest.raises(ocf.NotUsable, match=f"{missing} \\(HA_RSCTMP\\) is missing"):
             act()
     for act in (lambda: node.enter(base.MARK_COLD, deadline),
                 lambda: node.open_round(HERE, False, deadline)):
-        with pytest.raises(ocf.OcfError, match=r"/nonexistent/folder/.* \(HA_RSCTMP\)"):
+        with pytest.raises(ocf.OcfError, match=f"{missing}/.* \\(HA_RSCTMP\\)"):
             act()
 
 
