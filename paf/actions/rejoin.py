@@ -58,7 +58,12 @@ def _check_line(context):
     primaries = transition.lasting_primaries(context.notification)
     if not primaries:
         return
-    text = context.cluster.lines(context.deadline).get(primaries[0])
+    try:
+        text = context.cluster.lines(context.deadline).get(primaries[0])
+    except ocf.OcfError as error:    # no reason to ban a node: that it has diverged is not known
+        context.log.warning("cannot compare the timelines here with those of {0}: {1}".format(
+            primaries[0], error))
+        return
     if text is None:
         return
     theirs, mine = timelines.line_from_wire(text), line.read(context.instance, False)

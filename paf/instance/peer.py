@@ -34,7 +34,10 @@ def position(instance, node, deadline):
     version = local.version(instance)
     if version < _FIRST_WITH_SHOW:
         return Unknown("its server cannot be asked for its role before PostgreSQL 10")
-    if _is_here(node, deadline):
+    here = _is_here(node, deadline)
+    if not is_known(here):
+        return here
+    if here.value:
         return Unknown("the name {0} leads to this node itself, so its server cannot be "
                        "asked".format(node))
     control = controldata.read(instance, deadline)
@@ -68,16 +71,19 @@ def _understood(system, role, identifier, where):
 
 
 def _is_here(node, deadline):
-    """Return whether a node's name leads to this machine, by one of its addresses.
+    """Return the Fact whether (bool) a node's name leads to this machine, by one of its addresses.
 
     One that is not found leads nowhere. A program looks it up, which has a deadline.
     """
     program = [os.path.join(folder, "getent") for folder in runner.PATH.split(":")
                if os.access(os.path.join(folder, "getent"), os.X_OK)]
     if not program:
-        return False
-    found = runner.run([program[0], "ahosts", node], deadline.within(_PATIENCE)).out.splitlines()
-    return any(_is_local(line.split()[0]) for line in found if line.split())
+        return Unknown("the address of {0} cannot be looked up: there is no getent".format(node))
+    result = runner.run([program[0], "ahosts", node], deadline.within(_PATIENCE))
+    if result.timed_out:
+        return Unknown("the address of {0} could not be looked up in time".format(node))
+    lines = [line.split() for line in result.out.splitlines()]
+    return Known(any(_is_local(words[0]) for words in lines if words))
 
 
 def _is_local(address):

@@ -53,10 +53,13 @@ def end(instance, log):
 def _waits_for(title):
     """Return the LSN (str) that a session waits for, by its title; "" for one that does not."""
     before, _, last = title.rpartition(" ")
-    digits = last.partition("/")
-    if not before.endswith(_WAITING) or not digits[0] or not digits[2]:
-        return ""
-    return "" if (digits[0] + digits[2]).strip("0123456789ABCDEFabcdef") else last
+    return last if before.endswith(_WAITING) and _is_lsn(last) else ""
+
+
+def _is_lsn(text):
+    """Return whether a value is the text of an LSN; what cannot be read is none."""
+    high, _, low = "{0}".format(text).partition("/")
+    return bool(high and low and not (high + low).strip("0123456789ABCDEFabcdef"))
 
 
 def _note(instance, timeline, found):
@@ -85,7 +88,9 @@ def noted(instance, timeline):
                 facts = json.loads(stream.read())
     except (EnvironmentError, ValueError):
         return []
-    return facts["commits"] if facts.get("timeline") == timeline else []
+    if not isinstance(facts, dict) or facts.get("timeline") != timeline:
+        return []
+    return [text for text in facts.get("commits") or [] if _is_lsn(text)]
 
 
 def forget(instance):

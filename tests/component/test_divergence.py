@@ -105,6 +105,14 @@ def test_two_promotions_at_the_same_lsn_are_distinguished(pair):
     assert run.code == 5 and "began with different promotions" in run.reason
 
 
+def test_an_attribute_manager_without_an_answer_keeps_no_node_from_its_start(pair):
+    """That the timelines differ is not known then, and a start that fails would ban the node."""
+    fail_over(pair)
+    pair.store.breaks("attrd_updater")
+    run = pair["srv1"].agent("start", lists=RETURN)
+    assert run.code == 0 and "cannot compare the timelines here with those of srv2" in run.log
+
+
 def test_a_timeline_of_the_primarys_past_that_began_elsewhere_is_a_divergence(pair):
     """Both were promoted to timeline 2; the primary goes on with timeline 3."""
     write_alone(pair)

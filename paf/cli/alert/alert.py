@@ -46,7 +46,7 @@ def run(options):
         send.kind_of(recipient)
         _take(recipient)
     except (Problem, EnvironmentError) as error:
-        # an exit status that nobody looks at
+        # Pacemaker ignores the exit status
         send.say("no message was sent: {0}".format(
             getattr(error, "strerror", None) or error))
         return ERROR

@@ -52,7 +52,7 @@ def resource(found, seen, configured, managed, facts):
 
 
 def _maintenance(configured, managed, name):
-    """Return the Concern about a resource in maintenance, whoever has ordered that."""
+    """Return the Concern about a resource in maintenance, whichever option sets that."""
     end = pauses.end_of(configured.root, managed.name)
     if end is None:
         return concern("resource-maintenance", FAILOVER, "{0} is in maintenance".format(name),
