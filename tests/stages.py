@@ -1,7 +1,7 @@
 """`make check`: all tests in stages, what is quick first; one line for each stage with its time.
 
-The output of a stage is in build/check/; that of one that fails is printed, and the rest is not
-run. Ctrl-C and SIGTERM end the stage that runs; labs are taken down by their power daemons.
+The output of a stage is in build/check/; that of one that fails is printed, and what comes after
+it is not run. Ctrl-C and SIGTERM end the stage that runs; labs are taken down by their power daemons.
 """
 
 import contextlib
@@ -21,18 +21,20 @@ SECONDS = 85 * 60
 TAIL = 300
 _PYTEST = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
            "--durations=10"]
-_PARALLEL = ["-n", "2", "--dist", "loadgroup"]
+_TOGETHER = ["--dist", "loadgroup"]
 
-#: Rounds, one after the other; the stages of a round run beside each other: (name, command).
+#: Rounds, one after the other. The lanes of a round run beside each other, the stages of a lane one
+#: after the other: (name, command). Clusters and servers mostly wait, so more of them than there
+#: are processors.
 ROUNDS = (
-    (("lint", ["tests/lint.sh"]),),
-    (("unit", [*_PYTEST, *_PARALLEL, "tests/unit", "tests/broken", "tests/docs"]),),
-    (("component", [*_PYTEST, *_PARALLEL, "tests/component"]),),
-    (("interpreters", ["/usr/bin/python3", "-m", "tests.interpreters", *_PYTEST, *_PARALLEL,
-                       "tests/component", "-m", "fast"]),),
-    # clusters mostly wait: packages are built meanwhile
-    (("packages", [*_PYTEST, "tests/packaging"]),
-     ("clusters", [*_PYTEST, *_PARALLEL, "tests/cluster"])),
+    ((("lint", ["tests/lint.sh"]),
+      ("unit", [*_PYTEST, "-n", "2", *_TOGETHER, "tests/unit", "tests/docs"])),),
+    ((("clusters", [*_PYTEST, "-n", "3", *_TOGETHER, "tests/cluster"]),),
+     (("component", [*_PYTEST, "-n", "3", *_TOGETHER, "tests/component"]),
+      ("interpreters", ["/usr/bin/python3", "-m", "tests.interpreters", *_PYTEST, "-n", "2",
+                        *_TOGETHER, "tests/component", "-m", "fast"])),
+     (("broken", [*_PYTEST, "tests/broken"]),
+      ("packages", [*_PYTEST, "tests/packaging"]))),
 )
 
 
@@ -75,26 +77,29 @@ class Stage:
         return self.path.read_text(encoding="utf-8", errors="replace")
 
 
-def play(stages, until):
-    """Run stages beside each other; return those that failed."""
-    running, failed = [], []
+def play(lanes, until):
+    """Run lanes beside each other; return the stages that failed. A failure ends its lane."""
+    waiting, running, failed = [list(lane) for lane in lanes], {}, []
     try:
-        running += [Stage(*stage) for stage in stages]
-        while running:
-            for stage in [stage for stage in running if stage.poll() is not None]:
-                running.remove(stage)
+        while any(waiting) or running:
+            for number, stages in enumerate(waiting):
+                if stages and number not in running:
+                    running[number] = Stage(*stages.pop(0))
+            for number in [number for number in running if running[number].poll() is not None]:
+                stage = running.pop(number)
                 print(stage.line(), flush=True)
-                failed += [stage] if stage.poll() else []
+                if stage.poll():
+                    failed.append(stage)
+                    waiting[number] = []
             if time.monotonic() > until:
                 print(f"FAILED no stage may run any longer: {SECONDS // 60} min are over",
                       flush=True)
-                failed += running
-                break
+                return failed + list(running.values())
             time.sleep(0.2)
+        return failed
     finally:
-        for stage in running:
+        for stage in running.values():
             stage.end()
-    return failed
 
 
 def main():
@@ -103,8 +108,8 @@ def main():
     LOGS.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     try:
-        for stages in ROUNDS:
-            failed = play(stages, began + SECONDS)
+        for lanes in ROUNDS:
+            failed = play(lanes, began + SECONDS)
             for stage in failed:
                 print(f"\n--- {stage.path}\n" + "\n".join(stage.text().splitlines()[-TAIL:]))
             if failed:

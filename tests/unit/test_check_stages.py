@@ -14,32 +14,35 @@ def logs(tmp_path, monkeypatch):
 
 def test_each_stage_gets_a_line_and_a_failure_its_output(capsys, monkeypatch):
     monkeypatch.setattr(stages, "ROUNDS", (
-        (("good", ["sh", "-c", "echo '3 passed, 1 warning in 0.02s'"]),),
-        (("bad", ["sh", "-c", "echo this went wrong; exit 3"]), ("other", ["true"])),
-        (("never", ["touch", "/nonexistent/never"]),)))
+        ((("good", ["sh", "-c", "echo '3 passed, 1 warning in 0.02s'"]), ("next", ["true"])),),
+        ((("bad", ["sh", "-c", "echo this went wrong; exit 3"]), ("never", ["false"])),
+         (("other", ["true"]), ("last", ["true"]))),
+        ((("never", ["false"]),),)))
     assert stages.main() == 1
     out = capsys.readouterr().out
     assert "ok     good          0 min  0 s  3 passed, 1 warning" in out
+    assert "ok     next" in out and "ok     last" in out
     assert "FAILED bad" in out and "ok     other" in out and "never" not in out
     assert "this went wrong" in out
 
 
 def test_all_is_well_when_every_stage_is(capsys, monkeypatch):
-    monkeypatch.setattr(stages, "ROUNDS", ((("one", ["true"]),), (("two", ["true"]),)))
+    monkeypatch.setattr(stages, "ROUNDS", (((("one", ["true"]),),), ((("two", ["true"]),),)))
     assert stages.main() == 0
     assert "all is well" in capsys.readouterr().out
 
 
 def test_a_stage_that_takes_too_long_is_ended(capsys):
     began = time.monotonic()
-    failed = stages.play([("slow", ["sleep", "300"])], until=began)
+    failed = stages.play([[("slow", ["sleep", "300"]), ("never", ["true"])]], until=began)
     assert [stage.name for stage in failed] == ["slow"] and failed[0].poll() is not None
     assert time.monotonic() - began < 60
 
 
 def test_lint_and_the_quick_tests_come_first():
-    assert [stage[0] for stages_ in stages.ROUNDS for stage in stages_] == [
-        "lint", "unit", "component", "interpreters", "packages", "clusters"]
+    assert [[[name for name, _ in lane] for lane in lanes] for lanes in stages.ROUNDS] == [
+        [["lint", "unit"]],
+        [["clusters"], ["component", "interpreters"], ["broken", "packages"]]]
 
 
 def test_what_is_missing_is_said_with_the_names_of_the_packages(capsys, monkeypatch):
