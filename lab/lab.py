@@ -15,6 +15,7 @@ from .questions import Questions
 from .settings import Settings
 from .settle import Settle
 from .template import Template
+from .tools import spread
 from .traffic import Client, History, Sampler
 
 
@@ -74,6 +75,8 @@ class Lab(Questions):
             self.settings.shared.mkdir(parents=True)
             owner.take(self.name)
             self.settings.save()
+            self.settings.disks.mkdir()
+            spread(self.settings.disks)
             self._disks(self.nodes, self.settings.names[0])
             self.network.create()
             power.launch(self.settings)

@@ -95,6 +95,11 @@ class Settings:
         return labs_folder() / self.name
 
     @property
+    def disks(self):
+        """The folder of the nodes' folders."""
+        return self.folder / "nodes"
+
+    @property
     def shared(self):
         """The folder that the nodes see as /run/paf-lab."""
         return self.folder / "shared"
@@ -139,7 +144,7 @@ class Settings:
 
     def node_folder(self, node):
         """Return the folder of a node: its disk, its configuration, its logs."""
-        return self.folder / "nodes" / node
+        return self.disks / node
 
     def netns(self, node="hub"):
         """Return the network namespace's name of a node, or of the hub."""

@@ -104,7 +104,8 @@ def play(lanes, until):
 
 def main():
     """Play all rounds until a stage fails; return the exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):    # one may be ignored, in the background
+        signal.signal(number, signal.default_int_handler)
     LOGS.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     try:

@@ -8,6 +8,7 @@ import tempfile
 
 import pytest
 
+from lab.tools import spread
 from tests.component.cluster import Cluster
 from tests.component.server import (
     SETTINGS, Server, as_owner, bindir, clone, end_processes_in, owner)
@@ -30,6 +31,7 @@ def base():
     (folder / "tests.pid").write_text(str(os.getpid()))
     folder.chmod(0o755)
     os.chown(folder, owner().pw_uid, owner().pw_gid)
+    spread(folder)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
