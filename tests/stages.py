@@ -1,7 +1,8 @@
 """`make check`: all tests in stages, what is quick first; one line for each stage with its time.
 
 The output of a stage is in build/check/; that of one that fails is printed, and what comes after
-it is not run. Ctrl-C and SIGTERM end the stage that runs; labs are taken down by their power daemons.
+it is not run. Ctrl-C and SIGTERM end the stages that run; labs are taken down by their power
+daemons.
 """
 
 import contextlib
