@@ -59,6 +59,7 @@ class Settle:
         """Wait until nothing is missing, twice in a row; LabError says what is."""
         deadline, calm = Deadline(timeout), 0
         while True:
+            asked = time.monotonic()
             missing = self.missing()
             calm = 0 if missing else calm + 1
             if calm == 2:
@@ -67,7 +68,7 @@ class Settle:
                 raise LabError(
                     f"lab {self.lab.name!r} has not settled in {timeout:g} s: {'; '.join(missing)}"
                 )
-            time.sleep(0.2)
+            time.sleep(max(0.2, time.monotonic() - asked))
 
     def _members(self, state):
         powered = [name for name, node in self.lab.nodes.items() if node.is_on]

@@ -100,11 +100,12 @@ def wait_until(condition, seconds, what, step=0.05, seen=None):
     """Call `condition` until it returns something true, return that; LabError if too late.
 
     A LabError of the condition is no answer: it is called again, and what it said last is in the
-    error. seen: called at the end, for words on what was seen last.
+    error. seen: called at the end, for words on what was seen last. Half of the time is left to
+    what is waited for: on a busy machine the questions would take all of it.
     """
     deadline = seconds if isinstance(seconds, Deadline) else Deadline(seconds)
     while True:
-        value, problem = None, ""
+        value, problem, asked = None, "", time.monotonic()
         try:
             value = condition()
         except LabError as error:
@@ -115,7 +116,8 @@ def wait_until(condition, seconds, what, step=0.05, seen=None):
             words = problem or (seen() if seen else "")
             raise LabError(f"after {deadline.seconds:g} s still waiting for: {what}"
                            f"{words and f'; last seen: {words}'}")
-        time.sleep(min(step, deadline.left() + 0.001))
+        pause = max(step, time.monotonic() - asked)
+        time.sleep(min(pause, deadline.left() + 0.001))
 
 
 def write_file(path, text, mode=0o644, owner=None):
