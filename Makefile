@@ -88,11 +88,12 @@ check:
 	@tests/install-interpreters.sh
 	@/usr/bin/python3 -B -m tests.stages
 
-# what takes too long for every change: Debian's own checks of the package on a bare system, and all
-# component tests with the agent under each Python
+# what takes too long for every change: the long cluster tests, Debian's own checks of the package on
+# a bare system, and all component tests with the agent under each Python
 check-all: check
 	@tests/install-tools.sh packaging-all
 	@tools/check-deb.sh
+	@$(PYTEST) -n 2 --dist loadgroup tests/cluster -m long
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) tests/component
 	@PAF_ALL_CUTS=1 $(PYTEST) tests/component -k cut_at_any_step
 	@$(MAKE) --no-print-directory elections

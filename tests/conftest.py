@@ -13,6 +13,7 @@ MARKERS = {
     "docs": "builds the documentation, or reads it",
     "root": "needs to be run as root",
     "cluster": "needs the lab: a real cluster in namespaces",
+    "long": "takes a minute or more and guards what seldom changes: `make check-all` runs it",
     "xdist_group": "tests that one process runs, one after the other",
 }
 _FOLDERS = {"unit": "unit", "component": "component", "cluster": "cluster", "docs": "docs"}

@@ -30,8 +30,9 @@ _TOGETHER = ["--dist", "loadgroup"]
 ROUNDS = (
     ((("lint", ["tests/lint.sh"]),
       ("unit", [*_PYTEST, "-n", "2", *_TOGETHER, "tests/unit", "tests/docs"])),),
-    ((("clusters", [*_PYTEST, "-n", "3", *_TOGETHER, "tests/cluster"]),),
-     (("component", [*_PYTEST, "-n", "3", *_TOGETHER, "tests/component"]),
+    ((("clusters", [*_PYTEST, "-n", "3", *_TOGETHER, "tests/cluster",
+                    "-m", "not long"]),),
+     (("component", [*_PYTEST, "-n", "2", *_TOGETHER, "tests/component"]),
       ("interpreters", ["/usr/bin/python3", "-m", "tests.interpreters", *_PYTEST, "-n", "2",
                         *_TOGETHER, "tests/component", "-m", "fast"])),
      (("broken", [*_PYTEST, "tests/broken"]),

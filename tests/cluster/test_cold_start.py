@@ -1,5 +1,7 @@
 """After a power cut of the whole cluster, the most advanced WAL wins, in any order of boots."""
 
+import pytest
+
 from lab import scenarios
 from lab.tools import wait_until
 
@@ -27,6 +29,7 @@ def test_the_last_primary_is_waited_for(lab):
     assert client.report().lost == []
 
 
+@pytest.mark.long
 def test_who_never_comes_does_not_keep_the_others_down(lab):
     scenarios.wait_for_ranks(lab)
     old = lab.primary()

@@ -1,5 +1,7 @@
 """Recipes of docs/administration.md that could do harm if they were wrong."""
 
+import pytest
+
 from lab import scenarios
 from lab.tools import wait_until
 
@@ -28,6 +30,7 @@ def maintenance(lab, value):
     lab.any_node().run(["pcs", "property", "set", f"maintenance-mode={value}"])
 
 
+@pytest.mark.long
 def test_a_limit_is_lowered_in_maintenance_mode_without_a_failover(lab):
     scenarios.wait_for_ranks(lab)
     old, since = lab.primary(), lab.now()

@@ -49,6 +49,7 @@ def test_what_is_applied_with_pcs_works_and_is_not_made_twice(bare):
     assert_works(bare)
 
 
+@pytest.mark.long
 def test_what_is_printed_for_crmsh_works(bare):
     printed = create(bare, "--crmsh").output
     assert printed.startswith("crm configure <<'END'\nprimitive pgsqld ")

@@ -55,6 +55,7 @@ def test_nothing_is_said_to_stay_up_that_did_not_start():
     assert "no agent '/no/agent'" in done.stdout
 
 
+@pytest.mark.long
 def test_the_page_for_the_first_ten_minutes_can_be_typed():
     name = owner.free_name("first-steps")
     commands = re.findall(r"^    (python3 -m lab .*)$", PAGE.read_text(encoding="utf-8"), re.M)

@@ -8,6 +8,7 @@ from lab.scenarios import SYNCHRONOUS
 LAB = {"postgres": SYNCHRONOUS}
 
 
+@pytest.mark.long    # tests of the demo play them, too
 @pytest.mark.parametrize("act", acts.ALL, ids=lambda act: act.__name__)
 def test_demonstration(lab, act):
     assert act(lab).wrong == []

@@ -7,6 +7,8 @@ from trials.faults.stage import Stage
 from trials.faults.table import FAULTS
 
 QUICK = [fault for fault in FAULTS if fault.quick]
+#: Numbers of those that take more than a minute.
+LONG = (5, 25)
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +18,8 @@ def stage():
         yield found
 
 
-@pytest.mark.parametrize("fault", QUICK, ids=lambda fault: f"{fault.number} {fault.name}")
+@pytest.mark.parametrize("fault", [
+    pytest.param(fault, marks=[pytest.mark.long] if fault.number in LONG else [],
+                 id=f"{fault.number} {fault.name}") for fault in QUICK])
 def test_fault(stage, fault):
     assert stage.run(fault).problems == []

@@ -1,5 +1,7 @@
 """What administrators start the cluster with: pcs, crmsh, crm_resource."""
 
+import pytest
+
 from lab.tools import wait_until
 
 LAB = {"nodes": 2, "resource": False}
@@ -30,6 +32,7 @@ def test_pcs_creates_a_working_resource_from_two_parameters(lab):
         lab.settings.resource = False
 
 
+@pytest.mark.long
 def test_paf_creates_a_complete_resource_and_check_finds_nothing_in_it(lab):
     node = lab.nodes["srv1"]
     node.run(["sh", "-c", "crm_resource --resource pgsqld-clone --meta --set-parameter target-role "

@@ -8,6 +8,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
+import pytest
+
 from lab import scenarios
 from lab import agents
 from lab.cib import RESOURCE
@@ -34,6 +36,7 @@ TOOLS = {
 UNDISTURBED = 3.0
 
 
+@pytest.mark.long
 def test_node_by_node(lab):
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda node: install(lab, node, "perl"), lab.nodes.values()))
