@@ -3,7 +3,8 @@
 For a node that Pacemaker does not notify (maintenance), or whose agent gives no answer: it votes
 with its server's word. The address is the node's name, the role and the password are those of
 primary_conninfo. Source: PostgreSQL manual, "Streaming Replication Protocol": IDENTIFY_SYSTEM
-(its xlogpos is what a standby has flushed), SHOW (10 and later); in_hot_standby (14 and later);
+(its xlogpos is what a standby has flushed, and after a restart what it has replayed), SHOW (10 and
+later); recovery_min_apply_delay; in_hot_standby (14 and later);
 getent(1); ip(7): connecting a socket for datagrams sends none, and gives it its own address.
 """
 
@@ -12,7 +13,7 @@ import os
 from paf import instance as local
 from paf import runner
 from paf.decide import wal
-from paf.decide.knowledge import Known, Unknown, is_known
+from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
 from paf.instance import controldata, psql, settings
 from paf.instance.conninfo import Malformed
 from paf.ocf import OcfError, is_number
@@ -21,6 +22,7 @@ _FIRST_WITH_SHOW = 100000
 #: The setting that says whether a server is in recovery, and its value on a primary.
 _FIRST_WITH_ROLE = 140000
 _ROLE, _READ_ONLY = "in_hot_standby", "transaction_read_only"
+_DELAY = "recovery_min_apply_delay"
 _PATIENCE = 3.0    # seconds
 _DISCARD = 9       # a port; nothing is sent to it
 
@@ -29,7 +31,9 @@ def position(instance, node, deadline):
     """Return the Fact of the wal.Position of the instance on `node`.
 
     A primary counts with the timeline after its own, as in position.place. What answers must be
-    another machine's server, and of this cluster: a name may lead to this node, or anywhere.
+    another machine's server, and of this cluster: a name may lead to this node, or anywhere. A
+    standby that still replays, or replays with a delay, may have been restarted with WAL that it
+    has not read yet: what it says is a lower bound.
     """
     version = local.version(instance)
     if version < _FIRST_WITH_SHOW:
@@ -44,20 +48,21 @@ def position(instance, node, deadline):
     if not is_known(control):
         return Unknown(control.reason)
     setting = _ROLE if version >= _FIRST_WITH_ROLE else _READ_ONLY
+    questions = "IDENTIFY_SYSTEM", "SHOW " + setting, "SHOW " + _DELAY, "IDENTIFY_SYSTEM"
     try:
         conninfo = settings.conninfo(instance, deadline)
         if not conninfo:
             return Unknown("primary_conninfo is empty, so its server cannot be asked")
-        system = _ask(instance, conninfo, node, "IDENTIFY_SYSTEM", deadline)
-        role = _ask(instance, conninfo, node, "SHOW " + setting, deadline)
+        answers = [_ask(instance, conninfo, node, question, deadline) for question in questions]
     except (OcfError, Malformed) as error:
         return Unknown(str(error))
-    return _understood(system, role, control.value.system_identifier, "{0}:{1}".format(
+    return _understood(answers, control.value.system_identifier, "{0}:{1}".format(
         node, instance.parameters.pgport))
 
 
-def _understood(system, role, identifier, where):
-    """Return the Fact in the rows of IDENTIFY_SYSTEM and of the role's setting (lists of str)."""
+def _understood(answers, identifier, where):
+    """Return the Fact in the answers (lists of str) to the questions of `position`."""
+    earlier, role, delay, system = answers
     if len(system) < 3 or not is_number(system[1]) or role[:1] not in (["on"], ["off"]):
         return Unknown("its server at {0} does not answer a replication connection".format(where))
     if system[0] != identifier:
@@ -67,7 +72,15 @@ def _understood(system, role, identifier, where):
         lsn = wal.parse_lsn(system[2])
     except ValueError:
         return Unknown("its server does not say where it is")
-    return Known(wal.Position(int(system[1]) + (1 if role == ["off"] else 0), lsn))
+    if role == ["off"]:
+        return Known(wal.Position(int(system[1]) + 1, lsn))
+    found = wal.Position(int(system[1]), lsn)
+    if delay != ["0"]:
+        return AtLeast(found, "its server at {0} may have WAL that it has not read: {1} is "
+                       "{2}".format(where, _DELAY, delay[0] if delay else "not known"))
+    if earlier != system:
+        return AtLeast(found, "its server at {0} still replays".format(where))
+    return Known(found)
 
 
 def _is_here(node, deadline):

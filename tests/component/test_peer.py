@@ -5,7 +5,7 @@ import pathlib
 
 from paf import instance, runner
 from paf.deadline import Deadline
-from paf.decide.knowledge import Known, Unknown
+from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.instance import peer
 from tests.component.server import owner, wait_until
 from tests.unit.support import parameters_with
@@ -54,3 +54,28 @@ def test_a_primary_that_lets_nothing_write_by_default_is_a_primary(pair):
     pair["srv1"].sql("SELECT pg_reload_conf()")
     wait_until(lambda: pair["srv1"].value("SHOW default_transaction_read_only") == "on", "reload")
     assert asked(pair["srv1"], str(pair.sockets)).value.timeline == 2
+
+
+def test_a_standby_that_was_restarted_with_wal_that_it_has_not_read_is_a_lower_bound(pair):
+    """With a delay it waits before the first commit: its position is that of its replay."""
+    standby, primary = pair["srv2"], pair["srv1"]
+    primary.sql("CREATE TABLE extra (n int)")
+    wait_until(lambda: standby.value("SELECT to_regclass('extra')") == "extra", "replay")
+    standby.sql("ALTER SYSTEM SET recovery_min_apply_delay = '1h'")
+    standby.sql("SELECT pg_reload_conf()")
+    primary.sql("INSERT INTO extra VALUES (1)")
+    end = primary.value("SELECT pg_current_wal_lsn()")
+    wait_until(lambda: standby.value("SELECT pg_last_wal_receive_lsn() >= '%s'" % end),
+               "the WAL")
+    standby.server.stop()
+    standby.server.start()
+    fact = asked(standby, str(pair.sockets))
+    assert isinstance(fact, AtLeast) and "recovery_min_apply_delay is 1h" in fact.reason
+
+
+def test_a_standby_that_replays_while_it_is_asked_is_a_lower_bound():
+    answers = [["7", "1", "0/5000000"], ["on"], ["0"], ["7", "1", "0/5000060"]]
+    fact = peer._understood(answers, "7", "srv3:5432")
+    assert fact == AtLeast((1, 0x5000060), "its server at srv3:5432 still replays")
+    assert isinstance(peer._understood([answers[3], *answers[1:]], "7", "srv3:5432"), Known)
+    assert isinstance(peer._understood([*answers[:2], [], answers[3]], "7", "srv3:5432"), AtLeast)
