@@ -114,8 +114,10 @@ def _place():
 
 def _failed(action, code, reason, log):
     """Report the reason to Pacemaker and the log; a stop never returns a hard error."""
+    from paf.codes import with_code
     if action == "stop":
         code = ocf.ERR_GENERIC
+    reason = with_code(reason)
     log.exit_reason(reason)
     log.error("{0}: {1}".format(action, reason))
     return code

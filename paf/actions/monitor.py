@@ -126,8 +126,10 @@ def _query(context):
 def _not_well(context, sight, code, probe):
     """Say why, unless it is a probe that found nothing running, which is no failure."""
     if not (probe and code == ocf.NOT_RUNNING):
-        context.log.exit_reason(describe(context, sight))
-        context.log.error(describe(context, sight))
+        from paf.codes import with_code
+        reason = with_code(describe(context, sight))
+        context.log.exit_reason(reason)
+        context.log.error(reason)
     return code
 
 
@@ -209,8 +211,15 @@ def _explain(context, view, changes, replicas, deadline):
         reason = scores.reason(score, replica, context.parameters.maxlag)
         if reason and replica is None and node not in view.running:
             continue    # stopped on purpose, or not meant to run there
-        if reason is not None and reason != said:
+        if reason is not None and reason != _bare(said):
             context.cluster.explain(node, reason, deadline)
+
+
+def _bare(said):
+    if not said:
+        return ""
+    from paf.codes import without_code
+    return without_code(said)
 
 
 def _first_replicas(context, replicas, expected):

@@ -149,12 +149,12 @@ class Cluster(object):
 
         Pacemaker keeps no reason of a notify action, which is where promotions are refused.
         """
-        self._show(_REASON, node, plain(reason), deadline)
+        self._show(_REASON, node, _coded(reason), deadline)
 
     def show_failure(self, reason, deadline):
         """Show why the resource has failed on this node, as a node attribute. Raises OcfError."""
         self.checked(["attrd_updater", "--name", self.attribute(FAILURE),
-                      "--update", plain(reason)], deadline)
+                      "--update", _coded(reason)], deadline)
 
     def forget_failure(self, node, deadline):
         """Remove why the resource has failed on a node. Raises OcfError."""
@@ -165,7 +165,7 @@ class Cluster(object):
 
         Raises OcfError.
         """
-        self._show(name, node, plain(text), deadline)
+        self._show(name, node, _coded(text), deadline)
 
     def _show(self, name, node, text, deadline):
         argv = ["crm_attribute", "--type", "status", "--node", node,
@@ -304,6 +304,14 @@ def plain(text):
     if str is bytes:    # Python 2
         return text.decode("utf-8", "replace").encode("utf-8")
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _coded(reason):
+    """Return a reason (str) with its code, as it is stored in an attribute; "" for none."""
+    if not reason:
+        return ""
+    from paf.codes import with_code
+    return plain(with_code(reason))
 
 
 def crash_counts(resource):

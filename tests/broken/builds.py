@@ -165,6 +165,9 @@ BUILDS = (
            "paf/actions/monitor.py", "    if sight.message:", "    if False:",
            (_COMPONENT + "test_preconditions.py::"
             "test_an_agent_without_a_login_says_so_once_where_people_look",)),
+    Broken(6, "a reason is shown without its code",
+           "paf/cluster/base.py", "    return plain(with_code(reason))", "    return plain(reason)",
+           (_UNIT + "test_attributes.py::test_reasons_are_stored_as_plain_text",)),
     Broken(6, "a refusal does not say why",
            "paf/promotion.py",
            "    context.cluster.explain(context.node, reason, context.deadline)", "    pass",

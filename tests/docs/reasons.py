@@ -14,6 +14,7 @@ from tests.conftest import REPOSITORY
 
 #: Modules whose sentences are never a reason, and what they are.
 SILENT = {"metadata.py": "the meta-data", "variant.py": "the build", "log.py": "the log",
+          "codes.py": "words by which a reason gets its code",
           "transition.py": "names of transitions, for the log",
           "timelines.py": "kinds of relations",
           "controldata.py": "names of pg_controldata's lines"}

@@ -60,7 +60,7 @@ def test_a_stop_fails_softly_whatever_happened(error, tmp_path, monkeypatch, cap
         raise error("no")
     monkeypatch.setattr("paf.actions.stop.run", fail)
     assert agent.main(["stop"], variables(tmp_path)) == ocf.ERR_GENERIC
-    assert reason(capfd) == "no"
+    assert reason(capfd) == "PAF-E599 no"
 
 
 @pytest.mark.parametrize("error, code", [
@@ -78,7 +78,7 @@ def test_an_error_of_the_system_is_a_soft_one_with_its_file(tmp_path, monkeypatc
         raise OSError(28, "No space left on device", "/srv/pg/x")
     monkeypatch.setattr("paf.actions.start.run", fail)
     assert agent.main(["start"], variables(tmp_path)) == ocf.ERR_GENERIC
-    assert reason(capfd) == "/srv/pg/x: No space left on device"
+    assert reason(capfd) == "PAF-E599 /srv/pg/x: No space left on device"
 
 
 # Bad input

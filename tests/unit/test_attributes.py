@@ -12,8 +12,9 @@ from paf.deadline import Deadline
 from paf.runner import Result
 from tests.unit.support import environment
 
-REASON = 'crashed primary: the control file says "in production", 1 < 2 & so\non'
-STORED = "crashed primary: the control file says 'in production', 1 less than 2 and so on"
+REASON = 'crashed primary with backends left: "in production", 1 < 2 & so\non'
+STORED = ("PAF-E301 crashed primary with backends left: 'in production', 1 less than 2 "
+          "and so on")
 
 
 def recorded(kind):
