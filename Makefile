@@ -15,7 +15,8 @@
 #                         again; which rounds end without an administrator (root)
 #   make bench [RUNS=7] [QUICK=1] [PEER=pgsql]    outages and costs beside the Perl agent's, or the
 #                         pgsql agent's: docs/performance.md (root); fails if it is slower than meant
-#   make lint             style, spelling of Python 2.6, unused code
+#   make lint             style, types, spelling of Python 2.6, layers, words, shell scripts
+#   make coverage         lines of paf/ that no unit or component test runs (root)
 #   make docs             the documentation as a site, in build/docs/html
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
 #   make deb [VARIANT=]   the package for Debian, in dist/
@@ -56,10 +57,10 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore partitions bench lint docs docs-generated install check-values package-values deb rpm release clean
+.PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore partitions bench lint coverage docs docs-generated install check-values package-values deb rpm release clean
 
 all:
-	@sed -n '3,23s/^# *//p' Makefile
+	@sed -n '3,24s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -139,6 +140,10 @@ check-fast:
 
 lint:
 	@tests/lint.sh
+
+coverage:
+	@tests/install-tools.sh unit coverage
+	@/usr/bin/python3 -B -m tests.covered $(TESTS)
 
 docs:
 	@$(TOOLS) docs

@@ -3,8 +3,8 @@
 # nothing else is assumed).
 #
 #   tests/install-tools.sh [SET ...]        sets: lab unit lint packaging docs (these
-#       without an argument), packaging-all, for `make check-all`, and
-#       matrix, for roots of other releases
+#       without an argument), packaging-all, for `make check-all`, matrix, for roots of other
+#       releases, and coverage, for `make coverage`
 #
 # No service gets started or enabled, no database cluster is created; apt's
 # settings are restored afterwards.
@@ -38,8 +38,10 @@ packages() {
         matrix) echo "mmdebstrap python3-pip" ;;
         packaging-all) echo "autopkgtest mmdebstrap piuparts" ;;
         lint) echo "make python3 python3-venv python3-pip shellcheck codespell" ;;
+        coverage) echo "python3-coverage" ;;
         docs) echo "make python3 python3-sphinx python3-myst-parser prometheus" ;;
-        *) say "no set '$1': lab, unit, packaging, packaging-all, lint, docs or matrix" >&2; exit 2 ;;
+        *) say "no set '$1': lab, unit, packaging, packaging-all, lint, docs, coverage or matrix" >&2
+           exit 2 ;;
     esac
 }
 

@@ -61,7 +61,12 @@ def _tells(path):
 
 
 def agent_argv(agent):
-    """Return the words that start the agent's file: under PAF_AGENT_PYTHON, or as it is."""
+    """Return the words that start the agent's file: under PAF_AGENT_PYTHON, or as it is.
+
+    With PAF_COVERAGE under coverage, see tests/traced.py.
+    """
+    if os.environ.get("PAF_COVERAGE"):
+        return [sys.executable, "-ISB", str(REPOSITORY / "tests" / "traced.py"), str(agent)]
     python = os.environ.get(VARIABLE)
     if not python:
         return [str(agent)]
