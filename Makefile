@@ -154,6 +154,7 @@ docs-generated:
 	@/usr/bin/python3 -B docs/generate.py docs
 	@/usr/bin/python3 -B docs/transitions.py docs/pictures
 	@/usr/bin/python3 -B docs/architecture.py docs/pictures
+	@/usr/bin/python3 -B docs/promotion.py docs/pictures
 
 # A package has the interpreter and the place of its distribution.
 package-values: check-values

@@ -39,7 +39,7 @@ def test_the_most_advanced_standby_is_promoted(survivors):
 def test_a_standby_that_is_behind_gives_way_before_any_promotion(survivors):
     survivors.notify("pre", "promote", with_candidate("srv3"), ["srv2", "srv3"])
     assert survivors.store.scores("srv2", "srv3") == [1000, 1]
-    assert survivors.store.refusal("srv3").startswith("srv2 is ahead: TL 1, ")
+    assert survivors.store.refusal("srv3").startswith("PAF-E101 srv2 is ahead: TL 1, ")
     run = survivors["srv3"].agent("promote", lists=with_candidate("srv3"))
     assert run.code == 1 and survivors["srv3"].in_recovery
     assert survivors.promote("srv2", with_candidate("srv2"), ["srv2", "srv3"]).code == 0
@@ -198,7 +198,7 @@ def test_no_standby_is_promoted_beside_a_primary_that_pacemaker_has_forgotten(tr
     assert trio["srv2"].agent("promote", lists=lists).code == 1
     assert trio["srv2"].in_recovery and not trio["srv1"].in_recovery
     assert trio.store.scores("srv1", "srv2") == [1000, 1]
-    assert trio.store.refusal("srv2").startswith("srv1 is ahead: ")
+    assert trio.store.refusal("srv2").startswith("PAF-E101 srv1 is ahead: ")
 
 
 def test_a_primary_that_pacemaker_has_forgotten_is_accepted_as_it_is(trio):

@@ -69,7 +69,7 @@ def test_a_standby_that_is_gone_loses_its_score_and_gets_it_back(trio):
                "srv3 to be gone")
     trio["srv1"].monitor()
     assert trio.store.score("srv3") == -1000
-    assert trio.store.refusal("srv3").startswith("does not stream from the primary")
+    assert trio.store.refusal("srv3").startswith("PAF-E105 does not stream from the primary")
     assert not [call for call in trio["srv1"].monitor().calls if call.writes]
     trio["srv3"].start()
     trio.wait_for_streams("srv1", 2)

@@ -63,7 +63,7 @@ def test_a_switchover_without_the_shutdown_checkpoint_is_refused(missed):
     missed.notify("pre", "promote", SWITCH, BOTH)
     assert missed.store.scores("srv1", "srv2") == [1001, BARRED]
     reason = missed.store.refusal("srv2")
-    assert reason.startswith("switchover refused") and "srv1" in reason
+    assert reason.startswith("PAF-E114 switchover refused") and "srv1" in reason
     run = missed["srv2"].agent("promote", lists=SWITCH)
     assert run.code == 1 and missed["srv2"].in_recovery
 

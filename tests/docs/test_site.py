@@ -75,7 +75,8 @@ def test_links_lead_somewhere_where_the_repository_is_browsed(path):
     ("generate.py", ".", ("parameters.md", "decision-tables.md", "paf-verbs.md")),
     ("transitions.py", "pictures", ("failover.svg", "switchover.svg", "recovery-of-a-standby.svg",
                                     "recovery-of-the-primary.svg")),
-    ("architecture.py", "pictures", ("architecture.svg",))])
+    ("architecture.py", "pictures", ("architecture.svg",)),
+    ("promotion.py", "pictures", ("promotion.svg",))])
 def test_what_is_made_from_the_code_is_as_the_code_has_it(program, folder, names, tmp_path):
     subprocess.run([sys.executable, "-B", DOCS / program, tmp_path], check=True, timeout=60)
     for name in names:
