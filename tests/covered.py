@@ -2,8 +2,8 @@
 
     python3 -m tests.covered [TEST ...]     unit and component tests, or those that are named
 
-Follows the agent's own processes of the component tests, see tests/traced.py. One that is killed, or
-runs another program in its place, leaves nothing: its last lines may be listed and yet run.
+Follows the agent's own processes of the component tests, see tests/traced.py. One that is killed,
+or runs another program in its place, leaves nothing: its last lines may be listed and yet run.
 """
 
 import os
