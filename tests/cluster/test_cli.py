@@ -140,8 +140,8 @@ def test_a_switchover_that_the_agent_refuses_is_told_and_leaves_nothing(lab):
         result = lab.nodes[old].run(["paf", "switchover", target, "--yes"], check=False,
                                     timeout=120)
         assert result.status == 1, result
-        assert f"refused: switchover refused: pg_waldump is missing in bindir; {old} is the " \
-               "primary, as before" in result.error
+        assert "refused: PAF-E115 switchover refused: pg_waldump is missing in bindir; " \
+               f"{old} is the primary, as before" in result.error
         assert lab.primary() == old and constraints(lab) == []
     finally:
         lab.nodes[target].run(["chmod", "a+x", tool])
