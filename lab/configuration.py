@@ -22,6 +22,7 @@ POSTGRES = {
     "wal_sender_timeout": "3s",
     "wal_receiver_timeout": "3s",
     "wal_retrieve_retry_interval": "500ms",
+    "jit": "off",    # a compiler in each backend whose tables were never analyzed
     "recovery_target_timeline": "latest",
     "logging_collector": "on",
     "log_directory": "/var/log/postgresql",
