@@ -9,7 +9,7 @@ import re
 import syslog
 import time
 
-from paf import ocf, signals
+from paf import codes, ocf, signals
 from paf.crash import waiting, watcher
 from paf.decide import scores, state
 from paf.decide.knowledge import Known
@@ -25,7 +25,7 @@ _CRASHED = (state.CRASHED_PRIMARY, state.CRASHED_STANDBY, state.ORPHANED_PRIMARY
             state.ORPHANED_STANDBY, state.DAMAGED)
 
 #: Loaded now: an upgrade may replace or remove the files before they are needed.
-_LOADED = (re, syslog, time, scores, controldata)
+_LOADED = (re, syslog, time, scores, controldata, codes)
 
 
 def run(context):
