@@ -4,11 +4,18 @@ A wider rule is published as soon as a monitor sees it, a narrower one only once
 standbys have flushed all that was written before.
 """
 
+from collections import namedtuple
+
 from paf.cluster import notes
 from paf.decide import quorum, scores
 from paf.decide.knowledge import is_known
+from paf.ocf import is_number
 
 _SEEN = "seen"
+
+#: What a monitor sees: synchronous_standby_names, as text and as a quorum.Rule; the epoch (int) of
+#: what this node publishes; end, flushed: as in `keep`.
+_Sight = namedtuple("_Sight", "setting wanted epoch end flushed")
 
 
 def keep(context, view, setting, end, flushed, deadline):
@@ -27,20 +34,22 @@ def keep(context, view, setting, end, flushed, deadline):
     _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
     mine = entries.get(context.node)
     if last is None or mine is None or mine.epoch < last.epoch:
-        epoch = last.epoch + 1 if last else 1
         rule = quorum.join(last.rule if last else None, wanted)
-        context.cluster.publish_rule(context.node, quorum.Entry(epoch, rule), deadline)
+        if len(entries) < len(facts):    # what cannot be understood may ask for any standby
+            rule = quorum.join(rule, quorum.Rule(1, (quorum.ALL,)))
+        epoch = last.epoch + 1 if last else 1
+        context.cluster.publish_rule(context.node, rule and quorum.Entry(epoch, rule), deadline)
         return
     if mine.rule == wanted:
         context.cluster.notes.remove(notes.NARROWER)
-        _remove_others(context, facts, deadline)
+        _remove(context, set(facts) - set([context.node]), deadline)
     elif wanted is not None and not quorum.covers(mine.rule, wanted):
         context.cluster.publish_rule(context.node, quorum.Entry(
             mine.epoch, quorum.join(mine.rule, wanted)), deadline)
-    elif _is_confirmed(context, setting, wanted, end, flushed):
+    elif _is_confirmed(context, _Sight(setting, wanted, mine.epoch, end, flushed)):
         context.cluster.publish_rule(context.node, wanted and quorum.Entry(mine.epoch, wanted),
                                      deadline)
-        _remove_others(context, facts, deadline)
+        _remove(context, set(facts) - set([context.node]), deadline)
 
 
 def _with_strangers(rule, view, flushed):
@@ -52,23 +61,25 @@ def _with_strangers(rule, view, flushed):
     return quorum.Rule(rule.number, tuple(sorted(set(rule.names) | strangers)))
 
 
-def _is_confirmed(context, setting, wanted, end, flushed):
+def _is_confirmed(context, sight):
     """Return True once the narrower Rule holds.
 
     A monitor sees it, then WAL senders have the time to the next monitor to load the setting; what
-    was written until that one has to be on the new standbys when a third one looks.
+    was written until that one has to be on the new standbys when a third one looks. What was seen
+    under another epoch does not count: another node was the primary since.
     """
     since, _, text = context.cluster.notes.read(notes.NARROWER).partition(" ")
-    if not since or text != setting:
-        context.cluster.notes.write(notes.NARROWER, "{0} {1}".format(_SEEN, setting))
+    current = "{0} {1}".format(sight.epoch, sight.setting)
+    if not since or text != current:
+        context.cluster.notes.write(notes.NARROWER, "{0} {1}".format(_SEEN, current))
         return False
     if since == _SEEN:
-        context.cluster.notes.write(notes.NARROWER, "{0} {1}".format(end, setting))
+        context.cluster.notes.write(notes.NARROWER, "{0} {1}".format(sight.end, current))
         return False
-    return since.isdigit() and quorum.is_confirmed(wanted, int(since), flushed)
+    return is_number(since) and quorum.is_confirmed(sight.wanted, int(since), sight.flushed)
 
 
-def _remove_others(context, facts, deadline):
-    for node in sorted(facts):
-        if node != context.node:
-            context.cluster.publish_rule(node, None, deadline)
+def _remove(context, nodes, deadline):
+    """Remove what these nodes published. Raises OcfError."""
+    for node in sorted(nodes):
+        context.cluster.publish_rule(node, None, deadline)

@@ -7,10 +7,12 @@ writes there; a link that was put there anyway is replaced, and never followed.
 import errno
 import os
 
+from paf import runner
 from paf.ocf import OcfError
 
 FOLDER = "/var/run/resource-agents"
-_LONGEST = 4096    # bytes
+_PART = 4096       # bytes that are read at once
+_LONGEST = 1 << 20
 
 #: How the instance came to run (base.MARK_...), until a promotion has ended.
 START = "start"
@@ -57,10 +59,11 @@ class Notes(object):
                 return ""
             raise OcfError("cannot read {0}: {1}".format(self._path(name), error.strerror))
         try:
-            data = os.read(descriptor, _LONGEST)
+            return runner.text(_content(descriptor))
+        except (IOError, OSError) as error:
+            raise OcfError("cannot read {0}: {1}".format(self._path(name), error.strerror))
         finally:
             os.close(descriptor)
-        return data if str is bytes else data.decode("utf-8", "replace")
 
     def write(self, name, text):
         """Set a note; "" removes it. Raises OcfError."""
@@ -74,7 +77,8 @@ class Notes(object):
             _unlink(fresh)
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                os.write(descriptor, text if isinstance(text, bytes) else text.encode("utf-8"))
+                _put(descriptor, text if isinstance(text, bytes)
+                     else text.encode("utf-8", "surrogateescape"))
             finally:
                 os.close(descriptor)
             os.rename(fresh, path)
@@ -95,6 +99,23 @@ class Notes(object):
         except OSError as error:
             if error.errno != errno.EEXIST:
                 raise
+
+
+def _content(descriptor):
+    """Return all bytes of a file. Raises EnvironmentError for one that is too long to be a note."""
+    parts, length = [os.read(descriptor, _PART)], 0
+    while parts[-1]:
+        length += len(parts[-1])
+        if length > _LONGEST:
+            raise IOError(errno.EFBIG, os.strerror(errno.EFBIG))
+        parts.append(os.read(descriptor, _PART))
+    return b"".join(parts)
+
+
+def _put(descriptor, data):
+    """Write all bytes. Raises EnvironmentError."""
+    while data:
+        data = data[os.write(descriptor, data):]
 
 
 def _unlink(path):

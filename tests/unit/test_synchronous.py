@@ -1,0 +1,97 @@
+"""What a primary publishes of its synchronous standbys: when it is widened, and when narrowed."""
+
+import types
+
+import pytest
+
+from paf import synchronous
+from paf.cluster import cib, notes
+from paf.decide import quorum
+from tests.unit.support import environment
+
+WIDE, NARROW = "ANY 1 (srv1, srv3)", "ANY 1 (srv3)"
+
+
+class Store:
+    """The part of a Cluster that `keep` uses: notes in a folder, rules in a dict."""
+
+    def __init__(self, folder):
+        variables = {"HA_RSCTMP": str(folder), "OCF_RESOURCE_INSTANCE": "pgsqld"}
+        self.notes = notes.Notes(types.SimpleNamespace(variables=variables, resource="pgsqld"))
+        self.rules = {}
+
+    def publish_rule(self, node, entry, deadline):
+        """Set or remove a rule, as it travels."""
+        del deadline
+        text = quorum.to_wire(entry) if entry else ""
+        self.rules.pop(node, None)
+        if text:
+            self.rules[node] = text
+
+
+@pytest.fixture
+def primary(tmp_path):
+    """Return a function: one monitor of the primary srv1; it returns the rules from then on."""
+    store, warnings = Store(tmp_path), []
+    context = types.SimpleNamespace(
+        node="srv1", cluster=store, environment=environment(),
+        log=types.SimpleNamespace(warning=warnings.append, info=warnings.append))
+
+    def monitor(setting, end, flushed, **rules):
+        store.rules.update(rules)
+        view = cib.View(["srv1", "srv2", "srv3"], {"srv1": 1001, "srv2": 990, "srv3": 1000}, {},
+                        {}, [], [], set(), dict(store.rules), {}, set(), set())
+        synchronous.keep(context, view, setting, end, flushed, None)
+        return dict(store.rules)
+    monitor.store, monitor.warnings = store, warnings
+    return monitor
+
+
+def test_a_narrower_rule_is_published_by_the_third_monitor(primary):
+    primary(NARROW, 100, {"srv3": 100}, srv1="1 1 srv1 srv3")
+    assert primary(NARROW, 200, {"srv3": 100}) == {"srv1": "1 1 srv1 srv3"}
+    assert primary(NARROW, 300, {"srv3": 199}) == {"srv1": "1 1 srv1 srv3"}
+    assert primary(NARROW, 400, {"srv3": 200}) == {"srv1": "1 1 srv3"}
+
+
+def test_what_an_earlier_reign_saw_does_not_narrow_the_rule_of_this_one(primary):
+    """In between srv2 was the primary: srv3 may lack commits that only srv1 acknowledged."""
+    primary(NARROW, 100, {"srv3": 100}, srv1="1 1 srv1 srv3")
+    primary(NARROW, 200, {"srv3": 200})
+    # promoted again, it publishes what the primary before it did, under a higher epoch
+    found = primary(NARROW, 900, {"srv3": 250}, srv1="3 1 srv1 srv3")
+    assert found == {"srv1": "3 1 srv1 srv3"}
+    primary(NARROW, 1000, {"srv3": 250})
+    assert primary(NARROW, 1000, {"srv3": 250}) == {"srv1": "3 1 srv1 srv3"}
+    assert primary(NARROW, 1000, {"srv3": 1000}) == {"srv1": "3 1 srv3"}
+
+
+@pytest.mark.parametrize("setting", ["", " ", NARROW])
+@pytest.mark.parametrize("node", ["srv1", "srv2"])
+@pytest.mark.parametrize("text", ["", "gibberish", "5 1", "x 1 srv2"])
+def test_a_rule_that_cannot_be_understood_fails_no_monitor(primary, setting, node, text):
+    primary(setting, 100, {"srv3": 100}, **{node: text})
+
+
+def test_a_rule_that_cannot_be_understood_is_removed_once_no_commit_may_need_it(primary):
+    both = {"srv1": "1 1 *", "srv2": "gibberish"}    # it may have asked for any standby
+    assert primary("", 100, {"srv3": 100}, srv2="gibberish") == both
+    primary("", 100, {"srv3": 100})
+    primary("", 200, {"srv3": 100})
+    assert primary("", 300, {"srv3": 199}) == both
+    assert primary("", 300, {"srv3": 200}) == {}
+
+
+def test_a_setting_in_another_character_set_is_kept_like_any_other(primary):
+    setting = 'ANY 1 ("caf\udce9")'    # as psql's output is read: what is no UTF-8 survives
+    primary(setting, 100, {"srv3": 100}, srv1="1 1 caf%E9 srv3")
+    primary(setting, 200, {"caf\udce9": 200})
+    assert primary(setting, 200, {"caf\udce9": 200}) == {"srv1": "1 1 caf%E9"}
+
+
+def test_a_note_is_read_whole_however_long_it_is(primary):
+    """A part of the rule that a candidate noted is a narrower one."""
+    rule = quorum.Rule(1, tuple(sorted(f"standby-{number:04d}" for number in range(1000))))
+    store = primary.store.notes
+    store.write(notes.RULE, quorum.to_wire(quorum.Entry(7, rule)))
+    assert quorum.from_wire(store.read(notes.RULE)).value == quorum.Entry(7, rule)
