@@ -4,7 +4,7 @@ from collections import namedtuple
 
 from paf import instance as local
 from paf.decide import wal
-from paf.decide.knowledge import Known, Unknown, is_known
+from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
 from paf.decide.state import IN_ARCHIVE_RECOVERY
 from paf.instance import controldata, postmaster, queries, sql, walfiles
 from paf.ocf import OcfError
@@ -39,14 +39,17 @@ def place(instance, deadline):
     if row is None:
         return Place(_on_disk(instance, bound, control.reason, deadline), None,
                      Unknown("the server does not answer"))
-    newest = max(row.timeline, bound.timeline if bound else 0,
-                 walfiles.look(instance).newest_timeline)
+    on_disk = walfiles.look(instance).newest_timeline
+    newest = max(row.timeline, bound.timeline if bound else 0, on_disk)
     lsn = max(row.received or 0, row.replayed, bound.lsn if bound else 0)
     if row.primary:
         fact = Known(wal.Position(newest + 1, lsn))
     elif not newest:
         fact = Unknown(    # type: ignore[assignment]
             "neither the server nor its files say which timeline it is on")
+    elif not on_disk:    # a server that answers has replayed WAL; a newer timeline may be there
+        fact = AtLeast(    # type: ignore[assignment]
+            wal.Position(newest, lsn), "its WAL files cannot be seen")
     elif row.received is not None:
         fact = Known(wal.Position(newest, lsn))
     else:    # no WAL receiver has run since the start: what is on disk may not be replayed yet

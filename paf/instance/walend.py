@@ -46,34 +46,54 @@ def find(instance, floor, deadline):
 def _find(instance, floor, deadline):
     size = walfiles.look(instance).segment_size
     first = last = floor.lsn // size
-    if header(instance, floor.timeline, first, size) is None:
-        if any(number > first for number in _numbers(instance, floor.timeline, size)):
-            raise OcfError("the WAL segment {0} is missing".format(
-                wal.segment_name(floor.timeline, floor.lsn, size)))
-        return Known(floor)    # nothing was written past it
+    later = [number for number in _numbers(instance, floor.timeline, size) if number >= first]
     newest = None
-    while True:
-        found = header(instance, floor.timeline, last, size)
-        if found is None or found.address != last * size:
-            break
-        newest, last = found, last + 1
-    if newest is None:    # allocated, and not written yet
+    while _is_written(instance, floor.timeline, last, size):
+        newest, last = header(instance, floor.timeline, last, size), last + 1
+    if any(number > last and _is_written(instance, floor.timeline, number, size)
+           for number in later) or newest is None and floor.lsn % size:
+        raise OcfError("the WAL segment {0} is missing, or not what was written there".format(
+            wal.segment_name(floor.timeline, last * size, size)))
+    if newest is None:    # not there, or allocated, and not written yet
         return Known(floor)
-    end = last * size
+    if newest.segment != size:
+        raise OcfError("the WAL has segments of {0} bytes and of {1}".format(size, newest.segment))
+    return Known(wal.Position(floor.timeline, max(floor.lsn, _last_end(
+        instance, floor, first, last, newest, deadline))))
+
+
+def _last_end(instance, floor, first, last, newest, deadline):
+    """Return the LSN at which the last valid record ends in the segments from first to last - 1.
+
+    newest: the _Header of the last one; `floor` has no record after it where there is none.
+    """
+    size = newest.segment
     for number in range(last - 1, first - 1, -1):
         start = max(floor.lsn, number * size)
-        record = _last_record(instance, wal.Position(floor.timeline, start), end, deadline)
+        record = _last_record(instance, wal.Position(floor.timeline, start), last * size, deadline)
         if record is not None:
-            lsn = wal.record_end(record[0], record[1], newest.page, size)
-            return Known(wal.Position(floor.timeline, max(floor.lsn, lsn)))
-    return Known(floor)
+            return wal.record_end(record[0], record[1], newest.page, size)
+    return floor.lsn
 
 
 def _numbers(instance, timeline, size):
-    """Return the numbers of the segments of a timeline that have a file."""
-    names = walfiles.names(local.wal_folder(instance))
+    """Return the numbers of the segments of a timeline that have a file. Raises OcfError."""
+    folder = local.wal_folder(instance)
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise OcfError("cannot look into {0}: {1}".format(folder, error.strerror))
     return [wal.segment_number(name, size) for name in names
             if wal.segment_timeline(name) == timeline]
+
+
+def _is_written(instance, timeline, number, size):
+    """Return whether a segment's file begins with the page for its place. Raises OcfError.
+
+    One that was only allocated, or was recycled, has another address there, or none.
+    """
+    found = header(instance, timeline, number, size)
+    return found is not None and found.address == number * size
 
 
 def header(instance, timeline, number, size):

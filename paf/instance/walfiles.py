@@ -12,6 +12,7 @@ from paf.decide import wal
 Folder = namedtuple("Folder", "newest_timeline segment_size promoted_ago")
 
 _USUAL_SIZE = 16 * 1024 * 1024
+_SIZES = [1 << power for power in range(20, 31)]    # what initdb --wal-segsize takes
 _NEVER = 1e9
 
 
@@ -22,17 +23,18 @@ def look(instance):
     at the next restartpoint only. A server that is promoted writes the new timeline's history.
     """
     folder = local.wal_folder(instance)
-    timelines, size, newest = [0], _USUAL_SIZE, None
+    timelines, sizes, newest = [0], [], None
     for name in names(folder):
         timeline = wal.segment_timeline(name)
         if timeline is not None:
             timelines.append(timeline)
-            size = _stat(folder, name, "st_size") or size
+            sizes.append(_stat(folder, name, "st_size"))
         elif name.endswith(".history"):
             newest = max(newest, _stat(folder, name, "st_mtime")) if newest else _stat(
                 folder, name, "st_mtime")
     ago = abs(time.time() - newest) if newest else _NEVER
-    return Folder(max(timelines), size, ago)
+    sizes = [size for size in sizes if size in _SIZES]    # others were cut short, or are not there
+    return Folder(max(timelines), max(sizes or [_USUAL_SIZE]), ago)
 
 
 def names(folder):

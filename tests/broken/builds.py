@@ -251,4 +251,15 @@ BUILDS = (
            "paf/cluster/notes.py", "    while parts[-1]:", "    while False:",
            (_UNIT + "test_synchronous.py::"
             "test_a_note_is_read_whole_however_long_it_is",)),
+    Broken(2, "a WAL folder that cannot be looked into has no more WAL",
+           "paf/instance/walend.py",
+           '        raise OcfError("cannot look into {0}: {1}".format(folder, error.strerror))',
+           "        names = []",
+           (_UNIT + "test_walend.py::test_a_wal_folder_that_is_not_mounted_is_no_end[floor1]",)),
+    Broken(2, "a WAL segment that is missing holds nothing",
+           "paf/instance/walend.py",
+           "           for number in later) or newest is None and floor.lsn % size:",
+           "           for number in later):",
+           (_UNIT + "test_walend.py::"
+            "test_without_the_segment_that_the_floor_is_in_the_end_is_not_known",)),
 )

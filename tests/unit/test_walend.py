@@ -1,0 +1,93 @@
+"""Where the WAL on disk ends: what cannot be seen is no end."""
+
+import os
+import struct
+
+import pytest
+
+from paf.deadline import Deadline
+from paf.decide import wal
+from paf.decide.knowledge import AtLeast, Known
+from paf.instance import controldata, position, sql, walend, walfiles
+from tests.unit.support import instance_at
+
+SIZE = 1 << 20
+CONTROL = controldata.ControlData(
+    state="in archive recovery", timeline=1, checkpoint=96, redo=40, recovery_end=0,
+    recovery_end_timeline=0, segment_size=SIZE, wal_level="replica", wal_log_hints=False,
+    checksums=True, system_identifier="7")
+INSIDE, BOUNDARY = wal.Position(2, 5 * SIZE + 0x148), wal.Position(2, 5 * SIZE)
+
+
+@pytest.fixture
+def standby(tmp_path):
+    """An instance whose pg_wal has a written segment before the one that its floor is in."""
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    (tmp_path / "pg_wal").mkdir()
+    segment(tmp_path, 4)
+    return instance_at(tmp_path)
+
+
+def segment(folder, number, length=SIZE, address=None, size=SIZE):
+    """Write a segment of timeline 2 with the header of its first page."""
+    address = number * SIZE if address is None else address
+    header = struct.pack("=HHIQI4xQII", 0xD110, 2, 2, address, 0, 7, size, 8192)
+    path = folder / "pg_wal" / wal.segment_name(2, number * SIZE, SIZE)
+    path.write_bytes(header[:length])
+    os.truncate(path, length)
+
+
+def found(instance, floor):
+    return walend.find(instance, floor, Deadline(30))
+
+
+def test_a_segment_that_was_never_begun_holds_nothing_more(standby, tmp_path):
+    assert found(standby, BOUNDARY) == Known(BOUNDARY)
+    segment(tmp_path, 5, address=SIZE)    # recycled
+    assert found(standby, BOUNDARY) == Known(BOUNDARY)
+
+
+def test_without_the_segment_that_the_floor_is_in_the_end_is_not_known(standby):
+    """A folder of WAL that was emptied, or restored without it."""
+    fact = found(standby, INSIDE)
+    assert isinstance(fact, AtLeast) and fact.value == INSIDE
+    assert "000000020000000000000005 is missing" in fact.reason
+
+
+@pytest.mark.parametrize("how", [dict(length=0), dict(length=39), dict(address=SIZE),
+                                 dict(size=2 * SIZE)])
+def test_a_segment_that_is_not_what_was_written_there_is_no_end(standby, tmp_path, how):
+    segment(tmp_path, 5, **how)
+    assert isinstance(found(standby, INSIDE), AtLeast)
+
+
+@pytest.mark.parametrize("floor", [INSIDE, BOUNDARY])
+def test_a_wal_folder_that_is_not_mounted_is_no_end(standby, tmp_path, floor):
+    os.rename(tmp_path / "pg_wal", tmp_path / "elsewhere")
+    (tmp_path / "pg_wal").symlink_to(tmp_path / "volume")
+    fact = found(standby, floor)
+    assert isinstance(fact, AtLeast) and "pg_wal" in fact.reason
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_segment_that_was_cut_short_is_not_the_size_of_all(standby, tmp_path, monkeypatch,
+                                                              backwards):
+    for number, length in ((6, 0), (7, 8192), (8, 3 * 8192)):
+        segment(tmp_path, number, length)
+    monkeypatch.setattr(walfiles.os, "listdir", lambda folder: sorted(
+        entry.name for entry in os.scandir(folder))[::-1 if backwards else 1])
+    assert walfiles.look(standby).segment_size == SIZE
+
+
+def test_a_server_whose_wal_files_cannot_be_seen_votes_with_a_lower_bound(standby, tmp_path,
+                                                                          monkeypatch):
+    """Its control file learns of a newer timeline at the next restartpoint only."""
+    row = ["6000000", "6000000", "", "true", "", ""]
+    monkeypatch.setattr(position.postmaster, "find", lambda instance: Known("a server"))
+    monkeypatch.setattr(position.sql, "query",
+                        lambda *arguments: sql.Answer(sql.ROWS, [row], ""))
+    monkeypatch.setattr(position.controldata, "read", lambda *arguments: Known(CONTROL))
+    assert position.place(standby, Deadline(30)).position == Known((2, 6000000))
+    os.rename(tmp_path / "pg_wal", tmp_path / "elsewhere")
+    fact = position.place(standby, Deadline(30)).position
+    assert fact == AtLeast((1, 6000000), "its WAL files cannot be seen")
