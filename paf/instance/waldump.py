@@ -14,6 +14,9 @@ _BEFORE_LSN, _AFTER_LSN, _BEFORE_TEXT = " lsn: ", ", prev ", " desc: "
 _ENDS = r"\bat ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
 _END = r" at ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
 _CHECKPOINTS = ("CHECKPOINT_SHUTDOWN ", "checkpoint: ")    # the second: up to 9.4
+#: How the program says that it has come to the end of the WAL.
+_AT_END = ("error in WAL record at", "could not find a valid record after",
+           "could not find valid record after", "No such file or directory")
 _MISSING = r"could not (?:find|open) file \"(?:[^\"]*/)?([0-9A-F]{24})\""
 TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
 
@@ -45,6 +48,21 @@ def dump(instance, deadline, position, size, end=None, limit=None, manager=None,
     if result.timed_out:
         raise OcfError("reading the WAL took too long")
     return result
+
+
+def _seen(result, instance, position):
+    """Return the pairs that `records` does. Raises OcfError for none where the WAL does not end.
+
+    A program that failed has not seen that there is no record.
+    """
+    found = records(result)
+    if found or result is None or result.status == 0 or any(
+            words in result.err for words in _AT_END):
+        return found
+    from paf.instance import sql
+    raise OcfError("cannot read the WAL at {0}: {1}".format(
+        wal.format_lsn(position.lsn), sql.last_words(result.err) or "{0} ended with status {1}"
+        .format(settings.wal_dump(instance), result.status)))
 
 
 def records(result):
@@ -88,7 +106,8 @@ def _last_xlog_record(instance, position, size, deadline):
     segment = position.lsn // size
     for number in (segment - 1, segment):
         start = wal.Position(position.timeline, number * size)
-        found = records(dump(instance, deadline, start, size, position.lsn, manager="XLOG"))
+        found = _seen(dump(instance, deadline, start, size, position.lsn, manager="XLOG"),
+                      instance, start)
         if found:
             return found[-1]
     return None
@@ -96,7 +115,7 @@ def _last_xlog_record(instance, position, size, deadline):
 
 def has_record_at(instance, position, size, deadline):
     """Return whether the local WAL goes on at a Position; size: of a segment. Raises OcfError."""
-    return bool(records(dump(instance, deadline, position, size, limit=1)))
+    return bool(_seen(dump(instance, deadline, position, size, limit=1), instance, position))
 
 
 def end(instance, start, size, deadline):

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paf.decide import wal
 from paf.instance import psql, server, sql, waldump
+from paf.ocf import OcfError
 from paf.runner import Result
+from tests.unit.support import instance_at
 
 F, R = psql.FIELD, psql.RECORD
 
@@ -121,3 +124,37 @@ def test_the_shutdown_checkpoint_of_old_versions_is_known(data, version):
     text = (data / "pg_waldump" / f"{version}-shutdown.txt").read_text()
     (position, words), = records(text)
     assert position == 0x3000028 and waldump.is_shutdown(words)
+
+
+ENDED = ("pg_waldump: error: could not find a valid record after 0/6007E0",
+         "pg_xlogdump: FATAL:  error in WAL record at 0/3000028: record with zero length at 0/3000",
+         'pg_waldump: error: could not find file "000000010000000000000007": No such file or '
+         "directory")
+FAILED = ('pg_waldump: error: could not open file "000000010000000000000006": Permission denied',
+          "pg_waldump: error: could not read from file 000000010000000000000006, offset 0: "
+          "Input/output error",
+          'pg_xlogdump: FATAL:  could not find file "000000010000000000000006": Permission denied',
+          "")
+
+
+def ask_for_wal(monkeypatch, tmp_path, status, complaint):
+    """Return what is said of WAL behind a fork, where pg_waldump ended like this."""
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    (tmp_path / "pg_wal").mkdir()
+    (tmp_path / "pg_wal" / wal.segment_name(1, 6 << 20, 1 << 20)).write_bytes(b"")
+    monkeypatch.setattr(waldump.runner, "run", lambda *words, **more: Result(
+        status, "", complaint, False))
+    return waldump.has_record_at(instance_at(tmp_path), wal.Position(1, 6 << 20), 1 << 20, None)
+
+
+@pytest.mark.parametrize("complaint", ENDED)
+def test_wal_that_ends_has_no_record(monkeypatch, tmp_path, complaint):
+    assert ask_for_wal(monkeypatch, tmp_path, 1, complaint) is False
+
+
+@pytest.mark.parametrize("status", [1, -9, 127])
+@pytest.mark.parametrize("complaint", FAILED)
+def test_a_program_that_failed_has_not_seen_that_there_is_no_record(monkeypatch, tmp_path, status,
+                                                                    complaint):
+    with pytest.raises(OcfError, match="cannot read the WAL at 0/600000"):
+        ask_for_wal(monkeypatch, tmp_path, status, complaint)
