@@ -7,7 +7,8 @@ from paf.decide.knowledge import Unknown, is_known
 
 #: When a node that has not voted is asked through its database port, and how often, in seconds.
 _MUTE = 2.0
-#: What is left of an action's time, in seconds, for the votes after a wait for absent nodes.
+#: What is left of an action's time, in seconds, for the votes after a wait for absent nodes; two
+#: thirds where that is less.
 _VOTES_TIME = 20.0
 #: Only its score says that a node was the last primary, as commits wait for no standby. Scores are
 #: written some time after a promotion: then a timeline of a later number counts more.
@@ -95,7 +96,8 @@ def await_the_absent(context, where):
         ", ".join(absent)))
     context.cluster.explain(context.node, "waiting for {0}, which may hold more WAL".format(
         ", ".join(absent)), context.deadline)
-    patience = context.deadline.within(max(0, context.deadline.remaining - _VOTES_TIME))
+    left = context.deadline.remaining
+    patience = context.deadline.within(max(left / 3, left - _VOTES_TIME))
     if patience.wait_for(came):
         refuse(context, "{0} came back while it was waited for".format(
             ", ".join(found)))
@@ -149,6 +151,54 @@ def _left_by_primary(view, primary, mine, words, voters):
                 return election.Verdict(False, "{0}; start {1}, or accept the loss: "
                                         "paf promote".format(reason, node), None, (), (node,))
     return None
+
+
+def lag(context, where):
+    """Return why the candidate lags too far behind the last primary, or None. Raises OcfError.
+
+    where: position.Place of this node, whose position is known.
+    """
+    if not context.parameters.maxlag:
+        return None
+    return election.check_lag(where.position.value, context.cluster.primary_seen(context.deadline),
+                              context.parameters.maxlag)
+
+
+def stranded(context, where, view):
+    """Return why the old primary, which was moved while it lived, would be stranded, or None.
+
+    where: position.Place of this node; view: cib.View. It can follow only a node that has all it
+    wrote, to the shutdown checkpoint.
+    """
+    lists = context.notification
+    if not context.cluster.guards_switchover:
+        return None
+    if transition.is_switchover(lists):
+        return _missing_shutdown(context, where)
+    old = transition.moved_primary(lists)
+    if old is None or not is_known(where.position):
+        return None
+    reason = election.check_move(old, where.position.value, last_words(view))
+    return reason and "switchover refused: {0}".format(reason)
+
+
+def _missing_shutdown(context, where):
+    """Return why a switchover would strand the old primary; None if it would not."""
+    from paf.instance import controldata, waldump
+    old = transition.nodes(context.notification.promoted)[0]
+    control = controldata.read(context.instance, context.deadline)
+    if not is_known(control) or not is_known(where.position):
+        return "switchover refused: cannot read the control file here: {0}".format(
+            control.reason or where.position.reason)
+    try:
+        received = waldump.ends_with_shutdown(
+            context.instance, where.position.value, control.value.segment_size, context.deadline)
+    except ocf.OcfError as error:
+        return "switchover refused: cannot check for the shutdown checkpoint of {0}: {1}".format(
+            old, error)
+    if received:
+        return None
+    return "switchover refused: the shutdown checkpoint of {0} did not arrive here".format(old)
 
 
 def cold_facts(context, view):

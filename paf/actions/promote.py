@@ -68,13 +68,26 @@ def _count(context, found):
     if view is None and not verdict.promote:
         view = context.cluster.view(context.deadline)
     if found == base.ROUND_OPEN:
-        from paf.instance import position
-        where = position.place(context.instance, context.deadline)
-        verdict = promotion.judge(context, where, view, verdict)
-        if verdict.promote:
-            promotion.prepare_rule(context, where, view)
+        verdict = _judge(context, verdict, view)
     elif not verdict.promote and context.node in view.accepted:
         return election.Verdict(True, "the administrator accepts the loss", None, (), ())
+    return verdict
+
+
+def _judge(context, verdict, view):
+    """Do for the last time what a notification that was killed has not done. Raises OcfError."""
+    from paf.instance import position
+    where = position.place(context.instance, context.deadline)
+    verdict = promotion.judge(context, where, view, verdict)
+    if verdict.promote and context.node not in view.accepted:
+        reason, score = promotion.stranded(context, where, view), election.BARRED
+        if not reason:
+            reason, score = promotion.lag(context, where), scores.NOT_CONNECTED
+        if reason:
+            promotion.refuse(context, reason, score)
+            raise ocf.OcfError("not promoted: {0}".format(reason))
+    if verdict.promote:
+        promotion.prepare_rule(context, where, view)
     return verdict
 
 

@@ -1,6 +1,6 @@
 """Before a promotion: all nodes vote with their position, and the candidate decides."""
 
-from paf import ocf, promotion
+from paf import promotion
 from paf.cluster import base
 from paf.decide import election, scores, transition
 from paf.decide.knowledge import is_known
@@ -70,13 +70,12 @@ def _elect(context, where):
     view = context.cluster.view(context.deadline)    # while the others vote
     second = promotion.second_primary(lists)
     accepted = context.node in view.accepted
-    reason = second or not accepted and _stranded(context, where, view)
+    reason = second or not accepted and promotion.stranded(context, where, view)
     # a refusal, too, comes after the votes: the others wait for a round to answer
     verdict = promotion.count(context, context.deadline.within(context.cluster.votes_patience),
                               view.maintenance, cold=promotion.cold_facts(context, view))
     verdict = promotion.judge(context, where, view, verdict)
-    late = verdict.promote and not accepted and election.check_lag(
-        where.position.value, _primary_seen(context), context.parameters.maxlag)
+    late = verdict.promote and not accepted and promotion.lag(context, where)
     if reason:
         promotion.refuse(context, reason, election.BARRED)
     elif late:
@@ -91,45 +90,3 @@ def _elect(context, where):
     else:
         # with an old Pacemaker the votes abort the transition: promote looks again
         context.log.warning(verdict.reason)
-
-
-def _primary_seen(context):
-    if not context.parameters.maxlag:
-        return None
-    return context.cluster.primary_seen(context.deadline)
-
-
-def _stranded(context, where, view):
-    """Return why the old primary, which was moved while it lived, would be stranded, or None.
-
-    It can follow only a node that has all it wrote, to the shutdown checkpoint.
-    """
-    lists = context.notification
-    if not context.cluster.guards_switchover:
-        return None
-    if transition.is_switchover(lists):
-        return _missing_shutdown(context, where)
-    old = transition.moved_primary(lists)
-    if old is None or not is_known(where.position):
-        return None
-    reason = election.check_move(old, where.position.value, promotion.last_words(view))
-    return reason and "switchover refused: {0}".format(reason)
-
-
-def _missing_shutdown(context, where):
-    """Return why a switchover would strand the old primary; None if it would not."""
-    from paf.instance import controldata, waldump
-    old = transition.nodes(context.notification.promoted)[0]
-    control = controldata.read(context.instance, context.deadline)
-    if not is_known(control) or not is_known(where.position):
-        return "switchover refused: cannot read the control file here: {0}".format(
-            control.reason or where.position.reason)
-    try:
-        received = waldump.ends_with_shutdown(
-            context.instance, where.position.value, control.value.segment_size, context.deadline)
-    except ocf.OcfError as error:
-        return "switchover refused: cannot check for the shutdown checkpoint of {0}: {1}".format(
-            old, error)
-    if received:
-        return None
-    return "switchover refused: the shutdown checkpoint of {0} did not arrive here".format(old)

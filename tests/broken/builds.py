@@ -44,7 +44,7 @@ BUILDS = (
            "            if _round(ballot):",
            (_UNIT + "test_election_model.py",)),
     Broken(3, "the shutdown checkpoint is not looked for",
-           "paf/notifications/pre_promote.py", "    if received:", "    if True:",
+           "paf/promotion.py", "    if received:", "    if True:",
            (_COMPONENT + "test_switchovers.py::"
             "test_a_switchover_without_the_shutdown_checkpoint_is_refused",)),
     Broken(4, "maxlag is forgotten",
@@ -267,4 +267,15 @@ BUILDS = (
            "    if found or result is None or result.status == 0 or any(", "    if True or any(",
            (_UNIT + "test_sql.py::"
             "test_a_program_that_failed_has_not_seen_that_there_is_no_record",)),
+    Broken(3, "promote forgets what a notification that was killed has not checked",
+           "paf/actions/promote.py",
+           "    if verdict.promote and context.node not in view.accepted:", "    if False:",
+           (_UNIT + "test_promotion.py::"
+            "test_promote_checks_what_a_notification_that_was_killed_has_not",)),
+    Broken(4, "a short timeout leaves no time to wait for the last primary",
+           "paf/promotion.py",
+           "    patience = context.deadline.within(max(left / 3, left - _VOTES_TIME))",
+           "    patience = context.deadline.within(max(0, left - _VOTES_TIME))",
+           (_UNIT + "test_promotion.py::"
+            "test_a_short_timeout_still_leaves_time_to_wait_for_the_last_primary",)),
 )

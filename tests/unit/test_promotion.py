@@ -1,0 +1,128 @@
+"""An election's steps around its decision: waits, refusals, and what an administrator accepts."""
+
+import types
+
+import pytest
+
+from paf import promotion
+from paf.actions import monitor, promote
+from paf.cluster import base, cib, notes
+from paf.decide import election, transition
+from paf.decide.knowledge import Known
+from paf.decide.wal import Position
+from paf.instance.position import Place
+from tests.unit.support import environment, notify_variables
+
+PLACE = Place(Known(Position(2, 0x5000148)), None, Known(""))
+ALONE = dict(active="srv2", unpromoted="srv2", promote="srv2")
+
+
+class Time:
+    """A deadline whose waits end at once; what they could have lasted is in `waits`."""
+
+    elapsed, passed = 0.0, False
+
+    def __init__(self, remaining, waits=None):
+        self.remaining, self.waits = remaining, [] if waits is None else waits
+
+    def within(self, seconds):
+        return Time(min(seconds, self.remaining), self.waits)
+
+    def wait_for(self, condition, **_):
+        self.waits.append(self.remaining)
+        return condition()
+
+
+class Cluster(base.Cluster):
+    """A Cluster whose CIB is a View; `done` has what was changed."""
+
+    def __init__(self, folder, **facts):
+        super().__init__(types.SimpleNamespace(
+            resource="pgsqld", feature_set=(3, 16, 1), meta=lambda name: "",
+            variables={"HA_RSCTMP": str(folder)}))
+        empty = cib.View(["srv2"], {}, {}, {}, [], ["srv2"], set(), {}, {}, set(), set())
+        self.facts, self.done, self.votes = empty._replace(**facts), [], {}
+
+    def view(self, deadline):
+        return self.facts
+
+    def node(self, deadline):
+        return "srv2"
+
+    def positions(self, voters, deadline):
+        return self.votes
+
+    def round_state(self, deadline):
+        return self._noted_round()[0]
+
+    def set_score(self, node, score, deadline):
+        self.done.append((node, score))
+        self.facts.scores[node] = score
+
+    def explain(self, node, reason, deadline):
+        self.done.append((node, reason))
+
+    def forget_acceptance(self, node, deadline):
+        self.done.append((node, "accepted no more"))
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Return a function that makes the context of srv2, the candidate."""
+    def context(lists, time=None, maxlag=0, **facts):
+        cluster = Cluster(tmp_path, **facts)
+        cluster.votes = {"srv2": PLACE.position}
+        said = []
+        return types.SimpleNamespace(
+            node="srv2", cluster=cluster, deadline=time or Time(30.0), in_cluster=True,
+            instance=None, said=said, environment=cluster._environment,
+            parameters=types.SimpleNamespace(maxlag=maxlag),
+            notification=transition.read(environment(**notify_variables(**lists))),
+            log=types.SimpleNamespace(info=said.append, warning=said.append))
+    return context
+
+
+@pytest.mark.parametrize("remaining,least", [(5.1, 1.5), (17.0, 5.0), (28.0, 8.0), (58.0, 38.0)])
+def test_a_short_timeout_still_leaves_time_to_wait_for_the_last_primary(make, remaining, least):
+    """17 seconds are left of 20, which Pacemaker gives an operation that names none."""
+    context = make(ALONE, Time(remaining), scores={"srv1": 1001, "srv2": 1000})
+    assert promotion.await_the_absent(context, PLACE) is False
+    waited, = context.deadline.waits
+    assert least <= waited < remaining * 0.7
+
+
+def killed(context, seen=None):
+    """Have the pre-promote notification killed after it has opened its round."""
+    context.cluster._note_round("open", "1")
+    context.cluster.primary_seen = lambda deadline: seen
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """srv2 is at PLACE, and does not have the shutdown checkpoint of any primary."""
+    monkeypatch.setattr("paf.instance.position.place", lambda *_: PLACE)
+    monkeypatch.setattr("paf.instance.controldata.read", lambda *_: Known(
+        types.SimpleNamespace(segment_size=1 << 24)))
+    monkeypatch.setattr("paf.instance.waldump.ends_with_shutdown", lambda *_: False)
+
+
+@pytest.mark.parametrize("accepted", [(), ("srv2",)])
+@pytest.mark.parametrize("how,score", [("lag", -1000), ("switchover", election.BARRED),
+                                       ("moved", election.BARRED)])
+def test_promote_checks_what_a_notification_that_was_killed_has_not(make, here, how, score,
+                                                                    accepted):
+    """maxlag, and whether the old primary could follow: the same as before the promotion."""
+    moving = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1",
+                  promote="srv2")
+    lists = dict(lag=ALONE, switchover=moving, moved=dict(moving, stop="srv1"))[how]
+    context = make(lists, maxlag=1000, accepted=set(accepted), scores={"srv2": 1000},
+                   online=["srv1", "srv2"], last_words={"srv1": "2#99999999"})
+    killed(context, 0x5000148 + 1001 if how == "lag" else None)
+    context.cluster.votes["srv1"] = PLACE.position
+    if accepted:
+        promote.check_election(context)
+        assert ("srv2", score) not in context.cluster.done
+        return
+    with pytest.raises(promote.ocf.OcfError, match="not promoted: "):
+        promote.check_election(context)
+    assert ("srv2", score) in context.cluster.done
