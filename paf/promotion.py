@@ -141,11 +141,13 @@ def _left_by_primary(view, primary, mine, words, voters):
     """Return the election.Verdict on a last primary that was stopped in order, ahead; or None.
 
     Whatever Pacemaker's lists say: the change of its last words aborts the transition that moves
-    it, and the next one no longer knows a primary.
+    it, and the next one no longer knows a primary. Nor do scores always name it: one that was
+    stopped on a later timeline than the candidate's followed, or was, a later primary.
     """
     for node in sorted(words):
-        if node not in voters and (node == primary or (
-                view.scores.get(node, 0) >= scores.PRIMARY)):
+        if node not in voters and (
+                node == primary or view.scores.get(node, 0) >= scores.PRIMARY
+                or is_known(words[node]) and words[node].value.timeline > mine.timeline):
             reason = election.check_move(node, mine, words)
             if reason:
                 return election.Verdict(False, "{0}; start {1}, or accept the loss: "
@@ -330,9 +332,10 @@ def concede(context, verdict):
 def wait_for(context, verdict):
     """Refuse until the nodes or facts that are missing have come. Raises OcfError.
 
-    No node is banned: the start of an instance, or this node's next monitor, tries again.
+    No node is banned: the start of an instance, or this node's next monitor, tries again. Where no
+    node can end the wait, the administrator can, which a monitor looks for as well.
     """
-    context.cluster.notes.write(notes.AWAITED, "\n".join(verdict.awaited))
+    context.cluster.notes.write(notes.AWAITED, "\n".join(verdict.awaited or (notes.NO_NODE,)))
     refuse(context, verdict.reason, election.WAITING)
 
 

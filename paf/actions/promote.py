@@ -133,7 +133,8 @@ def _settle_scores(context, view):
     Else Pacemaker, which computes again when a node joins, would demote this node for it before
     the first monitor has set things right. After a cold start also the score of one that is away,
     and this node gets a primary's: if all lose power again before the first monitor, the scores
-    name the last primary. The administrator's word that a loss is accepted holds for one promotion.
+    name the last primary. The administrator's word that a loss is accepted, on whatever node, holds
+    for one promotion.
     """
     voters = transition.voters(context.notification)
     cold = context.cluster.mark() == base.MARK_COLD
@@ -145,8 +146,8 @@ def _settle_scores(context, view):
             context.cluster.set_score(context.node, scores.PRIMARY, context.deadline)
         for node in sorted(wanted):
             context.cluster.set_score(node, wanted[node], context.deadline)
-        if context.node in view.accepted:
-            context.cluster.forget_acceptance(context.node, context.deadline)
+        for node in sorted(view.accepted):
+            context.cluster.forget_acceptance(node, context.deadline)
     except ocf.OcfError as error:
         context.log.warning("the scores of old primaries could not be lowered: {0}".format(error))
 

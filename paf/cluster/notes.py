@@ -26,6 +26,8 @@ RULE = "rule"
 NARROWER = "narrower"
 #: Nodes, one a line, without which this candidate could not be promoted.
 AWAITED = "awaited"
+#: In place of a node there, where none can help: "/" is in no node's name.
+NO_NODE = "/"
 #: What a start could not do in time, for the next monitor.
 PENDING = "pending"
 

@@ -228,13 +228,14 @@ def check_move(old, mine, last_words):
 
     old: the node (str) of the primary that is stopped in this transition; last_words: as in
     `check_absent`. Without last words of it, it has crashed or was fenced: then it is no move.
+    A later timeline than the candidate's holds writes of a primary that it never followed.
     """
     left = last_words.get(old)
     if left is None:
         return None
     if not is_known(left):
         return "cannot compare with {0}, which was stopped: {1}".format(old, left.reason)
-    if left.value.lsn <= mine.lsn:
+    if left.value.lsn <= mine.lsn and left.value.timeline <= mine.timeline:
         return None
     return "{0} was stopped in order at {1}, and only {2} came here: it would be stranded".format(
         old, wal.describe(left.value), wal.describe(mine))

@@ -278,4 +278,15 @@ BUILDS = (
            "    patience = context.deadline.within(max(0, left - _VOTES_TIME))",
            (_UNIT + "test_promotion.py::"
             "test_a_short_timeout_still_leaves_time_to_wait_for_the_last_primary",)),
+    Broken(4, "a later primary that was stopped in order with less WAL is forgotten",
+           "paf/promotion.py",
+           "                or is_known(words[node]) and words[node].value.timeline > "
+           "mine.timeline):", "                or False):",
+           (_UNIT + "test_promotion.py::"
+            "test_a_later_primary_that_was_stopped_with_less_wal_is_not_forgotten",)),
+    Broken(4, "what an administrator accepted holds until that node is promoted",
+           "paf/actions/promote.py", "        for node in sorted(view.accepted):",
+           "        for node in view.accepted & set([context.node]):",
+           (_UNIT + "test_promotion.py::"
+            "test_what_an_administrator_accepted_ends_with_any_promotion",)),
 )

@@ -126,3 +126,39 @@ def test_promote_checks_what_a_notification_that_was_killed_has_not(make, here, 
     with pytest.raises(promote.ocf.OcfError, match="not promoted: "):
         promote.check_election(context)
     assert ("srv2", score) in context.cluster.done
+
+
+def monitored(context, monkeypatch):
+    """Run the part of a standby's monitor that makes a candidate again."""
+    monkeypatch.setattr(monitor, "_is_unasked", lambda context: False)
+    monkeypatch.setattr(notes, "Notes", lambda environment: context.cluster.notes)
+    monitor._try_again(context)
+    return context.cluster.facts.scores["srv2"]
+
+
+@pytest.mark.parametrize("awaited", [(), ("srv1",)])
+def test_a_loss_is_accepted_also_where_no_node_is_waited_for(make, monkeypatch, awaited):
+    """Where two histories meet and the last primary is not known, no node would end the wait."""
+    context = make(ALONE, scores={"srv2": 1000, "srv1": 1000})
+    promotion.wait_for(context, election.Verdict(False, "two histories", None, (), awaited))
+    assert monitored(context, monkeypatch) == election.WAITING
+    context.cluster.facts = context.cluster.facts._replace(accepted={"srv2"})
+    assert monitored(context, monkeypatch) == election.LOSER_SCORE
+    assert context.cluster.notes.read(notes.AWAITED) == ""
+
+
+def test_what_an_administrator_accepted_ends_with_any_promotion(make):
+    """Else a node that was not needed then would be promoted with a loss years later."""
+    context = make(ALONE, accepted={"srv3"}, scores={"srv2": 1000, "srv3": -1000})
+    promote._settle_scores(context, context.cluster.facts)
+    assert ("srv3", "accepted no more") in context.cluster.done
+
+
+@pytest.mark.parametrize("score", [1001, -1000])
+def test_a_later_primary_that_was_stopped_with_less_wal_is_not_forgotten(make, score):
+    """Its timeline began before the end of the one here: the positions say nothing of its rows."""
+    context = make(ALONE, scores={"srv2": 1, "srv3": score}, last_words={"srv3": "3#83886080"})
+    verdict = promotion.judge(context, PLACE, context.cluster.facts, promotion.count(
+        context, context.deadline))
+    assert not verdict.promote and "start srv3" in verdict.reason
+    assert verdict.awaited == ("srv3",)
