@@ -85,7 +85,7 @@ def decide(candidate, voters, positions, primary=None, lines=None):
         return Verdict(False, "the WAL position of {0} itself is not known: {1}".format(
             candidate, _doubt(positions[candidate])), None, (), (candidate,))
     mine = positions[candidate].value
-    strangers = _strangers(candidate, others, primary, lines or {})
+    strangers = _strangers(candidate, others, primary, lines or {}, positions)
     if strangers and primary not in voters:
         return _without_primary(candidate, strangers, primary, mine)
     best = _best(candidate, others, positions, primary, strangers)
@@ -110,19 +110,27 @@ def _behind(best, position, mine, stranger):
                    best, (), ())
 
 
-def _strangers(candidate, others, primary, lines):
-    # type: (str, list[str], str | None, Lines) -> set[str]
+def _strangers(candidate, others, primary, lines, positions):
+    # type: (str, list[str], str | None, Lines, dict[str, Fact]) -> set[str]
     """Return the nodes (a set) of another history than the last primary's.
 
-    Without the last primary: those that may have another one than the candidate.
+    Without the last primary: those that may have another one than the candidate. Where a history
+    is not known, a later timeline than the last primary's shows that it was left.
     """
     from paf.decide import timelines
     if primary in others + [candidate]:
         last = lines.get(str(primary))
         return set(node for node in others + [candidate] if node != primary
-                   and timelines.left(lines.get(node), last))
+                   and (timelines.left(lines.get(node), last)
+                        or lines and _is_later(positions[node], positions[str(primary)])))
     return set(node for node in others if node in lines and candidate in lines
                and timelines.compare(lines[candidate], lines[node]) != timelines.TOGETHER)
+
+
+def _is_later(fact, other):
+    # type: (Fact, Fact) -> bool
+    return None not in (fact.value, other.value) and bool(
+        fact.value.timeline > other.value.timeline)
 
 
 def _without_primary(candidate, strangers, primary, mine):

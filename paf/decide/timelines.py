@@ -76,10 +76,11 @@ def compare(line, other):
     reigns = dict((reign.timeline, reign) for reign in line.reigns)
     others = dict((reign.timeline, reign) for reign in other.reigns)
     known = True
-    for number in range(max(min(reigns), min(others)), min(max(reigns), max(others)) + 1):
-        mine, theirs = reigns.get(number), others.get(number)
-        if mine is None and theirs is None:
+    first, last = max(min(reigns), min(others)), min(max(reigns), max(others))
+    for number in set(list(reigns) + list(others)):
+        if not first <= number <= last:
             continue
+        mine, theirs = reigns.get(number), others.get(number)
         if mine is None or theirs is None or mine.begin != theirs.begin:
             return PARTED
         if None in (mine.mark, theirs.mark):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from paf.decide import election
 from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.decide.quorum import Rule
+from paf.decide.timelines import line_from_wire
 from paf.decide.wal import Position
 
 NODES = ("srv1", "srv2", "srv3", "srv4")
@@ -257,3 +258,15 @@ def test_the_node_that_has_to_come_back_is_named_as_the_cluster_calls_it():
     verdict = election.check_absent("SRV3", MINE, [rule], "SRV1", {"SRV3"}, {},
                                     ["SRV1", "SRV2", "SRV3"])
     assert verdict.awaited == ("SRV2",) and "start SRV2" in verdict.reason
+
+
+@pytest.mark.parametrize("unknown", ["srv1", "srv2"])
+def test_a_later_timeline_whose_history_is_unknown_counts_less_than_the_last_primary(unknown):
+    """What followed the last primary has no later timeline than that."""
+    votes = {"srv1": Known(Position(4, 900)), "srv2": Known(Position(3, 950))}
+    lines = {"srv1": line_from_wire("not 1:0:initdb 4:10:a"),
+             "srv2": line_from_wire("own 1:0:initdb 3:20:b")}
+    lines[unknown] = None
+    verdict = election.decide("srv1", list(votes), votes, "srv2", lines)
+    assert verdict.better == "srv2" and "was the last primary" in verdict.reason
+    assert election.decide("srv2", list(votes), votes, "srv2", lines).promote

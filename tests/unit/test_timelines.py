@@ -91,3 +91,12 @@ def test_a_line_travels_between_nodes():
     "", "own", "own 1", "own 1:2", "own x:2:", "perhaps 1:2:3", "1:2:3"])
 def test_what_is_no_line_is_not_known(text):
     assert line_from_wire(text) is None
+
+
+def test_timelines_with_very_high_numbers_are_compared_at_once():
+    """pg_resetwal takes any number; only those that are there are looked at."""
+    high = 0xFFFFFFF0
+    assert compare(line(FIRST, (high, 50, "a")), line(FIRST, (high, 50, "a"))) == TOGETHER
+    assert compare(line(FIRST, (high, 50, "a")), line(FIRST, (high, 50, "b"))) == PARTED
+    assert compare(line(FIRST, (high, 50, "a")), line(FIRST, (high - 1, 40, "a"), (high, 50, "a"))
+                   ) == PARTED
