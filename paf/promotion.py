@@ -57,14 +57,28 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
 def _ask_ports(context, nodes, asked, deadline):
     """Ask nodes through their database port; return True if one that was silent has answered."""
     from paf.instance import peer
+    streamed = _streamed(context, deadline)
     for node in nodes:
-        fact = peer.position(context.instance, node, deadline)
+        fact = peer.position(context.instance, node, node in streamed, deadline)
         if is_known(fact):
             context.log.warning("{0} does not vote; its server says where it is".format(node))
             asked[node] = fact
         else:
             context.log.info("{0} does not vote, and {1}".format(node, fact.reason))
     return any(node in asked for node in nodes)
+
+
+def _streamed(context, deadline):
+    """Return the nodes (a list) to which the last primary's monitor gave a connected standby's score.
+
+    None where that cannot be found out.
+    """
+    try:
+        found = context.cluster.view(deadline).scores
+    except ocf.OcfError as error:
+        context.log.info("the promotion scores are not known: {0}".format(error))
+        return []
+    return [node for node, score in found.items() if election.LOSER_SCORE < score < scores.PRIMARY]
 
 
 def await_the_absent(context, where):

@@ -23,46 +23,52 @@ _FIRST_WITH_SHOW = 100000
 _FIRST_WITH_ROLE = 140000
 _ROLE, _READ_ONLY = "in_hot_standby", "transaction_read_only"
 _DELAY = "recovery_min_apply_delay"
+_RECEIVED = "SELECT 'it received', pg_catalog.pg_last_wal_receive_lsn()"
+_REPLICATION = (("replication", "true"), ("dbname", "replication"))
 _PATIENCE = 3.0    # seconds
 _DISCARD = 9       # a port; nothing is sent to it
 
 
-def position(instance, node, deadline):
+def position(instance, node, streamed, deadline):
     """Return the Fact of the wal.Position of the instance on `node`.
 
-    A primary counts with the timeline after its own, as in position.place. What answers must be
-    another machine's server, and of this cluster: a name may lead to this node, or anywhere. A
-    standby that still replays, or replays with a delay, may have been restarted with WAL that it
-    has not read yet: what it says is a lower bound.
+    streamed: whether it is known that it streamed from the last primary to the end. A primary
+    counts with the timeline after its own, as in position.place. What answers must be another
+    machine's server, and of this cluster: a name may lead to this node, or anywhere. A standby that
+    was restarted may have WAL that it has not read yet, and stand still for a while (a delay, a
+    slow disk, a query in its way): what it says is a lower bound then. It has read all its WAL once
+    it has asked a primary for more, which a query says where pg_hba.conf lets the role run one.
     """
     version = local.version(instance)
     if version < _FIRST_WITH_SHOW:
         return Unknown("its server cannot be asked for its role before PostgreSQL 10")
-    here = _is_here(node, deadline)
-    if not is_known(here):
-        return here
-    if here.value:
+    addresses = _addresses(node, deadline)
+    if not is_known(addresses):
+        return addresses
+    if any(_is_local(address) for address in addresses.value):
         return Unknown("the name {0} leads to this node itself, so its server cannot be "
                        "asked".format(node))
     control = controldata.read(instance, deadline)
     if not is_known(control):
         return Unknown(control.reason)
     setting = _ROLE if version >= _FIRST_WITH_ROLE else _READ_ONLY
-    questions = "IDENTIFY_SYSTEM", "SHOW " + setting, "SHOW " + _DELAY, "IDENTIFY_SYSTEM"
+    questions = ("IDENTIFY_SYSTEM", "SHOW " + setting, "SHOW " + _DELAY, _RECEIVED,
+                 "IDENTIFY_SYSTEM")
     try:
         conninfo = settings.conninfo(instance, deadline)
         if not conninfo:
             return Unknown("primary_conninfo is empty, so its server cannot be asked")
-        answers = [_ask(instance, conninfo, node, question, deadline) for question in questions]
+        answers = [_ask(instance, conninfo, _place(instance, node, addresses.value), question,
+                        deadline) for question in questions]
     except (OcfError, Malformed) as error:
         return Unknown(str(error))
     return _understood(answers, control.value.system_identifier, "{0}:{1}".format(
-        node, instance.parameters.pgport))
+        node, instance.parameters.pgport), streamed)
 
 
-def _understood(answers, identifier, where):
+def _understood(answers, identifier, where, streamed):
     """Return the Fact in the answers (lists of str) to the questions of `position`."""
-    earlier, role, delay, system = answers
+    earlier, role, delay, received, system = answers
     if len(system) < 3 or not is_number(system[1]) or role[:1] not in (["on"], ["off"]):
         return Unknown("its server at {0} does not answer a replication connection".format(where))
     if system[0] != identifier:
@@ -80,13 +86,27 @@ def _understood(answers, identifier, where):
                        "{2}".format(where, _DELAY, delay[0] if delay else "not known"))
     if earlier != system:
         return AtLeast(found, "its server at {0} still replays".format(where))
+    if not (_is_all(received[1], lsn) if len(received) == 2 else streamed):
+        return AtLeast(found, "its server at {0} may have WAL that it has not read: it is not known "
+                       "to have streamed to the end".format(where))
     return Known(found)
 
 
-def _is_here(node, deadline):
-    """Return the Fact whether (bool) a node's name leads to this machine, by one of its addresses.
+def _is_all(received, lsn):
+    """Return whether a standby at an LSN (int) has asked for more, and has no more than that.
 
-    One that is not found leads nowhere. A program looks it up, which has a deadline.
+    received: pg_last_wal_receive_lsn (str), "" where it has not asked for any since it was started.
+    """
+    try:
+        return wal.parse_lsn(received) <= lsn
+    except ValueError:
+        return False
+
+
+def _addresses(node, deadline):
+    """Return the Fact of the addresses (list of str) that a node's name leads to, one at least.
+
+    A program looks them up, which has a deadline.
     """
     program = [os.path.join(folder, "getent") for folder in runner.PATH.split(":")
                if os.access(os.path.join(folder, "getent"), os.X_OK)]
@@ -95,8 +115,14 @@ def _is_here(node, deadline):
     result = runner.run([program[0], "ahosts", node], deadline.within(_PATIENCE))
     if result.timed_out:
         return Unknown("the address of {0} could not be looked up in time".format(node))
-    lines = [line.split() for line in result.out.splitlines()]
-    return Known(any(_is_local(words[0]) for words in lines if words))
+    found = []
+    for words in [line.split() for line in result.out.splitlines()]:
+        if words and words[0] not in found:    # once for each kind of socket
+            found.append(words[0])
+    if result.status != 0 or not found:
+        return Unknown("the name {0} leads to no address (getent: status {1}), so its server "
+                       "cannot be asked".format(node, result.status))
+    return Known(found)
 
 
 def _is_local(address):
@@ -116,14 +142,18 @@ def _is_local(address):
         probe.close()
 
 
-def _ask(instance, conninfo, node, command, deadline):
+def _place(instance, node, addresses):
+    """Return the (keyword, value) pairs that lead to a node at the addresses that were looked at."""
+    return (("host", ",".join([node] * len(addresses))), ("hostaddr", ",".join(addresses)),
+            ("port", str(instance.parameters.pgport)), ("target_session_attrs", "any"))
+
+
+def _ask(instance, conninfo, place, command, deadline):
     """Return the only row of an answer (list of str), [] without one. Raises OcfError, Malformed.
 
     A primary is asked as well: it says that it is no standby.
     """
-    result = psql.there(instance, conninfo, (
-        ("replication", "true"), ("dbname", "replication"), ("host", node), ("hostaddr", ""),
-        ("port", str(instance.parameters.pgport)), ("target_session_attrs", "any")),
-        command, deadline.within(_PATIENCE))
+    kind = (("dbname", "postgres"),) if command == _RECEIVED else _REPLICATION
+    result = psql.there(instance, conninfo, kind + place, command, deadline.within(_PATIENCE))
     rows = psql.rows(result.out)
     return rows[0] if not result.timed_out and result.status == 0 and rows else []

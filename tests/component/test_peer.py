@@ -2,6 +2,9 @@
 
 import os
 import pathlib
+import signal
+
+import pytest
 
 from paf import instance, runner
 from paf.deadline import Deadline
@@ -11,11 +14,17 @@ from tests.component.server import owner, wait_until
 from tests.unit.support import parameters_with
 
 
-def asked(node, host):
-    """Return what `peer` finds at a host, as the agent on `node` would."""
+def asked(node, host, streamed=True):
+    """Return what `peer` finds at a host, as the agent on `node` would.
+
+    A folder of sockets, which libpq accepts in place of a host, has no address.
+    """
     parameters = parameters_with(**{**node.parameters, "pgport": str(node.server.port)})
     account = runner.account(owner().pw_name)
-    return peer.position(instance.Instance(parameters, account), host, Deadline(30))
+    with pytest.MonkeyPatch.context() as patch:
+        if host.startswith("/"):
+            patch.setattr(peer, "_addresses", lambda node, deadline: Known([""]))
+        return peer.position(instance.Instance(parameters, account), host, streamed, Deadline(30))
 
 
 def test_a_standby_says_where_it_is_and_a_primary_that_it_is_none(pair):
@@ -73,9 +82,72 @@ def test_a_standby_that_was_restarted_with_wal_that_it_has_not_read_is_a_lower_b
     assert isinstance(fact, AtLeast) and "recovery_min_apply_delay is 1h" in fact.reason
 
 
+@pytest.mark.parametrize("login", [True, False])
+def test_a_standby_that_was_restarted_and_does_not_replay_for_a_while_is_a_lower_bound(
+        pair, monkeypatch, login):
+    """A disk that is slow, or a query that replay waits for: no progress is not the end."""
+    standby, primary = pair["srv2"], pair["srv1"]
+    primary.sql("CREATE TABLE extra (n int)")
+    wait_until(lambda: standby.value("SELECT to_regclass('extra')") == "extra", "replay")
+    standby.sql("ALTER SYSTEM SET recovery_min_apply_delay = '1h'")
+    standby.sql("SELECT pg_reload_conf()")
+    primary.sql("INSERT INTO extra VALUES (1)")
+    end = primary.value("SELECT pg_current_wal_lsn()")
+    wait_until(lambda: standby.value(f"SELECT pg_last_wal_receive_lsn() >= '{end}'"), "the WAL")
+    standby.server.stop()
+    standby.server.start()
+    startup = int(standby.value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'"))
+    os.kill(startup, signal.SIGSTOP)
+    standby.sql("ALTER SYSTEM RESET recovery_min_apply_delay")
+    if not login:
+        monkeypatch.setattr(peer, "_RECEIVED", "SELECT 1 / 0")
+    standby.sql("SELECT pg_reload_conf()")
+    wait_until(lambda: standby.value("SHOW recovery_min_apply_delay") == "0", "reload")
+    try:
+        facts = [asked(standby, str(pair.sockets), streamed) for streamed in (False, login)]
+        if not login:    # where it cannot be asked, its score decides
+            assert isinstance(asked(standby, str(pair.sockets), True), Known)
+        os.kill(startup, signal.SIGCONT)
+        wait_until(lambda: standby.value("SELECT count(*) FROM extra") == 1, "replay")
+        assert isinstance(asked(standby, str(pair.sockets), True), Known)
+    finally:
+        os.kill(startup, signal.SIGCONT)
+    for fact in facts:
+        assert isinstance(fact, AtLeast) and "WAL that it has not read" in fact.reason
+
+
+def answered(received=(), streamed=True, identified=("7", "1", "0/5000060"), delay=("0",)):
+    """Return what is understood of the answers of a standby at 0/5000060."""
+    answers = [list(identified), ["on"], list(delay), list(received), ["7", "1", "0/5000060"]]
+    return peer._understood(answers, "7", "srv3:5432", streamed)
+
+
 def test_a_standby_that_replays_while_it_is_asked_is_a_lower_bound():
-    answers = [["7", "1", "0/5000000"], ["on"], ["0"], ["7", "1", "0/5000060"]]
-    fact = peer._understood(answers, "7", "srv3:5432")
+    fact = answered(identified=("7", "1", "0/5000000"))
     assert fact == AtLeast((1, 0x5000060), "its server at srv3:5432 still replays")
-    assert isinstance(peer._understood([answers[3], *answers[1:]], "7", "srv3:5432"), Known)
-    assert isinstance(peer._understood([*answers[:2], [], answers[3]], "7", "srv3:5432"), AtLeast)
+    assert answered() == Known((1, 0x5000060))
+    assert isinstance(answered(delay=()), AtLeast)
+
+
+@pytest.mark.parametrize("received, streamed, kind", [
+    ((), True, Known), ((), False, AtLeast),
+    (("it received", ""), True, AtLeast),            # restarted since its score was given
+    (("it received", "0/5000060"), False, Known), (("it received", "0/5000000"), False, Known),
+    (("it received", "0/6000000"), True, AtLeast)])  # on a timeline that it has not replayed yet
+def test_a_standby_that_cannot_be_known_to_have_read_all_is_a_lower_bound(received, streamed, kind):
+    assert isinstance(answered(received, streamed), kind)
+
+
+@pytest.mark.parametrize("status, out", [(2, ""), (-9, ""), (0, "")])
+def test_a_name_that_is_not_looked_up_leads_nowhere(monkeypatch, status, out):
+    """Where it is looked up again in the next moment, it may lead to this node."""
+    monkeypatch.setattr(peer.runner, "run", lambda *_, **__: runner.Result(status, out, "", False))
+    fact = peer._addresses("srv3", Deadline(30))
+    assert isinstance(fact, Unknown) and "srv3 leads to no address" in fact.reason
+
+
+def test_the_addresses_that_were_looked_at_are_those_that_are_connected_to():
+    parameters = parameters_with(pgport="5433")
+    place = dict(peer._place(instance.Instance(parameters, None), "srv3", ["10.0.0.3", "fd00::3"]))
+    assert place["hostaddr"] == "10.0.0.3,fd00::3" and place["host"] == "srv3,srv3"
+    assert place["port"] == "5433"

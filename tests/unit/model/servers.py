@@ -230,7 +230,8 @@ def stand_in(monkeypatch, notes_of):
         "paf.instance.position.place": lambda server, deadline: server.place(),
         "paf.instance.position.at_rest": lambda server, deadline: server.fact(),
         "paf.instance.position.by_checkpoint": lambda server, fact, deadline: fact,
-        "paf.instance.peer.position": lambda server, node, deadline: server.world.ask(node),
+        "paf.instance.peer.position": lambda server, node, streamed, deadline: server.world.ask(
+            node),
         "paf.instance.waldump.ends_with_shutdown": _end_with_shutdown,
         "paf.instance.walfiles.look": lambda server: Folder(
             server.timeline, _SEGMENT, 1e9 if server.promoted_at is None
