@@ -28,17 +28,29 @@ def run(context):
         raise ocf.OcfError("cannot start as a standby, the instance is a {0}: {1}{2}".format(
             sight.verdict.state, sight.verdict.why,
             " ({0})".format(sight.message) if sight.message else ""))
-    if not _is_recovered_here(context, sight.verdict.state):
-        from paf.actions import validate
-        validate.host(context)
-        _withdraw_last_words(context)
+    if _is_recovered_here(context, sight.verdict.state):
+        as_standby(context)
+    else:
+        sight = _start_checked(context, sight)
+    enter_cluster(context, sight.verdict.state)
+    return ocf.SUCCESS
+
+
+def _start_checked(context, sight):
+    """Start an instance as a standby that can follow; return the Sight before. Raises OcfError."""
+    from paf.actions import validate
+    validate.host(context)
+    _withdraw_last_words(context)
+    try:
         # also where Pacemaker's lists name no primary: it forgets one right after a reload
         from paf.actions import rejoin
         if context.in_cluster and rejoin.check(context):
             sight = observe.observe(context.instance, context.deadline)
-    as_standby(context)
-    enter_cluster(context, sight.verdict.state)
-    return ocf.SUCCESS
+        as_standby(context)
+    except ocf.OcfError:
+        _repeat_last_words(context)
+        raise
+    return sight
 
 
 def as_standby(context):
@@ -64,6 +76,20 @@ def _withdraw_last_words(context):
     if context.in_cluster:
         from paf import lastwords
         lastwords.withdraw(context, context.cluster.view(context.deadline))
+
+
+def _repeat_last_words(context):
+    """After a start that failed, as with a wrong setting: what does not run has no further WAL.
+
+    But not in the middle of a rewind: then what is on disk is no position.
+    """
+    try:
+        if context.in_cluster and not (journal.exists(context.instance)
+                                       or postmaster.processes(context.instance)):
+            from paf import lastwords
+            lastwords.leave(context)
+    except ocf.OcfError as error:
+        context.log.info("no last words: {0}".format(error))
 
 
 def enter_cluster(context, was):

@@ -82,6 +82,22 @@ def test_one_that_was_stopped_in_order_and_has_less_votes_by_its_last_words(sync
     assert synchronous.store.permanent("synchronous", "srv3") == "2 1 srv1 srv2 srv3"
 
 
+def test_a_start_that_fails_takes_no_last_words_away(synchronous):
+    """What PostgreSQL refuses to run with, a setting for example, changes nothing of the WAL."""
+    standby = synchronous["srv2"]
+    assert standby.agent("stop", lists=dict(
+        active="srv1 srv2 srv3", promoted="srv1", stop="srv2")).code == 0
+    said = synchronous.store.permanent("last_words", "srv2")
+    standby.server.configure("max_connections = 1")
+    assert standby.agent("start", lists=dict(
+        active="srv1 srv3", promoted="srv1", unpromoted="srv3", start="srv2")).code == 1
+    assert synchronous.store.permanent("last_words", "srv2") == said
+    synchronous["srv1"].sql("INSERT INTO t SELECT generate_series(1, 100)")
+    synchronous["srv1"].kill()
+    synchronous.move_vip(None)
+    assert synchronous.promote("srv3", alone("srv3"), ["srv3"]).code == 0
+
+
 def test_one_that_was_powered_off_has_no_last_words(synchronous):
     synchronous["srv2"].kill()
     synchronous["srv1"].kill()
