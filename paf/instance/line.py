@@ -9,7 +9,6 @@ import os
 import struct
 
 from paf import instance as local
-from paf import runner
 from paf.decide import timelines, wal
 from paf.instance import walend, walfiles
 from paf.ocf import OcfError
@@ -29,7 +28,7 @@ def read(instance, own):
     newest = folder.newest_timeline
     if not newest:
         return None
-    switches = _switches(instance, newest) if newest > 1 else []
+    switches = walfiles.switches(instance, newest) if newest > 1 else []
     if newest > 1 and not switches:
         return None
     numbers = [switch.timeline for switch in switches] + [newest]
@@ -37,15 +36,6 @@ def read(instance, own):
     reigns = [timelines.Reign(number, begin, _mark(instance, number, begin, folder.segment_size))
               for number, begin in list(zip(numbers, begins))[-_MOST:]]
     return timelines.Line(tuple(reigns), own)
-
-
-def _switches(instance, timeline):
-    name = os.path.join(local.wal_folder(instance), "{0:08X}.history".format(timeline))
-    try:
-        with open(name, "rb") as stream:
-            return timelines.parse(runner.text(stream.read()))
-    except (IOError, OSError):
-        return []
 
 
 def _mark(instance, timeline, begin, size):

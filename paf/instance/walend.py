@@ -45,6 +45,8 @@ def find(instance, floor, deadline):
 
 def _find(instance, floor, deadline):
     size = walfiles.look(instance).segment_size
+    if header(instance, floor.timeline, floor.lsn // size, size) is None:
+        floor = _begin(instance, floor, size)
     first = last = floor.lsn // size
     later = [number for number in _numbers(instance, floor.timeline, size) if number >= first]
     newest = None
@@ -60,6 +62,23 @@ def _find(instance, floor, deadline):
         raise OcfError("the WAL has segments of {0} bytes and of {1}".format(size, newest.segment))
     return Known(wal.Position(floor.timeline, max(floor.lsn, _last_end(
         instance, floor, first, last, newest, deadline))))
+
+
+def _begin(instance, floor, size):
+    """Return the Position where the floor's timeline began, if that was later; else the floor.
+
+    The floor too where the WAL from there to the beginning is not all here, on the timelines before:
+    the control file learns of a new timeline at the next restartpoint only. Raises OcfError.
+    """
+    switches = walfiles.switches(instance, floor.timeline)
+    if not switches or switches[-1].lsn <= floor.lsn:
+        return floor
+    for number in range(floor.lsn // size, switches[-1].lsn // size):
+        # where a timeline ends in the middle of a segment, the next one has a copy of it
+        if not any(_is_written(instance, switch.timeline, number, size) for switch in switches
+                   if switch.lsn >= number * size):
+            return floor
+    return wal.Position(floor.timeline, switches[-1].lsn)
 
 
 def _last_end(instance, floor, first, last, newest, deadline):

@@ -37,6 +37,18 @@ def look(instance):
     return Folder(max(timelines), max(sizes or [_USUAL_SIZE]), ago)
 
 
+def switches(instance, timeline):
+    """Return the timelines.Switches (a list) in a timeline's history file, [] without a file."""
+    from paf import runner
+    from paf.decide import timelines
+    name = os.path.join(local.wal_folder(instance), "{0:08X}.history".format(timeline))
+    try:
+        with open(name, "rb") as stream:
+            return timelines.parse(runner.text(stream.read()))
+    except (IOError, OSError):
+        return []
+
+
 def names(folder):
     """Return the names in the WAL's folder (a list of str), [] where it cannot be read."""
     try:

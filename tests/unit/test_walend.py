@@ -91,3 +91,38 @@ def test_a_server_whose_wal_files_cannot_be_seen_votes_with_a_lower_bound(standb
     os.rename(tmp_path / "pg_wal", tmp_path / "elsewhere")
     fact = position.place(standby, Deadline(30)).position
     assert fact == AtLeast((1, 6000000), "its WAL files cannot be seen")
+
+
+@pytest.fixture
+def forked(standby, tmp_path, monkeypatch):
+    """Its control file knows timeline 2 only; timeline 3 began two segments later."""
+    records = []
+
+    def last_record(instance, start, end, deadline):
+        records.append((start, end))
+        return 7 * SIZE + 0x200, 100
+    monkeypatch.setattr(walend, "_last_record", last_record)
+    for number in (5, 6, 7):
+        segment(tmp_path, number)
+    os.rename(tmp_path / "pg_wal" / wal.segment_name(2, 7 * SIZE, SIZE),
+              tmp_path / "pg_wal" / wal.segment_name(3, 7 * SIZE, SIZE))
+    (tmp_path / "pg_wal" / "00000003.history").write_text(
+        f"1\t0/28\tno recovery target\n2\t{wal.format_lsn(7 * SIZE + 0x80)}\tno recovery target\n")
+    return standby, records
+
+
+LATER = wal.Position(3, INSIDE.lsn)    # the newest timeline, the control file's lower bound
+
+
+def test_a_timeline_that_began_after_the_floor_is_read_from_there(forked):
+    instance, records = forked
+    assert found(instance, LATER) == Known((3, 7 * SIZE + 0x200 + 104))
+    assert records == [((3, 7 * SIZE + 0x80), 8 * SIZE)]
+
+
+@pytest.mark.parametrize("gone", ["000000020000000000000005", "000000020000000000000006",
+                                  "00000003.history"])
+def test_a_timeline_that_nothing_leads_to_has_no_end(forked, tmp_path, gone):
+    os.unlink(tmp_path / "pg_wal" / gone)
+    fact = found(forked[0], LATER)
+    assert isinstance(fact, AtLeast) and fact.value == LATER and "is missing" in fact.reason
