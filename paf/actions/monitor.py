@@ -146,34 +146,50 @@ def describe(context, sight):
 def update_scores(context, sight):
     """Write the promotion scores that have to change; what fails here is no fault of the primary.
 
-    sight: observe.Sight whose rows are those of queries.monitor.
+    sight: observe.Sight whose rows are those of queries.monitor. What cannot be written keeps the
+    rest from nothing. The rule of synchronous standbys comes first: elections rely on it.
     """
     if not context.in_cluster or not sight.rows:
         return
-    deadline = context.deadline.within(_SCORES_PATIENCE + _FIRST_PATIENCE)
+    deadline, failed = context.deadline.within(_SCORES_PATIENCE + _FIRST_PATIENCE), []
     try:
-        view = context.cluster.view(deadline)
-        folder = walfiles.look(context.instance)
-        just_promoted = folder.promoted_ago < _RECONNECTION
-        replicas = _replicas(sight.rows)
-        if just_promoted and scores.nobody_else(context.node, view.online, view.scores):
-            replicas = _first_replicas(context, replicas, len(view.online) - 1)
-        changes = scores.wanted(
-            context.node, view.online, replicas, view.scores,
-            context.parameters.maxlag, folder.segment_size, just_promoted, view.wished)
-        for node, score in sorted(changes.items()):
-            context.log.info("promotion score of {0}: {1}, was {2}".format(
-                node, score, view.scores.get(node, "none")))
-            context.cluster.set_score(node, score, deadline)
-        _explain(context, view, changes, scores.by_name(replicas), deadline)
-        _keep_rule(context, view, sight, replicas, deadline)
-        for node in view.cleaned_up:
-            context.cluster.forget_failure(node, deadline)
-        context.cluster.tidy(view, deadline)
-        _say_line(context, deadline)
+        for step in _steps(context, sight, deadline):
+            try:
+                step()
+            except ocf.OcfError as error:
+                failed.append(str(error))
     except ocf.OcfError as error:
+        failed.append(str(error))
+    if failed:
         context.log.warning("the promotion scores could not be brought up to date: {0}".format(
-            error))
+            "; ".join(sorted(set(failed)))))
+
+
+def _steps(context, sight, deadline):
+    """Yield what a primary writes, each a function without arguments. Raises OcfError."""
+    view = context.cluster.view(deadline)
+    folder = walfiles.look(context.instance)
+    just_promoted = folder.promoted_ago < _RECONNECTION
+    replicas = _replicas(sight.rows)
+    yield lambda: _keep_rule(context, view, sight, _flushed(replicas), deadline)
+    if just_promoted and scores.nobody_else(context.node, view.online, view.scores):
+        replicas = _first_replicas(context, replicas, len(view.online) - 1)
+    changes = scores.wanted(
+        context.node, view.online, replicas, view.scores,
+        context.parameters.maxlag, folder.segment_size, just_promoted, view.wished)
+    for node in sorted(changes):
+        yield lambda: _give(context, view, node, changes[node], deadline)
+    yield lambda: _explain(context, view, changes, scores.by_name(replicas), deadline)
+    for node in view.cleaned_up:
+        yield lambda: context.cluster.forget_failure(node, deadline)
+    yield lambda: context.cluster.tidy(view, deadline)
+    yield lambda: _say_line(context, deadline)
+
+
+def _give(context, view, node, score, deadline):
+    context.log.info("promotion score of {0}: {1}, was {2}".format(
+        node, score, view.scores.get(node, "none")))
+    context.cluster.set_score(node, score, deadline)
 
 
 def _say_line(context, deadline):
@@ -185,9 +201,22 @@ def _say_line(context, deadline):
     context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, True)), deadline)
 
 
-def _keep_rule(context, view, sight, replicas, deadline):
+def _flushed(replicas):
+    """Return what standbys have flushed (dict of name to int, None for one that does not say so).
+
+    A name can occur twice: as long as the server has not noticed that a connection broke, or where
+    another program uses it. The one with less counts.
+    """
+    found = {}
+    for replica in replicas:
+        flushed = found.get(replica.name, replica.flushed)
+        found[replica.name] = None if None in (flushed, replica.flushed) else min(
+            flushed, replica.flushed)
+    return found
+
+
+def _keep_rule(context, view, sight, flushed, deadline):
     """Publish which standbys acknowledge commits; remove last words of nodes that stream again."""
-    flushed = dict((replica.name, replica.flushed) for replica in replicas)
     for node in view.last_words:
         if node in flushed or node == context.node:
             context.cluster.forget_last_words(node, deadline)

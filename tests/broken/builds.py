@@ -304,4 +304,15 @@ BUILDS = (
     Broken(1, "a name is looked up twice, and may lead to this node the second time",
            "paf/instance/peer.py", "    if result.status != 0 or not found:", "    if False:",
            (_COMPONENT + "test_peer.py::test_a_name_that_is_not_looked_up_leads_nowhere",)),
+    Broken(4, "of two connections of one name the last one counts",
+           "paf/actions/monitor.py",
+           "        flushed = found.get(replica.name, replica.flushed)",
+           "        flushed = replica.flushed",
+           (_UNIT + "test_promotion.py::"
+            "test_of_two_connections_of_one_name_the_one_with_less_counts",)),
+    Broken(4, "a score that cannot be written keeps the rule from being published",
+           "paf/actions/monitor.py", "                failed.append(str(error))",
+           "                raise",
+           (_UNIT + "test_promotion.py::"
+            "test_what_a_monitor_cannot_write_keeps_it_from_nothing_else",)),
 )

@@ -162,3 +162,53 @@ def test_a_later_primary_that_was_stopped_with_less_wal_is_not_forgotten(make, s
         context, context.deadline))
     assert not verdict.promote and "start srv3" in verdict.reason
     assert verdict.awaited == ("srv3",)
+
+
+ROWS = [["me", "false", "0", "ANY 1 (srv1, srv3)", "900", ""],
+        ["standby", "srv1", "streaming", "900", "0", "900"],
+        ["standby", "srv3", "streaming", "800", "100", "800"],
+        ["standby", "srv3", "streaming", "900", "0", "900"]]
+
+
+@pytest.fixture
+def primary(make, monkeypatch):
+    """Return a function: what a primary's monitor writes, of which some steps fail for a node."""
+    def monitored(*fails):
+        context = make(dict(active="", promoted="srv2"), scores={"srv2": 1001},
+                       online=["srv1", "srv2", "srv3"], running=["srv1", "srv2", "srv3"],
+                       cleaned_up=["srv1"])
+        monkeypatch.setattr(monitor.walfiles, "look", lambda _: monitor.walfiles.Folder(
+            1, 1 << 24, 1e9))
+        for name in ("set_score", "publish_rule", "forget_failure", "tidy"):
+            monkeypatch.setattr(context.cluster, name, step(name, fails, context.cluster.done))
+        monitor.update_scores(context, types.SimpleNamespace(rows=ROWS))
+        return context
+    return monitored
+
+
+def step(name, fails, done):
+    """Return a step that is noted by its name and node, unless it fails."""
+    def run(first, *_):
+        node = first if isinstance(first, str) else ""
+        if (name, node) in fails:
+            raise promote.ocf.OcfError(f"Could not map name={node} to a UUID")
+        done.append((name, node))
+    return run
+
+
+@pytest.mark.parametrize("fails", [("set_score", "srv1"), ("publish_rule", "srv2"),
+                                   ("forget_failure", "srv1"), ("tidy", "")])
+def test_what_a_monitor_cannot_write_keeps_it_from_nothing_else(primary, fails):
+    """The rule of synchronous standbys above all: elections that lose nothing rely on it."""
+    everything = primary().cluster.done
+    assert fails in everything and everything[0] == ("publish_rule", "srv2")
+    context = primary(fails)
+    assert context.cluster.done == [step for step in everything if step != fails]
+    assert any("brought up to date" in text for text in context.said)
+
+
+def test_of_two_connections_of_one_name_the_one_with_less_counts():
+    """One of them may be another program's that gave itself the name."""
+    flushed = monitor._flushed(monitor._replicas(ROWS))
+    assert flushed == {"srv1": 900, "srv3": 800}
+    assert monitor._flushed(monitor._replicas(ROWS[:2] + [[*ROWS[1][:5], ""]])) == {"srv1": None}
