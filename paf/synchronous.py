@@ -27,6 +27,7 @@ def keep(context, view, setting, end, flushed, deadline):
     wanted = quorum.parse(setting)
     if not is_known(wanted):
         context.log.warning(wanted.reason)
+        context.cluster.notes.remove(notes.NARROWER)
         return
     wanted = _with_strangers(wanted.value, view, flushed)
     facts = dict((node, quorum.from_wire(text)) for node, text in view.rules.items())
@@ -40,8 +41,9 @@ def keep(context, view, setting, end, flushed, deadline):
         epoch = last.epoch + 1 if last else 1
         context.cluster.publish_rule(context.node, rule and quorum.Entry(epoch, rule), deadline)
         return
+    if wanted is not None and not quorum.covers(mine.rule, wanted) or mine.rule == wanted:
+        context.cluster.notes.remove(notes.NARROWER)    # what it was narrowed from comes back
     if mine.rule == wanted:
-        context.cluster.notes.remove(notes.NARROWER)
         _remove(context, set(facts) - set([context.node]), deadline)
     elif wanted is not None and not quorum.covers(mine.rule, wanted):
         context.cluster.publish_rule(context.node, quorum.Entry(

@@ -7,7 +7,6 @@ import pytest
 from paf import synchronous
 from paf.cluster import cib, notes
 from paf.decide import quorum
-from tests.unit.support import environment
 
 WIDE, NARROW = "ANY 1 (srv1, srv3)", "ANY 1 (srv3)"
 
@@ -30,20 +29,21 @@ class Store:
 
 
 @pytest.fixture
-def primary(tmp_path):
-    """Return a function: one monitor of the primary srv1; it returns the rules from then on."""
-    store, warnings = Store(tmp_path), []
-    context = types.SimpleNamespace(
-        node="srv1", cluster=store, environment=environment(),
-        log=types.SimpleNamespace(warning=warnings.append, info=warnings.append))
+def store(tmp_path):
+    return Store(tmp_path)
 
+
+@pytest.fixture
+def primary(store):
+    """Return a function: one monitor of the primary srv1; it returns the rules from then on."""
     def monitor(setting, end, flushed, **rules):
         store.rules.update(rules)
         view = cib.View(["srv1", "srv2", "srv3"], {"srv1": 1001, "srv2": 990, "srv3": 1000}, {},
                         {}, [], [], set(), dict(store.rules), {}, set(), set())
-        synchronous.keep(context, view, setting, end, flushed, None)
+        log = types.SimpleNamespace(warning=lambda text: None)
+        synchronous.keep(types.SimpleNamespace(node="srv1", cluster=store, log=log), view, setting,
+                         end, flushed, None)
         return dict(store.rules)
-    monitor.store, monitor.warnings = store, warnings
     return monitor
 
 
@@ -66,6 +66,18 @@ def test_what_an_earlier_reign_saw_does_not_narrow_the_rule_of_this_one(primary)
     assert primary(NARROW, 1000, {"srv3": 1000}) == {"srv1": "3 1 srv3"}
 
 
+@pytest.mark.parametrize("between", ["ANY 1 (srv2, srv3)", WIDE, "ANY 1 (srv3"])
+def test_a_setting_that_comes_back_is_narrowed_from_the_beginning(primary, between):
+    """In between another standby acknowledged commits, which are written after the LSN noted."""
+    primary(NARROW, 100, {"srv3": 100}, srv1="1 1 srv1 srv3")
+    primary(NARROW, 200, {"srv3": 200})
+    wide = primary(between, 300, {"srv2": 300, "srv3": 200})
+    assert primary(NARROW, 400, {"srv3": 200}) == wide
+    assert primary(NARROW, 500, {"srv3": 200}) == wide
+    assert primary(NARROW, 600, {"srv3": 499}) == wide
+    assert primary(NARROW, 600, {"srv3": 500}) == {"srv1": "1 1 srv3"}
+
+
 @pytest.mark.parametrize("setting", ["", " ", NARROW])
 @pytest.mark.parametrize("node", ["srv1", "srv2"])
 @pytest.mark.parametrize("text", ["", "gibberish", "5 1", "x 1 srv2"])
@@ -83,15 +95,14 @@ def test_a_rule_that_cannot_be_understood_is_removed_once_no_commit_may_need_it(
 
 
 def test_a_setting_in_another_character_set_is_kept_like_any_other(primary):
-    setting = 'ANY 1 ("caf\udce9")'    # as psql's output is read: what is no UTF-8 survives
-    primary(setting, 100, {"srv3": 100}, srv1="1 1 caf%E9 srv3")
-    primary(setting, 200, {"caf\udce9": 200})
-    assert primary(setting, 200, {"caf\udce9": 200}) == {"srv1": "1 1 caf%E9"}
+    setting = 'ANY 1 ("n\udce9")'    # as psql's output is read: what is no UTF-8 survives
+    primary(setting, 100, {"srv3": 100}, srv1="1 1 n%E9 srv3")
+    primary(setting, 200, {"n\udce9": 200})
+    assert primary(setting, 200, {"n\udce9": 200}) == {"srv1": "1 1 n%E9"}
 
 
-def test_a_note_is_read_whole_however_long_it_is(primary):
+def test_a_note_is_read_whole_however_long_it_is(store):
     """A part of the rule that a candidate noted is a narrower one."""
     rule = quorum.Rule(1, tuple(sorted(f"standby-{number:04d}" for number in range(1000))))
-    store = primary.store.notes
-    store.write(notes.RULE, quorum.to_wire(quorum.Entry(7, rule)))
-    assert quorum.from_wire(store.read(notes.RULE)).value == quorum.Entry(7, rule)
+    store.notes.write(notes.RULE, quorum.to_wire(quorum.Entry(7, rule)))
+    assert quorum.from_wire(store.notes.read(notes.RULE)).value == quorum.Entry(7, rule)
