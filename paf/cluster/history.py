@@ -30,7 +30,7 @@ def promoted(xml, resource):
             role = _role(attributes)
             if role is not None:
                 found.setdefault(seen["node"], []).append((_number(attributes), role))
-    parser = expat.ParserCreate()
+    parser = cib.xml_parser()
     parser.StartElementHandler = start
     try:
         parser.Parse(xml if isinstance(xml, bytes) else xml.encode("utf-8", "replace"), True)

@@ -1,5 +1,7 @@
 """Which nodes run the resource promoted, from recorded and made histories."""
 
+from xml.parsers import expat
+
 import pytest
 
 from paf import ocf
@@ -59,3 +61,10 @@ def test_nodes_that_are_away_and_other_resources_do_not_count():
 def test_what_is_no_cib_is_an_error():
     with pytest.raises(ocf.OcfError):
         history.promoted("<cib", "pgsqld")
+
+
+def test_names_are_read_as_those_of_the_environment_are(monkeypatch):
+    """With Python 2's own strings a name with more than ASCII would be another node's."""
+    made = []
+    monkeypatch.setattr(history.cib, "xml_parser", lambda: made.append(1) or expat.ParserCreate())
+    assert history.promoted("<cib/>", "pgsqld") == [] and made
