@@ -168,6 +168,11 @@ def update_scores(context, sight):
 def _steps(context, sight, deadline):
     """Yield what a primary writes, each a function without arguments. Raises OcfError."""
     view = context.cluster.view(deadline)
+    if context.node not in view.online:
+        # by another name than its own, this node itself would be one that is away
+        context.log.warning("{0} is no member of the cluster: no promotion score is written".format(
+            context.node))
+        return
     folder = walfiles.look(context.instance)
     just_promoted = folder.promoted_ago < _RECONNECTION
     replicas = _replicas(sight.rows)
@@ -178,10 +183,10 @@ def _steps(context, sight, deadline):
         context.node, view.online, replicas, view.scores,
         context.parameters.maxlag, folder.segment_size, just_promoted, view.wished)
     for node in sorted(changes):
-        yield lambda: _give(context, view, node, changes[node], deadline)
+        yield lambda node=node: _give(context, view, node, changes[node], deadline)
     yield lambda: _explain(context, view, changes, scores.by_name(replicas), deadline)
     for node in view.cleaned_up:
-        yield lambda: context.cluster.forget_failure(node, deadline)
+        yield lambda node=node: context.cluster.forget_failure(node, deadline)
     yield lambda: context.cluster.tidy(view, deadline)
     yield lambda: _say_line(context, deadline)
 

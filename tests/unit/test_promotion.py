@@ -173,9 +173,9 @@ ROWS = [["me", "false", "0", "ANY 1 (srv1, srv3)", "900", ""],
 @pytest.fixture
 def primary(make, monkeypatch):
     """Return a function: what a primary's monitor writes, of which some steps fail for a node."""
-    def monitored(*fails):
+    def monitored(*fails, online="srv1 srv2 srv3"):
         context = make(dict(active="", promoted="srv2"), scores={"srv2": 1001},
-                       online=["srv1", "srv2", "srv3"], running=["srv1", "srv2", "srv3"],
+                       online=online.split(), running=["srv1", "srv2", "srv3"],
                        cleaned_up=["srv1"])
         monkeypatch.setattr(monitor.walfiles, "look", lambda _: monitor.walfiles.Folder(
             1, 1 << 24, 1e9))
@@ -205,6 +205,13 @@ def test_what_a_monitor_cannot_write_keeps_it_from_nothing_else(primary, fails):
     context = primary(fails)
     assert context.cluster.done == [step for step in everything if step != fails]
     assert any("brought up to date" in text for text in context.said)
+
+
+def test_a_primary_that_is_no_member_by_its_name_gives_no_scores(primary):
+    """Without an answer of crm_node the host's name is used; by its own name it would be away."""
+    context = primary(online="srv1 srv2.example.org srv3")
+    assert context.cluster.done == []
+    assert any("srv2 is no member" in text for text in context.said)
 
 
 def test_of_two_connections_of_one_name_the_one_with_less_counts():
