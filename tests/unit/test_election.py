@@ -270,3 +270,10 @@ def test_a_later_timeline_whose_history_is_unknown_counts_less_than_the_last_pri
     verdict = election.decide("srv1", list(votes), votes, "srv2", lines)
     assert verdict.better == "srv2" and "was the last primary" in verdict.reason
     assert election.decide("srv2", list(votes), votes, "srv2", lines).promote
+
+
+def test_one_that_waited_itself_is_waited_for_after_a_cold_start():
+    """It was a candidate before the power cut, and nothing says that others had more."""
+    scores = {"srv2": 1000, "srv3": election.WAITING, "srv4": -1000}
+    assert election.awaited(["srv2"], scores, 1001) == ["srv3"]
+    assert election.awaited(["srv2"], scores, 1001, ["srv3"]) == []
