@@ -69,9 +69,9 @@ def _ask_ports(context, nodes, asked, deadline):
 
 
 def _streamed(context, deadline):
-    """Return the nodes (a list) to which the last primary's monitor gave a connected standby's score.
+    """Return the nodes (a list) that have a connected standby's score from the last primary.
 
-    None where that cannot be found out.
+    None of them where that cannot be found out.
     """
     try:
         found = context.cluster.view(deadline).scores

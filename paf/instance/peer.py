@@ -87,8 +87,8 @@ def _understood(answers, identifier, where, streamed):
     if earlier != system:
         return AtLeast(found, "its server at {0} still replays".format(where))
     if not (_is_all(received[1], lsn) if len(received) == 2 else streamed):
-        return AtLeast(found, "its server at {0} may have WAL that it has not read: it is not known "
-                       "to have streamed to the end".format(where))
+        return AtLeast(found, "its server at {0} may have WAL that it has not read: it is not "
+                       "known to have streamed to the end".format(where))
     return Known(found)
 
 
@@ -143,7 +143,7 @@ def _is_local(address):
 
 
 def _place(instance, node, addresses):
-    """Return the (keyword, value) pairs that lead to a node at the addresses that were looked at."""
+    """Return the (keyword, value) pairs that lead to a node, at these addresses of it."""
     return (("host", ",".join([node] * len(addresses))), ("hostaddr", ",".join(addresses)),
             ("port", str(instance.parameters.pgport)), ("target_session_attrs", "any"))
 

@@ -67,8 +67,8 @@ def _find(instance, floor, deadline):
 def _begin(instance, floor, size):
     """Return the Position where the floor's timeline began, if that was later; else the floor.
 
-    The floor too where the WAL from there to the beginning is not all here, on the timelines before:
-    the control file learns of a new timeline at the next restartpoint only. Raises OcfError.
+    The floor too where the WAL from there to the beginning is not all here, on the timelines
+    before. The control file learns of a new timeline at the next restartpoint. Raises OcfError.
     """
     switches = walfiles.switches(instance, floor.timeline)
     if not switches or switches[-1].lsn <= floor.lsn:

@@ -74,8 +74,7 @@ def test_a_standby_that_was_restarted_with_wal_that_it_has_not_read_is_a_lower_b
     standby.sql("SELECT pg_reload_conf()")
     primary.sql("INSERT INTO extra VALUES (1)")
     end = primary.value("SELECT pg_current_wal_lsn()")
-    wait_until(lambda: standby.value(f"SELECT pg_last_wal_receive_lsn() >= '{end}'"),
-               "the WAL")
+    wait_until(lambda: standby.value(f"SELECT pg_last_wal_receive_lsn() >= '{end}'"), "the WAL")
     standby.server.stop()
     standby.server.start()
     fact = asked(standby, str(pair.sockets))

@@ -212,7 +212,8 @@ def _nothing(*_arguments, **_options):
 _WITHOUT_REMARKS = {
     "paf.instance.line.read": Server.line, "paf.instance.waiting.end": _nothing,
     "paf.actions.reload.keep": _nothing, "paf.remarks.say": _nothing,
-    "paf.remarks.of_parameters": lambda context: [], "paf.remarks.forget": _nothing}
+    "paf.remarks.of_parameters": lambda context: [], "paf.remarks.forget": _nothing,
+    "paf.instance.postmaster.processes": lambda server: [1] if server.running else []}
 
 
 def stand_in(monkeypatch, notes_of):
@@ -230,8 +231,7 @@ def stand_in(monkeypatch, notes_of):
         "paf.instance.position.place": lambda server, deadline: server.place(),
         "paf.instance.position.at_rest": lambda server, deadline: server.fact(),
         "paf.instance.position.by_checkpoint": lambda server, fact, deadline: fact,
-        "paf.instance.peer.position": lambda server, node, streamed, deadline: server.world.ask(
-            node),
+        "paf.instance.peer.position": lambda server, node, *_: server.world.ask(node),
         "paf.instance.waldump.ends_with_shutdown": _end_with_shutdown,
         "paf.instance.walfiles.look": lambda server: Folder(
             server.timeline, _SEGMENT, 1e9 if server.promoted_at is None
