@@ -38,7 +38,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     """
     voters = transition.voters(context.notification)
     deadline = deadline.within(context.deadline.remaining / 2)
-    seen, asked = [], {}
+    seen, asked, doubts = [], {}, {}
     departure = base.Departure(context.cluster, deadline)
     primary, lines = cold or (None, {})
 
@@ -47,15 +47,19 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
         seen[:] = [election.decide(context.node, voters, positions, primary, lines)]
         silent = [node for node in seen[0].missing if node != context.node and (
             node in maintenance or deadline.elapsed > mute)]
-        if silent and _ask_ports(context, silent, asked, deadline):
+        if silent and _ask_ports(context, silent, asked, doubts, deadline):
             return over()
         return not seen[0].missing or departure.is_noticed(seen[0].missing)
     deadline.wait_for(over)
-    return seen[0]
+    why = [doubts[node] for node in seen[0].missing if node in doubts]
+    return seen[0]._replace(reason="; ".join([seen[0].reason] + why))
 
 
-def _ask_ports(context, nodes, asked, deadline):
-    """Ask nodes through their database port; return True if one that was silent has answered."""
+def _ask_ports(context, nodes, asked, doubts, deadline):
+    """Ask nodes through their database port; return True if one that was silent has answered.
+
+    asked, doubts: dicts of node to its Fact, and to why there is none (str), which it adds to.
+    """
     from paf.instance import peer
     streamed = _streamed(context, deadline)
     for node in nodes:
@@ -64,6 +68,7 @@ def _ask_ports(context, nodes, asked, deadline):
             context.log.warning("{0} does not vote; its server says where it is".format(node))
             asked[node] = fact
         else:
+            doubts[node] = fact.reason
             context.log.info("{0} does not vote, and {1}".format(node, fact.reason))
     return any(node in asked for node in nodes)
 
@@ -167,54 +172,6 @@ def _left_by_primary(view, primary, mine, words, voters):
                 return election.Verdict(False, "{0}; start {1}, or accept the loss: "
                                         "paf promote".format(reason, node), None, (), (node,))
     return None
-
-
-def lag(context, where):
-    """Return why the candidate lags too far behind the last primary, or None. Raises OcfError.
-
-    where: position.Place of this node, whose position is known.
-    """
-    if not context.parameters.maxlag:
-        return None
-    return election.check_lag(where.position.value, context.cluster.primary_seen(context.deadline),
-                              context.parameters.maxlag)
-
-
-def stranded(context, where, view):
-    """Return why the old primary, which was moved while it lived, would be stranded, or None.
-
-    where: position.Place of this node; view: cib.View. It can follow only a node that has all it
-    wrote, to the shutdown checkpoint.
-    """
-    lists = context.notification
-    if not context.cluster.guards_switchover:
-        return None
-    if transition.is_switchover(lists):
-        return _missing_shutdown(context, where)
-    old = transition.moved_primary(lists)
-    if old is None or not is_known(where.position):
-        return None
-    reason = election.check_move(old, where.position.value, last_words(view))
-    return reason and "switchover refused: {0}".format(reason)
-
-
-def _missing_shutdown(context, where):
-    """Return why a switchover would strand the old primary; None if it would not."""
-    from paf.instance import controldata, waldump
-    old = transition.nodes(context.notification.promoted)[0]
-    control = controldata.read(context.instance, context.deadline)
-    if not is_known(control) or not is_known(where.position):
-        return "switchover refused: cannot read the control file here: {0}".format(
-            control.reason or where.position.reason)
-    try:
-        received = waldump.ends_with_shutdown(
-            context.instance, where.position.value, control.value.segment_size, context.deadline)
-    except ocf.OcfError as error:
-        return "switchover refused: cannot check for the shutdown checkpoint of {0}: {1}".format(
-            old, error)
-    if received:
-        return None
-    return "switchover refused: the shutdown checkpoint of {0} did not arrive here".format(old)
 
 
 def cold_facts(context, view):

@@ -76,13 +76,14 @@ def _count(context, found):
 
 def _judge(context, verdict, view):
     """Do for the last time what a notification that was killed has not done. Raises OcfError."""
+    from paf import hindrances
     from paf.instance import position
     where = position.place(context.instance, context.deadline)
     verdict = promotion.judge(context, where, view, verdict)
     if verdict.promote and context.node not in view.accepted:
-        reason, score = promotion.stranded(context, where, view), election.BARRED
+        reason, score = hindrances.stranded(context, where, view), election.BARRED
         if not reason:
-            reason, score = promotion.lag(context, where), scores.NOT_CONNECTED
+            reason, score = hindrances.lag(context, where), scores.NOT_CONNECTED
         if reason:
             promotion.refuse(context, reason, score)
             raise ocf.OcfError("not promoted: {0}".format(reason))

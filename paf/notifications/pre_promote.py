@@ -66,16 +66,17 @@ def _prepare_recovered(context, where):
 
 def _elect(context, where):
     """Decide before any promote runs: Pacemaker sees new scores and chooses again."""
+    from paf import hindrances
     lists = context.notification
     view = context.cluster.view(context.deadline)    # while the others vote
     second = promotion.second_primary(lists)
     accepted = context.node in view.accepted
-    reason = second or not accepted and promotion.stranded(context, where, view)
+    reason = second or not accepted and hindrances.stranded(context, where, view)
     # a refusal, too, comes after the votes: the others wait for a round to answer
     verdict = promotion.count(context, context.deadline.within(context.cluster.votes_patience),
                               view.maintenance, cold=promotion.cold_facts(context, view))
     verdict = promotion.judge(context, where, view, verdict)
-    late = verdict.promote and not accepted and promotion.lag(context, where)
+    late = verdict.promote and not accepted and hindrances.lag(context, where)
     if reason:
         promotion.refuse(context, reason, election.BARRED)
     elif late:

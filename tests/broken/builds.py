@@ -44,7 +44,7 @@ BUILDS = (
            "            if _round(ballot):",
            (_UNIT + "test_election_model.py",)),
     Broken(3, "the shutdown checkpoint is not looked for",
-           "paf/promotion.py", "    if received:", "    if True:",
+           "paf/hindrances.py", "    if received:", "    if True:",
            (_COMPONENT + "test_switchovers.py::"
             "test_a_switchover_without_the_shutdown_checkpoint_is_refused",)),
     Broken(4, "maxlag is forgotten",

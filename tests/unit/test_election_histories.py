@@ -33,7 +33,7 @@ def positions_of_the_simulation(monkeypatch):
     monkeypatch.setattr("paf.instance.line.read", line)
     monkeypatch.setattr("paf.instance.position.by_checkpoint", lambda node, fact, deadline: fact)
     monkeypatch.setattr("paf.instance.peer.position", lambda *_: Unknown("no port"))
-    monkeypatch.setattr("paf.promotion._missing_shutdown",
+    monkeypatch.setattr("paf.hindrances._missing_shutdown",
                         lambda context, where: None)
 
 

@@ -8,7 +8,7 @@ from paf import promotion
 from paf.actions import monitor, promote
 from paf.cluster import base, cib, notes
 from paf.decide import election, transition
-from paf.decide.knowledge import Known
+from paf.decide.knowledge import AtLeast, Known
 from paf.decide.wal import Position
 from paf.instance.position import Place
 from tests.unit.support import environment, notify_variables
@@ -219,3 +219,13 @@ def test_of_two_connections_of_one_name_the_one_with_less_counts():
     flushed = monitor._flushed(monitor._replicas(ROWS))
     assert flushed == {"srv1": 900, "srv3": 800}
     assert monitor._flushed(monitor._replicas(ROWS[:2] + [[*ROWS[1][:5], ""]])) == {"srv1": None}
+
+
+def test_a_node_that_does_not_vote_is_named_with_what_its_server_says(make, monkeypatch):
+    monkeypatch.setattr("paf.instance.peer.position", lambda *_: AtLeast(
+        Position(2, 100), "its server at srv3:5432 still replays"))
+    context = make(dict(ALONE, active="srv2 srv3"), online=["srv2", "srv3"], maintenance={"srv3"})
+    verdict = promotion.count(context, context.deadline, {"srv3"})
+    assert verdict.missing == ("srv3",) and not verdict.promote
+    assert verdict.reason == ("srv3 did not report its WAL position; its server at srv3:5432 still "
+                              "replays")
