@@ -13,6 +13,8 @@ from paf.ocf import NotUsable
 
 _FACTS = "state.json"
 _IN_MEMORY = ("tmpfs", "ramfs")
+#: How /proc/self/mounts has signs that would break its lines. Source: getmntent(3).
+_SIGNS = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))
 
 
 def folder(instance):
@@ -169,13 +171,23 @@ def sync(place):
         os.close(descriptor)
 
 
+def mounts():
+    """Return the (folder, kind) pairs (str) of the file systems that are mounted, in their order."""
+    found = []
+    with open("/proc/self/mounts", "rb") as stream:
+        for line in runner.text(stream.read()).splitlines():
+            words = line.split(" ")
+            for code, sign in _SIGNS:
+                words[1] = words[1].replace(code, sign)
+            found.append((words[1], words[2]))
+    return found
+
+
 def _memory(place):
     """Return whether a folder is in a file system that a reboot empties."""
     kind, longest = "", -1
-    with open("/proc/self/mounts", "rb") as stream:
-        for line in runner.text(stream.read()).splitlines():
-            words = line.split()
-            point = words[1].replace("\\040", " ").rstrip("/")
-            if len(point) >= longest and (place + "/").startswith(point + "/"):
-                kind, longest = words[2], len(point)
+    for point, its_kind in mounts():
+        name = point.rstrip("/")
+        if len(name) >= longest and (place + "/").startswith(name + "/"):
+            kind, longest = its_kind, len(name)
     return kind in _IN_MEMORY

@@ -7,6 +7,7 @@ from collections import namedtuple
 from paf import instance as local
 from paf import runner
 from paf.cli.common import Problem
+from paf.cli.rebuild import places
 from paf.decide.knowledge import is_known
 from paf.instance import controldata, journal, postmaster
 from paf.instance.rebuild import size_of
@@ -45,15 +46,18 @@ def foreign(instance, source, deadline):
                           source.identifier))
 
 
-def make(instance, source, discard):
-    """Return the Plan. Raises Problem with the first thing that is in the way."""
+def make(instance, source, discard, version):
+    """Return the Plan. Raises Problem with the first thing that is in the way.
+
+    version: of the programs here (int).
+    """
     data = os.path.realpath(instance.parameters.datadir)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     mine = _local_tablespaces(instance, data)
-    places = mine if source.tablespaces is None else source.tablespaces
+    spaces = mine if source.tablespaces is None else source.tablespaces
     wal = _wal_link(data)
     swaps, links, mapping = [], [], []
-    for oid, location in sorted(places.items()):
+    for oid, location in sorted(spaces.items()):
         here = mine.get(oid, location)    # each node may have its own disks
         swaps.append(_swap(instance, os.path.realpath(here), stamp, discard))
         mapping.append((location, swaps[-1][0]))
@@ -62,6 +66,7 @@ def make(instance, source, discard):
         swaps.append(_swap(instance, wal[1], stamp, discard))
         links.append(wal)
     swaps.append(_swap(instance, data, stamp, discard))
+    places.check(swaps, wal and wal[1], version, local.owner(instance))
     plan = Plan(swaps, links, mapping, swaps[-2][0] if wal else None, [
         (os.path.dirname(place), _free(os.path.dirname(place))) for _, place, _ in swaps])
     _enough(plan, source, discard)

@@ -102,7 +102,8 @@ class Work(object):
         plan.foreign(self._instance, self._source, Deadline(30.0))
         self._why_copy = self._not_rewound()
         if self._why_copy:
-            self._plan = plan.make(self._instance, self._source, self._options.discard)
+            self._plan = plan.make(self._instance, self._source, self._options.discard,
+                                   self._version)
 
     def _noted(self):
         """Return the way to the primary that the journal has, "" without one."""

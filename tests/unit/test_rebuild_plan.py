@@ -1,0 +1,120 @@
+"""paf rebuild: what is in the way of a copy is found before anything is changed."""
+
+import os
+import pwd
+
+import pytest
+
+from paf import runner
+from paf.cli.common import Problem
+from paf.cli.rebuild import places, plan, source
+from paf.instance import journal
+from tests.unit.support import instance_at
+
+VERSION = 150000
+SPACE = "16400"
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A data directory in a folder of its own."""
+    folder = tmp_path / "main"
+    for name in ("pg_tblspc", "pg_wal/archive_status"):
+        (folder / name).mkdir(parents=True)
+    return folder
+
+
+def space_at(data, place):
+    """Make a tablespace with a folder of the version's, and its link."""
+    (place / "PG_15_202209061").mkdir(parents=True)
+    (data / "pg_tblspc" / SPACE).symlink_to(place)
+
+
+def make(data, discard=False, tablespaces=None, version=VERSION):
+    mine = pwd.getpwuid(os.geteuid())
+    owner = runner.Account(mine.pw_name, mine.pw_uid, mine.pw_gid, mine.pw_dir)
+    return plan.make(instance_at(data)._replace(owner=owner),
+                     source.Source("", "1", 1, tablespaces, ""), discard, version)
+
+
+@pytest.mark.parametrize("discard", [False, True])
+@pytest.mark.parametrize("where", ["main/spaces/a", "main/pg_wal/../spaces", "."])
+def test_a_tablespace_inside_the_data_directory_is_refused(data, where, discard):
+    """Its files would go away with the old directory, and old ones come back with the own ones."""
+    space_at(data, data.parent / where)
+    with pytest.raises(Problem, match="is inside"):
+        make(data, discard)
+
+
+def test_a_tablespace_that_the_primary_has_inside_is_refused(data):
+    with pytest.raises(Problem, match="main/space is inside .*main:"):
+        make(data, tablespaces={SPACE: str(data / "space")})
+
+
+def test_wal_behind_a_link_that_leads_inside_is_refused(data):
+    (data / "pg_wal").rename(data / "elsewhere")
+    (data / "pg_wal").symlink_to("elsewhere")
+    with pytest.raises(Problem, match="is inside"):
+        make(data)
+
+
+@pytest.mark.parametrize("discard", [False, True])
+@pytest.mark.parametrize("stranger", ["PG_14_202107181", "PG_1_1", "backups"])
+def test_a_tablespaces_folder_with_something_else_in_it_is_refused(data, stranger, discard):
+    """As of another cluster's version, after pg_upgrade: it would be removed in the end."""
+    space_at(data, data.parent / "space")
+    (data.parent / "space" / stranger).mkdir()
+    with pytest.raises(Problem, match=f"holds what is not this instance's: {stranger}"):
+        make(data, discard)
+
+
+def test_what_belongs_into_a_tablespace_depends_on_the_version(data):
+    place = data.parent / "space"
+    (place / "PG_9.6_201608131").mkdir(parents=True)
+    (data / "pg_tblspc" / SPACE).symlink_to(place)
+    assert make(data, version=90600).swaps[0][1] == str(place)
+    with pytest.raises(Problem, match="PG_9.6_201608131"):
+        make(data)
+
+
+@pytest.mark.parametrize("name", ["17-main", "lost+found", "notes.txt"])
+def test_a_wal_folder_with_something_else_in_it_is_refused(data, name):
+    wal = data.parent / "wal"
+    (data / "pg_wal").rename(wal)
+    (data / "pg_wal").symlink_to(wal)
+    (wal / name).mkdir()
+    with pytest.raises(Problem, match="wal holds what is not this instance's"):
+        make(data)
+
+
+@pytest.mark.parametrize("name", [
+    "000000010000000000000001", "000000010000000000000001.00000028.backup", "00000002.history",
+    "000000010000000000000003.partial", "archive_status", "summaries", "xlogtemp.4711",
+    "RECOVERYXLOG"])
+def test_what_postgresql_has_beside_its_wal_is_no_obstacle(data, name):
+    wal = data.parent / "wal"
+    (data / "pg_wal").rename(wal)
+    (data / "pg_wal").symlink_to(wal)
+    (wal / name).mkdir(exist_ok=True)
+    assert make(data).wal == str(wal) + ".rebuilt"
+
+
+@pytest.mark.parametrize("discard", [False, True])
+@pytest.mark.parametrize("point", ["pg_wal", "log"])
+def test_a_file_system_mounted_inside_is_refused(data, monkeypatch, point, discard):
+    """The copy would not be on it, and the next boot would mount it over the new WAL."""
+    monkeypatch.setattr(journal, "mounts", lambda: [
+        ("/", "ext4"), (str(data) + "2", "ext4"), (str(data / point), "ext4")])
+    with pytest.raises(Problem, match=f"mounted on .*main/{point}, inside"):
+        make(data, discard)
+
+
+def test_what_lies_beside_is_no_obstacle(data):
+    space_at(data, data.parent / "main2")
+    found = make(data)
+    assert [place for _, place, _ in found.swaps] == [str(data.parent / "main2"), str(data)]
+    places._apart(["/a/b", "/a/bc", "/a/c"])
+
+
+def test_mount_points_are_read_as_they_are_called():
+    assert ("/proc", "proc") in journal.mounts()
