@@ -78,7 +78,7 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
             os.waitpid(pid, 0)
             raise NotStarted("cannot run {0}: {1}".format(argv[0], problem))
         _feed(in_write, stdin)
-        return _collect(pid, out, err, deadline, keep, until)
+        return _attend(pid, out, err, deadline, keep, until)
     finally:
         os.close(out)
         os.close(err)
@@ -202,6 +202,17 @@ def _feed(descriptor, content):
             raise
     finally:
         os.close(descriptor)
+
+
+def _attend(pid, out, err, deadline, keep, until):
+    """Return the Result; on Ctrl-C end the program, whose session of its own does not get it."""
+    result = None
+    try:
+        result = _collect(pid, out, err, deadline, keep, until)
+        return result
+    finally:
+        if result is None:
+            _kill(pid)
 
 
 def _collect(pid, out, err, deadline, keep, until):

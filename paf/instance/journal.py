@@ -9,6 +9,7 @@ import os
 
 from paf import instance as local
 from paf import runner
+from paf.instance import processes
 from paf.ocf import NotUsable
 
 _FACTS = "state.json"
@@ -55,7 +56,7 @@ def read(instance):
 
 
 def begin(instance, facts):
-    """Make the journal with these facts (dict). Raises NotUsable.
+    """Make the journal with these facts (dict), and those of this process. Raises NotUsable.
 
     A folder without facts is that of a run that was cut off before it had done anything.
     """
@@ -68,10 +69,24 @@ def begin(instance, facts):
     write(instance, facts)
 
 
+def check_free(instance):
+    """Raise NotUsable while the process works that has written the journal.
+
+    A rewind may take minutes and shows no server meanwhile. Two that work on one directory ruin it.
+    """
+    facts = read(instance) if exists(instance) else {}
+    pid = facts.get("process")
+    begun = processes.begun(pid)
+    if begun is not None and begun == facts.get("since") and pid != os.getpid():
+        raise NotUsable("a {0} of this instance is under way: process {1}".format(
+            facts.get("what", "rewind"), pid))
+
+
 def write(instance, facts):
     """Replace the facts, so that a power cut leaves the old or the new ones. Raises NotUsable."""
     import json
     place = folder(instance)
+    facts.update({"process": os.getpid(), "since": processes.begun(os.getpid())})
     try:
         with runner.Acting(local.owner(instance)):
             put(os.path.join(place, _FACTS), json.dumps(facts, sort_keys=True).encode("ascii"))
@@ -172,7 +187,7 @@ def sync(place):
 
 
 def mounts():
-    """Return the (folder, kind) pairs (str) of the file systems that are mounted, in their order."""
+    """Return the (folder, kind) pairs (str) of what is mounted, in its order."""
     found = []
     with open("/proc/self/mounts", "rb") as stream:
         for line in runner.text(stream.read()).splitlines():

@@ -157,6 +157,12 @@ def put_back(instance, inside):
     _each(instance, pairs, "cannot put {0} back from {1}: {2}")
 
 
+def is_any_aside(instance):
+    """Return whether the journal has any of the node's own files from the top."""
+    with runner.Acting(local.owner(instance)):
+        return bool(_listed(os.path.join(journal.folder(instance), _TOP)))
+
+
 def remove_strangers(instance):
     """Remove what is no file of PostgreSQL's: while the node's own are aside, the other node's."""
     for name in names(instance):

@@ -2,11 +2,29 @@
 
 import os
 
+from paf import signals
+from paf.deadline import Deadline
+from paf.instance import postmaster
+from paf.ocf import OcfError
+
+_MOMENT = 5.0   # seconds for what was killed to end
+
 
 def running(program, argument):
     """Return the pids (a list) of processes of a program's name that have this argument (str)."""
     return [pid for pid in os.listdir("/proc") if pid.isdigit()
             and _name(pid) == program and argument in _arguments(pid)]
+
+
+def end(program, argument):
+    """End the processes of a program that have this argument (str), whoever ran them, at once.
+
+    Raises OcfError where one does not end.
+    """
+    for pid in running(program, argument):
+        postmaster.send(int(pid), signals.SIGKILL)
+    if not Deadline(_MOMENT).wait_for(lambda: not running(program, argument)):
+        raise OcfError("a {0} of this instance still runs and does not end".format(program))
 
 
 def begun(pid):

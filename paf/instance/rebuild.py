@@ -12,8 +12,10 @@ from paf.instance import journal, ownfiles, processes
 from paf.ocf import NotUsable
 
 WHAT = "rebuild"
-#: The copy is being made; it is whole and takes its place; the old directory was given up first.
-COPYING, SWAPPING, DISCARDED = "copying", "swapping", "discarded"
+#: The copy is being made; it is whole and takes its place. Where the old directory is given up
+#: first: the node's own files are put aside; they are, and the rest is given up; they are put back.
+COPYING, SWAPPING = "copying", "swapping"
+ASIDE, DISCARDED, RETURNING = "aside", "discarded", "returning"
 
 
 def finish(instance, log):
@@ -21,10 +23,8 @@ def finish(instance, log):
 
     While paf rebuild works, and where it has given up the old directory, nothing is done.
     """
+    journal.check_free(instance)
     facts = journal.read(instance)
-    if is_under_way(facts):
-        raise NotUsable("a rebuild of this instance is under way: paf rebuild, process {0}".format(
-            facts["process"]))
     phase = facts.get("phase")
     if phase == DISCARDED:
         raise NotUsable("a rebuild of this instance was cut off, and there is no old data "
@@ -32,15 +32,16 @@ def finish(instance, log):
     if phase == SWAPPING:
         swap(instance, facts)
         log.info("a rebuild that was cut off is complete")
+    elif phase == ASIDE:
+        ownfiles.put_back(instance, [])
+        log.info("a rebuild was cut off before it had changed anything: the files are back")
+    elif phase == RETURNING:
+        ownfiles.put_back(instance, [])
+        log.info("a rebuild that was cut off is complete")
     else:
         forget(instance, facts)
         log.info("a rebuild was cut off before it had changed anything, its copy is removed")
     journal.remove(instance)
-
-
-def is_under_way(facts):
-    """Return whether the paf rebuild that wrote these facts (dict) still runs."""
-    return processes.begun(facts.get("process")) == facts.get("since", "")
 
 
 def swap(instance, facts):
@@ -59,8 +60,15 @@ def swap(instance, facts):
             rename(instance, os.path.join(aside, name), os.path.join(place, name))
 
 
+def end_copy(facts):
+    """End a pg_basebackup that has outlived the paf rebuild that ran it. Raises OcfError."""
+    processes.end("pg_basebackup", facts["swaps"][-1][0])
+
+
 def forget(instance, facts):
-    """Remove the copies. Raises NotUsable."""
+    """Remove the copies. Raises NotUsable, OcfError."""
+    if facts.get("swaps"):
+        end_copy(facts)
     for copy, _, _ in facts.get("swaps", ()):
         journal.remove_folder(instance, copy)
 
@@ -84,26 +92,24 @@ def own_again(instance, old, copy, largest):
     """Give a copy the node's own files of the old data directory.
 
     old, copy: paths. Files that came with the copy and are the primary's own go, unless the old
-    directory has none. Returns two lists of names: what is larger than `largest` bytes (logs) and
-    left where it is; and what belongs to another user, so that it has to be moved in the end.
+    directory has none. Returns the names of what has to be moved in the end: what is larger than
+    `largest` bytes (logs), and what belongs to another user.
     """
     with runner.Acting(local.owner(instance)):
         mine = ownfiles.names_in(old) if os.path.isdir(old) else []
         if not mine:
-            return [], []
+            return []
         for name in ownfiles.names_in(copy):
             journal.delete(os.path.join(copy, name))
-        left, moves = [], []
+        moves = []
         for name in mine:
             path = os.path.join(old, name)
-            if size_of(path) > largest:
-                left.append(name)
-            elif ownfiles.is_anothers(path):
+            if size_of(path) > largest or ownfiles.is_anothers(path):
                 moves.append(name)
             else:
                 ownfiles.copy(path, os.path.join(copy, name))
         journal.sync(copy)
-    return left, moves
+    return moves
 
 
 def size_of(path):

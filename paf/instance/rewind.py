@@ -9,7 +9,7 @@ import re
 import time
 
 from paf import instance as local
-from paf import parameters, runner, signals
+from paf import parameters, runner
 from paf.decide import wal
 from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
 from paf.decide.knowledge import Unknown, is_known
@@ -23,7 +23,6 @@ _OLDEST = 90500
 _FIRST_WITH_RESTORE, _FIRST_WITH_ENSURE = 130000, 130000
 _SIGNALS = ("standby.signal", "recovery.signal", "recovery.conf")
 _COMMON = re.compile(r"last common checkpoint at ([0-9A-F]+/[0-9A-F]+)")
-_MOMENT = 5.0   # seconds for what is left of a rewind to end
 
 #: What is said of a set of WAL that was given up.
 LOST = ("diverged", "fork", "end", "own_timeline", "segment_size")
@@ -150,12 +149,14 @@ def finish(instance, deadline, log):
     Raises OcfError where it cannot: the instance must not be started then.
     """
     facts = journal.read(instance)
-    _end_left(instance, deadline)
+    journal.check_free(instance)
+    processes.end("pg_rewind", instance.parameters.datadir)
     phase = facts.get("phase", KEEPING)
     if phase in (KEEPING, KEPT):
         _undo(instance, dict(facts, phase=phase, deep=facts.get("deep", [])))
         log.info("a rewind was cut off before it had changed anything: the files are back")
         return
+    journal.write(instance, facts)    # it is this process that works on it now
     if phase == REWINDING:
         _check_source(instance, facts, deadline)
         log.warning("a rewind was cut off, it is repeated")
@@ -168,8 +169,9 @@ def finish(instance, deadline, log):
 def give_up(instance, facts):
     """Put the node's own files back and forget a rewind that was cut off: a copy will replace it.
 
-    facts: those of the journal. Raises NotUsable.
+    facts: those of the journal. Raises NotUsable, OcfError.
     """
+    processes.end("pg_rewind", instance.parameters.datadir)
     if facts.get("phase") in (REWINDING, REWOUND):
         ownfiles.remove_strangers(instance)
     elif facts.get("phase") == KEPT:
@@ -196,16 +198,6 @@ def _check_source(instance, facts, deadline):
         raise NotUsable("a rewind to timeline {0} was cut off, and the primary is on timeline {1} "
                         "by now: rebuild this instance".format(
                             facts["timeline"], source.timeline))
-
-
-def _end_left(instance, deadline):
-    """End a pg_rewind of this directory that has outlived its agent. Raises OcfError."""
-    def left():
-        return processes.running("pg_rewind", instance.parameters.datadir)
-    for pid in left():
-        postmaster.send(int(pid), signals.SIGKILL)
-    if not deadline.within(_MOMENT).wait_for(lambda: not left()):
-        raise OcfError("a pg_rewind of this instance still runs and does not end")
 
 
 def _restore_command(instance, deadline):

@@ -193,3 +193,15 @@ def test_as_root_all_rights_are_dropped():
     assert out[0] == str(user.uid) and out[1] == str(user.gid)
     assert "0" not in out[2:-3]
     assert out[-1] == "0" * 16
+
+
+def test_an_interruption_ends_the_program_and_what_it_started(tmp_path):
+    """Ctrl-C reaches the terminal's processes, and a program here has a session of its own."""
+    def interrupted():
+        if (tmp_path / "pids").exists():
+            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        sh(f"sleep 60 & echo $! $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pids; wait",
+           until=interrupted)
+    for pid in (tmp_path / "pids").read_text().split():
+        assert Deadline(10.0).wait_for(lambda one=pid: is_gone(one))

@@ -9,7 +9,7 @@ from paf.cli.common import Problem, complain, say
 from paf.deadline import Deadline
 from paf.instance import conninfo as connections
 from paf.instance import (
-    journal, keptwal, ownfiles, processes, rebuild, rewind, settings, sql, standby_mode,
+    journal, keptwal, ownfiles, rebuild, rewind, settings, sql, standby_mode,
     waiting)
 
 _LARGEST_OWN = 64 << 20     # bytes of an entry of the node's own that is copied
@@ -39,18 +39,19 @@ class Copying(object):
     def _facts(self, phase):
         return {"what": rebuild.WHAT, "phase": phase, "swaps": [list(swap) for swap in
                                                                 self._plan.swaps],
-                "conninfo": self._source.conninfo, "process": os.getpid(),
-                "since": processes.begun(os.getpid())}
+                "conninfo": self._source.conninfo}
 
     def _beside(self):
         facts = self._facts(rebuild.COPYING)
+        for copy, _, _ in self._plan.swaps:
+            if os.path.lexists(copy):
+                raise Problem("{0} exists already, and not from a rebuild that was cut off: move "
+                              "it away, or remove it".format(copy))
         journal.begin(self._instance, facts)
         try:
             self._copy()
             old, copy = self._plan.swaps[-1][1], self._plan.swaps[-1][0]
-            left, facts["moves"] = rebuild.own_again(self._instance, old, copy, _LARGEST_OWN)
-            if left:
-                say("left in the old directory, for their size: {0}".format(", ".join(left)))
+            facts["moves"] = rebuild.own_again(self._instance, old, copy, _LARGEST_OWN)
             self._name_the_node(copy)
             self._relink(copy)
         except (Problem, ocf.OcfError, KeyboardInterrupt):
@@ -63,21 +64,31 @@ class Copying(object):
 
     def _discarding(self):
         """Give the old directory up, and copy into its place; the node's own files wait aside."""
-        resumed = journal.exists(self._instance)
-        journal.begin(self._instance, self._facts(rebuild.DISCARDED))
-        data = self._instance.parameters.datadir
-        if not resumed and os.path.isdir(data):
-            ownfiles.move_aside(self._instance, ownfiles.names(self._instance), [])
+        data, facts = self._instance.parameters.datadir, self._facts(rebuild.DISCARDED)
+        if not journal.exists(self._instance):
+            self._set_aside(data)
+        journal.write(self._instance, facts)
+        rebuild.end_copy(facts)
         for _, place, _ in self._plan.swaps:
             _empty(self._instance, place)
         self._copy()
-        with runner.Acting(local.owner(self._instance)):
-            mine = os.path.isdir(os.path.join(journal.folder(self._instance), "own")) and bool(
-                os.listdir(os.path.join(journal.folder(self._instance), "own")))
-        if mine:
+        if ownfiles.is_any_aside(self._instance):
             ownfiles.remove_strangers(self._instance)
+        facts["phase"] = rebuild.RETURNING    # from here on they may be back
+        journal.write(self._instance, facts)
         ownfiles.put_back(self._instance, [])
         self._name_the_node(os.path.realpath(data))
+
+    def _set_aside(self, data):
+        """Move the node's own files into the journal: all of them, or none. Raises OcfError."""
+        journal.begin(self._instance, self._facts(rebuild.ASIDE))
+        try:
+            if os.path.isdir(data):
+                ownfiles.move_aside(self._instance, ownfiles.names(self._instance), [])
+        except (ocf.OcfError, KeyboardInterrupt):
+            ownfiles.put_back(self._instance, [])
+            journal.remove(self._instance)
+            raise
 
     def _copy(self):
         """Run pg_basebackup. Raises Problem."""

@@ -94,8 +94,7 @@ class Work(object):
     def look(self):
         """Find out what can be done. Raises Problem, OcfError; changes nothing."""
         plan.running(self._instance)
-        if journal.exists(self._instance) and rebuild.is_under_way(journal.read(self._instance)):
-            raise Problem("another paf rebuild is under way")
+        journal.check_free(self._instance)
         self._version = source.version(self._instance)
         where = source.conninfo(self._instance, self._options.origin or self._noted())
         self._source = source.look(self._instance, where, self._version)
@@ -162,6 +161,7 @@ class Work(object):
     def do(self):
         """Rewind or copy. Raises Problem, OcfError."""
         plan.running(self._instance)
+        journal.check_free(self._instance)    # it may have been long until the confirmation
         here = log.Log(ocf.Environment(os.environ))
         if not self._why_copy:
             place = rewind.run(self._instance, self._source.conninfo, self._found,

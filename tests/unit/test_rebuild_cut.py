@@ -1,0 +1,187 @@
+"""A rebuild or rewind that was cut off, or still goes on: nothing is lost, no two work at once."""
+
+import argparse
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from paf import log, ocf, runner
+from paf.cli.common import Problem
+from paf.cli.rebuild import copying, plan
+from paf.cli.rebuild import rebuild as verb
+from paf.cli.rebuild import source
+from paf.deadline import Deadline
+from paf.instance import journal, processes, rebuild, rewind
+from tests.component.cutting import cut
+from tests.unit.support import instance_at
+
+LOG = log.Log(ocf.Environment({}))
+OWN = {"conf.d": "1", "pg_hba.conf": "2", "postgresql.auto.conf": "3", "postgresql.conf": "4"}
+
+
+@pytest.fixture
+def instance(tmp_path):
+    """A data directory with files of the node's own, as of an instance of the tests' user."""
+    folder = tmp_path / "main"
+    (folder / "base").mkdir(parents=True)
+    (folder / "PG_VERSION").write_text("15\n")
+    (folder / "base" / "1").write_text("a table")
+    for name, text in OWN.items():
+        (folder / name).write_text(text)
+    mine = pwd.getpwuid(os.geteuid())
+    return instance_at(folder)._replace(
+        owner=runner.Account(mine.pw_name, mine.pw_uid, mine.pw_gid, mine.pw_dir))
+
+
+def options(*words):
+    parser = argparse.ArgumentParser()
+    verb.arguments(parser)
+    return parser.parse_args(list(words))
+
+
+class Copying(copying.Copying):
+    """A Copying whose pg_basebackup brings one file, and one that is the primary's own."""
+
+    def _copy(self):
+        folder = self._plan.swaps[-1][0]
+        os.makedirs(os.path.join(folder, "global"), exist_ok=True)
+        for name in ("global/pg_control", "postgresql.conf"):
+            with open(os.path.join(folder, name), "w") as stream:
+                stream.write("the primary's")
+
+    def _name_the_node(self, copy):
+        pass
+
+
+def copier(instance, *words):
+    """Return a Copying with these options."""
+    found = options(*words)
+    where = source.Source("host=192.0.2.1", "1", 1, {}, "")
+    return Copying(instance, "srv1", plan.make(instance, where, found.discard, 150000),
+                   where, found, 150000)
+
+
+def own_files(folder):
+    return {name: (folder / name).read_text() for name in sorted(OWN) if (folder / name).exists()}
+
+
+def facts_of(instance):
+    name = os.path.join(journal.folder(instance), "state.json")
+    with open(name if os.path.exists(name) else os.devnull) as stream:
+        return json.loads(stream.read() or "{}")
+
+
+def write_facts(instance, process, **facts):
+    """Put facts into the journal as another process has left them."""
+    os.makedirs(journal.folder(instance), exist_ok=True)
+    facts.update(process=process.pid, since=processes.begun(process.pid))
+    with open(os.path.join(journal.folder(instance), "state.json"), "w") as stream:
+        stream.write(json.dumps(facts))
+
+
+def dead():
+    """Return a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Start a process with the name of a program and an argument."""
+    found = []
+
+    def start(name, word="-"):
+        shutil.copy("/bin/cat", tmp_path / name)
+        found.append(subprocess.Popen([tmp_path / name, "-", word], stdin=subprocess.PIPE))
+        assert Deadline(10.0).wait_for(lambda: processes.running(name, word))
+        return found[-1]
+    yield start
+    for process in found:
+        process.kill()
+        process.wait()
+
+
+def test_a_cut_at_any_step_loses_none_of_the_nodes_own_files(instance, tmp_path):
+    """Nothing is given up before they are aside, and nothing is emptied when they may be back."""
+    step, phases = 0, set()
+    while cut(copier(instance, "--discard").run, step):
+        if journal.exists(instance):
+            phases.add(facts_of(instance).get("phase"))
+        work = verb.Work(instance, "srv1", options("--copy", "--discard"))
+        work._clear_journal()
+        copier(instance, "--discard").run()
+        assert own_files(tmp_path / "main") == OWN, step
+        assert not journal.exists(instance)
+        step += 1
+    assert {"aside", "discarded", "returning"} <= phases
+
+
+def test_a_cut_before_the_directory_is_given_up_is_reverted_by_the_next_start(instance, tmp_path):
+    (tmp_path / "main" / "pg_hba.conf").rename(tmp_path / "pg_hba.conf")
+    write_facts(instance, dead(), what="rebuild", phase=rebuild.ASIDE)
+    os.makedirs(os.path.join(journal.folder(instance), "own"))
+    (tmp_path / "pg_hba.conf").rename(tmp_path / ".main.pgsqlms" / "own" / "pg_hba.conf")
+    rebuild.finish(instance, LOG)
+    assert own_files(tmp_path / "main") == OWN and not journal.exists(instance)
+
+
+def test_what_is_too_large_to_copy_is_moved_and_outlives_the_old_directory(instance, tmp_path):
+    copying._LARGEST_OWN, before = 0, copying._LARGEST_OWN
+    try:
+        copy = copier(instance, "--copy")
+        copy.run()
+    finally:
+        copying._LARGEST_OWN = before
+    shutil.rmtree(copy._plan.swaps[-1][2])
+    assert own_files(tmp_path / "main") == OWN
+    assert (tmp_path / "main" / "global" / "pg_control").read_text() == "the primary's"
+
+
+def test_a_folder_in_the_way_of_the_copy_is_left_alone(instance, tmp_path):
+    (tmp_path / "main.rebuilt").mkdir()
+    (tmp_path / "main.rebuilt" / "note").write_text("someone's")
+    with pytest.raises(Problem, match="main.rebuilt exists already"):
+        copier(instance, "--copy").run()
+    assert (tmp_path / "main.rebuilt" / "note").exists() and not journal.exists(instance)
+
+
+@pytest.mark.parametrize("what", ["rewind", "rebuild"])
+def test_what_is_under_way_is_left_alone(instance, started, what):
+    """As a start that rewinds while somebody runs paf rebuild: no server is seen meanwhile."""
+    other = started("pgsqlms")
+    write_facts(instance, other, what=what, phase="rewinding", deep=[], swaps=[])
+    finish = {"rewind": lambda: rewind.finish(instance, Deadline(5.0), LOG),
+              "rebuild": lambda: rebuild.finish(instance, LOG)}
+    for attempt in (verb.Work(instance, "srv1", options()).look,
+                    verb.Work(instance, "srv1", options()).do, finish[what]):
+        with pytest.raises(ocf.NotUsable, match=f"a {what} .* under way: process {other.pid}"):
+            attempt()
+    assert journal.exists(instance)
+
+
+def test_what_this_process_or_a_dead_one_has_left_is_not_under_way(instance):
+    write_facts(instance, dead(), what="rewind")
+    journal.check_free(instance)
+    journal.write(instance, {"what": "rewind"})
+    assert facts_of(instance)["process"] == os.getpid()
+    journal.check_free(instance)
+
+
+@pytest.mark.parametrize("phase, words", [("copying", ()), ("discarded", ("--discard",))])
+def test_a_copy_that_outlived_its_rebuild_is_ended_before_the_next(
+        instance, started, tmp_path, phase, words):
+    """pg_basebackup does not end with paf, and two would write into one directory."""
+    target = tmp_path / ("main" if words else "main.rebuilt")
+    target.mkdir(exist_ok=True)
+    other = started("pg_basebackup", str(target))
+    write_facts(instance, dead(), what="rebuild", phase=phase,
+                swaps=[[str(target), str(tmp_path / "main"), ""]])
+    verb.Work(instance, "srv1", options(*words))._clear_journal()
+    copier(instance, *words).run()
+    assert other.wait(10) == -signal.SIGKILL
