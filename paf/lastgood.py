@@ -39,7 +39,7 @@ def write(name, content):
     remove(fresh)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, runner.data(content))
+        runner.write_all(descriptor, runner.data(content))
     finally:
         os.close(descriptor)
     os.rename(fresh, name)

@@ -270,6 +270,12 @@ def _kill(pid):
     return -signals.SIGKILL if status is None else status
 
 
+def write_all(descriptor, content):
+    """Write all of some bytes, or raise OSError: a disk that fills up takes a part first."""
+    while content:
+        content = content[os.write(descriptor, content):]
+
+
 def data(content):
     """Return native str as bytes: the way back of `text`."""
     return content if str is bytes else content.encode("utf-8", "surrogateescape")  # novm

@@ -79,8 +79,8 @@ class Notes(object):
             _unlink(fresh)
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                _put(descriptor, text if isinstance(text, bytes)
-                     else text.encode("utf-8", "surrogateescape"))
+                runner.write_all(
+                    descriptor, text if isinstance(text, bytes) else runner.data(text))
             finally:
                 os.close(descriptor)
             os.rename(fresh, path)
@@ -112,12 +112,6 @@ def _content(descriptor):
             raise IOError(errno.EFBIG, os.strerror(errno.EFBIG))
         parts.append(os.read(descriptor, _PART))
     return b"".join(parts)
-
-
-def _put(descriptor, data):
-    """Write all bytes. Raises EnvironmentError."""
-    while data:
-        data = data[os.write(descriptor, data):]
 
 
 def _unlink(path):

@@ -168,8 +168,7 @@ def put(path, content):
     delete(fresh)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        while content:
-            content = content[os.write(descriptor, content):]
+        runner.write_all(descriptor, content)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -15,7 +15,7 @@ from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
 from paf.decide.knowledge import Unknown, is_known
 from paf.instance import conninfo as connections
 from paf.instance import (
-    controldata, journal, keptwal, ownfiles, postmaster, processes, rewindrole, settings, sql,
+    controldata, journal, keptwal, ownfiles, pidfile, processes, rewindrole, settings, sql,
     standby_mode, upstream, waiting)
 from paf.ocf import NotUsable, OcfError
 
@@ -239,7 +239,7 @@ def recover(instance, deadline, log):
     with runner.Acting(local.owner(instance)):
         for name in _SIGNALS:
             journal.delete(local.path(instance, name))
-    postmaster.await_reaping(instance, deadline)
+    pidfile.make_way(instance, deadline)
     argv = [local.program(instance, "postgres"), "--single", "-D", instance.parameters.pgdata]
     argv += parameters.words(instance.parameters.start_opts)
     argv += ["-c", "archive_mode=off", "-c", "log_destination=stderr", "postgres"]

@@ -6,7 +6,7 @@ from paf import parameters, runner, signals
 from paf.decide import state
 from paf.decide.knowledge import Known, Unknown, is_known
 from paf.deadline import FINE_STEP
-from paf.instance import controldata, postmaster, serverlog, sql
+from paf.instance import controldata, pidfile, postmaster, serverlog, sql
 from paf.ocf import OcfError
 
 # characters that mean nothing to a shell
@@ -37,7 +37,7 @@ def start(instance, deadline):
     What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
     would hand a -D of its own to its shell in double quotes, which keep no "$" from it.
     """
-    postmaster.await_reaping(instance, deadline)
+    pidfile.make_way(instance, deadline)
     argv = [local.program(instance, "pg_ctl"), "start", "-w", "-s",
             "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN))),
             "-o", quoted(["-D", instance.parameters.pgdata]

@@ -103,7 +103,7 @@ def _replace(target, content):
     _remove(fresh)    # of a start that was killed
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, content)
+        runner.write_all(descriptor, content)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

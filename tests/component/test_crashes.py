@@ -279,6 +279,22 @@ def test_a_pid_file_left_over_with_somebody_elses_pid_is_nobody(node):
     assert node.agent("stop").code == 0
 
 
+def test_a_pid_file_left_over_does_not_keep_the_server_down_while_its_owner_has_that_pid(node):
+    """After a power cut the numbers are given out again, to a server of another cluster as well."""
+    who = {} if os.geteuid() else {"user": owner().pw_uid, "group": owner().pw_gid}
+    other = subprocess.Popen(["/bin/sleep", "600"], cwd="/", **who)
+    pid_file = node.pgdata / "postmaster.pid"
+    try:
+        pid_file.write_text(f"{other.pid}\n{node.pgdata}\n1700000000\n5432\n/tmp\nlocalhost\n"
+                            "  5432001    123456\nready   \n")
+        shutil.chown(pid_file, owner().pw_uid, owner().pw_gid)
+        assert node.agent("start", lists=dict(start="srv1", inactive="pgsqld")).code == 0
+        assert node.in_recovery and other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
 def test_a_pid_file_that_is_gone_does_not_hide_a_running_server(primary):
     (primary.pgdata / "postmaster.pid").rename(primary.pgdata / "postmaster.pid.away")
     assert primary.monitor().code != 7

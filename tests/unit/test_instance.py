@@ -1,12 +1,14 @@
 """The instance's files and processes: versions, left-over pid files, what is put in place."""
 
 import os
+import pwd
+import resource
 import subprocess
 import sys
 
 import pytest
 
-from paf import instance, ocf
+from paf import instance, ocf, runner
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.decide.knowledge import Known, Unknown
@@ -212,3 +214,21 @@ def test_who_only_writes_the_log_or_has_just_ended_is_no_orphan(monkeypatch, tit
     monkeypatch.setattr(postmaster, "processes", lambda _: [42])
     monkeypatch.setattr(postmaster, "title", lambda _: title)
     assert postmaster.orphans(None) == [42] * is_orphan
+
+
+def test_a_disk_that_fills_up_leaves_the_old_file_or_the_new_one(tmp_path):
+    """Half a recovery.conf, without standby_mode, would make a primary."""
+    mine = pwd.getpwuid(os.geteuid())
+    where = instance_at(tmp_path)._replace(
+        owner=runner.Account(mine.pw_name, mine.pw_uid, mine.pw_gid, mine.pw_dir))
+    (tmp_path / "recovery.conf").write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(ocf.NotUsable, match="cannot write .*recovery.conf"):
+            standby_mode.put(where, "recovery.conf", "x" * 8000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (tmp_path / "recovery.conf").read_text() == "old"
+    standby_mode.put(where, "recovery.conf", "x" * 8000)
+    assert (tmp_path / "recovery.conf").read_text() == "x" * 8000
