@@ -10,7 +10,7 @@ import os
 from paf import instance as local
 from paf import runner
 from paf.instance import processes
-from paf.ocf import NotUsable
+from paf.ocf import NotUsable, OcfError
 
 _FACTS = "state.json"
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -31,8 +31,19 @@ def beside(instance, suffix, hidden=False):
 
 
 def exists(instance):
-    """Return whether a work was started and not finished; one look at the file system."""
-    return os.path.lexists(folder(instance))
+    """Return whether a work was started and not finished; one look at the file system.
+
+    Raises OcfError where that cannot be found out.
+    """
+    name = folder(instance)
+    try:
+        os.lstat(name)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return False
+        raise OcfError("cannot look for the journal in {0}: {1}".format(
+            os.path.dirname(name), error.strerror))
+    return True
 
 
 def read(instance):

@@ -40,13 +40,29 @@ _TOP, _DEEP = "own", "deep"
 
 def names(instance):
     """Return what at the top of the data directory is the node's own (a sorted list)."""
+    folder = instance.parameters.datadir
     with runner.Acting(local.owner(instance)):
-        return names_in(instance.parameters.datadir)
+        storage = _storage(folder)
+        return [name for name in names_in(folder) if name not in storage]
 
 
 def names_in(folder):
     """Return what at the top of a data directory (a path) is no file of PostgreSQL's, sorted."""
     return sorted(name for name in os.listdir(folder) if name not in _POSTGRESQL)
+
+
+def _storage(folder):
+    """Return the names (set) at the top of a data directory that hold tablespaces, or its WAL.
+
+    Links of PostgreSQL's lead there. Source: PostgreSQL manual, "Tablespaces"; CREATE TABLESPACE
+    only warns of a location inside the data directory.
+    """
+    top, spaces = os.path.realpath(folder), os.path.join(folder, "pg_tblspc")
+    links = [os.path.join(folder, name) for name in ("pg_wal", "pg_xlog")] + [
+        os.path.join(spaces, name) for name in _listed(spaces)]
+    inside = [os.path.relpath(os.path.realpath(link), top) for link in links
+              if os.path.islink(link)]
+    return set(path.split("/")[0] for path in inside)
 
 
 def deep(instance, deadline):

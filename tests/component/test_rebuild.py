@@ -193,7 +193,8 @@ def test_a_server_that_runs_and_another_clusters_data_are_left_alone(crashed):
 def test_a_failed_copy_leaves_no_trace(crashed):
     node = crashed["srv1"]
     before = node.files()
-    work = work_of(node, "--copy", "--rate", "nonsense")
+    work = work_of(node, "--copy")
+    work._options.rate = "nonsense"
     with pytest.raises(Problem, match="pg_basebackup failed"):
         work.do()
     assert node.files() == before and not journal_of(node).exists()

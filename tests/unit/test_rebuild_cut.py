@@ -1,6 +1,7 @@
 """A rebuild or rewind that was cut off, or still goes on: nothing is lost, no two work at once."""
 
 import argparse
+import errno
 import json
 import os
 import pwd
@@ -16,7 +17,7 @@ from paf.cli.rebuild import copying, plan
 from paf.cli.rebuild import rebuild as verb
 from paf.cli.rebuild import source
 from paf.deadline import Deadline
-from paf.instance import journal, processes, rebuild, rewind
+from paf.instance import journal, ownfiles, processes, rebuild, rewind
 from tests.component.cutting import cut
 from tests.unit.support import instance_at
 
@@ -105,6 +106,29 @@ def started(tmp_path):
     for process in found:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_where_tablespaces_and_wal_are_is_none_of_the_nodes_own(instance, tmp_path, relative):
+    """PostgreSQL warns of a tablespace inside PGDATA, and makes it: a rewind leaves it there."""
+    main = tmp_path / "main"
+    (main / "pg_tblspc").mkdir()
+    for name, link in (("spaces/a", "pg_tblspc/16400"), ("wal", "pg_wal")):
+        (main / name).mkdir(parents=True)
+        (main / link).symlink_to(
+            os.path.relpath(main / name, (main / link).parent) if relative else main / name)
+    (main / "pg_tblspc" / "16401").symlink_to(tmp_path / "elsewhere")
+    assert ownfiles.names(instance) == sorted(OWN)
+    ownfiles.remove_strangers(instance)
+    assert (main / "spaces" / "a").is_dir() and (main / "wal").is_dir()
+
+
+def test_a_journal_that_cannot_be_looked_for_is_not_absent(instance, monkeypatch):
+    def failing(path):
+        raise OSError(errno.EIO, "Input/output error")
+    monkeypatch.setattr(os, "lstat", failing)
+    with pytest.raises(ocf.OcfError, match="cannot look for the journal .*: Input/output error"):
+        journal.exists(instance)
 
 
 def test_a_cut_at_any_step_loses_none_of_the_nodes_own_files(instance, tmp_path):

@@ -109,6 +109,19 @@ def test_a_file_system_mounted_inside_is_refused(data, monkeypatch, point, disca
         make(data, discard)
 
 
+@pytest.mark.parametrize("rate", ["nonsense", "50MB", "31", "31k", "1025M", "-5M", "50 M"])
+def test_a_rate_that_pg_basebackup_would_not_take_is_refused_before(data, tmp_path, rate):
+    instance = instance_at(data, bindir=str(tmp_path))
+    with pytest.raises(Problem, match="pg_basebackup is not there"):
+        source.check_copier(instance, None)
+    (tmp_path / "pg_basebackup").write_text("")
+    (tmp_path / "pg_basebackup").chmod(0o755)
+    for good in (None, "32", "50M", "0.5M", "1024M", "100.5k"):
+        source.check_copier(instance, good)
+    with pytest.raises(Problem, match=f"--rate {rate}: "):
+        source.check_copier(instance, rate)
+
+
 def test_what_lies_beside_is_no_obstacle(data):
     space_at(data, data.parent / "main2")
     found = make(data)

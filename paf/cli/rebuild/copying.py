@@ -105,7 +105,7 @@ class Copying(object):
             argv += ["--waldir" if self._version >= 100000 else "--xlogdir", self._plan.wal]
         for location, copy in self._plan.mapping:
             if location != copy:
-                argv += ["-T", "{0}={1}".format(location, copy)]
+                argv += ["-T", "=".join(each.replace("=", "\\=") for each in (location, copy))]
         result = runner.run(argv, Deadline(self._options.hours * 3600.0), keep=65536,
                             user=local.owner(self._instance), env=found.environment,
                             stdin=found.stdin, until=self._progress)

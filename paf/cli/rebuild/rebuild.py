@@ -43,7 +43,8 @@ def arguments(parser):
     parser.add_argument("--copy", action="store_true", help="copy, also where pg_rewind could work")
     parser.add_argument("--discard", action="store_true",
                         help="give the old data directory up first, where space is short")
-    parser.add_argument("--rate", metavar="RATE", help="limit the copy, as 50M (bytes per second)")
+    parser.add_argument("--rate", metavar="RATE",
+                        help="limit the copy, as 50M (a second; kB without M)")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     parser.add_argument("--hours", metavar="HOURS", type=float, default=_HOURS,
@@ -101,6 +102,7 @@ class Work(object):
         plan.foreign(self._instance, self._source, Deadline(30.0))
         self._why_copy = self._not_rewound()
         if self._why_copy:
+            source.check_copier(self._instance, self._options.rate)
             self._plan = plan.make(self._instance, self._source, self._options.discard,
                                    self._version)
 

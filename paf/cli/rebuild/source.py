@@ -1,5 +1,6 @@
 """paf rebuild: the primary that is copied, and what it reports."""
 
+import os
 import re
 from collections import namedtuple
 
@@ -32,6 +33,22 @@ def version(instance):
         raise Problem("{0} does not say its version".format(local.program(instance, "postgres")))
     major = int(found.group(1))
     return major * 10000 + (int(found.group(2) or 0) * 100 if major < 10 else 0)
+
+
+def check_copier(instance, rate):
+    """Raise Problem where pg_basebackup is not there, or would not take the rate (str, None).
+
+    What it complains of itself may come after the old directory was given up. Source:
+    pg_basebackup(1), --max-rate.
+    """
+    program = local.program(instance, "pg_basebackup")
+    if not os.access(program, os.X_OK):
+        raise Problem("{0} is not there: a copy needs it".format(program))
+    found = re.match(r"(\d+(?:\.\d+)?)([kM]?)$", rate or "32")
+    if not found or not 32 <= float(found.group(1)) * (
+            1024 if found.group(2) == "M" else 1) <= 1048576:
+        raise Problem("--rate {0}: kB per second from 32 on, or MB as 50M, up to 1024M".format(
+            rate))
 
 
 def conninfo(instance, given):
