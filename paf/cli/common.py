@@ -122,14 +122,21 @@ def say(text=""):
     A reader that went away (paf status | head -1) is no error: a verb goes on to its end, so that a
     switchover cleans up after itself, and what it says then goes nowhere.
     """
+    if not _write(sys.stdout, 1, _writable(text) + "\n"):
+        _reader["gone"] = True
+
+
+def _write(stream, descriptor, text):
+    """Write text at once; return whether there was a reader. Later texts go nowhere without one."""
     try:
-        sys.stdout.write(_writable(text) + "\n")
-        sys.stdout.flush()
+        stream.write(text)
+        stream.flush()
     except (IOError, OSError) as error:
         if error.errno != errno.EPIPE:
             raise
-        _reader["gone"] = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        return False
+    return True
 
 
 def is_heard():
@@ -147,13 +154,12 @@ def _writable(text):
 
 def complain(text):
     """Print a line for people on standard error."""
-    sys.stderr.write("paf: {0}\n".format(text))
+    _write(sys.stderr, 2, "paf: {0}\n".format(text))
 
 
 def confirmed(question, wanted=("y", "yes")):
     """Ask on the terminal; return whether the answer (str, any case) is one of those wanted."""
-    sys.stdout.write(question + " ")
-    sys.stdout.flush()
+    _write(sys.stdout, 1, question + " ")
     return sys.stdin.readline().strip().lower() in wanted
 
 

@@ -8,7 +8,7 @@ import tempfile
 from paf import metadata, ocf, runner
 from paf.cli import check, configuration, finding
 from paf.cli.alert import send
-from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, say
+from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say
 from paf.deadline import Deadline
 from paf.instance.server import quoted
 
@@ -81,7 +81,7 @@ def _go_on(options, commands, shell, pacemaker, copy):
         return ERROR
     if not options.apply:
         return OK
-    if not options.yes and not _confirmed():
+    if not options.yes and not confirmed("Run these commands now? [y/N]"):
         complain("not confirmed, nothing was changed")
         return NOT_DONE
     copy.apply(pacemaker)
@@ -266,10 +266,3 @@ def _call(command, environment):
                       "ran on a copy of the configuration".format(words, _PATIENCE))
     if result.status != 0:
         raise Problem("{0}: {1}".format(words, (result.out + result.err).strip()))
-
-
-def _confirmed():
-    sys.stdout.write("Run these commands now? [y/N] ")
-    sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-

@@ -4,6 +4,7 @@ import sys
 
 from paf import VERSION
 from paf.cli.common import ERROR, INTERRUPTED, USAGE, Problem, complain
+from paf.ocf import OcfError
 
 #: The verbs, in the order of the help, each with its module in paf.cli.
 VERBS = (("status", "status.status"), ("check", "check"), ("forecast", "status.forecast"),
@@ -84,8 +85,12 @@ def main(argv=None):
             top.print_help(sys.stderr)
             return USAGE
         return options.run(options)
-    except Problem as error:
+    except (Problem, OcfError) as error:
         complain(str(error))
+        return ERROR
+    except EnvironmentError as error:
+        complain("{0}{1}".format("{0}: ".format(error.filename) if error.filename else "",
+                                 error.strerror or error))
         return ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

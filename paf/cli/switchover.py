@@ -1,13 +1,13 @@
 """paf switchover: move the primary to another node, and leave nothing behind."""
 
 import signal
-import sys
 import time
 
 from paf.cli import configuration, view
 from paf.cli.common import (
-    ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, say)
+    ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, say)
 from paf.cli.status import status, text
+from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
 
 HELP = "move the primary to another node"
@@ -23,8 +23,7 @@ EXIT_CODES = ((OK, "done; with --dry-run: it can be done"),
 
 _LIFETIME = "PT10M"
 #: Codes of what paf status finds and what keeps Pacemaker from moving the primary.
-_IN_THE_WAY = ("maintenance-mode", "resource-maintenance", "unmanaged", "node-maintenance",
-               "target-role", "disabled", "stop-all")
+_IN_THE_WAY = NO_ACTION + ("node-maintenance",)
 _STEP = 0.25        # seconds between two looks
 _PATIENCE = 180.0   # seconds, by default
 _SETTLED = 3        # looks in a row that show an idle cluster
@@ -127,9 +126,7 @@ def plan(report, target):
 
 
 def _confirmed(target):
-    sys.stdout.write("Move the primary to {0} now? [y/N] ".format(target))
-    sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return confirmed("Move the primary to {0} now? [y/N]".format(target))
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -69,6 +69,17 @@ class Recorder:
     def release(self):
         return (2, 1, 5)
 
+    def scores(self):
+        """Return the promotion scores (dict of node to str) as they are after all that was asked.
+        """
+        found = {}
+        for argv in self.calls:
+            if argv[0] == "crm_attribute" and "--update" in argv:
+                found[argv[argv.index("--node") + 1]] = argv[-1]
+            elif argv[0] == "crm_attribute" and "--delete" in argv:
+                found.pop(argv[argv.index("--node") + 1])
+        return found
+
 
 def test_a_pause_ends_by_itself(data):
     pacemaker = Recorder((data / "cli" / "cib.xml").read_text())
@@ -140,7 +151,9 @@ def test_what_a_promotion_by_force_loses_is_spelled_out(report):
     (lambda report: row(report, "srv2").update(role="stopped"), "runs no standby"),
     (lambda report: report["todo"].append({"code": "maintenance-mode", "node": None,
                                            "what": "maintenance-mode is on", "why": "w"}),
-     "maintenance-mode is on")])
+     "maintenance-mode is on"),
+    (lambda report: report["todo"].append({"code": "paused", "node": None, "what": "paused by paf "
+                                           "pause", "why": "w"}), "paused by paf pause")])
 def test_a_promotion_that_pacemaker_would_not_do_is_refused(report, change, words):
     lost(report)
     change(report)
@@ -178,7 +191,10 @@ def test_the_word_that_a_loss_is_accepted_is_taken_back(report, looks, monkeypat
     monkeypatch.setattr(promote, "_STEP", 0)
     lost(report)
     pacemaker = Recorder(looks=looks[:1])
+    row(report, "srv1")["score"] = None
     assert promote.promote(pacemaker, report, "srv2", 0.05) == ERROR
+    # the score of the last primary is what other elections know it by
+    assert pacemaker.scores() == {"srv2": str(row(report, "srv2")["score"]), "srv3": "1001"}
     assert pacemaker.calls[-1] == ("attrd_updater", "--node", "srv2", "--name",
                                    "accept_loss-pgsqld", "--delete")
 

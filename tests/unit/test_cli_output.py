@@ -7,8 +7,10 @@ import sys
 import pytest
 
 from paf.cli import common
-from paf.cli.common import OK, Problem, plain
+from paf.cli.common import ERROR, OK, Problem, plain
+from paf.cli.main import main
 from paf.cli.status import status
+from paf.ocf import OcfError
 
 NO_RIGHTS = """crm_mon failed: <pacemaker-result api-version="2.25" request="/usr/sbin/crm_mon -1">
   <status code="4" message="Insufficient privileges">
@@ -50,6 +52,34 @@ def test_a_reader_that_goes_away_ends_nothing():
                           check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"False")
+
+
+@pytest.mark.parametrize("code, status", [
+    ("common.complain('a'); common.complain('b')", 0),
+    ("common.confirmed('Now?')", 0),
+    ("from paf.cli import main; sys.exit(main.main(['status', '--output', 'json']))", 2)])
+def test_a_reader_of_complaints_that_goes_away_ends_nothing_either(code, status):
+    """As in: paf status 2>&1 | head -1."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", "import sys; from paf.cli import common; " + code],
+                          stdin=subprocess.DEVNULL, stdout=write, stderr=write, check=False,
+                          env={"PATH": "/nonexistent"})
+    os.close(write)
+    assert done.returncode == status
+
+
+@pytest.mark.parametrize("error, words", [
+    (OcfError("no data directory"), "paf: no data directory"),
+    (OSError(28, "No space left on device", "/tmp/x"), "paf: /tmp/x: No space left on device"),
+    (OSError(5, "Input/output error"), "paf: Input/output error")])
+def test_what_goes_wrong_in_the_instance_or_the_system_is_said_without_a_traceback(
+        monkeypatch, capsys, error, words):
+    def look(*_):
+        raise error
+    monkeypatch.setattr(status, "look", look)
+    assert main(["status"]) == ERROR
+    assert capsys.readouterr().err.strip() == words
 
 
 def test_a_name_that_the_locale_has_not_is_still_printed():

@@ -108,6 +108,21 @@ def test_a_good_cluster_is_ok(seen, configured):
     assert status.verdict(report(seen, configured, {"srv3": own, **standbys})) == OK
 
 
+@pytest.mark.parametrize("nodes", [("srv1", "srv2", "srv3"), ("srv3",), ("srv1",)])
+def test_what_pacemaker_does_not_manage_is_said_whatever_the_reason(seen, configured, nodes):
+    """As by a rule with a recurring date, which only Pacemaker judges."""
+    good = [row if row[0] == "me" else [*row[:2], "streaming", *row[3:]] for row in PRIMARY]
+    own, standbys = servers.understand(good, "SQL on srv3")
+    unmanaged = seen._replace(instances=[
+        item._replace(managed=not (item.resource == "pgsqld" and item.node in nodes))
+        for item in seen.instances])
+    found = report(unmanaged, configured, {"srv3": own, **standbys})
+    assert status.verdict(found) == NOT_DONE
+    assert [item["code"] for item in found["todo"]] == ["unmanaged"]
+    assert ("srv3" in nodes) == (found["failover"]["answer"] is False)
+    assert " and ".join(nodes) in found["todo"][0]["what"]
+
+
 def test_a_crash_that_pacemaker_calls_simulated_has_its_reason(seen, configured):
     failure = view.Failure("pgsqld", "srv2", "asyncmon", "error", "Simulated failure", "now")
     attributes = {**seen.attributes, "srv2": {

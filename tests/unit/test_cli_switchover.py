@@ -59,6 +59,8 @@ def test_what_cannot_be_is_said_beforehand(report, configured, target, change, w
     ({"primary": None}, "no primary"), ({"quorum": False}, "no quorum"),
     ({"todo": [{"code": "maintenance-mode", "node": None, "what": "maintenance-mode is on",
                 "why": ""}]}, "maintenance-mode is on"),
+    ({"todo": [{"code": "paused", "node": None, "what": "pgsqld is paused by paf pause",
+                "why": ""}]}, "is paused by paf pause"),
     ({"todo": [{"code": "node-maintenance", "node": "srv1", "what": "srv1 is in maintenance",
                 "why": ""}]}, "srv1 is in maintenance")])
 def test_a_cluster_that_cannot_do_it_is_left_alone(report, configured, change, words):

@@ -6,6 +6,7 @@ from paf.cli import view
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, coloured, complain, confirmed, say)
 from paf.cli.status import status
+from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
 from paf.cli.status.text import size
 from paf.decide import wal
@@ -27,8 +28,6 @@ EXIT_CODES = ((OK, "promoted; without --accept-loss: it would be tried"),
 _STEP = 0.5             # seconds between two looks
 _PATIENCE = 180.0       # seconds, by default
 _SCORE, _OTHERS = "1000", "1"
-_IN_THE_WAY = ("maintenance-mode", "resource-maintenance", "unmanaged", "disabled", "target-role",
-               "stop-all")
 
 
 def arguments(parser):
@@ -89,7 +88,7 @@ def problems(report, node, off=()):
     for obstacle in _not_off(report, rows, off):
         yield obstacle
     for item in report["todo"]:
-        if item["code"] in _IN_THE_WAY or (
+        if item["code"] in NO_ACTION or (
                 item["code"] == "node-maintenance" and item["node"] == node):
             yield "{0}: {1}".format(item["what"], item["why"])
 
@@ -139,7 +138,8 @@ def _position(row):
 def promote(pacemaker, report, node, patience):
     """Say to agent and Pacemaker that `node` is to be promoted, and follow it.
 
-    Returns the exit code. The attribute that accepts the loss is deleted if no promotion followed.
+    Returns the exit code. If no promotion followed, the scores are again what they were (that of
+    the last primary is what elections know it by), and the attribute that accepts the loss goes.
     """
     resource = report["resource"]
     accept = ["attrd_updater", "--node", node, "--name", "accept_loss-{0}".format(resource)]
@@ -148,18 +148,23 @@ def promote(pacemaker, report, node, patience):
     try:
         for row in report["nodes"]:
             if row["node"] != node and (row["score"] or 0) > 1:
-                _score(pacemaker, resource, row["node"], _OTHERS)
-        _score(pacemaker, resource, node, _SCORE)
+                pacemaker.ask(*_score_of(resource, row["node"], _OTHERS))
+        pacemaker.ask(*_score_of(resource, node, _SCORE))
         done = _follow(pacemaker, resource, node, patience)
     finally:
         if not done:
+            for row in report["nodes"]:
+                if row["node"] == node or (row["score"] or 0) > 1:
+                    pacemaker.run(*_score_of(resource, row["node"], row["score"]))
             pacemaker.run(*(accept + ["--delete"]))
     return OK if done else ERROR
 
 
-def _score(pacemaker, resource, node, score):
-    pacemaker.ask("crm_attribute", "--type", "nodes", "--node", node,
-                  "--name", "master-{0}".format(resource), "--update", score)
+def _score_of(resource, node, score):
+    """Return the command (list) that gives a node a promotion score, or takes it away for None."""
+    return ["crm_attribute", "--type", "nodes", "--node", node, "--name",
+            "master-{0}".format(resource)] + (
+                ["--delete"] if score is None else ["--update", "{0}".format(score)])
 
 
 def _follow(pacemaker, resource, node, patience):

@@ -1,14 +1,13 @@
 """paf rebuild: bring the instance of this node back, from any state, to a streaming standby."""
 
 import os
-import sys
 import time
 
 from paf import instance as local
 from paf import log, ocf
 from paf.actions import rejoin
 from paf.cli import configuration, dialect
-from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, say
+from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say
 from paf.cli.rebuild import copying, plan, source
 from paf.decide.knowledge import is_known
 from paf.deadline import Deadline
@@ -67,7 +66,7 @@ def run(options):
             say(line)
         if options.dry_run:
             return OK
-        if not options.yes and not _confirmed():
+        if not options.yes and not confirmed("Rebuild this node's instance now? [y/N]"):
             complain("not confirmed, nothing was changed")
             return NOT_DONE
         work.do()
@@ -76,12 +75,6 @@ def run(options):
     pacemaker.ask("crm_resource", "--cleanup", "--resource", managed.name, "--node",
                   work.node)
     return _follow(instance, work, options.timeout)
-
-
-def _confirmed():
-    sys.stdout.write("Rebuild this node's instance now? [y/N] ")
-    sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 class Work(object):

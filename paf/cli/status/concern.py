@@ -4,6 +4,11 @@ from collections import namedtuple
 
 UP, FAILOVER, OTHER = "up", "failover", "other"
 
+#: Codes of the Concerns that say why Pacemaker does nothing, or does not run the resource: no verb
+#: can move or promote anything meanwhile.
+NO_ACTION = ("maintenance-mode", "resource-maintenance", "paused", "unmanaged", "disabled",
+             "target-role", "stop-all")
+
 #: code: a name that survives rewording; about: the question that it answers with no, or OTHER;
 #: node: the one concerned (str), None for the cluster; known: False where a fact is missing: the
 #: answer is "not known"; what, why (str); pcs, crm: commands (lists of str), equal where no cluster

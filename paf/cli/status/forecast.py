@@ -5,6 +5,7 @@ from collections import namedtuple
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json)
 from paf.cli.status import fencing, quorum, simulate, status
+from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.text import size
 
 HELP = "what would happen if a node, or two, were lost now"
@@ -91,8 +92,7 @@ def judge(report, nodes, outcome, devices, kept):
         no.append("Pacemaker would promote no other node")
     if not stays:
         no += [item["what"] for item in report["todo"] if item["about"] == "failover"
-               and item["code"] in ("maintenance-mode", "unmanaged", "resource-maintenance",
-                                    "target-role", "node-maintenance")]
+               and item["code"] in NO_ACTION + ("node-maintenance",)]
     to = None if stays else outcome.promoted
     row = dict((node["node"], node) for node in report["nodes"]).get(to, {})
     missing = 0 if stays else row.get("not_received_bytes")

@@ -3,10 +3,10 @@
 Pure. Each rule takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
-from paf.cli import configuration, finding
+from paf.cli import configuration, finding, view
 from paf.cli.configuration import is_true
 from paf.cli.operate import pauses
-from paf.cli.status.concern import FAILOVER, OTHER, UP, concern
+from paf.cli.status.concern import FAILOVER, NO_ACTION, OTHER, UP, concern
 
 
 def cluster(found, seen, configured, managed, facts):
@@ -49,6 +49,24 @@ def resource(found, seen, configured, managed, facts):
                       "Pacemaker watches it and does nothing",
                       (["pcs resource manage {0}".format(name)],
                        ["crm resource manage {0}".format(name)]))
+
+
+def unmanaged(found, seen, configured, managed, facts):
+    """Pacemaker itself says of no instance that it does not manage it, for whatever reason.
+
+    A rule with a recurring date may decide that, which Pacemaker alone judges.
+    """
+    if seen.maintenance or any(item.code in NO_ACTION for rule in (cluster, resource)
+                               for item in rule(found, seen, configured, managed, facts)):
+        return
+    names = [node["node"] for node in found["nodes"] if not node["managed"]
+             and view.MAINTENANCE not in [node["membership"]] + node["flags"]]
+    if names:
+        yield concern(
+            "unmanaged", FAILOVER if found["primary"] in names else OTHER,
+            "Pacemaker does not manage {0} on {1}".format(managed.name, " and ".join(names)),
+            "it watches the instance and does nothing; no option here says why: look for rules "
+            "with dates", finding.both("cibadmin --query --scope resources"))
 
 
 def _maintenance(configured, managed, name):
