@@ -12,6 +12,7 @@ from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, say, say_json, table)
 from paf.deadline import Deadline
 from paf.decide import loss, wal
+from paf.decide.knowledge import Unknown, is_known
 from paf.instance import (
     divergence, identity, keptwal, postmaster, psql, rewind, settings, sql)
 
@@ -22,7 +23,7 @@ commits with their times, and the rows by table, as far as the names of the tabl
 EXAMPLES = ("paf lost", "paf lost --all", "paf lost --json")
 EXIT_CODES = ((OK, "no WAL of that kind holds a commit"),
               (NOT_DONE, "there are commits that only this node has or had"),
-              (ERROR, "the WAL cannot be read"))
+              (ERROR, "the WAL cannot be read, or it is not known whether there is any"))
 
 _SOME = 20          # commits that are shown
 _CATALOGS = 16384   # below that number, relations are PostgreSQL's own
@@ -59,38 +60,55 @@ def run(options):
     managed = configuration.find(configuration.parse(pacemaker.cib()), options.resource)
     instance = dialect.instance_of(managed)
     try:
-        reports = [report(instance, *one) for one in places(instance)]
+        found, doubt = places(instance)
+        reports = [report(instance, *one) for one in found]
     except (ocf.OcfError, EnvironmentError) as error:
         raise Problem(str(error))
     if options.json:
         say_json(reports)
-    elif not reports:
+    elif not reports and not doubt:
         say("{0} has no WAL that the primary never had, and keeps none".format(here))
     for one in [] if options.json else reports:
         for line in lines(one, options.all):
             say(line)
-    return NOT_DONE if any(one["commits"] for one in reports) else OK
+    for line in doubt:
+        complain(line)
+    return NOT_DONE if any(one["commits"] for one in reports) else ERROR if doubt else OK
 
 
 def places(instance):
-    """Return (folder, facts) of each part of the WAL, the last one that of the instance itself."""
-    found, top = [], keptwal.lost_folder(instance)
+    """Return (folder, facts) of each part of the WAL, the last one that of the instance itself;
+    and what is not known (a list of str).
+    """
+    found, doubt = _kept(instance)
+    if not os.path.isdir(instance.parameters.datadir) or postmaster.processes(instance):
+        return found, doubt
+    try:
+        fact = divergence.look(
+            instance, settings.conninfo(instance, Deadline(10.0)), Deadline(30.0))
+    except ocf.OcfError as error:
+        fact = Unknown(str(error))
+    if not is_known(fact):
+        doubt.append("it is not known whether this instance has diverged: {0}".format(fact.reason))
+    elif fact.value is not None and fact.value.fork is not None:
+        found.append((local.wal_folder(instance), dict(
+            rewind.described(fact.value), begun="", timeline=fact.value.upstream.timeline)))
+    return found, doubt
+
+
+def _kept(instance):
+    """Return the same for the sets of WAL that were given up."""
+    found, doubt, top = [], [], keptwal.lost_folder(instance)
     with runner.Acting(local.owner(instance)):
         for name in sorted(os.listdir(top)) if os.path.isdir(top) else []:
-            about = os.path.join(top, name, keptwal.ABOUT)
-            if os.path.exists(about):
-                with open(about) as stream:
-                    found.append((os.path.join(top, name), json.loads(stream.read())))
-    now = None
-    if os.path.isdir(instance.parameters.datadir) and not postmaster.processes(instance):
-        try:
-            now = divergence.find(instance, Deadline(30.0))
-        except ocf.OcfError as error:
-            complain("it is not known whether this instance has diverged: {0}".format(error))
-    if now is not None and now.fork is not None:
-        found.append((local.wal_folder(instance), dict(
-            rewind.described(now), begun="", timeline=now.upstream.timeline)))
-    return found
+            place = os.path.join(top, name)
+            try:
+                with open(os.path.join(place, keptwal.ABOUT)) as stream:
+                    found.append((place, json.loads(stream.read())))
+            except (EnvironmentError, ValueError):
+                doubt.append("{0} holds WAL that was given up, and it is not known from where on: "
+                             "look at it with pg_waldump".format(place))
+    return found, doubt
 
 
 def report(instance, folder, facts):

@@ -5,7 +5,7 @@ from collections import namedtuple
 
 from paf import runner
 from paf.decide import timelines, wal
-from paf.decide.knowledge import is_known
+from paf.decide.knowledge import Known, Unknown, is_known
 from paf import instance as local
 from paf.instance import controldata, settings, upstream, waldump, walfiles
 
@@ -30,22 +30,40 @@ def find(instance, deadline):
     upstream may be behind proves nothing. Raises OcfError when this node itself has no means to
     find out.
     """
-    conninfo = settings.conninfo(instance, deadline)
+    return look(instance, settings.conninfo(instance, deadline), deadline).value
+
+
+def look(instance, conninfo, deadline):
+    """Return the Fact of the Divergence from the primary that conninfo (str) leads to.
+
+    Known(None): there is none. Raises OcfError, see `find`.
+    """
     primary = upstream.ask(instance, conninfo, deadline)
     control = controldata.read(instance, deadline)
-    if not is_known(primary) or not is_known(control):
-        return None
-    primary, control = primary.value, control.value
+    for fact in (primary, control):
+        if not is_known(fact):
+            return Unknown(fact.reason)
+    timeline = _newest(instance, control.value)
+    if (primary.value.system_identifier == control.value.system_identifier
+            and primary.value.timeline < timeline):
+        return Unknown("who answers is on timeline {0}, and this instance on {1}".format(
+            primary.value.timeline, timeline))
+    return Known(_compare(instance, primary.value, control.value, timeline, deadline))
+
+
+def _newest(instance, control):
+    # a primary that crashed before its first checkpoint: only its WAL shows its timeline
+    return max(controldata.lower_bound(control).timeline,
+               walfiles.look(instance).newest_timeline)
+
+
+def _compare(instance, primary, control, timeline, deadline):
+    """Return the Divergence of an instance on a timeline (int), None without one."""
     if primary.system_identifier != control.system_identifier:
         return Divergence(
             "another cluster's data: system identifier {0}, the primary has {1}".format(
                 control.system_identifier, primary.system_identifier),
             False, primary, None, None, None)
-    bound = controldata.lower_bound(control)
-    # a primary that crashed before its first checkpoint: only its WAL shows its timeline
-    timeline = max(bound.timeline, walfiles.look(instance).newest_timeline)
-    if primary.timeline < timeline:
-        return None    # who answers is behind this instance: it proves nothing
     relation = timelines.relation(timeline, primary.timeline, primary.switches)
     if relation.kind == timelines.UNRELATED or not _same_history(instance, timeline, primary):
         return Divergence("diverged: timeline {0} is not in the history of the primary's "
@@ -53,8 +71,9 @@ def find(instance, deadline):
                           True, primary, None, None, control.segment_size)
     if relation.kind == timelines.SAME:
         return None
-    return _past_the_fork(instance, control.segment_size, wal.Position(timeline, bound.lsn),
-                          relation.fork, primary, deadline)
+    position = wal.Position(timeline, controldata.lower_bound(control).lsn)
+    return _past_the_fork(instance, control.segment_size, position, relation.fork, primary,
+                          deadline)
 
 
 def _same_history(instance, timeline, primary):

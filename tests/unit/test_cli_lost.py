@@ -1,8 +1,19 @@
 """paf lost: what the records of pg_waldump come to."""
 
+import argparse
+import os
+import pwd
+
+import pytest
+
+from paf import runner
 from paf.cli import lost
+from paf.cli.common import ERROR
 from paf.decide import wal
+from paf.decide.knowledge import Unknown
+from paf.instance import controldata, settings, upstream
 from tests.conftest import REPOSITORY
+from tests.unit.support import instance_at
 
 RECORDED = (REPOSITORY / "tests" / "data" / "pg_waldump" / "records-15.txt").read_text()
 TABLE = (1663, 5, 16384)
@@ -57,3 +68,53 @@ def test_it_is_shown_by_table_with_the_last_commits():
     assert "\n0 " not in text and "\n29 " in text
     assert "and 10" not in "\n".join(lost.lines(one, True))
     assert list(lost.lines(dict(one, commits=[]), False))[-1] == "no commit"
+
+
+# What is not known is not none
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A stopped instance whose primary cannot be asked; paf lost looks at it."""
+    (tmp_path / "main").mkdir()
+    mine = pwd.getpwuid(os.geteuid())
+    instance = instance_at(tmp_path / "main")._replace(
+        owner=runner.Account(mine.pw_name, mine.pw_uid, mine.pw_gid, mine.pw_dir))
+
+    class Pacemaker:
+        def node(self):
+            return "srv1"
+
+        def cib(self):
+            return ""
+    monkeypatch.setattr(lost, "Pacemaker", Pacemaker)
+    monkeypatch.setattr(lost.configuration, "parse", lambda *_: None)
+    monkeypatch.setattr(lost.configuration, "find", lambda *_: None)
+    monkeypatch.setattr(lost.dialect, "instance_of", lambda _: instance)
+    monkeypatch.setattr(settings, "conninfo", lambda *_: "host=192.0.2.1")
+    monkeypatch.setattr(controldata, "read", lambda *_: Unknown("no pg_controldata"))
+    monkeypatch.setattr(upstream, "ask", lambda *_: Unknown("the primary cannot be asked"))
+    return tmp_path
+
+
+@pytest.fixture
+def asked():
+    parser = argparse.ArgumentParser()
+    lost.arguments(parser)
+    return parser.parse_args([])
+
+
+def test_a_primary_that_cannot_be_asked_does_not_mean_that_nothing_is_lost(here, asked, capsys):
+    assert lost.run(asked) == ERROR
+    said = capsys.readouterr()
+    assert "has no WAL" not in said.out
+    assert "not known whether this instance has diverged: the primary cannot be asked" in said.err
+
+
+@pytest.mark.parametrize("about", [None, "{"])
+def test_wal_that_is_kept_without_its_description_is_named(here, asked, capsys, about):
+    place = here / "main.lost" / "2026-11-26T033000Z"
+    place.mkdir(parents=True)
+    if about:
+        (place / "about.json").write_text(about)
+    assert lost.run(asked) == ERROR
+    assert f"{place} holds WAL that was given up" in capsys.readouterr().err

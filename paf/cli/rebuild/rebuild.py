@@ -115,9 +115,13 @@ class Work(object):
         control = control.value
         if rewind.is_fresh_copy(self._instance):
             return "it has not run since it was copied"
-        self._found = divergence.find(self._instance, Deadline(30.0))
+        fact = divergence.look(self._instance, self._source.conninfo, Deadline(30.0))
+        self._found = fact.value
         if self._options.copy:
             return "--copy asks for it"
+        if not is_known(fact):
+            raise Problem("it is not known whether this instance has diverged: {0}; --copy copies "
+                          "the primary in any case".format(fact.reason))
         if self._found is None:
             raise Problem("this instance has not diverged from the primary, so it can follow it: "
                           "clean up its failure (crm_resource --cleanup), or rebuild it "
