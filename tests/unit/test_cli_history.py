@@ -4,12 +4,15 @@ Played: a switchover, a crash of the primary, a power cut of its node (srv2), a 
 a cleanup, disable and enable, a switchover that was refused.
 """
 
+import bz2
+import gzip
 import json
 import pathlib
 
 import jsonschema
 import pytest
 
+from paf.cli.common import Problem
 from paf.cli.main import main
 from paf.cli.timeline import actions, changes, events, gather, history, logs, timeline
 
@@ -151,6 +154,26 @@ def test_an_outage_whose_begin_is_not_in_the_logs_is_said_to_be_longer(data):
     event = events.events(facts, "pgsqld", ("pgsqld-ip",))[3]
     assert event.at_least and "at least" in timeline.shown(event)
     assert not events.events(facts, "pgsqld", ("pgsqld-ip",), silence=3.0)[3].at_least
+
+
+@pytest.mark.parametrize("time", [
+    "Foo 26 10:00:00", "Nov 26 10:00", "2026-11-26T10:00", "2026-11-26 10", "Nov 26 1:2:3:4",
+    "Nov 26 10:00:00.1.2", "mai 26 10:00:00", "2026-1-26 10:00:00", "9999-99-99T99:99:99",
+    "0000-00-00T00:00:00"])
+def test_a_line_whose_time_cannot_be_read_ends_nothing(tmp_path, time):
+    """A disk that was full, a locale of its own."""
+    log = tmp_path / "pacemaker.log"
+    line = "Nov 26 10:00:01 srv1 pacemaker-controld [1] (x) notice: Node srv2 state is now lost\n"
+    log.write_text(line.replace("Nov 26 10:00:01", time) + line)
+    assert line[:15] == "Nov 26 10:00:01" and len(logs.read([str(log)])) in (1, 2)
+
+
+@pytest.mark.parametrize("name", ["pacemaker.log.gz", "pacemaker.log.bz2", "report.tar.bz2"])
+def test_a_packed_log_that_is_cut_off_is_a_problem(tmp_path, name):
+    whole = bz2.compress(b"x" * 99999) if "bz2" in name else gzip.compress(b"x" * 99999)
+    (tmp_path / name).write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(Problem, match=f"cannot read .*{name}"):
+        logs.read([str(tmp_path / name)])
 
 
 def test_a_reason_with_quotes_is_read_back():

@@ -32,8 +32,10 @@ FILES = ("/var/log/pacemaker/pacemaker.log", "/var/log/pacemaker.log",
 _NAMES = re.compile(r"^(pacemaker|corosync|cluster|ha-log|journal|syslog|messages)\b.*\.?"
                     r"(log|txt|\d)?$")
 
-_TIME = r"^(?:(?P<iso>\d{4}-\d\d-\d\d)[T ](?P<isotime>[\d:.]+)\S*|" \
-        r"(?P<day>\w{3} +\d+) (?P<time>[\d:.]+))"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_CLOCK = r"\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d*)?"
+_TIME = r"^(?:(?P<iso>\d{4}-\d\d-\d\d)[T ](?P<isotime>" + _CLOCK + r")\S*|" \
+        r"(?P<day>(?:" + "|".join(_MONTHS) + r") +\d{1,2}) (?P<time>" + _CLOCK + r"))"
 _LINE = re.compile(_TIME + r" +(?:\[\d+\] +)?(?P<host>\S+) +(?P<daemon>[a-z-]+) *(?:\[\d+\])?:? *"
                    r"(?P<text>.*)")
 
@@ -74,13 +76,13 @@ _WORTH = re.compile("Initiating|Asking|Requesting local|confirmed: |but got|Resu
                     "Starting Pacemaker|lrm_rsc_op|uname=|known as|nodeid=|" + old_logs.WORTH)
 _KEY = re.compile(r"(?P<resource>.+?)_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|"
                   r"(?P<operation>[a-z-]+))" + _INTERVAL + "$")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz")
 _FIRST_LINES = 60   # of a Pacemaker that starts, before it says so
 _PAUSE = 1.0        # seconds between the last line of one Pacemaker and the first of the next
-_BROKEN = (IOError, OSError, EOFError, zlib.error, tarfile.TarError)
+#: What a file that is cut off or damaged leads to; OverflowError: a date that mktime does not know.
+_BROKEN = (IOError, OSError, EOFError, ValueError, OverflowError, zlib.error, tarfile.TarError)
 
 
 def mine(root=""):
