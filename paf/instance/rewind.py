@@ -134,13 +134,18 @@ def _carry_on(instance, facts, deadline, log):
         ownfiles.remove_strangers(instance)
         _mark(instance, facts, RETURNING)
     ownfiles.put_back(instance, facts["deep"])
-    about = dict((name, facts.get(name)) for name in ("begun", "timeline") + LOST)
     waiting.forget(instance)
-    place = keptwal.give_up(instance, facts["begun"].replace(":", ""), about)
+    place = _keep(instance, facts)
     journal.remove(instance)
     if place:
         log.warning("the WAL that was given up is kept in {0}; paf lost reads it".format(place))
     return place
+
+
+def _keep(instance, facts):
+    """Move the copies of WAL from the journal to where they stay; return that place, or ""."""
+    about = dict((name, facts.get(name)) for name in ("begun", "timeline") + LOST)
+    return keptwal.give_up(instance, facts.get("begun", "").replace(":", ""), about)
 
 
 def finish(instance, deadline, log):
@@ -169,7 +174,8 @@ def finish(instance, deadline, log):
 def give_up(instance, facts):
     """Put the node's own files back and forget a rewind that was cut off: a copy will replace it.
 
-    facts: those of the journal. Raises NotUsable, OcfError.
+    facts: those of the journal. Returns where the WAL is kept that only this instance had, "" if
+    the journal has no copy of it. Raises NotUsable, OcfError.
     """
     processes.end("pg_rewind", instance.parameters.datadir)
     if facts.get("phase") in (REWINDING, REWOUND):
@@ -177,7 +183,9 @@ def give_up(instance, facts):
     elif facts.get("phase") == KEPT:
         _remove_configuration(instance)
     ownfiles.put_back(instance, facts.get("deep", []))
+    kept = _keep(instance, facts)
     journal.remove(instance)
+    return kept
 
 
 def _check_source(instance, facts, deadline):

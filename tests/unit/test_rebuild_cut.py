@@ -17,7 +17,9 @@ from paf.cli.rebuild import copying, plan
 from paf.cli.rebuild import rebuild as verb
 from paf.cli.rebuild import source
 from paf.deadline import Deadline
-from paf.instance import journal, ownfiles, processes, rebuild, rewind
+from paf.decide.knowledge import Known
+from paf.instance import (
+    controldata, divergence, journal, ownfiles, processes, rebuild, rewind, rewindrole, settings)
 from tests.component.cutting import cut
 from tests.unit.support import instance_at
 
@@ -131,13 +133,15 @@ def test_a_journal_that_cannot_be_looked_for_is_not_absent(instance, monkeypatch
         journal.exists(instance)
 
 
-def test_a_cut_at_any_step_loses_none_of_the_nodes_own_files(instance, tmp_path):
+def test_a_cut_at_any_step_loses_none_of_the_nodes_own_files(instance, tmp_path, monkeypatch):
     """Nothing is given up before they are aside, and nothing is emptied when they may be back."""
     step, phases = 0, set()
+    monkeypatch.setattr(divergence, "look", lambda *_: Known(None))
     while cut(copier(instance, "--discard").run, step):
         if journal.exists(instance):
             phases.add(facts_of(instance).get("phase"))
         work = verb.Work(instance, "srv1", options("--copy", "--discard"))
+        work._source = source.Source("host=192.0.2.1", "1", 1, {}, "")
         work._clear_journal()
         copier(instance, "--discard").run()
         assert own_files(tmp_path / "main") == OWN, step
@@ -187,6 +191,48 @@ def test_what_is_under_way_is_left_alone(instance, started, what):
         with pytest.raises(ocf.NotUsable, match=f"a {what} .* under way: process {other.pid}"):
             attempt()
     assert journal.exists(instance)
+
+
+def test_a_rewind_works_on_the_directory_that_the_server_would_take(
+        instance, monkeypatch, tmp_path):
+    """Crash recovery before it would change another one, which data_directory names."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr(controldata, "read", lambda *_: Known(None))
+    monkeypatch.setattr(divergence, "look", lambda *_: Known("diverged"))
+    monkeypatch.setattr(divergence, "find", lambda *_: "diverged")
+    monkeypatch.setattr(rewind, "problem", lambda *_: None)
+    monkeypatch.setattr(rewindrole, "check", lambda *_: None)
+    monkeypatch.setattr(settings, "read", lambda *_: str(tmp_path / "elsewhere"))
+    work = verb.Work(instance, "srv1", options())
+    work._source = source.Source("host=192.0.2.1", "1", 1, {}, "")
+    with pytest.raises(ocf.BadParameter, match="data_directory of the server is .*elsewhere"):
+        work._not_rewound()
+    monkeypatch.setattr(settings, "read", lambda *_: str(tmp_path / "main"))
+    assert work._not_rewound() == ""
+
+
+def test_a_copy_after_a_rewind_that_was_cut_off_keeps_the_wal_that_was_given_up(
+        instance, tmp_path, capsys):
+    """pg_rewind has removed it from the directory already: the journal has the only copy."""
+    write_facts(instance, dead(), what="rewind", phase="rewinding", deep=[],
+                begun="2026-11-26T03:30:00Z", timeline=2, diverged="d", fork="0/3000000")
+    (tmp_path / ".main.pgsqlms" / "wal").mkdir()
+    (tmp_path / ".main.pgsqlms" / "wal" / "000000010000000000000003").write_text("WAL")
+    verb.Work(instance, "srv1", options())._clear_journal()
+    place = tmp_path / "main.lost" / "2026-11-26T033000Z"
+    assert (place / "000000010000000000000003").read_text() == "WAL"
+    about = json.loads((place / "about.json").read_text())
+    assert about["fork"] == "0/3000000" and about["timeline"] == 2
+    assert str(place) in capsys.readouterr().out and not journal.exists(instance)
+
+
+def test_a_copy_after_a_rewind_that_had_changed_nothing_looks_for_that_wal(instance, monkeypatch):
+    write_facts(instance, dead(), what="rewind", phase="keeping", deep=[], begun="b")
+    monkeypatch.setattr(divergence, "look", lambda *_: Known("diverged"))
+    work = verb.Work(instance, "srv1", options())
+    work._source = source.Source("host=192.0.2.1", "1", 1, {}, "")
+    work._clear_journal()
+    assert work._found == "diverged"
 
 
 def test_what_this_process_or_a_dead_one_has_left_is_not_under_way(instance):

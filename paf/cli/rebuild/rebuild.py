@@ -13,7 +13,7 @@ from paf.decide.knowledge import is_known
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.instance import (
-    controldata, divergence, journal, observe, queries, rebuild, rewind, rewindrole)
+    controldata, divergence, journal, observe, queries, rebuild, rewind, rewindrole, settings)
 
 HELP = "bring this node's instance back: stopped, diverged, damaged or empty"
 TEXT = """Makes the stopped instance of this node a standby again, whatever it is: one that has
@@ -128,6 +128,7 @@ class Work(object):
                           "anyway with --copy")
         reason = rewind.problem(self._instance, control)
         if not reason:
+            settings.check_data_directory(self._instance, Deadline(30.0))
             try:
                 rewindrole.check(self._instance, self._source.conninfo, Deadline(30.0))
             except ocf.NotUsable as error:
@@ -171,11 +172,15 @@ class Work(object):
         self._clear_journal()
         place = copying.keep_lost(self._instance, self._found,
                                   time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime()))
-        if place:
-            say("the WAL that only this instance had is kept in {0}".format(place))
+        self._say_kept(place)
         copying.Copying(self._instance, self.node, self._plan, self._source, self._options,
                         self._version).run()
         say("copied")
+
+    @staticmethod
+    def _say_kept(place):
+        if place:
+            say("the WAL that only this instance had is kept in {0}".format(place))
 
     def _clear_journal(self):
         """Put back what something that was cut off has moved away; the copy replaces the rest."""
@@ -188,7 +193,11 @@ class Work(object):
         elif facts.get("what") == rebuild.WHAT:
             rebuild.finish(self._instance, log.Log(ocf.Environment(os.environ)))
         else:
-            rewind.give_up(self._instance, facts)
+            place = rewind.give_up(self._instance, facts)
+            self._say_kept(place)
+            if not place and facts.get("phase") in (None, rewind.KEEPING, rewind.KEPT):
+                self._found = divergence.look(
+                    self._instance, self._source.conninfo, Deadline(30.0)).value
 
     def old(self):
         """Return the folders of the old data directory that are kept until the new one streams."""
