@@ -39,19 +39,27 @@ def keep(context, view, setting, end, flushed, deadline):
         if len(entries) < len(facts):    # what cannot be understood may ask for any standby
             rule = quorum.join(rule, quorum.Rule(1, (quorum.ALL,)))
         epoch = last.epoch + 1 if last else 1
-        context.cluster.publish_rule(context.node, rule and quorum.Entry(epoch, rule), deadline)
+        _publish(context, rule and quorum.Entry(epoch, rule), deadline)
         return
-    if wanted is not None and not quorum.covers(mine.rule, wanted) or mine.rule == wanted:
-        context.cluster.notes.remove(notes.NARROWER)    # what it was narrowed from comes back
     if mine.rule == wanted:
-        _remove(context, set(facts) - set([context.node]), deadline)
+        context.cluster.notes.remove(notes.NARROWER)
     elif wanted is not None and not quorum.covers(mine.rule, wanted):
-        context.cluster.publish_rule(context.node, quorum.Entry(
-            mine.epoch, quorum.join(mine.rule, wanted)), deadline)
+        _publish(context, quorum.Entry(mine.epoch, quorum.join(mine.rule, wanted)), deadline)
+        return
     elif _is_confirmed(context, _Sight(setting, wanted, mine.epoch, end, flushed)):
-        context.cluster.publish_rule(context.node, wanted and quorum.Entry(mine.epoch, wanted),
-                                     deadline)
-        _remove(context, set(facts) - set([context.node]), deadline)
+        _publish(context, wanted and quorum.Entry(mine.epoch, wanted), deadline)
+    else:
+        return
+    _remove(context, set(facts) - set([context.node]), deadline)
+
+
+def _publish(context, entry, deadline):
+    """Publish an Entry, None for no rule. Raises OcfError.
+
+    The note goes first: one that is left would have the same narrower rule hold at once, next time.
+    """
+    context.cluster.notes.remove(notes.NARROWER)
+    context.cluster.publish_rule(context.node, entry, deadline)
 
 
 def _with_strangers(rule, view, flushed):

@@ -182,7 +182,8 @@ class Cluster(object):
 
         mark: one of MARK_..., kept until a promotion has ended. Raises OcfError.
         """
-        self.notes.remove(notes.ROUND)
+        for name in (notes.ROUND, notes.NARROWER):
+            self.notes.remove(name)
         self.notes.write(notes.START, "" if mark == MARK_NONE else mark)
 
     def mark(self):

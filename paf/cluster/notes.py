@@ -80,7 +80,8 @@ class Notes(object):
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 runner.write_all(
-                    descriptor, text if isinstance(text, bytes) else runner.data(text))
+                    descriptor, text if isinstance(text, bytes)
+                    else text.encode("utf-8", "surrogateescape"))    # novm
             finally:
                 os.close(descriptor)
             os.rename(fresh, path)

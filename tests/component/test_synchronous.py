@@ -1,5 +1,6 @@
 """Synchronous clusters: a commit that a client got acknowledged is never lost by a promotion."""
 
+import pathlib
 import signal
 import threading
 
@@ -160,9 +161,34 @@ def test_a_wider_rule_is_published_at_once_and_a_narrower_one_once_it_holds(sync
     assert monitored("ANY 1 (srv2)") == "1 1 srv1 srv2 srv3"
     assert monitored("ANY 1 (srv2)") == "1 1 srv2"
     assert monitored("ANY 1 (srv2, srv3)") == "1 1 srv2 srv3"
-    assert monitored("") == "1 1 srv2 srv3"
+    assert monitored("ANY 1 (srv2)") == "1 1 srv2 srv3"
+    assert monitored("ANY 1 (srv2)") == "1 1 srv2 srv3"
+    assert monitored("*") == "1 1 * srv2 srv3"
+    monitored("*")
+    monitored("*")
+    assert monitored("*") == "1 1 *"
+    # what was noted before the wider rule counts no longer
+    assert monitored("ANY 1 (srv2)") == "1 1 *"
+    assert monitored("") == "1 1 *"
     monitored("")
     assert monitored("") is None
+    assert monitored("ANY 1 (srv2)") == "1 1 srv2"
+    # nor what was noted before the rule ended
+    assert monitored("") == "1 1 srv2"
+    assert monitored("") == "1 1 srv2"
+    assert monitored("") is None
+
+
+def test_a_new_reign_starts_without_the_notes_of_an_earlier_one(synchronous):
+    primary = synchronous["srv1"]
+    primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (srv2)'")
+    primary.sql("SELECT pg_reload_conf()")
+    wait_until(lambda: "srv2" in primary.value("SHOW synchronous_standby_names"), "reload")
+    primary.monitor()
+    assert list(pathlib.Path(primary.cluster.folder).rglob("pgsqlms-*.narrower"))
+    assert primary.agent("stop", lists=dict(active="srv1", stop="srv1")).code == 0
+    assert primary.agent("start", lists=dict(active="", start="srv1")).code == 0
+    assert not list(pathlib.Path(primary.cluster.folder).rglob("pgsqlms-*.narrower"))
 
 
 def test_a_first_start_with_one_node_is_no_loss(make_cluster):
