@@ -123,7 +123,18 @@ def _is_port(value):
 _USABLE = (
     ("pgport", _is_port), ("maxlag", lambda value: isinstance(value, int)),
     ("rejoin", lambda value: value in REJOIN),
-    ("crash_watch", lambda value: isinstance(value, bool)))
+    ("crash_watch", lambda value: isinstance(value, bool)),
+    ("start_opts", lambda value: not _mistake(value)))
+
+
+def _mistake(start_opts):
+    if not any(sign in start_opts for sign in "'\"\\"):
+        return ""    # without a quote nothing can be wrong, and no module is loaded for it
+    try:
+        words(start_opts)
+    except BadParameter as error:
+        return str(error)
+    return ""
 
 
 def unusable(parameters):
@@ -166,10 +177,8 @@ def problems(parameters):
     if "crash_watch" in wrong:
         found.append("crash_watch must be true or false, not \"{0}\"".format(
             parameters.crash_watch))
-    try:
-        words(parameters.start_opts)
-    except BadParameter as error:
-        found.append(str(error))
+    if "start_opts" in wrong:
+        found.append(_mistake(parameters.start_opts))
     return found
 
 

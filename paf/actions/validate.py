@@ -50,9 +50,26 @@ def syntax(context, error=ocf.BadConfiguration):
 
     pcs and crmsh ask for this on a node that may not run the resource at all.
     """
-    found = parameters.problems(context.given)
+    _refuse(context.given, error)
+
+
+def _refuse(given, error):
+    found = parameters.problems(given)
     if found:
         raise error("; ".join(found))
+
+
+def _restart_syntax(context):
+    """Check the parameters of a start. Raises BadParameter.
+
+    A mistake that was made while the service ran does not keep it down when it has to be started
+    again, after a crash for one: the last good values go on, as in all other actions.
+    """
+    from paf import lastgood
+    wrong = parameters.unusable(context.given)
+    kept = lastgood.load(context.environment) if wrong else {}
+    known = all(name in kept for name in wrong)
+    _refuse(context.parameters if known else context.given, ocf.BadParameter)
 
 
 def host(context):
@@ -60,7 +77,7 @@ def host(context):
 
     A fatal error (BadConfiguration) of one node's start would stop the running primary as well.
     """
-    syntax(context, ocf.BadParameter)
+    _restart_syntax(context)
     _meta(context)
     _places(context)
     settings.check_programs(context.instance)

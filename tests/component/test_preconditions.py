@@ -1,5 +1,7 @@
 """Settings that end recovery, hold it, or keep a standby from being one; and who is promoted."""
 
+import pathlib
+
 import pytest
 
 from tests.component.server import wait_until
@@ -114,6 +116,28 @@ def test_the_last_good_maxlag_goes_on(pair):
     pair["srv2"].sql("SELECT pg_wal_replay_pause()")
     assert primary.agent("reload", maxlag="1MB").code == 0
     assert "maxlag=1000000" in store.remark("srv1")
+
+
+@pytest.mark.parametrize("keys", [{"maxlag": "1MB"}, {"start_opts": "-c 'x"}], ids=str)
+def test_a_mistake_made_while_it_ran_does_not_keep_it_down_after_a_crash(pair, keys):
+    """Pacemaker restarts it with the wrong value: the node would be banned until a cleanup."""
+    standby = pair["srv2"]
+    assert standby.agent("reload").code == 0
+    assert standby.agent("reload", **keys).code == 0
+    standby.kill()
+    lists = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2")
+    assert standby.agent("stop", lists=dict(lists, stop="srv2"), **keys).code == 0
+    assert standby.agent("start", lists=dict(lists, start="srv2"), **keys).code == 0
+
+
+def test_a_start_without_an_earlier_one_refuses_a_wrong_parameter(pair):
+    standby = pair["srv2"]
+    lists = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2")
+    assert standby.agent("stop", lists=dict(lists, stop="srv2")).code == 0
+    for path in pathlib.Path(standby.cluster.folder).rglob("pgsqlms-*.parameters"):
+        path.unlink()
+    run = standby.agent("start", lists=dict(lists, start="srv2"), maxlag="1MB")
+    assert run.code == 2 and "maxlag must be a number" in run.reason
 
 
 def test_an_agent_without_a_login_says_so_once_where_people_look(pair):
