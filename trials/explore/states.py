@@ -2,7 +2,7 @@
 
 from lab import outcome, scenarios
 from lab.cib import CLONE, RESOURCE
-from lab.tools import wait_until
+from lab.tools import LabError, wait_until
 from trials.explore.moves import PRIMARY, STANDBY, Moves
 from trials.faults import tools
 
@@ -76,7 +76,9 @@ def diverged(lab, node):
     """The old primary came back with rows that no other node has."""
     assert scenarios.diverge(lab) == node
     lab.power_on(node)
-    assert outcome.outcome_of(lab, node).what == outcome.DIVERGED
+    found = outcome.outcome_of(lab, node)
+    if found.what != outcome.DIVERGED:
+        raise LabError(f"{node} has not diverged: {found}")
 
 
 @STATES.row("lagging", roles=(STANDBY,))
