@@ -58,8 +58,12 @@ class Corosync2(Cluster):
         return bool(self.notes.read(_LINE))
 
     def lines(self, deadline):
-        """Return the timelines.Line (on the wire, str) of each node that says one (a dict)."""
-        return self._values(_LINE, deadline)
+        """Return the timelines.Line (on the wire, str) of each node that says one (a dict).
+
+        One that was withdrawn is still listed, without a value: its node follows a primary.
+        """
+        lines = self._values(_LINE, deadline)
+        return dict((node, lines[node]) for node in lines if lines[node])
 
     def _withdraw_line(self, deadline):
         """Once a primary runs, an instance follows it, and its old line says nothing any more."""

@@ -81,6 +81,13 @@ def test_values_are_read_as_the_program_prints_them():
         "srv1": "", "srv2": 'say "x" & <y>', "srv3": 'a" host="b'}
 
 
+def test_a_line_that_was_withdrawn_is_none():
+    """Pacemaker 2.1.5 lists a deleted private attribute with an empty value."""
+    out = line("line-default", "srv1", "") + line("line-default", "srv2", "own 1:0:initdb")
+    cluster = Cluster(line=[Result(0, out, "", False)])
+    assert cluster.lines(Deadline(1)) == {"srv2": "own 1:0:initdb"}
+
+
 def test_an_agent_that_knows_no_rounds_is_counted_in_ones_own():
     cluster = Cluster(ballot=[None], lsn_location=LEFT_OVER)
     number = corosync2._stamp("srv1") + "abc"
