@@ -8,6 +8,7 @@ daemons.
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOGS = CHECKOUT / "build" / "check"
+#: Stages whose tests run pytest themselves, and where their temporary files are.
+STARTS_PYTEST = ("broken", "packages")
+TEMPORARY = Path(f"/tmp/paf-check-{os.getpid()}")
 #: All stages together, in seconds: the time that CI has, and a reserve.
 SECONDS = 85 * 60
 #: Lines of a failed stage's output that are printed.
@@ -48,8 +52,21 @@ class Stage:
         self.path = LOGS / f"{name}.log"
         with open(self.path, "wb") as log:
             # pytest ends its workers and undoes its fixtures after SIGINT
-            self._process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log,
-                                             stdin=subprocess.DEVNULL, start_new_session=True)
+            self._process = subprocess.Popen(
+                command, cwd=CHECKOUT, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                start_new_session=True, env={**os.environ, **self._temporary()})
+
+    def _temporary(self):
+        """Return the environment with which a stage that starts pytest again and again is alone.
+
+        Each start closes the folder of temporary files, as it is shared, to the servers' user.
+        """
+        if self.name not in STARTS_PYTEST:
+            return {}
+        folder = TEMPORARY / self.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return {"PYTEST_DEBUG_TEMPROOT": str(folder)}
 
     def poll(self):
         """Return the exit status, None while it runs."""
@@ -120,6 +137,8 @@ def main():
     except KeyboardInterrupt:
         print("interrupted")
         return 130
+    finally:
+        shutil.rmtree(TEMPORARY, ignore_errors=True)
     print(f"all is well, {(time.monotonic() - began) / 60:.1f} min")
     return 0
 

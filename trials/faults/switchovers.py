@@ -171,8 +171,8 @@ def slow_shutdown(scene):
 
 
 @TABLE.row(31, "demote reaches its timeout", "a WAL sender that waits forever; short timeouts",
-           "the agent ends the sender, and the switchover goes on; or demote and stop fail, the node "
-           "is fenced, and the target is promoted", budget=80)
+           "the agent ends the sender, and the switchover goes on; or demote and stop fail, the "
+           "node is fenced, and the target is promoted", budget=80)
 def demote_times_out(scene):
     lab = scene.lab
     target, deaf = scenarios.ranked_standbys(lab)
