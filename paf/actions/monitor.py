@@ -146,8 +146,8 @@ def describe(context, sight):
 def update_scores(context, sight):
     """Write the promotion scores that have to change; what fails here is no fault of the primary.
 
-    sight: observe.Sight whose rows are those of queries.monitor. What cannot be written keeps the
-    rest from nothing. The rule of synchronous standbys comes first: elections rely on it.
+    sight: observe.Sight whose rows are those of queries.monitor. A step that fails does not
+    stop the others. The rule of synchronous standbys comes first: elections rely on it.
     """
     if not context.in_cluster or not sight.rows:
         return

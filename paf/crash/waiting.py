@@ -18,8 +18,8 @@ def await_end(instance, pid, pause=time.sleep):
     """
     descriptor = _pidfd(pid)
     if descriptor is None:
-        first = postmaster.begun(pid)
-        while first and postmaster.begun(pid) == first:
+        first = postmaster.start_time(pid)
+        while first and postmaster.start_time(pid) == first:
             pause(_WATCH_STEP)
         return
     try:

@@ -180,8 +180,7 @@ def _is_holder(pid, noted):
 
 def _identity(pid):
     """Return what identifies a process even when its number is used again: pid and start."""
-    begun = postmaster.begun(pid)
-    return "{0}/{1}".format(pid, begun.decode("ascii") if begun else "")
+    return "{0}/{1}".format(pid, postmaster.start_time(pid) or "")
 
 
 def _start(context):

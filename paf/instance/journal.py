@@ -9,7 +9,7 @@ import os
 
 from paf import instance as local
 from paf import runner
-from paf.instance import processes
+from paf.instance import postmaster
 from paf.ocf import NotUsable, OcfError
 
 _FACTS = "state.json"
@@ -87,8 +87,8 @@ def check_free(instance):
     """
     facts = read(instance) if exists(instance) else {}
     pid = facts.get("process")
-    begun = processes.begun(pid)
-    if begun is not None and begun == facts.get("since") and pid != os.getpid():
+    started = postmaster.start_time(pid)
+    if started is not None and started == facts.get("since") and pid != os.getpid():
         raise NotUsable("a {0} of this instance is under way: process {1}".format(
             facts.get("what", "rewind"), pid))
 
@@ -97,7 +97,7 @@ def write(instance, facts):
     """Replace the facts, so that a power cut leaves the old or the new ones. Raises NotUsable."""
     import json
     place = folder(instance)
-    facts.update({"process": os.getpid(), "since": processes.begun(os.getpid())})
+    facts.update({"process": os.getpid(), "since": postmaster.start_time(os.getpid())})
     try:
         with runner.Acting(local.owner(instance)):
             put(os.path.join(place, _FACTS), json.dumps(facts, sort_keys=True).encode("ascii"))

@@ -23,7 +23,7 @@ def make_way(instance, deadline):
     """
     postmaster.await_reaping(instance, deadline)
     pid = postmaster.status(instance)[0]
-    if not pid or pid == os.getpid() or not postmaster.begun(pid):
+    if not pid or pid == os.getpid() or not postmaster.start_time(pid):
         return
     if postmaster.find(instance) != Known(None) or postmaster.processes(instance):
         return    # the server says so itself

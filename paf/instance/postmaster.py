@@ -21,9 +21,9 @@ from paf.ocf import OcfError, is_number
 Postmaster = namedtuple("Postmaster", "pid port socket listens word started")
 
 _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
-_PID_LINE, _BEGUN_LINE, _PORT_LINE, _SOCKET_LINE, _ADDRESS_LINE, _STATUS_LINE = 0, 2, 3, 4, 5, 7
+_PID_LINE, _START_LINE, _PORT_LINE, _SOCKET_LINE, _ADDRESS_LINE, _STATUS_LINE = 0, 2, 3, 4, 5, 7
 _LARGEST_PID = 1 << 22
-_BEGUN = 19         # its place in /proc/PID/stat after the name
+_START_TIME = 19    # its place in /proc/PID/stat after the name
 _REAP_PATIENCE = 5.0    # seconds that the parent of a dead postmaster has to reap it
 _LAST_WORDS = 1.0   # seconds for what the logging collector still has to write
 #: How the title of the logging collector ends; that of a backend, with a client's address at least.
@@ -64,7 +64,7 @@ def _described(pid, lines):
     def line(index):
         return lines[index].strip() if len(lines) > index else ""
     return Postmaster(pid, _number(lines, _PORT_LINE), line(_SOCKET_LINE), line(_ADDRESS_LINE),
-                      line(_STATUS_LINE), _number(lines, _BEGUN_LINE))
+                      line(_STATUS_LINE), _number(lines, _START_LINE))
 
 
 def _without_file(instance, unknown):
@@ -106,10 +106,10 @@ def await_reaping(instance, deadline):
     deadline.within(_REAP_PATIENCE).wait_for(lambda: not is_zombie(instance))
 
 
-def begun(pid):
-    """Return when a process was started, in the kernel's ticks; None if it is dead or a zombie."""
+def start_time(pid):
+    """Return when a process was started, in the kernel's ticks (str); None if dead or a zombie."""
     fields = _stat(pid)
-    return None if fields[:1] in ([], [b"Z"], [b"X"]) else fields[_BEGUN]
+    return None if fields[:1] in ([], [b"Z"], [b"X"]) else fields[_START_TIME].decode("ascii")
 
 
 def _read(instance):

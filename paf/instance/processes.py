@@ -27,16 +27,6 @@ def end(program, argument):
         raise OcfError("a {0} of this instance still runs and does not end".format(program))
 
 
-def begun(pid):
-    """Return what distinguishes a process from later ones of its pid; None once it is dead."""
-    try:
-        with open("/proc/{0}/stat".format(pid), "rb") as stream:
-            fields = stream.read().rpartition(b")")[2].split()
-    except (IOError, OSError):
-        return None
-    return None if fields[0] in (b"Z", b"X") else fields[19].decode("ascii")
-
-
 def _name(pid):
     try:
         return os.path.basename(os.readlink("/proc/{0}/exe".format(pid)).replace(" (deleted)", ""))

@@ -100,10 +100,10 @@ def stop(instance, deadline, log):
 
 def _wait_for_end(instance, pid, deadline, log):
     """Wait for the postmaster to end; say at half time, and at the end, what keeps it."""
-    begun = postmaster.begun(pid)
+    started = postmaster.start_time(pid)
 
     def gone():
-        return begun is None or postmaster.begun(pid) != begun
+        return started is None or postmaster.start_time(pid) != started
     half, said = deadline.within(deadline.remaining / 2), False
     look, helper = min(_LOOK, deadline.remaining / _LOOKS), None
     while not deadline.within(look).wait_for(gone, longest=FINE_STEP):

@@ -331,7 +331,7 @@ BUILDS = (
            "paf/cli/rebuild/places.py", "    _apart(places)", "    pass",
            (_UNIT + "test_rebuild_plan.py",)),
     Broken(4, "two rewinds or rebuilds work on one directory",
-           "paf/instance/journal.py", "    if begun is not None and begun == facts.get("
+           "paf/instance/journal.py", "    if started is not None and started == facts.get("
            "\"since\") and pid != os.getpid():", "    if False:",
            (_UNIT + "test_rebuild_cut.py::test_what_is_under_way_is_left_alone",)),
     Broken(4, "what may be back already is emptied again",

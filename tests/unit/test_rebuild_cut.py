@@ -19,7 +19,8 @@ from paf.cli.rebuild import source
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known
 from paf.instance import (
-    controldata, divergence, journal, ownfiles, processes, rebuild, rewind, rewindrole, settings)
+    controldata, divergence, journal, ownfiles, postmaster, processes, rebuild, rewind,
+    rewindrole, settings)
 from tests.component.cutting import cut
 from tests.unit.support import instance_at
 
@@ -82,7 +83,7 @@ def facts_of(instance):
 def write_facts(instance, process, **facts):
     """Put facts into the journal as another process has left them."""
     os.makedirs(journal.folder(instance), exist_ok=True)
-    facts.update(process=process.pid, since=processes.begun(process.pid))
+    facts.update(process=process.pid, since=postmaster.start_time(process.pid))
     with open(os.path.join(journal.folder(instance), "state.json"), "w") as stream:
         stream.write(json.dumps(facts))
 
