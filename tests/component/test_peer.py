@@ -65,8 +65,8 @@ def test_a_primary_that_lets_nothing_write_by_default_is_a_primary(pair):
     assert asked(pair["srv1"], str(pair.sockets)).value.timeline == 2
 
 
-def test_a_standby_that_was_restarted_with_wal_that_it_has_not_read_is_a_lower_bound(pair):
-    """With a delay it waits before the first commit: its position is that of its replay."""
+def restarted_with_unread_wal(pair):
+    """Start the standby again with a row that it has received and, for the delay, not replayed."""
     standby, primary = pair["srv2"], pair["srv1"]
     primary.sql("CREATE TABLE extra (n int)")
     wait_until(lambda: standby.value("SELECT to_regclass('extra')") == "extra", "replay")
@@ -77,6 +77,12 @@ def test_a_standby_that_was_restarted_with_wal_that_it_has_not_read_is_a_lower_b
     wait_until(lambda: standby.value(f"SELECT pg_last_wal_receive_lsn() >= '{end}'"), "the WAL")
     standby.server.stop()
     standby.server.start()
+    return standby
+
+
+def test_a_standby_that_was_restarted_with_wal_that_it_has_not_read_is_a_lower_bound(pair):
+    """With a delay it waits before the first commit: its position is that of its replay."""
+    standby = restarted_with_unread_wal(pair)
     fact = asked(standby, str(pair.sockets))
     assert isinstance(fact, AtLeast) and "recovery_min_apply_delay is 1h" in fact.reason
 
@@ -85,16 +91,7 @@ def test_a_standby_that_was_restarted_with_wal_that_it_has_not_read_is_a_lower_b
 def test_a_standby_that_was_restarted_and_does_not_replay_for_a_while_is_a_lower_bound(
         pair, monkeypatch, login):
     """A disk that is slow, or a query that replay waits for: no progress is not the end."""
-    standby, primary = pair["srv2"], pair["srv1"]
-    primary.sql("CREATE TABLE extra (n int)")
-    wait_until(lambda: standby.value("SELECT to_regclass('extra')") == "extra", "replay")
-    standby.sql("ALTER SYSTEM SET recovery_min_apply_delay = '1h'")
-    standby.sql("SELECT pg_reload_conf()")
-    primary.sql("INSERT INTO extra VALUES (1)")
-    end = primary.value("SELECT pg_current_wal_lsn()")
-    wait_until(lambda: standby.value(f"SELECT pg_last_wal_receive_lsn() >= '{end}'"), "the WAL")
-    standby.server.stop()
-    standby.server.start()
+    standby = restarted_with_unread_wal(pair)
     startup = int(standby.value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'"))
     os.kill(startup, signal.SIGSTOP)
     standby.sql("ALTER SYSTEM RESET recovery_min_apply_delay")
