@@ -22,8 +22,13 @@ Server = namedtuple("Server", "in_recovery timeline received replayed lag paused
 
 #: What a primary's commits wait for. names: synchronous_standby_names (str); waiting: number (int)
 #: of sessions that wait for a synchronous standby, longest: for how many seconds (float), both
-#: None where the role may not see it, or up to PostgreSQL 9.5.
-Commits = namedtuple("Commits", "names waiting longest")
+#: None where the role may not see it, or up to PostgreSQL 9.5; level: the server's
+#: synchronous_commit (str), None where our session has another one of its own; exempt: roles and
+#: databases (list of str) whose own setting does not wait.
+Commits = namedtuple("Commits", "names waiting longest level exempt")
+
+#: Values of synchronous_commit with which no commit waits for a standby.
+NO_WAIT = ("off", "local")
 
 UNKNOWN = Server(None, None, None, None, None, None, "", "", "")
 NOT_STREAMING = "not streaming"
@@ -47,9 +52,20 @@ SELECT 'standby', application_name, state, {diff}({flushed}, '0/0')::bigint::tex
   {diff}({replayed}, '0/0')::bigint::text, {lag}, sync_state, ''
 FROM pg_stat_replication
 UNION ALL
-SELECT 'commits', current_setting('synchronous_standby_names'), '', '', '', '',
+SELECT 'commits', current_setting('synchronous_standby_names'),
+  {level}, {exempt}, '', '',
   {waiting}
 """
+# A role or a database may have a value of its own, and then our session has that
+_LEVEL = """(SELECT CASE WHEN s.source IN ('default', 'environment variable', 'configuration file',
+       'command line', 'global') THEN s.setting ELSE '' END
+     FROM pg_settings AS s WHERE s.name = 'synchronous_commit')"""
+_EXEMPT = """(SELECT coalesce(string_agg(coalesce('role ' || r.rolname || coalesce(
+       ' in database ' || d.datname, ''), 'database ' || d.datname), chr(10)), '')
+     FROM pg_db_role_setting AS o LEFT JOIN pg_database AS d ON d.oid = o.setdatabase
+       LEFT JOIN pg_roles AS r ON r.oid = o.setrole CROSS JOIN unnest(o.setconfig) AS item
+     WHERE lower(item) ~ '^synchronous_commit=(off|local|false|no|0)$'
+       AND (d.oid IS NOT NULL OR r.oid IS NOT NULL))"""
 # A role that may see only its own activity reads "<insufficient privilege>" there
 _WAITING = """
   CASE WHEN seen.hidden THEN '' ELSE seen.waiting::text END,
@@ -69,7 +85,7 @@ def query(version):
     return _QUERY.format(
         standby_timeline=_RECEIVED_TIMELINE if modern else "NULL::int",
         receiver=_RECEIVER if modern else "''",
-        waiting=_WAITING if modern else "'', ''",
+        waiting=_WAITING if modern else "'', ''", level=_LEVEL, exempt=_EXEMPT,
         **dialect.names(version))
 
 
@@ -96,7 +112,8 @@ def commits(rows):
     """Return the Commits in the query's rows of a primary; None if they are not there; pure."""
     for row in rows:
         if row[0] == "commits" and len(row) == 8:
-            return Commits(row[1], _int(row[6]), _float(row[7]))
+            return Commits(row[1], _int(row[6]), _float(row[7]), row[2] or None,
+                           [item for item in row[3].split("\n") if item])
     return None
 
 
@@ -169,7 +186,7 @@ class Servers(object):
     def _local(self):
         try:
             text = query(local.version(self._instance))
-            answer = sql.query(self._instance, text, Deadline(_PATIENCE))
+            answer = sql.query(self._instance, text, Deadline(_PATIENCE), no_wait=False)
         except ocf.OcfError:
             return None, {}
         return self._understood(answer.rows, self._node)

@@ -25,20 +25,24 @@ _PREFIX = r"^.*?\b(?:FATAL|ERROR|PANIC|LOG|HINT|DETAIL):\s+"
 _LEAST_CONNECT_TIMEOUT = 2    # seconds; libpq takes 1 for 2
 
 #: A monitor never writes and never waits for a synchronous standby.
-_SESSION = "-c default_transaction_read_only=on -c synchronous_commit=local " \
-           "-c statement_timeout={0}"
+_SESSION = "-c default_transaction_read_only=on -c statement_timeout={0}"
+_NO_WAIT = " -c synchronous_commit=local"
 
 #: pg_isready's exit status -> the answer. A server that accepts connections may
 #: still refuse ours: no slot left, a role that may not log in.
 _READINESS = {0: state.NO_LOGIN, 1: state.REJECTS, 2: state.NO_LISTENER}
 
 
-def query(instance, text, deadline, where=None):
+def query(instance, text, deadline, where=None, no_wait=True):
     """Run one SQL statement and return the Answer. Raises OcfError if psql cannot be started.
 
-    where: identity.Address of the server, found out when not given.
+    where: identity.Address of the server, found out when not given; no_wait: whether the session
+    has a synchronous_commit of its own. Without it, current_setting() has the server's.
     """
-    return _answer(psql.here(instance, text, deadline, _client(instance, deadline, where)))
+    client = _client(instance, deadline, where)
+    if no_wait:
+        client["PGOPTIONS"] += _NO_WAIT
+    return _answer(psql.here(instance, text, deadline, client))
 
 
 def _answer(result):

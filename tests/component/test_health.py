@@ -1,6 +1,7 @@
 """What paf health and paf metrics ask of a real server, and what it says."""
 
 import signal
+from types import SimpleNamespace
 
 from paf import instance, runner
 from paf.cli.health import judge, looks
@@ -42,6 +43,24 @@ def test_the_lag_is_what_is_not_replayed(steady):
 def test_a_standby_without_a_primary_does_not_stream(standby):
     server, _ = asked(standby)
     assert server.in_recovery is True and server.streaming is False and judge.lag(server) is None
+
+
+def test_the_commits_of_a_primary_wait_as_its_settings_say(node):
+    node.server.configure("synchronous_standby_names = '*'", "synchronous_commit = remote_write")
+    node.server.start()
+
+    def said():
+        facts = SimpleNamespace(server=SimpleNamespace(in_recovery=False), managed=SimpleNamespace(
+            parameters=node.parameters))
+        return looks.standbys(facts, PATIENCE).commits
+    found = said()
+    assert (found.names, found.level, found.exempt) == ("*", "remote_write", [])
+    node.sql("SET synchronous_commit = local; CREATE ROLE app")
+    node.sql("SET synchronous_commit = local; ALTER ROLE app SET synchronous_commit = 'OFF'")
+    assert said().exempt == ["role app"]
+    node.sql("SET synchronous_commit = local; ALTER ROLE \"{0}\" SET synchronous_commit = on".format(
+        owner().pw_name))
+    assert said().level is None
 
 
 def test_a_server_that_hangs_or_is_away_gives_no_answer(node):

@@ -11,7 +11,7 @@ from tests.unit.test_cli_health import facts, standby  # noqa: F401
 SAID = looks.SaidOfStandbys(
     {"srv1": servers.UNKNOWN._replace(state="streaming", sync="sync", replayed=4000, lag=0.5),
      'a"b\\c\nd': servers.UNKNOWN._replace(state="catchup", sync="async")},
-    servers.Commits("srv1", 2, 1.5), 5000)
+    servers.Commits("srv1", 2, 1.5, "on", []), 5000)
 NOW = 1795700000.0
 
 #: OpenMetrics 1.0, "ABNF", as far as gauges go; also what Prometheus 0.0.4 takes.

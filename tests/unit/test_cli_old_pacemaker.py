@@ -60,7 +60,7 @@ def test_the_status_of_a_cluster_without_node_attributes_in_crm_mon(recorded):
     configured = configuration.parse(pacemaker.cib())
     found = report.report(
         view.look(pacemaker), configured, configuration.find(configured),
-        report.Facts({}, servers.Commits("", 0, 0.0), simulate.Outcome("srv2", True, ""),
+        report.Facts({}, servers.Commits("", 0, 0.0, "on", []), simulate.Outcome("srv2", True, ""),
                      fencing.Fencing(True, ["fence-srv1"], False, ""),
                      quorum.Votes(3, 3, 2, {}, {"Quorate"}, "")))
     assert [node["score"] for node in found["nodes"]] == [1001, 1000, 990]

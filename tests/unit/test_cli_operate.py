@@ -30,7 +30,7 @@ def report(data):
     configured = configuration.parse((data / "cli" / "cib.xml").read_text())
     own, standbys = servers.understand(PRIMARY, "SQL on srv3")
     return status.report(seen, configured, configuration.find(configured), status.Facts(
-        {"srv3": own, **standbys}, servers.Commits("", 0, 0.0),
+        {"srv3": own, **standbys}, servers.Commits("", 0, 0.0, "on", []),
         simulate.Outcome("srv1", True, ""), FENCED, VOTES))
 
 

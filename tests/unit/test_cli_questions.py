@@ -16,6 +16,7 @@ PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
            ["standby", "srv1", "streaming", "51654312", "51654312", "0.25", "async", ""],
            ["standby", "srv2", "streaming", "51654000", "51654000", "", "async", ""]]
 FENCED = fencing.Fencing(True, ["fence-srv3"], False, "")
+NOW = 1795700000.0
 
 
 @pytest.fixture
@@ -30,11 +31,11 @@ def texts(data):
 
 def asked(texts, rows=PRIMARY, commits=("", 0, 0.0), **facts):
     """Return the report of what the texts say; the primary is srv3."""
-    seen, configured = view.parse(texts["mon"]), configuration.parse(texts["cib"])
+    seen, configured = view.parse(texts["mon"]), configuration.parse(texts["cib"], NOW)
     managed = configuration.find(configured)
     own, standbys = servers.understand(rows, "SQL on srv3")
     known = {"srv3": own, **standbys} if own else {}
-    given = {"known": known, "commits": servers.Commits(*commits) if commits else None,
+    given = {"known": known, "commits": servers.Commits(*(*commits, "on", [])[:5]) if commits else None,
              "outcome": simulate.outcome(texts["simulated"], managed.name, ["srv3"]),
              "fencing": FENCED, "votes": quorum.votes(texts["votes"]), **facts}
     return status.report(seen, configured, managed, status.Facts(**given))
@@ -222,9 +223,76 @@ def test_the_loss_is_told(texts, sync, acknowledged, words):
     assert found["loses_acknowledged"] is acknowledged and words in found["text"]
 
 
+@pytest.mark.parametrize("level, exempt, missing, acknowledged, words", [
+    ("remote_apply", [], 312, False, "synchronous: no acknowledged commit would be lost"),
+    ("on", ["role app", "database log"], 312, None, "but of role app, database log, whose"),
+    ("local", [], 0, False, "local: commits wait for no standby"),
+    ("local", [], 312, True, "312 B of WAL that it has not received would be lost; synchronous"),
+    ("off", [], 0, None, "may not even be written"), ("off", [], 312, True, "312 B"),
+    (None, [], 0, None, "synchronous_commit is not known here")])
+def test_a_synchronous_standby_is_one_for_those_whose_commits_wait(
+        texts, level, exempt, missing, acknowledged, words):
+    position = str(51654312 - missing)
+    rows = [PRIMARY[0], ["standby", "srv1", "streaming", position, position, "", "sync", ""],
+            PRIMARY[2]]
+    found = asked(texts, rows, ("srv1", 0, 0.0, level, exempt))
+    assert found["failover"]["loses_acknowledged"] is acknowledged
+    assert words in found["failover"]["text"]
+    assert found["synchronous"]["commit"] == level
+
+
+def test_commits_that_wait_for_no_standby_are_not_said_to_wait(texts):
+    assert "commits-wait" not in codes(asked(texts, commits=("srv9", 0, 0.0, "local", [])))
+    assert "commits-wait" in codes(asked(texts, commits=("srv9", 0, 0.0, None, [])))
+
+
+def test_the_rows_of_a_primary_say_what_its_commits_wait_for():
+    row = ["commits", "srv1", "on", "role a\nrole b in database c", "", "", "2", "1.5"]
+    assert servers.commits([*PRIMARY, row]) == (
+        "srv1", 2, 1.5, "on", ["role a", "role b in database c"])
+    assert servers.commits([["commits", "", "", "", "", "", "", ""]]) == ("", None, None, None, [])
+
+
 def test_an_address_on_no_node_is_no_service(texts):
     texts["mon"] = texts["mon"].replace('id="pgsql-master-ip"', 'id="another"')
     assert codes(asked(texts)) == ["address-down"]
+
+
+def test_an_address_on_two_nodes_is_no_service(texts):
+    begin, end = texts["mon"].split('id="pgsql-master-ip"', 1)
+    texts["mon"] = begin + 'id="pgsql-master-ip"' + end.replace(
+        "</resource>", '<node name="srv1" id="1" cached="true"/></resource>', 1)
+    found = asked(texts)
+    assert codes(found) == ["address-twice"] and found["up"]["answer"] is False
+    assert "on srv1 AND srv3" in next(text.lines(found))
+
+
+def test_a_primary_that_only_a_replication_connection_reached_may_take_no_writes(texts):
+    by_replication = servers.UNKNOWN._replace(timeline=5, received=7, source="replication")
+    found = asked(texts, rows=[], commits=None, known={
+        node: by_replication for node in ("srv1", "srv2", "srv3")})
+    assert found["up"]["answer"] is None and status.verdict(found) == NOT_DONE
+    assert codes(found) == ["primary-not-asked", "streaming-unknown", "streaming-unknown"]
+
+
+@pytest.mark.parametrize("end, code", [("2020-01-01 00:00:00Z", None),
+                                       ("2999-01-01 00:00:00Z", "left-over-constraint"),
+                                       ("2020-01-01 00:00:00", "left-over-constraint")])
+def test_a_move_whose_time_is_over_is_not_in_the_way(texts, end, code):
+    """As crm_resource --move --lifetime makes it; without a zone the moment is not known."""
+    texts["cib"] = texts["cib"].replace("<constraints>", """<constraints>
+        <rsc_location id="cli-prefer-pgsqld-clone" rsc="pgsqld-clone" role="Promoted">
+        <rule id="r" score="INFINITY" boolean-op="and">
+        <expression id="e" attribute="#uname" operation="eq" value="srv2" type="string"/>
+        <date_expression id="d" operation="lt" end="{0}"/></rule></rsc_location>""".format(end))
+    found = asked(texts)
+    assert codes(found) == ([code] if code else [])
+
+
+@pytest.mark.parametrize("cut", [0, 100, -700])
+def test_what_crm_simulate_printed_in_part_says_nothing(texts, cut):
+    found = asked({**texts, "simulated": texts["simulated"][:cut]})
+    assert found["failover"]["answer"] is None and "successor-unknown" in codes(found)
 
 
 @pytest.mark.parametrize("name, promoted", [("failover", "srv2"), ("none", None)])

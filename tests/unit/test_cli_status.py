@@ -31,7 +31,7 @@ def configured(folder):
 
 VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, {"Quorate"}, "")
 FENCED = fencing.Fencing(True, ["fence-srv3"], False, "")
-WELL = status.Facts({}, servers.Commits("", 0, 0.0), simulate.Outcome("srv1", True, ""), FENCED,
+WELL = status.Facts({}, servers.Commits("", 0, 0.0, "on", []), simulate.Outcome("srv1", True, ""), FENCED,
                     VOTES)
 
 
@@ -53,7 +53,8 @@ def test_from_the_primary_all_is_known(seen, configured):
     found = report(seen, configured, known())
     assert found["primary"] == "srv3"
     assert found["vips"] == [
-        {"name": "pgsql-master-ip", "address": "10.77.0.100", "node": "srv3"}]
+        {"name": "pgsql-master-ip", "address": "10.77.0.100", "node": "srv3",
+         "nodes": ["srv3"]}]
     assert [node["role"] for node in found["nodes"]] == ["standby", "standby", "primary"]
     first = row(found, "srv1")
     assert (first["lag_bytes"], first["lag_seconds"], first["sync_state"]) == (312, 0.25, "sync")

@@ -2,9 +2,8 @@
 
 from paf.cli import finding
 from paf.cli.configuration import (
-    boolean, is_certain, is_true, meta, names_of, place_of, points, seconds, vips_of)
+    boolean, is_certain, is_true, left_over, meta, names_of, place_of, points, seconds, vips_of)
 from paf.cli.configuration import options
-from paf.cluster import rules
 
 _DEVICE_WHY = "without fencing a lost primary may still be writing: no cluster is safe, and " \
               "Pacemaker waits without end for a node that it cannot be sure of"
@@ -72,7 +71,7 @@ def _watchdog(configured):
 
 def properties(configured, managed):
     """The cluster's properties let it work."""
-    policy = configured.properties.get("no-quorum-policy", "stop")
+    policy = configured.properties.get("no-quorum-policy", "stop").lower()
     if policy in ("ignore", "freeze"):
         yield finding.error(
             "no-quorum-policy={0}".format(policy),
@@ -209,17 +208,10 @@ def leftovers(configured, managed):
     for vip in vips_of(configured, managed):
         names.update(place_of(vip))
     for name in sorted(names):
-        found = sorted(set(item.id for item in configured.constraints
-                           if item.id.startswith("cli-") and item.values.get("rsc") == name
-                           and not _has_expired(item, configured.now)))
+        found = left_over(configured, name)
         if found:
             yield finding.error(
                 "left over from a move or a ban: {0}".format(", ".join(found)),
                 "it ties {0} to a node, or keeps it off one: the next failover goes "
                 "wrong".format(name),
                 finding.both("crm_resource --clear --resource {0}".format(name)))
-
-
-def _has_expired(constraint, now):
-    return constraint.rules and all(
-        rules.holds(rule, {"#uname": constraint.node}, now) is False for rule in constraint.rules)

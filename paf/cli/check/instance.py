@@ -6,6 +6,7 @@ from collections import namedtuple
 from paf import ocf
 from paf.cli import finding
 from paf.cli.check import hba
+from paf.cli.servers import NO_WAIT
 from paf.instance import conninfo as connections
 from paf.instance.server import quoted
 
@@ -23,6 +24,7 @@ Subject = namedtuple("Subject", "settings rules slots in_recovery conninfo node 
 LONGEST_RETRY = 1000
 #: With so many, a sync of each file takes minutes on a slow disk.
 MANY_FILES = 100000
+_LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 TARGETS = ("recovery_target", "recovery_target_lsn", "recovery_target_name", "recovery_target_time",
            "recovery_target_xid")
 
@@ -51,8 +53,10 @@ def wal(subject):
             "max_wal_senders is {0}".format(have["max_wal_senders"]),
             "each standby needs one, pg_basebackup two",
             finding.set_by_sql(subject, "max_wal_senders", str(max(10, needed)), restart=True))
-    if have.get("listen_addresses") == "localhost":
-        yield finding.error("listen_addresses is localhost", "standbys cannot reach this server",
+    listens = have.get("listen_addresses", "*")
+    if all(word.strip().lower() in _LOOPBACK for word in listens.split(",")):
+        yield finding.error("listen_addresses is {0}".format(listens or "empty"),
+                            "standbys cannot reach this server",
                             finding.set_by_sql(subject, "listen_addresses", "*", restart=True))
     if have.get("default_transaction_read_only") == "on":
         yield finding.warning("default_transaction_read_only is on",
@@ -116,6 +120,12 @@ def synchronous(subject):
     names = subject.settings.get("synchronous_standby_names", "")
     if not names.strip():
         return
+    level = subject.settings.get("synchronous_commit")
+    if level in NO_WAIT:
+        yield finding.warning(
+            "synchronous_commit is {0}, and synchronous_standby_names is set".format(level),
+            "no commit waits for a standby, but of sessions that ask for it: what is acknowledged "
+            "can be lost", finding.set_by_sql(subject, "synchronous_commit", "on"))
     found = re.match(r"(?i)^\s*(?:(?:first|any)\s+)?(?:(\d+)\s*\()?(.*?)\)?\s*$", names)
     count = int(found.group(1) or 1)
     listed = [word.strip().strip('"') for word in found.group(2).split(",") if word.strip()]

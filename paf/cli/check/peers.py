@@ -13,7 +13,6 @@ from paf.cli.check import primary
 from paf.cli.servers import REPLICATION
 from paf.deadline import Deadline
 from paf.instance import psql, sql
-from paf.instance.settings import read
 
 #: What one node's server says. settings: dict of str, without those that it does not show; pending:
 #: names (list) of settings that wait for a restart, None where that is not known; way: how it was
@@ -31,7 +30,6 @@ SAME = (
     "wal_retrieve_retry_interval", "wal_sender_timeout")
 OTHER = ("server_version_num", "synchronous_standby_names")
 
-_OF_OUR_SESSIONS = ("synchronous_commit",)
 _FIRST_WITH_PENDING = 90500
 _PATIENCE = 4.0     # seconds for each question
 _DATABASE = (("dbname", "postgres"),)
@@ -51,20 +49,12 @@ def query(version):
 def here(instance, version):
     """Return the Seen of the local server."""
     try:
-        rows = sql.query(instance, query(version), Deadline(_PATIENCE)).rows
+        rows = sql.query(instance, query(version), Deadline(_PATIENCE), no_wait=False).rows
     except ocf.OcfError as error:
         return Seen({}, None, "", str(error))
     if not rows:
         return Seen({}, None, "", "it did not answer")
-    found = understood(rows, "SQL")
-    # our own sessions at the local server have another value of these, see sql.query
-    for name in _OF_OUR_SESSIONS:
-        found.settings.pop(name, None)
-        try:
-            found.settings[name] = read(instance, name, Deadline(_PATIENCE))
-        except ocf.OcfError:
-            continue
-    return found
+    return understood(rows, "SQL")
 
 
 def understood(rows, way):

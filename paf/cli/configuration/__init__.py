@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from paf.cli.common import Problem
 from paf.cli.configuration import constraints as relations
 from paf.cli.configuration.constraints import (
-    Constraint, is_optional, is_serialized, is_symmetrical)
+    Constraint, has_expired, is_optional, is_serialized, is_symmetrical)
 from paf.cli.configuration.resources import Managed, Operation, Primitive, Resources
 from paf.cli.configuration.sets import Reader
 from paf.cli.configuration.spelling import boolean, is_true, points, role, seconds
@@ -28,7 +28,7 @@ from paf.cli.configuration.spelling import boolean, is_true, points, role, secon
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
     "boolean", "constraints_on", "default_timeout", "find", "is_certain", "is_optional",
-    "is_serialized", "is_symmetrical", "is_true", "meta", "names_of", "parse",
+    "is_serialized", "is_symmetrical", "is_true", "left_over", "meta", "names_of", "parse",
     "place_of", "points", "role", "seconds",
     "vips_of"]
 
@@ -108,6 +108,16 @@ def constraints_on(configured, managed, kind):
     names = names_of(managed)
     return [item for item in configured.constraints if item.kind == kind and any(
         item.values.get(place) in names for place in ("rsc", "with-rsc", "first", "then"))]
+
+
+def left_over(configured, name):
+    """Return the ids (sorted list) of what moves and bans have left of a resource (its id).
+
+    Those whose lifetime is over do nothing any more.
+    """
+    return sorted(set(item.id for item in configured.constraints
+                      if item.id.startswith("cli-") and item.values.get("rsc") == name
+                      and not has_expired(item, configured.now)))
 
 
 def place_of(vip):

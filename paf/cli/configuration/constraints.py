@@ -7,6 +7,7 @@ pcmk_sched_colocation.c of Pacemaker 2.1.5 for what a sequence of sets means.
 from collections import namedtuple
 
 from paf.cli.configuration.spelling import boolean, points, role
+from paf.cluster import rules as rules_of
 
 #: One relation that a constraint makes. id: the constraint's; kind: location, order, colocation or
 #: ticket; values: its attributes (dict of str), roles in the words of OCF 1.1 and the defaults of
@@ -143,6 +144,13 @@ def _each(plain, groups, kind, members):
             if group.get("role"):
                 values["role" if kind == "location" else "rsc-role"] = group.get("role")
             yield values
+
+
+def has_expired(constraint, now):
+    """Return whether a Constraint's rules keep it from holding at a moment (epoch seconds)."""
+    return bool(constraint.rules) and all(
+        rules_of.holds(rule, {"#uname": constraint.node}, now) is False
+        for rule in constraint.rules)
 
 
 def is_symmetrical(order):

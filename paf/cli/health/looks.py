@@ -190,7 +190,8 @@ def standbys(facts, patience=_PATIENCE):
     from paf.cli import servers
     instance = dialect.instance_of(facts.managed)
     try:
-        answer = sql.query(instance, servers.query(local.version(instance)), Deadline(patience))
+        answer = sql.query(instance, servers.query(local.version(instance)), Deadline(patience),
+                           no_wait=False)
     except ocf.OcfError:
         return None
     own, found = servers.understand(answer.rows, "")

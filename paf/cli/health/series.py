@@ -154,7 +154,7 @@ def _of_standbys(said, own):
             yield _one("paf_standby_lag_bytes", max(0, top - server.replayed), labels)
         yield _one("paf_standby_lag_seconds", server.lag, labels)
     if said.commits is not None:
-        yield _one("paf_commits_need_standbys", service.wanted(said.commits.names), own)
+        yield _one("paf_commits_need_standbys", service.needs(said.commits), own)
         yield _one("paf_commits_waiting", said.commits.waiting, own)
         yield _one("paf_commits_longest_wait_seconds", said.commits.longest, own)
 

@@ -5,6 +5,7 @@ Each rule takes (report, view.View, Configuration, Managed, report.Facts).
 
 from paf.cli import finding
 from paf.cli.configuration import options
+from paf.cli.servers import NO_WAIT
 from paf.cli.status import fencing as devices
 from paf.cli.status import quorum
 from paf.cli.status.concern import FAILOVER, concern, unknown
@@ -39,7 +40,8 @@ def fencing(found, seen, configured, managed, facts):
 
 def votes(found, seen, configured, managed, facts):
     """Without the primary's node there is still quorum."""
-    if not found["primary"] or configured.properties.get("no-quorum-policy") == "ignore":
+    if not found["primary"] or (
+            configured.properties.get("no-quorum-policy", "").lower() == "ignore"):
         return
     kept = quorum.is_kept_without(facts.votes, [seen.ids.get(found["primary"], "")])
     if kept is None:
@@ -85,20 +87,43 @@ def loss(found, facts):
     if not to:
         return {"to": None, "loss_bytes": None, "loses_acknowledged": None, "text": ""}
     node = dict((item["node"], item) for item in found["nodes"]).get(to, {})
-    missing, sync = node.get("not_received_bytes"), node.get("sync_state")
-    synchronous = facts.commits is not None and bool(facts.commits.names.strip())
-    if synchronous and sync == "sync":
-        text = "to {0}, which is synchronous: no acknowledged commit would be lost".format(to)
-        acknowledged = False
-    elif synchronous and sync == "quorum":
-        text = "to {0} or another of its quorum: no acknowledged commit would be lost".format(to)
-        acknowledged = False
-    elif missing is None:
-        text, acknowledged = "to {0}; what would be lost is not known".format(to), None
-    elif missing == 0:
-        text = "to {0}, which has all of {1}'s WAL at this moment".format(to, found["primary"])
-        acknowledged = False
-    else:
-        text = "to {0}; {1} of WAL that it has not received would be lost".format(to, size(missing))
-        acknowledged = True
+    missing = node.get("not_received_bytes")
+    text, acknowledged = _synchronous(to, node.get("sync_state"), facts.commits)
+    if text is None:
+        text, acknowledged = _by_position(to, found["primary"], missing, facts.commits)
     return {"to": to, "loss_bytes": missing, "loses_acknowledged": acknowledged, "text": text}
+
+
+def _synchronous(to, state, commits):
+    """Return (text, whether acknowledged commits would be lost) where commits wait for `to`.
+
+    (None, None) where they do not, or that is not known. state: its sync_state; commits:
+    servers.Commits or None.
+    """
+    if (commits is None or not commits.names.strip() or state not in ("sync", "quorum")
+            or commits.level in (None,) + NO_WAIT):
+        return None, None
+    who = "to {0}, which is synchronous".format(to) if state == "sync" else (
+        "to {0} or another of its quorum".format(to))
+    if commits.exempt:
+        return "{0}: no acknowledged commit would be lost, but of {1}, whose " \
+               "synchronous_commit does not wait".format(who, ", ".join(commits.exempt)), None
+    return "{0}: no acknowledged commit would be lost".format(who), False
+
+
+def _by_position(to, primary, missing, commits):
+    """Return the same by the WAL that `to` has not received at this moment (int or None)."""
+    remark = ""
+    if commits is not None and commits.level == "off":
+        remark = "; synchronous_commit is off: what was acknowledged last may not even be written"
+    elif commits is not None and commits.names.strip() and commits.level in (None, "local"):
+        remark = "; synchronous_commit is {0}".format(
+            "local: commits wait for no standby" if commits.level else
+            "not known here: perhaps commits wait for no standby")
+    if missing is None:
+        return "to {0}; what would be lost is not known{1}".format(to, remark), None
+    if missing:
+        return "to {0}; {1} of WAL that it has not received would be lost{2}".format(
+            to, size(missing), remark), True
+    return "to {0}, which has all of {1}'s WAL at this moment{2}".format(
+        to, primary, remark), None if commits is None or commits.level in (None, "off") else False

@@ -65,7 +65,7 @@ def of(pacemaker, sight, nodes):
     devices = dict((node, fencing.of(pacemaker, sight.configured, sight.seen, node))
                    for node in nodes)
     kept = quorum.is_kept_without(sight.facts.votes, [sight.seen.ids.get(node) for node in nodes])
-    if sight.configured.properties.get("no-quorum-policy") == "ignore":
+    if sight.configured.properties.get("no-quorum-policy", "").lower() == "ignore":
         kept = True
     return judge(sight.report, nodes, outcome, devices, kept)
 

@@ -70,7 +70,11 @@ def _instance(node):
         yield concern(
             "instance-down", OTHER, "the instance on {0}: {1}".format(name, node["state"]),
             "Pacemaker's log on that node says why; paf check there does, too", node=name)
-    elif node["state"] not in ("streaming", "running"):
+    elif node["state"] == "running":
+        yield unknown("streaming-unknown", OTHER, "whether the standby on {0} streams is not "
+                      "known".format(name), "neither it nor the primary could be asked from here: "
+                      "run paf status as root, on the primary's node", node=name)
+    elif node["state"] != "streaming":
         yield concern("not-streaming", OTHER, "the standby on {0}: {1}".format(name, node["state"]),
                       "it falls behind; its server's log says why", node=name)
     if node["not_promoted_because"]:

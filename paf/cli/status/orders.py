@@ -20,7 +20,7 @@ def cluster(found, seen, configured, managed, facts):
         yield concern(
             "stop-all", UP, "stop-all-resources is on", "Pacemaker stops everything and starts "
             "nothing", finding.property_is("stop-all-resources", "false"))
-    if configured.properties.get("no-quorum-policy", "stop") == "ignore":
+    if configured.properties.get("no-quorum-policy", "stop").lower() == "ignore":
         yield concern(
             "no-quorum-policy", OTHER, "no-quorum-policy is ignore", "each half of a cluster whose "
             "network is cut promotes a primary of its own", finding.property_is("no-quorum-policy",
@@ -92,8 +92,7 @@ def constraints(found, seen, configured, managed, facts):
     places = [name for vip in configuration.vips_of(configured, managed)
               for name in (vip.group, vip.name) if name]
     for name in configuration.names_of(managed) + tuple(places):
-        left = [item.id for item in configured.constraints
-                if item.id.startswith("cli-") and item.values.get("rsc") == name]
+        left = configuration.left_over(configured, name)
         if left:
             yield concern(
                 "left-over-constraint", FAILOVER,

@@ -30,8 +30,7 @@ def report(seen, configured, managed, facts):
     primaries = view.promoted(seen, managed.name)
     primary = primaries[0] if len(primaries) == 1 else None
     top = facts.known.get(primary, servers.UNKNOWN).received
-    vips = [{"name": vip.name, "address": vip.parameters.get("ip", ""),
-             "node": next(iter(view.roles(seen, vip.name)), None)}
+    vips = [_vip(vip, sorted(view.roles(seen, vip.name)))
             for vip in configuration.vips_of(configured, managed)]
     nodes = [_node(node, seen, managed, facts.known.get(node, servers.UNKNOWN), top)
              for node in sorted(set(configured.nodes) | set(seen.nodes))]
@@ -43,10 +42,16 @@ def report(seen, configured, managed, facts):
     return found
 
 
+def _vip(vip, nodes):
+    return {"name": vip.name, "address": vip.parameters.get("ip", ""),
+            "node": nodes[0] if len(nodes) == 1 else None, "nodes": nodes}
+
+
 def _synchronous(commits):
     if commits is None:
         return None
-    return {"names": commits.names, "waiting": commits.waiting, "longest_wait": commits.longest}
+    return {"names": commits.names, "waiting": commits.waiting, "longest_wait": commits.longest,
+            "commit": commits.level, "exempt": commits.exempt}
 
 
 def _node(node, seen, managed, server, top):
@@ -64,7 +69,7 @@ def _node(node, seen, managed, server, top):
         "flags": [flag for flag in seen.flags.get(node, []) if flag != membership],
         "managed": all(item.managed for item in seen.instances
                        if item.node == node and item.resource == managed.name),
-        "role": _role(role, server), "pacemaker_role": role,
+        "role": _role(role, server), "pacemaker_role": role, "in_recovery": server.in_recovery,
         "state": _state(role, server, membership),
         "timeline": server.timeline, "received": _lsn(server.received),
         "replayed": _lsn(server.replayed),
@@ -106,7 +111,8 @@ def _state(role, server, membership):
         return "in recovery"
     if server.paused:
         return "replay paused"
-    if role == view.UNPROMOTED and server.in_recovery and not server.state:
+    if role == view.UNPROMOTED and server.in_recovery and not server.state and (
+            server.timeline is not None):    # up to PostgreSQL 9.5 a standby says neither
         return servers.NOT_STREAMING
     return server.state or "running"
 

@@ -2,6 +2,7 @@
 
 import re
 
+from paf.cli.servers import NO_WAIT
 from paf.cli.status.concern import UP, concern, unknown
 
 
@@ -18,10 +19,12 @@ def primaries(found, seen, configured, managed, facts):
         if node["role"] == "standby":
             yield concern("primary-in-recovery", UP, "the server on {0} is in recovery, though "
                           "Pacemaker has promoted it".format(node["node"]), "it takes no writes")
-        elif facts.known.get(node["node"]) is None or not node["source"]:
+        elif node["in_recovery"] is None:
             yield unknown(
                 "primary-not-asked", UP, "the server on {0} could not be asked whether it takes "
-                "writes".format(node["node"]), "run paf status as root, on that node")
+                "writes".format(node["node"]), "run paf status as root, on that node; or let the "
+                "role of primary_conninfo connect to the database postgres, as a member of "
+                "pg_monitor")
 
 
 def _without(facts):
@@ -50,7 +53,11 @@ def members(found, seen, configured, managed, facts):
 def addresses(found, seen, configured, managed, facts):
     """The address is where the primary is."""
     for vip in found["vips"]:
-        if vip["node"] is None:
+        if len(vip["nodes"]) > 1:
+            yield concern("address-twice", UP, "the address {0} {1} is on {2} at once".format(
+                vip["name"], vip["address"], " and ".join(vip["nodes"])),
+                "clients that use it reach the one or the other")
+        elif vip["node"] is None:
             yield concern("address-down", UP, "the address {0} {1} is on no node".format(
                 vip["name"], vip["address"]), "clients that use it reach no server")
         elif found["primary"] and vip["node"] != found["primary"]:
@@ -64,7 +71,7 @@ def commits(found, seen, configured, managed, facts):
     known = facts.commits
     if known is None or not known.names.strip():
         return
-    needed = wanted(known.names)
+    needed = needs(known)
     streaming = [node for node in found["nodes"] if node["state"] == "streaming"
                  and node["sync_state"] in ("sync", "quorum", "potential")]
     if len(streaming) < needed:
@@ -86,6 +93,14 @@ def _waiters(known):
         return ""
     return "; {0} session{1} waiting, the longest for {2:.0f} s".format(
         known.waiting, "" if known.waiting == 1 else "s", known.longest or 0)
+
+
+def needs(commits):
+    """Return how many standbys each commit waits for by default (int), by servers.Commits.
+
+    Where synchronous_commit is not known, as many as synchronous_standby_names asks for.
+    """
+    return 0 if commits.level in NO_WAIT else wanted(commits.names)
 
 
 def wanted(names):

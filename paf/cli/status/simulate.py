@@ -37,7 +37,12 @@ def loss(pacemaker, managed, nodes, source=("--live-check",)):
 
 
 def outcome(text, resource, nodes):
-    """Return the Outcome in what crm_simulate prints (str); pure."""
+    """Return the Outcome in what crm_simulate prints (str); pure.
+
+    The status after the transition comes last: without it the output is not whole.
+    """
+    if not re.search("^Revised cluster status", text, re.IGNORECASE | re.MULTILINE):
+        return Outcome(None, False, "what crm_simulate printed cannot be understood")
     promoted, fenced = [], set()
     for line in text.splitlines():
         found = _ACTION.match(line)

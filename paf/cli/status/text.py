@@ -9,8 +9,8 @@ _COLOURS = {True: "green", False: "red", None: "yellow"}
 
 def lines(found):
     """Yield the report (dict) as lines."""
-    where = ", ".join("{0} {1} on {2}".format(vip["name"], vip["address"], vip["node"] or "no node")
-                      for vip in found["vips"])
+    where = ", ".join("{0} {1} on {2}".format(vip["name"], vip["address"], " AND ".join(
+        vip["nodes"]) or "no node") for vip in found["vips"])
     primary = found["primary"] or (
         "{0} AT ONCE".format(" AND ".join(found["primaries"])) if found["primaries"] else "NONE")
     yield coloured("{0}: primary {1}{2}".format(
