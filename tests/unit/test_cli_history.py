@@ -7,14 +7,18 @@ a cleanup, disable and enable, a switchover that was refused.
 import bz2
 import gzip
 import json
+import lzma
 import pathlib
+import re
+import time
 
 import jsonschema
 import pytest
 
 from paf.cli.common import Problem
 from paf.cli.main import main
-from paf.cli.timeline import actions, changes, events, gather, history, logs, timeline
+from paf.cli.timeline import (
+    actions, changes, events, files, gather, history, logs, picture, timeline)
 
 NOW = 1795700000.0
 NODES = ("srv1", "srv2", "srv3")
@@ -30,7 +34,7 @@ PLAYED = [
 @pytest.fixture(scope="module")
 def facts(data):
     folder = data / "cli" / "history"
-    return {node: logs.read(logs.find([str(folder / node)]), NOW) for node in NODES}
+    return {node: logs.read(files.find([str(folder / node)]), NOW) for node in NODES}
 
 
 def of(facts, node, live=()):
@@ -149,7 +153,7 @@ def test_a_failed_start_is_not_merged_with_the_switchover_after_it():
 
 
 def test_an_outage_whose_begin_is_not_in_the_logs_is_said_to_be_longer(data):
-    facts = [fact for fact in logs.read(logs.find([str(data / "cli" / "history" / "srv3")]), NOW)
+    facts = [fact for fact in logs.read(files.find([str(data / "cli" / "history" / "srv3")]), NOW)
              if fact.kind != "token"]
     event = events.events(facts, "pgsqld", ("pgsqld-ip",))[3]
     assert event.at_least and "at least" in timeline.shown(event)
@@ -168,12 +172,172 @@ def test_a_line_whose_time_cannot_be_read_ends_nothing(tmp_path, time):
     assert line[:15] == "Nov 26 10:00:01" and len(logs.read([str(log)])) in (1, 2)
 
 
-@pytest.mark.parametrize("name", ["pacemaker.log.gz", "pacemaker.log.bz2", "report.tar.bz2"])
+@pytest.mark.parametrize("name", ["pacemaker.log.gz", "pacemaker.log.bz2", "report.tar.bz2",
+                                  "pacemaker.log.xz", "report.tar.xz"])
 def test_a_packed_log_that_is_cut_off_is_a_problem(tmp_path, name):
-    whole = bz2.compress(b"x" * 99999) if "bz2" in name else gzip.compress(b"x" * 99999)
+    whole = {"gz": gzip, "z2": bz2, "xz": lzma}[name[-2:]].compress(b"x" * 99999)
     (tmp_path / name).write_bytes(whole[:len(whole) // 2])
     with pytest.raises(Problem, match=f"cannot read .*{name}"):
         logs.read([str(tmp_path / name)])
+
+
+LOST = "Nov 23 15:00:{0:02d} srv3 pacemaker-controld [5] (x) notice: Node srv2 state is now lost\n"
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path, monkeypatch):
+    """A packer that is not known here, a log that is cut off, one that is gone."""
+    whole = gzip.compress((LOST.format(1) * 9999).encode()) + gzip.compress(LOST.format(2).encode())
+    (tmp_path / "pacemaker.log-1.gz").write_bytes(whole[:-20])
+    (tmp_path / "pacemaker.log-2.zst").write_bytes(b"\x28\xb5\x2f\xfdxxxx")
+    (tmp_path / "pacemaker.log-3.xz").write_bytes(lzma.compress(LOST.format(3).encode()))
+    (tmp_path / "pacemaker.log").write_text(LOST.format(4))
+    monkeypatch.setattr(files, "lzma", None)
+    names = [*files.find([str(tmp_path)]), str(tmp_path / "gone")]
+    broken: list = []
+    facts = logs.read(names, NOW, broken)
+    assert [time.localtime(fact.moment).tm_sec for fact in facts] == [1, 4]
+    told = "\n".join(sorted(broken))
+    assert re.findall(r"cannot read \S*/(\S+):", told) == [
+        "gone", "pacemaker.log-1.gz", "pacemaker.log-2.zst", "pacemaker.log-3.xz"]
+    assert "packed with zstd" in told and "packed with xz" in told and "No such file" in told
+
+
+def test_what_could_not_be_read_is_missing(tmp_path, capsys):
+    (tmp_path / "pacemaker.log-2.zst").write_bytes(b"\x28\xb5\x2f\xfdxxxx")
+    words = ["history", "--resource", "p", "--log", str(tmp_path)]
+    assert main(words) == 2 and "packed with zstd" in capsys.readouterr().err
+    (tmp_path / "pacemaker.log").write_text(LOST.format(4))
+    assert main(words) == 1
+    out, err = capsys.readouterr()
+    assert "packed with zstd" in err and "the logs begin at 2026-11-23 15:00:04.000" in out
+
+
+def test_a_log_without_any_time_that_is_known_is_said_not_to_be_read(tmp_path):
+    log = tmp_path / "pacemaker.log"
+    log.write_text(LOST.format(1).replace("Nov 23 15:00:01", "Mo 2026-11-23 15:00:01 CET"))
+    with pytest.raises(Problem, match="no line has a time"):
+        logs.read([str(log)], NOW)
+
+
+@pytest.mark.parametrize("stamp, moment", [
+    ("2026-11-23T15:00:01Z", 1795446001.0), ("2026-11-23T15:00:01.25+02:00", 1795438801.25),
+    ("2026-11-23T15:00:01,250-0330", 1795458601.25), ("2026-11-23 15:00:01+0000", 1795446001.0)])
+def test_the_offset_of_a_line_counts(stamp, moment, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        fact, = logs.facts_of(LOST.replace("Nov 23 15:00:{0:02d}", stamp), NOW)
+        assert fact.moment == moment
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_when_pacemaker_ended_is_read_in_the_rotated_log(tmp_path):
+    began = "Nov 23 15:10:00 srv3 pacemakerd [5] (main) notice: Starting Pacemaker 2.1.5\n"
+    (tmp_path / "pacemaker.log.1").write_text(LOST.format(4))
+    (tmp_path / "pacemaker.log").write_text(began)
+    names = [str(tmp_path / name) for name in ("pacemaker.log.1", "pacemaker.log")]
+    (begin, end), = events.gaps(logs.read(names, NOW), "srv3")
+    assert end - begin == 596
+    (begin, _), = events.gaps(logs.read(names[::-1], NOW), "srv3")
+    assert begin is None
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pacemaker.log").write_text(began)
+    (begin, _), = events.gaps(logs.read([names[0], str(other / "pacemaker.log")], NOW), "srv3")
+    assert begin is None
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_timeline_without_an_event_has_a_form_too(tmp_path, capsys, output):
+    (tmp_path / "pacemaker.log").write_text(LOST.format(4))
+    assert main(["timeline", "--resource", "p", "--log", str(tmp_path), "--output", output]) == 1
+    out = capsys.readouterr().out
+    if output == "json":
+        jsonschema.validate(json.loads(out), json.loads((SCHEMAS / "timeline.json").read_text()))
+        assert json.loads(out)["kind"] is None
+    else:
+        assert "no change of p" in out
+
+
+def by_the_dc(*steps):
+    """Return the Events of steps (second, text of the DC's controller)."""
+    facts = [fact for second, line in steps for fact in logs.facts_of(
+        "Nov 23 {0:02d}:{1:02d}:{2:02d}.000 srv3 pacemaker-controld [5] (x) notice: {3}".format(
+            15 + second // 3600, second // 60 % 60, second % 60, line), NOW)]
+    return events.events(facts, "p")
+
+
+def done(second, operation, node, number, result="ok"):
+    words = "confirmed: ok | rc=0" if result == "ok" else f"expected 'ok' but got '{result}' | rc"
+    return [(second, f"Initiating {operation} operation p_{operation}_0 on {node} | action "
+             f"{number}"),
+            (second + 1, f"Transition 3 action {number} (p_{operation}_0 on {node})"
+             f"{':' if result != 'ok' else ''} {words}")]
+
+
+FENCED = [(100, "Requesting fencing (reboot) targeting node srv1 | action=1 timeout=60"),
+          (110, "Fence operation 2 for srv1 succeeded")]
+
+
+@pytest.mark.parametrize("boot", [30, 900, 9000])
+@pytest.mark.parametrize("node, kind", [("srv1", events.PRIMARY_RECOVERY),
+                                        ("srv2", events.FAILOVER)])
+def test_a_primary_that_was_fenced_and_the_next_one_are_one_event(boot, node, kind):
+    found = by_the_dc(*done(0, "promote", "srv1", 1), *FENCED, *done(boot + 100, "start", node, 3),
+                      *done(boot + 170, "promote", node, 4), *done(boot + 300, "start", "srv3", 5))
+    assert [event.kind for event in found][1:] == [kind, events.START]
+    assert (found[1].old, found[1].new) == ("srv1", node)
+    assert timeline.outage(found[1]) == boot + 71
+
+
+@pytest.mark.parametrize("boot", [1, 100, 10 ** 5, 10 ** 7])
+def test_a_picture_has_room_for_an_outage_of_any_length(boot):
+    event = by_the_dc(*done(0, "promote", "srv1", 1), *FENCED)[-1]
+    event = event._replace(up=event.begin + boot, end=event.begin + boot)
+    assert picture.svg(event).count('class="l"') < 40
+
+
+def test_the_reason_of_another_resource_is_not_given():
+    line = ("Nov 23 15:00:20.100 srv3 pacemaker-attrd [5] (x) notice: Setting failed_because-{0}"
+            "[a1]: (unset) -> crashed | from a1 with no write delay")
+    crash = [("Nov 23 15:00:20.000 srv3 pacemaker-based [5] (cib_perform_op) info: " + part)
+             for part in (PENDING.format("asyncmon", "1:3:0:u"), ENDED.format("asyncmon", "1:3:0:u", 1))]
+    name = "Nov 23 15:00:00.000 srv3 pacemaker-fenced [5] (crm) info: Node 1 is now known as a1"
+    for resource, reason in (("p", "crashed"), ("q", "")):
+        facts = [fact for text in [name, *crash, line.format(resource)]
+                 for fact in logs.facts_of(text, NOW)]
+        (item,), _ = actions.actions(facts)
+        assert (item.operation, item.reason) == (actions.CRASH, reason)
+
+
+def test_an_outage_that_has_no_end_is_shown_to_go_on():
+    found = by_the_dc(*done(0, "promote", "srv1", 1), *FENCED,
+                      *done(500, "start", "srv1", 3, "error"))
+    event = found[-1]
+    assert len(found) == 2 and (event.kind, event.new, event.up) == (events.FAILOVER, None, None)
+    assert timeline.outage(event) is None
+    assert "there is none by the end" in "\n".join(timeline.lines(event))
+    assert "goes on" in "\n".join(history.lines(found))
+    assert "no primary" in picture.svg(event) and "all the time" not in picture.svg(event)
+
+
+def test_a_failed_recovery_and_what_ends_the_outage_are_one_event():
+    crash = (100, "Transition 2 action 9 (p_monitor_15000 on srv1): expected 'promoted' but got "
+             "'promoted (failed)'")
+    found = by_the_dc(*done(0, "promote", "srv1", 1), crash, *done(101, "demote", "srv1", 2),
+                      *done(103, "stop", "srv1", 3), *done(105, "start", "srv1", 4, "error"),
+                      *done(4000, "start", "srv1", 5), *done(4003, "promote", "srv1", 6))
+    assert [event.kind for event in found][1:] == [events.PRIMARY_RECOVERY]
+    assert timeline.outage(found[1]) == pytest.approx(3904)
+
+
+def test_a_primary_that_the_logs_lack_ends_what_went_on():
+    found = by_the_dc(*done(0, "promote", "srv1", 1), *FENCED, *done(5000, "demote", "srv2", 3),
+                      *done(5002, "promote", "srv3", 4))
+    assert [(event.kind, event.new) for event in found][1:] == [
+        (events.FAILOVER, None), (events.SWITCHOVER, "srv3")]
 
 
 def test_a_reason_with_quotes_is_read_back():

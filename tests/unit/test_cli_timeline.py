@@ -6,6 +6,7 @@ The client that wrote all the while measured outages of 3.456 s and 15.820 s.
 import bz2
 import gzip
 import json
+import lzma
 import os
 import shutil
 import tarfile
@@ -16,7 +17,7 @@ import pytest
 
 from paf.cli.common import Problem
 from paf.cli.main import main
-from paf.cli.timeline import actions, events, logs, picture, timeline
+from paf.cli.timeline import actions, events, files, logs, picture, timeline
 
 NOW = 1795447800.0
 
@@ -28,7 +29,7 @@ def folder(data):
 
 @pytest.fixture(scope="module")
 def found(folder):
-    facts = logs.read(logs.find([str(folder)]), NOW)
+    facts = logs.read(files.find([str(folder)]), NOW)
     return events.events(facts, "pgsqld", ("pgsql-master-ip",))
 
 
@@ -49,13 +50,13 @@ def test_the_begin_of_a_power_cut_is_estimated_from_corosyncs_timeout(found):
 
 
 def test_where_corosync_does_not_tell_its_timeouts_do(folder):
-    facts = [fact for fact in logs.read(logs.find([str(folder)]), NOW) if fact.kind != "token"]
+    facts = [fact for fact in logs.read(files.find([str(folder)]), NOW) if fact.kind != "token"]
     told = events.events(facts, "pgsqld", ("pgsql-master-ip",), silence=1.65 + 1.98)
     assert timeline.outage(told[2]) == pytest.approx(15.820, rel=0.1)
 
 
 def test_the_log_of_the_dc_alone_tells_the_same(folder):
-    alone = events.events(logs.read(logs.find([str(folder / "srv1")]), NOW), "pgsqld",
+    alone = events.events(logs.read(files.find([str(folder / "srv1")]), NOW), "pgsqld",
                           ("pgsql-master-ip",))
     assert [event.kind for event in alone][-1] == events.FAILOVER
     assert timeline.outage(alone[-1]) == pytest.approx(15.820, rel=0.1)
@@ -75,33 +76,40 @@ def packed(folder, tmp_path):
         for path in [path for path in copy.rglob("*") if path.is_file()]:
             data = path.read_bytes()
             path.with_name(f"{path.name}.1.{how}").write_bytes(
-                gzip.compress(data) if how == "gz" else bz2.compress(data))
+                {"gz": gzip, "bz2": bz2, "xz": lzma}[how].compress(data))
             path.unlink()
         return copy
     return pack
 
 
-@pytest.mark.parametrize("how", ["gz", "bz2", "tar.gz", "tar.bz2", "tar.xz"])
+@pytest.mark.parametrize("how", ["gz", "bz2", "xz", "tar.gz", "tar.bz2", "tar.xz"])
 def test_packed_logs_and_reports_tell_the_same(how, packed, found):
-    facts = logs.read(logs.find([str(packed(how))]), NOW)
+    facts = logs.read(files.find([str(packed(how))]), NOW)
     assert events.events(facts, "pgsqld", ("pgsql-master-ip",)) == found
 
 
-@pytest.mark.parametrize("name", ["a.tar.bz2", "a.log.gz", "a.log.bz2"])
+@pytest.mark.parametrize("name", ["a.tar.bz2", "a.log.gz", "a.log.bz2", "a.log.xz", "a.tar.xz"])
 def test_what_only_looks_like_a_packed_file_is_a_problem(name, tmp_path):
     (tmp_path / name).write_text("plain")
     with pytest.raises(Problem, match="cannot read"):
         logs.read([str(tmp_path / name)], NOW)
 
 
-def test_the_last_rotated_log_is_read_too(tmp_path):
+def test_rotated_logs_are_read_too_the_oldest_first_and_not_without_a_limit(tmp_path, monkeypatch):
     folder = tmp_path / "var/log/pacemaker"
     folder.mkdir(parents=True)
-    for age, name in enumerate(["pacemaker.log", "pacemaker.log.1", "pacemaker.log.2.gz"]):
-        (folder / name).write_text("")
+    for age, name in enumerate(["pacemaker.log", "pacemaker.log.1", "pacemaker.log.2.gz",
+                                "pacemaker.log-20260101.xz"]):
+        (folder / name).write_text("x" * 100)
         os.utime(folder / name, (NOW - age, NOW - age))
-    assert [path.rpartition("/")[2] for path in logs.mine(str(tmp_path))] == [
-        "pacemaker.log.1", "pacemaker.log"]
+
+    def names():
+        return [[path.rpartition("/")[2] for path in part] for part in files.mine(str(tmp_path))]
+    assert names() == [["pacemaker.log-20260101.xz", "pacemaker.log.2.gz", "pacemaker.log.1",
+                        "pacemaker.log"], []]
+    monkeypatch.setattr(files, "_MOST", 1000)
+    assert names() == [["pacemaker.log.1", "pacemaker.log"],
+                       ["pacemaker.log-20260101.xz", "pacemaker.log.2.gz"]]
 
 
 def test_each_action_has_its_duration_and_result(found):

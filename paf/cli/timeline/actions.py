@@ -26,6 +26,7 @@ _LATE = 2.0         # a node and the DC log the end of an action at about the sa
 _REJOINED = 30.0    # seconds in which a node that has come gets attributes that were set before
 _LOST = 600.0       # a fencing that ends later has nothing to do with that loss of the node
 _CLAIMED = "switchover refused"
+_CRASHED = "failed_because-"
 
 
 def is_good(result):
@@ -81,8 +82,8 @@ def _action(run, reasons):
         return None
     reason = run.reason
     if operation == CRASH:
-        near = [text for node, moment, text in reasons
-                if node == run.node and abs(moment - run.start) < _LATE]
+        near = [text for node, moment, resource, text in reasons if node == run.node
+                and resource == run.resource and abs(moment - run.start) < _LATE]
         reason = near[-1] if near else reason
     start = run.start
     if operation in ("monitor", CRASH):
@@ -92,8 +93,10 @@ def _action(run, reasons):
 
 
 def _explanations(facts):
-    return [(fact.values["node"], fact.moment, fact.values["value"]) for fact in facts
-            if fact.kind == "attribute" and fact.values["name"].startswith("failed_because-")]
+    """Return (node, moment, resource, why) of each crash that an agent has reported."""
+    return [(fact.values["node"], fact.moment, fact.values["name"][len(_CRASHED):],
+             fact.values["value"]) for fact in facts
+            if fact.kind == "attribute" and fact.values["name"].startswith(_CRASHED)]
 
 
 def _is_same(item, other):

@@ -105,12 +105,14 @@ def _primary_after(group, resource, primary):
 def _begins_another(item, group, resource, vips, primary):
     """Return whether an Action does not belong to the event that the group is.
 
-    Until another primary is promoted, what took the last one away goes on: a fencing, an election
-    in which an absent node is waited for. What ends the reign of a primary is an event of its own,
-    however soon it comes after something else; unless clients never got to it, since the address
-    had not moved.
+    Until there is a primary again, what took the last one away goes on, however long: a fencing,
+    the boot of its node, an election in which an absent node is waited for. What ends the reign of
+    a primary is an event of its own, however soon it comes after something else; unless clients
+    never got to it, since the address had not moved.
     """
     rest = item.start - _end(group)
+    if _is_gone(group, resource, primary):
+        return _is_of_another(item, group, resource, primary)
     if rest > _LONG:
         return True
     if _is_open(group, resource, primary):
@@ -124,6 +126,19 @@ def _begins_another(item, group, resource, vips, primary):
     return rest > _GAP or (_ends_a_reign(item, primary, resource)
                            and not all(other.operation in _NOTIFICATIONS + (REFUSE,)
                                        for other in group))
+
+
+def _is_gone(group, resource, primary):
+    """Return whether trouble has taken the primary away, and there is none yet."""
+    return (primary is not None and _primary_after(group, resource, primary) is None
+            and any(item.operation == "fence" or is_failure(item) for item in group))
+
+
+def _is_of_another(item, group, resource, primary):
+    """Return whether an Action shows that meanwhile there was a primary which the logs lack."""
+    return (item.operation == "demote" and item.resource == resource and item.node != primary
+            and not any(other.operation == "promote" and other.resource == resource
+                        and other.node == item.node for other in group))
 
 
 def _is_back(item, group, resource, primary):
@@ -209,16 +224,16 @@ def _kind(group, old, new, promoted, demoted, fenced, failures, resource):
         if trouble or stopped:
             return PRIMARY_RECOVERY if trouble else RESTART
         return REFUSED if _is_refused(group, new, resource) else GIVEN_UP if demoted else OTHER
-    if any(item.operation == REFUSE for item in group):
-        return REFUSED
     if old in fenced:
         return FAILOVER
+    if any(item.operation == REFUSE for item in group):
+        return REFUSED
     if stopped and started and not demoted:
         return STANDBY_RECOVERY if trouble else RESTART
-    return _kind_of_the_rest(group, stopped, started, demoted, fenced, resource)
+    return _kind_of_the_rest(group, old, stopped, started, demoted, fenced, failures, resource)
 
 
-def _kind_of_the_rest(group, stopped, started, demoted, fenced, resource):
+def _kind_of_the_rest(group, old, stopped, started, demoted, fenced, failures, resource):
     if fenced:
         return FENCING
     if any(item.operation == "start" and item.resource == resource and failed(item.result)
@@ -226,6 +241,8 @@ def _kind_of_the_rest(group, stopped, started, demoted, fenced, resource):
         return FAILED_START
     if started and not demoted:
         return START
+    if demoted and any(item.node == old for item in failures):
+        return FAILOVER
     return STOP if stopped else OTHER
 
 
@@ -277,8 +294,13 @@ def _votes(facts, group, resource):
 
 
 def _outage(group, old, promoted, demoted, lost, failures, vips):
-    """Return (down, up, estimated): from the primary's end to the next one behind its address."""
-    if not promoted:
+    """Return (down, up, estimated): from the primary's end to the next one behind its address.
+
+    up is None where trouble has ended it and there is none by the end of the logs.
+    """
+    if not promoted and (old is None or not any(
+            item.operation == "fence" and item.node == old for item in group) and not any(
+                item.node == old for item in failures if demoted)):
         return None, None, False
     starts = [item.start for item in demoted[:1]]
     starts += [item.start for item in failures if item.node == old]
@@ -287,8 +309,8 @@ def _outage(group, old, promoted, demoted, lost, failures, vips):
         starts.append(lost[old][0])
     if not starts:
         starts = [item.start for item in group if item.operation == "fence" and item.node == old]
-    if not starts:
-        return None, None, False
+    if not starts or not promoted:
+        return (min(starts) if starts else None), None, bool(starts) and estimated
     up = promoted[-1].end
     behind = [item.end for item in group if item.resource in vips and item.operation == "start"
               and is_good(item.result) and item.end and item.end > up]

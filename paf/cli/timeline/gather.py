@@ -5,11 +5,12 @@ from collections import namedtuple
 
 from paf.cli import configuration
 from paf.cli.common import Pacemaker, Problem, clock
-from paf.cli.timeline import changes, events, logs
+from paf.cli.timeline import changes, events, files, logs
 
 #: events: list of events.Event, oldest first; missing: sentences (list of str) on what this node
-#: cannot know, and where it is known; [] where the story is complete.
-History = namedtuple("History", "events missing")
+#: cannot know, and where it is known; [] where the story is complete; since: when the logs begin
+#: (epoch seconds), None where there is nothing in them.
+History = namedtuple("History", "events missing since")
 
 _MOMENT = 2.0       # seconds without Pacemaker in which nothing can have happened
 
@@ -38,12 +39,28 @@ def history(options):
         if not options.log:
             live, node = list(changes.of_cib(configured.root)), pacemaker.node()
             others = [name for name in configured.nodes if name != node]
-    names = logs.find(options.log) if options.log else logs.mine()
+    facts, unread = read(options.log)
+    found = events.events(facts, resource, vips, 0.0 if options.log else _silence(pacemaker), live)
+    return History(found, unread + (list(missing(facts, found, node, others)) if node else []),
+                   facts[0].moment if facts else None)
+
+
+def read(paths):
+    """Return (Facts, sentences on what could not be read), of this node's logs without paths.
+
+    Raises Problem where nothing can be read.
+    """
+    names, old = (files.find(paths), []) if paths else files.mine()
     if not names:
         raise Problem("found no logs: name them with --log")
-    facts = logs.read(names)
-    found = events.events(facts, resource, vips, 0.0 if options.log else _silence(pacemaker), live)
-    return History(found, list(missing(facts, found, node, others)) if node else [])
+    unread = []    # type: list[str]
+    facts = logs.read(names, broken=unread)
+    if unread and not facts:
+        raise Problem("; ".join(unread))
+    if old:
+        unread.append("older logs were not read ({0}{1}): name them with --log".format(
+            old[-1], " and {0} more".format(len(old) - 1) if old[1:] else ""))
+    return facts, unread
 
 
 def _silence(pacemaker):
@@ -70,6 +87,7 @@ def missing(facts, found, node, others):
         if event.only_live:
             yield ("the {0} of {1} is not in the logs of {2}, only in the cluster's present state, "
                    "in whole seconds; {3}".format(event.kind, clock(event.begin), node, where))
-    first = min([fact.moment for fact in facts] or [0.0])
     if not found:
-        yield "the logs of {0} begin at {1}; there is nothing in them".format(node, clock(first))
+        yield "the logs of {0} {1}".format(
+            node, "begin at {0}; there is no event in them".format(clock(facts[0].moment)) if facts
+            else "have nothing that Pacemaker wrote")

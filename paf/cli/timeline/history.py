@@ -24,11 +24,13 @@ def run(options):
     """Print the events; return the exit code."""
     found = history(options)
     if options.output == "json":
-        say_json({"format": timeline.FORMAT, "missing": found.missing,
+        say_json({"format": timeline.FORMAT, "missing": found.missing, "since": found.since,
                   "events": [timeline.as_values(event) for event in found.events]})
     else:
         for line in lines(found.events):
             say(line)
+        if found.since is not None:
+            say("the logs begin at {0}".format(clock(found.since)))
         for sentence in found.missing:
             complain(sentence)
     return OK if found.events and not found.missing else NOT_DONE
@@ -41,10 +43,15 @@ def lines(events):
         length = timeline.outage(event)
         rows.append([str(number + 1), clock(event.begin), event.kind, timeline.where(event) or "-",
                      "{0:.1f} s".format(event.end - event.begin),
-                     "-" if length is None else "{0}{1:.2f} s".format(
-                         "at least " if event.at_least else "", length), reason(event)])
+                     _outage(event, length), reason(event)])
     for line in table(rows):
         yield line
+
+
+def _outage(event, length):
+    if length is None:
+        return "-" if event.down is None else "goes on"
+    return "{0}{1:.2f} s".format("at least " if event.at_least else "", length)
 
 
 def reason(event):

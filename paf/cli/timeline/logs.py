@@ -7,34 +7,24 @@ positions of an election; its fencer each fencing. What Pacemaker 1.1 logs diffe
 old_logs.py.
 """
 
-import bz2
-import glob
-import gzip
+import calendar
 import os
 import re
-import tarfile
 import time
-import zlib
 from collections import namedtuple
-from contextlib import closing
 
 from paf.cli.common import Problem
-from paf.cli.timeline import changes, old_logs
+from paf.cli.timeline import changes, files, old_logs
 from paf.cli.view import base_name
 
 #: kind: started, ended, result, fencing, fenced, lost, token, attribute, began, op, name; moment:
 #: epoch seconds; host: who says so; values: dict of str, by kind.
 Fact = namedtuple("Fact", "kind moment host values")
 
-#: Where the logs of a node are, by default.
-FILES = ("/var/log/pacemaker/pacemaker.log", "/var/log/pacemaker.log",
-         "/var/log/corosync/corosync.log", "/var/log/cluster/corosync.log")
-_NAMES = re.compile(r"^(pacemaker|corosync|cluster|ha-log|journal|syslog|messages)\b.*\.?"
-                    r"(log|txt|\d)?$")
-
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CLOCK = r"\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d*)?"
-_TIME = r"^(?:(?P<iso>\d{4}-\d\d-\d\d)[T ](?P<isotime>" + _CLOCK + r")\S*|" \
+_CLOCK = r"\d{1,2}:\d{1,2}:\d{1,2}(?:[.,]\d*)?"
+_ZONE = r"(?P<zone>Z|[+-]\d\d:?\d\d)?"
+_TIME = r"^(?:(?P<iso>\d{4}-\d\d-\d\d)[T ](?P<isotime>" + _CLOCK + r")" + _ZONE + r"\S*|" \
         r"(?P<day>(?:" + "|".join(_MONTHS) + r") +\d{1,2}) (?P<time>" + _CLOCK + r"))"
 _LINE = re.compile(_TIME + r" +(?:\[\d+\] +)?(?P<host>\S+) +(?P<daemon>[a-z-]+) *(?:\[\d+\])?:? *"
                    r"(?P<text>.*)")
@@ -77,49 +67,39 @@ _WORTH = re.compile("Initiating|Asking|Requesting local|confirmed: |but got|Resu
 _KEY = re.compile(r"(?P<resource>.+?)_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|"
                   r"(?P<operation>[a-z-]+))" + _INTERVAL + "$")
 
-
-_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz")
 _FIRST_LINES = 60   # of a Pacemaker that starts, before it says so
 _PAUSE = 1.0        # seconds between the last line of one Pacemaker and the first of the next
-#: What a file that is cut off or damaged leads to; OverflowError: a date that mktime does not know.
-_BROKEN = (IOError, OSError, EOFError, ValueError, OverflowError, zlib.error, tarfile.TarError)
 
 
-def mine(root=""):
-    """Return this node's logs (a list of names): of each kind the present one and the last."""
-    found = []
-    for name in FILES:
-        path = root + name
-        rotated = sorted(glob.glob(path + ".*") + glob.glob(path + "-*"), key=os.path.getmtime)
-        found += [one for one in rotated[-1:] + [path] if os.path.exists(one)]
-    return found
+def read(names, now=None, broken=None):
+    """Return the Facts in log files, oldest first.
 
-
-def find(paths):
-    """Return the log files (a list of names) among paths: files, or folders such as a report's."""
-    found = []
-    for path in paths:
-        if not os.path.isdir(path):
-            found.append(path)
-            continue
-        for folder, _, names in os.walk(path):
-            found += [os.path.join(folder, name) for name in sorted(names) if _NAMES.match(name)]
-    return found
-
-
-def read(names, now=None):
-    """Return the Facts in log files, oldest first. Raises Problem.
-
-    names: plain files, files that gzip or bzip2 has packed, and archives of crm_report.
+    names: plain files, packed ones, archives of crm_report; of one log, the oldest first. broken: a
+    list that gets a sentence on each file that cannot be read to its end; without it that is a
+    Problem.
     """
-    facts = []
+    facts, before, kind = [], [], None
     for name in names:
+        if files.kind_of(name) != kind:
+            before, kind = [], files.kind_of(name)
+        reading = _Reading(now or time.time(), before)
+        problem = None
         try:
-            for stream in _streams(name):
-                facts += _of_stream(stream, now or time.time())
-        except _BROKEN as error:
-            raise Problem("cannot read {0}: {1}".format(
-                name, getattr(error, "strerror", None) or error))
+            for number, stream in enumerate(files.streams(name)):
+                if number:    # another log of an archive
+                    reading.before = []
+                reading.take(stream)
+        except files.BROKEN as error:
+            problem = "cannot read {0}: {1}".format(
+                name, getattr(error, "strerror", None) or error or "it is cut off")
+        if problem is None and reading.is_strange():
+            problem = "cannot read {0}: no line has a time in a form that is known".format(name)
+        if problem and broken is None:
+            raise Problem(problem)
+        if problem:
+            broken.append(problem)
+        facts += reading.facts
+        before = reading.before
     return sorted(set_of(facts), key=order)
 
 
@@ -130,13 +110,45 @@ def recent(names, longest, now=None):
     """
     facts = []
     for name in names:
+        reading = _Reading(now or time.time(), [])
         try:
             with open(name, "rb") as stream:
                 stream.seek(max(0, os.path.getsize(name) - longest))
-                facts += _of_stream(stream, now or time.time())
-        except _BROKEN:
-            continue
+                reading.take(stream)
+        except files.BROKEN:
+            pass
+        facts += reading.facts
     return sorted(set_of(facts), key=order)
+
+
+class _Reading(object):
+    """The Facts in a log; "began" gets, as "after", when the log ended before.
+
+    now: epoch seconds; before: the last lines (list of str) of the part before this one.
+    """
+
+    def __init__(self, now, before):
+        self._now, self.before = now, before
+        self.facts = []
+        self._worth = self._understood = 0
+
+    def take(self, stream):
+        """Read a binary stream to its end."""
+        for data in stream:
+            line = data.decode("utf-8", "replace")
+            if self._understood == 0 and _WORTH.search(line):
+                self._worth += 1
+                self._understood += moment_of(line, self._now) is not None
+            for fact in facts_of(line, self._now):
+                if fact.kind == "began":
+                    fact.values["after"] = _end_of_the_run_before(
+                        self.before, fact.moment, self._now)
+                self.facts.append(fact)
+            self.before = self.before[-_FIRST_LINES:] + [line]
+
+    def is_strange(self):
+        """Return whether there are lines that say something, and none of them has a time."""
+        return self._worth > 0 and self._understood == 0
 
 
 def order(fact):
@@ -147,54 +159,21 @@ def order(fact):
     return fact.moment, fact.kind == "result"
 
 
-def _of_stream(stream, now):
-    """Return the Facts in a log; "began" gets, as "after", when the log ended before."""
-    facts, before = [], []
-    for data in stream:
-        line = data.decode("utf-8", "replace")
-        for fact in facts_of(line, now):
-            if fact.kind == "began":
-                fact.values["after"] = _end_of_the_run_before(before, fact.moment, now)
-            facts.append(fact)
-        before = before[-_FIRST_LINES:] + [line]
-    return facts
-
-
 def _end_of_the_run_before(lines, began, now):
     """Return when the last Pacemaker but this one wrote its last line (str), "" if none did.
 
-    Its programs say a few things before they say that they start.
+    Its programs say a few things before they say that they start. A line of a later time is of
+    another part of the log, which was read in another order.
     """
     later = began
     for line in reversed(lines):
-        head = _LINE.match(line)
-        earlier = moment(head, now) if head else later
+        earlier = moment_of(line, now)
+        if earlier is None or earlier > began:
+            continue
         if later - earlier > _PAUSE:
             return str(earlier)
         later = min(later, earlier)
     return "" if len(lines) <= _FIRST_LINES else str(began)
-
-
-def _streams(name):
-    """Yield what a file holds as binary streams: one, or each log in an archive."""
-    with open(name, "rb") as packed:
-        if not name.endswith(_ARCHIVES):
-            yield _unpacked(name, packed)
-            return
-        with closing(tarfile.open(fileobj=packed)) as archive:
-            for member in archive:
-                if member.isfile() and _NAMES.match(os.path.basename(member.name)):
-                    with closing(archive.extractfile(member)) as stream:  # type: ignore[type-var]
-                        yield _unpacked(member.name, stream)
-
-
-def _unpacked(name, stream):
-    """Return a binary stream of what a stream holds, recognized by its name."""
-    if name.endswith(".gz"):
-        return gzip.GzipFile(fileobj=stream)
-    if name.endswith(".bz2"):
-        return bz2.decompress(stream.read()).splitlines(True)
-    return stream
 
 
 def set_of(facts):
@@ -213,27 +192,28 @@ def facts_of(line, now):
     if not _WORTH.search(line):
         return []
     head = _LINE.match(line.rstrip("\n"))
-    if not head:
+    when = _moment(head, now)
+    if when is None:
         return []
     changed = changes.values_of(head.group("text"))
     if changed:
-        kept = [Fact(changed[0], moment(head, now), head.group("host"), changed[1])]
-        return kept + [fact for fact in _of_patterns(head, now) if changed[0] == "name"]
-    return _of_patterns(head, now)
+        kept = [Fact(changed[0], when, head.group("host"), changed[1])]
+        return kept + [fact for fact in _of_patterns(head, when) if changed[0] == "name"]
+    return _of_patterns(head, when)
 
 
-def _of_patterns(head, now):
+def _of_patterns(head, when):
     if head.group("daemon") == old_logs.DAEMON:
         found = old_logs.understand(head.group("text"), head.group("host"))
         if found:
-            return [Fact(found[0], moment(head, now), head.group("host"), found[1])]
+            return [Fact(found[0], when, head.group("host"), found[1])]
     for kind, pattern in _COMPILED:
         found = pattern.search(head.group("text"))
         if found:
             if kind == "lost" and not _is_controller(head.group("daemon")):
                 return []    # every daemon says so
             values = dict((name, value or "") for name, value in found.groupdict().items())
-            return [Fact(kind, moment(head, now), head.group("host"), values)]
+            return [Fact(kind, when, head.group("host"), values)]
     return []
 
 
@@ -241,8 +221,23 @@ def _is_controller(daemon):
     return "controld" in daemon or daemon == old_logs.DAEMON
 
 
+def moment_of(line, now):
+    """Return epoch seconds of a line's time; None where it has none that makes sense."""
+    return _moment(_LINE.match(line.rstrip("\n")), now)
+
+
+def _moment(head, now):
+    try:
+        return moment(head, now) if head else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def moment(head, now):
-    """Return epoch seconds of a line's time; the year is that of the last such day before now."""
+    """Return epoch seconds of a line's time; the year is that of the last such day before now.
+
+    Without an offset from UTC it is in the time zone of this node.
+    """
     if head.group("iso"):
         year, month, day = [int(part) for part in head.group("iso").split("-")]
         clock = head.group("isotime")
@@ -250,12 +245,24 @@ def moment(head, now):
         name, day = head.group("day").split()
         year, month, day = time.localtime(now)[0], _MONTHS.index(name) + 1, int(day)
         clock = head.group("time")
-    whole, _, fraction = clock.partition(".")
+    whole, _, fraction = clock.replace(",", ".").partition(".")
     hour, minute, second = [int(part) for part in whole.split(":")]
-    found = time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
+    if head.group("zone"):
+        found = calendar.timegm((year, month, day, hour, minute, second)) - _offset(
+            head.group("zone"))
+    else:
+        found = time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
     if not head.group("iso") and found > now + 86400:
         found = time.mktime((year - 1, month, day, hour, minute, second, 0, 0, -1))
     return found + (float("0." + fraction) if fraction else 0.0)
+
+
+def _offset(zone):
+    """Return the offset of a zone (Z, +02:00, -0330) from UTC in seconds."""
+    if zone == "Z":
+        return 0
+    seconds = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
+    return seconds if zone[0] == "+" else -seconds
 
 
 def operation_of(key):

@@ -4,6 +4,7 @@ A node's name is above its lane, so that it may be long. A label that does not f
 bar is on its left. The colours follow the reader's choice of light or dark.
 """
 
+import math
 from xml.sax.saxutils import escape
 
 from paf.cli.common import clock
@@ -21,7 +22,7 @@ _AFTER = 0.16
 _NARROW = 6.4       # pixels of a letter
 _WIDE = 9.0         # of one in the title
 _LINE = 160         # letters in a line
-_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600)
+_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
 
 _STYLE = "text{font:12px sans-serif;fill:#222}.s{font-size:11px;fill:#555}" \
          ".t{font-size:16px;font-weight:bold}.u{font-weight:bold}.d{fill:#222}.w{fill:#fff}" \
@@ -136,13 +137,15 @@ def _background(drawing, bottom):
     drawing.text(_LEFT, 24, title,
                  "t" if len(title) * _WIDE <= _WIDTH - _LEFT - _RIGHT else "u")
     drawing.text(_LEFT, 44, clock(event.begin), "s")
-    if event.up is not None and event.down is not None:
+    if event.down is not None:
+        up = drawing.end if event.up is None else event.up
         drawing.box(drawing.x(event.down), _TOP - 8,
-                    max(1, drawing.x(event.up) - drawing.x(event.down)), bottom - _TOP + 8, "n",
+                    max(1, drawing.x(up) - drawing.x(event.down)), bottom - _TOP + 8, "n",
                     "no primary")
-    step = [one for one in _STEPS if (drawing.end - event.begin) / one <= 16] or [_STEPS[-1]]
+    whole = drawing.end - event.begin
+    step = [one for one in _STEPS if whole / one <= 16] or [math.ceil(whole / 16)]
     number = 0
-    while number * step[0] <= drawing.end - event.begin:
+    while number * step[0] <= whole:
         left = drawing.x(event.begin + number * step[0])
         drawing.line(left, _TOP - 8, left, bottom)
         drawing.text(left, _TOP - 14, "{0:g} s".format(number * step[0]), "s", "middle")
@@ -179,10 +182,12 @@ def _primary(drawing, top):
     drawing.line(10, top - _GAP / 2.0, _WIDTH - _RIGHT, top - _GAP / 2.0)
     drawing.text(_LEFT, top + 11, "primary", "u")
     top += _HEAD
-    if event.up is None or event.down is None:
-        drawing.text(_LEFT, top + 16, "{0} all the time".format(event.new or "unknown"))
+    if event.down is None:
+        drawing.text(_LEFT, top + 16, "{0} all the time".format(event.new) if event.new else
+                     "not known")
         return
-    reigns = ((event.begin, event.down, event.old), (event.up, drawing.end, event.new))
+    up = drawing.end if event.up is None else event.up
+    reigns = ((event.begin, event.down, event.old), (up, drawing.end, event.new))
     for begin, end, node in reigns:
         left, width = drawing.x(begin), drawing.x(end) - drawing.x(begin)
         if width > 1 and node:
@@ -190,7 +195,7 @@ def _primary(drawing, top):
             if width > len(node) * _NARROW + 10:
                 drawing.text(left + 5, top + 16, node, "w")
     words = "no primary: {0}".format(text.shown(event).partition(" (")[0])
-    left, right = drawing.x(event.down), drawing.x(event.up)
+    left, right = drawing.x(event.down), drawing.x(up)
     drawing.box(left, top, max(1, right - left), 24, "#ef9a9a", words)
     if right - left > len(words) * _NARROW + 10:
         drawing.text((left + right) / 2, top + 16, words, "d", "middle")

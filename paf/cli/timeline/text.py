@@ -38,6 +38,10 @@ def lines(event, paint=coloured):
     if length is not None:
         yield ""
         yield paint("without a primary for clients: {0}".format(shown(event)), "bold")
+    elif event.down is not None:
+        yield ""
+        yield paint("without a primary for clients since {0}: there is none by the end of these "
+                    "logs".format(clock(event.down)), "bold")
 
 
 def why(event):
@@ -55,7 +59,7 @@ def shown(event):
     """Return an Event's outage for people, and how sure it is."""
     length = outage(event)
     if length is None:
-        return "-"
+        return "-" if event.down is None else "since {0}".format(clock(event.down))
     text = "{0:.2f} s".format(length)
     if event.at_least:
         return "at least {0} (when {1} was last heard of is not in these logs)".format(

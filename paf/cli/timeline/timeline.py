@@ -40,17 +40,28 @@ def run(options):
     """Print the event; return the exit code."""
     found = history(options)
     if not found.events:
-        say("the logs have no change of {0}".format(options.resource or "the resource"))
-        return _told(found, options)
+        return _nothing(found, options)
     event = found.events[_index(options.number, found.events)]
     if options.picture:
         _write(options.picture, picture.html(event) if options.picture.endswith(".html")
                else picture.svg(event))
     if options.output == "json":
-        say_json(dict(as_values(event), format=FORMAT, missing=found.missing))
+        say_json(dict(as_values(event), format=FORMAT, missing=found.missing, since=found.since))
     else:
         for line in lines(event):
             say(line)
+    return _told(found, options)
+
+
+def _nothing(found, options):
+    """Say that there is no event; return the exit code."""
+    if options.output == "json":
+        say_json(dict(dict.fromkeys(("kind", "old", "new", "begin", "end", "down", "up", "outage")),
+                      format=FORMAT, missing=found.missing, since=found.since, nodes=[],
+                      estimated=False, at_least=False, lost={}, votes={}, only_live=False,
+                      actions=[]))
+    else:
+        say("the logs have no change of {0}".format(options.resource or "the resource"))
     return _told(found, options)
 
 
