@@ -16,6 +16,7 @@ USAGE = 64
 INTERRUPTED = 130
 
 PATIENCE = 20.0     # seconds for a look at the cluster
+_LONGEST = 1e7      # seconds that can be asked for
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1"}
 
@@ -108,7 +109,7 @@ def plain(error):
 def coloured(text, colour, stream=None):
     """Return text in a colour on a terminal, as it is elsewhere."""
     stream = stream or sys.stdout
-    if not colour or not stream.isatty() or os.environ.get("NO_COLOR"):
+    if not colour or stream is None or not stream.isatty() or os.environ.get("NO_COLOR"):
         return text
     return "\033[{0}m{1}\033[0m".format(_COLOURS[colour], text)
 
@@ -127,16 +128,27 @@ def say(text=""):
 
 
 def _write(stream, descriptor, text):
-    """Write text at once; return whether there was a reader. Later texts go nowhere without one."""
+    """Write text at once; return whether there was a reader. Later texts go nowhere without one.
+
+    stream is None where the descriptor was closed when the command was started.
+    """
+    if stream is None:
+        return False
     try:
         stream.write(text)
         stream.flush()
     except (IOError, OSError) as error:
+        # what is left in the buffer would be written, and fail, at the end once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
         if error.errno != errno.EPIPE:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
         return False
     return True
+
+
+def write(stream, text):
+    """Write a text of argparse's to standard output or error (a stream, None if it is closed)."""
+    _write(stream, 1 if stream is sys.stdout else 2, text)
 
 
 def is_heard():
@@ -160,7 +172,28 @@ def complain(text):
 def confirmed(question, wanted=("y", "yes")):
     """Ask on the terminal; return whether the answer (str, any case) is one of those wanted."""
     _write(sys.stdout, 1, question + " ")
-    return sys.stdin.readline().strip().lower() in wanted
+    return answer().lower() in wanted
+
+
+def answer():
+    """Return the line (str) that is typed on the terminal; "" where there is none."""
+    try:
+        return sys.stdin.readline().strip() if sys.stdin is not None else ""
+    except UnicodeError:
+        return ""
+
+
+def seconds(text):
+    """Return a time on the command line (str) in seconds (float). Raises ValueError."""
+    found = float(text)
+    if not 0 < found <= _LONGEST:    # nan is not, either
+        raise ValueError(text)
+    return found
+
+
+def xml_data(text):
+    """Return XML (str) for a parser: signs that are none, which a program printed, become "?"."""
+    return text if str is bytes else text.encode("utf-8", "replace")
 
 
 def say_json(value):

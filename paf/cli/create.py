@@ -8,14 +8,15 @@ import tempfile
 from paf import metadata, ocf, runner
 from paf.cli import check, configuration, finding
 from paf.cli.alert import send
-from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say
+from paf.cli.common import (
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, answer, complain, confirmed, say, write)
 from paf.deadline import Deadline
 from paf.instance.server import quoted
 
 HELP = "print or run the commands that create the resource, its address and constraints"
 TEXT = """Prints the pcs or crmsh commands for a complete configuration: resource, clone,
 operations, address, constraints, defaults. What is not given is asked for on a terminal. Before
-anything is printed, the commands are run on a copy of the cluster's configuration, and paf check
+they are printed, the commands are run on a copy of the cluster's configuration; then paf check
 looks at the result, at this host and at its instance; --apply runs them for real if it finds no
 error. Fencing devices are not made: they depend on your hardware."""
 EXAMPLES = ("paf create --bindir /usr/lib/postgresql/15/bin "
@@ -62,8 +63,6 @@ def run(options):
     if not _is_there(shell):
         raise Problem("{0} is not installed here".format(shell))
     commands = list(plan(options, shell))
-    for line in shown(commands, shell):
-        say(line)
     pacemaker, copy = Pacemaker(), Copy()
     try:
         return _go_on(options, commands, shell, pacemaker, copy)
@@ -74,6 +73,8 @@ def run(options):
 def _go_on(options, commands, shell, pacemaker, copy):
     """Look at what the commands would make, and make it if that is requested."""
     _rehearse(commands, shell, options, pacemaker, copy)
+    for line in shown(commands, shell):
+        say(line)
     found = _examine(options, copy)
     if any(item.level == finding.ERROR for _, item in found):
         complain("not applied: fix the errors first" if options.apply else
@@ -106,10 +107,9 @@ def shown(commands, shell):
 
 def _complete(options):
     for name, question in _ASKED:
-        if getattr(options, name) is None and sys.stdin.isatty():
-            sys.stdout.write(question + ": ")
-            sys.stdout.flush()
-            setattr(options, name, sys.stdin.readline().strip() or None)
+        if getattr(options, name) is None and sys.stdin is not None and sys.stdin.isatty():
+            write(sys.stdout, question + ": ")
+            setattr(options, name, answer() or None)
     missing = [name for name in _NEEDED if not getattr(options, name)]
     if missing:
         raise Problem("missing: {0}".format(" and ".join("--" + name for name in missing)))

@@ -29,6 +29,9 @@ _SOME = 20          # commits that are shown
 _CATALOGS = 16384   # below that number, relations are PostgreSQL's own
 _PATIENCE = 600.0   # seconds to read a segment
 _RECORD = re.compile(r"^rmgr: (\S+) .*?, tx: +(\d+), lsn: ([0-9A-F]+/[0-9A-F]+), .*?desc: (.*)$")
+_LENGTH = re.compile(r"len \(rec/tot\): +\d+/ +(\d+),")
+_SWITCH = ("SWITCH", "xlog switch")
+_PAGE, _HEAD = 8192, 40     # bytes of a page of WAL, and of its header at most
 _RELATION = re.compile(r"rel (\d+)/(\d+)/(\d+)")
 _TUPLES = re.compile(r"(?:(\d+) tuples|ntuples:? (\d+))")
 _PREPARED = re.compile(r"COMMIT_PREPARED (?:gxid )?(\d+)?")
@@ -71,6 +74,8 @@ def run(options):
     for one in [] if options.json else reports:
         for line in lines(one, options.all):
             say(line)
+    doubt += ["the WAL in {0} cannot be read from {1} on: there may be more than is shown".format(
+        one["folder"], one["unread_from"]) for one in reports if one["unread_from"]]
     for line in doubt:
         complain(line)
     return NOT_DONE if any(one["commits"] for one in reports) else ERROR if doubt else OK
@@ -81,7 +86,11 @@ def places(instance):
     and what is not known (a list of str).
     """
     found, doubt = _kept(instance)
-    if not os.path.isdir(instance.parameters.datadir) or postmaster.processes(instance):
+    if not os.path.isdir(instance.parameters.datadir):
+        doubt.append("{0} is not there: what was in it, and what is kept beside it, is not "
+                     "known".format(instance.parameters.datadir))
+        return found, doubt
+    if postmaster.processes(instance):
         return found, doubt
     try:
         fact = divergence.look(
@@ -113,43 +122,72 @@ def _kept(instance):
 
 def report(instance, folder, facts):
     """Return what a part of the WAL holds, as JSON has it (dict). Raises OcfError, Problem."""
-    found = understand(_records(instance, folder, facts))
+    records = Records(instance, folder, facts)
+    found = understand(records)
     names = _names(instance, set(place for place in found.rows))
     by_table = sorted((names.get(place, "{0}/{1}/{2}".format(*place)), numbers)
                       for place, numbers in found.rows.items() if place[2] >= _CATALOGS)
     return {"folder": folder, "given_up": facts.get("begun") or None, "diverged": facts["diverged"],
+            "unread_from": None if records.unread is None else wal.format_lsn(records.unread),
             "commits": [dict(one._asdict(), lsn=wal.format_lsn(one.lsn)) for one in found.commits],
             "tables": [{"table": name, "inserted": numbers[0], "updated": numbers[1],
                         "deleted": numbers[2]} for name, numbers in by_table]}
 
 
-def _records(instance, folder, facts):
-    """Yield (manager, xid, LSN, description) of each record; a segment at a time."""
-    if not facts.get("fork"):
-        raise Problem("{0}: the begin of what exists only here is not known".format(folder))
-    size, timeline = facts["segment_size"], facts["own_timeline"]
-    start, end = wal.parse_lsn(facts["fork"]), wal.parse_lsn(facts["end"])
-    while start < end:
-        limit = min(start - start % size + size, end)
-        # one segment more, so that a record which crosses the border is read
-        for record in _dump(instance, folder, timeline, start, limit + size):
-            if record[2] < limit:
-                yield record
-        start = limit
+class Records(object):
+    """The records of a part of the WAL: (manager, xid, LSN, description) of each.
 
+    unread: the LSN (int) from where on they could not be read, None where all were.
+    """
 
-def _dump(instance, folder, timeline, start, end):
-    argv = [local.program(instance, settings.wal_dump(instance)), "-p", folder, "-t",
-            str(timeline), "-s", wal.format_lsn(start), "-e", wal.format_lsn(end)]
-    result = runner.run(argv, Deadline(_PATIENCE), user=local.owner(instance))
-    if result.timed_out or (result.status != 0 and not result.out and " at " not in result.err):
-        raise Problem("the WAL in {0} cannot be read: {1}".format(
-            folder, sql.last_words(result.err) or "it took too long"))
-    for line in result.out.splitlines():
-        match = _RECORD.match(line)
-        if match:
-            yield (match.group(1), int(match.group(2)), wal.parse_lsn(match.group(3)),
-                   match.group(4))
+    def __init__(self, instance, folder, facts):
+        if not facts.get("fork"):
+            raise Problem("{0}: the begin of what exists only here is not known".format(folder))
+        self._instance, self._folder, self._facts = instance, folder, facts
+        self._reached = 0
+        self.unread = None
+
+    def __iter__(self):
+        """Yield them, a segment at a time. Raises Problem where none can be read."""
+        size, start = self._facts["segment_size"], wal.parse_lsn(self._facts["fork"])
+        end = wal.parse_lsn(self._facts["end"])
+        self._reached = start
+        while start < end:
+            limit = min(start - start % size + size, end)
+            # one segment more, so that a record which crosses the border is read
+            result = self._dump(start, limit + size)
+            for record in self._taken(result.out, size):
+                if record[2] < limit:
+                    yield record
+            if result.status != 0 and self._reached < limit:
+                self.unread = max(self._reached, start)
+                return
+            start = limit
+
+    def _taken(self, text, size):
+        """Yield the records in what pg_waldump printed, and note how far it came."""
+        for line in text.splitlines():
+            match, length = _RECORD.match(line), _LENGTH.search(line)
+            if not match:
+                continue
+            lsn = wal.parse_lsn(match.group(3))
+            long = int(length.group(1)) if length else 0
+            # the next one begins there at the latest: pages have headers, records are aligned
+            after = lsn + long + (long // _PAGE + 2) * _HEAD
+            if match.group(1) == "XLOG" and match.group(4).startswith(_SWITCH):
+                after = lsn - lsn % size + size
+            self._reached = max(self._reached, after)
+            yield match.group(1), int(match.group(2)), lsn, match.group(4)
+
+    def _dump(self, start, end):
+        argv = [local.program(self._instance, settings.wal_dump(self._instance)), "-p",
+                self._folder, "-t", str(self._facts["own_timeline"]), "-s", wal.format_lsn(start),
+                "-e", wal.format_lsn(end)]
+        result = runner.run(argv, Deadline(_PATIENCE), user=local.owner(self._instance))
+        if result.timed_out or (result.status != 0 and not result.out and " at " not in result.err):
+            raise Problem("the WAL in {0} cannot be read: {1}".format(
+                self._folder, sql.last_words(result.err) or "it took too long"))
+        return result
 
 
 def understand(records):

@@ -3,7 +3,7 @@
 import sys
 
 from paf import VERSION
-from paf.cli.common import ERROR, INTERRUPTED, USAGE, Problem, complain
+from paf.cli.common import ERROR, INTERRUPTED, USAGE, Problem, complain, write
 from paf.ocf import OcfError
 
 #: The verbs, in the order of the help, each with its module in paf.cli.
@@ -39,6 +39,10 @@ def parser():
 
     class Parser(argparse.ArgumentParser):
         """Ends with our own exit status on a command line that makes no sense."""
+
+        def _print_message(self, message, file=None):
+            if message:
+                write(sys.stderr if file is None else file, message)
 
         def error(self, message):
             self.print_usage(sys.stderr)

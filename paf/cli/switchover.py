@@ -5,7 +5,8 @@ import time
 
 from paf.cli import configuration, view
 from paf.cli.common import (
-    ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, say)
+    ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, say,
+    seconds)
 from paf.cli.status import status, text
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
@@ -23,7 +24,7 @@ EXIT_CODES = ((OK, "done; with --dry-run: it can be done"),
 
 _LIFETIME = "PT10M"
 #: Codes of what paf status finds and what keeps Pacemaker from moving the primary.
-_IN_THE_WAY = NO_ACTION + ("node-maintenance",)
+_IN_THE_WAY = NO_ACTION + ("node-maintenance", "left-over-constraint")
 _STEP = 0.25        # seconds between two looks
 _PATIENCE = 180.0   # seconds, by default
 _SETTLED = 3        # looks in a row that show an idle cluster
@@ -36,7 +37,7 @@ def arguments(parser):
                         help="the resource, where the cluster has several")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=_PATIENCE,
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, default=_PATIENCE,
                         help="how long to follow it ({0:.0f})".format(_PATIENCE))
 
 
@@ -44,9 +45,8 @@ def run(options):
     """Move the primary; return the exit code."""
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
-    configured = configuration.parse(pacemaker.cib())
     target = options.node or first_in_line(report)
-    obstacles = list(problems(report, configured, target))
+    obstacles = list(problems(report, target))
     for line in text.lines(report):
         say(line)
     if obstacles:
@@ -58,10 +58,24 @@ def run(options):
         say(line)
     if options.dry_run:
         return OK
-    if not options.yes and not _confirmed(target):
-        complain("not confirmed, nothing was changed")
-        return NOT_DONE
+    if not options.yes:
+        if not _confirmed(target):
+            complain("not confirmed, nothing was changed")
+            return NOT_DONE
+        report = again(pacemaker, report, target)
     return Switchover(pacemaker, report, target, options.timeout).run()
+
+
+def again(pacemaker, report, target):
+    """Return a new report: the answer may have taken long. Raises Problem if it cannot be any more.
+    """
+    found = status.look(report["resource"], pacemaker)
+    for obstacle in problems(found, target):
+        raise Problem("{0}; nothing was changed".format(obstacle))
+    if found["primary"] != report["primary"]:
+        raise Problem("{0} is the primary by now, not {1}; nothing was changed".format(
+            found["primary"], report["primary"]))
+    return found
 
 
 def first_in_line(report):
@@ -73,7 +87,7 @@ def first_in_line(report):
     return max(standbys, key=lambda node: node["score"])["node"]
 
 
-def problems(report, configured, target):
+def problems(report, target):
     """Yield why the primary cannot be moved to `target`; pure."""
     if report["primary"] is None:
         yield "there is no primary to move"
@@ -86,12 +100,8 @@ def problems(report, configured, target):
         yield "this partition has no quorum"
     for item in report["todo"]:
         if item["code"] in _IN_THE_WAY and item["node"] in (None, report["primary"], target):
-            yield "{0}: {1}".format(item["what"], item["why"])
-    managed = configuration.find(configured, report["resource"])
-    for item in configured.constraints:
-        if item.id.startswith("cli-") and item.values.get("rsc") in configuration.names_of(managed):
-            yield ("the constraint {0} is left over from a move or a ban: "
-                   "crm_resource --clear --resource {1}".format(item.id, report["clone"]))
+            yield ": ".join([item["what"], item["why"]] + item["pcs"] * (
+                item["code"] == "left-over-constraint"))
 
 
 def _unfit(report, target):
@@ -102,6 +112,8 @@ def _unfit(report, target):
         yield "there is no node {0} here; there are {1}".format(target, ", ".join(sorted(nodes)))
     elif node["membership"] != view.ONLINE:
         yield "{0} is {1}".format(target, node["membership"])
+    elif "shutdown" in node["flags"]:
+        yield "{0} is leaving the cluster".format(target)
     elif node["role"] != "standby":
         yield "{0} runs no standby, it is {1}".format(target, node["state"])
     elif (node["score"] or -1) <= 0:
@@ -143,9 +155,10 @@ class Switchover(object):
         self._pacemaker = pacemaker
         self._resource, self._clone = report["resource"], report["clone"]
         self._old, self._target = report["primary"], target
+        self._vips = [vip["name"] for vip in report["vips"] if vip["node"] == report["primary"]]
         self._patience = patience
         self._begin = time.time()
-        self._shown = None
+        self._shown = self._seen = None
         self._signals = []
         #: why the agent refuses, once it has said so; said before, it is about an earlier one
         self._refusal = ""
@@ -158,14 +171,15 @@ class Switchover(object):
         # cleaning up, an impatient second Ctrl-C least of all
         before = [signal.signal(number, self._note) for number in _SIGNALS]
         try:
-            return self._move()
+            code = self._move()
         except Interrupted:
             self._tell("interrupted; Pacemaker finishes what it has started, see paf status")
-            return INTERRUPTED
+            code = INTERRUPTED
         finally:
-            self._clear()
+            gone = self._clear()
             for number, handler in zip(_SIGNALS, before):
                 signal.signal(number, handler)
+        return code if gone or code != OK else ERROR
 
     def _note(self, number, frame):
         self._signals.append(number)
@@ -177,13 +191,26 @@ class Switchover(object):
         found = self._follow()
         if found == self._target:
             self._tell(coloured("{0} is the primary".format(found), "green"))
-            return OK
+            wrong = list(self._not_as_planned())
+            for what in wrong:
+                complain("{0}; see paf status".format(what))
+            return ERROR if wrong else OK
         if found == self._old and self._refusal:
             complain("refused: {0}; {1} is the primary, as before".format(self._refusal, found))
             return NOT_DONE
         complain("{0} after {1:.0f} s; see paf status and paf timeline".format(
             "{0} is the primary".format(found) if found else "no primary", self._patience))
         return ERROR
+
+    def _not_as_planned(self):
+        """Yield what did not come along with the primary."""
+        for name in self._vips:
+            places = sorted(view.roles(self._seen, name))
+            if places != [self._target]:
+                yield "the address {0} is on {1}".format(name, " and ".join(places) or "no node")
+        role = view.roles(self._seen, self._resource).get(self._old, "Stopped")
+        if role != view.UNPROMOTED:
+            yield "{0} is no standby, Pacemaker has it as {1}".format(self._old, role)
 
     def _role(self):
         """Return the option's name in this Pacemaker: --promoted since 2.1.0.
@@ -204,7 +231,7 @@ class Switchover(object):
         while True:
             if self._signals:
                 raise Interrupted()
-            seen = view.look(self._pacemaker)
+            seen = self._seen = view.look(self._pacemaker)
             primaries = view.promoted(seen, self._resource)
             self._progress(seen)
             self._heed(seen)
@@ -253,14 +280,21 @@ class Switchover(object):
         say("{0:6.1f} s  {1}".format(time.time() - self._begin, text))
 
     def _clear(self):
-        """Take the constraint away, and see that it is gone."""
+        """Take the constraint away; return whether it is seen to be gone."""
         for _ in range(3):
             self._withdraw()
-            left = [item.id for item in configuration.parse(self._pacemaker.cib()).constraints
-                    if item.id.startswith("cli-") and item.values.get("rsc") == self._clone]
+            try:
+                left = configuration.left_over(
+                    configuration.parse(self._pacemaker.cib(), time.time()), self._clone)
+            except Problem as error:
+                what = "it is not known whether the constraint of the move is gone ({0})".format(
+                    error)
+                continue
             if not left:
                 self._tell("the constraint of the move is gone")
-                return
-        complain("the constraint {0} is still there; it ends by itself after ten minutes: "
-                 "crm_resource --clear --resource {1}".format(", ".join(left), self._clone))
+                return True
+            what = "the constraint {0} is still there".format(", ".join(left))
+        complain("{0}; it ends by itself after ten minutes: crm_resource --clear --resource "
+                 "{1}".format(what, self._clone))
+        return False
 

@@ -8,7 +8,7 @@ from collections import namedtuple
 from xml.etree import ElementTree
 
 from paf.cli import old_crm_mon
-from paf.cli.common import Problem
+from paf.cli.common import Problem, xml_data
 
 #: nodes: dict of node to its state (one of the words below); instances: a list of Instance;
 #: attributes: dict of node to dict; failures: a list of Failure; pending: a list of str; flags:
@@ -75,7 +75,7 @@ def parse(xml):
 
 
 def _root(xml):
-    return ElementTree.fromstring(xml.encode("utf-8") if str is not bytes else xml)
+    return ElementTree.fromstring(xml_data(xml))
 
 
 def _state(node):

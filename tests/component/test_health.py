@@ -58,8 +58,8 @@ def test_the_commits_of_a_primary_wait_as_its_settings_say(node):
     node.sql("SET synchronous_commit = local; CREATE ROLE app")
     node.sql("SET synchronous_commit = local; ALTER ROLE app SET synchronous_commit = 'OFF'")
     assert said().exempt == ["role app"]
-    node.sql("SET synchronous_commit = local; ALTER ROLE \"{0}\" SET synchronous_commit = on".format(
-        owner().pw_name))
+    node.sql("SET synchronous_commit = local; "
+             f'ALTER ROLE "{owner().pw_name}" SET synchronous_commit = on')
     assert said().level is None
 
 

@@ -64,6 +64,37 @@ FORMS = {
     "an address kept off a node": (
         [(END, '<rsc_location id="off" rsc="pgsql-master-ip" node="srv2" score="-INFINITY"/>'
           + END)], "off keeps pgsql-master-ip off srv2"),
+    "an address kept off a node by a rule": (
+        [(END, '<rsc_location id="off" rsc="pgsql-master-ip"><rule id="r" score="-INFINITY">'
+               '<expression id="e" attribute="#uname" operation="ne" value="srv1"/></rule>'
+               '</rsc_location>' + END)], "off keeps pgsql-master-ip off srv2 and srv3"),
+    "an address kept off by what is not known here": (
+        [(END, '<rsc_location id="off" rsc="pgsql-master-ip"><rule id="r" score="-INFINITY">'
+               '<expression id="e" attribute="pingd" operation="not_defined"/></rule>'
+               '</rsc_location>' + END)], ""),
+    "an address kept off a node by a pattern": (
+        [(END, '<rsc_location id="off" rsc-pattern="^pgsql-.*-ip$" node="srv2" '
+               'score="-INFINITY"/>' + END)], "off keeps pgsql-master-ip off srv2"),
+    "a pattern that means all": (
+        [(END, '<rsc_location id="off" rsc-pattern="!^fence" node="srv2" score="-INFINITY"/>'
+          + END)], ""),
+    "failures that op_defaults ignore": (
+        [("</configuration>", '<op_defaults><meta_attributes id="od">' + nvpair("on-fail", "ignore")
+          + "</meta_attributes></op_defaults></configuration>"),
+         ('interval="15s"', 'interval="15s" on-fail="restart"'),
+         ('interval="16s"', 'interval="16s" on-fail="restart"'),
+         ('name="stop"', 'name="stop" on-fail="fence"'),
+         ('name="promote"', 'name="promote" on-fail="restart"')],
+        "has on-fail=ignore"),
+    "failures of what is not configured, that op_defaults block": (
+        [("</configuration>", '<op_defaults><meta_attributes id="od">' + nvpair("on-fail", "Block")
+          + nvpair("timeout", "120s") + "</meta_attributes></op_defaults></configuration>"),
+         ('<op id="pgsqld-demote-0s" name="demote" interval="0s" timeout="120s"/>', ""),
+         ('interval="15s"', 'interval="15s" on-fail="restart"'),
+         ('interval="16s"', 'interval="16s" on-fail="restart"'),
+         ('name="stop"', 'name="stop" on-fail="fence"'),
+         ('name="promote"', 'name="promote" on-fail="restart"')],
+        "op_defaults have on-fail=Block"),
     "a node that has neither": (
         [(END, '<rsc_location id="off" rsc="pgsql-master-ip" node="srv2" score="-INFINITY"/>'
                '<rsc_location id="none" rsc="pgsqld-clone" node="srv2" score="-INFINITY"/>'

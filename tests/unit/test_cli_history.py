@@ -303,7 +303,8 @@ def test_the_reason_of_another_resource_is_not_given():
     line = ("Nov 23 15:00:20.100 srv3 pacemaker-attrd [5] (x) notice: Setting failed_because-{0}"
             "[a1]: (unset) -> crashed | from a1 with no write delay")
     crash = [("Nov 23 15:00:20.000 srv3 pacemaker-based [5] (cib_perform_op) info: " + part)
-             for part in (PENDING.format("asyncmon", "1:3:0:u"), ENDED.format("asyncmon", "1:3:0:u", 1))]
+             for part in (PENDING.format("asyncmon", "1:3:0:u"),
+                          ENDED.format("asyncmon", "1:3:0:u", 1))]
     name = "Nov 23 15:00:00.000 srv3 pacemaker-fenced [5] (crm) info: Node 1 is now known as a1"
     for resource, reason in (("p", "crashed"), ("q", "")):
         facts = [fact for text in [name, *crash, line.format(resource)]

@@ -8,7 +8,7 @@ import pytest
 
 from paf import runner
 from paf.cli import lost
-from paf.cli.common import ERROR
+from paf.cli.common import ERROR, OK
 from paf.decide import wal
 from paf.decide.knowledge import Unknown
 from paf.instance import controldata, settings, upstream
@@ -71,6 +71,51 @@ def test_it_is_shown_by_table_with_the_last_commits():
 
 
 # What is not known is not none
+
+LINE = ("rmgr: Heap        len (rec/tot):     59/ {0:>5}, tx:        801, lsn: {1}, prev 0/0000D8, "
+        "desc: INSERT off 1 flags 0x00, blkref #0: rel 1663/5/16384 blk 0\n")
+SEGMENT = 1 << 20
+END = "pg_waldump: error: error in WAL record at {0}: invalid record length at {0}: wanted 24"
+
+
+@pytest.mark.parametrize("answers, end, unread", [
+    # the end of the WAL; a hole within a segment; the next segment is missing
+    ([(1, LINE.format(59, "0/300000"), END)], "0/300040", None),
+    ([(1, LINE.format(59, "0/300000"), END)], "0/380000", 0x300000 + 59 + 80),
+    ([(0, LINE.format(59, "0/3FFFC0"), ""), (1, LINE.format(59, "0/400040"), END)],
+     "0/400080", None),
+    ([(1, LINE.format(59, "0/300000"), "could not find file \"000000010000000000000004\"")],
+     "0/480000", 0x300000 + 59 + 80),
+    # a record that is longer than a segment, and a segment that was switched
+    ([(1, LINE.format(3 << 20, "0/300000"), END), (1, "", END), (1, "", END)], "0/600000", None),
+    ([(1, LINE.format(24, "0/300000").replace("Heap ", "XLOG ").replace("INSERT", "SWITCH"), END),
+      (0, LINE.format(59, "0/400028"), "")], "0/400080", None)])
+def test_wal_that_cannot_be_read_to_its_end_is_said(monkeypatch, answers, end, unread):
+    left = [runner.Result(status, out, err.format("0/1"), False) for status, out, err in answers]
+    monkeypatch.setattr(lost.Records, "_dump", lambda *_: left.pop(0))
+    records_ = lost.Records(None, "/x", {"fork": "0/300000", "end": end, "own_timeline": 1,
+                                         "segment_size": SEGMENT})
+    list(records_)
+    assert (records_.unread, left) == (unread, [])
+
+
+def test_commits_beyond_what_can_be_read_are_not_none(here, asked, capsys, monkeypatch):
+    one: dict = {"folder": "/x", "given_up": "now", "diverged": "d", "commits": [], "tables": [],
+                 "unread_from": "0/38"}
+    monkeypatch.setattr(lost, "places", lambda _: ([("/x", {})], []))
+    monkeypatch.setattr(lost, "report", lambda *_: one)
+    assert lost.run(asked) == ERROR
+    assert "cannot be read from 0/38 on" in capsys.readouterr().err
+    one["unread_from"] = None
+    assert lost.run(asked) == OK
+
+
+def test_a_data_directory_that_is_not_there_is_not_known(here, asked, capsys):
+    (here / "main").rmdir()
+    assert lost.run(asked) == ERROR
+    out, err = capsys.readouterr()
+    assert "has no WAL" not in out and "main is not there" in err
+
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):

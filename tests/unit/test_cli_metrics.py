@@ -6,6 +6,7 @@ import pytest
 
 from paf.cli import servers
 from paf.cli.health import health, looks, metrics, request, series
+from paf.cli.timeline import actions, events, gather
 from tests.unit.test_cli_health import facts, standby  # noqa: F401
 
 SAID = looks.SaidOfStandbys(
@@ -51,6 +52,48 @@ def test_a_primary_has_all_its_standbys(facts):  # noqa: F811
     assert found[("paf_promoted_timestamp_seconds", own)] > 1e9
 
 
+PAUSED = """<meta_attributes id="paf-pause-pgsqld" score="1000000"><rule id="r" score="0">
+<date_expression id="d" operation="lt" end="{0}"/></rule>
+<nvpair id="n" name="maintenance" value="true"/></meta_attributes>"""
+DEFAULT = '<rsc_defaults><meta_attributes id="rd"><nvpair id="rn" name="{0}" value="{1}"/>' \
+          "</meta_attributes></rsc_defaults></configuration>"
+SEASON = '<date_expression id="d" operation="date_spec"><date_spec id="s" months="1-6"/>' \
+         "</date_expression>"
+
+
+@pytest.mark.parametrize("old, new, expected", [
+    ("", "", True),
+    ('type="pgsqlms">', 'type="pgsqlms">' + PAUSED.format("2999-01-01T00:00:00Z"), False),
+    ('type="pgsqlms">', 'type="pgsqlms">' + PAUSED.format("2020-01-01T00:00:00Z"), True),
+    ('type="pgsqlms">', 'type="pgsqlms">' + PAUSED.replace(
+        '<date_expression id="d" operation="lt" end="{0}"/>', SEASON), None),
+    ("</configuration>", DEFAULT.format("is-managed", "Off"), False),
+    ("</configuration>", DEFAULT.format("maintenance", "1"), False),
+    ("</configuration>", DEFAULT.format("is-managed", "rubbish"), True),
+    ("</cluster_property_set>", '<nvpair id="x" name="is-managed-default" value="no"/>'
+     "</cluster_property_set>", False)])
+def test_what_keeps_pacemaker_from_acting_is_in_the_metrics(
+        facts, data, old, new, expected):  # noqa: F811
+    text = (data / "cli" / "cib.xml").read_text()
+    assert old in text
+    root, properties, managed = looks._in_full(text.replace(old, new, 1) if old else text, "")
+    given = facts._replace(root=root, properties=properties, managed=managed)
+    assert series.is_managed(given) is expected
+    found = read(series.text(series.of(given, SAID, NOW, {})))
+    assert found.get(("paf_managed", 'resource="pgsqld"')) == expected
+
+
+def test_the_outage_of_another_promotion_is_not_the_last_one(monkeypatch):
+    """The logs were rotated away, or cannot be read."""
+    item = actions.Action("p", "promote", "srv1", 1000.0, 1002.0, "ok", "")
+    event = events.Event("failover", ["srv1"], "srv2", "srv1", 990.0, 1003.0, 991.0, 1003.0, False,
+                         False, {}, {}, False, [item])
+    monkeypatch.setattr(gather, "history", lambda _: gather.History([event], [], 0.0))
+    assert metrics._in_logs("p", 1001) == (12.0, 1003.0)
+    assert metrics._in_logs("p", 5000) == (None, None)
+    assert metrics._in_logs("q", 1001) == (None, None)
+
+
 def test_a_standby_has_its_lag(standby):  # noqa: F811
     found = read(series.text(series.of(standby, None, NOW, {})))
     assert found[("paf_lag_bytes", 'resource="pgsqld"')] == 1000
@@ -74,7 +117,8 @@ def test_the_file_is_written_in_one_step_and_read_back(facts, tmp_path, monkeypa
     name = tmp_path / "paf.prom"
     monkeypatch.setattr(metrics, "_look", lambda resource: (facts, SAID))
     asked = []
-    monkeypatch.setattr(metrics, "_in_logs", lambda resource: asked.append(resource) or (2.5, 9.0))
+    monkeypatch.setattr(metrics, "_in_logs", lambda resource, promoted: (
+        asked.append(resource) or (2.5, 9.0)))
     options = type("Options", (), {"file": str(name), "resource": ""})
     for _ in range(2):
         assert metrics.run(options) == 0

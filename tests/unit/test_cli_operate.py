@@ -2,16 +2,20 @@
 
 import json
 import pathlib
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
 
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, OK, Problem
+from paf.cli.main import main
 from paf.cli.operate import pause, promote, restart, resume
 from paf.cli.status import orders
 from paf.cli.status import fencing, forecast, quorum, simulate
 from paf.cli.status import report as status
+from paf.cli.status import status as status_verb
+from paf.cli.timeline import gather
 from paf.runner import Result
 
 SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "schemas" /
@@ -101,9 +105,94 @@ def test_a_pause_ends_by_itself(data):
 
 def test_a_pause_is_not_ended_while_a_server_has_another_role(report):
     assert list(resume.elsewhere(report)) == []
-    row(report, "srv1")["role"] = "primary"
+    row(report, "srv1").update(role="primary", in_recovery=False)
     assert list(resume.elsewhere(report)) == [
         "the server on srv1 is a primary, Pacemaker knows a standby"]
+    row(report, "srv1").update(role="standby", in_recovery=None)
+    told, = resume.elsewhere(report)
+    assert "whether the server on srv1 is a standby" in told and "not known" in told
+    assert list(resume.elsewhere(report, "srv2")) == []
+
+
+def test_what_else_keeps_pacemaker_from_acting_is_said(report):
+    assert list(resume.still(report)) == []
+    item = {"code": "maintenance-mode", "node": None, "what": "maintenance-mode is on",
+            "pcs": ["pcs property set maintenance-mode=false"]}
+    report["todo"] = [item, dict(item, code="node-maintenance", node="srv2", what="srv2 is so")]
+    assert list(resume.still(report, "srv1")) == [
+        "maintenance-mode is on; pcs property set maintenance-mode=false"]
+    assert len(list(resume.still(report, "srv2"))) == 2
+
+
+def test_where_it_is_not_known_who_would_take_over_the_last_standby_is_not_paused(report):
+    row(report, "srv2")["score"] = -1000
+    report["failover"].update(to=None, answer=None)
+    assert "not known which node" in pause.unfit(report, "srv1")
+    row(report, "srv1").update(role="stopped")
+    assert pause.unfit(report, "srv1") == ""
+
+
+@pytest.mark.parametrize("verb", [["pause"], ["promote", "srv2", "--accept-loss"]])
+def test_what_has_changed_until_the_answer_counts(report, monkeypatch, capsys, verb):
+    """There is a primary meanwhile; the node that was to be paused has it."""
+    before, after = json.loads(json.dumps(report)), report
+    words = verb + ["srv3"] * (verb == ["pause"])
+    if verb == ["pause"]:
+        before.update(primary="srv1", primaries=["srv1"])
+    else:
+        lost(before)
+    looks, asked = [before, after], []
+    module = {"pause": pause, "promote": promote}[verb[0]]
+    monkeypatch.setattr(module, "Pacemaker", lambda: SimpleNamespace(
+        ask=lambda *argv: asked.append(argv)))
+    monkeypatch.setattr(status_verb, "sight", lambda *_: SimpleNamespace(report=looks.pop(0)))
+    monkeypatch.setattr(module, "confirmed", lambda *_: True)
+    assert main(words) == ERROR
+    assert asked == [] and looks == [] and "nothing was changed" in capsys.readouterr().err
+
+
+class Restarting:
+    """A Pacemaker whose restart of an instance fails, or is cut off."""
+
+    def __init__(self, error):
+        self._error, self.calls = error, []
+
+    def wait(self, seconds, *argv):
+        raise self._error
+
+    def run(self, *argv):
+        self.calls.append(argv)
+
+
+@pytest.mark.parametrize("error", [Problem("no end"), KeyboardInterrupt()])
+def test_a_restart_that_is_cut_off_leaves_no_ban(report, monkeypatch, error):
+    monkeypatch.setattr(status_verb, "look", lambda *_: report)
+    pacemaker = Restarting(error)
+    sight = SimpleNamespace(managed=SimpleNamespace(name="pgsqld"))
+    with pytest.raises(type(error)):
+        restart.restart(pacemaker, sight, "srv2", 1.0)
+    assert pacemaker.calls == [("crm_resource", "--clear", "--resource", "pgsqld-clone", "--node",
+                                "srv2")]
+
+
+def test_each_restart_looks_first_whether_it_can_be(report, monkeypatch):
+    monkeypatch.setattr(status_verb, "look", lambda *_: report)
+    monkeypatch.setattr(restart, "_SETTLING", 0.0)
+    monkeypatch.setattr(restart, "_STEP", 0.01)
+    report["todo"].append({"about": "failover", "what": "srv1 died meanwhile"})
+    pacemaker = Restarting(AssertionError())
+    with pytest.raises(Problem, match="srv2 was not restarted: not now: srv1 died"):
+        restart.restart(pacemaker, SimpleNamespace(managed=SimpleNamespace(name="pgsqld")), "srv2",
+                        1.0)
+
+
+@pytest.mark.parametrize("verb", [["switchover"], ["restart", "--rolling"], ["promote", "srv1"],
+                                  ["rebuild"]])
+@pytest.mark.parametrize("number", ["nan", "inf", "-1", "0", "1e300", "x", ""])
+def test_a_time_without_an_end_is_no_time(verb, number, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*verb, f"--timeout={number}"])
+    assert ended.value.code == 64 and "invalid seconds value" in capsys.readouterr().err
 
 
 def test_the_order_of_a_rolling_restart(report):
@@ -119,7 +208,7 @@ def test_the_order_of_a_rolling_restart(report):
      "not now: fencing is off"),
     (lambda report: row(report, "srv1").update(state="not streaming"), "srv1 does not stream"),
     (lambda report: report.update(synchronous=None), "is not known"),
-    (lambda report: (report.update(synchronous={"names": "srv1", "waiting": 0}),
+    (lambda report: (report.update(synchronous={"names": "srv1", "waiting": 0, "commit": "on"}),
                      row(report, "srv1").update(sync_state="sync")),
      "commits would wait while srv1")])
 def test_a_restart_that_puts_data_or_service_at_risk_is_refused(report, change, words):
@@ -213,6 +302,56 @@ def test_the_forecast_of_a_loss(report, nodes, outcome, kept, answer, words):
     assert words in "\n".join(forecast.lines([found], "srv3", [4.0, 6.0]))
     jsonschema.validate({"format": 1, "resource": "p", "primary": "srv3", "past_outages": [4.0],
                          "losses": [dict(found._asdict())]}, SCHEMA)
+
+
+def synchronous(report, names, **states):
+    report["synchronous"] = {"names": names, "commit": "on"}
+    for node, state in states.items():
+        row(report, node)["sync_state"] = state
+
+
+@pytest.mark.parametrize("names, nodes, to, waits, good", [
+    ("", ["srv1"], None, False, True), ("", ["srv3"], "srv1", False, True),
+    ("srv1", ["srv1"], None, True, False), ("srv1", ["srv2"], None, False, True),
+    ("ANY 1 (srv1,srv2)", ["srv3"], "srv1", None, True),
+    ("ANY 1 (srv1,srv2)", ["srv3", "srv2"], "srv1", True, False),
+    ("ANY 2 (srv1,srv2)", ["srv3"], "srv1", True, False), (None, ["srv1"], None, None, False)])
+def test_commits_that_would_wait_after_a_loss_are_said(report, names, nodes, to, waits, good):
+    synchronous(report, names or "", srv1="sync")
+    if names and "srv2" in names:
+        synchronous(report, names, srv1="quorum", srv2="quorum")
+    if names is None:
+        report["synchronous"] = None
+    found = forecast.judge(report, nodes, simulate.Outcome(to, True, ""),
+                           dict.fromkeys(nodes, FENCED), True)
+    assert (found.commits_wait, forecast.is_good(found)) == (waits, good)
+    told = "\n".join(forecast.lines([found], "srv3", []))
+    assert ("COMMITS WAIT" in told) == (waits is True)
+    assert ("not known" in told.partition("\n\n")[0]) == (names is None)
+
+
+def test_past_failovers_that_cannot_be_read_are_not_none(monkeypatch):
+    def fail(*_):
+        raise Problem("found no logs")
+    monkeypatch.setattr(gather, "history", fail)
+    assert forecast.past_outages(SimpleNamespace(resource="")) == (None, "found no logs")
+    assert "not known: found no logs" in "\n".join(
+        forecast.lines([], "srv3", None, "found no logs"))
+
+
+@pytest.mark.parametrize("membership, looked_at", [("standby", True), ("maintenance", True),
+                                                   ("pending", True), ("offline", False)])
+def test_a_member_that_runs_no_resource_has_a_vote_to_lose(report, monkeypatch, capsys, membership,
+                                                          looked_at):
+    row(report, "srv2")["membership"] = membership
+    sight = SimpleNamespace(report=report, managed=SimpleNamespace(name="pgsqld"))
+    monkeypatch.setattr(forecast, "Pacemaker", lambda: None)
+    monkeypatch.setattr(status_verb, "sight", lambda *_: sight)
+    monkeypatch.setattr(forecast, "past_outages", lambda _: ([], ""))
+    monkeypatch.setattr(forecast, "of", lambda pacemaker, sight, nodes: forecast.judge(
+        report, nodes, simulate.Outcome("srv1", True, ""), dict.fromkeys(nodes, FENCED), True))
+    main(["forecast"])
+    assert ("srv2 lost:" in capsys.readouterr().out) == looked_at
 
 
 def test_a_node_that_cannot_be_fenced_has_no_good_forecast(report):

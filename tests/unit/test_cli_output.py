@@ -82,6 +82,58 @@ def test_what_goes_wrong_in_the_instance_or_the_system_is_said_without_a_traceba
     assert capsys.readouterr().err.strip() == words
 
 
+@pytest.mark.parametrize("words", [["--help"], ["status", "--help"], ["--version"], ["nonsense"],
+                                   []])
+def test_help_for_a_reader_that_goes_away_ends_nothing(words):
+    """As in: paf --help | head -1."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", f"from paf.cli import main; import sys; "
+                           f"sys.exit(main.main({words!r}))"], stdout=write, check=False,
+                          stderr=write if words in ([], ["nonsense"]) else subprocess.PIPE)
+    os.close(write)
+    assert done.returncode == (64 if words in ([], ["nonsense"]) else 0)
+    assert not done.stderr
+
+
+def test_a_full_disk_is_said_once():
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([sys.executable, "-c", "import sys; from paf.cli import main; "
+                               "sys.exit(main.main(['--help']))"],
+                              stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "paf: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("code, status", [
+    ("sys.exit(common.confirmed('Now?'))", 0), ("common.say('a'); common.complain('b')", 0),
+    ("sys.exit(main.main(['history', '--resource', 'p', '--log', '/nonexistent']))", 2),
+    ("sys.exit(main.main(['create']))", 2),
+    ("common.say(common.coloured('a', 'red'))", 0)])
+def test_what_was_closed_at_the_start_ends_nothing(closed, code, status):
+    done = subprocess.run(["/bin/sh", "-c", f'"$0" -c "$1" {closed}', sys.executable,
+                           "import sys; from paf.cli import common, main; " + code],
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False, text=True,
+                          env={"PATH": "/nonexistent"})
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False), done.stderr
+
+
+def test_an_answer_that_is_no_text_is_no():
+    done = paf("from paf.cli.common import confirmed; import sys; sys.exit(confirmed('Now?'))",
+               input=b"\xff\xfe\n")
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"<cib>\xe9</cib>", b"<cib/>",
+                                     b'<?xml version="1.0" encoding="latin-1"?><cib a="\xe9"/>'])
+def test_a_file_that_is_no_cib_is_said_without_a_traceback(tmp_path, capsys, content):
+    (tmp_path / "cib.xml").write_bytes(content)
+    assert main(["check", "--cib", str(tmp_path / "cib.xml")]) == ERROR
+    assert capsys.readouterr().err.startswith("paf: ")
+    assert main(["check", "--cib", ""]) == ERROR
+    assert "cannot read" in capsys.readouterr().err
+
+
 def test_a_name_that_the_locale_has_not_is_still_printed():
     done = paf("from paf.cli.common import say; say('sr\u00fc1')",
                env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii"})

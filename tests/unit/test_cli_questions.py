@@ -35,7 +35,8 @@ def asked(texts, rows=PRIMARY, commits=("", 0, 0.0), **facts):
     managed = configuration.find(configured)
     own, standbys = servers.understand(rows, "SQL on srv3")
     known = {"srv3": own, **standbys} if own else {}
-    given = {"known": known, "commits": servers.Commits(*(*commits, "on", [])[:5]) if commits else None,
+    waits = servers.Commits(*(*commits, "on", [])[:5]) if commits else None
+    given = {"known": known, "commits": waits,
              "outcome": simulate.outcome(texts["simulated"], managed.name, ["srv3"]),
              "fencing": FENCED, "votes": quorum.votes(texts["votes"]), **facts}
     return status.report(seen, configured, managed, status.Facts(**given))
@@ -287,6 +288,28 @@ def test_a_move_whose_time_is_over_is_not_in_the_way(texts, end, code):
         <date_expression id="d" operation="lt" end="{0}"/></rule></rsc_location>""".format(end))
     found = asked(texts)
     assert codes(found) == ([code] if code else [])
+
+
+def stopped_on_srv2(texts):
+    texts["mon"] = texts["mon"].replace('<node name="srv2" id="2" cached="true"/>', "")
+
+
+def test_a_node_that_is_to_have_no_instance_is_not_down(texts):
+    """A node for the quorum alone; a clone-max below the number of nodes."""
+    stopped_on_srv2(texts)
+    assert codes(asked(texts, PRIMARY[:2])) == ["instance-down"]
+    plain = texts["cib"]
+    for more in ('node="srv2" score="-INFINITY"/>', '><rule id="r" score="-INFINITY"><expression '
+                 'id="e" attribute="#uname" operation="eq" value="srv2"/></rule></rsc_location>'):
+        texts["cib"] = plain.replace(
+            "<constraints>", f'<constraints><rsc_location id="none" rsc="pgsqld-clone" {more}')
+        assert codes(asked(texts, PRIMARY[:2])) == []
+    texts["cib"] = plain
+    with_meta(texts, "clone-max", "2")
+    assert codes(asked(texts, PRIMARY[:2])) == []
+    texts["cib"] = plain
+    with_meta(texts, "clone-max", "3")
+    assert codes(asked(texts, PRIMARY[:2])) == ["instance-down"]
 
 
 @pytest.mark.parametrize("cut", [0, 100, -700])

@@ -41,7 +41,7 @@ def test_no_configuration_breaks_a_verb(root):
             rehearse(xml, managed.name)
         found = report.report(SEEN, configured, managed, WELL)
         assert list(text.lines(found))
-        list(switchover.problems(found, configured, "srv2"))
+        list(switchover.problems(found, "srv2"))
 
 
 def rehearse(xml, name):

@@ -31,8 +31,8 @@ def configured(folder):
 
 VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, {"Quorate"}, "")
 FENCED = fencing.Fencing(True, ["fence-srv3"], False, "")
-WELL = status.Facts({}, servers.Commits("", 0, 0.0, "on", []), simulate.Outcome("srv1", True, ""), FENCED,
-                    VOTES)
+WELL = status.Facts({}, servers.Commits("", 0, 0.0, "on", []), simulate.Outcome("srv1", True, ""),
+                    FENCED, VOTES)
 
 
 def report(seen, configured, known, **facts):

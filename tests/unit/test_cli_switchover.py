@@ -2,11 +2,13 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
 from paf.cli import configuration, switchover, view
 from paf.cli.common import ERROR, INTERRUPTED, NOT_DONE, OK, Problem
+from paf.cli.main import main
 from paf.cli.status import quorum, simulate
 from paf.cli.status import report as status
 from paf.runner import Result
@@ -22,11 +24,15 @@ def configured(folder):
     return configuration.parse((folder / "cib.xml").read_text())
 
 
-@pytest.fixture
-def report(folder, configured):
-    seen = view.parse((folder / "crm_mon.xml").read_text())
+def reported(folder, configured, mon=None):
+    seen = view.parse(mon or (folder / "crm_mon.xml").read_text())
     return status.report(seen, configured, configuration.find(configured), status.Facts(
         {}, None, simulate.Outcome("srv1", True, ""), None, VOTES))
+
+
+@pytest.fixture
+def report(folder, configured):
+    return reported(folder, configured)
 
 
 VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
@@ -36,8 +42,8 @@ def node(report, name):
     return next(row for row in report["nodes"] if row["node"] == name)
 
 
-def test_a_healthy_standby_can_take_over(report, configured):
-    assert list(switchover.problems(report, configured, "srv1")) == []
+def test_a_healthy_standby_can_take_over(report):
+    assert list(switchover.problems(report, "srv1")) == []
     assert switchover.first_in_line(report) == "srv1"
 
 
@@ -45,35 +51,39 @@ def test_a_healthy_standby_can_take_over(report, configured):
     ("srv3", {}, "is the primary already"), ("srv9", {}, "there is no node srv9"),
     ("srv1", {"membership": "standby"}, "srv1 is standby"),
     ("srv1", {"role": "stopped"}, "runs no standby"),
+    ("srv1", {"flags": ["shutdown"]}, "srv1 is leaving the cluster"),
     ("srv1", {"score": -1000}, "its score is -1000"),
     ("srv1", {"state": "not streaming"}, "does not stream"),
 ])
-def test_what_cannot_be_is_said_beforehand(report, configured, target, change, words):
+def test_what_cannot_be_is_said_beforehand(report, target, change, words):
     if target in ("srv1", "srv2", "srv3"):
         node(report, target).update(change)
-    found = list(switchover.problems(report, configured, target))
+    found = list(switchover.problems(report, target))
     assert len(found) == 1 and words in found[0]
 
 
 @pytest.mark.parametrize("change, words", [
     ({"primary": None}, "no primary"), ({"quorum": False}, "no quorum"),
     ({"todo": [{"code": "maintenance-mode", "node": None, "what": "maintenance-mode is on",
-                "why": ""}]}, "maintenance-mode is on"),
+                "why": "", "pcs": []}]}, "maintenance-mode is on"),
     ({"todo": [{"code": "paused", "node": None, "what": "pgsqld is paused by paf pause",
-                "why": ""}]}, "is paused by paf pause"),
+                "why": "", "pcs": []}]}, "is paused by paf pause"),
     ({"todo": [{"code": "node-maintenance", "node": "srv1", "what": "srv1 is in maintenance",
-                "why": ""}]}, "srv1 is in maintenance")])
-def test_a_cluster_that_cannot_do_it_is_left_alone(report, configured, change, words):
+                "why": "", "pcs": []}]}, "srv1 is in maintenance")])
+def test_a_cluster_that_cannot_do_it_is_left_alone(report, change, words):
     report.update(change)
-    assert words in " ".join(switchover.problems(report, configured, "srv1"))
+    assert words in " ".join(switchover.problems(report, "srv1"))
 
 
-def test_a_leftover_of_an_earlier_move_is_named(report, folder):
+@pytest.mark.parametrize("rsc", ["pgsqld-clone", "pgsqld", "pgsql-master-ip"])
+def test_a_leftover_of_an_earlier_move_is_named(folder, rsc):
+    """The address would not come along, either."""
     text = (folder / "cib.xml").read_text().replace(
-        "<constraints>", '<constraints><rsc_location id="cli-prefer-x" rsc="pgsqld-clone" '
-        'role="Promoted" node="srv2" score="INFINITY"/>')
-    found = list(switchover.problems(report, configuration.parse(text), "srv1"))
-    assert len(found) == 1 and "cli-prefer-x is left over" in found[0]
+        "<constraints>", f'<constraints><rsc_location id="cli-ban-x" rsc="{rsc}" '
+        'node="srv1" score="-INFINITY"/>')
+    found = list(switchover.problems(reported(folder, configuration.parse(text)), "srv1"))
+    assert len(found) == 1 and "cli-ban-x" in found[0]
+    assert f"crm_resource --clear --resource {rsc}" in found[0]
 
 
 def test_without_a_candidate_there_is_no_default(report):
@@ -115,9 +125,15 @@ def as_it_was(text):
     return text
 
 
-def moved(text):
+def without_address(text):
     return text.replace('role="Promoted"', 'role="X"').replace(
         'role="Unpromoted"', 'role="Promoted"', 1).replace('role="X"', 'role="Unpromoted"')
+
+
+def moved(text):
+    target = view.promoted(view.parse(without_address(text)), "pgsqld")[0]
+    before, mark, after = without_address(text).partition('id="pgsql-master-ip"')
+    return before + mark + after.replace('<node name="srv3"', f'<node name="{target}"', 1)
 
 
 def refused(text):
@@ -133,6 +149,62 @@ def play(folder, report, monkeypatch, outcomes, patience=5):
     code = switchover.Switchover(fake, report, target, patience).run()
     assert not fake.constraint
     return code
+
+
+def test_a_move_without_the_address_is_not_done(folder, report, monkeypatch, capsys):
+    assert play(folder, report, monkeypatch, [as_it_was, without_address]) == ERROR
+    assert "the address pgsql-master-ip is on srv3" in capsys.readouterr().err
+
+
+def test_an_old_primary_that_does_not_come_back_is_said(folder, report, monkeypatch, capsys):
+    def stopped(text):
+        before, mark, after = moved(text).partition("</clone>")
+        return before.replace('<node name="srv3" id="3" cached="true"/>', "") + mark + after
+    assert play(folder, report, monkeypatch, [as_it_was, stopped]) == ERROR
+    assert "srv3 is no standby, Pacemaker has it as Stopped" in capsys.readouterr().err
+
+
+class Stuck(Fake):
+    """A cluster that keeps the constraint, or does not say whether it has."""
+
+    said = True
+
+    def run(self, *argv):
+        return Result(0, "--promoted S_IDLE", "", False)
+
+    def cib(self):
+        if not self.said:
+            raise Problem("no answer")
+        return super().cib()
+
+
+@pytest.mark.parametrize("said, words", [(True, "cli-prefer-x is still there"),
+                                         (False, "not known whether the constraint")])
+def test_a_move_whose_constraint_stays_is_not_done(folder, report, monkeypatch, capsys, said,
+                                                   words):
+    monkeypatch.setattr(switchover, "_STEP", 0)
+    target = view.promoted(view.parse(moved((folder / "crm_mon.xml").read_text())), "pgsqld")[0]
+    fake = Stuck(folder, [as_it_was, moved])
+    fake.said = said
+    assert switchover.Switchover(fake, report, target, 5).run() == ERROR
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"primary": "srv2"}, "srv2 is the primary by now, not srv3"), ({"quorum": False}, "no quorum"),
+    ({"primary": None}, "there is no primary to move"), ({}, None)])
+def test_what_has_changed_until_the_answer_counts(folder, configured, monkeypatch, capsys, change,
+                                                  words):
+    looks = [reported(folder, configured), dict(reported(folder, configured), **change)]
+    moves: list = []
+    monkeypatch.setattr(switchover, "Pacemaker", lambda: None)
+    monkeypatch.setattr(switchover.status, "look", lambda *_: looks.pop(0))
+    monkeypatch.setattr(switchover, "confirmed", lambda *_: True)
+    monkeypatch.setattr(switchover, "Switchover", lambda *given: SimpleNamespace(
+        run=lambda: moves.append(given) or OK))
+    assert main(["switchover", "srv1"]) == (ERROR if words else OK)
+    assert bool(moves) == (words is None) and looks == []
+    assert (words or "") in capsys.readouterr().err
 
 
 def test_done(folder, report, monkeypatch, capsys):

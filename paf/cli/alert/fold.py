@@ -68,8 +68,8 @@ def of_now(found, since):
 def merged(found):
     """Return the Events (list) in which one that left no primary goes on until there is one.
 
-    Where the logs do not go back to the last promotion, they do not show which node was the primary:
-    its fencing, its boot and the next promotion are three events there.
+    Where the logs do not go back to the last promotion, they do not show which node was the
+    primary: its fencing, its boot and the next promotion are three events there.
     """
     kept = []
     for event in found:

@@ -78,18 +78,18 @@ def examine(options, pacemaker):
     Of several resources of PAF all are looked at, unless one is named: the checks then begin with
     the resource's name.
     """
-    if options.pgdata and not options.cib:
+    if options.pgdata and options.cib is None:
         for pair in _of_this_node(options, instance_from(options), None, None, pacemaker):
             yield pair
         return
-    text = _read(options.cib) if options.cib else pacemaker.cib()
+    text = pacemaker.cib() if options.cib is None else _read(options.cib)
     configured = configuration.parse(text, time.time())
     names = [item.name for item in configured.resources if item.kind != "bundle"]
     alone = bool(options.resource) or len(names) < 2
     for name in [options.resource] if alone else names:
         managed = configuration.find(configured, name)
         found = [of_cib(text, managed.name)]
-        if not options.cib:
+        if options.cib is None:
             found.append(_of_this_node(options, dialect.instance_of(managed), managed, configured,
                                        pacemaker))
         for check_name, item in itertools.chain(*found):
@@ -129,8 +129,8 @@ def of_all(instance, configured, pacemaker):
 
 def _read(name):
     try:
-        with open(name) as stream:
-            return stream.read()
+        with open(name, "rb") as stream:
+            return runner.text(stream.read())
     except (IOError, OSError) as error:
         raise Problem("cannot read {0}: {1}".format(name, error.strerror))
 

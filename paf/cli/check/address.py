@@ -2,7 +2,8 @@
 
 from paf.cli import finding
 from paf.cli.configuration import (
-    is_optional, is_serialized, is_symmetrical, names_of, place_of, vips_of)
+    barred, is_optional, is_serialized, is_symmetrical, names_of, place_of, vips_of)
+from paf.cli.configuration.constraints import bars
 
 _INFINITY = 1000000
 _LOST = "the address would stay on a node that is not the primary"
@@ -131,14 +132,12 @@ def _as_option(item, wanted):
 
 def _banned(configured, managed, places):
     """The address may run wherever an instance may be promoted."""
-    own = [item.node for item in _of(configured, "location", rsc=names_of(managed))
-           if item.score is not None and item.score <= -_INFINITY
-           and item.values.get("role") in (None, "Started", "Promoted")]
+    own = barred(configured, names_of(managed), ("", "Started", "Promoted"))
     for item in _of(configured, "location", rsc=places):
-        if (item.node and not item.rules and item.score <= -_INFINITY and item.node not in own
-                and not item.id.startswith("cli-")):
+        nodes = [node for node in bars(item, configured.nodes, configured.now) if node not in own]
+        if nodes and not item.id.startswith("cli-"):
             yield finding.error(
-                "{0} keeps {1} off {2}".format(item.id, item.values["rsc"], item.node),
+                "{0} keeps {1} off {2}".format(item.id, item.values["rsc"], " and ".join(nodes)),
                 "an instance may be promoted there, and clients would not reach it",
                 _instead(item))
 

@@ -2,10 +2,13 @@
 
 from paf import metadata, ocf, parameters
 from paf.cli import finding
-from paf.cli.configuration import default_timeout
+from paf.cli.configuration import AGENT, default_timeout
 from paf.instance.server import quoted
 
 _NEEDED = ("start", "stop", "promote", "demote", "notify")
+#: Operations whose failure has to be recovered, and values of on-fail that do not.
+_RECOVERED = ("stop", "demote", "promote", "monitor")
+_NO_RECOVERY = ("ignore", "block", "stop")
 _TRACING = ["trace_ra", "trace_file"]    # Pacemaker's tools know these for any agent
 _MONITORS = ((15.0, "Promoted"), (16.0, "Unpromoted"))
 
@@ -29,15 +32,36 @@ def operations(configured, managed):
                     "PostgreSQL may need longer, {0:.0f} s are advised; a demote or stop that "
                     "is too late has the node fenced".format(least),
                     finding.operation_has(item.id, "timeout", "{0:.0f}s".format(least)))
+    for found in _failures(configured, managed):
+        yield found
+
+
+def _failures(configured, managed):
+    """Yield which operation's failure has no right consequence, by itself or by op_defaults."""
+    why = "a failure of {0} would leave the cluster without a primary, or with two"
     for item in managed.operations:
-        if item.values.get("on-fail", "").lower() in ("ignore", "block") and item.name in (
-                "stop", "demote", "promote", "monitor"):
+        if item.values.get("on-fail", "").lower() in _NO_RECOVERY and item.name in _RECOVERED:
             yield finding.error(
                 "{0} has on-fail={1}".format(item.id, item.values["on-fail"]),
-                "a failure of {0} would leave the cluster without a primary, or with two".format(
-                    item.name),
-                finding.operation_has(item.id, "on-fail", "fence" if item.name == "stop"
-                                      else "restart"))
+                why.format(item.name), finding.operation_has(
+                    item.id, "on-fail", "fence" if item.name == "stop" else "restart"))
+    there = [item.name for item in managed.operations]
+    names = [name for name in _RECOVERED if name not in there and configured.of_operations(
+        AGENT, name).get("on-fail", "").lower() in _NO_RECOVERY]
+    if names:
+        yield finding.error(
+            "op_defaults have on-fail={0}".format(
+                configured.of_operations(AGENT, names[0])["on-fail"]),
+            why.format(" or ".join(names)),
+            finding.both("cibadmin --delete --force --xpath \"//op_defaults/meta_attributes/"
+                         "nvpair[@name='on-fail']\"") if _is_plain(configured) else ((), ()))
+
+
+def _is_plain(configured):
+    """Return whether op_defaults are one set without rules, which the tools can change."""
+    sets = configured.root.findall("configuration/op_defaults/meta_attributes")
+    return len(sets) == 1 and sets[0].find("rule") is None and not sets[0].get("id-ref") and (
+        not any(pair.get("id-ref") for pair in sets[0].findall("nvpair")))
 
 
 def monitors(configured, managed):

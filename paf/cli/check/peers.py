@@ -116,9 +116,13 @@ def compare(found, me):
                 "nothing is known of its settings: run paf check on {0}".format(node))
         elif node != me:
             hidden = sorted(set(_usual(found)) - set(seen.settings))
-            yield node, finding.unseen(
-                "seen by {0}{1}".format(seen.way, "" if not hidden else ", without {0}".format(
-                    ", ".join(hidden))), _NOT_SEEN + ": run paf check on {0}".format(node))
+            if hidden:
+                yield node, finding.warning(
+                    "seen by {0}, without {1}".format(seen.way, ", ".join(hidden)),
+                    "whether these are the same there is not known: run paf check on {0}, or let "
+                    "the role of primary_conninfo connect to the database postgres".format(node))
+            yield node, finding.unseen("seen by {0}".format(seen.way), _NOT_SEEN +
+                                       ": run paf check on {0}".format(node))
 
 
 def _usual(found):
@@ -168,6 +172,11 @@ def _versions(found):
 def _restarts(found):
     """No setting waits for a restart."""
     for node, seen in sorted(found.items()):
+        if seen.pending is None and not seen.problem:
+            yield finding.warning(
+                "on {0} it is not known whether a restart is pending".format(node),
+                "a replication connection does not say it, nor does PostgreSQL before 9.5: look "
+                "there for pending_restart in pg_settings")
         if seen.pending:
             yield finding.warning(
                 "on {0} a restart is pending for {1}".format(node, ", ".join(sorted(seen.pending))),

@@ -4,6 +4,7 @@ import os
 
 from paf import metadata
 from paf.cli import finding
+from paf.cli.common import xml_data
 
 #: Where schemas of the OCF meta-data are installed, by the packages that have them.
 _OCF = ("/usr/share/pacemaker/api/ocf-ra-1.1.rng", "/usr/share/pcs/data/ocf-{0}.rng",
@@ -22,7 +23,7 @@ def lxml_or_none():
 
 def cib(etree, text):
     """The CIB is valid."""
-    root = etree.fromstring(text.encode("utf-8"))
+    root = etree.fromstring(xml_data(text))
     name = _CIB.format(root.get("validate-with", ""))
     for problem in _problems(etree, root, name):
         yield finding.error("the CIB is not valid: {0}".format(problem),

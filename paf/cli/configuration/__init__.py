@@ -17,7 +17,7 @@ name is in `uncertain`: neither its presence nor its absence is a finding.
 from collections import namedtuple
 from xml.etree import ElementTree
 
-from paf.cli.common import Problem
+from paf.cli.common import Problem, xml_data
 from paf.cli.configuration import constraints as relations
 from paf.cli.configuration.constraints import (
     Constraint, has_expired, is_optional, is_serialized, is_symmetrical)
@@ -27,7 +27,7 @@ from paf.cli.configuration.spelling import boolean, is_true, points, role, secon
 
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
-    "boolean", "constraints_on", "default_timeout", "find", "is_certain", "is_optional",
+    "barred", "boolean", "constraints_on", "default_timeout", "find", "is_certain", "is_optional",
     "is_serialized", "is_symmetrical", "is_true", "left_over", "meta", "names_of", "parse",
     "place_of", "points", "role", "seconds",
     "vips_of"]
@@ -38,11 +38,12 @@ _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")
 #: properties, rsc_defaults (that hold for any resource), operation_defaults: dicts of str; nodes:
 #: names; resources: list of Managed; vips, devices: lists of Primitive; constraints: list of
 #: Constraint, each a single relation; tags: dict of id to ids; timeouts: see default_timeout;
+#: of_operations: see Resources.operation_defaults;
 #: uncertain: names (set) of properties that a rule decides on; now: seconds since 1970, None
 #: unknown; root: the whole, an Element.
 Configuration = namedtuple(
     "Configuration", "properties rsc_defaults operation_defaults nodes resources vips devices "
-    "constraints tags timeouts uncertain now root")
+    "constraints tags timeouts of_operations uncertain now root")
 
 
 def parse(xml, now=None):
@@ -51,7 +52,7 @@ def parse(xml, now=None):
     Raises Problem when the text is no CIB.
     """
     try:
-        root = ElementTree.fromstring(xml.encode("utf-8") if str is not bytes else xml)
+        root = ElementTree.fromstring(xml_data(xml))
     except SyntaxError as error:    # ParseError, which Python 2.6 does not have
         raise Problem("cannot understand the CIB: {0}".format(error))
     if root.tag != "cib":
@@ -76,8 +77,9 @@ def parse(xml, now=None):
         vips=[item for item in primitives if item.kind and item.kind[-1] in _ADDRESSES],
         devices=[item for item in primitives if item.kind[:1] == ("stonith",)],
         constraints=[found for element in root.findall("configuration/constraints/*")
-                     for found in relations.read(element, reader, resources.members)],
-        tags=resources.tags, timeouts=resources.default_timeout, root=root)
+                     for found in relations.read(element, reader, resources)],
+        tags=resources.tags, timeouts=resources.default_timeout,
+        of_operations=resources.operation_defaults, root=root)
 
 
 def names_of(managed):
@@ -108,6 +110,19 @@ def constraints_on(configured, managed, kind):
     names = names_of(managed)
     return [item for item in configured.constraints if item.kind == kind and any(
         item.values.get(place) in names for place in ("rsc", "with-rsc", "first", "then"))]
+
+
+def barred(configured, names, roles=("", "Started")):
+    """Return the nodes (set) on which a location constraint lets a resource never run.
+
+    names: the ids that constraints may name it by; roles: of such constraints, "" without one.
+    """
+    found = set()
+    for item in configured.constraints:
+        if (item.kind == "location" and item.values.get("rsc") in names
+                and item.values.get("role", "") in roles):
+            found.update(relations.bars(item, configured.nodes, configured.now))
+    return found
 
 
 def left_over(configured, name):

@@ -4,6 +4,7 @@ Source: Pacemaker Explained, "Resource Constraints"; pcmk_sched_ordering.c and
 pcmk_sched_colocation.c of Pacemaker 2.1.5 for what a sequence of sets means.
 """
 
+import re
 from collections import namedtuple
 
 from paf.cli.configuration.spelling import boolean, points, role
@@ -18,14 +19,16 @@ Constraint = namedtuple("Constraint", "id kind values node score rules whole")
 
 _NAMES = {"location": ("rsc",), "order": ("first", "then"), "colocation": ("rsc", "with-rsc"),
           "ticket": ("rsc",)}
+_INFINITY = 1000000
 _ROLES = ("role", "rsc-role", "with-rsc-role")
 
 
-def read(element, reader, members):
+def read(element, reader, resources):
     """Return the Constraints (a list) that an element of the constraints section makes.
 
-    members: a function that returns the resources (list of ids) that a name in it means.
+    resources: resources.Resources, which know what a name in it means.
     """
+    members = resources.members
     kind = element.tag.replace("rsc_", "")
     if kind not in _NAMES:
         return []
@@ -35,13 +38,28 @@ def read(element, reader, members):
     if groups:
         pairs = list({"order": _orders, "colocation": _colocations}.get(kind, _each)(
             plain, groups, kind, members))
+    elif element.get("rsc-pattern"):
+        pairs = [dict(plain, rsc=name) for name in resources.outermost()
+                 if _matches(element.get("rsc-pattern"), name)]
     else:
         pairs = [plain]
     found = []
     for values in pairs:
-        found += _written_out(values, kind, members, not groups)
+        found += _written_out(values, kind, members, pairs == [plain] and not groups)
     rules = [item for item in map(reader.resolved, element.findall("rule")) if item is not None]
     return [_constraint(element, kind, values, whole, rules) for values, whole in found]
+
+
+def _matches(pattern, name):
+    """Return whether a pattern of a location means a resource; "!" before it is a no.
+
+    Source: pcmk_sched_location.c, unpack_rsc_location; patterns are extended regular expressions.
+    """
+    no = pattern.startswith("!")
+    try:
+        return (re.search(pattern[no:], name) is None) == no
+    except re.error:
+        return False
 
 
 def _written_out(values, kind, members, whole):
@@ -144,6 +162,21 @@ def _each(plain, groups, kind, members):
             if group.get("role"):
                 values["role" if kind == "location" else "rsc-role"] = group.get("role")
             yield values
+
+
+def bars(location, nodes, now):
+    """Return those of the nodes (list) on which a location (Constraint) lets nothing run.
+
+    A rule counts where nothing but the node's name and the date decide.
+    """
+    if location.score is None or location.score > -_INFINITY:
+        return []
+    if not location.rules:
+        return [location.node] if location.node else []
+    rule = location.rules[0]
+    if any(part.get("attribute") != "#uname" for part in rule.iter("expression")):
+        return []
+    return [node for node in nodes if rules_of.holds(rule, {"#uname": node}, now) is True]
 
 
 def has_expired(constraint, now):

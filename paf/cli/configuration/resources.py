@@ -25,8 +25,8 @@ OF_CLONES = ("promotable", "promoted-max", "promoted-node-max", "master-max", "m
 
 #: interval, timeout: seconds (float), None where they are no times; where there is no timeout the
 #: default's; role: in the words of OCF 1.1, "" without; values: all attributes and options (dict
-#: of str); enabled: bool; inherited: whether it is the template's; has_timeout: whether it
-#: has one of its own.
+#: of str), on-fail of op_defaults among them; enabled: bool; inherited: whether it is the
+#: template's; has_timeout: whether it has one of its own.
 Operation = namedtuple(
     "Operation", "id name interval timeout role values enabled inherited has_timeout")
 
@@ -142,6 +142,9 @@ class Resources(object):
         values.update(self._reader.pairs([item], "instance_attributes", subject).values)
         values.update(item.attrib)
         own = values.get("timeout")
+        default = self.operation_defaults(kind, item.get("name", ""), interval).get("on-fail")
+        if default:
+            values.setdefault("on-fail", default)
         timeout = seconds(own) if own else None
         if timeout is None:
             timeout = self.default_timeout(kind, item.get("name", ""), interval)
@@ -151,10 +154,21 @@ class Resources(object):
 
     def default_timeout(self, kind, name, interval=0.0):
         """Return the timeout (seconds) of an operation that has none of its own."""
-        values = self._reader.pairs(
+        values = self.operation_defaults(kind, name, interval)
+        return seconds(values.get("timeout") or _DEFAULT_TIMEOUT) or seconds(_DEFAULT_TIMEOUT)
+
+
+    def operation_defaults(self, kind, name, interval=0.0):
+        """Return the op_defaults (dict of str) that hold for an operation."""
+        return self._reader.pairs(
             self._root.findall("configuration/op_defaults"), "meta_attributes",
             Subject(kind, name, interval), True).values
-        return seconds(values.get("timeout") or _DEFAULT_TIMEOUT) or seconds(_DEFAULT_TIMEOUT)
+
+    def outermost(self):
+        """Return the ids (list) of what is in no group, clone or bundle: patterns mean these."""
+        section = self._root.find("configuration/resources")
+        return [item.get("id", "") for item in ([] if section is None else section)
+                if item.tag in ("primitive",) + _CONTAINERS]
 
 
 def _below(element, parents):

@@ -4,6 +4,7 @@ Nothing is written, and no other node is asked.
 """
 
 import os
+import time
 from collections import namedtuple
 
 from paf import instance as local
@@ -116,7 +117,7 @@ def look(resource="", patience=_PATIENCE, whole=False):
 def _in_full(xml, resource):
     """Return (root, properties, managed) of a CIB. Raises Problem."""
     from paf.cli import configuration
-    configured = configuration.parse(xml)
+    configured = configuration.parse(xml, time.time())
     return configured.root, configured.properties, configuration.find(configured, resource)
 
 

@@ -20,6 +20,7 @@ EXIT_CODES = ((OK, "done"), (NOT_DONE, "the cluster could not be asked: paf_look
 
 KIND = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _SETTLED = 60.0         # seconds after which an address has followed its primary
+_NEAR = 30.0            # seconds between the end of a promotion in the logs and in the CIB
 _LONGEST = 1 << 20      # bytes of the file of the time before
 
 
@@ -64,19 +65,28 @@ def _outage(facts, old):
     length, ended = old.get(series.OUTAGE), old.get(series.FAILOVER)
     if promoted and promoted != looked and time.time() - promoted > _SETTLED:
         looked = promoted
-        length, ended = _in_logs(facts.resource)
+        length, ended = _in_logs(facts.resource, promoted)
     for item in series.of_failover(facts.resource, looked, length, ended):
         yield item
 
 
-def _in_logs(resource):
-    """Return (length of the last outage, its end), seconds; None where the logs have none."""
+def _in_logs(resource, promoted):
+    """Return (length of the last outage, its end), seconds; None where the logs have none.
+
+    promoted: when the present primary was promoted, epoch seconds: logs without that promotion do
+    not say which outage was the last one.
+    """
     from paf.cli.timeline import gather, text
     import argparse  # novm
     wanted = argparse.Namespace(log=[], resource=resource, vip=[], output="json")
     try:
-        found = [event for event in gather.history(wanted).events if event.up is not None]
+        every = gather.history(wanted).events
     except Problem:
+        return None, None
+    found = [event for event in every if event.up is not None]
+    if not any(item.operation == "promote" and item.resource == resource
+               and abs((item.end or item.start) - promoted) < _NEAR
+               for event in every for item in event.actions):
         return None, None
     return (text.outage(found[-1]), found[-1].up) if found else (None, None)
 

@@ -89,12 +89,19 @@ def _of_nodes(facts, own):
 
 
 def is_managed(facts):
-    """Return whether Pacemaker may act on the resource (bool), by what is configured."""
-    meta = facts.managed.meta
-    return not (configuration.is_true(facts.properties.get("maintenance-mode", "false"))
-                or configuration.is_true(meta.get("maintenance", "false"))
-                or not configuration.is_true(meta.get("is-managed", "true"))
-                or facts.node in facts.view.maintenance)
+    """Return whether Pacemaker may act on the resource (bool), by what is configured.
+
+    None where a rule decides that cannot be judged from the configuration.
+    """
+    managed = facts.managed
+    usual = configuration.boolean(facts.properties.get("is-managed-default"), True)
+    if (configuration.is_true(facts.properties.get("maintenance-mode", "false"))
+            or configuration.is_true(configuration.meta(managed, "maintenance"))
+            or not configuration.boolean(configuration.meta(managed, "is-managed"), usual)
+            or set(facts.promoted + [facts.node]).intersection(facts.view.maintenance)):
+        return False
+    return True if all(configuration.is_certain(managed, name)
+                       for name in ("maintenance", "is-managed")) else None
 
 
 def failures(facts):

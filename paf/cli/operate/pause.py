@@ -48,8 +48,13 @@ def run(options):
         "Pacemaker leaves {0} alone".format(options.node) if options.node else
         "Pacemaker does nothing for {0}: no failover, no recovery".format(sight.report["clone"]),
         "paf resume {0}".format(options.node) if options.node else clock(end)))
-    if not options.yes and not confirmed("Now? [y/N]"):
-        return NOT_DONE
+    if not options.yes:
+        if not confirmed("Now? [y/N]"):
+            return NOT_DONE
+        # the answer may have taken long
+        obstacle = unfit(status.look(options.resource, pacemaker), options.node)
+        if obstacle:
+            raise Problem("{0}; nothing was changed".format(obstacle))
     if options.node:
         pacemaker.ask("crm_attribute", "--type", "nodes", "--node", options.node,
                       "--name", "maintenance", "--update", "on")
@@ -71,6 +76,12 @@ def unfit(report, node):
                 "the resource (paf pause), or move the primary first (paf switchover)".format(node))
     others = [row["node"] for row in report["nodes"] if row["role"] == "standby"
               and row["node"] != node and (row["score"] or 0) > 0]
+    mine = [row["role"] for row in report["nodes"] if row["node"] == node]
+    if mine == ["standby"] and not others and report["failover"]["to"] is None and (
+            report["failover"]["answer"] is None):
+        return ("it is not known which node could take over, and no standby but {0} may: while it "
+                "is in maintenance there could be no failover. If that is meant: paf "
+                "pause".format(node))
     if report["failover"]["to"] == node and not others:
         return ("no standby but {0} could take over: while it is in maintenance there would be no "
                 "failover. If that is meant: paf pause".format(node))

@@ -4,7 +4,7 @@ import time
 
 from paf.cli import view
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, coloured, complain, confirmed, say)
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, say, seconds)
 from paf.cli.status import status
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
@@ -40,7 +40,7 @@ def arguments(parser):
     parser.add_argument("--resource", metavar="NAME", default="",
                         help="the resource, where the cluster has several")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=_PATIENCE,
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, default=_PATIENCE,
                         help="how long to follow it ({0:.0f})".format(_PATIENCE))
 
 
@@ -59,10 +59,14 @@ def run(options):
         say("")
         say("To promote {0} anyway: paf promote {0} --accept-loss".format(options.node))
         return OK
-    if not options.yes and not confirmed("What is lost cannot be brought back. To go on, type the "
-                                         "name of the node:", (options.node.lower(),)):
-        complain("not confirmed, nothing was changed")
-        return NOT_DONE
+    if not options.yes:
+        if not confirmed("What is lost cannot be brought back. To go on, type the name of the "
+                         "node:", (options.node.lower(),)):
+            complain("not confirmed, nothing was changed")
+            return NOT_DONE
+        report = status.look(options.resource, pacemaker)    # the answer may have taken long
+        for obstacle in problems(report, options.node, options.confirm_off):
+            raise Problem("{0}; nothing was changed".format(obstacle))
     for node in options.confirm_off:
         pacemaker.ask("stonith_admin", "--confirm", node)
     return promote(pacemaker, report, options.node, options.timeout)

@@ -15,12 +15,14 @@ EXAMPLES = ("paf reload",)
 EXIT_CODES = ((OK, "reloaded"), (NOT_DONE, "reloaded, and some settings wait for a restart"),
               (ERROR, "a mistake in the files, or the server cannot be asked: nothing was changed"))
 
-_PATIENCE = 10.0
+_PATIENCE = 10.0    # seconds
+_LOOK = 0.2
 _FIRST_WITH_FILES, _FIRST_WITH_HBA = 90500, 100000
 _FILES = """SELECT sourcefile, sourceline::text, coalesce(name, ''), error FROM pg_file_settings
  WHERE error IS NOT NULL AND error <> 'setting could not be applied'"""
 _HBA = """SELECT current_setting('hba_file'), line_number::text, '', error FROM pg_hba_file_rules
  WHERE error IS NOT NULL"""
+_LOADED = "SELECT extract(epoch FROM pg_conf_load_time())::text"
 _PENDING = "SELECT name FROM pg_settings WHERE pending_restart ORDER BY name"
 
 
@@ -45,12 +47,25 @@ def run(options):
     if mistakes:
         complain("not reloaded")
         return ERROR
-    ask(instance, "SELECT pg_reload_conf()")
+    reload(instance)
     say("reloaded")
     waiting = [row[0] for row in ask(instance, _PENDING)] if version >= _FIRST_WITH_FILES else []
     if waiting:
         say("wait for a restart: {0}".format(", ".join(waiting)))
     return NOT_DONE if waiting else OK
+
+
+def reload(instance):
+    """Have the server read its files, and see that it has. Raises Problem.
+
+    A session that begins after it has the time of the last reload that succeeded.
+    """
+    before = ask(instance, _LOADED)
+    if ask(instance, "SELECT pg_reload_conf()") != [["t"]]:
+        raise Problem("the server could not be signalled: not reloaded")
+    if not Deadline(_PATIENCE).wait_for(lambda: ask(instance, _LOADED) != before, longest=_LOOK):
+        raise Problem("the server was asked to reload, and has not within {0:.0f} s: its log says "
+                      "why".format(_PATIENCE))
 
 
 def version_of(instance):

@@ -3,7 +3,8 @@
 import time
 
 from paf.cli import servers
-from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, confirmed, say
+from paf.cli.common import (
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, confirmed, say, seconds)
 from paf.cli.status import service, status
 from paf.cli.switchover import Switchover, first_in_line
 
@@ -21,6 +22,8 @@ EXIT_CODES = ((OK, "done, or nothing to do"), (NOT_DONE, "not confirmed: nothing
 
 _PATIENCE = 600.0       # seconds, by default, for each instance
 _STEP = 0.5             # seconds between two looks
+_SETTLING = 60.0        # seconds in which what a restart has disturbed is in order again
+_MORE = 60.0            # seconds that crm_resource may take longer than it is given
 _PENDING = "SELECT count(*) FROM pg_settings WHERE pending_restart"
 
 
@@ -33,7 +36,7 @@ def arguments(parser):
     parser.add_argument("--resource", metavar="NAME", default="",
                         help="the resource, where the cluster has several")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=_PATIENCE,
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, default=_PATIENCE,
                         help="for each instance ({0:.0f})".format(_PATIENCE))
 
 
@@ -98,9 +101,9 @@ def problems(report, wanted):
     if synchronous is None:
         yield "not now: whether commits wait for a standby is not known"
         return
-    needed = service.wanted(synchronous["names"])
+    needed = service.needed(synchronous["names"], synchronous["commit"])
     there = [row["node"] for row in standbys if row["state"] == "streaming"
-             and row["sync_state"] in ("sync", "quorum", "potential")]
+             and row["sync_state"] in service.SYNCHRONOUS]
     for node in wanted:
         if needed and node in there and len(there) - 1 < needed:
             yield ("commits would wait while {0} is restarted: synchronous_standby_names asks for "
@@ -123,16 +126,37 @@ def pending(pacemaker, sight, nodes):
 
 def restart(pacemaker, sight, node, patience):
     """Restart the instance on a node, which is a standby's or becomes one. Raises Problem."""
-    report = status.look(sight.managed.name, pacemaker)
+    report = await_order(pacemaker, sight.managed.name, node)
     if node == report["primary"]:
         target = first_in_line(report)
         if Switchover(pacemaker, report, target, patience).run() != OK:
             raise Problem("the primary stays where it is, and was not restarted")
     say("restarting {0}".format(node))
-    pacemaker.wait(patience, "crm_resource", "--restart", "--resource", report["clone"],
-                   "--node", node, "--timeout", "{0:.0f}s".format(patience))
+    try:
+        pacemaker.wait(patience + _MORE, "crm_resource", "--restart", "--resource",
+                       report["clone"], "--node", node, "--timeout", "{0:.0f}s".format(patience))
+    except (Problem, KeyboardInterrupt):
+        # it stops the instance by a ban, which would stay
+        pacemaker.run("crm_resource", "--clear", "--resource", report["clone"], "--node", node)
+        raise
     await_streaming(pacemaker, sight.managed.name, node, patience)
     say("{0} streams again".format(node))
+
+
+def await_order(pacemaker, resource, node):
+    """Return the report (dict) once nothing is in the way of a restart. Raises Problem.
+
+    It may have been long since the first look; right after a restart not all is settled.
+    """
+    end = time.time() + _SETTLING
+    while True:
+        report = status.look(resource, pacemaker)
+        obstacles = list(problems(report, [node]))
+        if not obstacles:
+            return report
+        if time.time() > end:
+            raise Problem("{0} was not restarted: {1}".format(node, obstacles[0]))
+        time.sleep(_STEP)
 
 
 def await_streaming(pacemaker, resource, node, patience):

@@ -1,16 +1,20 @@
 """paf resume: let Pacemaker act again."""
 
-from paf.cli.common import ERROR, OK, Pacemaker, Problem, say
+from paf.cli.common import ERROR, OK, Pacemaker, Problem, complain, say
 from paf.cli.operate import pause
 from paf.cli.status import status
+from paf.cli.status.concern import NO_ACTION
 
 HELP = "let Pacemaker act again after paf pause"
 TEXT = """Ends what paf pause began, the resource's maintenance or that of NODE. First Pacemaker
 looks at what is really running (crm_resource --refresh): an instance that was restarted in its role
 is found as it is. Refused while a server runs in another role than the one that Pacemaker knows,
-since Pacemaker would stop or demote it; --force does it anyway."""
+since Pacemaker would stop or demote it, and where that is not known; --force does it anyway. What
+else keeps Pacemaker from acting is named, and the exit code is 2."""
 EXAMPLES = ("paf resume", "paf resume srv2")
-EXIT_CODES = ((OK, "done"), (ERROR, "refused, or the cluster cannot be asked"))
+EXIT_CODES = ((OK, "done"),
+              (ERROR, "refused, or the cluster cannot be asked; or done, and something else keeps "
+                      "Pacemaker from acting"))
 
 
 def arguments(parser):
@@ -39,16 +43,36 @@ def run(options):
                       "--name", "maintenance", "--delete")
     else:
         pause.end_of(pacemaker, report["resource"])
+    left = list(still(status.look(options.resource, pacemaker), options.node))
+    for what in left:
+        complain("still so: {0}".format(what))
+    if left:
+        return ERROR
     say("Pacemaker acts again; look at paf status")
     return OK
 
 
+def still(report, node=None):
+    """Yield what keeps Pacemaker from acting on the resource, or on a node; pure."""
+    for item in report["todo"]:
+        if item["code"] in NO_ACTION or item["code"] == "node-maintenance" and (
+                node in (None, item["node"])):
+            yield "; ".join([item["what"]] + item["pcs"])
+
+
 def elsewhere(report, node=None):
-    """Yield which server runs in another role than Pacemaker knows; pure."""
+    """Yield which server runs in another role than Pacemaker knows, or may do so; pure.
+
+    A server that is not asked by SQL does not say its role, nor whether it runs.
+    """
     known = {"Promoted": "primary", "Unpromoted": "standby"}
     for row in report["nodes"]:
         expected = known.get(row["pacemaker_role"])
-        if node in (None, row["node"]) and row["source"] and expected and row["role"] in (
-                "primary", "standby") and row["role"] != expected:
+        if node not in (None, row["node"]) or not expected:
+            continue
+        if row["in_recovery"] is None:
+            yield "whether the server on {0} is a {1}, as Pacemaker knows it, is not known " \
+                  "here".format(row["node"], expected)
+        elif row["role"] != expected:
             yield "the server on {0} is a {1}, Pacemaker knows a {2}".format(
                 row["node"], row["role"], expected)

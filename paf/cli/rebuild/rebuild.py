@@ -7,7 +7,8 @@ from paf import instance as local
 from paf import log, ocf
 from paf.actions import rejoin
 from paf.cli import configuration, dialect
-from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say
+from paf.cli.common import (
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say, seconds)
 from paf.cli.rebuild import copying, plan, source
 from paf.decide.knowledge import is_known
 from paf.deadline import Deadline
@@ -46,9 +47,9 @@ def arguments(parser):
                         help="limit the copy, as 50M (a second; kB without M)")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
-    parser.add_argument("--hours", metavar="HOURS", type=float, default=_HOURS,
+    parser.add_argument("--hours", metavar="HOURS", type=seconds, default=_HOURS,
                         help="how long the copy may take ({0:.0f})".format(_HOURS))
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=_PATIENCE,
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, default=_PATIENCE,
                         help="how long to wait until it streams ({0:.0f})".format(_PATIENCE))
 
 

@@ -4,9 +4,10 @@ from collections import namedtuple
 
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json)
-from paf.cli.status import fencing, quorum, simulate, status
+from paf.cli.status import fencing, quorum, service, simulate, status
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.text import size
+from paf.cli.view import OFFLINE
 
 HELP = "what would happen if a node, or two, were lost now"
 TEXT = """For the loss of each node, and of each pair of nodes with the primary among them: who
@@ -14,9 +15,12 @@ would be promoted, what would be lost, whether the lost node can be fenced, whet
 quorum, and about how long clients would be without a primary. Pacemaker's own scheduler answers
 (crm_simulate on the present configuration; nothing is changed), corosync's votes, the fencer's
 devices, the WAL positions of this moment, and the outages of past failovers in this node's logs.
-What is not known is said to be. docs/schemas/forecast.json describes the JSON."""
+Where commits would then wait for a synchronous standby that is not there, it says so; of a new
+primary, as if it had the present one's synchronous_standby_names. What is not known is said to be.
+docs/schemas/forecast.json describes the JSON."""
 EXAMPLES = ("paf forecast", "paf forecast --output json")
-EXIT_CODES = ((OK, "the cluster survives the loss of any one node, with a primary"),
+EXIT_CODES = ((OK, "the cluster survives the loss of any one node: with a primary, whose commits "
+                   "end"),
               (NOT_DONE, "it does not, or that is not known"),
               (ERROR, "there is no primary, or the cluster cannot be asked"))
 
@@ -25,8 +29,9 @@ FORMAT = 1
 
 #: What would come of a loss. lost: nodes; answer: True (there is a primary afterwards), False, None
 #: (not known); to: who is promoted, None if none is or the primary stays; stays: whether it stays;
-#: loss_bytes: int or None; fenced_by: names of devices; reasons: why not, or why it is not known.
-Loss = namedtuple("Loss", "lost answer to stays loss_bytes fenced_by reasons")
+#: loss_bytes: int or None; fenced_by: names of devices; reasons: why not, or why it is not known;
+#: commits_wait: whether commits then wait for a standby that is not there, None not known.
+Loss = namedtuple("Loss", "lost answer to stays loss_bytes fenced_by reasons commits_wait")
 
 
 def arguments(parser):
@@ -43,20 +48,28 @@ def run(options):
     sight = status.sight(options.resource, pacemaker)
     if sight.report["primary"] is None:
         raise Problem("there is no primary: see paf status")
-    members = [node["node"] for node in sight.report["nodes"] if node["membership"] == "online"]
+    members = [node["node"] for node in sight.report["nodes"] if node["membership"] != OFFLINE]
     primary = sight.report["primary"]
     wanted = [[node] for node in members]
     wanted += [[primary, node] for node in members if node != primary]
     found = [of(pacemaker, sight, nodes) for nodes in wanted]
-    seconds = past_outages(options)
+    seconds, unknown = past_outages(options)
     if options.output == "json":
         say_json({"format": FORMAT, "resource": sight.managed.name, "primary": primary,
                   "past_outages": seconds, "losses": [dict(item._asdict()) for item in found]})
     else:
-        for line in lines(found, primary, seconds):
+        for line in lines(found, primary, seconds, unknown):
             say(line)
-    singles = [item.answer for item in found if len(item.lost) == 1]
-    return OK if all(answer is True for answer in singles) else NOT_DONE
+    return OK if all(is_good(item) for item in found if len(item.lost) == 1) else NOT_DONE
+
+
+def is_good(loss):
+    """Return whether clients can go on writing after a Loss; pure.
+
+    What a new primary's commits wait for is that server's own setting, which is not known here.
+    """
+    return loss.answer is True and (
+        loss.commits_wait is False or loss.commits_wait is None and not loss.stays)
 
 
 def of(pacemaker, sight, nodes):
@@ -100,25 +113,51 @@ def judge(report, nodes, outcome, devices, kept):
         unknown.append("what {0} has received is not known".format(to))
     return Loss(nodes, False if no else None if unknown else True, to, stays, missing,
                 sorted(set(name for node in nodes for name in devices[node].devices)),
-                no + unknown)
+                no + unknown, commits_wait(report, nodes, to))
+
+
+def commits_wait(report, nodes, to):
+    """Return whether commits wait for a standby after the loss of nodes (list of str); pure.
+
+    to: the new primary, None if it stays. A new one is taken to have the same setting; whom it
+    takes for synchronous is not known, unless there are too few in any case.
+    """
+    known = report["synchronous"]
+    if known is None:
+        return None
+    needed = service.needed(known["names"], known["commit"])
+    left = [row for row in report["nodes"] if row["node"] not in nodes + [to]
+            and row["state"] == "streaming"]
+    if to is None:
+        left = [row for row in left if row["sync_state"] in service.SYNCHRONOUS]
+    if len(left) < needed:
+        return True
+    return False if to is None or not needed else None
 
 
 def past_outages(options):
-    """Return the outages (list of float, seconds) of the failovers in this node's logs."""
+    """Return (the outages of the failovers in this node's logs, why they are not known).
+
+    A list of float, seconds, and ""; or None and why. Those whose begin is not in the logs are left
+    out.
+    """
     from paf.cli.timeline import events, gather, timeline
 
     class Mine(object):
         log, resource, vip = [], options.resource, []
     try:
         found = gather.history(Mine).events
-    except Problem:
-        return []
-    return [timeline.outage(event) for event in found
-            if event.kind == events.FAILOVER and timeline.outage(event) is not None]
+    except Problem as error:
+        return None, str(error)
+    return [timeline.outage(event) for event in found if event.kind == events.FAILOVER
+            and timeline.outage(event) is not None and not event.at_least], ""
 
 
-def lines(found, primary, seconds):
-    """Yield the Losses as lines for people."""
+def lines(found, primary, seconds, unknown=""):
+    """Yield the Losses as lines for people.
+
+    seconds, unknown: of past_outages.
+    """
     for item in found:
         lost = " and ".join(item.lost)
         words = {True: ("", "green"), False: ("NO PRIMARY: ", "red"),
@@ -126,17 +165,27 @@ def lines(found, primary, seconds):
         if item.answer:
             words = ("{0} stays the primary".format(primary) if item.stays else promoted(item),
                      "green")
+            words = (words[0] + _waiting(item), words[1] if is_good(item) else "yellow")
         yield "{0} lost: {1}".format(lost, coloured(
             words[0] + ("" if item.answer else "; ".join(item.reasons)), words[1]))
         if item.fenced_by:
             yield "    fenced by {0}".format(", ".join(item.fenced_by))
     yield ""
-    if seconds:
+    if seconds is None:
+        yield "how long past failovers took is not known: {0}".format(unknown)
+    elif seconds:
         ordered = sorted(seconds)
         yield "past failovers left clients without a primary for {0:.1f} s (median of {1})".format(
             ordered[len(ordered) // 2], len(ordered))
     else:
         yield "no past failover in this node's logs: how long one takes is not known"
+
+
+def _waiting(item):
+    if item.commits_wait:
+        return "; COMMITS WAIT: too few standbys are left for synchronous_standby_names"
+    return "; whether commits would wait for a standby is not known" if (
+        item.commits_wait is None and item.stays) else ""
 
 
 def promoted(item):

@@ -3,7 +3,7 @@
 Each takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
-from paf.cli import finding, view
+from paf.cli import configuration, finding, view
 from paf.cli.status.concern import FAILOVER, OTHER, concern, unknown
 from paf.decide.election import BARRED
 
@@ -56,12 +56,24 @@ def maintenance(found, seen, configured, managed, facts):
 
 def instances(found, seen, configured, managed, facts):
     """Every instance runs, streams and may be promoted."""
+    idle = meant_to_be_idle(found, configured, managed)
     for node in found["nodes"]:
+        if node["state"] == "stopped" and node["node"] in idle:
+            continue
         if (node["membership"] in (view.OFFLINE, view.UNCLEAN, view.PENDING, view.STANDBY)
                 or node["failures"] or node["node"] in found["primaries"]):
             continue
         for item in _instance(node):
             yield item
+
+
+def meant_to_be_idle(found, configured, managed):
+    """Return the nodes (set) that are to have no instance: by a constraint, or by clone-max."""
+    idle = configuration.barred(configured, configuration.names_of(managed))
+    most = configuration.points(configuration.meta(managed, "clone-max"), None)
+    if most and sum(node["state"] != "stopped" for node in found["nodes"]) >= most:
+        idle.update(node["node"] for node in found["nodes"])
+    return idle
 
 
 def _instance(node):

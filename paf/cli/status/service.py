@@ -6,6 +6,10 @@ from paf.cli.servers import NO_WAIT
 from paf.cli.status.concern import UP, concern, unknown
 
 
+#: A standby's sync_state, if commits wait for it or can do so.
+SYNCHRONOUS = ("sync", "quorum", "potential")
+
+
 def primaries(found, seen, configured, managed, facts):
     """There is one primary, and its server takes writes."""
     if len(found["primaries"]) > 1:
@@ -71,14 +75,14 @@ def commits(found, seen, configured, managed, facts):
     known = facts.commits
     if known is None or not known.names.strip():
         return
-    needed = needs(known)
+    number = needs(known)
     streaming = [node for node in found["nodes"] if node["state"] == "streaming"
-                 and node["sync_state"] in ("sync", "quorum", "potential")]
-    if len(streaming) < needed:
+                 and node["sync_state"] in SYNCHRONOUS]
+    if len(streaming) < number:
         yield concern(
             "commits-wait", UP,
             "commits wait: synchronous_standby_names asks for {0} standby{1}, {2} of its standbys "
-            "stream{3}".format(needed, "" if needed == 1 else "s", len(streaming) or "none",
+            "stream{3}".format(number, "" if number == 1 else "s", len(streaming) or "none",
                                         _waiters(known)),
             "each commit waits until a synchronous standby has it: start one, or name in "
             "synchronous_standby_names only standbys that are there")
@@ -100,7 +104,12 @@ def needs(commits):
 
     Where synchronous_commit is not known, as many as synchronous_standby_names asks for.
     """
-    return 0 if commits.level in NO_WAIT else wanted(commits.names)
+    return needed(commits.names, commits.level)
+
+
+def needed(names, level):
+    """Return the same by synchronous_standby_names and synchronous_commit (str, None unknown)."""
+    return 0 if level in NO_WAIT else wanted(names)
 
 
 def wanted(names):

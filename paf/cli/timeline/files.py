@@ -30,13 +30,14 @@ _MOST = 256 << 20
 _PACKED_SO_MUCH = 10
 
 #: What a file that is cut off or damaged leads to; OverflowError: a date that mktime does not know.
-BROKEN = (IOError, OSError, EOFError, ValueError, OverflowError, zlib.error, tarfile.TarError,
-          Problem)
+_BROKEN = [IOError, OSError, EOFError, ValueError, OverflowError, zlib.error, tarfile.TarError,
+           Problem]
 try:
     import lzma  # novm
-    BROKEN += (lzma.LZMAError,)
+    _BROKEN.append(lzma.LZMAError)  # novm
 except ImportError:    # Python 2, or one that was built without it
     lzma = None    # type: ignore[assignment]
+BROKEN = tuple(_BROKEN)
 
 
 def mine(root=""):
