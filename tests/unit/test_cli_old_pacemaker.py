@@ -122,5 +122,5 @@ def test_a_switchover_asks_in_the_words_of_the_release(monkeypatch, out, err, re
     monkeypatch.setattr(pacemaker, "run", lambda *argv: (
         Result(0, release, "", False) if "--version" in argv
         else Result(1 if err else 0, out, err, False)))
-    found = {"resource": "pgsqld", "clone": "c", "primary": "srv1", "nodes": []}
+    found = {"resource": "pgsqld", "clone": "c", "primary": "srv1", "nodes": [], "vips": []}
     assert switchover.Switchover(pacemaker, found, "srv2", 1)._role() == option
