@@ -12,8 +12,10 @@ from paf import instance as local
 from paf import ocf
 from paf.cli import dialect
 from paf.decide import wal
+from paf.decide.knowledge import is_known
 from paf.deadline import Deadline
-from paf.instance import psql, settings, sql
+from paf.instance import conninfo as connections
+from paf.instance import controldata, psql, settings, sql
 
 #: What is known of one server: in_recovery, paused: bool or None; timeline, received, replayed:
 #: int or None (a primary's received is its own position); lag: seconds (float) or None; state:
@@ -32,6 +34,8 @@ NO_WAIT = ("off", "local")
 
 UNKNOWN = Server(None, None, None, None, None, None, "", "", "")
 NOT_STREAMING = "not streaming"
+#: The state of a server of another cluster, where one of this cluster should be.
+STRANGER = "another cluster answers there"
 _PATIENCE = 4.0     # seconds for each question
 _DATABASE = (("dbname", "postgres"),)
 REPLICATION = (("replication", "true"), ("dbname", "replication"))
@@ -55,6 +59,8 @@ UNION ALL
 SELECT 'commits', current_setting('synchronous_standby_names'),
   {level}, {exempt}, '', '',
   {waiting}
+UNION ALL
+SELECT 'place', host(inet_server_addr()), '', '', '', '', '', ''
 """
 # A role or a database may have a value of its own, and then our session has that
 _LEVEL = """(SELECT CASE WHEN s.source IN ('default', 'environment variable', 'configuration file',
@@ -149,7 +155,7 @@ class Servers(object):
     def __init__(self, managed, node):
         self._node = node
         self._instance = dialect.instance_of(managed)
-        self._conninfo = None
+        self._conninfo = self._mine = None
 
     def known(self, nodes, primary, addresses):
         """Return what is known (dict of node to Server).
@@ -157,24 +163,40 @@ class Servers(object):
         nodes: those online. primary: the node Pacemaker has promoted, or None. addresses: a
         function that returns nodes' addresses (dict), called only when it is needed.
         """
-        mine, standbys = self._local()
-        found, connected = {}, None
-        if mine is not None and not mine.in_recovery:
-            connected = standbys
-        elif primary and primary != self._node:
-            first, others = self._at_primary(primary)
+        addresses = _once(addresses)
+        (mine, standbys, waits), found, connected = self._local(), {}, None
+        if primary in (None, self._node):
+            if mine is not None and not mine.in_recovery:
+                self.commits, connected = waits, standbys
+        else:
+            first, others, waits = self._at_primary(primary, addresses)
             if first is not None:
-                found[primary], connected = first, others
+                self.commits, connected, found[primary] = waits, others, first
         found.update(connected or {})
         if mine is not None:
             found[self._node] = self._with_sync(mine, found.get(self._node))
-        for node in sorted(set(nodes) - set(found)):
+        others = sorted(set(nodes) - set(found))
+        for node in others:
             answer = self._by_replication(node, addresses().get(node, node))
             if node != primary and shows_all(connected):
                 answer = (answer or UNKNOWN)._replace(state=NOT_STREAMING)
             if answer is not None:
                 found[node] = answer
+        if primary in found and set(others) - set([primary]):
+            found[primary] = self._later(primary, found[primary], addresses)
         return found
+
+    def _later(self, primary, before, addresses):
+        """Return what is known of the primary (Server), with where it is after others were asked.
+
+        What they have is compared with that, and it has gone on meanwhile.
+        """
+        if primary == self._node:
+            now = self._local()[0]
+        else:
+            now = self._by_replication(primary, addresses().get(primary, primary))
+        received = None if now is None or now.in_recovery else now.received
+        return before._replace(received=received)
 
     @staticmethod
     def _with_sync(mine, seen):
@@ -188,14 +210,8 @@ class Servers(object):
             text = query(local.version(self._instance))
             answer = sql.query(self._instance, text, Deadline(_PATIENCE), no_wait=False)
         except ocf.OcfError:
-            return None, {}
-        return self._understood(answer.rows, self._node)
-
-    def _understood(self, rows, node):
-        own, standbys = understand(rows, "SQL on {0}".format(node))
-        if own is not None and not own.in_recovery:
-            self.commits = commits(rows)
-        return own, standbys
+            return None, {}, None
+        return understand(answer.rows, "SQL on {0}".format(self._node)) + (commits(answer.rows),)
 
     def _settings(self):
         """Return primary_conninfo as it is set here; "" when it cannot be read."""
@@ -206,25 +222,44 @@ class Servers(object):
                 self._conninfo = ""
         return self._conninfo
 
-    def _at_primary(self, primary):
-        """Ask by SQL where primary_conninfo leads: pg_monitor there shows all standbys."""
-        rows = self._remote(_DATABASE, query_or_none(self._instance))
-        own, standbys = self._understood(rows, primary)
+    def _at_primary(self, primary, addresses):
+        """Ask the primary by SQL: pg_monitor there shows all standbys.
+
+        At the address of its node, else where primary_conninfo leads; but what answers on an
+        address of another node is not the primary.
+        """
+        text, places = query_or_none(self._instance), addresses()
+        rows = self._remote(_DATABASE + at(self._settings(), places.get(primary, primary)), text)
+        if not rows:
+            rows = self._remote(_DATABASE, text)
+            elsewhere = set(place for node, place in places.items() if node != primary)
+            if elsewhere.intersection(row[1] for row in rows if row[0] == "place"):
+                rows = []
+        own, standbys = understand(rows, "SQL on {0}".format(primary))
         if own is None or own.in_recovery:
-            return None, {}
-        return own, standbys
+            return None, {}, None
+        return own, standbys, commits(rows)
 
     def _by_replication(self, node, address):
         """Ask a node over a replication connection for its timeline and position."""
-        rows = self._remote(REPLICATION + (("host", address),), "IDENTIFY_SYSTEM")
+        rows = self._remote(REPLICATION + at(self._settings(), address), "IDENTIFY_SYSTEM")
         if not rows or len(rows[0]) < 3:
             return None
         try:
             timeline, position = int(rows[0][1]), wal.parse_lsn(rows[0][2])
         except ValueError:
             return None
+        if rows[0][0] != self._identifier(rows[0][0]):
+            return UNKNOWN._replace(state=STRANGER)
         return UNKNOWN._replace(timeline=timeline, received=position,
                                 source="replication connection to {0}".format(node))
+
+    def _identifier(self, default):
+        """Return the system identifier (str) of the instance here, the default if not known."""
+        if self._mine is None:
+            found = controldata.read(self._instance, Deadline(_PATIENCE))
+            self._mine = found.value.system_identifier if is_known(found) else ""
+        return self._mine or default
 
     def count(self, node, address, text):
         """Return the number (int) that a query answers on a node's server; None without an answer.
@@ -238,11 +273,40 @@ class Servers(object):
             except ocf.OcfError:
                 rows = []
         else:
-            rows = self._remote(_DATABASE + (("host", address),), text)
+            rows = self._remote(_DATABASE + at(self._settings(), address), text)
         return _int(rows[0][0]) if rows and rows[0] else None
 
     def _remote(self, extra, text):
         return remote(self._instance, self._settings(), extra, text)
+
+
+def _once(function):
+    """Return a function that calls another one once, and returns its answer ever after."""
+    answers = []    # type: list[dict[str, str]]
+
+    def answer():
+        if not answers:
+            answers.append(function())
+        return answers[0]
+    return answer
+
+
+def at(conninfo, address):
+    """Return the (name, value) pairs with which a connection string leads to one address; pure.
+
+    To any server that is there, primary or not.
+    """
+    pairs = [("host", address)]
+    try:
+        given = connections.values(conninfo)
+    except connections.Malformed:
+        return tuple(pairs)    # nothing is asked with it
+    pairs += [(name, value) for name, value in (
+        ("hostaddr", ""), ("target_session_attrs", "any")) if given.get(name)]
+    ports = set(given.get("port", "").split(","))
+    if len(ports) == 1 and "," in given.get("port", ""):
+        pairs.append(("port", ports.pop()))    # one for each host
+    return tuple(pairs)
 
 
 def remote(instance, conninfo, extra, text):

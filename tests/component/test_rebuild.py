@@ -13,6 +13,7 @@ from paf.cli.common import Problem
 from paf.cli.rebuild import copying, rebuild
 from paf.context import Context
 from paf.deadline import Deadline
+from paf.decide.knowledge import Unknown
 from paf.instance import divergence, journal
 from tests.component.cutting import cut, steps_of
 from tests.component.server import as_owner, bindir, clone, owner, quoted, remove
@@ -84,6 +85,12 @@ def test_one_that_has_diverged_is_rewound(crashed):
     assert own(node) == before and list(lost_of(node).iterdir())
     come_back(crashed, "manual")
     same_rows(crashed)
+
+
+def test_a_copy_says_that_it_is_not_known_what_is_given_up(crashed, monkeypatch):
+    monkeypatch.setattr(divergence, "look", lambda *_: Unknown("no pg_waldump"))
+    text = "\n".join(work_of(crashed["srv1"], "--copy").says())
+    assert "only here is not known (no pg_waldump)" in text and "pg_basebackup copies" in text
 
 
 def test_a_copy_keeps_the_nodes_own_files_and_the_place_of_its_wal(crashed):

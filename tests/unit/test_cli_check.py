@@ -130,8 +130,8 @@ def subject(**changes):
     values = {"rules": hba.rules(HBA), "slots": [], "in_recovery": True, "node": "srv1",
               "conninfo": "host=10.0.0.50 user=repl application_name=srv1", "own": ["10.0.0.1"],
               "nodes": ["srv1", "srv2", "srv3"], "vips": ["10.0.0.50"], "rejoin": "manual",
-              "psql": "psql", "resource": "pgsqld-clone", "upstream": {}, "mine": {}, "limits": {},
-              "clock": None, "files": 0, **changes}
+              "psql": "psql", "resource": "pgsqld-clone", "mine": {}, "limits": {}, "clock": 0.0,
+              "upstream": {"system_identifier": "1"}, "files": 0, "owner": "postgres", **changes}
     return check_instance.Subject(settings=settings, **values)
 
 
@@ -197,9 +197,21 @@ def test_good_settings_have_nothing():
     ({"settings": {"recovery_target_name": "before"}}, "recovery_target_name is set", "--restart"),
     ({"mine": {"system_identifier": "1"}, "upstream": {"system_identifier": "2"}},
      "system identifier 1 here, 2 on the primary", None),
-    ({"mine": {"major": 15}, "upstream": {"major": 17}}, "major version 15 here, 17", None),
+    ({"mine": {"major": 15}, "upstream": {"system_identifier": "1", "major": 17}},
+     "major version 15 here, 17", None),
     ({"limits": {"max_connections": (100, 200), "max_wal_senders": (10, 10)}},
      "max_connections is 100 at the next start, below the 200", "max_connections = "),
+    ({"upstream": {}}, "of the same cluster is not known", None),
+    ({"limits": None}, "what the next start needs is not known", None),
+    ({"clock": None}, "the primary's clock is not known here", None),
+    ({"rules": []}, "pg_hba.conf was not looked at", None),
+    ({"rules": hba.rules(HBA[:1] + [[7, "host", "replication", "+members", "samenet", None,
+                                     "scram-sha-256", None]])}, "line 7 of pg_hba.conf", "reject"),
+    ({"rules": hba.rules([[5, "host", "replication", "+members", "10.0.0.1", None, "reject", None],
+                          *HBA[2:]])}, "line 4 of pg_hba.conf", "10.0.0.1/32 reject"),
+    ({"rules": hba.rules([[6, "host", "replication", "postgres", "10.0.0.1", None, "trust", None],
+                          *HBA[1:]]), "conninfo": "host=10.0.0.50 application_name=srv1"},
+     "line 6 of pg_hba.conf", "10.0.0.1/32 reject"),
     ({"clock": 12.34}, "12.3 s ahead of the primary's", "set-ntp"),
     ({"clock": -5.0}, "5.0 s behind the primary's", "set-ntp"),
 ])
@@ -224,7 +236,8 @@ def test_a_wrong_setting_is_named(changes, words, cure):
     {"settings": {"synchronous_standby_names": "*", "wal_retrieve_retry_interval": "500"}},
     {"settings": {"recovery_init_sync_method": "fsync"}, "files": 900},
     {"settings": {"recovery_init_sync_method": "syncfs"}, "files": check_instance.MANY_FILES},
-    {"settings": {"recovery_target_name": "", "recovery_target": ""}}])
+    {"settings": {"recovery_target_name": "", "recovery_target": ""}},
+    {"in_recovery": False, "upstream": {}, "clock": None}])
 def test_what_does_no_harm_is_not_named(changes):
     assert found(**changes) == []
 

@@ -73,9 +73,9 @@ def test_on_what_positions_a_promotion_was_decided(facts):
 
 
 def test_a_node_that_was_away_says_so_and_who_knows(facts):
-    told = list(gather.missing(facts["srv2"], of(facts, "srv2"), "srv2", ["srv1", "srv3"]))
+    told = list(gather.missing(facts["srv2"], of(facts, "srv2"), ("srv2", "x"), ["srv1", "srv3"]))
     assert len(told) == 1 and "the logs of srv1 and srv3 have it" in told[0]
-    assert list(gather.missing(facts["srv1"], of(facts, "srv1"), "srv1", ["srv2", "srv3"])) == []
+    assert list(gather.missing(facts["srv1"], of(facts, "srv1"), ("srv1",), ["srv2", "srv3"])) == []
 
 
 def test_what_only_the_present_state_knows_is_an_event_and_said_to_be_missing(facts):
@@ -85,7 +85,7 @@ def test_what_only_the_present_state_knows_is_an_event_and_said_to_be_missing(fa
              "node": "srv1", "on_node": "srv1", "added": "yes"}]
     found = of(facts, "srv3", live)
     assert (found[-1].kind, found[-1].new, found[-1].only_live) == (events.FAILOVER, "srv1", True)
-    told = list(gather.missing(facts["srv3"], found, "srv3", ["srv1", "srv2"]))
+    told = list(gather.missing(facts["srv3"], found, ("srv3",), ["srv1", "srv2"]))
     assert len(told) == 1 and "only in the cluster's present state" in told[0]
 
 
@@ -238,14 +238,15 @@ def test_when_pacemaker_ended_is_read_in_the_rotated_log(tmp_path):
     (tmp_path / "pacemaker.log.1").write_text(LOST.format(4))
     (tmp_path / "pacemaker.log").write_text(began)
     names = [str(tmp_path / name) for name in ("pacemaker.log.1", "pacemaker.log")]
-    (begin, end), = events.gaps(logs.read(names, NOW), "srv3")
+    (begin, end), = events.gaps(logs.read(names, NOW), ("node3", "srv3"))
     assert end - begin == 596
-    (begin, _), = events.gaps(logs.read(names[::-1], NOW), "srv3")
+    (begin, _), = events.gaps(logs.read(names[::-1], NOW), ("node3", "srv3"))
     assert begin is None
     other = tmp_path / "other"
     other.mkdir()
     (other / "pacemaker.log").write_text(began)
-    (begin, _), = events.gaps(logs.read([names[0], str(other / "pacemaker.log")], NOW), "srv3")
+    (begin, _), = events.gaps(logs.read([names[0], str(other / "pacemaker.log")], NOW),
+                              ("node3", "srv3"))
     assert begin is None
 
 

@@ -50,6 +50,13 @@ def test_a_standby_can_be_paused_where_another_can_take_over(report):
     assert "no node srv9" in pause.unfit(report, "srv9")
 
 
+@pytest.mark.parametrize("text, length", [
+    ("30min", 1800), ("2h", 7200), ("90", 90), ("PT1H30M", 5400), (" 5 m ", 300), ("1h30min", None),
+    ("1.5h", None), ("-5", None), ("x", None), ("", None), ("1d", None)])
+def test_how_long_a_pause_is(text, length):
+    assert pause.length_of(text) == length
+
+
 class Recorder:
     """A Pacemaker that remembers what it was asked; `looks` are what crm_mon shows, in turn."""
 

@@ -143,14 +143,20 @@ def test_a_standby_that_cannot_take_over_is_something_to_look_at(seen, configure
 class Asked(servers.Servers):
     """Servers that answer as a test wants: the local one's rows, and replication connections."""
 
-    def __init__(self, rows, answer):
-        self._node, self._rows, self._answer = "srv3", rows, answer
+    def __init__(self, rows, answer, node="srv3", there=None):
+        self._node, self._rows, self._answer, self._there = node, rows, answer, there
 
     def _local(self):
-        return servers.understand(self._rows, "SQL on srv3")
+        return servers.understand(self._rows, f"SQL on {self._node}") + (
+            servers.commits(self._rows),)
+
+    def _at_primary(self, primary, addresses):
+        if self._there is None:
+            return None, {}, None
+        return servers.understand(self._there, "there") + (servers.commits(self._there),)
 
     def _by_replication(self, node, address):
-        return self._answer
+        return self._answer.get(node) if isinstance(self._answer, dict) else self._answer
 
 
 @pytest.mark.parametrize("answer", [None, servers.UNKNOWN._replace(timeline=5, received=7)])
@@ -163,6 +169,81 @@ def test_a_standby_that_the_primary_does_not_see_is_not_streaming(answer):
 def test_who_may_not_see_the_standbys_names_says_nothing_of_them():
     nameless = [[*row[:1], "", *row[2:]] if row[0] != "me" else row for row in PRIMARY]
     assert "srv1" not in Asked(nameless, None).known(["srv1", "srv3"], "srv3", dict)
+
+
+COMMITS = [["commits", "srv1", "on", "", "", "", "0", ""]]
+
+
+def test_a_server_that_was_promoted_by_hand_does_not_speak_for_the_primary():
+    """Its standbys are not the primary's, nor is what its commits wait for."""
+    by_hand = [["me", "false", "6", "60000000", "60000000", "", "", ""],
+               ["commits", "srv9", "off", "", "", "", "0", ""]]
+    asked = Asked(by_hand, None, "srv1", PRIMARY + COMMITS)
+    found = asked.known(["srv1", "srv2", "srv3"], "srv3", dict)
+    assert found["srv1"].in_recovery is False and found["srv3"].source == "there"
+    assert found["srv2"].state == "catchup" and asked.commits.names == "srv1"
+    asked = Asked(by_hand, None, "srv1")
+    assert list(asked.known(["srv1", "srv2", "srv3"], "srv3", dict)) == ["srv1"]
+    assert asked.commits is None
+
+
+def position(number):
+    return servers.UNKNOWN._replace(timeline=5, received=number, source="replication")
+
+
+@pytest.mark.parametrize("there", [None, [[*row[:1], "", *row[2:]] if row[0] != "me" else row
+                                          for row in PRIMARY]])
+def test_the_primary_is_asked_after_those_that_are_compared_with_it(there):
+    """It has written 100 bytes since the standby was asked."""
+    answers = {"srv1": position(51654400), "srv3": position(51654500)}
+    found = Asked([], answers, "srv2", there).known(["srv1", "srv3"], "srv3", dict)
+    assert found["srv3"].received - found["srv1"].received == 100
+    gone = {"srv1": position(51654400)}
+    found = Asked([], gone, "srv2", there).known(["srv1", "srv3"], "srv3", dict)
+    assert found.get("srv3", servers.UNKNOWN).received is None
+
+
+@pytest.mark.parametrize("conninfo, expected", [
+    ("host=vip user=r", {"host": "10.0.0.1"}),
+    ("host=vip hostaddr=10.0.0.50", {"host": "10.0.0.1", "hostaddr": ""}),
+    ("host=a,b port=5433,5433 target_session_attrs=read-write",
+     {"host": "10.0.0.1", "port": "5433", "target_session_attrs": "any"}),
+    ("host=a,b port=5433,5434", {"host": "10.0.0.1"}), ("rubbish", {"host": "10.0.0.1"})])
+def test_a_node_is_asked_itself_wherever_primary_conninfo_leads(conninfo, expected):
+    assert dict(servers.at(conninfo, "10.0.0.1")) == expected
+
+
+class Remote(servers.Servers):
+    """Servers behind connection strings: what each address answers, "" where conninfo leads."""
+
+    def __init__(self, answers):
+        self._node, self._instance, self._conninfo, self._mine = "srv2", None, "host=vip", "7"
+        self._answers = answers
+
+    def _remote(self, extra, text):
+        return self._answers.get(dict(extra).get("host", ""), [])
+
+
+PLACES = {"srv1": "10.0.0.1", "srv3": "10.0.0.3"}
+
+
+@pytest.mark.parametrize("answers, known", [
+    ({"10.0.0.3": PRIMARY}, True), ({"": PRIMARY}, True),
+    ({"": [*PRIMARY, ["place", "10.0.0.50", *[""] * 6]]}, True),
+    ({"": [*PRIMARY, ["place", "10.0.0.1", *[""] * 6]]}, False), ({}, False)])
+def test_what_answers_on_another_nodes_address_is_not_the_primary(monkeypatch, answers, known):
+    monkeypatch.setattr(servers, "query_or_none", lambda _: "SELECT")
+    own, standbys, _ = Remote(answers)._at_primary("srv3", lambda: PLACES)
+    assert (own is not None, bool(standbys)) == (known, known)
+
+
+def test_a_server_of_another_cluster_has_no_position_here(seen, configured):
+    answer = [["7", "5", "0/3000000", ""]]
+    assert Remote({"10.0.0.1": answer})._by_replication("srv1", "10.0.0.1").received == 0x3000000
+    stranger = Remote({"10.0.0.1": [["8", *answer[0][1:]]]})._by_replication("srv1", "10.0.0.1")
+    assert (stranger.received, stranger.state) == (None, servers.STRANGER)
+    found = report(seen, configured, {**known(), "srv1": stranger})
+    assert "the standby on srv1: another cluster answers there" in "\n".join(text.lines(found))
 
 
 def test_failures_and_refusals_are_told_with_their_reasons(seen, configured):

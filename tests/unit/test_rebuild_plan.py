@@ -2,12 +2,14 @@
 
 import os
 import pwd
+from types import SimpleNamespace
 
 import pytest
 
 from paf import runner
 from paf.cli.common import Problem
-from paf.cli.rebuild import places, plan, source
+from paf.cli.rebuild import places, plan, rebuild, source
+from paf.decide import state
 from paf.instance import journal
 from tests.unit.support import instance_at
 
@@ -131,3 +133,15 @@ def test_what_lies_beside_is_no_obstacle(data):
 
 def test_mount_points_are_read_as_they_are_called():
     assert ("/proc", "proc") in journal.mounts()
+
+
+@pytest.mark.parametrize("said, receiving, expected", [
+    ("1", None, True), ("0", None, False), ("", True, True), ("", False, False)])
+def test_a_standby_streams_where_that_is_known(monkeypatch, said, receiving, expected):
+    """PostgreSQL up to 9.5 does not say it by SQL; the old directory is removed when it is so."""
+    seen = SimpleNamespace(verdict=SimpleNamespace(state=state.STANDBY),
+                           rows=[["me", "true", said, "", "", ""]])
+    monkeypatch.setattr(rebuild.local, "version", lambda _: 90500)
+    monkeypatch.setattr(rebuild.observe, "observe", lambda *_: seen)
+    monkeypatch.setattr(rebuild.postmaster, "is_receiving", lambda _: receiving)
+    assert rebuild._streams(None) is expected

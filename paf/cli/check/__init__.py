@@ -13,7 +13,7 @@ from paf.cli.check import (
     address, cluster, hba, host, operations, peers, primary, release, schemas, slots)
 from paf.cli.check import instance as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
-from paf.decide.knowledge import is_known
+from paf.decide.knowledge import Known, is_known
 from paf.deadline import Deadline
 from paf.instance import controldata, postmaster, settings
 
@@ -192,7 +192,13 @@ def of_host(instance):
 
 def of_instance(instance, managed, configured, pacemaker):
     """Yield what the running server says; where none runs, that it was not asked."""
-    if instance.owner is None or postmaster.find(instance).value is None:
+    running = Known(None) if instance.owner is None else postmaster.find(instance)
+    if not is_known(running):
+        yield "server", finding.warning(
+            "whether a server runs here is not known: {0}".format(running.reason),
+            "its settings are not checked: run paf check as root")
+        return
+    if running.value is None:
         yield "server", finding.warning(
             "no server runs here", "its settings are not checked: start the resource, or the "
             "server by hand, and check again")
@@ -257,7 +263,7 @@ def _subject(instance, managed, configured, pacemaker, answer):
               "major": primary.major(int(answer["settings"]["server_version_num"]))},
         limits=primary.limits(instance, deadline),
         clock=answer["clock"][0] if answer["clock"] else None,
-        files=host.files(where.datadir, server.MANY_FILES))
+        files=host.files(where.datadir, server.MANY_FILES), owner=where.system_user)
 
 
 def show(found):

@@ -23,12 +23,14 @@ def rules(rows):
 def for_replication(found, user, address, own):
     """Return the Rule that decides on replication by `user` from `address`; None without one.
 
-    own: the addresses of the server's host, for samehost.
+    own: the addresses of the server's host, for samehost. Whether a user belongs to a role (+) or
+    fits a pattern (/) is not known: then the rule counts, unless it rejects.
     """
     for rule in found:
         if rule.error or rule.kind not in _TCP or "replication" not in rule.databases:
             continue
-        if user not in rule.users and "all" not in rule.users:
+        perhaps = rule.method != "reject" and any(name[:1] in ("+", "/") for name in rule.users)
+        if user not in rule.users and "all" not in rule.users and not perhaps:
             continue
         if _matches(rule, address, own):
             return rule

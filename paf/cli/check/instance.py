@@ -16,9 +16,9 @@ from paf.instance.server import quoted
 #: the command line that reaches the server (str); resource: its name for crm_resource; upstream:
 #: what the primary reports (dict), {} unknown; mine: the same of this server; limits: see
 #: primary.limits; clock: seconds that this node's is ahead of the primary's, None unknown; files:
-#: how many the data directory has, MANY_FILES at most.
+#: how many the data directory has, MANY_FILES at most; owner: the account it runs under (str).
 Subject = namedtuple("Subject", "settings rules slots in_recovery conninfo node nodes own vips "
-                     "rejoin psql resource upstream mine limits clock files")
+                     "rejoin psql resource upstream mine limits clock files owner")
 
 #: Milliseconds that a standby may wait before it tries again to reach a primary.
 LONGEST_RETRY = 1000
@@ -150,9 +150,9 @@ def access(subject):
             yield finding.error("line {0} of pg_hba.conf: {1}".format(rule.line, rule.error),
                                 "the server keeps the rules it had, and does not start again "
                                 "with these")
-    user = words(subject.conninfo).get("user", "")
-    if not subject.rules or not user:
-        return
+    user = words(subject.conninfo).get("user") or subject.owner
+    if not subject.rules:
+        yield finding.unseen("pg_hba.conf was not looked at", "SQL shows it since PostgreSQL 10")
     bad = []
     for address in subject.own + subject.vips:
         rule = hba.for_replication(subject.rules, user, address, subject.own)

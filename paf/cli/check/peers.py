@@ -10,7 +10,7 @@ from collections import namedtuple
 from paf import ocf
 from paf.cli import finding
 from paf.cli.check import primary
-from paf.cli.servers import REPLICATION
+from paf.cli.servers import REPLICATION, at
 from paf.deadline import Deadline
 from paf.instance import psql, sql
 
@@ -66,15 +66,15 @@ def understood(rows, way):
 
 def there(instance, conninfo, address, version):
     """Return the Seen of the server at an address (str)."""
-    at = (("host", address),)
-    rows, problem = _asked(instance, conninfo, _DATABASE + at, query(version))
+    there_only = at(conninfo, address)
+    rows, problem = _asked(instance, conninfo, _DATABASE + there_only, query(version))
     if rows:
         return understood(rows, "SQL")
     if _REFUSED not in problem:
         return Seen({}, None, "", problem)    # it cannot be reached at all
     found = {}
     for name in SAME + OTHER:
-        rows, why = _asked(instance, conninfo, REPLICATION + at, "SHOW " + name)
+        rows, why = _asked(instance, conninfo, REPLICATION + there_only, "SHOW " + name)
         if rows:
             found[name] = rows[0][0]
         elif _REFUSED in why and not found:

@@ -26,17 +26,17 @@ SKEW = 1.0
 def limits(instance, deadline):
     """Return {setting: (at the next start, in the control file)}, both int.
 
-    While a server is a standby, its control file has the primary's values. {} where they cannot
+    While a server is a standby, its control file has the primary's values. None where they cannot
     be found out.
     """
     try:
         result = runner.run([local.program(instance, "pg_controldata"),
                              instance.parameters.datadir], deadline, user=instance.owner)
-        needed = limits_in(result.out)
+        needed = limits_in(result.out) if result.status == 0 else {}
         return dict((name, (int(settings.read(instance, name, deadline)), needed[name]))
-                    for name in needed)
+                    for name in needed) or None
     except (ocf.OcfError, ValueError):
-        return {}
+        return None
 
 
 def limits_in(text):
@@ -74,6 +74,11 @@ def major(version):
 
 def same_cluster(subject):
     """This server and the primary are of the same cluster and version."""
+    if subject.in_recovery and "system_identifier" not in subject.upstream:
+        yield finding.warning(
+            "whether this server and the primary are of the same cluster is not known",
+            "the primary could not be asked over primary_conninfo: the server's log says why it "
+            "does not replicate, if it does not")
     for name, what in (("system_identifier", "system identifier"), ("major", "major version")):
         mine, theirs = subject.mine.get(name), subject.upstream.get(name)
         if mine and theirs and mine != theirs:
@@ -83,7 +88,12 @@ def same_cluster(subject):
 
 def enough(subject):
     """The next start as a standby finds settings that are not below the primary's."""
-    for name, (coming, needed) in sorted(subject.limits.items()):
+    if subject.limits is None:
+        yield finding.warning(
+            "what the next start needs is not known",
+            "pg_controldata or the configuration could not be read: max_connections and others "
+            "were not compared with the primary's")
+    for name, (coming, needed) in sorted((subject.limits or {}).items()):
         if coming < needed:
             yield finding.error(
                 "{0} is {1} at the next start, below the {2} in the control file".format(
@@ -97,6 +107,10 @@ def clock(subject):
 
     Known on a standby that streams: each message of the primary has the time when it was sent.
     """
+    if subject.in_recovery and subject.clock is None:
+        yield finding.unseen(
+            "the primary's clock is not known here", "only a standby that streams knows it, since "
+            "PostgreSQL 9.6")
     if subject.clock is not None and abs(subject.clock) > SKEW:
         yield finding.warning(
             "this node's clock is {0:.1f} s {1} the primary's".format(

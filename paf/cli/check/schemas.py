@@ -25,6 +25,9 @@ def cib(etree, text):
     """The CIB is valid."""
     root = etree.fromstring(xml_data(text))
     name = _CIB.format(root.get("validate-with", ""))
+    if not os.path.exists(name):
+        yield finding.warning("the CIB was not checked against its schema: {0} is not there".format(
+            name), "which of its elements Pacemaker does not understand is not known")
     for problem in _problems(etree, root, name):
         yield finding.error("the CIB is not valid: {0}".format(problem),
                             "Pacemaker may ignore what it does not understand",
@@ -41,6 +44,8 @@ def agent(etree):
                 yield finding.error("the agent's meta-data are not valid: {0}".format(problem),
                                     "pcs refuses to work with it: install the package again")
             return
+    yield finding.unseen("the agent's meta-data were not checked: no schema of OCF {0} is "
+                         "there".format(metadata.ocf()), "pcs and Pacemaker have it")
 
 
 def _problems(etree, root, schema):

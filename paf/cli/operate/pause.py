@@ -1,5 +1,6 @@
 """paf pause: keep Pacemaker's hands off, for a while."""
 
+import re
 import time
 from xml.sax.saxutils import quoteattr
 
@@ -37,7 +38,7 @@ def run(options):
     """Pause the resource or a node; return the exit code."""
     pacemaker = Pacemaker()
     sight = status.sight(options.resource, pacemaker)
-    length = configuration.seconds(options.duration)
+    length = length_of(options.duration)
     if not length or length < 60:
         raise Problem("{0}: at least a minute, such as 30min or 2h".format(options.duration))
     obstacle = unfit(sight.report, options.node)
@@ -62,6 +63,15 @@ def run(options):
         pause(pacemaker, sight.managed.name, end)
     say("done; back with: paf resume{0}".format(" " + options.node if options.node else ""))
     return OK
+
+
+def length_of(text):
+    """Return a time (str) in seconds; None where it is none; pure.
+
+    Of a time with more words, as 1h30min, Pacemaker would read the first only.
+    """
+    plain = re.match(r"(?:\d+ *(?:s|sec|m|min|h|hr)?|P[0-9YMWDTHS]+)$", text.strip(), re.IGNORECASE)
+    return configuration.seconds(text) if plain else None
 
 
 def unfit(report, node):

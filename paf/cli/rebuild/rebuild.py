@@ -14,7 +14,8 @@ from paf.decide.knowledge import is_known
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.instance import (
-    controldata, divergence, journal, observe, queries, rebuild, rewind, rewindrole, settings)
+    controldata, divergence, journal, observe, postmaster, queries, rebuild, rewind, rewindrole,
+    settings)
 
 HELP = "bring this node's instance back: stopped, diverged, damaged or empty"
 TEXT = """Makes the stopped instance of this node a standby again, whatever it is: one that has
@@ -84,6 +85,7 @@ class Work(object):
     def __init__(self, instance, node, options):
         self._instance, self.node, self._options = instance, node, options
         self._plan = self._source = self._found = self._why_copy = None
+        self._doubt = ""
         self._version = 0
 
     def look(self):
@@ -117,7 +119,7 @@ class Work(object):
         if rewind.is_fresh_copy(self._instance):
             return "it has not run since it was copied"
         fact = divergence.look(self._instance, self._source.conninfo, Deadline(30.0))
-        self._found = fact.value
+        self._found, self._doubt = fact.value, fact.reason
         if self._options.copy:
             return "--copy asks for it"
         if not is_known(fact):
@@ -144,6 +146,9 @@ class Work(object):
                 self._instance, self._found, Deadline(120.0))[0]).rpartition(";")[0])
             yield "What exists only here is given up; its WAL is kept in {0}.lost".format(
                 os.path.realpath(data))
+        if self._doubt:
+            yield "Whether something exists only here is not known ({0}): it would be given up, " \
+                  "and its WAL is not kept".format(self._doubt)
         if not self._why_copy:
             yield "pg_rewind makes {0} a copy of the primary's, and keeps this node's files".format(
                 data)
@@ -224,4 +229,7 @@ def _streams(instance):
         sight = observe.observe(instance, Deadline(10.0), query)
     except ocf.OcfError:
         return False
-    return sight.verdict.state == state.STANDBY and bool(sight.rows) and sight.rows[0][2] != "0"
+    if sight.verdict.state != state.STANDBY or not sight.rows:
+        return False
+    said = sight.rows[0][2]    # up to PostgreSQL 9.5 nothing
+    return postmaster.is_receiving(instance) if said == "" else said != "0"

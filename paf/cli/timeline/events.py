@@ -317,14 +317,14 @@ def _outage(group, old, promoted, demoted, lost, failures, vips):
     return min(starts), max(behind) if behind else up, estimated
 
 
-def gaps(facts, host):
+def gaps(facts, hosts):
     """Return the times (list of (from, to), epoch seconds) in which a node had no Pacemaker.
 
-    from is None where the log does not go back that far.
+    hosts: the node's names; from is None where the log does not go back that far.
     """
     found = []
     for fact in facts:
-        if fact.kind == "began" and fact.host == host:
+        if fact.kind == "began" and fact.host in hosts:
             after = fact.values.get("after")
             found.append((float(after) if after else None, fact.moment))
     return found

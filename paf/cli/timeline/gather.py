@@ -1,5 +1,6 @@
 """The history as this node knows it: events, and what is missing here and known elsewhere."""
 
+import os
 import re
 from collections import namedtuple
 
@@ -41,7 +42,8 @@ def history(options):
             others = [name for name in configured.nodes if name != node]
     facts, unread = read(options.log)
     found = events.events(facts, resource, vips, 0.0 if options.log else _silence(pacemaker), live)
-    return History(found, unread + (list(missing(facts, found, node, others)) if node else []),
+    hosts = (node, os.uname()[1])    # logs have the latter
+    return History(found, unread + (list(missing(facts, found, hosts, others)) if node else []),
                    facts[0].moment if facts else None)
 
 
@@ -73,13 +75,15 @@ def _silence(pacemaker):
     return sum(int(number) for number in found) / 1000.0
 
 
-def missing(facts, found, node, others):
+def missing(facts, found, hosts, others):
     """Yield what a node cannot know, and who does; pure.
 
-    facts: logs.Facts of its own logs; found: the Events; node: its name; others: the other nodes.
+    facts: logs.Facts of its own logs; found: the Events; hosts: its name in the cluster, and other
+    names that it has in logs; others: the other nodes.
     """
+    node = hosts[0]
     where = "the logs of {0} have it".format(" and ".join(others) or "no other node")
-    for begin, end in events.gaps(facts, node):
+    for begin, end in events.gaps(facts, hosts):
         if begin is not None and end - begin > _MOMENT:
             yield ("{0} ran no Pacemaker from {1} to {2}: of that time it has only the last "
                    "operation on each node; {3}".format(node, clock(begin), clock(end), where))
