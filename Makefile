@@ -94,7 +94,8 @@ check:
 check-all: check
 	@tests/install-tools.sh packaging-all
 	@tools/check-deb.sh
-	@$(PYTEST) -n 2 --dist loadgroup tests/cluster -m long
+	@$(PYTEST) -n 2 --dist loadgroup tests/cluster tests/component -m long
+	@$(PYTEST) tests/broken tests/packaging -m long
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) tests/component
 	@PAF_ALL_CUTS=1 $(PYTEST) tests/component -k cut_at_any_step
 	@$(MAKE) --no-print-directory elections

@@ -2,7 +2,7 @@
 
     python3 -m tests.interpreters                   list them, and what is missing
     python3 -m tests.interpreters COMMAND...        run COMMAND once for each, PAF_AGENT_PYTHON set
-    python3 -m tests.interpreters --only agent27 COMMAND...         the same, for 2.7 alone
+    python3 -m tests.interpreters --only agent27,agent314 COMMAND...    the same, for these alone
 
 They are looked for on PATH, in the folders that PAF_INTERPRETERS names (separated by colons), where
 tests/install-interpreters.sh puts them, and among those that pyenv has installed. The tests
@@ -77,7 +77,7 @@ def main(arguments):
     """List the interpreters, or run a command under each; return the exit status."""
     pythons, required, command = found(), list(REQUIRED), arguments
     if arguments[:1] == ["--only"]:
-        required, command = [_version(arguments[1])], arguments[2:]
+        required, command = [*map(_version, arguments[1].split(","))], arguments[2:]
         pythons = {version: pythons[version] for version in required if version in pythons}
     failed = [version for version, path in pythons.items() if not _run(command, version, path)]
     absent = [version for version in VERSIONS if version not in pythons]

@@ -25,7 +25,7 @@ SECONDS = 85 * 60
 #: Lines of a failed stage's output that are printed.
 TAIL = 300
 _PYTEST = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
-           "--durations=10"]
+           "--durations=10", "-m", "not long"]
 _TOGETHER = ["--dist", "loadgroup"]
 
 #: Rounds, one after the other. The lanes of a round run beside each other, the stages of a lane one
@@ -34,11 +34,11 @@ _TOGETHER = ["--dist", "loadgroup"]
 ROUNDS = (
     ((("lint", ["tests/lint.sh"]),
       ("unit", [*_PYTEST, "-n", "2", *_TOGETHER, "tests/unit", "tests/docs"])),),
-    ((("clusters", [*_PYTEST, "-n", "3", *_TOGETHER, "tests/cluster",
-                    "-m", "not long"]),),
+    ((("clusters", [*_PYTEST, "-n", "3", *_TOGETHER, "tests/cluster"]),),
      (("component", [*_PYTEST, "-n", "2", *_TOGETHER, "tests/component"]),
-      ("interpreters", ["/usr/bin/python3", "-m", "tests.interpreters", *_PYTEST, "-n", "2",
-                        *_TOGETHER, "tests/component", "-m", "fast"])),
+      ("interpreters", ["/usr/bin/python3", "-m", "tests.interpreters", "--only",
+                        "agent27,agent314", *_PYTEST, "-n", "2", *_TOGETHER, "tests/component",
+                        "-m", "fast and not long"])),
      (("broken", [*_PYTEST, "tests/broken"]),
       ("packages", [*_PYTEST, "tests/packaging"]))),
 )

@@ -43,7 +43,14 @@ def test_the_tests_named_are_there(tree):
     assert status == 0, words
 
 
-@pytest.mark.parametrize("build", BUILDS, ids=lambda build: build.what)
+def _marks(build):
+    """Those that only tests with servers turn red are for `make check-all`."""
+    quick = any(name.startswith("tests/unit/") for name in build.tests)
+    return [] if quick else [pytest.mark.long]
+
+
+@pytest.mark.parametrize("build", [
+    pytest.param(build, id=build.what, marks=_marks(build)) for build in BUILDS])
 def test_a_broken_promise_turns_tests_red(tree, build):
     path = tree / build.file
     whole = path.read_text(encoding="utf-8")

@@ -63,7 +63,8 @@ def problems(mistake, spelling, look, mend):
     return [(mistake.name, "left", failed, left)] if failed or left else []
 
 
-@pytest.mark.parametrize("spelling", ["pcs", pytest.param("crm", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("spelling", ["pcs", "crm"])
 def test_the_cure_for_each_mistake_in_the_configuration(good, spelling):
     node = good.any_node()
     shell(node, f"cibadmin --query > {COPY}.good")

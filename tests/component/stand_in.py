@@ -1,4 +1,3 @@
-#!/usr/bin/python3 -ISB
 """Pacemaker's programs as the agent meets them in 2.1.5, over a folder instead of daemons.
 
 Installed under the names of attrd_updater, crm_attribute, crm_node, cibadmin and crm_resource. The
@@ -227,7 +226,3 @@ def escaped(text):
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         text = text.replace(character, entity)
     return text
-
-
-if __name__ == "__main__":
-    sys.exit(main())

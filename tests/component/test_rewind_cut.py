@@ -21,7 +21,7 @@ from tests.component.test_rewind import (
     RETURN, come_back, fail_over, journal_of, lost_of, own_files, write_commits)
 
 #: Cuts of all steps take minutes: `make check-all` has them, the other runs have some.
-SOME = 9
+SOME = 5
 
 
 @pytest.fixture(scope="module")

@@ -99,6 +99,8 @@ def test_it_has_the_name_of_the_perl_package_and_a_later_version(deb, variant):
     assert field(deb, "Provides") == ([other] if variant == "corosync1" else [""])
 
 
+@pytest.mark.parametrize("variant", [
+    pytest.param("corosync1", marks=pytest.mark.long), "corosync2"], indirect=True)
 def test_both_are_built_at_once_and_each_is_the_same_to_the_byte(deb, variant, checkout, tmp_path):
     run("tools/build-deb.sh", "both", cwd=checkout, env={"DIST": str(tmp_path)})
     changes = next((tmp_path / "both").glob("*.changes")).read_text()
@@ -115,6 +117,8 @@ def test_the_agent_is_built_for_the_variant(deb, variant, tmp_path):
     assert 'PGHOST = "/var/run/postgresql"' in values
 
 
+@pytest.mark.parametrize("variant", [
+    pytest.param("corosync1", marks=pytest.mark.long), "corosync2"], indirect=True)
 def test_lintian_has_nothing_to_say(deb):
     need("lintian", "lintian")
     changes, = deb.parent.glob("*.changes")
@@ -151,7 +155,7 @@ def test_running_writes_nothing(node, deb):
     assert node.changes() == before
 
 
-@pytest.mark.parametrize("verb", ["--remove", "--purge"])
+@pytest.mark.parametrize("verb", [pytest.param("--remove", marks=pytest.mark.long), "--purge"])
 def test_nothing_is_left_behind(node, deb, variant, verb):
     before = node.changes()
     install(node, deb)

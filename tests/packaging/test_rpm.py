@@ -37,8 +37,13 @@ CLUSTER = {
 STAND_IN = {"/usr/bin/python": "2.7", "/usr/libexec/platform-python": "3.9"}
 
 
-@pytest.fixture(params=TARGETS, ids=lambda target: f"el{target.rhel or '-none'}-"
-                                                   f"{target.asked or 'default'}")
+def _name(target):
+    return f"el{target.rhel or '-none'}-{target.asked or 'default'}"
+
+
+@pytest.fixture(params=[
+    pytest.param(target, id=_name(target), marks=[pytest.mark.long] if target.asked else [])
+    for target in TARGETS])
 def target(request):
     """Each distribution and variant in turn."""
     return request.param
