@@ -17,7 +17,7 @@ TABLE = (
     (111, ("the administrator accepts the loss",)),
     (103, ("a constraint keeps Pacemaker from promoting",)),
     (101, (" is ahead: ", "no standby is ahead of")),
-    (102, (" was the last primary: ",)),
+    (102, (" was the last primary: ", " was the last primary or followed it: ")),
     (104, ("did not report its WAL position", "does not answer a replication connection",
            "its server cannot be asked", "its server does not say where it is",
            " could not be looked up in time", " cannot be looked up: there is no getent",

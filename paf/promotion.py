@@ -1,5 +1,7 @@
 """The election of a candidate: what its pre-promote notification and its promotion share."""
 
+from collections import namedtuple
+
 from paf import ocf
 from paf.cluster import base, notes
 from paf.decide import election, quorum, scores, transition
@@ -13,6 +15,11 @@ _VOTES_TIME = 20.0
 #: Only its score says that a node was the last primary, as commits wait for no standby. Scores are
 #: written some time after a promotion: then a timeline of a later number counts more.
 _BY_SCORE = "score"
+
+#: What is known after a cold start: the last primary (str, None where it is not known), the
+#: histories (dict of node to timelines.Line), and whether more than a score says so (bool).
+Cold = namedtuple("Cold", "primary lines certain")
+_WARM = Cold(None, {}, True)
 
 
 def second_primary(lists):
@@ -40,11 +47,11 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     deadline = deadline.within(context.deadline.remaining / 2)
     seen, asked, doubts = [], {}, {}
     departure = base.Departure(context.cluster, deadline)
-    primary, lines = cold or (None, {})
+    primary, lines, certain = cold or _WARM
 
     def over():
         positions = dict(asked, **context.cluster.positions(voters, context.deadline))
-        seen[:] = [election.decide(context.node, voters, positions, primary, lines)]
+        seen[:] = [election.decide(context.node, voters, positions, primary, lines, certain)]
         silent = [node for node in seen[0].missing if node != context.node and (
             node in maintenance or deadline.elapsed > mute)]
         if silent and _ask_ports(context, silent, asked, doubts, deadline):
@@ -140,7 +147,15 @@ def judge(context, where, view, verdict):
 
 
 def _judge_absent(context, where, view, verdict):
-    mine = where.position.value
+    absent = _absent(context, where, view, context.node, where.position.value)
+    return verdict if absent.promote else absent
+
+
+def _absent(context, where, view, node, mine):
+    """Return the election.Verdict on those who do not vote, for a candidate at `mine`.
+
+    node: the candidate (str): this one, or one that is ahead of it; mine: its wal.Position.
+    """
     rules, primary, doubt = _rules(context, where, view)
     if doubt:
         return election.Verdict(False, doubt, None, (), (context.node,))
@@ -149,11 +164,10 @@ def _judge_absent(context, where, view, verdict):
     left = _left_by_primary(view, primary, mine, words, voters)
     if left:
         return left
-    absent = election.check_absent(
-        context.node, mine, rules, primary, set(voters) | set([context.node]),
-        dict((node, fact) for node, fact in words.items() if node not in voters),
+    return election.check_absent(
+        node, mine, rules, primary, set(voters) | set([context.node]),
+        dict((name, fact) for name, fact in words.items() if name not in voters),
         sorted(set(view.scores) | set(view.online)))
-    return verdict if absent.promote else absent
 
 
 def _left_by_primary(view, primary, mine, words, voters):
@@ -175,25 +189,24 @@ def _left_by_primary(view, primary, mine, words, voters):
 
 
 def cold_facts(context, view):
-    """Return (last primary: str, {node: timelines.Line}) after a cold start; else (None, {}).
+    """Return what is known after a cold start, a Cold; that of a warm one names no primary.
 
-    None in place of what is not known. view: cib.View; None in promote, which finds the last
-    primary in a note. An instance that left the history of the primary is not started while that
-    one runs: it can vote only where no primary ran when it was started.
+    view: cib.View; None in promote, which finds the last primary in a note. An instance that left
+    the history of the primary is not started while that one runs: it can vote only where no
+    primary ran when it was started.
     """
     if context.cluster.mark() != base.MARK_COLD:
         context.cluster.notes.remove(notes.PRIMARY)
-        return None, {}
+        return _WARM
     if view is not None:
         primary, entry = _last_primary(context, view, _entries(view)[0])
         context.cluster.notes.write(notes.PRIMARY, "{0}\n{1}".format(
             primary or "", "" if entry else _BY_SCORE))
     primary, _, doubt = context.cluster.notes.read(notes.PRIMARY).partition("\n")
-    if doubt == _BY_SCORE:
-        return primary or None, {}
     from paf.decide import timelines
-    return primary or None, dict((node, timelines.line_from_wire(text)) for node, text in (
+    lines = dict((node, timelines.line_from_wire(text)) for node, text in (
         context.cluster.lines(context.deadline).items()))
+    return Cold(primary or None, lines, doubt != _BY_SCORE)
 
 
 def last_words(view):
@@ -283,13 +296,23 @@ def publish_rule(context):
     context.cluster.notes.remove(notes.RULE)
 
 
-def concede(context, verdict):
-    """Give the promotion to the node that is ahead, and say so. Raises OcfError."""
+def concede(context, where, verdict):
+    """Give the promotion to the node that is ahead, and say so. Raises OcfError.
+
+    where: position.Place of this node. One that could only refuse again is not asked to: both would
+    be chosen by turns, without end.
+    """
     if not verdict.better:
         refuse(context, verdict.reason)
         return
-    reason = verdict.reason
-    current = context.cluster.view(context.deadline).scores
+    reason, view = verdict.reason, context.cluster.view(context.deadline)
+    current = view.scores
+    if current.get(verdict.better) == election.WAITING and verdict.better not in view.accepted and (
+            _would_refuse(context, where, view, verdict.better)):
+        wait_for(context, verdict._replace(
+            reason="{0}; {1} cannot be promoted yet: see its reason".format(reason, verdict.better),
+            awaited=(notes.AFTER + verdict.better,)))
+        return
     wanted = election.concession(context.node, verdict.better, current)
     if wanted[context.node] == election.BARRED:
         # as with a standby for disasters, which has the newest data and may not be promoted
@@ -298,6 +321,17 @@ def concede(context, verdict):
     for node in (verdict.better, context.node):
         if current.get(node) != wanted[node]:
             context.cluster.set_score(node, wanted[node], context.deadline)
+
+
+def _would_refuse(context, where, view, better):
+    """Return whether the node that is ahead, and waits, would have to refuse a promotion again."""
+    voters = transition.voters(context.notification)
+    positions = context.cluster.positions(voters, context.deadline)
+    verdict = election.decide(better, voters, positions, *cold_facts(context, None))
+    if verdict.missing:    # a server answered in place of a vote
+        return False
+    return not verdict.promote or (
+        not _absent(context, where, view, better, positions[better].value).promote)
 
 
 def wait_for(context, verdict):
@@ -323,6 +357,17 @@ def refuse(context, reason, score=None):
         context.cluster.set_score(context.node, score, context.deadline)
 
 
+def explain_score(context, view, deadline):
+    """Show why this node cannot be promoted where its score says so, and nothing else does.
+
+    view: cib.View. For a cluster without a primary. Raises OcfError.
+    """
+    score = view.scores.get(context.node)
+    if score is not None and score < 0 and score != election.WAITING and (
+            not view.reasons.get(context.node)):
+        context.cluster.explain(context.node, scores.left_out(score), deadline)
+
+
 def try_again(context, view):
     """Let those be candidates again that waited for what was missing. Raises OcfError.
 
@@ -344,8 +389,10 @@ def look_again(context, awaited):
     waits = view.scores.get(context.node) == election.WAITING
     here = set(view.online) & set(view.running)
     awaited = set(awaited)
+    after = set(name[len(notes.AFTER):] for name in awaited if name.startswith(notes.AFTER))
     if waits and (context.node in view.accepted
-                  or here & awaited or set(view.last_words) & awaited):
+                  or here & awaited or set(view.last_words) & awaited or after - here
+                  or any(view.scores.get(node) != election.WAITING for node in after)):
         context.cluster.set_score(context.node, election.LOSER_SCORE, context.deadline)
     if not waits or context.node in view.accepted:
         context.cluster.notes.remove(notes.AWAITED)

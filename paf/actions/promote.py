@@ -46,7 +46,8 @@ def check_election(context):
         raise ocf.OcfError("no election was held: the pre-promote notification did not run here")
     verdict = _count(context, found)
     if not verdict.promote:
-        promotion.concede(context, verdict)
+        from paf.instance import position
+        promotion.concede(context, position.place(context.instance, context.deadline), verdict)
         raise ocf.OcfError("not promoted: {0}".format(verdict.reason))
     context.log.info("promoting: {0}".format(verdict.reason))
 

@@ -3,7 +3,7 @@
 from paf import ocf, promotion, remarks
 from paf.actions import reload
 from paf.crash import watcher
-from paf.decide import election, scores, state, transition
+from paf.decide import scores, state, transition
 from paf.cluster import base, notes
 from paf.instance import journal, observe, postmaster, server, settings, standby_mode
 
@@ -127,10 +127,7 @@ def _enter_without_primary(context, was, deadline):
     view = context.cluster.view(deadline)
     _give_first_score(context, was, view, deadline)
     promotion.try_again(context, view)
-    score = view.scores.get(context.node)
-    if score is not None and score < 0 and score != election.WAITING and (
-            not view.reasons.get(context.node)):
-        context.cluster.explain(context.node, scores.left_out(score), deadline)
+    promotion.explain_score(context, view, deadline)
 
 
 def _give_first_score(context, was, view, deadline):

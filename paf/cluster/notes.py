@@ -28,6 +28,8 @@ NARROWER = "narrower"
 AWAITED = "awaited"
 #: In place of a node there, where none can help: "/" is in no node's name.
 NO_NODE = "/"
+#: In front of a node there that is ahead, and waits itself: this one waits as long as that does.
+AFTER = "/after "
 #: What a start could not do in time, for the next monitor.
 PENDING = "pending"
 

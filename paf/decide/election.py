@@ -62,14 +62,15 @@ def from_vote(text):
     return Known(position)
 
 
-def decide(candidate, voters, positions, primary=None, lines=None):
-    # type: (str, Collection[str], dict[str, Fact], str | None, Lines | None) -> Verdict
+def decide(candidate, voters, positions, primary=None, lines=None, certain=True):
+    # type: (str, Collection[str], dict[str, Fact], str | None, Lines | None, bool) -> Verdict
     """Return the Verdict on promoting `candidate`.
 
     candidate: node (str). voters: nodes expected to report. positions: dict of node to the Fact
     of its wal.Position, of this round only. primary: after a cold start, the last primary (str),
     None where that is not known; lines: dict of node to timelines.Line, None for one that is not
-    known; agents of 2.x publish none.
+    known; agents of 2.x publish none. certain: False where only its score says that it was the
+    last one: scores are written some time after a promotion.
 
     Timeline first, then LSN; on a tie the candidate stays. But positions compare within one history
     only: what is not the last primary's counts less, and without the last primary no node is
@@ -85,12 +86,13 @@ def decide(candidate, voters, positions, primary=None, lines=None):
         return Verdict(False, "the WAL position of {0} itself is not known: {1}".format(
             candidate, _doubt(positions[candidate])), None, (), (candidate,))
     mine = positions[candidate].value
-    strangers = _strangers(candidate, others, primary, lines or {}, positions)
+    strangers = _strangers(candidate, others, primary, lines or {}, positions) if certain else set()
     if strangers and primary not in voters:
         return _without_primary(candidate, strangers, primary, mine)
-    best = _best(candidate, others, positions, primary, strangers)
+    last = _last(str(primary), others + [candidate], lines or {}, certain)
+    best = _best(candidate, others, positions, last, strangers)
     if best is not None:
-        return _behind(best, positions[best].value, mine, candidate in strangers)
+        return _behind(best, positions[best].value, mine, candidate in strangers, best == primary)
     doubtful = tuple(node for node in others if not is_known(positions[node]))
     if doubtful:
         return Verdict(False, "; ".join("{0} may be ahead of {1}: {2}".format(
@@ -100,12 +102,13 @@ def decide(candidate, voters, positions, primary=None, lines=None):
         candidate, wal.describe(mine)), None, (), ())
 
 
-def _behind(best, position, mine, stranger):
-    # type: (str, wal.Position, wal.Position, bool) -> Verdict
+def _behind(best, position, mine, stranger, primary):
+    # type: (str, wal.Position, wal.Position, bool, bool) -> Verdict
     """Return the Verdict where `best` is at `position`, and the candidate, at `mine`, behind it."""
     text = "{0} is ahead: {1} > {2}"
     if stranger or position < mine:
-        text = "{0} was the last primary: {1} there counts more than {2} here"
+        text = ("{0} was the last primary" + ("" if primary else " or followed it")
+                + ": {1} there counts more than {2} here")
     return Verdict(False, text.format(best, wal.describe(position), wal.describe(mine)),
                    best, (), ())
 
@@ -145,13 +148,36 @@ def _without_primary(candidate, strangers, primary, mine):
         (primary,) if primary else ())
 
 
-def _best(candidate, others, positions, primary, strangers):
-    # type: (str, list[str], dict[str, Fact], str | None, set[str]) -> str | None
-    """Return the node that is furthest ahead of the candidate, None if none is."""
+def _last(primary, nodes, lines, certain):
+    # type: (str, list[str], Lines, bool) -> set[str]
+    """Return the nodes (a set) that count as the last primary: that one alone, if it is certain.
+
+    Where only its score says so, those of one history with it: there the LSN decides. And a node
+    that was the primary of its timeline, where the other one only followed: the score is of an
+    earlier time.
+    """
+    if certain:
+        return set([primary])
+    from paf.decide import timelines
+    presumed = lines.get(primary)
+
+    def counts(line):
+        # type: (Line | None) -> bool
+        return timelines.compare(line, presumed) == timelines.TOGETHER or bool(
+            line and presumed and line.own and not presumed.own)
+    return set([primary] + [node for node in nodes if counts(lines.get(node))])
+
+
+def _best(candidate, others, positions, last, strangers):
+    # type: (str, list[str], dict[str, Fact], set[str], set[str]) -> str | None
+    """Return the node that is furthest ahead of the candidate, None if none is.
+
+    last: nodes that count as the last primary.
+    """
     def rank(node):
         # type: (str) -> tuple[bool, int, bool, int]
         where = positions[node].value
-        return node not in strangers, where.timeline, node == primary, where.lsn
+        return node not in strangers, where.timeline, node in last, where.lsn
 
     best = candidate
     for node in others:

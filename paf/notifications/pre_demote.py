@@ -12,10 +12,8 @@ def run(context):
     hangs can do neither.
     """
     lists = context.notification
-    if context.node in transition.nodes(lists.demote) and not transition.nodes(lists.promote):
-        # no other node takes over: perhaps this one is cut off, and about to be fenced
-        from paf.instance import waiting
-        waiting.end(context.instance, context.log)
+    if not transition.nodes(lists.promote):
+        _without_successor(context)
     if context.cluster.guards_switchover and transition.moved_primary(lists):
         reason = _unfit(context)
         if reason:
@@ -28,6 +26,18 @@ def run(context):
     if (context.node in transition.nodes(lists.demote)
             and not transition.stops_here(lists, context.node)):
         _checkpoint(context)
+
+
+def _without_successor(context):
+    """Do what is due where no other node takes over."""
+    lists = context.notification
+    if context.node in transition.nodes(lists.demote):
+        # perhaps this one is cut off, and about to be fenced
+        from paf.instance import waiting
+        waiting.end(context.instance, context.log)
+    elif not transition.stops_here(lists, context.node):
+        from paf import promotion
+        promotion.explain_score(context, context.cluster.view(context.deadline), context.deadline)
 
 
 def _unfit(context):

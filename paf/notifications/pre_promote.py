@@ -28,7 +28,8 @@ def run(context):
     context.log.info("{0}: {1} is to be promoted".format(_name(context, mark), chosen))
     recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
     context.cluster.open_round(where.position, recovered, deadline, seen)
-    if mark == base.MARK_COLD and promotion.await_the_absent(context, where):
+    if mark == base.MARK_COLD and not _is_behind(context) and (
+            promotion.await_the_absent(context, where)):
         return
     if recovered:
         _prepare_recovered(context, where)
@@ -58,6 +59,14 @@ def _vote(context, chosen, where, seen):
             context.cluster.publish(fact.value, context.deadline)
 
 
+def _is_behind(context):
+    """True where another node is ahead already: that one waits for absent nodes."""
+    view = context.cluster.view(context.deadline)
+    verdict = promotion.count(context, context.deadline.within(context.cluster.votes_patience),
+                              view.maintenance, cold=promotion.cold_facts(context, view))
+    return verdict.better is not None
+
+
 def _prepare_recovered(context, where):
     """What a primary that crashed and was recovered here has to publish: its own setting."""
     if not (is_known(where.synchronous) and not where.synchronous.value.strip()):
@@ -82,7 +91,7 @@ def _elect(context, where):
     elif late:
         promotion.refuse(context, late, scores.NOT_CONNECTED)
     elif verdict.better:
-        promotion.concede(context, verdict)
+        promotion.concede(context, where, verdict)
     elif verdict.promote:
         promotion.prepare_rule(context, where, view)
         context.cluster.pass_round()

@@ -77,6 +77,11 @@ KNOWN = {
         ("cold start", 0, True)]),
     "power cuts before the first monitor of a new primary": (2, None, [
         ("power cut", 0, True), ("cold start", 0, False)]),
+    "power cuts before the first monitor of a primary that was moved to": (2, None, [
+        ("move", 1, True), ("cold start", 0, False)]),
+    "the last node was away when the primary looked at its standbys": (3, None, [
+        ("cold start", 0, True), ("cold start", 0, True), ("crash", 1, False),
+        ("power on", 0, True), ("standby mode", 2, False), ("standby mode", 1, True)]),
     "only the old primary boots": (2, None, [
         ("standby mode", 0, True), ("monitor", 0, False), ("write", 5, False),
         ("standby mode", 0, False), ("cold start", 3, True)]),

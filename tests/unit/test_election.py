@@ -253,6 +253,28 @@ def test_the_last_primary_counts_less_than_a_newer_timeline():
     assert election.decide("srv1", list(votes), votes, "srv2").promote
 
 
+FOLLOWED = "not 1:0:initdb 3:20:b"
+WAS_PRIMARY = "own 1:0:initdb 3:20:b"
+ANOTHER_THREE = "own 1:0:initdb 3:20:a"
+NO_MARKS = "own 1:0:initdb 3:20:"
+
+
+@pytest.mark.parametrize("old,new,winner", [
+    (FOLLOWED, WAS_PRIMARY, "srv2"),          # one history: who has more of it
+    (FOLLOWED, NO_MARKS, "srv2"),             # the other one only followed
+    (WAS_PRIMARY, ANOTHER_THREE, "srv1"),     # two of one number: the score decides
+    (WAS_PRIMARY, "", "srv1")])               # an agent of 2.x publishes none
+def test_a_score_that_is_too_old_to_name_the_last_primary(old, new, winner):
+    """After a move, all nodes lost power before the first monitor of srv2 could write scores."""
+    votes = {"srv1": Known(Position(3, 500)), "srv2": Known(Position(3, 900))}
+    lines = {"srv1": line_from_wire(old)}
+    if new:
+        lines["srv2"] = line_from_wire(new)
+    loser, = set(votes) - {winner}
+    assert election.decide(winner, list(votes), votes, "srv1", lines, False).promote
+    assert election.decide(loser, list(votes), votes, "srv1", lines, False).better == winner
+
+
 def test_the_node_that_has_to_come_back_is_named_as_the_cluster_calls_it():
     rule = (Rule(1, ("srv1", "srv2", "srv3")), "synchronous_standby_names")
     verdict = election.check_absent("SRV3", MINE, [rule], "SRV1", {"SRV3"}, {},

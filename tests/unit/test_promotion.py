@@ -11,6 +11,7 @@ from paf.decide import election, transition
 from paf.decide.knowledge import AtLeast, Known
 from paf.decide.wal import Position
 from paf.instance.position import Place
+from paf.notifications import pre_promote
 from tests.unit.support import environment, notify_variables
 
 PLACE = Place(Known(Position(2, 0x5000148)), None, Known(""))
@@ -145,6 +146,60 @@ def test_a_loss_is_accepted_also_where_no_node_is_waited_for(make, monkeypatch, 
     context.cluster.facts = context.cluster.facts._replace(accepted={"srv2"})
     assert monitored(context, monkeypatch) == election.LOSER_SCORE
     assert context.cluster.notes.read(notes.AWAITED) == ""
+
+
+AHEAD = election.Verdict(False, "srv3 is ahead: 2 > 1", "srv3", (), ())
+BOTH = dict(ALONE, active="srv2 srv3", unpromoted="srv2 srv3")
+
+
+def conceding(make, rules, **facts):
+    """Return the context of srv2, which concedes to srv3, which waits."""
+    context = make(BOTH, **{**dict(
+        online=["srv2", "srv3"], running=["srv2", "srv3"], rules=rules,
+        scores={"srv1": 1001, "srv2": 1, "srv3": election.WAITING}), **facts})
+    context.cluster.votes["srv3"] = Known(Position(2, 0x5000149))
+    promotion.concede(context, PLACE, AHEAD)
+    return context
+
+
+def test_a_node_that_is_behind_one_that_can_only_wait_waits_too(make, monkeypatch):
+    """They were chosen by turns, without end; it is over as soon as the other one's wait is."""
+    stopped = {"srv1": "2#99999999"}
+    context = conceding(make, {}, last_words=stopped)
+    assert context.cluster.facts.scores == {"srv1": 1001, "srv2": election.WAITING,
+                                            "srv3": election.WAITING}
+    assert monitored(context, monkeypatch) == election.WAITING
+    context.cluster.facts.scores["srv3"] = election.LOSER_SCORE
+    assert monitored(context, monkeypatch) == election.LOSER_SCORE
+
+
+def test_a_node_that_waits_behind_another_does_not_wait_for_it_when_it_is_gone(make, monkeypatch):
+    context = conceding(make, {}, last_words={"srv1": "2#99999999"})
+    context.cluster.facts = context.cluster.facts._replace(online=["srv2"], running=["srv2"])
+    assert monitored(context, monkeypatch) == election.LOSER_SCORE
+
+
+@pytest.mark.parametrize("facts", [{}, {"last_words": {"srv1": "2#99999999"},
+                                        "accepted": {"srv3"}}])
+def test_a_node_that_waited_is_tried_again_where_it_can_be_promoted_now(make, facts):
+    """A vote that was missing has come, or the administrator accepts the loss there."""
+    context = conceding(make, {}, **facts)
+    assert context.cluster.facts.scores == {"srv1": 1001, "srv2": 1, "srv3": 1000}
+
+
+def test_who_is_behind_after_a_cold_start_does_not_wait_for_absent_nodes_first(make, monkeypatch):
+    """The node that is ahead does that: they would wait one after the other."""
+    context = make(BOTH, scores={"srv1": 1001, "srv2": 1000, "srv3": 990},
+                   online=["srv2", "srv3"], running=["srv2", "srv3"])
+    monkeypatch.setattr("paf.instance.position.place", lambda *_: PLACE)
+    for name, answer in (("mark", base.MARK_COLD), ("open_round", None), ("lines", {})):
+        monkeypatch.setattr(context.cluster, name, lambda *_, answer=answer: answer, raising=False)
+    monkeypatch.setattr("paf.hindrances.stranded", lambda *_: None)
+    monkeypatch.setattr(promotion, "await_the_absent", lambda *_: pytest.fail("it waits"))
+    context.cluster.votes["srv3"] = Known(Position(2, 0x5000149))
+    pre_promote.run(context)
+    assert context.cluster.facts.scores["srv3"] == 1000
+    assert any("srv3 is ahead" in text for text in context.said)
 
 
 def test_what_an_administrator_accepted_ends_with_any_promotion(make):

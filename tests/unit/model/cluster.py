@@ -88,6 +88,8 @@ class Model(simulation.World):
         self.marks = True
         self.acked, self.durable, self.timelines = [], True, [1]
         self.cold_since, self.stale = None, set()
+        #: the primary that has run no monitor yet: scores are of an earlier one
+        self.unscored = None
         self.late, self.doomed, self.electing, self._joined = None, {}, False, False
         self.use(rule)
         first = self.machines[names[0]]
@@ -151,17 +153,25 @@ class Model(simulation.World):
         if lost and server.name in self.stale:
             raise BrokenPromise(f"{server.name} was promoted without {len(lost)} records; the last "
                                 "primary had left it a score that forbids it")
-        if lost and self.cold_since is not None and self.now - self.cold_since < _COLD_PATIENCE:
+        if lost and self.cold_since is not None and not self._is_undecided(server) and (
+                self.now - self.cold_since < _COLD_PATIENCE):
             raise BrokenPromise(f"{server.name} was promoted {self.now - self.cold_since:.1f} s "
                                 f"after a cold start without {len(lost)} records, and did not "
                                 "wait for the node that has them")
-        self.cold_since = None
+        # scores that an earlier primary left say nothing of what this one writes
+        self.cold_since, self.unscored, self.stale = None, server, set()
         self.acked = [record for record in self.acked if record in here]
         if self.moved and not self.accepted and server.wal[:len(self.moved.wal)] != self.moved.wal:
             raise BrokenPromise(f"{server.name} was promoted, and strands {self.moved.name}, "
                                 "which was moved")
         self.moved = None
         self.write()
+
+    def _is_undecided(self, server):
+        """True where no score names the last primary yet, and what else would is not there."""
+        last = self.unscored
+        return self.rule is None and last not in (None, server) and (
+            not last.running or server.timeline == last.timeline + 1)
 
     def _allowed(self, server):
         """Return how many records may be lost in an asynchronous cluster."""
@@ -224,6 +234,7 @@ class Model(simulation.World):
             if self.act(name, monitor, {}) is not None:
                 self.failed.add(name)
             elif self.nodes[name].writable:
+                self.unscored = None
                 self.stale = {other for other, score in self.scores.items() if score <= -1000}
 
     # Pacemaker
@@ -248,11 +259,17 @@ class Model(simulation.World):
         self.nodes[name], self._joined = self.machines[name], True
         self._delivered[name] = self.random.randint(0, len(self.log))
 
-    def settle(self, most=12):
-        """Run transitions until nothing is left to do, or for as long as one can bear."""
+    def settle(self, most=40):
+        """Run transitions until nothing is left to do; no cluster may go on without end.
+
+        Where notifications never run, a promotion fails again and again: real clusters count that.
+        """
         for _ in range(most):
             if not self.transition():
                 return
+        if not any(server.mute for server in self.machines.values()):
+            raise BrokenPromise(f"no end of transitions: {self.plan()}, scores {self.scores}, "
+                                f"{self.reasons}")
 
     @property
     def has_quorum(self):
