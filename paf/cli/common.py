@@ -114,6 +114,11 @@ def coloured(text, colour, stream=None):
     return "\033[{0}m{1}\033[0m".format(_COLOURS[colour], text)
 
 
+def clear_screen():
+    """Return what clears a terminal (str); "" elsewhere."""
+    return "\033[H\033[J" if sys.stdout is not None and sys.stdout.isatty() else ""
+
+
 _reader = {"gone": False}
 
 

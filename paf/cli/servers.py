@@ -194,7 +194,8 @@ class Servers(object):
         if primary == self._node:
             now = self._local()[0]
         else:
-            now = self._by_replication(primary, addresses().get(primary, primary))
+            now = self._at_primary(primary, addresses)[0] or self._by_replication(
+                primary, addresses().get(primary, primary))
         received = None if now is None or now.in_recovery else now.received
         return before._replace(received=received)
 

@@ -212,11 +212,28 @@ def test_what_could_not_be_read_is_missing(tmp_path, capsys):
     assert "packed with zstd" in err and "the logs begin at 2026-11-23 15:00:04.000" in out
 
 
+def test_a_folder_that_cannot_be_looked_into_is_named(monkeypatch, tmp_path):
+    folder = tmp_path / "var/log/pacemaker"
+    folder.mkdir(parents=True)
+    (tmp_path / "var/log/pacemaker.log").write_text(LOST.format(4))
+    monkeypatch.setattr(files, "FILES", tuple(str(tmp_path) + name for name in files.FILES))
+    assert gather.read([])[1] == []
+    monkeypatch.setattr(files.os, "access", lambda name, _: name != str(folder))
+    facts, unread = gather.read([])
+    assert len(facts) == 1 and unread == [f"cannot look into {folder}: run it as root"]
+    (tmp_path / "var/log/pacemaker.log").unlink()
+    with pytest.raises(Problem, match="cannot look into"):
+        gather.read([])
+
+
 def test_a_log_without_any_time_that_is_known_is_said_not_to_be_read(tmp_path):
     log = tmp_path / "pacemaker.log"
     log.write_text(LOST.format(1).replace("Nov 23 15:00:01", "Mo 2026-11-23 15:00:01 CET"))
     with pytest.raises(Problem, match="no line has a time"):
         logs.read([str(log)], NOW)
+    # corosync may be told to write no times; its log is only an addition
+    log.write_text("notice  [TOTEM ] A processor failed, forming new configuration.\n")
+    assert logs.read([str(log)], NOW) == []
 
 
 @pytest.mark.parametrize("stamp, moment", [

@@ -159,6 +159,14 @@ def test_watching_goes_on_when_a_look_fails(monkeypatch, capsys):
     assert "no answer" in capsys.readouterr().err
 
 
+def test_a_file_that_watches_has_no_signs_of_a_terminal(monkeypatch, capsys):
+    assert common.clear_screen() == ""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert common.clear_screen() != ""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert common.clear_screen() == ""
+
+
 @pytest.mark.parametrize("on_terminal", [False, True])
 def test_colours_are_for_terminals(on_terminal, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)

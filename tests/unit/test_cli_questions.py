@@ -312,6 +312,29 @@ def test_a_node_that_is_to_have_no_instance_is_not_down(texts):
     assert codes(asked(texts, PRIMARY[:2])) == ["instance-down"]
 
 
+def with_attribute(texts, node, name, value):
+    begin, mark, end = texts["mon"].partition("<node_attributes>")
+    place = f'<node name="{node}">'
+    assert place in end
+    texts["mon"] = begin + mark + end.replace(
+        place, f'{place}<attribute name="{name}" value="{value}"/>', 1)
+
+
+@pytest.mark.parametrize("name, value, code, answer, words", [
+    ("degraded_because-pgsqld", "PAF-E402 maxlag: 1MB", "degraded", True, "srv2: PAF-E402 maxlag"),
+    ("degraded_because-other", "PAF-E402 maxlag: 1MB", None, True, ""),
+    ("degraded_because-pgsqld", "", None, True, ""),
+    ("accept_loss-pgsqld", "true", "loss-accepted", False,
+     "attrd_updater --node srv2 --name accept_loss-pgsqld --delete")])
+def test_what_an_attribute_says_of_a_node_is_something_to_look_at(
+        texts, name, value, code, answer, words):
+    with_attribute(texts, "srv2", name, value)
+    found = asked(texts)
+    assert codes(found) == ([code] if code else [])
+    assert found["failover"]["answer"] is answer and words in "\n".join(text.lines(found))
+    assert status.verdict(found) == (NOT_DONE if code else OK)
+
+
 @pytest.mark.parametrize("cut", [0, 100, -700])
 def test_what_crm_simulate_printed_in_part_says_nothing(texts, cut):
     found = asked({**texts, "simulated": texts["simulated"][:cut]})

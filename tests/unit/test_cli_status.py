@@ -151,9 +151,10 @@ class Asked(servers.Servers):
             servers.commits(self._rows),)
 
     def _at_primary(self, primary, addresses):
-        if self._there is None:
+        there, self._there = self._there, None    # once
+        if there is None:
             return None, {}, None
-        return servers.understand(self._there, "there") + (servers.commits(self._there),)
+        return servers.understand(there, "there") + (servers.commits(there),)
 
     def _by_replication(self, node, address):
         return self._answer.get(node) if isinstance(self._answer, dict) else self._answer

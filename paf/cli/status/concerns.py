@@ -7,7 +7,8 @@ from paf.cli.status.concern import FAILOVER, UP, answer
 RULES = (service.primaries, service.members, service.addresses, service.commits,
          orders.cluster, orders.resource, orders.unmanaged, orders.constraints, orders.scores,
          failover.fencing, failover.votes, failover.successor,
-         nodes.membership, nodes.maintenance, nodes.instances, nodes.failures)
+         nodes.membership, nodes.maintenance, nodes.instances, nodes.remarks,
+         nodes.failures)
 
 
 def answers(found, seen, configured, managed, facts):

@@ -102,6 +102,23 @@ def _instance(node):
                       node["score_means"], node=name)
 
 
+def remarks(found, seen, configured, managed, facts):
+    """No agent says that something is wrong, and none is allowed to lose data."""
+    for node in found["nodes"]:
+        name = node["node"]
+        if node["degraded_because"]:
+            yield concern("degraded", OTHER, "{0}: {1}".format(name, node["degraded_because"]),
+                          "the agent there goes on as well as it can; docs/troubleshooting.md has "
+                          "what to do for each reason", node=name)
+        if node["loss_accepted"]:
+            yield concern(
+                "loss-accepted", FAILOVER, "{0} may be promoted whatever it lacks "
+                "(accept_loss-{1})".format(name, managed.name), "an administrator, or a paf "
+                "promote that was killed, has set that for one promotion", finding.both(
+                    "attrd_updater --node {0} --name accept_loss-{1} --delete".format(
+                        name, managed.name)), name)
+
+
 def failures(found, seen, configured, managed, facts):
     """No failed action waits to be looked at."""
     for node in found["nodes"]:

@@ -2,6 +2,7 @@
 
 from collections import namedtuple
 
+from paf import remarks
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, NOT_DONE, OK
 from paf.cli.status import concerns
@@ -14,6 +15,8 @@ FORMAT = 2
 
 REASON = "not_promoted_because-"
 CRASHED = "failed_because-"
+DEGRADED = remarks.ATTRIBUTE + "-"
+ACCEPTED = "accept_loss-"
 
 #: What was found out besides what crm_mon and the CIB say. known: dict of node to servers.Server;
 #: commits: servers.Commits or None; outcome: simulate.Outcome of losing the primary's node (where
@@ -77,6 +80,8 @@ def _node(node, seen, managed, server, top):
         "not_received_bytes": _less(top, server.received),
         "sync_state": server.sync or None, "score": score,
         "score_means": score_means(score, reason, lives), "not_promoted_because": reason or None,
+        "degraded_because": attributes.get(DEGRADED + managed.name) or None,
+        "loss_accepted": bool(attributes.get(ACCEPTED + managed.name)),
         "failures": [{"operation": item.operation, "status": item.status, "reason": item.reason,
                       "when": item.when} for item in failures],
         "source": server.source or None}

@@ -5,7 +5,7 @@ from collections import namedtuple
 
 from paf.cli import configuration, servers, view
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, is_heard, say, say_json)
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, clear_screen, complain, is_heard, say, say_json)
 from paf.cli.status import fencing, quorum, report, simulate, text
 
 HELP = "is it up, would it fail over now, what has to be done"
@@ -53,7 +53,7 @@ def run(options):
         return report.verdict(found)
     while is_heard():
         if options.output == "text":
-            say("\033[H\033[J" + time.strftime("%H:%M:%S %Z"))
+            say(clear_screen() + time.strftime("%H:%M:%S %Z"))
         try:
             _print(options, look(options.resource, Pacemaker()))
         except Problem as error:

@@ -60,6 +60,12 @@ def mine(root=""):
     return found, old
 
 
+def forbidden(root=""):
+    """Return the folders (sorted list) of this node's logs into which this account cannot look."""
+    return sorted(set(folder for folder in (os.path.dirname(root + name) for name in FILES)
+                      if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK)))
+
+
 def _age(name):
     try:
         return os.path.getmtime(name)

@@ -53,9 +53,10 @@ def read(paths):
     Raises Problem where nothing can be read.
     """
     names, old = (files.find(paths), []) if paths else files.mine()
+    unread = ["cannot look into {0}: run it as root".format(folder)
+              for folder in ([] if paths else files.forbidden())]
     if not names:
-        raise Problem("found no logs: name them with --log")
-    unread = []    # type: list[str]
+        raise Problem("; ".join(unread) or "found no logs: name them with --log")
     facts = logs.read(names, broken=unread)
     if unread and not facts:
         raise Problem("; ".join(unread))

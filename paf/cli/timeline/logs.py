@@ -64,6 +64,7 @@ _COMPILED = [(kind, re.compile(pattern)) for kind, pattern in _PATTERNS]
 _WORTH = re.compile("Initiating|Asking|Requesting local|confirmed: |but got|Result of|fencing|"
                     "Fence op|Stonith op|is now lost|A processor failed|Operation|Setting|"
                     "Starting Pacemaker|lrm_rsc_op|uname=|known as|nodeid=|" + old_logs.WORTH)
+_PACEMAKER = re.compile("pacemaker|crmd|stonith-ng|attrd")
 _KEY = re.compile(r"(?P<resource>.+?)_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|"
                   r"(?P<operation>[a-z-]+))" + _INTERVAL + "$")
 
@@ -136,7 +137,7 @@ class _Reading(object):
         """Read a binary stream to its end."""
         for data in stream:
             line = data.decode("utf-8", "replace")
-            if self._understood == 0 and _WORTH.search(line):
+            if self._understood == 0 and _WORTH.search(line) and _PACEMAKER.search(line):
                 self._worth += 1
                 self._understood += moment_of(line, self._now) is not None
             for fact in facts_of(line, self._now):
@@ -147,7 +148,7 @@ class _Reading(object):
             self.before = self.before[-_FIRST_LINES:] + [line]
 
     def is_strange(self):
-        """Return whether there are lines that say something, and none of them has a time."""
+        """Return whether Pacemaker's lines are there, and none of them has a time."""
         return self._worth > 0 and self._understood == 0
 
 
