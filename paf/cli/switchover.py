@@ -19,7 +19,8 @@ or on Ctrl-C. Should even that be impossible (kill -9, a power cut), the constra
 after ten minutes."""
 EXAMPLES = ("paf switchover", "paf switchover srv2 --yes", "paf switchover srv2 --dry-run")
 EXIT_CODES = ((OK, "done; with --dry-run: it can be done"),
-              (NOT_DONE, "refused, or not confirmed: the primary is where it was"),
+              (NOT_DONE, "refused, or not confirmed: the primary is where it was; with --dry-run: "
+                         "it is not known whether it can be done"),
               (ERROR, "it cannot be done, or the outcome is not the one wanted"))
 
 _LIFETIME = "PT10M"
@@ -57,7 +58,10 @@ def run(options):
     for line in plan(report, target):
         say(line)
     if options.dry_run:
-        return OK
+        doubts = list(unknown(report, target))
+        for doubt in doubts:
+            complain(doubt)
+        return NOT_DONE if doubts else OK
     if not options.yes:
         if not _confirmed(target):
             complain("not confirmed, nothing was changed")
@@ -121,6 +125,17 @@ def _unfit(report, target):
             target, node["score"], node["score_means"])
     elif node["state"] not in ("streaming", "running"):
         yield "{0} does not stream from the primary: {1}".format(target, node["state"])
+
+
+def unknown(report, target):
+    """Yield what is not known of a move to `target`, and decides whether it can be done; pure."""
+    node = [item for item in report["nodes"] if item["node"] == target][0]
+    if node["state"] != "streaming":
+        yield "whether {0} streams is not known here: the agent sees it, and may refuse".format(
+            target)
+    elif node["not_received_bytes"] is None:
+        yield "what {0} has received is not known here: the agent sees it, and may refuse".format(
+            target)
 
 
 def plan(report, target):

@@ -246,7 +246,7 @@ BUILDS = (
                                  "test_a_pause_is_not_ended_while_a_server_has_another_role",)),
     Broken(6, "a log that cannot be read is passed over in silence",
            "paf/cli/timeline/logs.py", "            broken.append(problem)", "            pass",
-           (_UNIT + "test_cli_history.py::"
+           (_UNIT + "test_cli_logs.py::"
             "test_what_cannot_be_read_is_named_and_the_rest_is_read",)),
     Broken(6, "an outage is cut in pieces by the boot of a node",
            "paf/cli/timeline/events.py", "    if _is_gone(group, resource, primary):",

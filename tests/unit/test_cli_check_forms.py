@@ -95,6 +95,9 @@ FORMS = {
          ('name="stop"', 'name="stop" on-fail="fence"'),
          ('name="promote"', 'name="promote" on-fail="restart"')],
         "op_defaults have on-fail=Block"),
+    "a clone of one instance": (
+        [(META, META + nvpair("clone-max", "1"))], "pgsqld-clone has clone-max=1"),
+    "a clone of two instances": ([(META, META + nvpair("clone-max", "2"))], ""),
     "a node that has neither": (
         [(END, '<rsc_location id="off" rsc="pgsql-master-ip" node="srv2" score="-INFINITY"/>'
                '<rsc_location id="none" rsc="pgsqld-clone" node="srv2" score="-INFINITY"/>'

@@ -57,6 +57,13 @@ def test_how_long_a_pause_is(text, length):
     assert pause.length_of(text) == length
 
 
+def test_a_node_is_not_paused_for_a_time(report, monkeypatch, capsys):
+    monkeypatch.setattr(pause, "Pacemaker", lambda: None)
+    monkeypatch.setattr(status_verb, "sight", lambda *_: SimpleNamespace(report=report))
+    assert main(["pause", "srv2", "--for", "30min"]) == ERROR
+    assert "--for is for the whole resource" in capsys.readouterr().err
+
+
 class Recorder:
     """A Pacemaker that remembers what it was asked; `looks` are what crm_mon shows, in turn."""
 

@@ -190,6 +190,18 @@ def test_a_move_whose_constraint_stays_is_not_done(folder, report, monkeypatch, 
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("state, missing, code", [
+    ("streaming", 0, OK), ("streaming", None, NOT_DONE), ("running", 0, NOT_DONE)])
+def test_a_trial_says_what_is_not_known(folder, configured, monkeypatch, capsys, state, missing,
+                                        code):
+    known = reported(folder, configured)
+    node(known, "srv1").update(state=state, not_received_bytes=missing)
+    monkeypatch.setattr(switchover, "Pacemaker", lambda: None)
+    monkeypatch.setattr(switchover.status, "look", lambda *_: known)
+    assert main(["switchover", "srv1", "--dry-run"]) == code
+    assert ("not known" in capsys.readouterr().err) == (code == NOT_DONE)
+
+
 @pytest.mark.parametrize("change, words", [
     ({"primary": "srv2"}, "srv2 is the primary by now, not srv3"), ({"quorum": False}, "no quorum"),
     ({"primary": None}, "there is no primary to move"), ({}, None)])

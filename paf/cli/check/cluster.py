@@ -147,6 +147,13 @@ def clone(configured, managed):
         else:
             yield finding.error("{0} has {1}={2}, not {3}".format(
                 managed.clone, name, value, wanted), why, cure)
+    if points(meta(managed, "clone-max"), 2) < 2:
+        yield finding.error(
+            "{0} has clone-max={1}".format(managed.clone, meta(managed, "clone-max")),
+            "there is no standby: no node can take over",
+            finding.both("crm_resource --force --resource {0} --meta --delete-parameter "
+                         "clone-max".format(managed.clone))
+            if managed.origins.get("clone-max") == managed.clone else ((), ()))
     if managed.group:
         yield finding.warning(
             "{0} is a member of the group {1}".format(managed.name, managed.group),

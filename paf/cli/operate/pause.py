@@ -5,7 +5,8 @@ import time
 from xml.sax.saxutils import quoteattr
 
 from paf.cli import configuration
-from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, clock, confirmed, say
+from paf.cli.common import (
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, clock, complain, confirmed, say)
 from paf.cli.operate import pauses
 from paf.cli.status import status
 
@@ -27,7 +28,7 @@ _HOUR = 3600.0
 def arguments(parser):
     """Declare the verb's arguments."""
     parser.add_argument("node", metavar="NODE", nargs="?", help="only this node")
-    parser.add_argument("--for", dest="duration", metavar="TIME", default="1h",
+    parser.add_argument("--for", dest="duration", metavar="TIME",
                         help="how long, such as 30min or 2h (1h); without NODE only")
     parser.add_argument("--resource", metavar="NAME", default="",
                         help="the resource, where the cluster has several")
@@ -38,7 +39,10 @@ def run(options):
     """Pause the resource or a node; return the exit code."""
     pacemaker = Pacemaker()
     sight = status.sight(options.resource, pacemaker)
-    length = length_of(options.duration)
+    if options.node and options.duration is not None:
+        raise Problem("--for is for the whole resource: {0} would be in maintenance until paf "
+                      "resume {0}".format(options.node))
+    length = length_of("1h" if options.duration is None else options.duration)
     if not length or length < 60:
         raise Problem("{0}: at least a minute, such as 30min or 2h".format(options.duration))
     obstacle = unfit(sight.report, options.node)
@@ -51,6 +55,7 @@ def run(options):
         "paf resume {0}".format(options.node) if options.node else clock(end)))
     if not options.yes:
         if not confirmed("Now? [y/N]"):
+            complain("not confirmed, nothing was changed")
             return NOT_DONE
         # the answer may have taken long
         obstacle = unfit(status.look(options.resource, pacemaker), options.node)

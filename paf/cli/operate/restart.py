@@ -4,7 +4,7 @@ import time
 
 from paf.cli import servers
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, confirmed, say, seconds)
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say, seconds)
 from paf.cli.status import service, status
 from paf.cli.switchover import Switchover, first_in_line
 
@@ -61,6 +61,7 @@ def run(options):
                               "after a switchover to {0}, restarted".format(
                                   first_in_line(sight.report))))
     if not options.yes and not confirmed("Now? [y/N]"):
+        complain("not confirmed, nothing was changed")
         return NOT_DONE
     for node in wanted:
         restart(pacemaker, sight, node, options.timeout)

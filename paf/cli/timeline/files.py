@@ -15,6 +15,11 @@ from paf.cli.common import Problem
 #: Where the logs of a node are, by default.
 FILES = ("/var/log/pacemaker/pacemaker.log", "/var/log/pacemaker.log",
          "/var/log/corosync/corosync.log", "/var/log/cluster/corosync.log")
+#: Where Pacemaker and corosync are told to write elsewhere, and how.
+_TOLD = (("/etc/sysconfig/pacemaker", r"^\s*(?:export\s+)?PCMK_logfile=[\"']?([^\"'\s#]+)"),
+         ("/etc/default/pacemaker", r"^\s*(?:export\s+)?PCMK_logfile=[\"']?([^\"'\s#]+)"),
+         ("/etc/corosync/corosync.conf", r"^\s*logfile:\s*(\S+)"))
+_NOWHERE = ("none", "/dev/null")
 _NAMES = re.compile(r"^(pacemaker|corosync|cluster|ha-log|journal|syslog|messages)\b.*\.?"
                     r"(log|txt|\d)?$")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz")
@@ -40,13 +45,37 @@ except ImportError:    # Python 2, or one that was built without it
 BROKEN = tuple(_BROKEN)
 
 
+def places(root=""):
+    """Return where the logs of this node may be (list of str), by default or as configured."""
+    found = [root + name for name in FILES]
+    return found + [name for name in (root + told for told in _told(root)
+                                      if told.startswith("/") and told not in _NOWHERE)
+                    if name not in found]
+
+
+def is_silenced(root=""):
+    """Return whether Pacemaker is configured to write no log of its own."""
+    return any(told in _NOWHERE for told in _told(root))
+
+
+def _told(root):
+    """Yield what the configuration names as log files."""
+    for name, pattern in _TOLD:
+        try:
+            with io.open(root + name, encoding="utf-8", errors="replace") as stream:
+                found = re.findall(pattern, stream.read(), re.MULTILINE)
+        except (IOError, OSError):
+            continue
+        for told in found[-1:]:
+            yield str(told)
+
+
 def mine(root=""):
     """Return this node's logs (a list of names), of each kind the oldest first; and those that
     are too old to be read.
     """
     found, old, left = [], [], _MOST
-    for name in FILES:
-        path = root + name
+    for path in places(root):
         rotated = sorted([one for one in glob.glob(path + ".*") + glob.glob(path + "-*")
                           if os.path.isfile(one)], key=_age)
         kept = [path] if os.path.exists(path) else []
@@ -62,7 +91,7 @@ def mine(root=""):
 
 def forbidden(root=""):
     """Return the folders (sorted list) of this node's logs into which this account cannot look."""
-    return sorted(set(folder for folder in (os.path.dirname(root + name) for name in FILES)
+    return sorted(set(folder for folder in (os.path.dirname(path) for path in places(root))
                       if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK)))
 
 

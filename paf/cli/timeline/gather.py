@@ -55,6 +55,8 @@ def read(paths):
     names, old = (files.find(paths), []) if paths else files.mine()
     unread = ["cannot look into {0}: run it as root".format(folder)
               for folder in ([] if paths else files.forbidden())]
+    if not paths and files.is_silenced():
+        unread.append("Pacemaker is configured to write no log here (PCMK_logfile)")
     if not names:
         raise Problem("; ".join(unread) or "found no logs: name them with --log")
     facts = logs.read(names, broken=unread)
