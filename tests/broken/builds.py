@@ -230,29 +230,6 @@ BUILDS = (
            "paf/cli/alert/fold.py", "    return (promoted or alive or [dc])[-1]",
            "    return (promoted and alive or [dc])[-1]",
            (_UNIT + "test_cli_alert.py::test_who_speaks_is_where_it_was_decided",)),
-    Broken(4, "paf status promises what synchronous_commit=off does not keep",
-           "paf/cli/status/failover.py", "            or commits.level in (None,) + NO_WAIT):",
-           "            or False):",
-           (_UNIT + "test_cli_questions.py::"
-            "test_a_synchronous_standby_is_one_for_those_whose_commits_wait",)),
-    Broken(6, "half of what crm_simulate prints is an answer",
-           "paf/cli/status/simulate.py",
-           '    if not re.search("^Revised cluster status", text, re.IGNORECASE | re.MULTILINE):',
-           "    if False:", (_UNIT + "test_cli_questions.py::"
-                             "test_what_crm_simulate_printed_in_part_says_nothing",)),
-    Broken(1, "a pause ends though a server's role is not known",
-           "paf/cli/operate/resume.py", '        if row["in_recovery"] is None:',
-           "        if False:", (_UNIT + "test_cli_operate.py::"
-                                 "test_a_pause_is_not_ended_while_a_server_has_another_role",)),
-    Broken(6, "a log that cannot be read is passed over in silence",
-           "paf/cli/timeline/logs.py", "            broken.append(problem)", "            pass",
-           (_UNIT + "test_cli_logs.py::"
-            "test_what_cannot_be_read_is_named_and_the_rest_is_read",)),
-    Broken(6, "an outage is cut in pieces by the boot of a node",
-           "paf/cli/timeline/events.py", "    if _is_gone(group, resource, primary):",
-           "    if False:",
-           (_UNIT + "test_cli_history.py::"
-            "test_a_primary_that_was_fenced_and_the_next_one_are_one_event",)),
     Broken(1, "a server whose data directory was renamed counts as stopped",
            "paf/instance/postmaster.py", "    moved = strayed(instance)", "    moved = []",
            (_COMPONENT + "test_identity.py::"

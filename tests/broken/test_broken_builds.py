@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from tests.broken.builds import BUILDS
+from tests.broken import builds, commands
 from tests.conftest import REPOSITORY
 
+BUILDS = [*builds.BUILDS, *commands.BUILDS]
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".tox", ".hypothesis", "__pycache__", "build", "dist")
 _RED = 1    # pytest's status for tests that failed; errors of other kinds have others

@@ -45,6 +45,11 @@ def test_what_differs_between_nodes_is_named(other, level, words):
     assert len([item for item in found if item[1] != "UNSEEN"]) == 1
 
 
+def test_a_command_with_a_password_is_not_printed():
+    found = compared(srv3=seen(archive_command="pg_x 'host=a password=s3cret' %p"))
+    assert "archive_command differs" in str(found) and "s3cret" not in str(found)
+
+
 def test_different_lists_of_synchronous_standbys_are_no_difference():
     assert len(compared(srv3=seen(synchronous_standby_names="ANY 1 (srv1, srv2)"))) == 2
 

@@ -140,6 +140,15 @@ def test_when_pacemaker_ended_is_read_in_the_rotated_log(tmp_path):
     assert begin is None
 
 
+def test_a_name_that_the_logs_do_not_have_is_said(data, capsys):
+    folder = str(data / "cli" / "history" / "srv1")
+    assert main(["history", "--resource", "pgsqld-clone", "--log", folder]) == 1
+    assert "nothing of pgsqld-clone, but of " in capsys.readouterr().err
+    main(["history", "--resource", "pgsqld", "--log", folder])
+    out, err = capsys.readouterr()
+    assert err == "" and "until a start" in out
+
+
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_a_timeline_without_an_event_has_a_form_too(tmp_path, capsys, output):
     (tmp_path / "pacemaker.log").write_text(LOST.format(4))

@@ -129,6 +129,11 @@ def test_the_file_is_written_in_one_step_and_read_back(facts, tmp_path, monkeypa
     assert name.stat().st_mode & 0o777 == 0o644
 
 
+def test_a_failed_look_names_no_resource():
+    nothing = looks.nothing("Pacemaker does not answer")
+    assert list(metrics._outage(nothing, {series.OUTAGE: 2.5, series.LOOKED_FOR: 5.0})) == []
+
+
 @pytest.mark.parametrize("text", ["", "rubbish {\n", "paf_x{a=\"b\" 1\npaf_y 1e\n", "\x00\xff"])
 def test_a_broken_file_of_before_is_nothing(tmp_path, text):
     name = tmp_path / "paf.prom"

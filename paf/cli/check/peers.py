@@ -13,6 +13,7 @@ from paf.cli.check import primary
 from paf.cli.servers import REPLICATION, at
 from paf.deadline import Deadline
 from paf.instance import psql, sql
+from paf.log import without_secrets
 
 #: What one node's server says. settings: dict of str, without those that it does not show; pending:
 #: names (list) of settings that wait for a restart, None where that is not known; way: how it was
@@ -137,7 +138,7 @@ def _differences(found):
         if len(set(values.values())) > 1:
             yield finding.warning(
                 "{0} differs: {1}".format(name, ", ".join(
-                    "{0} on {1}".format(value or "empty", node)
+                    "{0} on {1}".format(without_secrets(value) or "empty", node)
                     for node, value in sorted(values.items()))),
                 "after a failover the new primary works otherwise than the old one")
 

@@ -14,7 +14,7 @@ alive. It answers from what this node knows: its Pacemaker and its server. It wr
   /primary: 200 on the primary;
   /replica: 200 on a standby that streams;
   /replica?lag=1MB: if it lags by no more than that;
-  /sync: 200 on a standby that every commit waits for;
+  /sync: 200 on a standby that every commit waits for, by synchronous_standby_names;
   /health: 200 where the server runs, in the role that Pacemaker knows;
   /metrics: what paf metrics prints.
 

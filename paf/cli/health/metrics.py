@@ -61,6 +61,8 @@ def _outage(facts, old):
 
     old: what the file has had.
     """
+    if facts.unknown:
+        return    # not even which resource it is about
     promoted, looked = series.promoted_at(facts), old.get(series.LOOKED_FOR)
     length, ended = old.get(series.OUTAGE), old.get(series.FAILOVER)
     if promoted and promoted != looked and time.time() - promoted > _SETTLED:

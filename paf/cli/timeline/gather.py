@@ -6,7 +6,7 @@ from collections import namedtuple
 
 from paf.cli import configuration
 from paf.cli.common import Pacemaker, Problem, clock
-from paf.cli.timeline import changes, events, files, logs
+from paf.cli.timeline import actions, changes, events, files, logs
 
 #: events: list of events.Event, oldest first; missing: sentences (list of str) on what this node
 #: cannot know, and where it is known; [] where the story is complete; since: when the logs begin
@@ -43,8 +43,19 @@ def history(options):
     facts, unread = read(options.log)
     found = events.events(facts, resource, vips, 0.0 if options.log else _silence(pacemaker), live)
     hosts = (node, os.uname()[1])    # logs have the latter
+    if not any(item.resource == resource for event in found for item in event.actions):
+        unread += _others(facts, resource)
     return History(found, unread + (list(missing(facts, found, hosts, others)) if node else []),
                    facts[0].moment if facts else None)
+
+
+def _others(facts, resource):
+    """Return a sentence (in a list) on which resources the logs have; [] where this one is there.
+    """
+    names = sorted(set(item.resource for item in actions.actions(facts)[0] if item.resource))
+    if not names or resource in names:
+        return []
+    return ["the logs have nothing of {0}, but of {1}".format(resource, ", ".join(names))]
 
 
 def read(paths):

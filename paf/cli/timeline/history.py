@@ -1,7 +1,7 @@
 """paf history: the failovers, switchovers and recoveries that the logs have."""
 
 from paf.cli.common import NOT_DONE, OK, clock, complain, say, say_json, table
-from paf.cli.timeline import timeline
+from paf.cli.timeline import events, timeline
 from paf.cli.timeline.gather import history, sources
 
 HELP = "list past failovers, switchovers and recoveries"
@@ -36,10 +36,10 @@ def run(options):
     return OK if found.events and not found.missing else NOT_DONE
 
 
-def lines(events):
+def lines(found):
     """Yield the Events (list) as lines of a table."""
     rows = [["", "when", "what", "node", "took", "no primary", "why"]]
-    for number, event in enumerate(events):
+    for number, event in enumerate(found):
         length = timeline.outage(event)
         rows.append([str(number + 1), clock(event.begin), event.kind, timeline.where(event) or "-",
                      "{0:.1f} s".format(event.end - event.begin),
@@ -50,7 +50,8 @@ def lines(events):
 
 def _outage(event, length):
     if length is None:
-        return "-" if event.down is None else "goes on"
+        by_hand = event.kind == events.STOP and event.old and not event.new
+        return "until a start" if by_hand else "-" if event.down is None else "goes on"
     return "{0}{1:.2f} s".format("at least " if event.at_least else "", length)
 
 
