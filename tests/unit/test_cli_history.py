@@ -217,6 +217,23 @@ def test_an_outage_that_has_no_end_is_shown_to_go_on():
     assert "no primary" in picture.svg(event) and "all the time" not in picture.svg(event)
 
 
+def test_a_primary_that_starts_again_was_away_at_least_so_long():
+    """Its own log has neither the loss of its node nor the fencing."""
+    found = by_the_dc(*done(0, "promote", "srv1", 1), *done(500, "start", "srv1", 3),
+                      *done(503, "promote", "srv1", 4))
+    event = found[-1]
+    assert (event.kind, event.nodes, event.at_least) == (events.PRIMARY_RECOVERY, ["srv1"], True)
+    assert timeline.outage(event) == pytest.approx(4)
+    assert "at least 4.00 s" in "\n".join(history.lines(found))
+
+
+def test_an_outage_that_these_logs_do_not_show_is_not_none(facts):
+    event = of(facts, "srv2")[3]
+    assert event.kind == events.FAILOVER and timeline.outage(event) is None
+    assert "not known" in "\n".join(history.lines([event]))
+    assert "not known from these logs" in "\n".join(timeline.lines(event))
+
+
 def test_a_failed_recovery_and_what_ends_the_outage_are_one_event():
     crash = (100, "Transition 2 action 9 (p_monitor_15000 on srv1): expected 'promoted' but got "
              "'promoted (failed)'")

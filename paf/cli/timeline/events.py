@@ -31,6 +31,8 @@ FAILED_START = "failed start"
 STOP = "stop"
 FENCING = "fencing"
 OTHER = "change"
+#: Events in which clients have no primary for a while, whether these logs show it or not.
+OUTAGES = (SWITCHOVER, FAILOVER, PRIMARY_RECOVERY)
 
 _NOTIFICATIONS = ("pre-promote", "pre-demote", "post-promote")
 _GAP = 3.0          # seconds of rest that still belong to one event
@@ -198,9 +200,12 @@ def _event(group, lost, resource, vips, primary, silence):
     failures = [item for item in group if is_failure(item)]
     kind = _kind(group, old, new, promoted, demoted, fenced, failures, resource)
     down, up, estimated = _outage(group, old, promoted, demoted, lost, failures, vips)
+    longer = estimated and not silence and not lost[old][1]
+    if kind == PRIMARY_RECOVERY and down is None:
+        down, up, longer = begin, promoted[-1].end, True
     return Event(kind, _nodes(kind, group, old, new, resource), old, new,
                  min([begin] + [down] * (down is not None)), end, down, up, estimated,
-                 estimated and not silence and not lost[old][1], _moments(lost), {}, False, group)
+                 longer, _moments(lost), {}, False, group)
 
 
 def _nodes(kind, group, old, new, resource):
@@ -223,6 +228,8 @@ def _kind(group, old, new, promoted, demoted, fenced, failures, resource):
     if promoted:
         if trouble or stopped:
             return PRIMARY_RECOVERY if trouble else RESTART
+        if started and not demoted:    # its node was away, and this node's logs do not show it
+            return PRIMARY_RECOVERY
         return REFUSED if _is_refused(group, new, resource) else GIVEN_UP if demoted else OTHER
     if old in fenced:
         return FAILOVER

@@ -1,7 +1,7 @@
 """An event in words, for people."""
 
 from paf.cli.common import clock, coloured, table
-from paf.cli.timeline import actions
+from paf.cli.timeline import actions, events
 
 
 def outage(event):
@@ -38,6 +38,9 @@ def lines(event, paint=coloured):
     if length is not None:
         yield ""
         yield paint("without a primary for clients: {0}".format(shown(event)), "bold")
+    elif event.down is None and event.kind in events.OUTAGES:
+        yield ""
+        yield paint("without a primary for clients: not known from these logs", "bold")
     elif event.down is not None:
         yield ""
         yield paint("without a primary for clients since {0}: there is none by the end of these "
