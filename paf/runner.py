@@ -58,30 +58,50 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
     server that it leaves running may keep the pipes open: the run ends when the program does.
     Raises NotStarted.
     """
-    pipes = [os.pipe() for _ in range(4)]    # stdin, stdout, stderr, failure to start
-    for pipe in pipes:
-        for end in pipe:
-            fcntl.fcntl(end, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
-    if stdin and user and os.geteuid() == 0:
-        os.fchown(pipes[0][0], user.uid, user.gid)    # it may open /dev/stdin as a file
-    pid = os.fork()
     deadline = deadline if deadline.remaining > _MOMENT else Deadline(_MOMENT)
-    if pid == 0:
-        _child(argv, pipes, user, dict(env or {}, **_settings(env)))
+    pid, pipes = _fork(argv, user, stdin, dict(env or {}, **_settings(env)))
     (in_read, in_write), (out, out_write), (err, err_write), (failure, failure_write) = pipes
     for end in (in_read, out_write, err_write, failure_write):
         os.close(end)
     try:
-        problem = _read_all(failure)
+        problem = _problem(failure, deadline)
+        if problem is None:    # its file is on dead storage, or nothing says which groups it has
+            os.close(in_write)
+            return Result(_kill(pid), "", "", True)
         if problem:
             os.close(in_write)
-            os.waitpid(pid, 0)
+            retry(os.waitpid, pid, 0)
             raise NotStarted("cannot run {0}: {1}".format(argv[0], problem))
         _feed(in_write, stdin)
         return _attend(pid, out, err, deadline, keep, until)
     finally:
         os.close(out)
         os.close(err)
+
+
+def _fork(argv, user, stdin, env):
+    """Start a child that becomes the program; return its pid, and the pipes to it.
+
+    Raises NotStarted where the system has no process or descriptor left: that says nothing of what
+    the program was to find out.
+    """
+    pipes = []    # stdin, stdout, stderr, failure to start
+    try:
+        for _ in range(4):
+            pipes.append(os.pipe())
+            for end in pipes[-1]:
+                fcntl.fcntl(end, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        if stdin and user and os.geteuid() == 0:
+            os.fchown(pipes[0][0], user.uid, user.gid)    # it may open /dev/stdin as a file
+        pid = os.fork()
+    except (IOError, OSError) as error:
+        for pipe in pipes:
+            for end in pipe:
+                os.close(end)
+        raise NotStarted("cannot run {0}: {1}".format(argv[0], error.strerror))
+    if pid == 0:
+        _child(argv, pipes, user, env)
+    return pid, pipes
 
 
 def _settings(env):
@@ -181,15 +201,22 @@ def retry(function, *arguments):
                 raise
 
 
-def _read_all(descriptor):
-    """Read until the other end is closed, close this one, and return the text."""
-    chunks = []
-    while True:
-        chunk = retry(os.read, descriptor, 4096)
-        if not chunk:
-            os.close(descriptor)
-            return text(b"".join(chunks))
-        chunks.append(chunk)
+def _problem(descriptor, deadline):
+    """Return why the program was not started (str), "" if it was; None at the deadline.
+
+    Closes the descriptor. The other end is closed when the program begins.
+    """
+    chunks, poll = [], select.poll()
+    poll.register(descriptor, select.POLLIN)
+    try:
+        while retry(poll.poll, int(deadline.remaining * 1000)):
+            chunk = retry(os.read, descriptor, 4096)
+            if not chunk:
+                return text(b"".join(chunks))
+            chunks.append(chunk)
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def _feed(descriptor, content):
@@ -262,7 +289,12 @@ def _kill(pid):
     A process that hangs in the kernel (dead storage) does not die of SIGKILL: it is not waited for.
     """
     try:
-        os.killpg(pid, signals.SIGKILL)
+        try:
+            os.killpg(pid, signals.SIGKILL)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                raise
+            os.kill(pid, signals.SIGKILL)    # it has no session of its own yet, or has ended
     except OSError as error:
         if error.errno != errno.ESRCH:
             raise

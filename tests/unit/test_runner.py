@@ -1,5 +1,6 @@
 """The one door to other programs: in time, whole, without a shell, with nothing left behind."""
 
+import errno
 import os
 import pathlib
 import pwd
@@ -125,7 +126,35 @@ def test_a_failed_start_leaves_no_second_agent():
         os.waitpid(-1, os.WNOHANG)
 
 
+@pytest.mark.parametrize("function, number", [("fork", errno.EAGAIN), ("pipe", errno.EMFILE)])
+def test_a_system_without_processes_or_descriptors_has_not_run_it(function, number, monkeypatch):
+    """The actions go on as with a program that is missing: a monitor fails no server for it."""
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr(os, function, refuse)
+    with pytest.raises(NotStarted, match=f"cannot run {SH}: {os.strerror(number)}"):
+        sh("exit 0")
+
+
+def test_a_lack_of_processes_leaves_no_descriptor_open(monkeypatch):
+    monkeypatch.setattr(os, "fork", lambda: (_ for _ in ()).throw(OSError(errno.EAGAIN, "none")))
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(NotStarted):
+        sh("exit 0")
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
 # Promise: in time
+
+def test_a_child_that_hangs_before_it_is_the_program_is_killed(monkeypatch):
+    """As where the program is on dead storage, or a service of names does not answer."""
+    monkeypatch.setattr(runner.signals, "signal", lambda *_: time.sleep(120))
+    start = time.monotonic()
+    result = sh("exit 0", seconds=1)
+    assert result.timed_out and result.status == -signal.SIGKILL
+    assert time.monotonic() - start < 60
+
+
 
 def test_a_program_past_the_deadline_is_killed():
     start = time.monotonic()
