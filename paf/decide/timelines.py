@@ -48,6 +48,20 @@ def parse(text):
     return switches
 
 
+def is_whole(text, timeline):
+    # type: (str, int) -> bool
+    """Return whether a text can be the whole history of a timeline (int) later than the first.
+
+    What is empty, cut off or damaged cannot: nothing may be concluded from it.
+    """
+    switches = parse(text)
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip()[0] == "#"]
+    numbers = [switch.timeline for switch in switches] + [timeline]
+    places = [switch.lsn for switch in switches]
+    return bool(switches) and len(switches) == len(lines) and places == sorted(places) and all(
+        one < following for one, following in zip(numbers, numbers[1:]))
+
+
 def relation(timeline, primary_timeline, switches):
     # type: (int, int, list[Switch]) -> Relation
     """Return the Relation of `timeline` to the timeline of a primary with this history.

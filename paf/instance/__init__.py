@@ -65,6 +65,17 @@ def version(instance):
     return number
 
 
+def is_there(name):
+    """Return whether a file exists, by its path (str). Raises OcfError where that is not known."""
+    try:
+        os.stat(name)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return False
+        raise OcfError("cannot read {0}: {1}".format(name, error.strerror))
+    return True
+
+
 def wal_folder(instance):
     """Return the path of the WAL's folder: pg_wal since PostgreSQL 10, pg_xlog before."""
     name = "pg_wal" if version(instance) >= 100000 else "pg_xlog"

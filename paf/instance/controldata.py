@@ -6,6 +6,7 @@ from paf import instance as local
 from paf import runner
 from paf.decide import state, wal
 from paf.decide.knowledge import Known, Unknown
+from paf.ocf import is_number
 
 #: What PAF reads of it. state: one of state.CONTROL_STATES; redo, checkpoint, end_of_recovery:
 #: LSNs (int, bytes); the timelines, segment_size (bytes): int; checksums, wal_log_hints: bool;
@@ -93,9 +94,15 @@ def parse(text):
             wal_log_hints=fields.get("wal_log_hints setting") in ("on", "yes"),
             # since 19 other numbers: they are being switched on or off, and prove nothing
             checksums=fields.get("Data page checksum version", "0") == "1",
-            system_identifier=fields["Database system identifier"])
+            system_identifier=_identifier(fields["Database system identifier"]))
     except (KeyError, ValueError):
         return None
+
+
+def _identifier(text):
+    if not is_number(text):
+        raise ValueError(text)
+    return text
 
 
 def _state(text):

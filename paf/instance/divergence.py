@@ -1,5 +1,6 @@
 """Has the instance written WAL that the acting primary never had?"""
 
+import errno
 import os
 from collections import namedtuple
 
@@ -8,6 +9,7 @@ from paf.decide import timelines, wal
 from paf.decide.knowledge import Known, Unknown, is_known
 from paf import instance as local
 from paf.instance import controldata, settings, upstream, waldump, walfiles
+from paf.ocf import OcfError
 
 #: The instance is off the primary's history: what (str) says how, for people; common: whether both
 #: once were one; upstream: upstream.Upstream. Where the fork is known, else None: fork and end
@@ -79,15 +81,20 @@ def _compare(instance, primary, control, timeline, deadline):
 def _same_history(instance, timeline, primary):
     """Return whether this instance's timeline began where the primary's of that number did.
 
-    Two instances that were both promoted have both counted up by one.
+    Two instances that were both promoted have both counted up by one. Raises OcfError.
     """
     name = os.path.join(local.wal_folder(instance), "{0:08X}.history".format(timeline))
     try:
         with open(name, "rb") as stream:
-            mine = timelines.parse(runner.text(stream.read()))
-    except (IOError, OSError):
+            text = runner.text(stream.read())
+    except (IOError, OSError) as error:
+        if error.errno != errno.ENOENT:
+            raise OcfError("cannot read {0}: {1}".format(name, error.strerror))
         return True    # the first timeline has none, and a standby may not have fetched it
-    return mine == [switch for switch in primary.switches if switch.timeline < timeline]
+    if not timelines.is_whole(text, timeline):
+        return True    # damaged: it proves nothing, and the server refuses it by itself
+    return timelines.parse(text) == [
+        switch for switch in primary.switches if switch.timeline < timeline]
 
 
 def _past_the_fork(instance, size, position, fork, primary, deadline):

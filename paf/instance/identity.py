@@ -8,10 +8,15 @@ import errno
 import os
 from collections import namedtuple
 
+from paf.deadline import Deadline
 from paf.instance import postmaster
+from paf.ocf import OcfError
 
 #: Where to connect: host (str), port (int); remark: how the parameters differ from it (str).
 Address = namedtuple("Address", "host port remark")
+
+_PATIENCE = 1.0    # seconds for a name to be looked up
+_LOCAL = {"localhost": ["127.0.0.1", "::1"]}
 
 #: What means all addresses of a machine, and one of them that can be connected to.
 _ANYWHERE = {"*": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -41,10 +46,11 @@ def address(instance, server=None):
 def _host(host, server):
     """Return where to reach a server: pghost where it is there, else where it says that it is.
 
-    A socket in the folder pghost may be another server's. Source: PostgreSQL, miscinit.c,
-    CreateSocketLockFile: beside it is a file with the pid of its server.
+    A socket in the folder pghost may be another server's, and so may an address: each server
+    listens on some. Source: PostgreSQL, miscinit.c, CreateSocketLockFile: beside a socket is a file
+    with the pid of its server.
     """
-    if _has_socket(host, server) if _is_path(host) else not _is_elsewhere(host):
+    if _has_socket(host, server) if _is_path(host) else _leads_to(host, server):
         return host
     if server.socket:
         return host if _same(host, server.socket) else server.socket
@@ -55,8 +61,29 @@ def _is_path(host):
     return host.startswith(("/", "@"))
 
 
+def _leads_to(host, server):
+    """Return whether an address or a name leads to a server; True where that is not known.
+
+    A name that cannot be looked up in time leads nowhere.
+    """
+    from paf.instance import listening
+    addresses = [host] if listening.is_address(host) else _LOCAL.get(host) or _looked_up(host)
+    if not addresses or any(_is_elsewhere(address) for address in addresses):
+        return False
+    found = [listening.is_owner(server.pid, address, server.port) for address in addresses]
+    return None in found or True in found
+
+
+def _looked_up(name):
+    from paf.instance import listening
+    try:
+        return listening.addresses(name, Deadline(_PATIENCE)).value
+    except OcfError:    # no program can be started
+        return None
+
+
 def _is_elsewhere(host):
-    """Return whether an address is surely none of this machine's. Names are not looked up."""
+    """Return whether an address is surely none of this machine's."""
     import socket
     for family in (socket.AF_INET, socket.AF_INET6):
         try:

@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from paf import instance as local
 from paf.decide import state
-from paf.decide.knowledge import Unknown
+from paf.decide.knowledge import Unknown, is_known
 from paf.instance import controldata, identity, postmaster, queries, sql
 from paf.ocf import OcfError
 
@@ -21,7 +21,7 @@ from paf.ocf import OcfError
 Sight = namedtuple("Sight", "verdict control rows message remark")
 
 _SIGNALS = ("standby.signal", "recovery.signal", "recovery.conf")
-_TRUE = ("t", "true")
+_TRUE, _FALSE = ("t", "true"), ("f", "false")
 _UP_WORDS = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
 
 
@@ -56,6 +56,16 @@ def settle(instance, deadline, query=None):
         return seen[0].verdict.state != state.BUSY
     deadline.wait_for(settled)
     return seen[0]
+
+
+def is_certain(sight):
+    """Return whether the server or its control file says the role of a Sight that is up.
+
+    Else it is concluded from the files of the data directory, so that a monitor brings no server
+    down: not enough to act on.
+    """
+    return bool(sight.rows) or is_known(sight.control) and sight.control.value.state in (
+        state.IN_PRODUCTION, state.IN_ARCHIVE_RECOVERY)
 
 
 def _control_state(control):
@@ -108,13 +118,22 @@ def _exists(instance, name):
     return True
 
 
+def _role(answer):
+    """Return the role in an sql.Answer, one of state.ANSWERS; None where it has none."""
+    words = answer.rows[0] if answer.kind == sql.ROWS and answer.rows else []
+    if len(words) < 2 or words[0] != "me":
+        return None
+    return (state.SAYS_STANDBY if words[1] in _TRUE
+            else state.SAYS_PRIMARY if words[1] in _FALSE else None)
+
+
 def _ask(instance, server, where, deadline, query):
     """Return what the server answers (state.ANSWERS), further rows, and a message."""
     try:
         answer = sql.query(instance, query, deadline, where)
-        if answer.kind == sql.ROWS and answer.rows and answer.rows[0][0] == "me":
-            in_recovery = answer.rows[0][1] in _TRUE
-            return (state.SAYS_STANDBY if in_recovery else state.SAYS_PRIMARY), answer.rows, ""
+        role = _role(answer)
+        if role:
+            return role, answer.rows, ""
         if answer.kind == sql.TIMED_OUT or deadline.passed:
             return state.SILENT, [], answer.message
         ready = sql.readiness(instance, deadline, where)

@@ -8,14 +8,12 @@ later); recovery_min_apply_delay; in_hot_standby (14 and later);
 getent(1); ip(7): connecting a socket for datagrams sends none, and gives it its own address.
 """
 
-import os
-
 from paf import instance as local
-from paf import runner
 from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
 from paf.instance import controldata, psql, settings
 from paf.instance.conninfo import Malformed
+from paf.instance.listening import addresses as _addresses
 from paf.ocf import OcfError, is_number
 
 _FIRST_WITH_SHOW = 100000
@@ -101,28 +99,6 @@ def _is_all(received, lsn):
         return wal.parse_lsn(received) <= lsn
     except ValueError:
         return False
-
-
-def _addresses(node, deadline):
-    """Return the Fact of the addresses (list of str) that a node's name leads to, one at least.
-
-    A program looks them up, which has a deadline.
-    """
-    program = [os.path.join(folder, "getent") for folder in runner.PATH.split(":")
-               if os.access(os.path.join(folder, "getent"), os.X_OK)]
-    if not program:
-        return Unknown("the address of {0} cannot be looked up: there is no getent".format(node))
-    result = runner.run([program[0], "ahosts", node], deadline.within(_PATIENCE))
-    if result.timed_out:
-        return Unknown("the address of {0} could not be looked up in time".format(node))
-    found = []
-    for words in [line.split() for line in result.out.splitlines()]:
-        if words and words[0] not in found:    # once for each kind of socket
-            found.append(words[0])
-    if result.status != 0 or not found:
-        return Unknown("the name {0} leads to no address (getent: status {1}), so its server "
-                       "cannot be asked".format(node, result.status))
-    return Known(found)
 
 
 def _is_local(address):

@@ -12,6 +12,7 @@ from paf.ocf import OcfError
 #: How long, in seconds, the server may take to say where it is.
 _PATIENCE = 10.0
 _CHECKPOINT_PATIENCE = 20.0
+_TRUE, _FALSE = ("t", "true"), ("f", "false")
 
 #: position: Fact of the wal.Position, all that the instance has, replayed or not; primary_seen:
 #: the end of the primary's WAL (int bytes) that it heard of last, None where no WAL receiver
@@ -99,8 +100,10 @@ def _ask(instance, deadline):
     if answer.kind != sql.ROWS or len(answer.rows) != 1 or len(answer.rows[0]) != 6:
         return None
     received, replayed, timeline, recovery, seen, synchronous = answer.rows[0]
+    if recovery not in _TRUE + _FALSE:
+        return None
     try:
         return _Row(int(received) if received else None, int(replayed or 0), int(timeline or 0),
-                    recovery not in ("t", "true"), int(seen) if seen else None, synchronous)
+                    recovery in _FALSE, int(seen) if seen else None, synchronous)
     except ValueError:
         return None

@@ -41,7 +41,7 @@ def _ask(instance, conninfo, deadline):
     system = _question(instance, conninfo, settings, "IDENTIFY_SYSTEM", deadline)
     if isinstance(system, Unknown):
         return system
-    if len(system.value[0]) < 2 or not is_number(system.value[0][1]):
+    if len(system.value[0]) < 2 or not all(is_number(word) for word in system.value[0][:2]):
         return Unknown("the primary does not say its timeline")
     timeline = int(system.value[0][1])
     switches = []
@@ -50,7 +50,11 @@ def _ask(instance, conninfo, deadline):
                             "TIMELINE_HISTORY {0}".format(timeline), deadline)
         if isinstance(history, Unknown):
             return history
-        switches = timelines.parse(history.value[0][-1])
+        text = history.value[0][-1]
+        switches = timelines.parse(text)
+        if not timelines.is_whole(text, timeline):
+            return Unknown("the primary does not say the history of its timeline {0}".format(
+                timeline))
     return Known(Upstream(timeline, switches, system.value[0][0]))
 
 

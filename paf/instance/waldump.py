@@ -14,9 +14,9 @@ _BEFORE_LSN, _AFTER_LSN, _BEFORE_TEXT = " lsn: ", ", prev ", " desc: "
 _ENDS = r"\bat ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
 _END = r" at ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
 _CHECKPOINTS = ("CHECKPOINT_SHUTDOWN ", "checkpoint: ")    # the second: up to 9.4
-#: How the program says that it has come to the end of the WAL.
+#: How the program says that it has come to the end of the WAL; or it misses the next segment.
 _AT_END = ("error in WAL record at", "could not find a valid record after",
-           "could not find valid record after", "No such file or directory")
+           "could not find valid record after")
 _MISSING = r"could not (?:find|open) file \"(?:[^\"]*/)?([0-9A-F]{24})\""
 TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
 
@@ -29,11 +29,11 @@ def dump(instance, deadline, position, size, end=None, limit=None, manager=None,
     """Run the program from a Position on; return its Result, with the end of what it printed.
 
     None where the segment to begin with is not there: asked for a file that does not exist,
-    pg_waldump waits five seconds for it to come.
+    pg_waldump waits five seconds for it to come. Raises OcfError.
     """
     folder = local.wal_folder(instance)
     name = wal.segment_name(position.timeline, position.lsn, size)
-    if not os.path.exists(os.path.join(folder, name)):
+    if not local.is_there(os.path.join(folder, name)):
         return None
     argv = [local.program(instance, settings.wal_dump(instance)), "-p", folder,
             "-t", str(position.timeline), "-s", wal.format_lsn(position.lsn)]
@@ -58,6 +58,10 @@ def _seen(result, instance, position):
     found = records(result)
     if found or result is None or result.status == 0 or any(
             words in result.err for words in _AT_END):
+        return found
+    import re
+    # only a segment: a program that lacks a library says "No such file" as well
+    if re.search(_MISSING + ": No such file or directory", result.err):
         return found
     from paf.instance import sql
     raise OcfError("cannot read the WAL at {0}: {1}".format(
@@ -101,15 +105,18 @@ def _last_xlog_record(instance, position, size, deadline):
     """Return the last record of the XLOG manager before a Position; None without one.
 
     It is looked for in this segment and the one before, which may be gone, or of another
-    timeline; then the position's own must do.
+    timeline; then the position's own must do. Raises OcfError.
     """
-    segment = position.lsn // size
+    segment, results = position.lsn // size, []
     for number in (segment - 1, segment):
         start = wal.Position(position.timeline, number * size)
-        found = _seen(dump(instance, deadline, start, size, position.lsn, manager="XLOG"),
-                      instance, start)
+        results.append(dump(instance, deadline, start, size, position.lsn, manager="XLOG"))
+        found = _seen(results[-1], instance, start)
         if found:
             return found[-1]
+    if results == [None, None]:
+        raise OcfError("cannot read the WAL at {0}: it is not there".format(
+            wal.format_lsn(position.lsn)))
     return None
 
 

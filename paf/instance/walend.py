@@ -28,6 +28,7 @@ _LONG = struct.calcsize(_LAYOUT)
 _ENDS = ("error in WAL record at", "could not find a valid record after",
          "could not find valid record after")
 _RECORD = re.compile(r"len \(rec/tot\):\s*\d+/\s*(\d+),.* lsn: ([0-9A-Fa-f]+/[0-9A-Fa-f]+),")
+_PLACE = re.compile(r"error in WAL record at ([0-9A-Fa-f]+/[0-9A-Fa-f]+)")
 _TAIL = 64 * 1024    # bytes of output that are kept: its end is what counts
 
 
@@ -84,13 +85,18 @@ def _begin(instance, floor, size):
 def _last_end(instance, floor, first, last, newest, deadline):
     """Return the LSN at which the last valid record ends in the segments from first to last - 1.
 
-    newest: the _Header of the last one; `floor` has no record after it where there is none.
+    newest: the _Header of the last one; `floor` has no record after it where there is none. Raises
+    OcfError where a record before the last segment is damaged: a promotion would end there, and
+    what follows may be acknowledged, since a segment is on disk before the next one begins. In the
+    last one, what a power cut has interrupted looks the same, and was not acknowledged.
     """
     size = newest.segment
     for number in range(last - 1, first - 1, -1):
         start = max(floor.lsn, number * size)
         record = _last_record(instance, wal.Position(floor.timeline, start), last * size, deadline)
         if record is not None:
+            if start > floor.lsn:
+                _check_whole(instance, floor, record[0], deadline)
             return wal.record_end(record[0], record[1], newest.page, size)
     return floor.lsn
 
@@ -142,14 +148,30 @@ def header(instance, timeline, number, size):
     return _Header(fields[3], fields[6], fields[7])
 
 
-def _last_record(instance, start, end, deadline):
-    """Return (LSN, bytes) of the last valid record from a Position on, None without one."""
+def _check_whole(instance, start, end, deadline):
+    """Raise OcfError unless all records from a Position to an LSN can be read."""
+    result = _dump(instance, start, end, deadline, "-r", "XLOG")    # the fewest to be printed
+    if result.status != 0:
+        place = _PLACE.search(result.err)
+        raise OcfError("the WAL is damaged at {0}, and goes on behind it".format(place.group(1))
+                       if place else "{0} failed: {1}".format(
+                           settings.wal_dump(instance), " ".join(result.err.split())
+                           or "status {0}".format(result.status)))
+
+
+def _dump(instance, start, end, deadline, *more):
     result = runner.run(
         [local.program(instance, settings.wal_dump(instance)), "-p", local.wal_folder(instance),
-         "-t", str(start.timeline), "-s", wal.format_lsn(start.lsn), "-e", wal.format_lsn(end)],
-        deadline, user=local.owner(instance), keep=_TAIL)
+         "-t", str(start.timeline), "-s", wal.format_lsn(start.lsn), "-e", wal.format_lsn(end)]
+        + list(more), deadline, user=local.owner(instance), keep=_TAIL)
     if result.timed_out:
         raise OcfError("reading the WAL took too long")
+    return result
+
+
+def _last_record(instance, start, end, deadline):
+    """Return (LSN, bytes) of the last valid record from a Position on, None without one."""
+    result = _dump(instance, start, end, deadline)
     if result.status != 0 and not any(words in result.err for words in _ENDS):
         raise OcfError("{0} failed: {1}".format(
             settings.wal_dump(instance), " ".join(result.err.split()) or "status {0}".format(

@@ -4,6 +4,7 @@ Source: PostgreSQL, src/include/access/xlog_internal.h: XLogPageHeaderData (magi
 address, rest of the record from the page before) and XLogLongPageHeaderData, at a segment's start.
 """
 
+import errno
 import os
 import struct
 
@@ -26,7 +27,7 @@ def goes_on(instance, position, size):
     it does, records are damaged and what follows them cannot be read. A page that only has the
     middle of a long record is not enough. size: bytes of a segment. Raises OcfError.
     """
-    if not os.path.exists(_segment(instance, position, size)):
+    if not local.is_there(_segment(instance, position, size)):
         return False
     page = _page_size(instance, position, size)
     address = position.lsn - position.lsn % page + page
@@ -61,11 +62,15 @@ def _segment(instance, position, size):
 
 
 def _read(instance, position, size, offset, length):
+    """Return bytes of a segment, none where it ends before, or is not there. Raises OcfError."""
+    name = _segment(instance, position, size)
     try:
         with runner.Acting(local.owner(instance)):
-            with open(_segment(instance, position, size), "rb") as stream:
+            with open(name, "rb") as stream:
                 stream.seek(offset)
                 data = stream.read(length)
-    except (IOError, OSError):
-        return b""
+    except (IOError, OSError) as error:
+        if error.errno == errno.ENOENT:
+            return b""
+        raise OcfError("cannot read {0}: {1}".format(name, error.strerror))
     return data if len(data) == length else b""

@@ -137,7 +137,7 @@ def test_a_standby_that_cannot_be_known_to_have_read_all_is_a_lower_bound(receiv
 @pytest.mark.parametrize("status, out", [(2, ""), (-9, ""), (0, "")])
 def test_a_name_that_is_not_looked_up_leads_nowhere(monkeypatch, status, out):
     """Where it is looked up again in the next moment, it may lead to this node."""
-    monkeypatch.setattr(peer.runner, "run", lambda *_, **__: runner.Result(status, out, "", False))
+    monkeypatch.setattr(runner, "run", lambda *_, **__: runner.Result(status, out, "", False))
     fact = peer._addresses("srv3", Deadline(30))
     assert isinstance(fact, Unknown) and "srv3 leads to no address" in fact.reason
 

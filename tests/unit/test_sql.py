@@ -1,13 +1,16 @@
 """psql's output and complaints, taken apart; and the words that reach postgres."""
 
+import errno
+import os
 import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paf.deadline import Deadline
 from paf.decide import wal
-from paf.instance import psql, server, sql, waldump
+from paf.instance import psql, server, sql, upstream, waldump, walpages
 from paf.ocf import OcfError
 from paf.runner import Result
 from tests.unit.support import instance_at
@@ -134,6 +137,9 @@ FAILED = ('pg_waldump: error: could not open file "000000010000000000000006": Pe
           "pg_waldump: error: could not read from file 000000010000000000000006, offset 0: "
           "Input/output error",
           'pg_xlogdump: FATAL:  could not find file "000000010000000000000006": Permission denied',
+          "/usr/bin/pg_waldump: error while loading shared libraries: liblz4.so.1: cannot open "
+          "shared object file: No such file or directory",
+          'pg_waldump: error: could not open directory "/data/pg_wal": No such file or directory',
           "")
 
 
@@ -158,3 +164,44 @@ def test_a_program_that_failed_has_not_seen_that_there_is_no_record(monkeypatch,
                                                                     complaint):
     with pytest.raises(OcfError, match="cannot read the WAL at 0/600000"):
         ask_for_wal(monkeypatch, tmp_path, status, complaint)
+
+
+def test_a_segment_that_cannot_be_looked_for_is_not_missing(monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(OcfError, match="Input/output error"):
+        waldump.has_record_at(instance_at(tmp_path), wal.Position(1, 6 << 20), 1 << 20, None)
+
+
+def test_a_shutdown_checkpoint_is_not_missing_where_no_wal_is_there(tmp_path):
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    with pytest.raises(OcfError, match="cannot read the WAL at 0/600028"):
+        waldump.ends_with_shutdown(instance_at(tmp_path), wal.Position(1, 0x600028), 1 << 20, None)
+
+
+def test_a_page_that_cannot_be_read_does_not_end_the_wal(monkeypatch, tmp_path):
+    """What follows a place that reading ends at may hold commits."""
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    segment = tmp_path / "pg_wal" / wal.segment_name(1, 6 << 20, 1 << 20)
+    segment.mkdir(parents=True)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(OcfError, match="cannot read .*Is a directory"):
+        walpages.goes_on(instance_at(tmp_path), wal.Position(1, 6 << 20), 1 << 20)
+
+
+@pytest.mark.parametrize("system, history, words", [
+    ("x\x1f2\x1f0/3000000\x1f", "", "does not say its timeline"),
+    ("7000000000000000001\x1f2\x1f0/3000000\x1f", "00000002.history\x1f",
+     "does not say the history"),
+    ("7000000000000000001\x1f3\x1f0/3000000\x1f",
+     "00000003.history\x1f1\t0/3000060\tx\n2\t0/", "does not say the history")])
+def test_a_primary_whose_answer_is_cut_off_is_not_known(
+        monkeypatch, tmp_path, system, history, words):
+    """From a part of the history an instance would have diverged, and its node be banned."""
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    monkeypatch.setattr(upstream.psql, "there", lambda *given: Result(
+        0, (system if "IDENTIFY_SYSTEM" in given else history) + "\n", "", False))
+    fact = upstream.ask(instance_at(tmp_path), "host=x", Deadline(5))
+    assert words in fact.reason

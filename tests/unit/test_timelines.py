@@ -25,6 +25,15 @@ def test_an_empty_history_has_no_switch():
     assert timelines.parse("") == []
 
 
+@pytest.mark.parametrize("text, timeline, whole", [
+    ("1\t0/3000060\tx\n", 2, True), ("# x\n\n 1\t0/3000060\tx\n2\t0/3000060\tx\n", 5, True),
+    ("", 2, False), ("\n", 2, False), ("\0" * 40, 2, False), (TEXT, 4, False),
+    ("1\t0/3000060\tx\n", 1, False), ("2\t0/3000060\tx\n1\t0/3000060\tx\n", 3, False),
+    ("1\t0/5000060\tx\n2\t0/3000060\tx\n", 3, False), ("ERROR\n", 2, False)])
+def test_what_is_no_whole_history_proves_nothing(text, timeline, whole):
+    assert timelines.is_whole(text, timeline) is whole
+
+
 def test_the_same_timeline_is_no_fork():
     assert timelines.relation(3, 3, []) == timelines.Relation(timelines.SAME, None)
 

@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from paf import runner
 from paf.deadline import Deadline
 from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known
@@ -126,3 +127,34 @@ def test_a_timeline_that_nothing_leads_to_has_no_end(forked, tmp_path, gone):
     os.unlink(tmp_path / "pg_wal" / gone)
     fact = found(forked[0], LATER)
     assert isinstance(fact, AtLeast) and fact.value == LATER and "is missing" in fact.reason
+
+
+RECORD = ("rmgr: Heap        len (rec/tot):     59/    59, tx:        731, lsn: {0}, "
+          "prev 0/5000050, desc: INSERT off 1 flags 0x00\n")
+
+
+@pytest.mark.parametrize("status, complaint, known", [
+    (0, "", True),
+    (1, "pg_waldump: error: error in WAL record at 0/510000: incorrect resource manager data "
+     "checksum in record at 0/510028", False),
+    (1, "pg_waldump: error: could not read from file 000000020000000000000005", False),
+    (-9, "", False)])
+def test_records_behind_a_damaged_one_do_not_count(standby, tmp_path, monkeypatch, status,
+                                                   complaint, known):
+    """Recovery ends at the first that is damaged; what follows is on disk, and acknowledged."""
+    def run(argv, *_, **__):
+        if "-r" in argv:
+            assert argv[argv.index("-s") + 1] == wal.format_lsn(INSIDE.lsn)
+            assert argv[argv.index("-e") + 1] == wal.format_lsn(6 * SIZE + 0x80)
+            return runner.Result(status, "", complaint, False)
+        return runner.Result(0, RECORD.format(wal.format_lsn(6 * SIZE + 0x80)), "", False)
+    monkeypatch.setattr(walend.runner, "run", run)
+    for number in (5, 6):
+        segment(tmp_path, number)
+    fact = found(standby, INSIDE)
+    if known:
+        assert fact == Known((2, 6 * SIZE + 0x80 + 64))
+    else:
+        assert isinstance(fact, AtLeast) and fact.value == INSIDE
+        assert fact.reason == "the WAL is damaged at 0/510000, and goes on behind it" or (
+            "pg_waldump failed" in fact.reason)
