@@ -15,10 +15,6 @@ _MODULES = {
     "watch": "crash.watch",    # no action of OCF's: the crash watcher runs it
 }
 
-#: What Python raises for a mistake in a program. Not what ends it from outside, as signals do.
-_MISTAKES = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError,
-             NameError, RuntimeError, SyntaxError, TypeError, ValueError)
-
 #: Outside of Pacemaker there is no timeout; the agent takes that of its own meta-data.
 _NO_TIMEOUT = 60.0
 
@@ -64,9 +60,8 @@ def main(argv=None, variables=None):
         # the system refused something that no rule foresees: a full disk, a lost folder
         return _failed(action, ocf.ERR_GENERIC, "{0}: {1}".format(
             error.filename or "system", error.strerror or error), log)
-    except _MISTAKES as error:
-        return _failed(action, ocf.ERR_GENERIC, "a mistake in the agent, please report it: "
-                       "{0}: {1} ({2})".format(type(error).__name__, error, _place()), log)
+    except ocf.MISTAKES as error:
+        return _failed(action, ocf.ERR_GENERIC, ocf.mistake(error), log)
 
 
 def _tell(action):
@@ -102,14 +97,6 @@ def _timeout(action, environment):
         return environment.timeout
     from paf import metadata
     return metadata.timeout(action) or _NO_TIMEOUT
-
-
-def _place():
-    """Return where the current exception was raised: file and line (str)."""
-    trace = sys.exc_info()[2]
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return "{0}:{1}".format(os.path.basename(trace.tb_frame.f_code.co_filename), trace.tb_lineno)
 
 
 def _failed(action, code, reason, log):

@@ -128,7 +128,8 @@ TABLE = (
     (216, (" does not belong to ", " is no folder: ", "there is no system user",
            "holds no PostgreSQL", "is too old, 9.3 is the first", "bindir ", "cannot read ",
            "cannot write ", "cannot remove ")),
-    (502, ("cannot find Pacemaker's program", "cannot understand the CIB", " failed: ",
+    (502, ("cannot find Pacemaker's program", "the name of this node in the cluster",
+           "cannot understand the CIB", " failed: ",
            "cannot run ")),
 )
 

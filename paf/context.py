@@ -26,7 +26,7 @@ class Context(object):
     @property
     def in_cluster(self):
         """True when Pacemaker runs the agent; by hand (ocf-tester, a shell) there is no cluster."""
-        return bool(self.environment.feature_set)
+        return self.environment.is_pacemakers
 
     @property
     def cluster(self):

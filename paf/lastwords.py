@@ -6,6 +6,7 @@ they lack.
 """
 
 from paf import ocf
+from paf.cluster import notes
 from paf.decide import election, state
 from paf.decide.knowledge import Unknown, is_known
 from paf.instance import controldata, position
@@ -22,30 +23,47 @@ def leave(context):
     """
     if not context.in_cluster:
         return
-    deadline = context.deadline.within(min(_PATIENCE, context.deadline.remaining / 2))
+    _note(context, "yes")    # first: this action may be killed
     try:
-        control = controldata.read(context.instance, deadline)
-        if isinstance(control, controldata.Damaged):
-            return    # its disk has failed, most likely while it ran
-        ended = control.value.state if is_known(control) else None
-        if ended not in (None, state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY):
-            return
-        view = context.cluster.view(deadline)
-        if ended == state.SHUT_DOWN_IN_RECOVERY and not view.rules:
-            return
-        fact = position.at_rest(context.instance, deadline) if ended else Unknown(control.reason)
-        if not is_known(fact):
-            context.log.warning("where the WAL ends is not known: {0}".format(fact.reason))
-        if view.last_words.get(context.node) != election.to_vote(fact):
-            context.cluster.leave_last_words(election.to_vote(fact), deadline)
+        _leave(context)
     except ocf.OcfError as error:
-        context.log.info("no last words: {0}".format(error))
+        context.log.warning("no last words, so this instance counts as one that crashed: "
+                            "{0}".format(error))
+        return
+    _note(context, "")
+
+
+def _note(context, text):
+    try:
+        context.cluster.notes.write(notes.UNSAID, text)
+    except ocf.OcfError as error:
+        context.log.info("last words that fail are not repeated: {0}".format(error))
+
+
+def _leave(context):
+    """Find out where the WAL ends, and publish it. Raises OcfError."""
+    deadline = context.deadline.within(min(_PATIENCE, context.deadline.remaining / 2))
+    control = controldata.read(context.instance, deadline)
+    if isinstance(control, controldata.Damaged):
+        return    # its disk has failed, most likely while it ran
+    ended = control.value.state if is_known(control) else None
+    if ended not in (None, state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY):
+        return
+    view = context.cluster.view(deadline)
+    if ended == state.SHUT_DOWN_IN_RECOVERY and not view.rules:
+        return
+    fact = position.at_rest(context.instance, deadline) if ended else Unknown(control.reason)
+    if not is_known(fact):
+        context.log.warning("where the WAL ends is not known: {0}".format(fact.reason))
+    if view.last_words.get(context.node) != election.to_vote(fact):
+        context.cluster.leave_last_words(election.to_vote(fact), deadline)
 
 
 def withdraw(context, view):
-    """Take this node's last words back, before the instance is started. Raises OcfError.
+    """Take this node's last words back, before it is started, or as it runs. Raises OcfError.
 
     view: cib.View. An instance that runs can have more than they say.
     """
+    context.cluster.notes.remove(notes.UNSAID)
     if context.node in view.last_words:
         context.cluster.leave_last_words("", context.deadline)

@@ -137,5 +137,8 @@ def _write_raw(descriptor, text):
 
 def write_out(text):
     """Write `text` to standard output, as UTF-8 whatever the locale says."""
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except (AttributeError, IOError, OSError, ValueError):
+        pass    # closed, or not there: who called does not want it
     _write_raw(1, text)

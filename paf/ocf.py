@@ -3,6 +3,10 @@
 Source: OCF resource agent API 1.1, "Exit status codes" and "Parameter passing".
 """
 
+import errno
+import os
+import sys
+
 SUCCESS = 0
 ERR_GENERIC = 1
 ERR_ARGS = 2
@@ -61,6 +65,60 @@ class FailedPromoted(OcfError):
 MYPY = False    # mypy reads the block below, Python never does
 if MYPY:
     from typing import Mapping  # novm # noqa: F401
+
+#: What the system says of a mistake in the setup. All else can pass by itself: a full disk, a file
+#: system that is read-only for now, storage that fails, a lack of memory or descriptors.
+_LASTING = frozenset((
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES,
+    errno.EPERM, errno.EEXIST, errno.ENOTEMPTY, errno.EXDEV, errno.EINVAL))
+
+
+#: Some of that, which programs report in the system's words.
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EAGAIN,
+            errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
+
+
+def lasts(error):
+    # type: (EnvironmentError) -> bool
+    """Return whether an error of the system is a mistake in the setup, which only people end."""
+    return error.errno in _LASTING
+
+
+def failure(error, kind, reason):
+    # type: (EnvironmentError, type[OcfError], str) -> OcfError
+    """Return the OcfError for an error of the system: of `kind`, a hard one, only if it lasts.
+
+    reason: its text. No node is banned for what passes by itself.
+    """
+    return kind(reason) if lasts(error) else OcfError(reason)
+
+
+#: What Python raises for a mistake in a program. Not what ends it from outside, as signals do.
+MISTAKES = (ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError,
+            MemoryError, NameError, RuntimeError, SyntaxError, SystemError, TypeError, ValueError)
+
+
+def mistake(error):
+    # type: (BaseException) -> str
+    """Return what is said of one of MISTAKES, which is just handled: its kind, text and place."""
+    trace = sys.exc_info()[2]
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = trace and "{0}:{1}".format(
+        os.path.basename(trace.tb_frame.f_code.co_filename), trace.tb_lineno)
+    return "a mistake in the agent, please report it: {0}: {1} ({2})".format(
+        type(error).__name__, error, place)
+
+
+def passes(complaint):
+    # type: (str) -> bool
+    """Return whether a program complains (str) of what passes by itself: see `lasts`.
+
+    Programs are run with LC_ALL=C, and so use the words that this process knows.
+    """
+    return "out of memory" in complaint or any(
+        os.strerror(number) in complaint for number in _PASSING)
+
 
 #: The number that Pacemaker uses for the score INFINITY.
 INFINITY = 1000000
@@ -131,8 +189,14 @@ class Environment(object):
     @property
     def feature_set(self):
         # type: () -> tuple[int, ...]
-        """The DC's CRM feature set as a tuple of ints, () in a run outside of Pacemaker."""
+        """The DC's CRM feature set as a tuple of ints, () where it is not known."""
         return versions(self.variables.get("OCF_RESKEY_crm_feature_set", ""))
+
+    @property
+    def is_pacemakers(self):
+        # type: () -> bool
+        """True where Pacemaker runs the agent, whatever its version looks like."""
+        return bool(self.variables.get("OCF_RESKEY_crm_feature_set"))
 
     @property
     def timeout(self):

@@ -18,11 +18,11 @@ def run(context):
     # a short check: a server that hangs is stopped anyway
     sight = observe.observe(context.instance, context.deadline.within(
         min(_LOOK_PATIENCE, context.deadline.remaining / 4)))
-    if sight.verdict.state == state.STANDBY:
+    if sight.verdict.state == state.STANDBY and observe.is_certain(sight):
         return ocf.SUCCESS
     watcher.end(context)
     server.stop(context.instance, context.deadline, context.log)
-    if context.in_cluster and transition.stops_here(context.notification, context.node):
+    if context.in_cluster and _is_stopped_next(context):
         if sight.verdict.state not in state.DOWN:
             from paf import lastwords
             lastwords.leave(context)
@@ -36,3 +36,15 @@ def run(context):
     except ocf.OcfError as error:
         # a hard error would ban the node, although a stop and a start may still repair it
         raise ocf.OcfError("stopped, but does not come back as a standby: {0}".format(error))
+
+
+def _is_stopped_next(context):
+    """Return whether Pacemaker stops the instance in this transition; False if that is unknown."""
+    if not context.notification.stop:
+        return False
+    try:
+        return transition.stops_here(context.notification, context.node)
+    except ocf.OcfError as error:
+        context.log.warning("the instance is started, perhaps to be stopped next: {0}".format(
+            error))
+        return False

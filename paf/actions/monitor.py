@@ -32,17 +32,46 @@ def run(context):
         if not probe and sight.verdict.state in _KNOWN and _is_known(context):
             return _KNOWN[sight.verdict.state]
         return _not_well(context, sight, code, probe)
-    if not probe:
-        _keep_watcher(context)
-        remarks.say(context, _remarks(context, sight))
-    if sight.verdict.state == state.PRIMARY and not probe and _is_unasked(context):
-        return code
-    if sight.verdict.state == state.PRIMARY and not probe:
-        update_scores(context, sight)
-    elif sight.verdict.state == state.STANDBY and not probe:
+    try:
+        if probe:
+            _withdraw_last_words(context)
+        else:
+            _look_after(context, sight)
+    except EnvironmentError as error:
+        context.log.error("{0}: {1}".format(error.filename or "system", error.strerror or error))
+    except ocf.MISTAKES as error:
+        context.log.error(ocf.mistake(error))
+    return code
+
+
+def _look_after(context, sight):
+    """Do what a monitor does beside its answer, which does not change if this fails.
+
+    Raises OcfError where the server must not go on: it has diverged, or is a second primary.
+    """
+    _keep_watcher(context)
+    remarks.say(context, _remarks(context, sight))
+    if sight.verdict.state == state.PRIMARY:
+        if not _is_unasked(context):
+            update_scores(context, sight)
+    else:
         _try_again(context)
         _check_stream(context, sight)
-    return code
+
+
+def _withdraw_last_words(context):
+    """Take back what this node said when it was stopped: it runs, and may have more WAL by now.
+
+    For a probe: after an instance was started by hand, in maintenance mode for one.
+    """
+    if not context.in_cluster:
+        return
+    from paf import lastwords
+    try:
+        lastwords.withdraw(context, context.cluster.view(context.deadline))
+    except ocf.OcfError as error:
+        context.log.warning("last words of this node may count, although it runs: {0}".format(
+            error))
 
 
 def _try_again(context):
@@ -90,11 +119,11 @@ def _is_unasked(context):
     from paf.cluster import history
     try:
         found = history.promoted(context.cluster.cib(context.deadline), context.cluster.resource)
+        others = [node for node in found if node != context.node]
     except ocf.OcfError as error:
         context.log.warning("this instance is a primary, Pacemaker has it as a standby, and its "
                             "history cannot be read: {0}".format(error))
         return True
-    others = [node for node in found if node != context.node]
     if others:
         raise ocf.OcfError("a second primary: Pacemaker promoted {0}, this one was promoted by "
                            "something else; see PostgreSQL's log".format(", ".join(others)))
@@ -154,6 +183,9 @@ def update_scores(context, sight):
     deadline, failed = context.deadline.within(_SCORES_PATIENCE + _FIRST_PATIENCE), []
     try:
         for step in _steps(context, sight, deadline):
+            if deadline.passed:    # each step would take a moment more
+                failed.append("no time is left")
+                break
             try:
                 step()
             except ocf.OcfError as error:
@@ -352,5 +384,8 @@ def _is_streaming(context, receivers):
     """Return whether WAL arrives. receivers: their number (str), which SQL has since 9.6."""
     if receivers == "":
         from paf.instance import postmaster
-        return postmaster.is_receiving(context.instance)
+        try:
+            return postmaster.is_receiving(context.instance)
+        except postmaster.Unseen:
+            return True    # not known: no reason to look for one
     return receivers != "0"

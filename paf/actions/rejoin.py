@@ -148,8 +148,8 @@ def _rewind(context, conninfo, found, reason):
     try:
         rewindrole.check(context.instance, conninfo, context.deadline)
         rewind.run(context.instance, conninfo, found, context.deadline, context.log)
-    except ocf.NotUsable as error:
-        raise ocf.NotUsable("{0} ({1})".format(error, reason))
+    except ocf.OcfError as error:
+        raise error.__class__("{0} ({1})".format(error, reason))
     again = _find(context)
     if again:
         raise ocf.NotUsable("after pg_rewind: {0}".format(divergence.reason(again)))

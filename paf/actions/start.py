@@ -15,6 +15,7 @@ def run(context):
     """Start the instance as a standby and return SUCCESS. Raises OcfError."""
     sight = observe.settle(context.instance, context.deadline)
     if sight.verdict.state == state.STANDBY:
+        _take_over(context, sight)
         return ocf.SUCCESS
     if sight.verdict.state in (state.ORPHANED_PRIMARY, state.ORPHANED_STANDBY):
         postmaster.end_orphans(context.instance, context.deadline.within(
@@ -34,6 +35,21 @@ def run(context):
         sight = _start_checked(context, sight)
     enter_cluster(context, sight.verdict.state)
     return ocf.SUCCESS
+
+
+def _take_over(context, sight):
+    """Do what a start does beside starting, for a standby that runs: started by hand, for one.
+
+    Raises OcfError. It may have acknowledged commits since it left its last words.
+    """
+    if not observe.is_certain(sight):
+        raise ocf.OcfError("cannot find out whether this is a standby: {0}".format(
+            sight.verdict.why))
+    _withdraw_last_words(context)
+    remarks.forget(context)
+    reload.keep(context)
+    watcher.keep(context)
+    enter_cluster(context, sight.verdict.state)
 
 
 def _start_checked(context, sight):
@@ -64,6 +80,8 @@ def as_standby(context):
     server.start(context.instance, context.deadline)
     sight = observe.settle(context.instance, context.deadline)
     if sight.verdict.state != state.STANDBY:
+        if sight.verdict.state == state.PRIMARY:    # perhaps beside another one: not for a moment
+            server.stop(context.instance, context.deadline, context.log)
         raise ocf.OcfError("started, but the instance is not a standby but {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))
     context.log.info("PostgreSQL started as a standby")

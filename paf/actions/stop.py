@@ -10,13 +10,24 @@ from paf.instance import postmaster, server, waiting
 def run(context):
     """Stop the instance and return SUCCESS; a dead one is stopped. Raises OcfError (soft)."""
     watcher.end(context)
-    if context.in_cluster and transition.is_recovery_of_standby(context.notification, context.node):
+    # where Pacemaker does not say which node this is, no program is asked: it may hang
+    if context.in_cluster and transition.is_recovery_of_standby(
+            context.notification, context.environment.meta("on_node")):
         context.log.info("recovery of this standby")
     ran = postmaster.find(context.instance) != Known(None)
     if ran:
         waiting.end(context.instance, context.log)
     server.stop(context.instance, context.deadline, context.log)
-    if ran:
+    if ran or context.in_cluster and _is_unsaid(context):
         from paf import lastwords
         lastwords.leave(context)
     return ocf.SUCCESS
+
+
+def _is_unsaid(context):
+    """Return whether a demotion before this stop could not publish the instance's last words."""
+    from paf.cluster import notes
+    try:
+        return bool(notes.Notes(context.environment).read(notes.UNSAID))
+    except ocf.OcfError:
+        return False

@@ -1,6 +1,7 @@
 """validate-all: level 0 looks at the parameters alone, level 10 at this host as well."""
 
 import os
+import stat
 
 from paf import instance as local
 from paf import ocf, parameters, variant
@@ -112,7 +113,8 @@ def _meta(context):
     if not context.in_cluster:
         return
     context.cluster.check_host()
-    if variant.NAME == "corosync2" and environment.feature_set < _PRIVATE_ATTRIBUTES:
+    feature_set = environment.feature_set
+    if variant.NAME == "corosync2" and feature_set and feature_set < _PRIVATE_ATTRIBUTES:
         raise ocf.NotUsable("this Pacemaker is older than 1.1.13: install the corosync1 build of "
                             "resource-agents-paf")
     if environment.meta("notify").lower() not in _TRUE + ("",):
@@ -128,7 +130,13 @@ def _places(context):
     owner = local.owner(context.instance)
     for name in ("pgdata", "datadir"):
         folder = getattr(context.parameters, name)
-        if not os.path.isdir(folder):
+        try:
+            is_folder = stat.S_ISDIR(os.stat(folder).st_mode)
+        except OSError as error:
+            is_folder = False
+            if not ocf.lasts(error):
+                raise ocf.OcfError("cannot read {0}: {1}".format(folder, error.strerror))
+        if not is_folder:
             raise ocf.BadParameter("{0} is no folder: {1}".format(name, folder))
     if os.stat(context.parameters.datadir).st_uid != owner.uid:
         raise ocf.BadParameter("{0} does not belong to {1}".format(

@@ -25,7 +25,8 @@ _ALWAYS_LOCAL = (3, 20, 0)    # feature set of Pacemaker 3.0.0
 #: Each of Pacemaker's programs answers in milliseconds, or something is wrong with the cluster.
 _PATIENCE = 10.0
 
-_BETWEEN_LOOKS = 1.0    # seconds
+_NAME_PATIENCE = 2.0    # seconds; clients may be waiting
+_BETWEEN_LOOKS = 1.0
 
 #: Characters that break XML when nothing escapes them, and what is stored for them.
 _IN_WORDS = (('"', "'"), ("<", "less than"), ("&", "and"))
@@ -76,18 +77,23 @@ class Cluster(object):
         return "{0}-{1}".format(name, self.resource)
 
     def node(self, deadline):
-        """Return this node's name in the cluster."""
+        """Return this node's name in the cluster. Raises OcfError.
+
+        Pacemaker says it since 1.1.17. The machine's own name may be another one.
+        """
         if self._node is None:
-            self._node = (self._environment.meta("on_node") or self._asked_node(deadline)
-                          or os.uname()[1])
+            self._node = self._environment.meta("on_node") or self._asked_node(deadline)
         return self._node
 
     def _asked_node(self, deadline):
         try:
-            result = self.run(["crm_node", "-n"], deadline)
-        except OcfError:
-            return ""
-        return result.out.strip() if result.status == 0 else ""
+            name = self.checked(["crm_node", "-n"], deadline.within(_NAME_PATIENCE)).out.strip()
+        except OcfError as error:
+            raise OcfError("the name of this node in the cluster is not known: {0}".format(error))
+        if not name:
+            raise OcfError("the name of this node in the cluster is not known: crm_node printed "
+                           "nothing")
+        return name
 
     def view(self, deadline):
         """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""

@@ -32,6 +32,8 @@ NO_NODE = "/"
 AFTER = "/after "
 #: What a start could not do in time, for the next monitor.
 PENDING = "pending"
+#: That the last words of an instance could not be published, for the stop after a demotion.
+UNSAID = "unsaid"
 
 
 class Notes(object):

@@ -10,7 +10,7 @@ import os
 from paf import instance as local
 from paf import runner
 from paf.instance import postmaster
-from paf.ocf import NotUsable, OcfError
+from paf.ocf import failure, NotUsable, OcfError
 
 _FACTS = "state.json"
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -49,7 +49,7 @@ def exists(instance):
 def read(instance):
     """Return the facts (dict) that the journal holds, {} if it was cut off before any.
 
-    Raises NotUsable when it is there and cannot be read: then nothing is known of the directory.
+    Raises OcfError when it is there and cannot be read: then nothing is known of the directory.
     """
     import json
     name = os.path.join(folder(instance), _FACTS)
@@ -60,14 +60,15 @@ def read(instance):
     except (IOError, OSError) as error:
         if error.errno == errno.ENOENT:
             return {}
-        raise NotUsable("cannot read the journal {0}: {1}".format(name, error.strerror))
+        raise failure(error, NotUsable, "cannot read the journal {0}: {1}".format(
+            name, error.strerror))
     except ValueError:
         raise NotUsable("the journal {0} is damaged: it is not known how far a rewind or rebuild "
                         "got".format(name))
 
 
 def begin(instance, facts):
-    """Make the journal with these facts (dict), and those of this process. Raises NotUsable.
+    """Make the journal with these facts (dict), and those of this process. Raises OcfError.
 
     A folder without facts is that of a run that was cut off before it had done anything.
     """
@@ -81,7 +82,7 @@ def begin(instance, facts):
 
 
 def check_free(instance):
-    """Raise NotUsable while the process works that has written the journal.
+    """Raise OcfError while the process works that has written the journal.
 
     A rewind may take minutes and shows no server meanwhile. Two that work on one directory ruin it.
     """
@@ -89,12 +90,12 @@ def check_free(instance):
     pid = facts.get("process")
     started = postmaster.start_time(pid)
     if started is not None and started == facts.get("since") and pid != os.getpid():
-        raise NotUsable("a {0} of this instance is under way: process {1}".format(
+        raise OcfError("a {0} of this instance is under way: process {1}".format(
             facts.get("what", "rewind"), pid))
 
 
 def write(instance, facts):
-    """Replace the facts, so that a power cut leaves the old or the new ones. Raises NotUsable."""
+    """Replace the facts, so that a power cut leaves the old or the new ones. Raises OcfError."""
     import json
     place = folder(instance)
     facts.update({"process": os.getpid(), "since": postmaster.start_time(os.getpid())})
@@ -102,11 +103,12 @@ def write(instance, facts):
         with runner.Acting(local.owner(instance)):
             put(os.path.join(place, _FACTS), json.dumps(facts, sort_keys=True).encode("ascii"))
     except (IOError, OSError) as error:
-        raise NotUsable("cannot write the journal {0}: {1}".format(place, error.strerror))
+        raise failure(error, NotUsable, "cannot write the journal {0}: {1}".format(
+            place, error.strerror))
 
 
 def make_folder(instance, place):
-    """Make a folder of the instance's owner beside the data directory. Raises NotUsable.
+    """Make a folder of the instance's owner beside the data directory. Raises OcfError.
 
     Where its owner cannot, root does, in a folder that belongs to root alone.
     """
@@ -123,11 +125,12 @@ def make_folder(instance, place):
         sync(os.path.dirname(place))
     except OSError as error:
         if error.errno != errno.EEXIST:
-            raise NotUsable("cannot make {0}: {1}".format(place, error.strerror))
+            raise failure(error, NotUsable, "cannot make {0}: {1}".format(
+                place, error.strerror))
 
 
 def remove(instance):
-    """Remove the journal: the data directory is whole. Raises NotUsable.
+    """Remove the journal: the data directory is whole. Raises OcfError.
 
     The facts go last; a folder without them is removed by the next start.
     """
@@ -151,7 +154,8 @@ def remove_folder(instance, place, last=None):
         sync(os.path.dirname(place))
     except (IOError, OSError) as error:
         if error.errno != errno.ENOENT:
-            raise NotUsable("cannot remove {0}: {1}".format(place, error.strerror))
+            raise failure(error, NotUsable, "cannot remove {0}: {1}".format(
+                place, error.strerror))
 
 
 def is_roots(place):

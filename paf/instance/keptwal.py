@@ -6,7 +6,7 @@ from paf import instance as local
 from paf import runner
 from paf.decide import wal
 from paf.instance import journal, ownfiles
-from paf.ocf import NotUsable
+from paf.ocf import failure, NotUsable
 
 _FOLDER = "wal"
 ABOUT = "about.json"    # what is said of a set
@@ -51,7 +51,7 @@ def keep(instance, names, size):
     """Copy segments, timeline histories and the control file into the journal; say if it did.
 
     False where that is too much: more than 1 GiB, or than the file system has to spare. Raises
-    NotUsable.
+    OcfError.
     """
     return _copy(instance, names, size, folder(instance))
 
@@ -72,13 +72,13 @@ def _copy(instance, names, size, place):
             ownfiles.copy_file(_control(instance), os.path.join(place, _CONTROL))
             journal.sync(place)
     except (IOError, OSError) as error:
-        raise NotUsable("cannot copy the WAL that only this instance has to {0}: {1}".format(
-            place, error.strerror))
+        raise failure(error, NotUsable, "cannot copy the WAL that only this instance has to "
+                      "{0}: {1}".format(place, error.strerror))
     return True
 
 
 def put_back(instance):
-    """Copy segments, histories and at last the control file back. Raises NotUsable."""
+    """Copy segments, histories and at last the control file back. Raises OcfError."""
     place, target = folder(instance), local.wal_folder(instance)
     try:
         with runner.Acting(local.owner(instance)):
@@ -89,7 +89,8 @@ def put_back(instance):
             _replace(os.path.join(place, _CONTROL), _control(instance))
             journal.sync(os.path.dirname(_control(instance)))
     except (IOError, OSError) as error:
-        raise NotUsable("cannot put the WAL back from {0}: {1}".format(place, error.strerror))
+        raise failure(error, NotUsable, "cannot put the WAL back from {0}: {1}".format(
+            place, error.strerror))
 
 
 def _control(instance):
@@ -107,7 +108,7 @@ def give_up(instance, name, facts):
     """Move the copies from the journal to where they stay for people; return that place, or "".
 
     name: of the folder (str); facts: what is said of them there (dict). The oldest sets go.
-    Raises NotUsable.
+    Raises OcfError.
     """
     place, source = os.path.join(lost_folder(instance), name), folder(instance)
     if not os.path.isdir(source):
@@ -119,7 +120,7 @@ def give_up(instance, name, facts):
             os.rename(source, place)
             _describe(instance, place, facts)
     except (IOError, OSError) as error:
-        raise NotUsable("cannot keep the WAL that is given up in {0}: {1}".format(
+        raise failure(error, NotUsable, "cannot keep the WAL that is given up in {0}: {1}".format(
             place, error.strerror))
     return place
 
@@ -137,7 +138,7 @@ def keep_aside(instance, names, name, facts, size):
     """Copy segments to where copies stay for people; return that place, "" where it is too much.
 
     names: of segments; name: of the folder; facts: see `give_up`; size: bytes of a segment. Raises
-    NotUsable.
+    OcfError.
     """
     place = os.path.join(lost_folder(instance), name)
     journal.make_folder(instance, lost_folder(instance))
@@ -147,6 +148,6 @@ def keep_aside(instance, names, name, facts, size):
         with runner.Acting(local.owner(instance)):
             _describe(instance, place, facts)
     except (IOError, OSError) as error:
-        raise NotUsable("cannot keep the WAL that is given up in {0}: {1}".format(
+        raise failure(error, NotUsable, "cannot keep the WAL that is given up in {0}: {1}".format(
             place, error.strerror))
     return place

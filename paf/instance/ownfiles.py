@@ -13,7 +13,7 @@ import stat
 from paf import instance as local
 from paf import runner
 from paf.instance import journal, settings
-from paf.ocf import NotUsable
+from paf.ocf import failure, NotUsable
 
 #: What PostgreSQL itself makes at the top of a data directory, 9.5 to 19; all else is the node's.
 _POSTGRESQL = frozenset((
@@ -149,7 +149,7 @@ def included(text, lists=False):
 
 
 def move_aside(instance, top, inside):
-    """Move the node's own files into the journal. Raises NotUsable.
+    """Move the node's own files into the journal. Raises OcfError.
 
     top: names at the top of the data directory; inside: relative paths below PostgreSQL's names.
     """
@@ -161,7 +161,7 @@ def move_aside(instance, top, inside):
 
 
 def put_back(instance, inside):
-    """Move the node's own files back, as many as are in the journal. Raises NotUsable."""
+    """Move the node's own files back, as many as are in the journal. Raises OcfError."""
     place, data = journal.folder(instance), instance.parameters.datadir
     with runner.Acting(local.owner(instance)):
         top = _listed(os.path.join(place, _TOP))
@@ -187,8 +187,8 @@ def remove_strangers(instance):
             with runner.Acting(local.owner(instance)):
                 journal.delete(path)
         except OSError as error:
-            raise NotUsable("cannot remove {0}, which came from the primary: {1}".format(
-                path, error.strerror))
+            raise failure(error, NotUsable, "cannot remove {0}, which came from the primary: "
+                          "{1}".format(path, error.strerror))
 
 
 def _listed(folder):
@@ -211,7 +211,8 @@ def _each(instance, pairs, sentence, folders=()):
             for touched in set(os.path.dirname(one) for pair in pairs for one in pair):
                 journal.sync(touched)
     except (IOError, OSError) as error:
-        raise NotUsable(sentence.format(os.path.basename(path) or "files", place, error.strerror))
+        raise failure(error, NotUsable, sentence.format(
+            os.path.basename(path) or "files", place, error.strerror))
 
 
 def move(path, target):

@@ -15,7 +15,7 @@ _NAME = "postmaster.pid"
 
 
 def make_way(instance, deadline):
-    """Let a server program start where none runs; before each start. Raises NotUsable, Unseen.
+    """Let a server program start where none runs; before each start. Raises OcfError.
 
     A dead postmaster may wait for its parent to reap it. Where another process has its number, the
     file gets that of the agent, which is the parent of what it starts. The rest of the file stays:
@@ -28,5 +28,7 @@ def make_way(instance, deadline):
     if postmaster.find(instance) != Known(None) or postmaster.processes(instance):
         return    # the server says so itself
     with open(local.path(instance, _NAME), "rb") as stream:
-        rest = stream.read().partition(b"\n")[2]
+        first, _, rest = stream.read().partition(b"\n")
+    if first.strip() != str(pid).encode("ascii"):
+        return    # it is another server's by now
     standby_mode.put(instance, _NAME, str(os.getpid()).encode("ascii") + b"\n" + rest)

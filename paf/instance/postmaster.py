@@ -89,6 +89,14 @@ def status(instance):
     return _pid(lines), word
 
 
+def is_single_user(instance):
+    """Return whether postmaster.pid is that of a server in single-user mode: a negative number.
+
+    It knows no fast shutdown, and ends for a signal only between two statements.
+    """
+    return (_read(instance).value or [""])[_PID_LINE].strip().startswith("-")
+
+
 def is_zombie(instance):
     """Return whether the postmaster is dead, but its parent has not asked for it yet: a zombie.
 

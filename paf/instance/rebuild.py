@@ -9,7 +9,7 @@ import os
 from paf import instance as local
 from paf import runner
 from paf.instance import journal, ownfiles, processes
-from paf.ocf import NotUsable
+from paf.ocf import failure, NotUsable
 
 WHAT = "rebuild"
 #: The copy is being made; it is whole and takes its place. Where the old directory is given up
@@ -19,7 +19,7 @@ ASIDE, DISCARDED, RETURNING = "aside", "discarded", "returning"
 
 
 def finish(instance, log):
-    """Remove a copy that was cut off, or put a complete one in its place. Raises NotUsable.
+    """Remove a copy that was cut off, or put a complete one in its place. Raises OcfError.
 
     While paf rebuild works, and where it has given up the old directory, nothing is done.
     """
@@ -45,7 +45,7 @@ def finish(instance, log):
 
 
 def swap(instance, facts):
-    """Put the copies in their places: facts["swaps"] has (copy, place, aside). Raises NotUsable.
+    """Put the copies in their places: facts["swaps"] has (copy, place, aside). Raises OcfError.
 
     facts["moves"]: names in the data directory that go from the old one to the new one.
     """
@@ -66,7 +66,7 @@ def end_copy(facts):
 
 
 def forget(instance, facts):
-    """Remove the copies. Raises NotUsable, OcfError."""
+    """Remove the copies. Raises OcfError."""
     if facts.get("swaps"):
         end_copy(facts)
     for copy, _, _ in facts.get("swaps", ()):
@@ -74,7 +74,7 @@ def forget(instance, facts):
 
 
 def rename(instance, path, target):
-    """Rename a folder: with its owner's rights, or root's where only root may. Raises NotUsable."""
+    """Rename a folder: with its owner's rights, or root's where only root may. Raises OcfError."""
     try:
         try:
             with runner.Acting(local.owner(instance)):
@@ -85,7 +85,8 @@ def rename(instance, path, target):
             os.rename(path, target)
         journal.sync(os.path.dirname(target))
     except OSError as error:
-        raise NotUsable("cannot rename {0} to {1}: {2}".format(path, target, error.strerror))
+        raise failure(error, NotUsable, "cannot rename {0} to {1}: {2}".format(
+            path, target, error.strerror))
 
 
 def own_again(instance, old, copy, largest):

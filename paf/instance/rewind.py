@@ -17,12 +17,17 @@ from paf.instance import conninfo as connections
 from paf.instance import (
     controldata, journal, keptwal, ownfiles, pidfile, processes, rewindrole, settings, sql,
     standby_mode, upstream, waiting)
-from paf.ocf import NotUsable, OcfError
+from paf.ocf import NotUsable, OcfError, passes
 
 _OLDEST = 90500
 _FIRST_WITH_RESTORE, _FIRST_WITH_ENSURE = 130000, 130000
 _SIGNALS = ("standby.signal", "recovery.signal", "recovery.conf")
 _COMMON = re.compile(r"last common checkpoint at ([0-9A-F]+/[0-9A-F]+)")
+
+#: What pg_rewind says where the primary has gone away, or cannot be reached.
+_LOST_CONNECTION = ("could not connect", "connection to server", "server closed the connection",
+                    "terminating connection", "no connection to the server",
+                    "the database system is")
 
 #: What is said of a set of WAL that was given up.
 LOST = ("diverged", "fork", "end", "own_timeline", "segment_size")
@@ -175,7 +180,7 @@ def give_up(instance, facts):
     """Put the node's own files back and forget a rewind that was cut off: a copy will replace it.
 
     facts: those of the journal. Returns where the WAL is kept that only this instance had, "" if
-    the journal has no copy of it. Raises NotUsable, OcfError.
+    the journal has no copy of it. Raises OcfError.
     """
     processes.end("pg_rewind", instance.parameters.datadir)
     if facts.get("phase") in (REWINDING, REWOUND):
@@ -229,8 +234,16 @@ def _pg_rewind(instance, facts, deadline, more=()):
         raise OcfError("pg_rewind did not end in {0:.0f} s; give start a longer timeout".format(
             deadline.elapsed))
     if result.status != 0:
-        raise NotUsable("pg_rewind failed: {0}".format(sql.last_words(result.err)))
+        kind = OcfError if _passes(result) else NotUsable
+        raise kind("pg_rewind failed: {0}".format(
+            sql.last_words(result.err) or "status {0}".format(result.status)))
     return result.out + result.err
+
+
+def _passes(result):
+    """Return whether pg_rewind failed for what passes by itself: its connection, the system."""
+    return result.status < 0 or passes(result.err) or any(
+        words in result.err for words in _LOST_CONNECTION)
 
 
 def recover(instance, deadline, log):

@@ -6,7 +6,7 @@ from paf import parameters, runner, signals
 from paf.decide import state
 from paf.decide.knowledge import Known, Unknown, is_known
 from paf.deadline import FINE_STEP
-from paf.instance import controldata, pidfile, postmaster, serverlog, sql
+from paf.instance import controldata, pidfile, postmaster, serverlog, sql, standby_mode
 from paf.ocf import OcfError
 
 # characters that mean nothing to a shell
@@ -32,7 +32,7 @@ def quoted(words):
 
 
 def start(instance, deadline):
-    """Start the server and wait until it accepts connections. Raises OcfError.
+    """Start the server as a standby, and wait until it accepts connections. Raises OcfError.
 
     What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
     would hand a -D of its own to its shell in double quotes, which keep no "$" from it.
@@ -41,7 +41,8 @@ def start(instance, deadline):
     argv = [local.program(instance, "pg_ctl"), "start", "-w", "-s",
             "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN))),
             "-o", quoted(["-D", instance.parameters.pgdata]
-                         + parameters.words(instance.parameters.start_opts))]
+                         + parameters.words(instance.parameters.start_opts)
+                         + standby_mode.options(instance))]
     owner, log = local.owner(instance), serverlog.Mark(instance)
     result = runner.run(argv, deadline, user=owner, keep=8192, until=_readiness(instance), env={
         "HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name,
@@ -79,7 +80,7 @@ def stop(instance, deadline, log):
         pid = postmaster.parent(postmaster.processes(instance))
     else:
         pid = server.value.pid
-    if pid is not None:
+    if pid is not None and not postmaster.is_single_user(instance):
         # pg_ctl stop -m fast does the same; see "Shutting Down the Server" in the manual
         postmaster.send(pid, signals.SIGINT)
         for process in postmaster.processes(instance):
@@ -90,7 +91,7 @@ def stop(instance, deadline, log):
                                              longest=FINE_STEP)
     left = postmaster.processes(instance)
     if left:
-        log.warning("the postmaster is gone, ending what it left: {0}".format(
+        log.warning("no postmaster is there, ending what runs without one: {0}".format(
             ", ".join(str(number) for number in left)))
         left = postmaster.end_orphans(instance, deadline)
     if left:

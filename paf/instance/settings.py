@@ -1,18 +1,13 @@
 """What the configuration files say, read by the server's own program: postgres -C."""
 
-import errno
 import os
 
 from paf import instance as local
 from paf import parameters, runner
 from paf.instance import conninfo as connections
 from paf.instance import sql, standby_mode
-from paf.ocf import BadParameter, NotUsable, OcfError
+from paf.ocf import BadParameter, failure, lasts, NotUsable, OcfError, passes
 
-#: Settings that end or pause recovery, since PostgreSQL 12; recovery_target_action says which.
-_TARGETS = ("recovery_target", "recovery_target_name", "recovery_target_time",
-            "recovery_target_xid", "recovery_target_lsn")
-_FIRST_WITHOUT_TRIGGER = 160000
 _LONGEST_NAME = 63    # bytes
 
 #: Exit status of postgres when it refuses its configuration. Others: killed, or not run at all.
@@ -23,14 +18,15 @@ _PROGRAMS = ("postgres", "pg_ctl", "psql", "pg_isready", "pg_controldata")
 def read(instance, name, deadline):
     """Return the value (str) that the setting `name` has at the next start.
 
-    Raises BadParameter: postgres refuses its configuration; OcfError: it gave no answer.
+    Raises BadParameter: postgres refuses its configuration; OcfError: it gave no answer, or
+    could not read it.
     """
     argv = [local.program(instance, "postgres"), "-C", name, "-D", instance.parameters.pgdata]
     argv += parameters.words(instance.parameters.start_opts)
     result = runner.run(argv, deadline, user=local.owner(instance))
     if result.timed_out:
         raise OcfError("postgres -C {0} did not answer in time".format(name))
-    if result.status not in (0,) + _REFUSALS:
+    if result.status not in (0,) + _REFUSALS or result.status and passes(result.err):
         raise OcfError("postgres -C {0} failed with status {1}: {2}".format(
             name, result.status, sql.last_words(result.err)))
     if result.status != 0:
@@ -40,12 +36,25 @@ def read(instance, name, deadline):
 
 
 def check_programs(instance):
-    """Raise NotUsable if one of PostgreSQL's programs is not there for the agent."""
+    """Raise NotUsable if one of PostgreSQL's programs is not there for the agent.
+
+    OcfError where that cannot be found out.
+    """
     names = _PROGRAMS + (wal_dump(instance),)
-    missing = [name for name in names if not os.access(local.program(instance, name), os.X_OK)]
+    missing = [name for name in names if not _is_program(local.program(instance, name))]
     if missing:
         raise NotUsable("bindir {0} lacks {1}".format(
             instance.parameters.bindir, ", ".join(missing)))
+
+
+def _is_program(path):
+    try:
+        os.stat(path)
+    except OSError as error:
+        if not lasts(error):
+            raise OcfError("cannot read {0}: {1}".format(path, error.strerror))
+        return False
+    return os.access(path, os.X_OK)
 
 
 def wal_dump(instance):
@@ -119,9 +128,9 @@ def _check_recovery(instance, deadline):
         found = []    # template_problems finds them
         trigger = standby_mode.template_value(standby_mode.template(instance), "trigger_file")
     else:
-        found = [name for name in _TARGETS if read(instance, name, deadline)]
+        found = [name for name in standby_mode.TARGETS if read(instance, name, deadline)]
         trigger = (read(instance, "promote_trigger_file", deadline)
-                   if version < _FIRST_WITHOUT_TRIGGER else "")
+                   if version < standby_mode.FIRST_WITHOUT_TRIGGER else "")
     if found:
         raise BadParameter("{0} is set: recovery would end or pause there by itself, and only "
                            "Pacemaker may promote; remove it".format(found[0]))
@@ -141,8 +150,8 @@ def check_data_directory(instance, deadline):
         mine = os.stat(instance.parameters.datadir)
         theirs = os.stat(os.path.join("/", found))    # programs are started there
     except OSError as error:
-        kind = BadParameter if error.errno in (errno.ENOENT, errno.ENOTDIR) else OcfError
-        raise kind("data_directory of the server is \"{0}\": {1}".format(found, error.strerror))
+        raise failure(error, BadParameter, "data_directory of the server is \"{0}\": {1}".format(
+            found, error.strerror))
     if (mine.st_dev, mine.st_ino) != (theirs.st_dev, theirs.st_ino):
         raise BadParameter("datadir is {0}, but data_directory of the server is {1}".format(
             instance.parameters.datadir, found))

@@ -6,33 +6,64 @@ Source: PostgreSQL manual, "Standby Server Settings" (12 and later), "Recovery C
 
 import errno
 import os
+import stat
 
 from paf import instance as local
 from paf import runner
-from paf.ocf import BadParameter, NotUsable
+from paf.ocf import BadParameter, failure, NotUsable
 
 FIRST_WITH_SIGNAL = 120000
+FIRST_WITHOUT_TRIGGER = 160000
 _LARGEST_TEMPLATE = 1 << 20    # bytes
 
-#: Settings that end recovery by themselves, before Pacemaker promotes.
-_TARGETS = ("recovery_target", "recovery_target_lsn", "recovery_target_name",
-            "recovery_target_time", "recovery_target_xid")
+#: Settings that end or pause recovery by themselves, before Pacemaker promotes.
+TARGETS = ("recovery_target", "recovery_target_lsn", "recovery_target_name",
+           "recovery_target_time", "recovery_target_xid")
 
 
 def enable(instance):
-    """Make the next start of the server one as a standby. Raises NotUsable, BadParameter.
+    """Make the next start of the server one as a standby. Raises OcfError.
 
     The file is written under another name and renamed: a symbolic link
-    there is replaced, never followed.
+    there is replaced, never followed. Nothing is written where it is there already. A template that
+    would end recovery by itself is refused here too: it may have changed since it was checked, and
+    after a demotion the server would be a second primary.
     """
-    if local.version(instance) >= FIRST_WITH_SIGNAL:
+    if local.version(instance) < FIRST_WITH_SIGNAL:
+        text = template(instance)
+        problems = template_problems(text)
+        if problems:
+            raise BadParameter("{0} ({1})".format(
+                problems[0], instance.parameters.recovery_template))
+        put(instance, "recovery.conf", text)
+    elif not _is_file(local.path(instance, "standby.signal")):
         put(instance, "standby.signal", "")
-    else:
-        put(instance, "recovery.conf", template(instance))
+
+
+def _is_file(path):
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False    # to write it shows what is wrong
+
+
+def options(instance):
+    """Return the options (list of str) of a server program that only Pacemaker may promote.
+
+    They outweigh the configuration files, which may have changed while the server ran: a demotion
+    and the recovery of a primary do not check them. Up to PostgreSQL 11 they are in recovery.conf.
+    """
+    version = local.version(instance)
+    if version < FIRST_WITH_SIGNAL:
+        return []
+    settings = [(name, "") for name in TARGETS] + [("recovery_target_timeline", "latest")]
+    if version < FIRST_WITHOUT_TRIGGER:
+        settings.append(("promote_trigger_file", ""))
+    return [word for name, value in settings for word in ("-c", "{0}={1}".format(name, value))]
 
 
 def template(instance):
-    """Return the text of recovery_template. Raises BadParameter.
+    """Return the text of recovery_template. Raises OcfError.
 
     What its owner cannot read is not for recovery.conf, which is his.
     """
@@ -43,7 +74,7 @@ def template(instance):
             with open(name, "rb") as stream:
                 return runner.text(stream.read(_LARGEST_TEMPLATE))
     except (IOError, OSError) as error:
-        raise BadParameter("cannot read the recovery template {0}: {1}".format(
+        raise failure(error, BadParameter, "cannot read the recovery template {0}: {1}".format(
             name, error.strerror))
 
 
@@ -61,7 +92,7 @@ def template_problems(text):
         found.append("the recovery template must contain: recovery_target_timeline = 'latest'")
     if "primary_conninfo" not in values:
         found.append("the recovery template must contain a primary_conninfo")
-    for name in _TARGETS:
+    for name in TARGETS:
         if values.get(name):
             found.append("the recovery template must not contain {0}: recovery would end by "
                          "itself".format(name))
@@ -87,14 +118,14 @@ def template_conninfo(text):
 
 
 def put(instance, name, content):
-    """Write a file of the data directory: name (str), content (str or bytes). Raises NotUsable."""
+    """Write a file of the data directory: name (str), content (str or bytes). Raises OcfError."""
     target = local.path(instance, name)
     try:
         with runner.Acting(local.owner(instance)):
             _replace(target, content.encode("utf-8", "surrogateescape")
                      if not isinstance(content, bytes) else content)
     except (IOError, OSError) as error:
-        raise NotUsable("cannot write {0}: {1}".format(target, error.strerror))
+        raise failure(error, NotUsable, "cannot write {0}: {1}".format(target, error.strerror))
 
 
 def _replace(target, content):

@@ -94,6 +94,6 @@ def noted(instance, timeline):
 
 
 def forget(instance):
-    """Remove the note: the WAL that it is about is given up. Raises NotUsable."""
+    """Remove the note: the WAL that it is about is given up. Raises OcfError."""
     if os.path.lexists(folder(instance)):
         journal.remove_folder(instance, folder(instance))

@@ -5,7 +5,9 @@ import os
 import pytest
 
 from tests.component.cluster import SECRET
-from tests.component.server import owner
+from tests.component.server import owner, wait_until
+
+FIRST_START = dict(start="srv1", inactive="pgsqld")
 
 #: Hard, never fatal: code 6 of one start would stop the running primary as well.
 ARGS, INSTALLED = 2, 5
@@ -170,6 +172,23 @@ def test_the_clients_surroundings_do_not_matter(running_primary, tmp_path):
     assert run.code == 8
 
 
+def test_a_role_that_is_only_concluded_from_files_is_not_acted_on(primary):
+    """Neither psql nor pg_controldata runs, and somebody has put a signal file there."""
+    (primary.pgdata / "standby.signal").touch()
+    assert primary.monitor(bindir="/nonexistent").code == 0
+    run = primary.agent("start", bindir="/nonexistent")
+    assert run.code == 1 and "whether this is a standby" in run.reason
+    lists = dict(demote="srv1", promoted="srv1", stop="srv1")
+    assert primary.agent("demote", bindir="/nonexistent", lists=lists).code == 0
+    assert primary.processes() == []
+
+
+def test_no_promotion_succeeds_for_a_role_that_is_only_concluded_from_files(standby):
+    (standby.pgdata / "standby.signal").unlink()
+    run = standby.agent("promote", bindir="/nonexistent")
+    assert run.code == 1 and standby.in_recovery
+
+
 # Hostile words
 
 @pytest.mark.parametrize("words", [
@@ -239,6 +258,32 @@ def test_a_link_named_standby_signal_is_not_followed(node, tmp_path):
 def test_an_incomplete_environment_breaks_nothing(running_standby, missing):
     assert running_standby.agent("monitor", **{missing: None}).code == 0
     assert running_standby.agent("stop", **{missing: None}).code == 0
+
+
+def test_a_node_whose_name_is_not_known_is_not_the_machines(node):
+    """Before 1.1.17 Pacemaker does not say it, and crm_node may fail."""
+    node.cluster.store.breaks("crm_node")
+    run = node.agent("start", lists=FIRST_START, CRM_meta_on_node=None)
+    assert run.code == 1 and "the name of this node in the cluster is not known" in run.reason
+    node.cluster.store.mends("crm_node")
+    assert node.agent("start", lists=FIRST_START, CRM_meta_on_node=None).code == 0
+    node.cluster.store.breaks("crm_node")
+    node.sql("SELECT pg_promote()")
+    wait_until(lambda: not node.in_recovery, "srv1 to be promoted")
+    assert node.monitor(CRM_meta_on_node=None, CRM_meta_role="Unpromoted").code == 8
+    lists = dict(demote="srv1", stop="srv1", promoted="srv1")
+    assert node.agent("demote", lists=lists, CRM_meta_on_node=None).code == 0
+    node.cluster.store.breaks("crm_node", "hang")
+    assert node.agent("stop", lists=lists, timeout=10, CRM_meta_on_node=None).code == 0
+    assert node.processes() == []
+
+
+@pytest.mark.parametrize("word", ["x", "3.20.5-rc1"])
+def test_a_feature_set_that_is_no_number_is_pacemakers_all_the_same(running_standby, word):
+    """Outside of Pacemaker an instance is promoted without an election."""
+    run = running_standby.agent("promote", crm_feature_set=word)
+    assert run.code == 1 and "Pacemaker did not announce" in run.reason
+    assert running_standby.in_recovery
 
 
 def test_a_forced_promotion_gives_a_clear_reason(running_standby):

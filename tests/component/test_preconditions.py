@@ -27,6 +27,20 @@ def test_a_start_refuses_a_setting_that_ends_or_holds_recovery(idle, lines, word
     assert idle.files() == before
 
 
+@pytest.mark.parametrize("lines", [
+    ["recovery_target = 'immediate'", "recovery_target_action = 'promote'"],
+    ["recovery_target_timeline = 'current'"]])
+def test_a_setting_that_came_after_the_start_ends_no_recovery_after_a_demotion(primary, lines):
+    """A demotion checks no settings: the server is started with options that outweigh them."""
+    primary.configure(*lines)
+    assert primary.agent("demote", lists=dict(demote="srv1", promoted="srv1")).code == 0
+    assert primary.in_recovery
+    assert primary.value("SHOW recovery_target") == ""
+    assert primary.value("SHOW recovery_target_timeline") == "latest"
+    assert primary.agent("stop").code == 0
+    assert primary.agent("start", lists=FIRST_START).code == ARGS
+
+
 def test_a_trigger_file_that_is_left_is_refused_and_its_setting_alone_is_not(node):
     if "promote_trigger_file" not in node_settings(node):
         pytest.skip("PostgreSQL 16 and later have no trigger file")

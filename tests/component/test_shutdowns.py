@@ -136,3 +136,21 @@ def test_messages_that_nothing_reads_hold_no_shutdown_up(node):
 def test_a_healthy_shutdown_says_nothing_of_it(pair):
     run = pair["srv1"].agent("demote", timeout=TIMEOUT, lists=dict(DEMOTION, stop="srv1"))
     assert run.code == 0 and "continues without" not in run.log
+
+
+def test_a_server_in_single_user_mode_is_ended(node):
+    """As a start that was killed during the crash recovery before a rewind leaves it."""
+    who = {} if os.geteuid() else {"user": owner().pw_uid, "group": owner().pw_gid}
+    process = subprocess.Popen(
+        [f"{bindir()}/postgres", "--single", "-D", str(node.pgdata), "postgres"], cwd="/",
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **who)
+    try:
+        wait_until((node.pgdata / "postmaster.pid").exists, "single-user mode")
+        process.stdin.write(b"SELECT pg_sleep(600)\n")
+        process.stdin.flush()
+        run = node.agent("stop", timeout=TIMEOUT)
+        assert run.code == 0 and "no postmaster" in run.log
+        assert node.processes() == []
+    finally:
+        process.kill()
+        process.wait()

@@ -142,6 +142,23 @@ def test_the_last_words_of_a_primary_that_was_moved_refuse_a_stale_standby(pair)
     assert "srv1 was stopped in order" in pair.store.refusal("srv2")
 
 
+def test_last_words_that_a_demotion_could_not_publish_are_repeated_by_the_stop(pair):
+    """Without them the primary would count as one that has crashed."""
+    cut(pair)
+    pair["srv1"].sql("INSERT INTO t VALUES (1)")
+    pair.store.breaks("crm_attribute")
+    run = pair["srv1"].agent("demote", lists=STANDBY_MODE)
+    assert run.code == 0 and "no last words" in run.log
+    assert pair.store.permanent("last_words", "srv1") is None
+    pair.store.mends("crm_attribute")
+    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
+    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
+    assert "srv1 was stopped in order" in pair.store.refusal("srv2")
+    said = pair.store.permanent("last_words", "srv1")
+    assert said and pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
+    assert pair.store.permanent("last_words", "srv1") == said
+
+
 def test_a_primary_whose_node_goes_to_standby_hands_over_to_one_that_has_all(pair):
     pair.notify("pre", "demote", STANDBY_MODE, BOTH)
     assert pair["srv1"].agent("demote", lists=STANDBY_MODE).code == 0

@@ -99,6 +99,21 @@ def test_a_start_that_fails_takes_no_last_words_away(synchronous):
     assert synchronous.promote("srv3", alone("srv3"), ["srv3"]).code == 0
 
 
+@pytest.mark.parametrize("action", ["start", "monitor"])
+def test_one_that_was_started_by_hand_has_no_last_words(synchronous, action):
+    """In maintenance mode: Pacemaker starts it afterwards, or probes it. It runs already."""
+    standby = synchronous["srv2"]
+    assert standby.agent("stop", lists=dict(
+        active="srv1 srv2 srv3", promoted="srv1", stop="srv2")).code == 0
+    assert synchronous.store.permanent("last_words", "srv2")
+    standby.start()
+    lists = dict(active="srv1 srv3", promoted="srv1", unpromoted="srv3", start="srv2")
+    assert standby.agent(action, lists=lists).code == 0
+    assert synchronous.store.permanent("last_words", "srv2") is None
+    if action == "start":
+        assert synchronous.store.value("ballot", "srv2")
+
+
 def test_one_that_was_powered_off_has_no_last_words(synchronous):
     synchronous["srv2"].kill()
     synchronous["srv1"].kill()

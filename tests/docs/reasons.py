@@ -22,7 +22,8 @@ SILENT = {"metadata.py": "the meta-data", "variant.py": "the build", "log.py": "
 LOG = {"info", "debug", "warning", "error"}
 #: Strings of other kinds, by how they begin.
 OTHER = re.compile(r"\s*(-c |\(?SELECT|CASE|lsn: | at \(|wal \?sender|Usage: |len |"
-                   r"\^rmgr: |rel \\d|last common|could not [(]|restore_command = |\\bat [(])")
+                   r"\^rmgr: |error in WAL record at \(|rel \\d|last common|could not [(]|"
+                   r"restore_command = |\\bat [(])")
 #: What no administrator meets: programming errors, values, what others say.
 INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no votes",
             "closed by a refusal",
@@ -32,6 +33,8 @@ INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no vot
             "could not find valid record after",
             "a fact is neither true nor false: ask for its class",
             "does not exist", "no host values", "redirecting log output",
+            "could not connect", "server closed the connection", "no connection to the server",
+            "the database system is", "out of memory", "no time is left",
             "could not start server", "Examine the log output", "another server might be running",
             ": wal receiver process",
             # a standby that runs is no reason

@@ -1,13 +1,21 @@
 """Whatever the parameters and the environment are: a status of OCF, one reason, no traceback."""
 
+import errno
 import os
 import string
+from collections import namedtuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paf import agent, ocf, parameters, runner
+from paf.actions import monitor
+from paf.deadline import Deadline
+from paf.decide import state
+from paf.decide.knowledge import Known
+from paf.instance import observe, position, postmaster, sql
+from tests.unit.support import instance_at
 
 ACTIONS = [name for name in agent.METHODS if name not in ("meta-data", "methods")]
 #: What execve lets an environment hold, bytes that are no UTF-8 included.
@@ -72,6 +80,75 @@ def test_a_mistake_in_the_agent_is_one_line_and_a_soft_error(error, monkeypatch,
     assert agent.main(["start"], {"OCF_RESKEY_pgdata": "/nonexistent"}) == ocf.ERR_GENERIC
     lines = [line for line in capfd.readouterr().err.splitlines() if "ocf-exit-reason" in line]
     assert len(lines) == 1 and "test_anything.py:" in lines[0]
+
+
+SERVER = postmaster.Postmaster(4711, 5432, "/tmp", "", "ready", None)
+
+
+@pytest.fixture
+def monitored(monkeypatch, tmp_path):
+    """A function that runs a recurring monitor of a server which answers with these rows."""
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    monkeypatch.setattr(postmaster, "find", lambda _: Known(SERVER))
+    monkeypatch.setattr(os, "isatty", lambda _: False)
+
+    def run(rows, **keys):
+        monkeypatch.setattr("paf.instance.psql.here", lambda *_: runner.Result(
+            0, "\x1e".join("\x1f".join(row) for row in rows) + "\n", "", False))
+        return agent.main(["monitor"], {
+            "OCF_RESKEY_pgdata": str(tmp_path), "HA_RSCTMP": str(tmp_path),
+            "HA_LOGFACILITY": "none",
+            "OCF_RESKEY_CRM_meta_timeout": "4000", "OCF_RESKEY_CRM_meta_interval": "10000",
+            "HA_LOGFILE": str(tmp_path / "log"), "OCF_RESKEY_bindir": "/nonexistent", **keys})
+    (tmp_path / "log").touch()
+    return run
+
+
+PRIMARY = ["me", "false", "0", "", "83886080", ""]
+Here = namedtuple("Here", "in_cluster deadline log")
+Log = namedtuple("Log", "warning")
+Sight = namedtuple("Sight", "rows")
+
+
+@pytest.mark.parametrize("error", [
+    OSError(errno.EAGAIN, "Resource temporarily unavailable"), TypeError("x"), KeyError("x"),
+    MemoryError(), ValueError("x")])
+def test_what_a_monitor_does_beside_its_answer_brings_no_server_down(
+        error, monitored, monkeypatch, tmp_path):
+    def fail(*_):
+        raise error
+    monkeypatch.setattr("paf.actions.monitor.update_scores", fail)
+    assert monitored([PRIMARY]) == ocf.RUNNING_PROMOTED
+    assert "ERROR" in (tmp_path / "log").read_text()
+
+
+def test_a_monitor_begins_nothing_that_it_has_no_time_for(monkeypatch):
+    """Each program takes half a second at least: a hung one for each node would be too much."""
+    done, said = [], []
+    monkeypatch.setattr(monitor, "_steps", lambda *_: iter([lambda: done.append(1)] * 50))
+    monitor.update_scores(Here(True, Deadline(0), Log(said.append)), Sight([PRIMARY]))
+    assert not done and "no time is left" in said[0]
+
+
+@pytest.mark.parametrize("rows", [
+    [PRIMARY, ["standby"]], [PRIMARY, ["standby", "srv2", "streaming", "x", "", "y"]],
+    [PRIMARY[:2]], [PRIMARY[:4] + ["x", ""]]])
+def test_an_answer_with_odd_rows_brings_no_server_down(rows, monitored):
+    assert monitored(rows) == ocf.RUNNING_PROMOTED
+
+
+@pytest.mark.parametrize("row", [["me"], ["me", ""], ["me", "x", "", "", "", ""], [""],
+                                 ["hello", "false"]])
+def test_an_answer_that_says_no_role_makes_no_primary(row, tmp_path, monkeypatch):
+    answer = sql.Answer(sql.ROWS, [row], "")
+    monkeypatch.setattr(sql, "query", lambda *_: answer)
+    monkeypatch.setattr(sql, "readiness", lambda *_: state.NO_LOGIN)
+    found = observe._ask(instance_at(tmp_path), SERVER, None, Deadline(5), "")
+    assert found[0] == state.NO_LOGIN
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    monkeypatch.setattr(sql, "query", lambda *_: answer._replace(
+        rows=[["1", "1", "1", row[1][:0] if row[1:] else "x", "", ""]]))
+    assert position._ask(instance_at(tmp_path), Deadline(5)) is None
 
 
 @pytest.mark.parametrize("facility", [

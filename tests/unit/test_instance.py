@@ -1,5 +1,7 @@
 """The instance's files and processes: versions, left-over pid files, what is put in place."""
 
+import builtins
+import errno
 import os
 import pwd
 import resource
@@ -12,7 +14,7 @@ from paf import instance, ocf, runner
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.decide.knowledge import Known, Unknown
-from paf.instance import observe, postmaster, server, standby_mode
+from paf.instance import journal, observe, postmaster, rewind, server, settings, standby_mode
 from tests.unit.support import instance_at
 
 
@@ -163,6 +165,9 @@ def unprivileged(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
 
+TEMPLATE = "standby_mode = on\nrecovery_target_timeline = 'latest'\nprimary_conninfo = ''\n"
+
+
 def test_standby_mode_is_one_empty_file_since_12(tmp_path, unprivileged):
     (tmp_path / "PG_VERSION").write_text("15")
     standby_mode.enable(instance_at(tmp_path))
@@ -173,9 +178,42 @@ def test_standby_mode_is_one_empty_file_since_12(tmp_path, unprivileged):
 def test_standby_mode_is_the_template_up_to_11(tmp_path, unprivileged):
     (tmp_path / "PG_VERSION").write_text("11")
     template = tmp_path / "template"
-    template.write_bytes(b"standby_mode = on # \xe9\n")
+    template.write_bytes(TEMPLATE.encode() + b"# \xe9\n")
     standby_mode.enable(instance_at(tmp_path, recovery_template=str(template)))
     assert (tmp_path / "recovery.conf").read_bytes() == template.read_bytes()
+
+
+@pytest.mark.parametrize("text, words", [
+    ("primary_conninfo = ''\nrecovery_target_timeline = latest\n", "standby_mode = on"),
+    (TEMPLATE + "recovery_target_name = 'x'\n", "recovery_target_name")])
+def test_a_template_that_would_make_a_primary_is_not_put_in_place(
+        tmp_path, unprivileged, text, words):
+    """A demotion checks no settings, and the file may have changed since the server started."""
+    (tmp_path / "PG_VERSION").write_text("11")
+    (tmp_path / "template").write_text(text)
+    with pytest.raises(ocf.BadParameter, match=words):
+        standby_mode.enable(instance_at(tmp_path, recovery_template=str(tmp_path / "template")))
+    assert not (tmp_path / "recovery.conf").exists()
+
+
+def test_a_signal_file_that_is_there_is_not_written_again(tmp_path, unprivileged, monkeypatch):
+    """So a standby starts on a file system that has no room for it."""
+    (tmp_path / "PG_VERSION").write_text("15")
+    (tmp_path / "standby.signal").touch()
+    refusing(monkeypatch, errno.ENOSPC, "rename")
+    standby_mode.enable(instance_at(tmp_path))
+
+
+@pytest.mark.parametrize("version, names", [
+    ("11", []), ("12", ["promote_trigger_file"]), ("15", ["promote_trigger_file"]), ("16", []),
+    ("18", [])])
+def test_the_server_is_started_with_nothing_that_ends_recovery(tmp_path, version, names):
+    (tmp_path / "PG_VERSION").write_text(version)
+    words = standby_mode.options(instance_at(tmp_path))
+    targets = [] if version == "11" else list(standby_mode.TARGETS)
+    assert [word for word in words if word.endswith("=")] == [
+        name + "=" for name in targets + names]
+    assert ("recovery_target_timeline=latest" in words) == (version != "11")
 
 
 @pytest.mark.parametrize("name", ["standby.signal", "standby.signal.pgsqlms"])
@@ -201,7 +239,7 @@ def test_a_file_that_cannot_be_written_is_a_hard_error_with_its_path(tmp_path, u
 def test_a_template_longer_than_one_read_is_copied_whole(tmp_path, unprivileged):
     (tmp_path / "PG_VERSION").write_text("9.6")
     template = tmp_path / "template"
-    template.write_text("# a comment\n" * 20000)
+    template.write_text(TEMPLATE + "# a comment\n" * 20000)
     standby_mode.enable(instance_at(tmp_path, recovery_template=str(template)))
     assert (tmp_path / "recovery.conf").read_text() == template.read_text()
 
@@ -225,10 +263,85 @@ def test_a_disk_that_fills_up_leaves_the_old_file_or_the_new_one(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
-        with pytest.raises(ocf.NotUsable, match="cannot write .*recovery.conf"):
+        with pytest.raises(ocf.OcfError, match="cannot write .*recovery.conf") as caught:
             standby_mode.put(where, "recovery.conf", "x" * 8000)
+        assert caught.type is ocf.OcfError
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (tmp_path / "recovery.conf").read_text() == "old"
     standby_mode.put(where, "recovery.conf", "x" * 8000)
     assert (tmp_path / "recovery.conf").read_text() == "x" * 8000
+
+
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE,
+           errno.ENOMEM)
+
+
+def refusing(monkeypatch, number, *names):
+    """Have functions of the system fail in the agent with an error number."""
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+    for name in names:
+        monkeypatch.setattr(*((builtins, "open") if name == "open" else (os, name)), refuse)
+
+
+@pytest.mark.parametrize("number", PASSING)
+def test_no_node_is_banned_for_an_error_of_the_disk_that_can_pass(
+        number, tmp_path, unprivileged, monkeypatch):
+    (tmp_path / "PG_VERSION").write_text("15")
+    instance_here = instance_at(tmp_path)
+    journal.make_folder(instance_here, journal.folder(instance_here))
+    refusing(monkeypatch, number, "rename", "mkdir")
+    for write in (lambda: standby_mode.enable(instance_here),
+                  lambda: journal.write(instance_here, {}),
+                  lambda: journal.make_folder(instance_here, str(tmp_path / "x"))):
+        with pytest.raises(ocf.OcfError, match=os.strerror(number)) as caught:
+            write()
+        assert caught.value.code == ocf.ERR_GENERIC
+    refusing(monkeypatch, number, "open")
+    with pytest.raises(ocf.OcfError, match=os.strerror(number)) as caught:
+        standby_mode.template(instance_here)
+    assert caught.value.code == ocf.ERR_GENERIC
+
+
+@pytest.mark.parametrize("number, code", [
+    (errno.EIO, ocf.ERR_GENERIC), (errno.ESTALE, ocf.ERR_GENERIC),
+    (errno.ENOENT, ocf.ERR_INSTALLED), (errno.EACCES, ocf.ERR_INSTALLED)])
+def test_a_program_that_cannot_be_looked_for_is_not_missing(number, code, tmp_path, monkeypatch):
+    (tmp_path / "PG_VERSION").write_text("15")
+    refusing(monkeypatch, number, "stat")
+    with pytest.raises(ocf.OcfError) as caught:
+        settings.check_programs(instance_at(tmp_path, bindir="/bin"))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("complaint, code", [
+    ("postgres: could not access directory \"/data\": Input/output error", ocf.ERR_GENERIC),
+    ("FATAL:  out of memory", ocf.ERR_GENERIC),
+    ("FATAL:  could not open file \"x\": Too many open files in system", ocf.ERR_GENERIC),
+    ("LOG:  unrecognized configuration parameter \"x\" in file \"y\" line 1", ocf.ERR_ARGS)])
+def test_a_configuration_that_could_not_be_read_is_not_refused(
+        complaint, code, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "run", lambda *_, **__: runner.Result(1, "", complaint, False))
+    with pytest.raises(ocf.OcfError) as caught:
+        settings.read(instance_at(tmp_path), "port", Deadline(5))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("status, complaint, code", [
+    (1, "pg_rewind: error: could not write file \"base/1/2\": No space left on device",
+     ocf.ERR_GENERIC),
+    (1, "pg_rewind: error: could not fetch remote file \"x\": server closed the connection "
+     "unexpectedly", ocf.ERR_GENERIC),
+    (-9, "", ocf.ERR_GENERIC),
+    (1, "pg_rewind: error: could not find common ancestor of the source and target cluster's "
+     "timelines", ocf.ERR_INSTALLED)])
+def test_a_rewind_that_lost_its_connection_or_disk_is_tried_again(
+        status, complaint, code, tmp_path, monkeypatch):
+    (tmp_path / "PG_VERSION").write_text("15")
+    monkeypatch.setattr(runner, "run", lambda *_, **__: runner.Result(
+        status, "", complaint, False))
+    with pytest.raises(ocf.OcfError, match="pg_rewind failed: .") as caught:
+        rewind._pg_rewind(instance_at(tmp_path), {"conninfo": "host=x", "restore_command": ""},
+                          Deadline(5))
+    assert caught.value.code == code

@@ -189,7 +189,7 @@ def test_what_is_under_way_is_left_alone(instance, started, what):
               "rebuild": lambda: rebuild.finish(instance, LOG)}
     for attempt in (verb.Work(instance, "srv1", options()).look,
                     verb.Work(instance, "srv1", options()).do, finish[what]):
-        with pytest.raises(ocf.NotUsable, match=f"a {what} .* under way: process {other.pid}"):
+        with pytest.raises(ocf.OcfError, match=f"a {what} .* under way: process {other.pid}"):
             attempt()
     assert journal.exists(instance)
 
