@@ -334,7 +334,7 @@ BUILDS = (
            (_COMPONENT + "test_peer.py::"
             "test_a_standby_that_cannot_be_known_to_have_read_all_is_a_lower_bound",)),
     Broken(1, "a name is looked up twice, and may lead to this node the second time",
-           "paf/instance/peer.py", "    if result.status != 0 or not found:", "    if False:",
+           "paf/instance/listening.py", "    if result.status != 0 or not found:", "    if False:",
            (_COMPONENT + "test_peer.py::test_a_name_that_is_not_looked_up_leads_nowhere",)),
     Broken(4, "of two connections of one name the last one counts",
            "paf/actions/monitor.py",
