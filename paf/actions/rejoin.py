@@ -1,6 +1,6 @@
 """The way back of an instance whose cluster has moved on; a part of start."""
 
-from paf import ocf
+from paf import ocf, runner
 from paf.decide import loss, state, timelines, transition, wal
 from paf.decide.knowledge import is_known
 from paf.instance import (
@@ -33,9 +33,16 @@ def check(context):
         _check_line(context)
         return False
     conninfo = settings.conninfo(context.instance, context.deadline)
-    known, safe = what_is_lost(context.instance, found, context.deadline)
-    reason = divergence.reason(found, known)
     mode = context.parameters.rejoin
+    try:
+        known, safe = _lost(context.instance, found, context.deadline)
+    except (waldump.NoAnswer, runner.NotStarted) as error:
+        if mode == _SAFE:    # perhaps nothing is lost: the next start asks again
+            raise ocf.OcfError("{0} (cannot rewind: {1})".format(divergence.reason(found), error))
+        known, safe = str(error), False
+    except ocf.OcfError as error:
+        known, safe = str(error), False
+    reason = divergence.reason(found, known)
     if not found.common or mode == _MANUAL or (mode == _SAFE and not safe):
         raise ocf.NotUsable(reason)
     control = controldata.read(context.instance, context.deadline)
@@ -84,13 +91,18 @@ def what_is_lost(instance, found, deadline):
     found: divergence.Divergence. What cannot be read may hold anything. A commit that still waited
     for a synchronous standby when the primary was shut down has no client that got an answer.
     """
-    if found.fork is None:
-        return "", False
     try:
-        content = waldump.content(instance, found.fork, found.end.lsn, found.size,
-                                  deadline.within(deadline.remaining / 2))
+        return _lost(instance, found, deadline)
     except ocf.OcfError as error:
         return str(error), False
+
+
+def _lost(instance, found, deadline):
+    """Return what `what_is_lost` does. Raises OcfError."""
+    if found.fork is None:
+        return "", False
+    content = waldump.content(instance, found.fork, found.end.lsn, found.size,
+                              deadline.within(deadline.remaining / 2))
     no_loss, words = _no_loss(instance, found, content, deadline)
     judged = loss.judge(loss.without(content.counts, no_loss))
     if judged.unknown:

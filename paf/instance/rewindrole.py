@@ -19,6 +19,9 @@ _GRANTED = "SELECT " + " AND ".join(
                      "pg_read_binary_file(text,bigint,bigint,boolean)"))
 _TIMELINE = "SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()"
 _ANSWER = 5.0       # seconds for a question
+#: How a server, or libpq, says that it does not let the role in.
+_REFUSED = ("pg_hba.conf", "authentication", "no password supplied", "does not exist",
+            "permission denied")
 _SHARE = 0.6        # of the time that is left, for the primary's checkpoint
 _LOOK = 1.0         # seconds between two looks at it
 
@@ -42,11 +45,17 @@ def problem(instance, conninfo, deadline):
 
 
 def check(instance, conninfo, deadline):
-    """Raise NotUsable unless the role in primary_conninfo may surely run pg_rewind."""
+    """Raise OcfError unless the role in primary_conninfo may surely run pg_rewind.
+
+    NotUsable where it may not; a primary that does not answer just now may do so later.
+    """
     reason, answered, message = _rights(instance, conninfo, deadline)
-    if reason or not answered:
-        raise NotUsable(reason or "a rewind needs SQL at the primary, in the database postgres; "
-                        "the role in primary_conninfo got no answer: {0}".format(message))
+    if reason:
+        raise NotUsable(reason)
+    if not answered:
+        kind = NotUsable if any(words in message for words in _REFUSED) else OcfError
+        raise kind("a rewind needs SQL at the primary, in the database postgres; the role in "
+                   "primary_conninfo got no answer: {0}".format(message or "not in time"))
 
 
 def _rights(instance, conninfo, deadline):

@@ -25,6 +25,10 @@ TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
 Content = namedtuple("Content", "counts end transactions")
 
 
+class NoAnswer(OcfError):
+    """The program did not end, or was killed: that says nothing of the WAL."""
+
+
 def dump(instance, deadline, position, size, end=None, limit=None, manager=None, more=()):
     """Run the program from a Position on; return its Result, with the end of what it printed.
 
@@ -46,7 +50,10 @@ def dump(instance, deadline, position, size, end=None, limit=None, manager=None,
     argv += more
     result = runner.run(argv, deadline, user=local.owner(instance), keep=TAIL)
     if result.timed_out:
-        raise OcfError("reading the WAL took too long")
+        raise NoAnswer("reading the WAL took too long")
+    if result.status < 0:
+        raise NoAnswer("cannot read the WAL at {0}: {1} ended with status {2}".format(
+            wal.format_lsn(position.lsn), settings.wal_dump(instance), result.status))
     return result
 
 

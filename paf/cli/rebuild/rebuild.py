@@ -134,7 +134,7 @@ class Work(object):
             settings.check_data_directory(self._instance, Deadline(30.0))
             try:
                 rewindrole.check(self._instance, self._source.conninfo, Deadline(30.0))
-            except ocf.NotUsable as error:
+            except ocf.OcfError as error:
                 reason = str(error)
         return reason or ""
 

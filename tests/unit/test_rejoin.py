@@ -1,0 +1,51 @@
+"""The way back of an old primary: no node is banned for what is not known just now."""
+
+from collections import namedtuple
+
+import pytest
+
+from paf import ocf, runner
+from paf.actions import rejoin
+from paf.deadline import Deadline
+from paf.decide import wal
+from paf.instance import divergence, rewindrole, upstream, waldump
+from tests.unit.support import instance_at, parameters_with
+
+Context = namedtuple("Context", "instance parameters deadline")
+FORK = wal.Position(1, 0x3000060)
+FOUND = divergence.Divergence("diverged: 8 bytes", True, upstream.Upstream(2, [], "7"), FORK,
+                              FORK._replace(lsn=FORK.lsn + 8), 16 << 20)
+
+
+@pytest.mark.parametrize("error, mode, code", [
+    (waldump.NoAnswer("reading the WAL took too long"), "safe", ocf.ERR_GENERIC),
+    (runner.NotStarted("cannot run pg_waldump"), "safe", ocf.ERR_GENERIC),
+    (waldump.NoAnswer("reading the WAL took too long"), "manual", ocf.ERR_INSTALLED),
+    (ocf.OcfError("the WAL is damaged at 0/3000060"), "safe", ocf.ERR_INSTALLED)])
+def test_a_pg_waldump_that_gave_no_answer_bans_no_node_that_could_be_rewound(
+        tmp_path, monkeypatch, error, mode, code):
+    def fail(*_):
+        raise error
+    monkeypatch.setattr(rejoin, "_find", lambda _: FOUND)
+    monkeypatch.setattr(rejoin.settings, "conninfo", lambda *_: "host=x")
+    monkeypatch.setattr(waldump, "content", fail)
+    context = Context(instance_at(tmp_path), parameters_with(rejoin=mode), Deadline(30))
+    with pytest.raises(ocf.OcfError, match=str(error)) as caught:
+        rejoin.check(context)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("status, out, complaint, code", [
+    (0, "f\n", "", ocf.ERR_INSTALLED),
+    (2, "", 'FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "r"', ocf.ERR_INSTALLED),
+    (2, "", "FATAL:  sorry, too many clients already", ocf.ERR_GENERIC),
+    (2, "", "could not connect to server: Connection refused", ocf.ERR_GENERIC),
+    (-9, "", "", ocf.ERR_GENERIC)])
+def test_a_primary_that_does_not_answer_bans_no_node_that_could_be_rewound(
+        tmp_path, monkeypatch, status, out, complaint, code):
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    monkeypatch.setattr(rewindrole.psql, "there", lambda *_: runner.Result(
+        status, out, complaint, status < 0))
+    with pytest.raises(ocf.OcfError, match="a rewind needs") as caught:
+        rewindrole.check(instance_at(tmp_path), "host=x", Deadline(5))
+    assert caught.value.code == code
