@@ -33,6 +33,12 @@ def leave(context):
     _note(context, "")
 
 
+def postpone(context):
+    """Have the stop that follows publish the last words: no time may be left for it now."""
+    if context.in_cluster:
+        _note(context, "yes")
+
+
 def _note(context, text):
     try:
         context.cluster.notes.write(notes.UNSAID, text)

@@ -159,6 +159,17 @@ def test_last_words_that_a_demotion_could_not_publish_are_repeated_by_the_stop(p
     assert pair.store.permanent("last_words", "srv1") == said
 
 
+def test_a_demotion_that_does_not_bring_a_standby_leaves_last_words_all_the_same(pair):
+    cut(pair)
+    pair["srv1"].sql("INSERT INTO t VALUES (1)")
+    pair["srv1"].configure("unix_socket_directories = '/nonexistent'")
+    assert pair["srv1"].agent("demote", lists=SWITCH).code == 1
+    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
+    assert pair.store.permanent("last_words", "srv1")
+    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
+    assert "srv1 was stopped in order" in pair.store.refusal("srv2")
+
+
 def test_a_primary_whose_node_goes_to_standby_hands_over_to_one_that_has_all(pair):
     pair.notify("pre", "demote", STANDBY_MODE, BOTH)
     assert pair["srv1"].agent("demote", lists=STANDBY_MODE).code == 0
