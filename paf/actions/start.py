@@ -120,8 +120,8 @@ def enter_cluster(context, was):
         return
     mark = _mark(context, was)
     deadline = context.deadline.within(max(_MARGIN, context.deadline.remaining - _MARGIN))
+    _note_pending(context, mark, was)
     try:
-        context.cluster.notes.write(notes.PENDING, "{0}\n{1}".format(mark, was))
         context.cluster.enter(mark, deadline)
         lists = context.notification
         if mark == base.MARK_COLD or not (transition.lasting_primaries(lists)
@@ -131,6 +131,15 @@ def enter_cluster(context, was):
     except ocf.OcfError as error:
         context.log.warning("started, but the cluster does not know it yet; the next monitor "
                             "tries again: {0}".format(error))
+
+
+def _note_pending(context, mark, was):
+    """Note what the next monitor has to do if this start is cut off; it goes on without a note."""
+    try:
+        context.cluster.notes.write(notes.PENDING, "{0}\n{1}".format(mark, was))
+    except ocf.OcfError as error:
+        context.log.warning("what this start cannot do in time is not done later: {0}".format(
+            error))
 
 
 def _enter_without_primary(context, was, deadline):

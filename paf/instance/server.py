@@ -83,7 +83,7 @@ def stop(instance, deadline, log):
     if pid is not None and not postmaster.is_single_user(instance):
         # pg_ctl stop -m fast does the same; see "Shutting Down the Server" in the manual
         postmaster.send(pid, signals.SIGINT)
-        for process in postmaster.processes(instance):
+        for process in [pid] + _in_sight(instance):
             postmaster.send(process, signals.SIGCONT)    # a stopped one (SIGSTOP) cannot end
         _wait_for_end(instance, pid, deadline, log)
     # the logging collector ends last, when no process is left to write to it
@@ -97,6 +97,14 @@ def stop(instance, deadline, log):
     if left:
         raise OcfError("processes of the instance do not end: {0}".format(
             ", ".join(str(number) for number in left)))
+
+
+def _in_sight(instance):
+    """Return the pids of the instance's processes, none where they cannot be seen just now."""
+    try:
+        return postmaster.processes(instance)
+    except postmaster.Unseen:
+        return []
 
 
 def _wait_for_end(instance, pid, deadline, log):
@@ -114,7 +122,10 @@ def _wait_for_end(instance, pid, deadline, log):
         if helper is None:
             from paf.instance import shutdown
             helper = shutdown.Shutdown(instance, deadline, log)
-        helper.help()
+        try:
+            helper.help()
+        except (OcfError, EnvironmentError) as error:    # it may end by itself
+            log.info("the shutdown is not helped on: {0}".format(error))
         if half.passed and not said:
             said = True
             log.warning("still shutting down after {0:.0f} s: {1}".format(
@@ -125,7 +136,7 @@ def _reasons(instance, pid):
     """Return what a shutdown waits for, from the titles of the server's processes."""
     # "wal sender" and similar up to 9.6
     titles = [postmaster.title(child).replace(" ", "")
-              for child in postmaster.processes(instance) if child != pid]
+              for child in _in_sight(instance) if child != pid]
     kinds = (("walsender", "WAL senders"), ("walwriter", "sessions"), ("archiver", "the archiver"),
              ("checkpointer", "the checkpoint"), ("startup", "recovery"))
     waits = [name for word, name in kinds if any(word in title for title in titles)]

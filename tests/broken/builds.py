@@ -160,22 +160,12 @@ BUILDS = (
            "    return kind(reason)",
            (_UNIT + "test_instance.py::"
             "test_no_node_is_banned_for_an_error_of_the_disk_that_can_pass",)),
-    Broken(5, "a mistake in what a monitor does beside its answer brings the server down",
-           "paf/actions/monitor.py", "    except ocf.MISTAKES as error:",
-           "    except ocf.Unimplemented as error:",
-           (_UNIT + "test_anything.py::"
-            "test_what_a_monitor_does_beside_its_answer_brings_no_server_down",)),
     Broken(1, "a demotion starts a server that promotes itself",
            "paf/instance/server.py",
            "                         + standby_mode.options(instance))]",
            "                         + [])]",
            (_COMPONENT + "test_preconditions.py::"
             "test_a_setting_that_came_after_the_start_ends_no_recovery_after_a_demotion",)),
-    Broken(4, "last words count for an instance that was started by hand",
-           "paf/actions/monitor.py", "            _withdraw_last_words(context)",
-           "            pass",
-           (_COMPONENT + "test_synchronous.py::"
-            "test_one_that_was_started_by_hand_has_no_last_words[monitor]",)),
     Broken(5, "a tool that gave no answer has found damage",
            "paf/instance/controldata.py",
            '        return Unknown("pg_controldata was killed by signal {0}".format('

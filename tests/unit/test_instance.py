@@ -5,6 +5,7 @@ import errno
 import os
 import pwd
 import resource
+import signal
 import subprocess
 import sys
 
@@ -345,3 +346,20 @@ def test_a_rewind_that_lost_its_connection_or_disk_is_tried_again(
         rewind._pg_rewind(instance_at(tmp_path), {"conninfo": "host=x", "restore_command": ""},
                           Deadline(5))
     assert caught.value.code == code
+
+
+def test_a_shutdown_goes_on_where_processes_cannot_be_seen_for_a_moment(tmp_path, monkeypatch):
+    """It is no condition of the shutdown that it is helped on; its end is checked at the end."""
+    seen = []
+
+    def processes(_):
+        seen.append(True)
+        if len(seen) == 1:
+            raise postmaster.Unseen("cannot see where process 1 works")
+        return []
+    with subprocess.Popen(["sleep", "60"]) as process:
+        monkeypatch.setattr(postmaster, "processes", processes)
+        monkeypatch.setattr(postmaster, "find", lambda _: Known(postmaster.Postmaster(
+            process.pid, 5432, "", "", "ready", None)))
+        server.stop(instance_at(tmp_path), Deadline(30), None)
+        assert process.wait() == -signal.SIGINT
