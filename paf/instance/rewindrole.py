@@ -55,7 +55,7 @@ def check(instance, conninfo, deadline):
     if not answered:
         kind = NotUsable if any(words in message for words in _REFUSED) else OcfError
         raise kind("a rewind needs SQL at the primary, in the database postgres; the role in "
-                   "primary_conninfo got no answer: {0}".format(message or "not in time"))
+                   "primary_conninfo got no answer: {0}".format(message or "timeout"))
 
 
 def _rights(instance, conninfo, deadline):
