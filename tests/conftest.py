@@ -28,6 +28,11 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("paf")
 
 
+#: Modules that keep a process busy for minutes.
+_LONGEST = ("test_quickstart.py", "test_rewind_cut.py", "test_rebuild.py", "test_synchronous.py",
+            "test_shutdowns.py")
+
+
 def pytest_configure(config):
     """Register the markers, so that a misspelt one is an error."""
     for name, text in MARKERS.items():
@@ -50,6 +55,8 @@ def pytest_collection_modifyitems(items):
         marker = _FOLDERS.get(folder)
         if marker and not item.get_closest_marker("root"):
             item.add_marker(getattr(pytest.mark, marker))
+    # what takes longest comes first: nothing else would run beside the last one
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
 @pytest.fixture(scope="session")

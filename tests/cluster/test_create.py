@@ -34,8 +34,8 @@ def assert_works(lab):
     lab.wait_settled(180, vip=False)
     scenarios.wait_for_ranks(lab)
     report = json.loads(lab.any_node().run(["paf", "status", "--output", "json"]).output)
-    assert report["vips"] == [
-        {"name": "pgsqld-ip", "address": "10.77.0.100", "node": report["primary"]}]
+    assert report["vips"] == [{"name": "pgsqld-ip", "address": "10.77.0.100",
+                               "node": report["primary"], "nodes": [report["primary"]]}]
     for node in lab.nodes.values():
         found = json.loads(node.run(["paf", "check", "--output", "json"], check=False).output)
         assert [row for row in found if row["level"] != "OK"] == []

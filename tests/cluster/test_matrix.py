@@ -10,8 +10,8 @@ from trials.matrix.play import COURSES, play
 
 
 @pytest.mark.parametrize("name", [
-    pytest.param(name, marks=[pytest.mark.xdist_group(f"matrix-{name}"), *marks])
-    for name, marks in (("debian11", [pytest.mark.long]), ("debian13", []))])
+    pytest.param(name, marks=[pytest.mark.xdist_group(f"matrix-{name}"), pytest.mark.long])
+    for name in ("debian11", "debian13")])
 def test_cell(name):
     cell, = (cell for cell in CELLS if cell.name == name)
     # a lab of its own: another process may play the matrix beside the tests

@@ -8,6 +8,7 @@ import time
 from lab import scenarios
 from lab.lab import Lab
 from lab.settings import CHECKOUT
+from lab.owner import free_name
 from lab.tools import LabError
 from trials.explore import steps
 from trials.explore.explorer import Explorer
@@ -124,7 +125,7 @@ def main(arguments=None):
     begin = time.monotonic()
     for index, nodes in enumerate(sizes[:1] if options.step else sizes, 1):
         print(f"{nodes} nodes", flush=True)
-        with Exploration(options.lab, nodes) as exploration:
+        with Exploration(free_name(options.lab), nodes) as exploration:
             if options.step:
                 draw = [(f"replay {number}", step) for number, step in enumerate(
                     options.step * options.times, 1)]

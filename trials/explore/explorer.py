@@ -16,7 +16,7 @@ from trials.explore.states import STATES
 
 _CONF = "/var/lib/postgresql/node.conf"
 _PATIENCE = 120     # seconds in which there is a primary again, or a reason why not
-_NAMES_A_FACT = re.compile(r"srv\d|[0-9A-F]+/[0-9A-F]+|bytes|maxlag|timeline")
+_NAMES_A_FACT = re.compile(r"srv\d|[0-9A-F]+/[0-9A-F]+|bytes|maxlag|timeline|clients already")
 _STOPS_FOR_GOOD = re.compile(r"diverged|removed|rebuild|timeline")
 
 
@@ -135,12 +135,16 @@ def candidates(lab):
 
 
 def reasons(lab):
-    """Return what crm_mon shows of why there is no primary: refusals, and actions that failed."""
+    """Return what crm_mon shows of why there is no primary that answers.
+
+    Refusals, actions that failed, and a primary whose connections are used up.
+    """
     state = lab.look()
     if state is None:
         return []
-    said = [values[f"not_promoted_because-{RESOURCE}"] for values in state.attributes.values()
-            if values.get(f"not_promoted_because-{RESOURCE}")]
+    said = [values[f"{name}-{RESOURCE}"] for values in state.attributes.values()
+            for name in ("not_promoted_because", "degraded_because")
+            if values.get(f"{name}-{RESOURCE}")]
     return said + [f"{item.operation} on {item.node}: {item.reason}" for item in state.failures
                    if item.reason and "monitor" not in item.operation]
 
