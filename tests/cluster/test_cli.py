@@ -126,7 +126,9 @@ def test_a_refused_switchover_says_why_and_leaves_nothing(lab):
                                     timeout=120)
     lab.nodes[old].sql("drop table much")
     assert result.status in (1, 2), result
-    assert "refused: " in result.error or "does not stream" in result.error, result
+    # on a slow machine the primary's monitor has noticed by then, and the score says so
+    assert any(words in result.error for words in (
+        "refused: ", "does not stream", "may not be promoted: its score")), result
     assert lab.primary() == old and constraints(lab) == []
     lab.wait_settled(180, primary=old)
 
