@@ -5,6 +5,8 @@ and nothing else does: that is how an interrupted lab is found and cleared, with
 processes to trust.
 """
 
+import fcntl
+import functools
 import json
 import os
 import signal
@@ -75,6 +77,22 @@ def delete(namespace):
         run(["ip", "netns", "delete", namespace])
 
 
+def alone(method):
+    """Let one process at a time change the network: the power daemon does it, too."""
+
+    @functools.wraps(method)
+    def locked(self, *arguments, **options):
+        try:
+            lock = open(self.settings.folder / "network.lock", "wb")
+        except FileNotFoundError:    # the lab is being removed
+            return method(self, *arguments, **options)
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return method(self, *arguments, **options)
+
+    return locked
+
+
 class Network:
     """The hub, the nodes' ports in it, and what is broken in it.
 
@@ -100,6 +118,7 @@ class Network:
             ],
         )
 
+    @alone
     def plug(self, node):
         """Make a node's network namespace with its port in the hub."""
         settings, namespace = self.settings, self.settings.netns(node)
@@ -122,10 +141,12 @@ class Network:
         )
         self._apply_port(node, self._broken())
 
+    @alone
     def unplug(self, node):
         """Remove a node's port: nothing more comes out of it, at once."""
         ip_batch(self.hub, [f"link delete {node}"], check=False)
 
+    @alone
     def cut(self, node, peer=None, one_way=False):
         """Cut a node off: from all, from one peer, or only what it sends to that peer."""
         broken = self._broken()
@@ -135,6 +156,7 @@ class Network:
             broken["pairs"] += [[node, peer]] if one_way else [[node, peer], [peer, node]]
         self._store(broken)
 
+    @alone
     def impair(self, node, latency=0, jitter=0, loss=0):
         """Delay (ms) and drop (%) what is sent to and by a node; all 0 repairs it."""
         broken = self._broken()
@@ -143,6 +165,7 @@ class Network:
             del broken["impaired"][node]
         self._store(broken)
 
+    @alone
     def mend(self, node=None, peer=None):
         """Repair the network: everything, all of a node, or between two nodes."""
         broken = self._broken()
@@ -198,12 +221,15 @@ class Network:
         ip_batch(self.hub, [f"link set {node} {state}"], check=False)
 
     def _wired(self, node):
-        """Return how a node's wire is impaired now, None if the port is plugged into the bridge."""
+        """Return how a node's wire is impaired now, None if the port is plugged into the bridge.
+
+        {} for a wire that has ended: the port is in no bridge.
+        """
         record = self._record(node)
         if not record.exists():
             return None
         known = json.loads(record.read_text(encoding="utf-8"))
-        return known["how"] if known["pid"] in pids(self.hub) else None
+        return known["how"] if known["pid"] in pids(self.hub) else {}
 
     def _record(self, node):
         return self.settings.node_folder(node) / "wire.json"
