@@ -288,17 +288,23 @@ def _kill(pid):
 
     A process that hangs in the kernel (dead storage) does not die of SIGKILL: it is not waited for.
     """
+    status = None
     try:
-        try:
-            os.killpg(pid, signals.SIGKILL)
-        except OSError as error:
-            if error.errno != errno.ESRCH:
-                raise
-            os.kill(pid, signals.SIGKILL)    # it has no session of its own yet, or has ended
+        os.killpg(pid, signals.SIGKILL)
     except OSError as error:
         if error.errno != errno.ESRCH:
             raise
-    status = Deadline(_REAP).wait_for(lambda: _ended(pid))
+        status = _ended(pid)
+        if status is None:    # it has no session of its own yet
+            os.kill(pid, signals.SIGKILL)
+    if status is None:
+        seen = []
+
+        def reaped():
+            seen[:] = [_ended(pid)]
+            return seen[0] is not None    # 0 is a status
+        Deadline(_REAP).wait_for(reaped)
+        status = seen[0]
     return -signals.SIGKILL if status is None else status
 
 

@@ -153,6 +153,31 @@ def test_a_lack_of_processes_leaves_no_descriptor_open(monkeypatch):
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
+def ended(status):
+    """Return the pid of a child, with a session of its own, that has ended: a zombie."""
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os._exit(status)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return pid
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_program_that_ends_just_as_its_time_is_over_has_its_status(status):
+    """With 0 it was waited for twice, and the action failed with "No child processes"."""
+    assert runner._kill(ended(status)) == status
+
+
+def test_a_number_that_is_no_longer_our_childs_is_not_killed(monkeypatch):
+    """By now another process may have it."""
+    pid = ended(0)
+    os.waitpid(pid, 0)
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("it kills a stranger"))
+    with pytest.raises(ChildProcessError):
+        runner._kill(pid)
+
+
 # Promise: in time
 
 def test_a_child_that_hangs_before_it_is_the_program_is_killed(monkeypatch):
