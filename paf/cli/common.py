@@ -143,7 +143,7 @@ def _write(stream, descriptor, text):
         stream.write(text)
         stream.flush()
     except (IOError, OSError) as error:
-        # what is left in the buffer would be written, and fail, at the end once more
+        # what is left in the buffer would be written again at the end, and fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
         if error.errno != errno.EPIPE:
             raise

@@ -149,7 +149,7 @@ class Store:
         """Make a program fail, or hang."""
         self._path("broken", program).write_text(how)
 
-    def mends(self, program):
+    def repairs(self, program):
         """Let it work again."""
         self._path("broken", program).unlink()
 

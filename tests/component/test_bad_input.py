@@ -265,7 +265,7 @@ def test_a_node_whose_name_is_not_known_is_not_the_machines(node):
     node.cluster.store.breaks("crm_node")
     run = node.agent("start", lists=FIRST_START, CRM_meta_on_node=None)
     assert run.code == 1 and "the name of this node in the cluster is not known" in run.reason
-    node.cluster.store.mends("crm_node")
+    node.cluster.store.repairs("crm_node")
     assert node.agent("start", lists=FIRST_START, CRM_meta_on_node=None).code == 0
     node.cluster.store.breaks("crm_node")
     node.sql("SELECT pg_promote()")

@@ -127,7 +127,7 @@ def test_a_hostile_application_name_disturbs_nobody(steady, name):
 def test_trouble_with_the_cluster_does_not_fail_a_primary(steady, program, how):
     steady.store.breaks(program, how)
     run = steady["srv1"].monitor(timeout=10)
-    steady.store.mends(program)
+    steady.store.repairs(program)
     assert run.code == 8 and "scores could not be brought up to date" in run.log
 
 

@@ -150,7 +150,7 @@ def test_last_words_that_a_demotion_could_not_publish_are_repeated_by_the_stop(p
     run = pair["srv1"].agent("demote", lists=STANDBY_MODE)
     assert run.code == 0 and "no last words" in run.log
     assert pair.store.permanent("last_words", "srv1") is None
-    pair.store.mends("crm_attribute")
+    pair.store.repairs("crm_attribute")
     assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
     assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
     assert "srv1 was stopped in order" in pair.store.refusal("srv2")

@@ -67,8 +67,8 @@ def test_on_what_positions_a_promotion_was_decided(facts):
 
 
 def test_a_node_that_was_away_says_so_and_who_knows(facts):
-    told = list(gather.missing(facts["srv2"], of(facts, "srv2"), ("srv2", "x"), ["srv1", "srv3"]))
-    assert len(told) == 1 and "the logs of srv1 and srv3 have it" in told[0]
+    said = list(gather.missing(facts["srv2"], of(facts, "srv2"), ("srv2", "x"), ["srv1", "srv3"]))
+    assert len(said) == 1 and "the logs of srv1 and srv3 have it" in said[0]
     assert list(gather.missing(facts["srv1"], of(facts, "srv1"), ("srv1",), ["srv2", "srv3"])) == []
 
 
@@ -79,8 +79,8 @@ def test_what_only_the_present_state_knows_is_an_event_and_said_to_be_missing(fa
              "node": "srv1", "on_node": "srv1", "added": "yes"}]
     found = of(facts, "srv3", live)
     assert (found[-1].kind, found[-1].new, found[-1].only_live) == (events.FAILOVER, "srv1", True)
-    told = list(gather.missing(facts["srv3"], found, ("srv3",), ["srv1", "srv2"]))
-    assert len(told) == 1 and "only in the cluster's present state" in told[0]
+    said = list(gather.missing(facts["srv3"], found, ("srv3",), ["srv1", "srv2"]))
+    assert len(said) == 1 and "only in the cluster's present state" in said[0]
 
 
 def test_an_operation_that_the_logs_have_is_not_counted_twice(facts):

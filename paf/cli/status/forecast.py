@@ -119,8 +119,8 @@ def judge(report, nodes, outcome, devices, kept):
 def commits_wait(report, nodes, to):
     """Return whether commits wait for a standby after the loss of nodes (list of str); pure.
 
-    to: the new primary, None if it stays. A new one is taken to have the same setting; whom it
-    takes for synchronous is not known, unless there are too few in any case.
+    to: the new primary, None if it stays. A new one is taken to have the same setting; which
+    standbys it uses as synchronous is not known, unless there are too few in any case.
     """
     known = report["synchronous"]
     if known is None:

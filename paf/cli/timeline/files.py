@@ -15,8 +15,8 @@ from paf.cli.common import Problem
 #: Where the logs of a node are, by default.
 FILES = ("/var/log/pacemaker/pacemaker.log", "/var/log/pacemaker.log",
          "/var/log/corosync/corosync.log", "/var/log/cluster/corosync.log")
-#: Where Pacemaker and corosync are told to write elsewhere, and how.
-_TOLD = (("/etc/sysconfig/pacemaker", r"^\s*(?:export\s+)?PCMK_logfile=[\"']?([^\"'\s#]+)"),
+#: Where Pacemaker and corosync are configured to write elsewhere, and how.
+_CONFIGURED = (("/etc/sysconfig/pacemaker", r"^\s*(?:export\s+)?PCMK_logfile=[\"']?([^\"'\s#]+)"),
          ("/etc/default/pacemaker", r"^\s*(?:export\s+)?PCMK_logfile=[\"']?([^\"'\s#]+)"),
          ("/etc/corosync/corosync.conf", r"^\s*logfile:\s*(\S+)"))
 _NOWHERE = ("none", "/dev/null")
@@ -48,26 +48,26 @@ BROKEN = tuple(_BROKEN)
 def places(root=""):
     """Return where the logs of this node may be (list of str), by default or as configured."""
     found = [root + name for name in FILES]
-    return found + [name for name in (root + told for told in _told(root)
-                                      if told.startswith("/") and told not in _NOWHERE)
+    return found + [name for name in (root + path for path in _configured(root)
+                                      if path.startswith("/") and path not in _NOWHERE)
                     if name not in found]
 
 
 def is_silenced(root=""):
     """Return whether Pacemaker is configured to write no log of its own."""
-    return any(told in _NOWHERE for told in _told(root))
+    return any(path in _NOWHERE for path in _configured(root))
 
 
-def _told(root):
+def _configured(root):
     """Yield what the configuration names as log files."""
-    for name, pattern in _TOLD:
+    for name, pattern in _CONFIGURED:
         try:
             with io.open(root + name, encoding="utf-8", errors="replace") as stream:
                 found = re.findall(pattern, stream.read(), re.MULTILINE)
         except (IOError, OSError):
             continue
-        for told in found[-1:]:
-            yield str(told)
+        for path in found[-1:]:
+            yield str(path)
 
 
 def mine(root=""):

@@ -50,7 +50,7 @@ def run(options):
     else:
         for line in lines(event):
             say(line)
-    return _told(found, options)
+    return _report_missing(found, options)
 
 
 def _nothing(found, options):
@@ -62,10 +62,10 @@ def _nothing(found, options):
                       actions=[]))
     else:
         say("the logs have no change of {0}".format(options.resource or "the resource"))
-    return _told(found, options)
+    return _report_missing(found, options)
 
 
-def _told(found, options):
+def _report_missing(found, options):
     """Say what is missing; return the exit code."""
     if options.output == "text":
         for sentence in found.missing:
