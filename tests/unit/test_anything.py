@@ -46,6 +46,7 @@ def no_programs(monkeypatch, tmp_path):
     monkeypatch.setattr(runner, "leave_behind", lambda *_: None)
     monkeypatch.setattr("paf.deadline.time.sleep", lambda _: None)
     monkeypatch.setattr(os, "isatty", lambda _: False)
+    monkeypatch.chdir(tmp_path)    # names of files may be relative ones
     return tmp_path
 
 
@@ -58,6 +59,8 @@ def test_each_action_ends_in_a_status_of_ocf(action, values, no_programs, capfd)
                  "HA_RSCTMP": str(no_programs), "HA_LOGFACILITY": "none", **values}
     variables["HA_LOGFILE"] = "/dev/null" if variables.get("HA_LOGFILE", "").startswith(
         "/etc") else variables.get("HA_LOGFILE", "")
+    if "HA_RSCTMP" in values:    # notes are written there
+        variables["HA_RSCTMP"] = f"{no_programs}/{values['HA_RSCTMP']}"
     code = agent.main([action], variables)
     err = capfd.readouterr().err
     assert 0 <= code <= 9
