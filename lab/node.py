@@ -29,11 +29,25 @@ SIGNALS = {
     "term": signal.SIGTERM,
 }
 
+#: The numbers of epoll_wait and epoll_pwait: x86-64's, and the one of newer processors.
+EPOLL_WAIT = ("232", "281", "22")
+
 
 def _no_connection(result):
     # psql exits 2 as well if the connection breaks while the query runs: that is not repeated
     return result.status == 2 and "connection to server" in result.error and (
         "failed: " in result.error)
+
+
+def _waits(pid):
+    """Return whether a stopped process was stopped in its wait for data."""
+    process = Path(f"/proc/{pid}")
+    try:
+        wait_until(lambda: (process / "stat").read_text().rpartition(")")[2].split()[0] == "T",
+                   10, f"process {pid} to stop", step=0.01)
+        return (process / "syscall").read_text().split()[0] in EPOLL_WAIT
+    except OSError:    # it has ended
+        return False
 
 
 class Node:
@@ -252,6 +266,18 @@ class Node:
     def freeze(self, target):
         """SIGSTOP."""
         return self.signal("stop", target)
+
+    def freeze_waiting(self, target):
+        """SIGSTOP, if a role's processes wait for data; return them, [] if they did something else.
+
+        A WAL receiver that is stopped while it writes reads what the kernel holds for it before it
+        looks at its signals: it gets what was meant to be lost.
+        """
+        found = self.freeze(target)
+        if all(_waits(pid) for pid in found):
+            return found
+        self.thaw(target)
+        return []
 
     def thaw(self, target):
         """SIGCONT."""

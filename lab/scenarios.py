@@ -125,7 +125,8 @@ def wait_for_ranks(lab):
 @contextlib.contextmanager
 def deaf(lab, node):
     """Keep a standby from receiving WAL while the block runs, without its noticing."""
-    receivers = lab.nodes[node].freeze("walreceiver")
+    receivers = wait_until(lambda: lab.nodes[node].freeze_waiting("walreceiver"), 60,
+                           f"the WAL receiver of {node} to wait for data", step=0.2)
     try:
         yield receivers
     finally:

@@ -11,6 +11,8 @@ from lab.owner import free_name
 from lab.tools import LabError
 
 LOGS = REPOSITORY / "build" / "cluster-logs"
+#: Of the agent's lines in the log, that a test which fails prints for each node.
+LINES = 40
 _failed = pytest.StashKey()
 
 
@@ -54,7 +56,14 @@ def lab(cluster, request):
         folder = LOGS / request.node.name.replace("/", "-")
         cluster.gather(folder)
         print(f"the logs of all nodes are in {folder}")
+        for name, node in cluster.nodes.items():
+            print(f"{name}, what the agent said last:", *_said(node), sep="\n  ")
         cluster.up()
+
+
+def _said(node):
+    """Return the agent's last lines in a node's log: the folder may be out of a reader's reach."""
+    return [line for line in node.log().splitlines() if "pgsqlms(" in line][-LINES:]
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -38,7 +38,7 @@ def test_rewind_brings_it_back_with_commits_and_paf_lost_has_them(lab):
     come_back(lab, old)
     result = lab.nodes[old].run(["paf", "lost", "--json"], check=False)
     last = json.loads(result.output)[-1]
-    assert result.status == 1 and last["commits"]
+    assert result.status == 1 and last["commits"], result.output
     assert sum(table["inserted"] for table in last["tables"]) >= 1000
 
 

@@ -115,18 +115,16 @@ def too_far_behind(scene):
     chosen = scenarios.ranked_standbys(lab)[0]
     stays_off(lab, scene.old)
     with tools.with_parameter(lab, "maxlag", "1000000"):
-        receivers = [lab.nodes[name].freeze("walreceiver") for name in scene.others]
-        assert receivers
-        primary.sql("set synchronous_commit = local; create table big as select "
-                    "generate_series(1, 100000) as n, repeat('x', 50) as t")
-        wait_until(lambda: all(int(scenarios.scores(lab)[name]) < 0 for name in scene.others),
-                   60, "negative scores", step=0.3)
-        wait_until(lambda: scene.shows("maxlag is"), 30, "the reason", step=0.5)
-        scene.remember()
-        lab.power_off(scene.old)
-        for name in scene.others:
-            lab.nodes[name].signal("term", "walreceiver")
-            lab.nodes[name].thaw("walreceiver")
+        with scenarios.deaf(lab, scene.others[0]), scenarios.deaf(lab, scene.others[1]):
+            primary.sql("set synchronous_commit = local; create table big as select "
+                        "generate_series(1, 100000) as n, repeat('x', 50) as t")
+            wait_until(lambda: all(int(scenarios.scores(lab)[name]) < 0 for name in scene.others),
+                       60, "negative scores", step=0.3)
+            wait_until(lambda: scene.shows("maxlag is"), 30, "the reason", step=0.5)
+            scene.remember()
+            lab.power_off(scene.old)
+            for name in scene.others:
+                lab.nodes[name].signal("term", "walreceiver")
         scene.settled(online=scene.others, primary=False)
         assert ("promote", chosen) not in scene.actions()
         lab.any_node().run(["crm_attribute", "-t", "nodes", "-N", chosen, "-n", "master-pgsqld",
