@@ -34,7 +34,7 @@ _TOGETHER = ["--dist", "loadgroup"]
 ROUNDS = (
     ((("lint", ["tests/lint.sh"]),
       ("unit", [*_PYTEST, "-n", "2", *_TOGETHER, "tests/unit", "tests/docs"])),),
-    ((("clusters", [*_PYTEST, "-n", "3", *_TOGETHER, "tests/cluster"]),),
+    ((("clusters", [*_PYTEST, "-n", "4", *_TOGETHER, "tests/cluster"]),),
      (("component", [*_PYTEST, "-n", "2", *_TOGETHER, "tests/component"]),
       ("interpreters", ["/usr/bin/python3", "-m", "tests.interpreters", "--only",
                         "agent27,agent314", *_PYTEST, "-n", "2", *_TOGETHER, "tests/component",

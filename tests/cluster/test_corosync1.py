@@ -128,6 +128,7 @@ def test_on_a_newer_pacemaker_it_says_that_the_other_build_belongs_there(lab):
         assert node.log("/var/log/validate.log").count("the corosync2 build") == lines
 
 
+@pytest.mark.long
 def test_recovery_of_a_standby(lab):
     with scenarios.watched(lab, primary=lab.primary()) as play:
         victim = scenarios.kill_standby(lab)
@@ -135,6 +136,7 @@ def test_recovery_of_a_standby(lab):
     check(play, rounds=0)
 
 
+@pytest.mark.long
 def test_recovery_of_the_primary(lab):
     with scenarios.watched(lab, primary=lab.primary()) as play:
         victim = scenarios.kill_primary(lab)

@@ -7,8 +7,8 @@ from trials.faults.stage import Stage
 from trials.faults.table import FAULTS
 
 QUICK = [fault for fault in FAULTS if fault.quick]
-#: Numbers of those that take more than a minute.
-LONG = (5, 25)
+#: Numbers of those that take most of the time.
+LONG = (5, 20, 25)
 
 
 @pytest.fixture(scope="module")

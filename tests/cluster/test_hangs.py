@@ -9,7 +9,7 @@ from lab import scenarios
 from lab.tools import wait_until
 
 
-@pytest.mark.parametrize("role", ["standby", "primary"])
+@pytest.mark.parametrize("role", ["primary", pytest.param("standby", marks=pytest.mark.long)])
 def test_a_stopped_postmaster_is_woken_and_restarted(lab, role):
     victim = lab.primary() if role == "primary" else lab.standbys()[0]
     with scenarios.watched(lab, primary=lab.primary()) as play:
