@@ -14,13 +14,14 @@
 #   make partitions [ROUNDS=20] [SYNC=1] [FENCING=no]    the primary is cut off under load, again and
 #                         again; which rounds end without an administrator (root)
 #   make bench [RUNS=7] [QUICK=1] [PEER=pgsql]    outages and costs beside the Perl agent's, or the
-#                         pgsql agent's: docs/performance.md (root); fails if it is slower than meant
-#   make lint             style, types, spelling of Python 2.6, layers, words, shell scripts
+#                         pgsql agent's: docs/performance.md (root); fails if it misses a target
+#   make format           all Python in the one format that make lint checks
+#   make lint             style, format, types, spelling of Python 2.6, layers, words, shell scripts
 #   make coverage         lines of paf/ that no unit or component test runs (root)
 #   make docs             the documentation as a site, in build/docs/html
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
-#   make deb [VARIANT=]   the package for Debian, in dist/
-#   make rpm [VARIANT=] [RHEL=6..10]   the package for Red Hat's family, in dist/
+#   make deb [VARIANT=]   the package for Debian, in dist/VARIANT/
+#   make rpm [VARIANT=] [RHEL=6..10]   the packages for Red Hat's family, in dist/VARIANT/
 #   make release VERSION=3.0.0    all that a release has, in dist/VERSION/, and its tag
 
 # Values that differ between distributions; a package's build sets them.
@@ -57,10 +58,10 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore partitions bench lint coverage docs docs-generated install check-values package-values deb rpm release clean
+.PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore partitions bench lint format coverage docs docs-generated install check-values package-values deb rpm release clean
 
 all:
-	@sed -n '3,24s/^# *//p' Makefile
+	@sed -n '3,25s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -141,6 +142,9 @@ check-fast:
 
 lint:
 	@tests/lint.sh
+
+format:
+	@tests/lint.sh format
 
 coverage:
 	@tests/install-tools.sh unit coverage

@@ -58,7 +58,7 @@ class Disk:
                     self.folder
                     / "var"
                     / bind.strip("/").replace("/", "-")
-                    / path[len(bind) :].lstrip("/")
+                    / path[len(bind):].lstrip("/")
                 )
         return self.upper / path.lstrip("/")
 

@@ -123,7 +123,7 @@ def two_primaries(spans):
     return [
         (one, other)
         for index, one in enumerate(writable)
-        for other in writable[index + 1 :]
+        for other in writable[index + 1:]
         if one.node != other.node
         and max(one.first_answered, other.first_answered) <= min(one.last_asked, other.last_asked)
     ]

@@ -1,7 +1,7 @@
 """Imports of paf/ by layer: no arrow from a lower to a higher layer, no circle, decide/ pure.
 
     python3 tests/layers.py                 what breaks the rules; exit status 1 if anything does
-    python3 tests/layers.py --list          each layer, its modules, and the layers that they import
+    python3 tests/layers.py --list          each layer, its modules, what they import, and a sum
 
 Imports inside functions count as well. docs/architecture.py draws the same layers.
 """
@@ -9,6 +9,7 @@ Imports inside functions count as well. docs/architecture.py draws the same laye
 import ast
 import pathlib
 import sys
+import textwrap
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
@@ -31,7 +32,7 @@ LAYERS = (
      "clock", ("decide.",)),
     ("base", "OCF environment and errors, parameters, meta-data, programs with a deadline, log",
      ("ocf", "parameters", "lastgood",
-     "metadata", "codes", "runner", "deadline", "log", "signals", "variant", "")),
+      "metadata", "codes", "runner", "deadline", "log", "signals", "variant", "")),
 )
 #: Packages of one layer that do not know each other.
 APART = ("instance", "cluster")
@@ -46,10 +47,14 @@ def main(arguments):
     edges = imports(REPOSITORY / "paf")
     if arguments == ["--list"]:
         show(edges)
-    found = [*upward(edges), *circles(edges), *impure(edges)]
-    for breach in found:
-        print(breach)
-    return 1 if found else 0
+    checks = {"imports of a higher layer": list(upward(edges)), "import circles": list(circles(
+        edges)), "imports by which decide/ could observe or act": list(impure(edges))}
+    for what, found in checks.items():
+        if arguments == ["--list"]:
+            print(f"{what}: {len(found) or 'none'}")
+        for breach in found:
+            print(breach)
+    return 1 if any(checks.values()) else 0
 
 
 def imports(folder):
@@ -135,14 +140,30 @@ def impure(edges):
 
 
 def show(edges):
-    """Print each layer with its modules and the layers that they import."""
+    """Print each layer with its modules, the layers that they import, and what else; then a sum."""
     for index, (name, what, _) in enumerate(LAYERS):
         members = sorted(module for module in edges if layer(module) == index)
-        below = sorted({layer(target) for module in members for target in edges[module]
-                        if target in edges and layer(target) not in (None, index)})
+        targets = {target for module in members for target in edges[module]}
+        below = sorted({layer(target) for target in targets & set(edges)
+                        if layer(target) not in (None, index)})
         print(f"{name}: {what}")
-        print("    " + " ".join(module or "paf" for module in members))
-        print("    imports: " + (", ".join(LAYERS[one][0] for one in below) or "nothing of paf"))
+        for package, modules in folded(members).items():
+            print(textwrap.fill(" ".join(modules), 100, initial_indent=f"    {package:<20}",
+                                subsequent_indent=" " * 24))
+        print("    imports layers      " + (", ".join(LAYERS[one][0] for one in below) or "none"))
+        print(textwrap.fill(" ".join(sorted(targets - set(edges))) or "nothing else", 100,
+                            initial_indent="    and from outside    ", subsequent_indent=" " * 24))
+    print(f"{len(edges)} modules, {sum(len(set(found) & set(edges)) for found in edges.values())} "
+          "imports of each other")
+
+
+def folded(members):
+    """Return {package: names of its modules} of modules such as "cli.check.host", in order."""
+    found = {}
+    for module in members:
+        package, _, name = module.rpartition(".")
+        found.setdefault(package and f"{package}/" or "paf/", []).append(name or "__init__")
+    return found
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/bin/sh
-# `make lint`: style, spelling, types, the Python that old distributions have, and the house rules.
+# `make lint`: style, format, spelling, types, the Python that old distributions have, the house rules.
+# `tests/lint.sh format` (`make format`) formats all Python.
 # The tools come from PyPI into .venv, once; LINT_TOOLS=FOLDER names a folder that has them. Shellcheck
 # is Debian's.
 set -eu
@@ -20,8 +21,14 @@ step() {
 }
 # What runs on the nodes. Vermin exits 1 when something needs a newer Python than those named.
 agent="paf resource.d/pgsqlms bin/paf bin/paf-alert docs"
+formatted="$agent lab lab/fence_paf_lab setup.py tests trials"
+if [ "${1:-}" = format ]; then
+    exec "$tools/autopep8" --in-place --jobs 2 --recursive $formatted
+fi
 
 step "style and likely mistakes" "$tools/ruff" check --quiet --output-format concise .
+# Prints the changes that it would make; `make format` makes them.
+step "format" "$tools/autopep8" --diff --exit-code --jobs 2 --recursive $formatted
 step "Python 2.6 and 3.4" "$tools/vermin" --quiet --no-tips --violations -t=2.6- -t=3.4- $agent
 vermin_finds_a_newer_word() {
     newer=$(mktemp --suffix=.py)

@@ -112,10 +112,9 @@ def without_constraint(ident):
 
 def colocated(vip, clone):
     """Return the cure that keeps an address with the primary."""
-    return (["pcs constraint colocation add {0} with {1} {2} score=INFINITY".format(
-                vip, PROMOTED, clone)],
-            ["crm configure colocation {0}-with-primary inf: {0} {1}:{2}".format(
-                vip, clone, PROMOTED)])
+    pcs = "pcs constraint colocation add {0} with {1} {2} score=INFINITY"
+    crm = "crm configure colocation {0}-with-primary inf: {0} {2}:{1}"
+    return [pcs.format(vip, PROMOTED, clone)], [crm.format(vip, PROMOTED, clone)]
 
 
 def ordered(clone, first, vip, then):
@@ -125,10 +124,10 @@ def ordered(clone, first, vip, then):
     demotion.
     """
     kind = "Optional" if then == "stop" else "Mandatory"
-    return (["pcs constraint order {0} {1} then {2} {3} symmetrical=false kind={4}".format(
-                first, clone, then, vip, kind)],
-            ["crm configure order {0}-then-{1}-{2} {4}: {3}:{0} {2}:{1} "
-             "symmetrical=false".format(first, then, vip, clone, kind)])
+    pcs = "pcs constraint order {0} {1} then {2} {3} symmetrical=false kind={4}"
+    crm = "crm configure order {0}-then-{2}-{3} {4}: {1}:{0} {3}:{2} symmetrical=false"
+    values = (first, clone, then, vip, kind)
+    return [pcs.format(*values)], [crm.format(*values)]
 
 
 def order_has(ident, **attributes):

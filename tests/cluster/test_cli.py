@@ -67,12 +67,14 @@ def test_status_where_nodes_let_each_other_do_nothing_but_replicate(lab):
         node.run(["sh", "-c", f"sed -i.all '/^host *all *all *10/d' {hba} && {reload}"])
     try:
         asking = lab.standbys()[0]
+
         def shown():
             """Return what paf shows and what SQL says: WAL may be written between the two."""
             rows = by_paf(lab, asking)[1]["nodes"]
             assert all((row["replayed"] is None) == (row["node"] != asking) for row in rows), rows
             return ({row["node"]: (row["role"], row["timeline"], row["received"]) for row in rows},
                     {name: row[:3] for name, row in by_sql(lab).items()})
+
         wait_until(lambda: len({str(sorted(one.items())) for one in shown()}) == 1, 90,
                    "paf status to equal SQL", step=0.3, seen=lambda: str(shown()))
     finally:

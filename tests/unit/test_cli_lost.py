@@ -62,7 +62,7 @@ def test_it_is_shown_by_table_with_the_last_commits():
     one = {"folder": "/pg/main.lost/x", "given_up": "2026-11-26T03:00:00Z",
            "diverged": "diverged: 9", "commits": commits,
            "tables": [{"table": "db: t", "inserted": 30, "updated": 0,
-                                           "deleted": 0}]}
+                       "deleted": 0}]}
     text = "\n".join(lost.lines(one, False))
     assert "30 commits, from" in text and "and 10 before these: --all" in text and "db: t" in text
     assert "\n0 " not in text and "\n29 " in text

@@ -356,7 +356,7 @@ def test_past_failovers_that_cannot_be_read_are_not_none(monkeypatch):
 @pytest.mark.parametrize("membership, looked_at", [("standby", True), ("maintenance", True),
                                                    ("pending", True), ("offline", False)])
 def test_a_member_that_runs_no_resource_has_a_vote_to_lose(report, monkeypatch, capsys, membership,
-                                                          looked_at):
+                                                           looked_at):
     row(report, "srv2")["membership"] = membership
     sight = SimpleNamespace(report=report, managed=SimpleNamespace(name="pgsqld"))
     monkeypatch.setattr(forecast, "Pacemaker", lambda: None)

@@ -75,4 +75,3 @@ def test_the_stand_in_sends_what_1_1_12_sent(recorded):
     sent = old_pacemaker.environment(newer)
     assert sent.pop("HA_SBIN_DIR") == old_pacemaker.FOLDER
     assert sent == old
-

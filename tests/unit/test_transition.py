@@ -133,7 +133,7 @@ def test_an_empty_active_list_is_made_of_both_roles():
 
 def test_a_list_without_its_twin_is_empty():
     found = transition.read(environment(CRM_meta_notify_start_resource="pgsqld",
-                                    CRM_meta_notify_start_uname=" "))
+                                        CRM_meta_notify_start_uname=" "))
     assert found.start == ()
 
 

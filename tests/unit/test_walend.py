@@ -72,7 +72,7 @@ def test_a_wal_folder_that_is_not_mounted_is_no_end(standby, tmp_path, floor):
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_segment_that_was_cut_short_is_not_the_size_of_all(standby, tmp_path, monkeypatch,
-                                                              backwards):
+                                                             backwards):
     for number, length in ((6, 0), (7, 8192), (8, 3 * 8192)):
         segment(tmp_path, number, length)
     monkeypatch.setattr(walfiles.os, "listdir", lambda folder: sorted(

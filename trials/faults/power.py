@@ -85,9 +85,10 @@ def only_a_stale_one(scene):
             lab.power_off()
         lab.power_on(stale)
         wait_until(lab.nodes[stale].in_recovery, 120, f"{stale} to start", step=0.5)
-        wait_until(lambda: len(scene.lab.fencings()) >= len(away) and "S_IDLE" in lab.nodes[
-            stale].run(["crmadmin", "--status", stale], check=False).output,
-                   90, "Pacemaker to rest", step=1)
+        state = ["crmadmin", "--status", stale]
+        wait_until(lambda: len(scene.lab.fencings()) >= len(away)
+                   and "S_IDLE" in lab.nodes[stale].run(state, check=False).output,
+                   90, "Pacemaker to have finished", step=1)
         scene.texts.append(lab.nodes[stale].run(["crm_mon", "-1rAf"], check=False).output)
         assert lab.nodes[stale].in_recovery() is True
         for name in away:

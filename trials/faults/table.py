@@ -4,5 +4,5 @@ from trials.faults import (
     crashes, disks, knowledge, networks, power, surroundings, switchovers)
 
 FAULTS = sorted((fault for group in (crashes, networks, disks, power, switchovers, surroundings,
-                                knowledge)
+                                     knowledge)
                  for fault in group.TABLE), key=lambda fault: fault.number)

@@ -45,10 +45,11 @@ def votes(found, seen, configured, managed, facts):
         return
     kept = quorum.is_kept_without(facts.votes, [seen.ids.get(found["primary"], "")])
     if kept is None:
+        why = ": " + facts.votes.unknown if facts.votes.unknown else ""
         yield unknown(
             "votes-unknown", FAILOVER, "whether the other nodes have quorum without {0} is not "
-            "known{1}".format(found["primary"], ": " + facts.votes.unknown if facts.votes.unknown
-            else ""), "without quorum nothing is promoted", finding.both("corosync-quorumtool -s"))
+            "known{1}".format(found["primary"], why),
+            "without quorum nothing is promoted", finding.both("corosync-quorumtool -s"))
     elif not kept:
         yield concern(
             "votes", FAILOVER, "without {0} the other nodes have no quorum ({1} of {2} votes are "
@@ -70,10 +71,10 @@ def successor(found, seen, configured, managed, facts):
             "no-successor", FAILOVER, "Pacemaker would promote no other node", "a standby that "
             "runs, streams and has a promotion score above 0 is needed: see the table")
     elif loss(found, facts)["loss_bytes"] is None:
-        yield unknown("loss-unknown", FAILOVER, "what {0} has received is not known".format(
-            outcome.promoted),
-                      "the servers could not be asked from here: run paf status as root, on the "
-                      "primary's node")
+        yield unknown(
+            "loss-unknown", FAILOVER, "what {0} has received is not known".format(outcome.promoted),
+            "the servers could not be asked from here: run paf status as root, on the primary's "
+            "node")
 
 
 def loss(found, facts):

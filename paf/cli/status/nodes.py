@@ -32,8 +32,9 @@ def membership(found, seen, configured, managed, facts):
         elif view.STANDBY in flags:
             yield concern(
                 "standby-node", OTHER, "{0} is a standby node: it runs no resources".format(name),
-                "one node fewer to fail over to", (["pcs node unstandby {0}".format(name)], [
-                "crm node online {0}".format(name)]), name)
+                "one node fewer to fail over to",
+                (["pcs node unstandby {0}".format(name)], ["crm node online {0}".format(name)]),
+                name)
         if "shutdown" in flags and view.OFFLINE not in flags:
             yield unknown("leaving", OTHER, "{0} is leaving the cluster".format(name), node=name)
 

@@ -13,18 +13,18 @@ def cluster(found, seen, configured, managed, facts):
     """No property keeps Pacemaker from acting."""
     if seen.maintenance or is_true(configured.properties.get("maintenance-mode", "false")):
         yield concern(
-            "maintenance-mode", FAILOVER, "maintenance-mode is on", "Pacemaker watches and does "
-            "nothing: a crash or a lost node stays as it is", finding.property_is(
-            "maintenance-mode", "false"))
+            "maintenance-mode", FAILOVER, "maintenance-mode is on",
+            "Pacemaker watches and does nothing: a crash or a lost node stays as it is",
+            finding.property_is("maintenance-mode", "false"))
     if is_true(configured.properties.get("stop-all-resources", "false")):
         yield concern(
             "stop-all", UP, "stop-all-resources is on", "Pacemaker stops everything and starts "
             "nothing", finding.property_is("stop-all-resources", "false"))
     if configured.properties.get("no-quorum-policy", "stop").lower() == "ignore":
         yield concern(
-            "no-quorum-policy", OTHER, "no-quorum-policy is ignore", "each half of a cluster whose "
-            "network is cut promotes a primary of its own", finding.property_is("no-quorum-policy",
-            "stop"))
+            "no-quorum-policy", OTHER, "no-quorum-policy is ignore",
+            "each half of a cluster whose network is cut promotes a primary of its own",
+            finding.property_is("no-quorum-policy", "stop"))
 
 
 def resource(found, seen, configured, managed, facts):
@@ -33,9 +33,9 @@ def resource(found, seen, configured, managed, facts):
     target = configuration.meta(managed, "target-role")
     if target.lower() == "stopped":
         yield concern(
-            "disabled", UP, "{0} is disabled (target-role=Stopped)".format(name), "Pacemaker keeps "
-            "it stopped", (["pcs resource enable {0}".format(name)], ["crm resource start "
-            "{0}".format(name)]))
+            "disabled", UP, "{0} is disabled (target-role=Stopped)".format(name),
+            "Pacemaker keeps it stopped",
+            (["pcs resource enable {0}".format(name)], ["crm resource start {0}".format(name)]))
     elif target.lower() in ("unpromoted", "slave"):
         yield concern("target-role", FAILOVER, "{0} has target-role={1}".format(name, target),
                       "Pacemaker promotes no node and demotes the primary",
@@ -70,7 +70,7 @@ def unmanaged(found, seen, configured, managed, facts):
 
 
 def _maintenance(configured, managed, name):
-    """Return the Concern about a resource in maintenance, whichever option sets that."""
+    """Return the Concern about a resource in maintenance, by any option."""
     end = pauses.end_of(configured.root, managed.name)
     if end is None:
         return concern("resource-maintenance", FAILOVER, "{0} is in maintenance".format(name),

@@ -14,8 +14,9 @@ def primaries(found, seen, configured, managed, facts):
     """There is one primary, and its server takes writes."""
     if len(found["primaries"]) > 1:
         yield concern(
-            "two-primaries", UP, "{0} are primaries at once".format(" and ".join(found[
-            "primaries"])), "both take writes, and only one of them keeps what it takes")
+            "two-primaries", UP,
+            "{0} are primaries at once".format(" and ".join(found["primaries"])),
+            "both take writes, and only one of them keeps what it takes")
     elif not found["primaries"]:
         yield _without(facts)
     else:
@@ -65,8 +66,9 @@ def addresses(found, seen, configured, managed, facts):
             yield concern("address-down", UP, "the address {0} {1} is on no node".format(
                 vip["name"], vip["address"]), "clients that use it reach no server")
         elif found["primary"] and vip["node"] != found["primary"]:
-            yield concern("address-elsewhere", UP, "the address {0} {1} is on {2}, the primary on "
-                          "{3}".format(vip["name"], vip["address"], vip["node"], found["primary"]),
+            yield concern(
+                "address-elsewhere", UP, "the address {0} {1} is on {2}, the primary on {3}".format(
+                    vip["name"], vip["address"], vip["node"], found["primary"]),
                 "clients that use it reach a standby")
 
 
@@ -83,13 +85,14 @@ def commits(found, seen, configured, managed, facts):
             "commits-wait", UP,
             "commits wait: synchronous_standby_names asks for {0} standby{1}, {2} of its standbys "
             "stream{3}".format(number, "" if number == 1 else "s", len(streaming) or "none",
-                                        _waiters(known)),
+                               _waiters(known)),
             "each commit waits until a synchronous standby has it: start one, or name in "
             "synchronous_standby_names only standbys that are there")
     elif known.waiting and known.longest and known.longest > 5:
-        yield concern("commits-wait", UP, "commits wait for a synchronous standby{0}".format(
-            _waiters(known)),
-                      "a synchronous standby streams, and does not acknowledge: look at its log")
+        yield concern(
+            "commits-wait", UP,
+            "commits wait for a synchronous standby{0}".format(_waiters(known)),
+            "a synchronous standby streams, and does not acknowledge: look at its log")
 
 
 def _waiters(known):
@@ -116,4 +119,3 @@ def wanted(names):
     """Return how many standbys synchronous_standby_names (str) asks for, for each commit."""
     found = re.match(r"\s*(?:(?:first|any)\s+)?(\d+)\s*\(", names, re.IGNORECASE)
     return int(found.group(1)) if found else 1 if names.strip() else 0
-

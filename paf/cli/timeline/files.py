@@ -17,8 +17,8 @@ FILES = ("/var/log/pacemaker/pacemaker.log", "/var/log/pacemaker.log",
          "/var/log/corosync/corosync.log", "/var/log/cluster/corosync.log")
 #: Where Pacemaker and corosync are configured to write elsewhere, and how.
 _CONFIGURED = (("/etc/sysconfig/pacemaker", r"^\s*(?:export\s+)?PCMK_logfile=[\"']?([^\"'\s#]+)"),
-         ("/etc/default/pacemaker", r"^\s*(?:export\s+)?PCMK_logfile=[\"']?([^\"'\s#]+)"),
-         ("/etc/corosync/corosync.conf", r"^\s*logfile:\s*(\S+)"))
+               ("/etc/default/pacemaker", r"^\s*(?:export\s+)?PCMK_logfile=[\"']?([^\"'\s#]+)"),
+               ("/etc/corosync/corosync.conf", r"^\s*logfile:\s*(\S+)"))
 _NOWHERE = ("none", "/dev/null")
 _NAMES = re.compile(r"^(pacemaker|corosync|cluster|ha-log|journal|syslog|messages)\b.*\.?"
                     r"(log|txt|\d)?$")

@@ -127,7 +127,7 @@ def svg(event):
     return ("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" "
             "viewBox=\"0 0 {0} {1}\"><style>{2}</style><rect width=\"{0}\" height=\"{1}\" "
             "class=\"b\"/>{3}</svg>\n".format(_WIDTH, height, _STYLE,
-                                             "\n".join(drawing.elements)))
+                                              "\n".join(drawing.elements)))
 
 
 def _background(drawing, bottom):
