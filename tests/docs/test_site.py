@@ -42,6 +42,17 @@ def site(tmp_path_factory):
     return folder
 
 
+def test_the_promises_are_the_same_on_both_first_pages():
+    """And so are their limits; only where links lead differs."""
+    def promises(path):
+        text = path.read_text(encoding="utf-8")
+        part = re.search(r"^1\. Never two.*?has the details\.$", text, re.MULTILINE | re.DOTALL)
+        assert part, f"{path} has no promises"
+        return " ".join(part.group(0).replace("](docs/", "](").split())
+
+    assert promises(REPOSITORY / "README.md") == promises(DOCS / "index.md")
+
+
 def test_every_page_is_built(site):
     built = {path.stem for path in site.glob("*.html")}
     assert {path.stem for path in DOCS.glob("*.md")} <= built

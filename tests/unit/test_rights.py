@@ -22,7 +22,9 @@ ACTS = {"os": {"kill", "killpg", "mkdir", "rename", "unlink", "fchown", "chown",
 RUNNERS = ("runner.run", "self.run", "self.checked", ".run", ".checked")
 #: Programs whose names are in variables.
 NAMED = {("waldump.py", "settings.wal_dump"): "pg_waldump",
-         ("walend.py", "settings.wal_dump"): "pg_waldump"}
+         ("walend.py", "settings.wal_dump"): "pg_waldump",
+         ("listening.py", "program[0]"): "getent",
+         ("base.py", "program"): ""}    # Cluster.run: of what others run
 
 
 def sources():
@@ -50,7 +52,8 @@ def program_of(node, path):
     if isinstance(first, ast.Call) and called(first) == "local.program":
         name = first.args[1]
         return name.value if isinstance(name, ast.Constant) else NAMED[(path.name, called(name))]
-    return ""
+    # a list whose program is not seen here would be missing in the page
+    return NAMED[(path.name, ast.unparse(first))] if first is not None else ""
 
 
 def programs():
@@ -58,7 +61,7 @@ def programs():
     found = set()
     for path, tree in sources():
         for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
-            lists = {n.targets[0].id: program_of(n.value, path) for n in ast.walk(function)
+            lists = {n.targets[0].id: n.value for n in ast.walk(function)
                      if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)}
             for call in (n for n in ast.walk(function) if isinstance(n, ast.Call)):
                 if called(call) not in RUNNERS:
@@ -66,8 +69,8 @@ def programs():
                 argument = call.args[0]
                 while isinstance(argument, ast.BinOp):
                     argument = argument.left
-                name = (lists.get(argument.id, "") if isinstance(argument, ast.Name)
-                        else program_of(argument, path))
+                name = program_of(lists.get(argument.id, argument) if isinstance(
+                    argument, ast.Name) else argument, path)
                 account = OWNER if any(k.arg == "user" for k in call.keywords) else ROOT
                 found |= {(name, account)} if name else set()
     return found

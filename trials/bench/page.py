@@ -96,11 +96,11 @@ def _growth(results):
         return ""
     return (f"With nine nodes instead of three a switchover is {gap:.1f} times as long, and its "
             f"election {election:.1f} times. A `{IDLE}`, in which the agent has nothing to do, "
-            f"takes {idle:.1f} times as long: what is meant is counted beside that.")
+            f"takes {idle:.1f} times as long: the target is relative to that.")
 
 
 def _targets(results):
-    rows = [["meant", "at most", "measured", ""]]
+    rows = [["target", "at most", "measured", ""]]
     for target in targets.of(results):
         number, verdict = target.verdict(results)
         rows.append([target.what, f"{target.limit:g} {target.unit}".strip(),

@@ -1,1 +1,1 @@
-"""Every Pacemaker, PostgreSQL and Python that can be had: one cluster for each, played through."""
+"""Every Pacemaker, PostgreSQL and Python that is available, each in a cluster of its own."""

@@ -1,4 +1,4 @@
-"""Servers of which only initdb, pg_ctl and postgres can be had: the agent's library against them.
+"""Servers without the other programs than initdb, pg_ctl and postgres: the agent's library on them.
 
 PostgreSQL 10 to 12 from npm, with this machine's psql and pg_isready. Without pg_controldata and
 pg_waldump of their own there is no cluster; what is played is how the agent makes a standby

@@ -1,4 +1,4 @@
-"""The cells of the matrix: what runs together in each, and what cannot be had."""
+"""The cells of the matrix: what runs together in each, and what is not available."""
 
 from dataclasses import dataclass
 
@@ -65,10 +65,10 @@ CELLS = (
     Cell("rolling", "Debian 12 to 13, node by node", "15", pypi=True, course="rolling"),
 )
 
-#: What no cell plays on a live cluster: (what, how it is covered and why it cannot be had).
+#: What no cell plays on a live cluster: (what, how it is covered and why it is not available).
 ABSENT = (
-    ("PostgreSQL 9.3 to 9.6", "recorded. No server of these versions can be had from Debian, "
-     "PyPI or npm. What their pg_controldata and pg_xlogdump print was recorded of 9.3.25 to "
+    ("PostgreSQL 9.3 to 9.6", "recorded. Debian, PyPI and npm have no server of these "
+     "versions. What their pg_controldata and pg_xlogdump print was recorded of 9.3.25 to "
      "9.6.22, and is what the unit tests read; process titles and the names of functions are "
      "those of their source and manuals"),
     ("PostgreSQL 10 to 12 in a cluster", "not tried; without a cluster live. npm has these "
@@ -80,7 +80,7 @@ ABSENT = (
      "`debian/tests/one-node`, with the package installed there, starts, promotes, demotes and "
      "stops it"),
     ("Pacemaker 1.1.10, 1.1.12 (corosync 1.4.10), 1.1.13, 1.1.16, 1.1.24",
-     "recorded. No distribution that can be had has them. Their programs' answers, their logs "
+     "recorded. No distribution that is available has them. Their programs' answers, their logs "
      "and what they call the agent with were recorded in clusters of this agent with "
      "PostgreSQL 15, and are in `tests/data/pacemaker/`: the tests of `paf status`, "
      "`timeline`, `history`, `switchover` and of the transitions' names read them. The build "
@@ -92,8 +92,8 @@ ABSENT = (
     ("corosync 2", "not tried; corosync 3 is live, and was recorded under Pacemaker 1.1.13 to "
      "1.1.24"),
     ("Python 2.6 to 3.8 in a cluster", "not tried. Releases with these as the system's Python "
-     "cannot be had. The component tests run the agent under 2.7 and each 3.x that can be had, "
-     "`tox`; 2.6 is held to by `make lint`"),
-    ("Red Hat's family", "not tried. Its packages cannot be had. The rpm is built for each "
+     "are not available. The component tests run the agent under 2.7 and each 3.x that is "
+     "available, `tox`; 2.6 is held to by `make lint`"),
+    ("Red Hat's family", "not tried. Its packages are not available. The rpm is built for each "
      "release and installed in scratch roots: `tests/packaging/`"),
 )

@@ -57,7 +57,7 @@ class Outcome:
     seconds: float = 0.0
     date: str = ""
     agent: str = ""
-    absent: str = ""    # why it cannot be had on this machine
+    absent: str = ""    # why it is not available on this machine
 
     @property
     def good(self):
@@ -67,7 +67,7 @@ class Outcome:
     @property
     def verdict(self):
         """The result, in words."""
-        return "good" if self.good else f"cannot be had: {self.absent}" if self.absent else "FAILS"
+        return "good" if self.good else f"not available: {self.absent}" if self.absent else "FAILS"
 
 
 def play(cell, announce=lambda *_: None, course=None, lab=None):
@@ -88,7 +88,7 @@ def play(cell, announce=lambda *_: None, course=None, lab=None):
                 outcome.versions = first_and_last(outcome.versions, versions(lab))
     except servers.Absent as error:
         outcome.absent = words(error)
-        announce(cell, "cannot be had", outcome.absent, 0)
+        announce(cell, "not available", outcome.absent, 0)
     except LabError as error:
         outcome.results["cluster"] = words(error)
         announce(cell, "cluster", words(error), time.monotonic() - begin)

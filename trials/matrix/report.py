@@ -90,7 +90,7 @@ def _outcome(name, *columns):
     date, agent = played.split(", ")
     return Outcome(name, versions={key: value for key, value in zip(_VERSIONS, found) if value},
                    date=date, agent=agent,
-                   absent=verdict.partition("cannot be had: ")[2])
+                   absent=verdict.partition("not available: ")[2])
 
 
 def _cell(cell, outcome):
