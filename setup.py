@@ -1,4 +1,4 @@
-"""For tools that cannot do without it (stdeb, pip of old); everything stands in setup.cfg."""
+"""For tools that need it (stdeb, old versions of pip); everything is in setup.cfg."""
 
 from setuptools import setup
 

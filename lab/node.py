@@ -141,7 +141,7 @@ class Node:
     def sql(self, query, *, timeout=10, database="postgres", check=True, patience=30):
         """Run a query over the server's own socket; return the rows, as lists of strings.
 
-        Where `check` is set and no connection can be had (the query has not run then), it is
+        Where `check` is set and no connection is possible (the query has not run then), it is
         asked again for `patience` seconds.
         """
         argv = [
@@ -271,7 +271,7 @@ class Node:
         """SIGSTOP, if a role's processes wait for data; return them, [] if they did something else.
 
         A WAL receiver that is stopped while it writes reads what the kernel holds for it before it
-        looks at its signals: it gets what was meant to be lost.
+        looks at its signals: it gets WAL that the test wants it to miss.
         """
         found = self.freeze(target)
         if all(_waits(pid) for pid in found):

@@ -53,7 +53,7 @@ def lock(name):
                 raise Taken(
                     f"lab {name!r} is being started or stopped by another process"
                 ) from busy
-            if not _is_at(file, path):    # removed by the process that had it before
+            if not _is_at(file, path):    # removed by the process that held it before
                 continue
             try:
                 yield

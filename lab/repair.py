@@ -1,4 +1,4 @@
-"""Put a lab in order after a test: cheaper than a new one."""
+"""Repair a lab after a test: cheaper than a new one."""
 
 import os
 import signal

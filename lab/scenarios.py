@@ -184,7 +184,7 @@ def withdraw_request(lab):
 
 
 def reason_of_refusal(lab, node):
-    """Return why `node` was not promoted, as crm_mon -A shows it; "" if nothing is said."""
+    """Return why `node` was not promoted, as crm_mon -A shows it; "" without a reason."""
     answer = lab.ask(["crm_attribute", "--type", "status", "--node", node, "--name",
                       f"not_promoted_because-{RESOURCE}", "--query", "--quiet"], absent=ABSENT)
     return (answer or "").strip()

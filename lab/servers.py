@@ -27,7 +27,7 @@ _TAKEN_ALONG = ("libicudata", "libicui18n", "libicuuc")
 
 
 class Absent(LabError):
-    """A server cannot be had on this machine."""
+    """A server is not available on this machine."""
 
 
 def place(version):

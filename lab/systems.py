@@ -28,7 +28,7 @@ PACKAGES = (
     "resource-agents", "postgresql", "iproute2", "procps", "psmisc",
     "python3-psycopg2", "python3-lxml", "dpkg-dev", "debhelper", "dh-python")
 
-#: The Perl agent's package, as the release has it, is kept in its root.
+#: The Perl agent's package, from the release, is kept in its root.
 PERL_FOLDER = "opt/paf-lab-perl"
 
 # No service starts by itself, PostgreSQL makes no cluster of its own; no room for translations
@@ -97,7 +97,7 @@ def _make(release, root):
          f"--setup-hook={_BEFORE}", f"--customize-hook={_AFTER}",
          suite, fresh, *(f"deb {_mirror()} {name} main"
                          for name in (suite, "experimental")[:2 if later else 1])], timeout=900)
-    # the old one goes once there is another, and no name is ever that of half a root
+    # the old one is removed once the new one is complete: the name never leads to half a root
     if root.is_dir():
         root.rename(old)
     fresh.rename(root)

@@ -58,7 +58,7 @@ class Deadline:
 
 
 def spread(folder):
-    """Have the folders in `folder` lie apart on the disk, where its file system can do that.
+    """Spread the folders in `folder` over the disk, where its file system can do that.
 
     ext4 looks at every file that was removed from a part of the disk in the last minute before it
     makes one there; data directories come and go by thousands of files. Source: chattr(1), T.

@@ -3,15 +3,15 @@
 import os
 import time
 
-#: Steps between two looks at a condition, in seconds. On the path of an outage no step is
-#: above 50 ms.
+#: Steps between two checks of a condition, in seconds. A wait of an action has no longer ones
+#: unless it asks for them: they add to an outage.
 FIRST_STEP = 0.005
 LONGEST_STEP = 0.05
 
 #: The longest step where a check costs only a system call or two.
 FINE_STEP = 0.01
 
-#: What an action leaves of its timeout for its own last words, in seconds.
+#: What an action leaves of its timeout for its messages and its exit, in seconds.
 MARGIN = 2.0
 
 

@@ -1,4 +1,4 @@
-"""Last words: where the WAL of an instance ends that was stopped in order.
+"""Last words: where the WAL of an instance ends that was stopped cleanly.
 
 They outlive the node's absence and count as its vote, until the instance is started again. So a
 node that is stopped for maintenance does not keep the others from a failover, unless it has what
@@ -17,9 +17,10 @@ _PATIENCE = 10.0    # seconds
 def leave(context):
     """Publish the last words of an instance that was just shut down; a stop never fails for it.
 
-    A primary's always: they say what a node must have to take over from it. A standby's only where
-    commits wait for standbys. Where the end cannot be found out, they say so: an instance without
-    last words counts as one that crashed.
+    A primary's in each cluster: they say what a node must have to take over from it. A standby's
+    only where commits wait for standbys. Where the end cannot be found out, they say so. None where
+    the control file is damaged or shows no clean shutdown, or the cluster gives no answer: an
+    instance without last words counts as one that crashed.
     """
     if not context.in_cluster:
         return

@@ -1,7 +1,7 @@
 """The agent's words: log lines for administrators, one exit reason for crm_mon.
 
 Lines go where Pacemaker's other agents write theirs: syslog and HA_LOGFILE; to the terminal
-in a run by hand. Passwords of connection strings never get through.
+in a run by hand. *** replaces passwords and other secrets of connection strings.
 """
 
 import os

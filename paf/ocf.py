@@ -45,7 +45,7 @@ class NotUsable(OcfError):
 
 
 class BadConfiguration(OcfError):
-    """The resource itself is set up wrong, on every node alike. Fatal: banned everywhere."""
+    """The resource itself is configured wrongly, on all nodes. Fatal: banned everywhere."""
 
     code = ERR_CONFIGURED
 
@@ -100,7 +100,7 @@ MISTAKES = (ArithmeticError, AssertionError, AttributeError, EOFError, ImportErr
 
 def mistake(error):
     # type: (BaseException) -> str
-    """Return what is said of one of MISTAKES, which is just handled: its kind, text and place."""
+    """Return the reason for one of MISTAKES that is being handled: its kind, text and place."""
     trace = sys.exc_info()[2]
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -43,8 +43,8 @@ DECLARED = (
     Parameter(
         "maxlag", "integer", "0", "", True,
         "Largest lag of a standby that may be promoted, in bytes",
-        "A standby whose lag behind the primary is larger gets a negative promotion score. "
-        "0 sets no limit."),
+        "A standby that lags behind the primary by more than this number of bytes gets a negative "
+        "promotion score, and an election refuses it. 0 sets no limit."),
     Parameter(
         "recovery_template", "string", "@pgdata/recovery.conf.pcmk", "recovery_template", False,
         "Template of recovery.conf, up to PostgreSQL 11",

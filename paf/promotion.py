@@ -171,10 +171,10 @@ def _absent(context, where, view, node, mine):
 
 
 def _left_by_primary(view, primary, mine, words, voters):
-    """Return the election.Verdict on a last primary that was stopped in order, ahead; or None.
+    """Return the election.Verdict on a last primary that was stopped cleanly, ahead; or None.
 
     Whatever Pacemaker's lists say: the change of its last words aborts the transition that moves
-    it, and the next one no longer knows a primary. Nor do scores always name it: one that was
+    it, and the next one no longer knows a primary. And scores may not name it: one that was
     stopped on a later timeline than the candidate's followed, or was, a later primary.
     """
     for node in sorted(words):

@@ -44,7 +44,7 @@ def account(name):
 
 
 def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
-    """Run `argv` (a list of str) and return its Result, at the deadline at the latest.
+    """Run `argv` (a list of str) and return its Result, soon after the deadline at the latest.
 
     user: the Account it runs under, when the agent runs as root.
     env: its whole environment (dict of str); only PATH and LC_ALL when not given.
@@ -53,7 +53,7 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
     until: a condition that ends the run as a success before the program itself does, which then
     goes on by itself; asked a hundred times a second.
 
-    A program past the deadline is killed with what it started, and `timed_out` says so; but each
+    A program past the deadline is killed with what it started, and `timed_out` is True; but each
     gets at least 0.5 s: otherwise the final check of a wait could never get an answer. A
     server that it leaves running may keep the pipes open: the run ends when the program does.
     Raises NotStarted.
@@ -82,8 +82,8 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
 def _fork(argv, user, stdin, env):
     """Start a child that becomes the program; return its pid, and the pipes to it.
 
-    Raises NotStarted where the system has no process or descriptor left: that says nothing of what
-    the program was to find out.
+    Raises NotStarted where the system has no process or descriptor left: what the
+    program should have found out is then not known.
     """
     pipes = []    # stdin, stdout, stderr, failure to start
     try:
@@ -145,10 +145,11 @@ def become(user):
 
 
 class Acting(object):
-    """As a context: this process has the rights of an Account, and of no other, for a while.
+    """As a context: this process has the uid and gid of an Account, and no other group.
 
-    For what root does in folders of another owner: a link there gives no access
-    to a file that the owner could not open. Without root's rights: nothing.
+    For what root does in folders of another owner: a link there gives no access to a file that the
+    owner could not open. Files that the owner reaches by a further group are not opened. For a
+    process without root's rights: nothing changes.
     """
 
     def __init__(self, user):
@@ -171,8 +172,8 @@ class Acting(object):
 def leave_behind(argv, env):
     """Start `argv` (a list of str or bytes) as a daemon, which outlives the action.
 
-    env: its whole environment (dict of str). It belongs to no session and no parent of ours, and
-    has none of our files. Nothing is said of a program that cannot be started.
+    env: its whole environment (dict of str). It has a session and a parent of its own, and none of
+    our files. A program that cannot be started is not reported.
     """
     pid = os.fork()
     if pid == 0:
@@ -309,7 +310,7 @@ def _kill(pid):
 
 
 def write_all(descriptor, content):
-    """Write all of some bytes, or raise OSError: a disk that fills up takes a part first."""
+    """Write all of the bytes, or raise OSError: on a disk that fills up a write may be partial."""
     while content:
         content = content[os.write(descriptor, content):]
 

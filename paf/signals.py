@@ -1,7 +1,7 @@
 """The signals that the agent sends or resets, as plain numbers.
 
 Since Python 3.5 the public module wraps them in enums, at a tenth of the CPU of a monitor; what it
-wraps is used where it can be had.
+wraps is used where Python has it.
 """
 
 try:

@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items):
         marker = _FOLDERS.get(folder)
         if marker and not item.get_closest_marker("root"):
             item.add_marker(getattr(pytest.mark, marker))
-    # what takes longest comes first: nothing else would run beside the last one
+    # what takes longest comes first, so that something else runs beside it
     items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 

@@ -3,8 +3,8 @@
 #
 #   tests/install-interpreters.sh [FOLDER]      default build/interpreters; FOLDER/bin goes on PATH
 #
-# Nothing is installed on the machine, and no rights are needed. 2.7 is the oldest to be had, 3.9 the
-# oldest Python 3; neither 2.6 nor 3.4 is packaged any more for a system that still can be reached.
+# Nothing is installed on the machine, and no rights are needed. 2.7 is the oldest available, 3.9 the
+# oldest Python 3; 2.6 and 3.4 are no longer packaged for any system that is available.
 set -eu
 cd "$(dirname "$0")/.."
 folder=${1:-build/interpreters}

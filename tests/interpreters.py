@@ -31,7 +31,7 @@ def found():
     folders = [*os.environ.get("PAF_INTERPRETERS", "").split(os.pathsep),
                str(REPOSITORY / "build" / "interpreters" / "bin"),
                *os.environ.get("PATH", os.defpath).split(os.pathsep), *_of_pyenv()]
-    # a shim of pyenv's is a program that looks for the one that is meant
+    # a shim of pyenv's is a program that looks for the right one
     folders = [folder for folder in folders if folder and not folder.endswith("/shims")]
     paths = {version: _first(version, folders) for version in VERSIONS}
     return {version: path for version, path in paths.items() if path}

@@ -3,8 +3,7 @@
     python3 -ISB tests/traced.py AGENT ACTION
 
 The flags are those that the agent is installed with, so coverage's folder is added by hand, and
-taken away again. The crash watcher starts itself with the words that it was started with, so it is
-followed as well.
+removed again. The crash watcher starts with the same command line, so its lines count as well.
 """
 
 import os

@@ -85,7 +85,7 @@ class Player:
         return [f"{len(lost)} rows lost, {allowed} allowed"] if len(lost) > allowed else []
 
     def wait_in_service(self, take_back):
-        """Leave nothing broken that could not be put right when its time had come.
+        """Repair what could not be repaired when its time had come.
 
         take_back: called until all nodes are members in service; takes back what was asked of
         Pacemaker. A node that was cut off may bring its own configuration back: what was said

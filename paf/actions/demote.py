@@ -34,7 +34,7 @@ def run(context):
         start.enter_cluster(context, sight.verdict.state)
         return ocf.SUCCESS
     except ocf.OcfError as error:
-        # Pacemaker stops it next: it was shut down in order, and has not crashed
+        # Pacemaker stops it next: it was shut down cleanly, and has not crashed
         from paf import lastwords
         lastwords.postpone(context)
         # a hard error would ban the node, although a stop and a start may still repair it

@@ -266,7 +266,7 @@ def _keep_rule(context, view, sight, flushed, deadline):
 def _explain(context, view, changes, replicas, deadline):
     """Say beside the scores why a standby cannot be promoted, for as long as that holds.
 
-    Only when a score changes, or nothing is said yet: a lag is another number each time.
+    Only when a score changes, or no reason is shown yet: a lag is another number each time.
     """
     for node in sorted(set(view.online) | set(view.reasons)):
         said = view.reasons.get(node, "")
@@ -276,7 +276,7 @@ def _explain(context, view, changes, replicas, deadline):
         replica = replicas.get(node)
         reason = scores.reason(score, replica, context.parameters.maxlag)
         if reason and replica is None and node not in view.running:
-            continue    # stopped on purpose, or not meant to run there
+            continue    # stopped on purpose, or not configured to run there
         if reason is not None and reason != _bare(said):
             context.cluster.explain(node, reason, deadline)
 
@@ -336,7 +336,7 @@ def not_following(context, target):
         if sight.verdict.state in state.DOWN + (state.STANDBY,):
             return True    # nothing to compare with: the candidate checks for itself
         if sight.verdict.state != state.PRIMARY or not sight.rows:
-            return False    # no answer says nothing of the target
+            return False    # without an answer the target is not known
         looked.append(True)
         found[:] = [replica for replica in _replicas(sight.rows)
                     if replica.name == target and replica.lag is not None]

@@ -119,7 +119,7 @@ def _promote(context):
 
 
 def _look(context):
-    """Return the cib.View while PostgreSQL works, None where it cannot be had."""
+    """Return the cib.View while PostgreSQL works, None where Pacemaker gives no answer."""
     if not context.in_cluster:
         return None
     try:

@@ -13,7 +13,7 @@ _NO_COMMIT = "no commit among them"
 def finish(context):
     """Complete or revert the work that the journal says was started. Raises OcfError.
 
-    Before that the data directory may be half one server's and half another's.
+    Before that the data directory may be a mixture of two servers' files.
     """
     if journal.read(context.instance).get("what") == rebuild.WHAT:
         rebuild.finish(context.instance, context.log)
@@ -137,9 +137,9 @@ def _no_loss(instance, found, content, deadline):
 
 
 def _doubt(instance, deadline):
-    """Return what is to be said where it is not known which commits waited, "" where it is.
+    """Return the clause of a reason for where it is not known which commits waited, or "".
 
-    A server that was shut down in order has noted them; one that died has not.
+    A server that was shut down cleanly has noted them; one that died has not.
     """
     control = controldata.read(instance, deadline)
     if is_known(control) and control.value.state in (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY):

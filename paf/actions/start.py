@@ -80,7 +80,7 @@ def as_standby(context):
     server.start(context.instance, context.deadline)
     sight = observe.settle(context.instance, context.deadline)
     if sight.verdict.state != state.STANDBY:
-        if sight.verdict.state == state.PRIMARY:    # perhaps beside another one: not for a moment
+        if sight.verdict.state == state.PRIMARY:    # perhaps beside another one: stopped at once
             server.stop(context.instance, context.deadline, context.log)
         raise ocf.OcfError("started, but the instance is not a standby but {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))
@@ -134,7 +134,7 @@ def enter_cluster(context, was):
 
 
 def _note_pending(context, mark, was):
-    """Note what the next monitor has to do if this start is cut off; it goes on without a note."""
+    """Note the tasks of the next monitor if this start is cut off; without a note it continues."""
     try:
         context.cluster.notes.write(notes.PENDING, "{0}\n{1}".format(mark, was))
     except ocf.OcfError as error:

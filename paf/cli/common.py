@@ -75,7 +75,7 @@ class Pacemaker(object):
         return self._release
 
     def cib(self):
-        """Return the CIB as this node has it (XML, str). Raises Problem."""
+        """Return this node's CIB (XML, str). Raises Problem."""
         # This node answers without the option since 3.0, which deprecates it. Up to 2.1 the DC
         # would, and there may be none. The agent uses the feature set that Pacemaker passes to
         # it, see paf/cluster/base.py; a command gets none

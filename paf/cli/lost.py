@@ -19,7 +19,7 @@ from paf.instance import (
 HELP = "show the commits and rows that only this node has, or had"
 TEXT = """Reads WAL that the primary never had: that of this node's instance, if it has diverged and
 is stopped, and that which a rewind or rebuild has given up, for as long as it is kept. Shows the
-commits with their times, and the rows by table, as far as the names of the tables can be had."""
+commits with their times, and the rows by table, as far as the names of the tables are known."""
 EXAMPLES = ("paf lost", "paf lost --all", "paf lost --json")
 EXIT_CODES = ((OK, "no WAL of that kind holds a commit"),
               (NOT_DONE, "there are commits that only this node has or had"),
@@ -121,7 +121,7 @@ def _kept(instance):
 
 
 def report(instance, folder, facts):
-    """Return what a part of the WAL holds, as JSON has it (dict). Raises OcfError, Problem."""
+    """Return what a part of the WAL holds, for JSON (dict). Raises OcfError, Problem."""
     records = Records(instance, folder, facts)
     found = understand(records)
     names = _names(instance, set(place for place in found.rows))

@@ -282,7 +282,7 @@ class Servers(object):
 
 
 def _once(function):
-    """Return a function that calls another one once, and returns its answer ever after."""
+    """Return a function that calls another one once, and then returns that answer each time."""
     answers = []    # type: list[dict[str, str]]
 
     def answer():

@@ -15,8 +15,8 @@ HELP = "move the primary to another node"
 TEXT = """Moves the primary to NODE, or to the standby that is first in line. Looks first whether
 that can work, shows what will happen and asks. Then it follows the transition, checks its outcome,
 and takes away the constraint that it made, whatever happens: also when the switchover is refused,
-or on Ctrl-C. Should even that be impossible (kill -9, a power cut), the constraint ends by itself
-after ten minutes."""
+or on Ctrl-C. Where that is impossible (kill -9, a power cut), the constraint ends by itself after
+ten minutes."""
 EXAMPLES = ("paf switchover", "paf switchover srv2 --yes", "paf switchover srv2 --dry-run")
 EXIT_CODES = ((OK, "done; with --dry-run: it can be done"),
               (NOT_DONE, "refused, or not confirmed: the primary is where it was; with --dry-run: "
@@ -71,7 +71,7 @@ def run(options):
 
 
 def again(pacemaker, report, target):
-    """Return a new report: the answer may have taken long. Raises Problem if it cannot be any more.
+    """Return a new report: the answer may have taken long. Raises Problem if there is an obstacle.
     """
     found = status.look(report["resource"], pacemaker)
     for obstacle in problems(found, target):
@@ -312,4 +312,3 @@ class Switchover(object):
         complain("{0}; it ends by itself after ten minutes: crm_resource --clear --resource "
                  "{1}".format(what, self._clone))
         return False
-

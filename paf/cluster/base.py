@@ -13,7 +13,7 @@ FAILURE = "failed_because"
 # Further attributes of a node, each for one fact. Permanent, in the nodes section of the CIB:
 _SCORE = "master"                   # promotion score
 _RULE = "synchronous"               # the quorum.Entry of a node that was or is the primary
-_LAST_WORDS = "last_words"          # the vote of an instance that was stopped in order
+_LAST_WORDS = "last_words"          # the vote of an instance that was stopped cleanly
 # transient:
 _REASON = "not_promoted_because"
 _POSITION = "lsn_location"          # public in the corosync1 build only
@@ -108,7 +108,7 @@ class Cluster(object):
             last_words=self.attribute(_LAST_WORDS), accept=self.attribute(_ACCEPT))
 
     def cib(self, deadline):
-        """Return the CIB's XML (str), as this node has it. Raises OcfError."""
+        """Return this node's CIB (XML, str). Raises OcfError."""
         # Answered by this node in any case since 3.0, which deprecates the option. The set is the
         # DC's: where a newer DC spares older programs the option, they answer here as well
         local = [] if self._environment.feature_set >= _ALWAYS_LOCAL else ["--local"]
@@ -130,7 +130,7 @@ class Cluster(object):
         self._keep(_RULE, node, quorum.to_wire(entry) if entry else "", deadline)
 
     def leave_last_words(self, vote, deadline):
-        """Publish where the WAL of an instance ends that was stopped in order. Raises OcfError.
+        """Publish where the WAL of an instance ends that was stopped cleanly. Raises OcfError.
 
         vote: text of election.to_vote, "" to take it back, before the instance is started again.
         """

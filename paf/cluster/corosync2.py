@@ -66,7 +66,7 @@ class Corosync2(Cluster):
         return dict((node, lines[node]) for node in lines if lines[node])
 
     def _withdraw_line(self, deadline):
-        """Once a primary runs, an instance follows it, and its old line says nothing any more."""
+        """Once a primary runs, an instance follows it, and its old line no longer counts."""
         if self.notes.read(_LINE):
             self._delete(_LINE, deadline)
             self.notes.remove(_LINE)

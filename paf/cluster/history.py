@@ -40,7 +40,7 @@ def promoted(xml, resource):
 
 
 def _role(attributes):
-    """Return whether an operation left the resource promoted; None where it says nothing of it."""
+    """Return whether an operation left the resource promoted; None where it does not show that."""
     operation, code = attributes.get("operation"), attributes.get("rc-code")
     if operation == "monitor":
         return _MONITOR.get(code)

@@ -43,9 +43,9 @@ def _days(year, month, day):
 def holds(rule, attributes, now, about=None):
     """Return whether a rule holds for a node: True, False, or None where that is not known.
 
-    attributes: the node's (dict of str), "#uname" and "#id" among them, None where no node is
-    meant; now: seconds since 1970, None where it is not known; about: a function that says of an
-    rsc_expression or op_expression whether it holds, None where neither is meant.
+    attributes: the node's (dict of str), "#uname" and "#id" among them, None for no
+    node; now: seconds since 1970, None where it is not known; about: a function that returns
+    whether an rsc_expression or op_expression holds, None for no operation.
     """
     if rule.get("id-ref"):
         return None

@@ -31,8 +31,8 @@ def attribute(resource, feature_set):
 class Report(object):
     """One failure of the resource on this node, reported once and counted once.
 
-    cluster: base.Cluster; name: of the attribute that counts; before: the count so far (str), as
-    the CIB has it.
+    cluster: base.Cluster; name: of the attribute that counts; before: the count so far (str) in
+    the CIB.
     """
 
     def __init__(self, cluster, name, before):

@@ -2,7 +2,7 @@
 
 Started by paf/crash/watcher.py, as a daemon. It reports what a monitor would find, only sooner,
 and once: not after a shutdown, not in maintenance, not while an action of this agent stops the
-server.
+server. An action that could not end it in time says so in the log.
 """
 
 import re

@@ -1,7 +1,8 @@
 """The process that waits for the end of the postmaster: how actions start, find and end it.
 
 The watcher locks a file in HA_RSCTMP as long as it runs, and writes its pid there; so a killed one
-is noticed, and there are never two. paf/crash/watch.py is what the watcher does.
+is noticed, and a second one ends at once, unless the file was removed under the first. What the
+watcher does is in paf/crash/watch.py.
 """
 
 import errno
@@ -63,9 +64,10 @@ def end(context):
 
 
 def has_reported(context):
-    """Return whether a watcher has just reported a crash to Pacemaker; if not, it never will.
+    """Return whether a watcher has just reported a crash to Pacemaker; if not, end it.
 
-    For the monitor that finds the crash at the same time: it would count twice.
+    For the monitor that finds the crash at the same time: it would count twice. A watcher that does
+    not end in time, and a file that cannot be read, count as no report.
     """
     try:
         lock = LockFile(context.environment)

@@ -210,7 +210,7 @@ def check_absent(candidate,     # type: str
     For a candidate that no voter is ahead of. mine: its wal.Position; rules: list of
     (quorum.Rule, where it was found: str); primary: the last primary (str), None where that is
     not known; heard: nodes (of str) whose position was compared; last_words: dict of node to the
-    Fact of its wal.Position when it was stopped in order; nodes: all of the cluster (list of str).
+    Fact of its wal.Position when it was stopped cleanly; nodes: all of the cluster (list of str).
     """
     ahead = [node for node, fact in sorted(last_words.items())
              if node not in heard and is_known(fact) and fact.value > mine]
@@ -271,7 +271,7 @@ def check_move(old, mine, last_words):
         return "cannot compare with {0}, which was stopped: {1}".format(old, left.reason)
     if left.value.lsn <= mine.lsn and left.value.timeline <= mine.timeline:
         return None
-    return "{0} was stopped in order at {1}, and only {2} came here: it would be stranded".format(
+    return "{0} was stopped cleanly at {1}, and only {2} came here: it would be stranded".format(
         old, wal.describe(left.value), wal.describe(mine))
 
 

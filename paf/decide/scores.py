@@ -94,7 +94,7 @@ def is_ready(replica):
 
 def _is_foreign(node, online, current, score):
     # type: (str, list[str], Scores, int) -> bool
-    """A node that is away and never had a score does not run this resource."""
+    """Return whether a node that is away gets no score: it has none, or one that is as low."""
     return node not in online and score == NOT_CONNECTED and current.get(node, score) <= score
 
 

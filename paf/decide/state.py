@@ -2,7 +2,8 @@
 
 A dead process overrides everything, an answer to SQL overrides the control file, and the control
 file shows what a dead instance was. What could not be found out is a value of its own: it is never
-"no process", and never "damaged". Control states: PostgreSQL's DBState, as pg_controldata has it.
+"no process", and never "damaged". Control states: PostgreSQL's DBState, in the words of
+pg_controldata.
 """
 
 from collections import namedtuple

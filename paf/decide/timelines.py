@@ -17,7 +17,7 @@ ANCESTOR = "ancestor"
 UNRELATED = "not in the history"
 
 #: A timeline in an instance's history: number (int), the LSN (int) where it begins, and a checksum
-#: (str) of its first bytes, None where they are not on disk any more. The first bytes hold the
+#: (str) of its first bytes, None where they are no longer on disk. The first bytes hold the
 #: time of the promotion: two timelines of the same number have different ones.
 Reign = namedtuple("Reign", "timeline begin mark")
 

@@ -52,7 +52,7 @@ def version(instance):
     except UnicodeError:
         raise NotUsable("{0} holds no PostgreSQL version".format(name))
     except (IOError, OSError) as error:
-        # a disk that hangs says nothing of the data directory
+        # a disk that hangs does not show what the data directory is
         kind = NotUsable if error.errno in (errno.ENOENT, errno.ENOTDIR) else OcfError
         raise kind("cannot read {0}: {1}".format(name, error.strerror))
     parts = text.split(".")

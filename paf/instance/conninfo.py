@@ -70,7 +70,7 @@ def connection(text, settings=()):
     given = dict((keyword, value) for keyword, value in parse(text) if keyword not in replaced)
     secrets = dict((keyword, given.pop(keyword)) for keyword in SECRETS if keyword in given)
     pairs = sorted(given.items()) + list(settings)
-    # a server may make all sessions read-only, which says nothing of its role
+    # a server may make all sessions read-only, which does not show its role
     environment, stdin = {"PGCONNECT_TIMEOUT": "2",
                           "PGOPTIONS": "-c default_transaction_read_only=off"}, ""
     if secrets.pop("password", ""):

@@ -32,7 +32,7 @@ class Damaged(Unknown):
 def read(instance, deadline):
     """Return what is known of the control file: Known(ControlData), Damaged, or Unknown.
 
-    Unknown: pg_controldata gave no answer, which says nothing of the file.
+    Unknown: pg_controldata gave no answer, so the file may be good or damaged.
     """
     found = []
 

@@ -1,4 +1,4 @@
-"""Commits of a part of the WAL that hold nothing but statistics of the planner.
+"""Commits of a part of the WAL that hold only statistics of the planner.
 
 Autovacuum analyzes tables, also on a primary that is cut off, and waits for no standby: no client
 relies on that, and a new primary does it again. Relations of a number below 10000 are PostgreSQL's
@@ -19,7 +19,7 @@ _LINE = re.compile(r"^rmgr: (\S+) .*?, tx: +(\d+), lsn: ([0-9A-Fa-f]+/[0-9A-Fa-f
                    r".*?desc: (.*)$", re.M)
 _RELATION = re.compile(r"rel \d+/\d+/(\d+)")
 _NEXT = re.compile(r"nextXid (\d+)")
-_MOST = 20              # commits that are looked at
+_MOST = 20              # commits that are examined
 _XIDS = 1 << 32
 
 
@@ -27,7 +27,7 @@ def commits(instance, start, end, size, wanted, deadline):
     """Return those of the commits `wanted` (LSNs) that hold only statistics (list of int).
 
     start: the Position from which on the WAL is only here; end: LSN of its end; size: bytes of a
-    segment. What cannot be shown is not returned. Raises OcfError.
+    segment. A commit of which that cannot be proved is not returned. Raises OcfError.
     """
     if not wanted or len(wanted) > _MOST:
         return []
@@ -76,7 +76,7 @@ def _records(instance, start, end, size, more, deadline):
 
 
 def _is_after(xid, following):
-    """Return whether transaction `xid` was begun when `following` was the next number (int)."""
+    """Return whether transaction `xid` was started when `following` was the next number (int)."""
     return (xid - following) % _XIDS < _XIDS // 2
 
 

@@ -9,7 +9,7 @@ from paf.instance import journal, ownfiles
 from paf.ocf import failure, NotUsable
 
 _FOLDER = "wal"
-ABOUT = "about.json"    # what is said of a set
+ABOUT = "about.json"    # the facts of a set
 _CONTROL = "pg_control"
 _EMPTY = b"\0" * 8192
 _LARGEST = 1 << 30      # bytes of WAL that are copied
@@ -78,7 +78,7 @@ def _copy(instance, names, size, place):
 
 
 def put_back(instance):
-    """Copy segments, histories and at last the control file back. Raises OcfError."""
+    """Copy segments, histories and then the control file back. Raises OcfError."""
     place, target = folder(instance), local.wal_folder(instance)
     try:
         with runner.Acting(local.owner(instance)):
@@ -105,9 +105,9 @@ def _replace(path, target):
 
 
 def give_up(instance, name, facts):
-    """Move the copies from the journal to where they stay for people; return that place, or "".
+    """Move the copies from the journal to where `paf lost` reads them; return that place, or "".
 
-    name: of the folder (str); facts: what is said of them there (dict). The oldest sets go.
+    name: of the folder (str); facts: to be kept with them (dict). The oldest sets are removed.
     Raises OcfError.
     """
     place, source = os.path.join(lost_folder(instance), name), folder(instance)
@@ -126,7 +126,7 @@ def give_up(instance, name, facts):
 
 
 def _describe(instance, place, facts):
-    """Write what is said of a set, and remove the oldest sets. Raises OSError."""
+    """Write the facts of a set, and remove the oldest sets. Raises OSError."""
     import json
     journal.put(os.path.join(place, ABOUT), json.dumps(facts, sort_keys=True).encode("ascii"))
     journal.sync(lost_folder(instance))

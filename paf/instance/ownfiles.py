@@ -216,9 +216,9 @@ def _each(instance, pairs, sentence, folders=()):
 
 
 def move(path, target):
-    """Rename a file, link or folder, or copy it where another file system lies between. OSError.
+    """Rename a file, link or folder, or copy it to another file system. Raises OSError.
 
-    What is at the target is replaced. A copy is complete before the original goes.
+    What is at the target is replaced. A copy is complete before the original is removed.
     """
     if os.path.isdir(target) and not os.path.islink(target):
         journal.delete(target)

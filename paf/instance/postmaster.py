@@ -155,7 +155,7 @@ def strayed(instance):
     work in another folder: theirs was renamed, removed or replaced while they ran.
 
     They take writes as before. A process of another root folder (a container) is none of them: it
-    means another folder by the same name. Nor is one without children, like `postgres -C`.
+    means another folder by the same name. One without children, like `postgres -C`, is none either.
     """
     folders = set([instance.parameters.datadir, instance.parameters.pgdata])
     folders |= set(os.path.realpath(folder) for folder in folders)
@@ -262,7 +262,8 @@ def _number(lines, index):
 def is_alive(instance, pid):
     """Return whether the process is, or may be, a living server process of the data directory.
 
-    A shell whose working directory it is does not count; nor is a zombie, which has no directory.
+    A shell whose working directory it is does not count, and neither does a zombie, which has no
+    directory.
     """
     here = stands_here(instance, pid)
     return isinstance(here, Unknown) or (here.value and _is_server(pid))

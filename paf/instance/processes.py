@@ -17,7 +17,7 @@ def running(program, argument):
 
 
 def end(program, argument):
-    """End the processes of a program that have this argument (str), whoever ran them, at once.
+    """Kill all processes of a program that have this argument (str), by whatever they were started.
 
     Raises OcfError where one does not end.
     """

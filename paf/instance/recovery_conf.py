@@ -57,7 +57,7 @@ def _sign(found):
 
 
 def _byte(number):
-    """Return a byte as a str has it: Python 3 has those that are not ASCII as surrogates."""
+    """Return a byte as a character of a str; in Python 3 a surrogate for one that is not ASCII."""
     if str is bytes or number < 0x80:
         return chr(number)
     return chr(0xdc00 + number)

@@ -29,7 +29,7 @@ _LOST_CONNECTION = ("could not connect", "connection to server", "server closed 
                     "terminating connection", "no connection to the server",
                     "the database system is")
 
-#: What is said of a set of WAL that was given up.
+#: The facts that are kept with WAL that was given up.
 LOST = ("diverged", "fork", "end", "own_timeline", "segment_size")
 
 # How far it got. Up to KEPT the directory is unchanged, except for what is in the journal.
@@ -58,7 +58,7 @@ def is_fresh_copy(instance):
 
 
 def described(found):
-    """Return what is said of a divergence.Divergence beside the WAL that is given up (dict)."""
+    """Return the facts of a divergence.Divergence that are kept with the WAL (dict)."""
     if found.fork is None:
         return {"diverged": found.what}
     return dict(zip(LOST, (found.what, wal.format_lsn(found.fork.lsn), wal.format_lsn(
@@ -96,7 +96,7 @@ def _prepare(instance, top, facts, found, deadline):
     ownfiles.move_aside(instance, top, facts["deep"])
     _mark(instance, facts, KEPT)
     if facts["restore_command"]:
-        # where pg_rewind looks for it, in all versions alike
+        # where pg_rewind looks for it, in all versions
         standby_mode.put(instance, "postgresql.conf", "restore_command = '{0}'\n".format(
             facts["restore_command"].replace("\\", "\\\\").replace("'", "''")))
     output = _pg_rewind(instance, facts, deadline, ("--dry-run",))

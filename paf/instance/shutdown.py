@@ -1,4 +1,4 @@
-"""What keeps a fast shutdown from ending, and how it is helped on, without losing committed data.
+"""What delays a fast shutdown, and how that is ended. What is committed here stays on this disk.
 
 A fast shutdown ends sessions at once and then waits, without a limit of its own, for WAL senders
 (before the shutdown checkpoint until each has sent what it has, after it until its client has
@@ -27,7 +27,7 @@ _WRITTEN = (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY)
 _IDLE_SWITCHES = 2
 _SWITCHES = b"voluntary_ctxt_switches:"
 _EPOLLOUT = 0x4
-#: The share of the time after which those are ended, too, that may still get somewhere.
+#: The share of the time after which clients that are slow, but still move, are ended as well.
 _LATE = 0.6
 _CHUNK, _MOST = 65536, 1 << 24    # bytes of messages that are read at once, and at one look
 
@@ -77,10 +77,12 @@ class Shutdown(object):
         self._asked.add(pid)
 
     def _hangs(self, pid, now, written):
-        """Return whether a WAL sender has not moved since the last look, and will not.
+        """Return whether a WAL sender must be ended: it hangs, or the shutdown takes too long.
 
-        Before the checkpoint is written, a sender that has nothing to send waits as well: only
-        one whose client does not read hangs. Where that cannot be seen, time decides.
+        It hangs if it has not moved since the last look. Before the checkpoint is written, a sender
+        that has nothing to send waits as well: only one whose client does not read hangs. Where
+        that cannot be seen, and once the checkpoint is written, the time decides (`_LATE`): also
+        against a standby that is slow, and receives the rest after the failover or restart.
         """
         before = self._before.get(pid)
         if written and self._late.passed:

@@ -24,7 +24,7 @@ _PSQL_NO_CONNECTION = 2
 _PREFIX = r"^.*?\b(?:FATAL|ERROR|PANIC|LOG|HINT|DETAIL):\s+"
 _LEAST_CONNECT_TIMEOUT = 2    # seconds; libpq takes 1 for 2
 
-#: A monitor never writes and never waits for a synchronous standby.
+#: The agent's sessions are read-only, so no monitor writes or waits for a synchronous standby.
 _SESSION = "-c default_transaction_read_only=on -c statement_timeout={0}"
 _NO_WAIT = " -c synchronous_commit=local"
 
@@ -54,7 +54,7 @@ def _answer(result):
     return Answer(kind, [], last_words(result.err))
 
 
-# What says nothing of why; where the log is ("Future log output...") does
+# Lines that give no cause; where the log is ("Future log output...") does
 _SMALL_TALK = ("redirecting log output", "could not start server", "Examine the log output",
                "another server might be running")
 

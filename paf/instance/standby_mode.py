@@ -1,7 +1,7 @@
 """What makes the server start as a standby: standby.signal, or recovery.conf up to PostgreSQL 11.
 
 Source: PostgreSQL manual, "Standby Server Settings" (12 and later), "Recovery Configuration"
-(11 and before). This module writes nothing else in the data directory.
+(11 and before). Beside these, `put` writes postmaster.pid for pidfile.py.
 """
 
 import errno

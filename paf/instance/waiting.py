@@ -25,9 +25,9 @@ def folder(instance):
 def end(instance, log):
     """End the sessions of a primary whose commits wait, and note which these are.
 
-    The shutdown that follows would end them too; a moment before it, a session whose title was
-    read could still get its answer. A stop never fails for this: without a note the commits count
-    as acknowledged.
+    The shutdown that follows would end them too; but until then a session whose title was read
+    could still get its answer. Errors are only logged: without a note the commits count as
+    acknowledged.
     """
     found = []
     try:

@@ -26,7 +26,7 @@ Content = namedtuple("Content", "counts end transactions")
 
 
 class NoAnswer(OcfError):
-    """The program did not end, or was killed: that says nothing of the WAL."""
+    """The program did not end, or was killed: what is in the WAL is not known."""
 
 
 def dump(instance, deadline, position, size, end=None, limit=None, manager=None, more=()):

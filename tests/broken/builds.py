@@ -256,7 +256,7 @@ BUILDS = (
            "paf/instance/peer.py", "    if earlier != system:", "    if False:",
            (_COMPONENT + "test_peer.py::"
             "test_a_standby_that_replays_while_it_is_asked_is_a_lower_bound",)),
-    Broken(4, "what a primary saw in an earlier reign narrows its rule",
+    Broken(4, "what a primary saw in an earlier time as the primary narrows its rule",
            "paf/synchronous.py", '    current = "{0} {1}".format(sight.epoch, sight.setting)',
            "    current = sight.setting",
            (_UNIT + "test_synchronous.py::"
@@ -300,7 +300,7 @@ BUILDS = (
            "    patience = context.deadline.within(max(0, left - _VOTES_TIME))",
            (_UNIT + "test_promotion.py::"
             "test_a_short_timeout_still_leaves_time_to_wait_for_the_last_primary",)),
-    Broken(4, "a later primary that was stopped in order with less WAL is forgotten",
+    Broken(4, "a later primary that was stopped cleanly with less WAL is forgotten",
            "paf/promotion.py",
            "                or is_known(words[node]) and words[node].value.timeline > "
            "mine.timeline):", "                or False):",
@@ -388,7 +388,7 @@ BUILDS = (
            "        return dict((node, lines[node]) for node in lines if lines[node])",
            "        return lines",
            (_UNIT + "test_rounds.py::test_a_line_that_was_withdrawn_is_none",)),
-    Broken(4, "what was noted of a narrower rule counts in the next reign of it",
+    Broken(4, "what was noted of a narrower rule counts the next time it is the primary",
            "paf/synchronous.py", "    context.cluster.notes.remove(notes.NARROWER)", "    pass",
            (_COMPONENT + "test_synchronous.py::"
             "test_a_wider_rule_is_published_at_once_and_a_narrower_one_once_it_holds",)),

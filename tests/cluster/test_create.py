@@ -11,7 +11,7 @@ LAB = {"nodes": 2, "resource": False}
 
 @pytest.fixture
 def bare(lab):
-    """A lab without a resource, PostgreSQL's own start as Debian's quick start has it."""
+    """A lab without a resource, PostgreSQL's own start as in Debian's quick start."""
     for node in lab.nodes.values():
         node.run(["sed", "-i", "s/^auto/manual/", "/etc/postgresql/15/main/start.conf"])
     yield lab

@@ -151,7 +151,7 @@ class Server:
         return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)[name].strip()
 
     def pid(self):
-        """Return the postmaster's pid as its file has it."""
+        """Return the postmaster's pid from its file."""
         return int((self.pgdata / "postmaster.pid").read_text().split()[0])
 
     def processes(self):

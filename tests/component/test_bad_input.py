@@ -173,7 +173,7 @@ def test_the_clients_surroundings_do_not_matter(running_primary, tmp_path):
 
 
 def test_a_role_that_is_only_concluded_from_files_is_not_acted_on(primary):
-    """Neither psql nor pg_controldata runs, and somebody has put a signal file there."""
+    """Neither psql nor pg_controldata runs, and an administrator has put a signal file there."""
     (primary.pgdata / "standby.signal").touch()
     assert primary.monitor(bindir="/nonexistent").code == 0
     run = primary.agent("start", bindir="/nonexistent")

@@ -1,4 +1,4 @@
-"""A shutdown ends in time, whatever hangs, and no healthy standby misses any of its WAL."""
+"""A shutdown ends in time, whatever hangs, and a standby that keeps up misses none of its WAL."""
 
 import contextlib
 import os

@@ -139,7 +139,7 @@ def test_the_last_words_of_a_primary_that_was_moved_refuse_a_stale_standby(pair)
     assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
     assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
     assert pair.store.score("srv2") == BARRED
-    assert "srv1 was stopped in order" in pair.store.refusal("srv2")
+    assert "srv1 was stopped cleanly" in pair.store.refusal("srv2")
 
 
 def test_last_words_that_a_demotion_could_not_publish_are_repeated_by_the_stop(pair):
@@ -153,7 +153,7 @@ def test_last_words_that_a_demotion_could_not_publish_are_repeated_by_the_stop(p
     pair.store.repairs("crm_attribute")
     assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
     assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
-    assert "srv1 was stopped in order" in pair.store.refusal("srv2")
+    assert "srv1 was stopped cleanly" in pair.store.refusal("srv2")
     said = pair.store.permanent("last_words", "srv1")
     assert said and pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
     assert pair.store.permanent("last_words", "srv1") == said
@@ -167,7 +167,7 @@ def test_a_demotion_that_does_not_bring_a_standby_leaves_last_words_all_the_same
     assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
     assert pair.store.permanent("last_words", "srv1")
     assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
-    assert "srv1 was stopped in order" in pair.store.refusal("srv2")
+    assert "srv1 was stopped cleanly" in pair.store.refusal("srv2")
 
 
 def test_a_primary_whose_node_goes_to_standby_hands_over_to_one_that_has_all(pair):
@@ -184,7 +184,7 @@ def test_a_primary_whose_node_goes_to_standby_hands_over_to_one_that_has_all(pai
 
 @pytest.mark.parametrize("missing", ["pg_waldump", "pg_controldata"])
 def test_a_primary_that_cannot_say_where_it_ended_is_no_crash(pair, missing):
-    """Nothing is promoted that may miss what the primary has, which was stopped in order."""
+    """Nothing is promoted that may miss what the primary has, which was stopped cleanly."""
     programs = pair.folder / "programs"
     programs.mkdir()
     for name in os.listdir(pair["srv1"].programs):

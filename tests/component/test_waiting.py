@@ -13,7 +13,7 @@ STOP = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", stop="srv1",
 
 @pytest.fixture
 def waits(make_cluster):
-    """A primary (srv1) whose commits wait for its standby, which receives nothing any more."""
+    """A primary (srv1) whose commits wait for its standby, which no longer receives anything."""
     cluster = make_cluster("srv1", "srv2")
     for node in cluster:
         node.server.configure("wal_log_hints = on", "wal_sender_timeout = '60s'")

@@ -71,7 +71,7 @@ def query(rpm, *what):
 
 
 def install(root, rpm):
-    """Install the package; rpm knows nothing of what Debian's packages bring."""
+    """Install the package; rpm does not see what Debian's packages bring."""
     root.run("rpm", "--install", "--nodeps", "--force-debian", f"/mnt/{rpm.name}", share=rpm.parent)
 
 

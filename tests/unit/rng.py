@@ -238,7 +238,7 @@ def _loose(configured):
 
 
 def _cut_off(configured, item, name):
-    """Do without a reference, or without the element that cannot be without it."""
+    """Remove a reference, and with it the element where it may not be missing."""
     if name == "template":
         del item.attrib[name]
         item.attrib.update({"class": "ocf", "provider": "heartbeat", "type": "Stateful"})

@@ -1,6 +1,6 @@
 """A small cluster in memory: real decisions of the agent over a simulated attribute manager.
 
-Each node's agent runs in a coroutine of its own (the agent's code knows nothing of it): after each
+Each node's agent runs in a coroutine of its own (the agent's code does not see that): after each
 command and each pause the scheduler draws which goes on. So commands of several nodes interleave
 in every way, values arrive late, and agents are killed at any point, all from one seed.
 """
@@ -213,7 +213,7 @@ class World:
             self._delivered[reader] = len(self.log)
 
     def run(self, works, lives=None):
-        """Run the works ({node: function of a context-maker}) at once; return their errors."""
+        """Run functions ({node: function of a context-maker}) at once; return their errors."""
         tasks = {}
         for name, work in works.items():
             tasks[name] = Task(lambda task, name=name, work=work: work(name, task),

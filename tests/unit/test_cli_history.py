@@ -86,7 +86,7 @@ def test_what_only_the_present_state_knows_is_an_event_and_said_to_be_missing(fa
 def test_an_operation_that_the_logs_have_is_not_counted_twice(facts):
     known = [fact.values for fact in facts["srv1"] if fact.kind == "op"]
     names = {"1": "srv1", "2": "srv2", "3": "srv3"}
-    # as the CIB has it: all values of the last report of each element
+    # as in the CIB: all values of the last report of each element
     last = {}
     for values in known:
         place = (values.get("on_node") or names.get(values["node"]), values["id"])

@@ -1,4 +1,4 @@
-"""paf timeline and history: which log files are read, packed or not, and what is said of others."""
+"""paf timeline and history: which log files are read, packed or not; which are missing."""
 
 import bz2
 import gzip

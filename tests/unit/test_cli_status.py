@@ -176,7 +176,7 @@ COMMITS = [["commits", "srv1", "on", "", "", "", "0", ""]]
 
 
 def test_a_server_that_was_promoted_by_hand_does_not_speak_for_the_primary():
-    """Its standbys are not the primary's, nor is what its commits wait for."""
+    """Its standbys are not the primary's, and what its commits wait for is not either."""
     by_hand = [["me", "false", "6", "60000000", "60000000", "", "", ""],
                ["commits", "srv9", "off", "", "", "", "0", ""]]
     asked = Asked(by_hand, None, "srv1", PRIMARY + COMMITS)

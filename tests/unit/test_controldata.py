@@ -122,7 +122,7 @@ def test_the_lower_bound_takes_the_higher_timeline(recorded):
     assert controldata.lower_bound(found).timeline == 4
 
 
-# A tool that gave no answer has said nothing of the file
+# A tool that gave no answer does not show what the file is
 
 @pytest.fixture
 def answering(monkeypatch, tmp_path):

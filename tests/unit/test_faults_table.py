@@ -9,7 +9,7 @@ from trials.faults.stage import STAGES
 from trials.faults.table import FAULTS
 from trials.soak import steps
 
-FAULT = Fault(4, "a | hangs", "SIGSTOP", "woken", play=lambda scene: None)
+FAULT = Fault(4, "a | hangs", "SIGSTOP", "continued", play=lambda scene: None)
 
 
 def test_every_fault_has_one_row():
@@ -35,8 +35,8 @@ def test_the_page_tells_what_was_measured_and_of_which_agent():
     result = Result(4, [], 1200, 0, 1, remarks=["srv1 stays stopped"], agent="abc1234",
                     date="2026-01-02")
     page = report.page([FAULT], {4: result}, {})
-    assert ("| 4 | a \\| hangs | SIGSTOP | woken | holds; srv1 stays stopped | 1200 ms | 0 | 1 | "
-            "2026-01-02, abc1234 |") in page
+    assert ("| 4 | a \\| hangs | SIGSTOP | continued | holds; srv1 stays stopped | 1200 ms | 0 | "
+            "1 | 2026-01-02, abc1234 |") in page
 
 
 def test_the_page_tells_what_holds_without_the_watcher():

@@ -1,4 +1,4 @@
-"""The lab's network is changed by several processes: the power daemon, and whoever breaks it."""
+"""The lab's network is changed by several processes: the power daemon, and tests that break it."""
 
 import threading
 import time

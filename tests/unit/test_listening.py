@@ -49,7 +49,7 @@ def test_who_cannot_be_looked_at_is_not_known(port):
     ("127.0.0.1", "127.0.0.1"), ("127.0.0.2", "/run/pg"), ("localhost", "localhost"),
     ("0.0.0.0", "/run/pg"), ("192.0.2.1", "/run/pg"), ("nowhere.invalid", "/run/pg")])
 def test_another_servers_address_is_not_asked(port, tmp_path, host, asked):
-    """As where pghost is another node's name: its answer would be taken for this node's."""
+    """As where pghost is another node's name: its answer would be treated as this node's."""
     server = postmaster.Postmaster(os.getpid(), port, "/run/pg", "127.0.0.1", "ready", None)
     found = identity.address(instance_at(tmp_path, pghost=host, pgport=str(port)), server)
     assert found.host == asked and bool(found.remark) == (asked != host)

@@ -26,7 +26,7 @@ class Context:
 
 
 class Sight:
-    """A standby that SQL says nothing of but its role."""
+    """A standby of which SQL shows only the role."""
 
     rows = [["me", "true", "", "", ""]]
 

@@ -64,7 +64,7 @@ class Cluster(base.Cluster):
         self.done.append((node, reason))
 
     def forget_acceptance(self, node, deadline):
-        self.done.append((node, "accepted no more"))
+        self.done.append((node, "acceptance removed"))
 
 
 @pytest.fixture
@@ -206,12 +206,12 @@ def test_what_an_administrator_accepted_ends_with_any_promotion(make):
     """Else a node that was not needed then would be promoted with a loss years later."""
     context = make(ALONE, accepted={"srv3"}, scores={"srv2": 1000, "srv3": -1000})
     promote._settle_scores(context, context.cluster.facts)
-    assert ("srv3", "accepted no more") in context.cluster.done
+    assert ("srv3", "acceptance removed") in context.cluster.done
 
 
 @pytest.mark.parametrize("score", [1001, -1000])
 def test_a_later_primary_that_was_stopped_with_less_wal_is_not_forgotten(make, score):
-    """Its timeline began before the end of the one here: the positions say nothing of its rows."""
+    """Its timeline began before the end of the one here: the positions do not show its rows."""
     context = make(ALONE, scores={"srv2": 1, "srv3": score}, last_words={"srv3": "3#83886080"})
     verdict = promotion.judge(context, PLACE, context.cluster.facts, promotion.count(
         context, context.deadline))

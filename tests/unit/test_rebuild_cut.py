@@ -182,7 +182,7 @@ def test_a_folder_in_the_way_of_the_copy_is_left_alone(instance, tmp_path):
 
 @pytest.mark.parametrize("what", ["rewind", "rebuild"])
 def test_what_is_under_way_is_left_alone(instance, started, what):
-    """As a start that rewinds while somebody runs paf rebuild: no server is seen meanwhile."""
+    """As a start that rewinds while paf rebuild is run: no server is seen meanwhile."""
     other = started("pgsqlms")
     write_facts(instance, other, what=what, phase="rewinding", deep=[], swaps=[])
     finish = {"rewind": lambda: rewind.finish(instance, Deadline(5.0), LOG),

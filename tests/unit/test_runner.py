@@ -173,7 +173,7 @@ def test_a_number_that_is_no_longer_our_childs_is_not_killed(monkeypatch):
     """By now another process may have it."""
     pid = ended(0)
     os.waitpid(pid, 0)
-    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("it kills a stranger"))
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("it kills another process"))
     with pytest.raises(ChildProcessError):
         runner._kill(pid)
 
@@ -187,7 +187,6 @@ def test_a_child_that_hangs_before_it_is_the_program_is_killed(monkeypatch):
     result = sh("exit 0", seconds=1)
     assert result.timed_out and result.status == -signal.SIGKILL
     assert time.monotonic() - start < 60
-
 
 
 def test_a_program_past_the_deadline_is_killed():

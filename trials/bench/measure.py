@@ -22,7 +22,7 @@ GUESSES = {OURS: {"switchover": 8, "crash of the primary": 12, "power cut of the
            "": {"up": 25, "down": 3, "costs": 20, "CIB writes": STEADY + 5, "switchover": 12,
                 "crash of the primary": 25, "power cut of the primary": 30,
                 "partition of the primary": 30, "switchover, 9 nodes": 20}}
-#: After so many failures in a row an agent's steps are left out: its cluster cannot be had whole.
+#: After so many failures in a row an agent's steps are left out: its cluster does not become whole.
 HOPELESS = 4
 
 

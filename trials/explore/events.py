@@ -63,7 +63,7 @@ def ban(lab, node):
 
 @EVENTS.row("pacemaker-stop")
 def pacemaker_stop(lab, node):
-    """Pacemaker is stopped in order."""
+    """Pacemaker is stopped cleanly."""
     lab.nodes[node].signal("term", "pacemakerd")
     return lab.nodes[node].reboot
 

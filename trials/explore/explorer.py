@@ -37,7 +37,7 @@ class Explorer(player.Player):
         return problems, "; ".join([words, *self.remarks])
 
     def disturb(self, step, play):
-        """Bring the nodes into their states, let the events happen, see what comes of them."""
+        """Bring the nodes into their states, let the events happen, see their result."""
         undo, old = [], self.lab.primary()
         for strike in step.states:
             old = self._strike(STATES[strike.word], strike.place, old, undo)

@@ -52,7 +52,7 @@ def play(faults, announce, watch=True):
                 for fault in mine:
                     note(fault, stage.run(fault))
         except LabError as error:
-            print(f"the cluster of {kind} cannot be had, faults are left out: {error}", flush=True)
+            print(f"no cluster of {kind}, its faults are left out: {error}", flush=True)
     for fault in faults:
         if fault.tests:
             note(fault, tested(fault))

@@ -63,7 +63,7 @@ def outcome(fault, result):
 
 
 def short(text, length=130):
-    """Return a text cut to a length that a table bears."""
+    """Return a text cut to a length that fits a table."""
     return text if len(text) <= length else text[:length - 1].rstrip() + "…"
 
 

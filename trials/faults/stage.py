@@ -1,4 +1,4 @@
-"""The clusters that faults are played on, and the course of each: play, put in order, audit."""
+"""The clusters that faults are played on, and the course of each: play, repair, audit."""
 
 import contextlib
 import time

@@ -117,7 +117,7 @@ TABLE.tested(
 
 
 @TABLE.row(43, "no HA_RSCTMP, /tmp full", "the folder removed and /tmp filled on the primary, "
-           "whose postmaster is killed", "recovered as ever")
+           "whose postmaster is killed", "recovered as usual")
 def no_room(scene):
     node = scene.lab.nodes[scene.old]
     node.run(["sh", "-c", "rm -rf /run/resource-agents; mount -t tmpfs -o size=4k,mode=1777 tmpfs "

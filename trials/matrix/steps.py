@@ -38,7 +38,7 @@ def audit(play, fenced=()):
 
 
 def did(play, *expected, only=()):
-    """Hold a play to the actions of Pacemaker on the instances."""
+    """Check that Pacemaker's actions on the instances were those expected."""
     seen = play.actions(*only)
     need(seen == list(expected), f"Pacemaker's actions were {seen}, expected {list(expected)}")
 

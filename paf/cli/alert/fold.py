@@ -1,9 +1,9 @@
-"""Which of Pacemaker's alerts belong to PAF, which event they are, and which node says it. Pure.
+"""Which of Pacemaker's alerts belong to PAF, to which event, and which node reports it. Pure.
 
-Pacemaker runs alert agents where something happens: each node's agent hears of the operations on
-its own node, and of the nodes and fencings of all. A failover is heard of in pieces on several
-nodes. The logs have it whole on each of them (see paf/cli/timeline), so all come to the same event,
-and the same rule chooses the one node that speaks.
+Pacemaker runs alert agents where something happens: each node's agent gets the operations on its
+own node, and the membership changes and fencings of all. The alerts of a failover are spread over
+several nodes. The logs of each of them have all of it (see paf/cli/timeline), so all find the same
+event, and the same rule chooses the one node that reports it.
 
 Source: Pacemaker Administration, "Alert Agents", environment variables.
 """
@@ -37,7 +37,7 @@ def is_worth(variables):
 
 
 def speaker(event, resource, dc):
-    """Return the node that speaks of an Event: where it was decided, and where its alert ran.
+    """Return the node that reports an Event: where it was decided, and where its alert ran.
 
     resource: the resource's name; dc: the node of the DC, for what happened to a lost node alone.
     """

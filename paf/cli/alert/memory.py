@@ -64,7 +64,7 @@ class Memory(object):
         return max(0.0, time.time() - self.last())
 
     def is_mine(self):
-        """Return whether this process is the one that waits and speaks; held until it ends."""
+        """Return whether this process is the one that waits and reports; locked until it ends."""
         self._lock = self._open(".lock")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ from paf.log import without_secrets
 Message = namedtuple("Message", "subject lines fields")
 
 _LONGEST = 400      # characters of a reason
-#: Events in which nothing that was committed can be gone: the primary ended in order, or came back.
+#: Events in which nothing that was committed can be gone: the primary ended cleanly, or came back.
 _SAFE = (events.SWITCHOVER, events.PRIMARY_RECOVERY, events.RESTART)
 
 
@@ -45,7 +45,7 @@ def _kept(event, is_open):
     if is_open or not event.new or event.new == event.old:
         return
     if event.kind in _SAFE:
-        yield "nothing is lost: the old primary was stopped in order"
+        yield "nothing is lost: the old primary was stopped cleanly"
     elif event.votes.get(event.new):
         yield "{0} was promoted at {1}: what the old primary had beyond that is not there".format(
             event.new, event.votes[event.new])

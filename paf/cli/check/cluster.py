@@ -30,7 +30,7 @@ def fencing(configured, managed):
               .format(node) for node in missing]))
     elif not watchdog:
         yield finding.error(
-            "SBD is meant to fence without a device ({0}), but Pacemaker sees no SBD with a "
+            "SBD is configured to fence without a device ({0}), but Pacemaker sees no SBD with a "
             "watchdog".format(options.fencing(configured, "watchdog-timeout")), _DEVICE_WHY,
             finding.both("systemctl enable sbd"))
     elif len(configured.nodes) == 2:

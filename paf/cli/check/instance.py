@@ -172,13 +172,13 @@ def access(subject):
 
 
 def reconnection(subject):
-    """Where commits wait for standbys, these are back soon after a failover."""
+    """Where commits wait for standbys, these stream again soon after a failover."""
     value = subject.settings.get("wal_retrieve_retry_interval", "")
     if (subject.settings.get("synchronous_standby_names", "").strip() and ocf.is_number(value)
             and int(value) > LONGEST_RETRY):
         yield finding.warning(
             "wal_retrieve_retry_interval is {0} ms, and replication is synchronous".format(value),
-            "a standby tries that late to reach the new primary, and commits wait for it",
+            "a standby tries to reach the new primary only that often, and commits wait for it",
             finding.set_by_sql(subject, "wal_retrieve_retry_interval", "500ms"))
 
 

@@ -124,7 +124,7 @@ def values(configured, managed):
         if name not in known:
             yield finding.error(
                 "the agent has no parameter {0}{1}".format(name, _meant(name, known)),
-                "it has no effect, whatever was meant by it",
+                "it has no effect",
                 _without_parameter(managed, name))
     variables = dict(("OCF_RESKEY_" + name, value) for name, value in managed.parameters.items())
     read = parameters.read(ocf.Environment(variables))

@@ -176,8 +176,8 @@ def _restarts(found):
         if seen.pending is None and not seen.problem:
             yield finding.warning(
                 "on {0} it is not known whether a restart is pending".format(node),
-                "a replication connection does not say it, nor does PostgreSQL before 9.5: look "
-                "there for pending_restart in pg_settings")
+                "a replication connection does not show it, and PostgreSQL before 9.5 has no such "
+                "column: look there for pending_restart in pg_settings")
         if seen.pending:
             yield finding.warning(
                 "on {0} a restart is pending for {1}".format(node, ", ".join(sorted(seen.pending))),

@@ -22,7 +22,7 @@ _MEGABYTE = 1 << 20
 
 
 def member_of(slot, nodes):
-    """Return the node (str) that a physical Slot is for, by its name; None for a stranger's."""
+    """Return the node (str) that a physical Slot is for, by its name; None if it is for no node."""
     words = slot.name.split("_")
     for node in nodes:
         name = "".join(char if char.isalnum() else "_" for char in node.lower())
@@ -50,7 +50,7 @@ def slots(subject):
 
 
 def _one(subject, slot, limit):
-    """Yield the findings on a Slot; limit: max_slot_wal_keep_size, in MB as the server has it."""
+    """Yield the findings on a Slot; limit: max_slot_wal_keep_size, in MB, from the server."""
     if slot.status == "lost":
         yield finding.error(
             "the replication slot {0} has lost WAL (wal_status is lost)".format(slot.name),

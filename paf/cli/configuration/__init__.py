@@ -128,7 +128,7 @@ def barred(configured, names, roles=("", "Started")):
 def left_over(configured, name):
     """Return the ids (sorted list) of what moves and bans have left of a resource (its id).
 
-    Those whose lifetime is over do nothing any more.
+    Those whose lifetime is over have no effect, and are left out.
     """
     return sorted(set(item.id for item in configured.constraints
                       if item.id.startswith("cli-") and item.values.get("rsc") == name
@@ -141,7 +141,7 @@ def place_of(vip):
 
 
 def vips_of(configured, managed):
-    """Return the addresses (Primitives) that follow the primary, or are meant to.
+    """Return the addresses (Primitives) that follow the primary, or should.
 
     Those that a colocation draws to the resource in either direction, or that are ordered after a
     promotion or a demotion. One that is drawn to a standby, or pushed off the primary, is an

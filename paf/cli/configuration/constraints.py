@@ -167,7 +167,7 @@ def _each(plain, groups, kind, members):
 def bars(location, nodes, now):
     """Return those of the nodes (list) on which a location (Constraint) lets nothing run.
 
-    A rule counts where nothing but the node's name and the date decide.
+    A rule counts where only the node's name and the date decide.
     """
     if location.score is None or location.score > -_INFINITY:
         return []

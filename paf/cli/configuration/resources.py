@@ -120,8 +120,7 @@ class Resources(object):
             element.get("template", ""), dict(meta.origins, **_strings(parameters.origins)))
 
     def operations(self, element):
-        """Return the Operations of a primitive; of two alike, its own before its template's.
-        """
+        """Return the Operations of a primitive; its own replace those of its template."""
         found, seen = [], set()
         for number, layer in enumerate(self._layers(element)):
             for section in layer.findall("operations"):
@@ -156,7 +155,6 @@ class Resources(object):
         """Return the timeout (seconds) of an operation that has none of its own."""
         values = self.operation_defaults(kind, name, interval)
         return seconds(values.get("timeout") or _DEFAULT_TIMEOUT) or seconds(_DEFAULT_TIMEOUT)
-
 
     def operation_defaults(self, kind, name, interval=0.0):
         """Return the op_defaults (dict of str) that hold for an operation."""

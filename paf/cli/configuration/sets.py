@@ -9,7 +9,7 @@ from paf.cli.configuration.spelling import points, seconds
 from paf.cluster import rules
 
 #: What a rule about a resource or an operation is asked for: kind (class, provider, type as a
-#: tuple); operation: its name (str), None where a resource is meant; interval: seconds or None.
+#: tuple); operation: its name (str), None for a resource itself; interval: seconds or None.
 Subject = namedtuple("Subject", "kind operation interval")
 
 

@@ -10,8 +10,8 @@ from paf.cli.health import request
 from paf.decide import quorum
 from paf.decide.knowledge import is_known
 
-#: Seconds without a word of the primary after which the lag behind it is not known. A primary
-#: that writes nothing speaks after half of wal_sender_timeout, 60 s by default.
+#: Seconds without a message of the primary after which the lag behind it is not known. A primary
+#: that writes nothing sends one after half of wal_sender_timeout, which is 60 s by default.
 SILENCE = 60.0
 
 

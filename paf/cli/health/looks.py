@@ -1,4 +1,4 @@
-"""One quick look at this node: what Pacemaker knows here, and what the server here says of itself.
+"""One quick look at this node: what Pacemaker knows here, and what the server here answers.
 
 Nothing is written, and no other node is asked.
 """
@@ -26,9 +26,9 @@ from paf.instance import postmaster, sql
 Facts = namedtuple("Facts", "unknown node resource quorum view promoted server silence root "
                    "properties managed")
 
-#: What the server says of itself. in_recovery: bool; timeline, position (received, or written by a
-#: primary), replayed, seen (the primary's end of WAL as heard last): int bytes or None; streaming:
-#: bool, None not known; heard: seconds (float) since the primary's last word, None not known.
+#: What the server on this node answers. in_recovery: bool; timeline, position (received, or written
+#: by a primary), replayed, seen (the primary's end of WAL in its last message): int bytes or None;
+#: streaming: bool, None not known; heard: seconds (float) since that message, None not known.
 Server = namedtuple("Server", "in_recovery timeline position replayed streaming seen heard")
 
 #: What a primary says of its standbys. standbys: dict of name to servers.Server; commits:
@@ -93,7 +93,7 @@ def look(resource="", patience=_PATIENCE, whole=False):
     """Return the Facts of this node. Never raises for what a program does or fails to do.
 
     resource: its name, "" where there is one only; patience: seconds for each question; whole:
-    whether root, properties and managed are wanted as well, which takes longer.
+    whether root, properties and managed are needed as well, which takes longer.
     """
     pacemaker = Pacemaker(patience)
     try:
@@ -136,7 +136,7 @@ def nothing(why):
 
 
 def _cib(pacemaker):
-    """Return the CIB as this node has it. Raises Problem, with nothing of what a program printed.
+    """Return this node's CIB. Raises Problem, with nothing of what a program printed.
 
     --local is deprecated since Pacemaker 3.0, where a node answers by itself.
     """

@@ -135,7 +135,7 @@ def promoted_at(facts):
 
 
 def _of_server(facts, own):
-    """Yield what the server on this node says of itself."""
+    """Yield what the server on this node answers."""
     server = facts.server
     yield _one("paf_server_up", server is not None, own)
     if server is None:

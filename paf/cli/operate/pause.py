@@ -95,11 +95,11 @@ def unfit(report, node):
     if mine == ["standby"] and not others and report["failover"]["to"] is None and (
             report["failover"]["answer"] is None):
         return ("it is not known which node could take over, and no standby but {0} may: while it "
-                "is in maintenance there could be no failover. If that is meant: paf "
-                "pause".format(node))
+                "is in maintenance there could be no failover. If that is intended: "
+                "paf pause".format(node))
     if report["failover"]["to"] == node and not others:
         return ("no standby but {0} could take over: while it is in maintenance there would be no "
-                "failover. If that is meant: paf pause".format(node))
+                "failover. If that is intended: paf pause".format(node))
     return ""
 
 

@@ -98,7 +98,7 @@ def problems(report, node, off=()):
 
 
 def _not_off(report, rows, off):
-    """Yield which node may still be writing, or is said to be off and is not."""
+    """Yield which node may still be writing, or was confirmed to be off and is not."""
     for row in report["nodes"]:
         if row["membership"] == view.UNCLEAN and row["node"] not in off:
             yield ("{0} is not known to be off: it may still be writing. See that it is off, then "

@@ -22,7 +22,7 @@ EXIT_CODES = ((OK, "done, or nothing to do"), (NOT_DONE, "not confirmed: nothing
 
 _PATIENCE = 600.0       # seconds, by default, for each instance
 _STEP = 0.5             # seconds between two looks
-_SETTLING = 60.0        # seconds in which what a restart has disturbed is in order again
+_SETTLING = 60.0        # seconds in which what a restart has disturbed is whole again
 _MORE = 60.0            # seconds that crm_resource may take longer than it is given
 _PENDING = "SELECT count(*) FROM pg_settings WHERE pending_restart"
 
@@ -172,4 +172,3 @@ def await_streaming(pacemaker, resource, node, patience):
             raise Problem("{0} did not come back as a standby that can take over: {1}, score {2}; "
                           "see paf status".format(node, row["state"], row["score"]))
         time.sleep(_STEP)
-

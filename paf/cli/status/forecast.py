@@ -16,7 +16,7 @@ quorum, and about how long clients would be without a primary. Pacemaker's own s
 (crm_simulate on the present configuration; nothing is changed), corosync's votes, the fencer's
 devices, the WAL positions of this moment, and the outages of past failovers in this node's logs.
 Where commits would then wait for a synchronous standby that is not there, it says so; of a new
-primary, as if it had the present one's synchronous_standby_names. What is not known is said to be.
+primary, as if it had the present one's synchronous_standby_names. What is not known is named.
 docs/schemas/forecast.json describes the JSON."""
 EXAMPLES = ("paf forecast", "paf forecast --output json")
 EXIT_CODES = ((OK, "the cluster survives the loss of any one node: with a primary, whose commits "
@@ -27,7 +27,7 @@ EXIT_CODES = ((OK, "the cluster survives the loss of any one node: with a primar
 #: Number of the JSON's format.
 FORMAT = 1
 
-#: What would come of a loss. lost: nodes; answer: True (there is a primary afterwards), False, None
+#: The result of a loss. lost: nodes; answer: True (there is a primary afterwards), False, None
 #: (not known); to: who is promoted, None if none is or the primary stays; stays: whether it stays;
 #: loss_bytes: int or None; fenced_by: names of devices; reasons: why not, or why it is not known;
 #: commits_wait: whether commits then wait for a standby that is not there, None not known.

@@ -19,7 +19,7 @@ What is known, and from where:
   nothing), whether a node can be fenced from its fencer, votes from corosync;
   this node's timeline, LSNs and lag come from its own server, by SQL;
   the other nodes' from the primary: by SQL here if this is the primary's node, else with the
-  primary_conninfo of this node, at the address of the primary's node or else where it leads, if
+  primary_conninfo of this node, at the address of the primary's node, otherwise where it leads, if
   its role may connect to the database "postgres" and is a member of pg_monitor;
   where it may not, timeline and received LSN are asked of each node over a replication
   connection. Replayed LSN, lag and sync state of other nodes are then shown as "?".

@@ -1,7 +1,7 @@
 """From actions to events: a failover, a switchover, a recovery. Pure.
 
 Only the actions decide what belongs to one event, never lines that only the log of the DC has. So
-every node finds the same events.
+all nodes whose logs cover the time find the same events.
 """
 
 from collections import namedtuple
@@ -108,7 +108,7 @@ def _begins_another(item, group, resource, vips, primary):
     """Return whether an Action does not belong to the event that the group is.
 
     Until there is a primary again, what took the last one away goes on, however long: a fencing,
-    the boot of its node, an election in which an absent node is waited for. What ends the reign of
+    the boot of its node, an election in which an absent node is waited for. What ends the time of
     a primary is an event of its own, however soon it comes after something else; unless clients
     never got to it, since the address had not moved.
     """

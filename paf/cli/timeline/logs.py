@@ -33,7 +33,7 @@ _INTERVAL = r"_(?P<interval>\d+)"
 _PATTERNS = (
     ("started", r"Initiating (?P<operation>[\w-]+) operation (?P<key>\S+)(?: locally)? on "
                 r"(?P<node>\S+?)(?: \(.*\))?(?: \| action (?P<action>\d+))?$"),
-    # 3.0.1 and later; the DC says nothing of what it starts on its own node but what that node says
+    # 3.0.1 and later; of what the DC starts on its own node, the log has only what that node says
     ("started", r"Asking \S+ to execute (?P<key>\S+) on (?P<node>\S+?)(?: \(.*\))? \| "
                 r"transition \S+ action (?P<action>\d+)"),
     ("requested", r"Requesting local execution of (?P<operation>[\w-]+) operation for \S+ on "

@@ -94,7 +94,7 @@ def _write(name, text):
 
 
 def as_values(event):
-    """Return the Event as JSON has it (dict)."""
+    """Return the Event for JSON (dict)."""
     values = dict(event._asdict())
     values["actions"] = [dict(item._asdict()) for item in event.actions]
     values["outage"] = outage(event)

@@ -158,7 +158,7 @@ class Model(simulation.World):
             raise BrokenPromise(f"{server.name} was promoted {self.now - self.cold_since:.1f} s "
                                 f"after a cold start without {len(lost)} records, and did not "
                                 "wait for the node that has them")
-        # scores that an earlier primary left say nothing of what this one writes
+        # scores that an earlier primary left do not show what this one writes
         self.cold_since, self.unscored, self.stale = None, server, set()
         self.acked = [record for record in self.acked if record in here]
         if self.moved and not self.accepted and server.wal[:len(self.moved.wal)] != self.moved.wal:
@@ -168,7 +168,7 @@ class Model(simulation.World):
         self.write()
 
     def _is_undecided(self, server):
-        """True where no score names the last primary yet, and what else would is not there."""
+        """True where no score names the last primary yet, and no other fact does."""
         last = self.unscored
         return self.rule is None and last not in (None, server) and (
             not last.running or server.timeline == last.timeline + 1)
@@ -260,7 +260,7 @@ class Model(simulation.World):
         self._delivered[name] = self.random.randint(0, len(self.log))
 
     def settle(self, most=40):
-        """Run transitions until nothing is left to do; no cluster may go on without end.
+        """Run transitions until nothing is left to do; no cluster may continue without end.
 
         Where notifications never run, a promotion fails again and again: real clusters count that.
         """

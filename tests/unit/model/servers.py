@@ -115,7 +115,7 @@ class Server:
         self.seen = None
 
     def stop(self):
-        """Shut down in order; a primary writes its checkpoint, and connected standbys get it."""
+        """Shut down cleanly; a primary writes its checkpoint, and connected standbys get it."""
         if not self.running:
             return
         if self.primary:
