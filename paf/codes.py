@@ -13,6 +13,9 @@ OTHER = PREFIX + "599"
 #: Number, and words of the reasons that it is for. The first row with words that a reason contains
 #: counts, so what encloses other reasons comes first. A number is never used for something else.
 TABLE = (
+    # a running instance that is degraded; it encloses why a primary cannot be asked
+    (309, ("this standby does not stream", "commits wait for synchronous standbys: ")),
+
     # no node is promoted, or not the one that was asked for
     (111, ("the administrator accepts the loss",)),
     (103, ("a constraint keeps Pacemaker from promoting",)),

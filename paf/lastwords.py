@@ -74,3 +74,12 @@ def withdraw(context, view):
     context.cluster.notes.remove(notes.UNSAID)
     if context.node in view.last_words:
         context.cluster.leave_last_words("", context.deadline)
+
+
+def withdraw_at_probe(context):
+    """Do so for an instance that a probe finds running, in maintenance mode for one."""
+    try:
+        withdraw(context, context.cluster.view(context.deadline))
+    except ocf.OcfError as error:
+        context.log.warning("last words of this node may count, although it runs: {0}".format(
+            error))

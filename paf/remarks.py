@@ -4,7 +4,9 @@ A node attribute shows it, for Pacemaker keeps no reason of an action that succe
 the watcher's remembers what was said, so that a monitor writes nothing while nothing changes.
 """
 
-from paf import lastgood, parameters
+import time
+
+from paf import lastgood, ocf, parameters
 from paf.ocf import OcfError
 
 #: The attribute, for each resource, that says what is wrong on a node.
@@ -12,6 +14,16 @@ ATTRIBUTE = "degraded_because"
 
 _PATIENCE = 5.0    # seconds
 _LONGEST = 1000    # characters
+#: Seconds after which a worry lasts. In each switchover a standby is without a primary for up to
+#: wal_retrieve_retry_interval, 5 s by default.
+_LASTING = 10.0
+
+#: What a monitor ends with in place of its status, and the first feature set with which nothing is
+#: recovered for it: Pacemaker's executor makes an error of these codes before 2.0.5. The DC is of
+#: the oldest version in the cluster. Source: Pacemaker Administration, "Resource Agents", exit
+#: codes; daemons/execd/execd_commands.c.
+_DEGRADED = {ocf.SUCCESS: ocf.DEGRADED, ocf.RUNNING_PROMOTED: ocf.DEGRADED_PROMOTED}
+_UNDERSTANDS = (3, 6, 1)
 
 
 def of_parameters(context):
@@ -58,3 +70,36 @@ def forget(context):
         lastgood.remove(lastgood.path(context.environment, "remarks"))
     except EnvironmentError as error:
         context.log.warning("cannot remember what was said: {0}".format(error))
+
+
+def lasting(context, worries):
+    """Return the worries (a list of str) that last, [] while they are new. Raises nothing.
+
+    A worry is a remark on the cluster, not on this node alone: it passes by itself as a rule.
+    """
+    name = lastgood.path(context.environment, "worries")
+    try:
+        if not worries:
+            lastgood.remove(name)
+            return []
+        since = lastgood.read(name)
+        if not ocf.is_number(since):
+            lastgood.write(name, str(int(time.time())))
+            return []
+    except EnvironmentError as error:
+        context.log.warning("cannot remember what was said: {0}".format(error))
+        return worries
+    age = time.time() - int(since)
+    return [] if 0 <= age < _LASTING else worries    # the clock may have been set
+
+
+def status(context, code, worries):
+    """Return the exit status (int) of a monitor that would end with `code`; says why.
+
+    worries: those that last (a list of str).
+    """
+    if not worries or not context.in_cluster or context.environment.feature_set < _UNDERSTANDS:
+        return code
+    from paf.codes import with_code
+    context.log.exit_reason(with_code("; ".join(worries)))
+    return _DEGRADED[code]

@@ -32,46 +32,41 @@ def run(context):
         if not probe and sight.verdict.state in _KNOWN and _is_known(context):
             return _KNOWN[sight.verdict.state]
         return _not_well(context, sight, code, probe)
+    worries = []
     try:
         if probe:
-            _withdraw_last_words(context)
+            if context.in_cluster:
+                from paf import lastwords
+                lastwords.withdraw_at_probe(context)
         else:
-            _look_after(context, sight)
+            worries = _look_after(context, sight)
     except EnvironmentError as error:
         context.log.error("{0}: {1}".format(error.filename or "system", error.strerror or error))
     except ocf.MISTAKES as error:
         context.log.error(ocf.mistake(error))
-    return code
+    return remarks.status(context, code, worries)
 
 
 def _look_after(context, sight):
     """Do what a monitor does beside its answer, which does not change if this fails.
 
-    Raises OcfError where the server must not go on: it has diverged, or is a second primary.
+    Returns the worries that last (a list of str). Raises OcfError where the server must not go on:
+    it has diverged, or is a second primary.
     """
     _keep_watcher(context)
-    remarks.say(context, _remarks(context, sight))
-    if sight.verdict.state == state.PRIMARY:
-        if not _is_unasked(context):
-            update_scores(context, sight)
-    else:
-        _try_again(context)
-        _check_stream(context, sight)
-
-
-def _withdraw_last_words(context):
-    """Take back what this node said when it was stopped: it runs, and may have more WAL by now.
-
-    For a probe: after an instance was started by hand, in maintenance mode for one.
-    """
-    if not context.in_cluster:
-        return
-    from paf import lastwords
+    is_primary, worries = sight.verdict.state == state.PRIMARY, []
     try:
-        lastwords.withdraw(context, context.cluster.view(context.deadline))
-    except ocf.OcfError as error:
-        context.log.warning("last words of this node may count, although it runs: {0}".format(
-            error))
+        if is_primary:
+            worries = _unacknowledged(context, sight)
+        else:
+            _try_again(context)
+            worries = _check_stream(context, sight)
+    finally:
+        worries = remarks.lasting(context, worries)
+        remarks.say(context, _remarks(context, sight) + worries)
+    if is_primary and not _is_unasked(context):
+        update_scores(context, sight)
+    return worries
 
 
 def _try_again(context):
@@ -363,21 +358,32 @@ def _replicas(rows):
     return found
 
 
+def _unacknowledged(context, sight):
+    """Return what is to be said of commits that no standby acknowledges: a list of str."""
+    setting = sight.rows[0][3].strip() if sight.rows else ""
+    if not context.in_cluster or not setting:
+        return []
+    from paf.decide import quorum
+    return quorum.worries(quorum.parse(setting), [
+        replica.name for replica in _replicas(sight.rows) if replica.state == "streaming"])
+
+
 def _check_stream(context, sight):
     """Report a standby that cannot follow the primary because it has left its history.
 
-    Asked only where no WAL receiver runs: a standby that streams has not diverged.
+    Asked only where no WAL receiver runs: a standby that streams has not diverged. Returns what is
+    to be said of one that does not stream (a list of str).
     """
     if not context.in_cluster or not sight.rows or _is_streaming(context, sight.rows[0][2]):
-        return
+        return []
     from paf.instance import divergence
     try:
         found = divergence.find(context.instance, context.deadline.within(_UPSTREAM_PATIENCE))
     except ocf.OcfError as error:
-        context.log.warning("cannot find out why this standby does not stream: {0}".format(error))
-        return
+        return ["this standby does not stream, and cannot find out why: {0}".format(error)]
     if found:
         raise ocf.OcfError(divergence.reason(found))
+    return ["this standby does not stream from a primary"]
 
 
 def _is_streaming(context, receivers):

@@ -11,10 +11,11 @@ from paf.cli import old_crm_mon
 from paf.cli.common import Problem, xml_data
 
 #: nodes: dict of node to its state (one of the words below); instances: a list of Instance;
-#: attributes: dict of node to dict; failures: a list of Failure; pending: a list of str; flags:
+#: attributes: dict of node to dict; failures: a list of Failure; degraded: the same for monitors
+#: that say only that something else may fail soon; pending: a list of str; flags:
 #: dict of node to the list of all that holds for it besides (FLAGS); ids: dict of node to str.
 View = namedtuple(
-    "View", "dc quorum maintenance nodes instances attributes failures pending flags ids")
+    "View", "dc quorum maintenance nodes instances attributes failures degraded pending flags ids")
 
 #: One running instance of a resource. role: Promoted, Unpromoted, Started...
 Instance = namedtuple("Instance", "resource node role failed managed")
@@ -25,6 +26,7 @@ ONLINE, OFFLINE, UNCLEAN = "online", "offline", "unclean"
 PENDING, STANDBY, MAINTENANCE = "pending", "standby", "maintenance"
 #: Of a node, in crm_mon's words. standby_onfail: made a standby node by an operation's on-fail.
 FLAGS = (UNCLEAN, PENDING, STANDBY, "standby_onfail", MAINTENANCE, "shutdown")
+_DEGRADED = ("190", "191")
 _OLD_ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}
 PROMOTED, UNPROMOTED = "Promoted", "Unpromoted"
 
@@ -67,7 +69,10 @@ def parse(xml):
         instances=list(_instances(root)),
         attributes=dict((node.get("name"), _attributes(node))
                         for node in root.findall("node_attributes/node")),
-        failures=[_failure(item) for item in root.findall("failures/failure")],
+        failures=[_failure(item) for item in root.findall("failures/failure")
+                  if item.get("exitcode") not in _DEGRADED],
+        degraded=[_failure(item) for item in root.findall("failures/failure")
+                  if item.get("exitcode") in _DEGRADED],
         pending=list(_pending(root)),
         flags=dict((node.get("name"), [flag for flag in FLAGS if node.get(flag) == "true"])
                    for node in root.findall("nodes/node")),

@@ -82,7 +82,7 @@ def _has_started(operation):
     Its recurring monitors stay in the history when it is stopped.
     """
     if operation.get("operation") == "monitor":    # a probe
-        return operation.get("rc-code") in ("0", "8")
+        return operation.get("rc-code") in ("0", "8", "190", "191")
     return operation.get("operation") != "stop"
 
 

@@ -10,7 +10,7 @@ from paf.ocf import OcfError
 
 #: What an operation that succeeded leaves: whether the resource is promoted.
 _AFTER = {"promote": True, "demote": False, "stop": False, "start": False}
-_MONITOR = {"8": True, "9": True, "0": False, "7": False}
+_MONITOR = {"8": True, "9": True, "191": True, "0": False, "190": False, "7": False}
 
 
 def promoted(xml, resource):

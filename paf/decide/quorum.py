@@ -11,7 +11,7 @@ replication/syncrep_gram.y and syncrep_scanner.l for the words.
 
 from collections import namedtuple
 
-from paf.decide.knowledge import Known, Unknown
+from paf.decide.knowledge import Known, Unknown, is_known
 from paf.ocf import is_number
 
 MYPY = False    # mypy reads the block below, Python never does
@@ -100,6 +100,23 @@ def _quoted(text, at):
 def _folded(name):
     # type: (str) -> str
     return name.lower()
+
+
+def worries(setting, streaming):
+    # type: (Fact, Collection[str]) -> list[str]
+    """Return what is to be said where too few standbys stream to acknowledge a commit.
+
+    setting: what `parse` returned; streaming: their names (list of str). Nothing is said where the
+    setting is not understood: that has a reason of its own.
+    """
+    if not is_known(setting) or setting.value is None:
+        return []
+    rule, names = setting.value, set(_folded(name) for name in streaming)
+    able = names if ALL in rule.names else names & set(rule.names)
+    if len(able) >= rule.number:
+        return []
+    return ["commits wait for synchronous standbys: {0} of {1} stream".format(
+        len(able), rule.number)]
 
 
 def to_wire(entry):

@@ -59,6 +59,10 @@ def test_a_switchover_loses_nothing(facts):  # noqa: F811
     ({"kind": "resource", "task": "monitor", "interval": "0", "rc": "7", "target_rc": "7"}, False),
     ({"kind": "resource", "task": "monitor", "interval": "15000", "rc": "9", "target_rc": "8"},
      True),
+    ({"kind": "resource", "task": "monitor", "interval": "15000", "rc": "191", "target_rc": "8"},
+     False),
+    ({"kind": "resource", "task": "monitor", "interval": "15000", "rc": "190", "target_rc": "8"},
+     True),
     ({"kind": "resource", "task": "notify", "rc": "0"}, False), ({}, False)])
 def test_what_is_worth_a_look(variables, worth):
     assert fold.is_worth({f"CRM_alert_{name}": text for name, text in variables.items()}) is worth

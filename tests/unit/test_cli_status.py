@@ -283,6 +283,17 @@ def test_a_failed_action_is_read_with_its_reason():
     assert seen.failures == [view.Failure("pgsqld", "srv2", "start", "error", "a > b", "now")]
 
 
+def test_what_is_degraded_is_no_failure(folder):
+    xml = (folder / "crm_mon.xml").read_text()
+    assert "<failures" not in xml
+    found = view.parse(xml.replace("</pacemaker-result>", """<failures>
+        <failure op_key="pgsqld_monitor_16000" node="srv2" exitcode="190" exitstatus="degraded"/>
+        <failure op_key="db-ip_monitor_9000" node="srv2" exitcode="190" exitreason="one link"/>
+        </failures></pacemaker-result>"""))
+    assert found.failures == []
+    assert [item.resource for item in found.degraded] == ["pgsqld", "db-ip"]
+
+
 @pytest.mark.parametrize("version, word", [
     (90300, "pg_last_xlog_receive_location"), (90600, "received_tli"), (150000, "replay_lag")])
 def test_the_query_has_the_names_of_the_version(version, word):

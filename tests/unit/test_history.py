@@ -45,6 +45,7 @@ def cib(*operations, online="true", resource="pgsqld"):
     ([(7, "demote", "0"), (6, "monitor", "8")], False),
     ([(5, "promote", "0"), (9, "stop", "0")], False),
     ([(5, "start", "0"), (9, "monitor", "0")], False), ([(9, "monitor", "8")], True),
+    ([(5, "start", "0"), (9, "monitor", "190")], False), ([(9, "monitor", "191")], True),
     ([(5, "promote", "0"), (9, "notify", "0")], True),
     ([(5, "promote", "0"), (9, "demote", "1")], True)])
 def test_the_last_operation_that_says_so_counts(operations, expected):

@@ -145,3 +145,12 @@ def test_the_last_primary_is_who_published_last(entries, scores, node, epoch):
 def test_a_narrower_rule_holds_once_its_standbys_have_all_that_was_written(
         setting, flushed, confirmed):
     assert quorum.is_confirmed(quorum.parse(setting).value, 10, flushed) is confirmed
+
+
+@pytest.mark.parametrize("setting, streaming, able", [
+    ("", [], None), ("ANY 1 (srv2, srv3)", ["srv3"], None), ("ANY 1 (srv2, srv3)", [], "0 of 1"),
+    ("FIRST 2 (srv2, srv3)", ["SRV2", "backup"], "1 of 2"), ("2 (*)", ["srv2"], "1 of 2"),
+    ("2 (*)", ["srv2", "backup"], None), ("srv2, (", [], None)])
+def test_too_few_standbys_to_acknowledge_a_commit_are_a_worry(setting, streaming, able):
+    found = quorum.worries(quorum.parse(setting), streaming)
+    assert found == ([f"commits wait for synchronous standbys: {able} stream"] if able else [])

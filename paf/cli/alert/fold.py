@@ -11,7 +11,8 @@ Source: Pacemaker Administration, "Alert Agents", environment variables.
 from paf.cli.timeline import actions, events
 
 _TASKS = ("start", "stop", "promote", "demote", "monitor", "asyncmon")
-_NO_PROBE = ("0", "7", "8")
+_NO_PROBE = ("0", "7", "8", "190", "191")
+_DEGRADED = {"190": "0", "191": "8"}
 #: Events after which there need not be a primary, or is the one of before.
 _ENDS = (events.STOP, events.REFUSED, events.GIVEN_UP)
 _SOON = 120.0       # seconds within which the end of an outage belongs to it
@@ -31,8 +32,9 @@ def is_worth(variables):
         return False
     if variables.get("CRM_alert_task") == "monitor":
         is_probe = variables.get("CRM_alert_interval", "0") == "0"
-        return (variables.get("CRM_alert_rc") not in _NO_PROBE if is_probe else
-                variables.get("CRM_alert_rc") != variables.get("CRM_alert_target_rc"))
+        code = variables.get("CRM_alert_rc")
+        return (code not in _NO_PROBE if is_probe else
+                _DEGRADED.get(code, code) != variables.get("CRM_alert_target_rc"))
     return True
 
 

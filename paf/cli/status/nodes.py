@@ -118,6 +118,10 @@ def remarks(found, seen, configured, managed, facts):
                 "promote that was killed, has set that for one promotion", finding.both(
                     "attrd_updater --node {0} --name accept_loss-{1} --delete".format(
                         name, managed.name)), name)
+    for item in seen.degraded:
+        if item.resource != managed.name:    # the agent says its own in degraded_because
+            yield concern("degraded", OTHER, "{0} on {1} is degraded: {2}".format(
+                item.resource, item.node, item.reason or item.status), "", node=item.node)
 
 
 def failures(found, seen, configured, managed, facts):

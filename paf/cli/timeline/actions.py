@@ -17,7 +17,8 @@ CRASH, _REPORTED = "crash", "asyncmon"
 REFUSE = "refuse"
 CHANGES = ("start", "stop", "promote", "demote")
 
-_GOOD = ("ok", "not running", "promoted", "master", "done")
+_GOOD = ("ok", "not running", "promoted", "master", "done", "degraded", "ocf_degraded",
+         "promoted (degraded)", "ocf_degraded_master")
 _RESULTS = {0: "ok", 1: "error", 2: "invalid parameter", 3: "unimplemented feature",
             4: "insufficient privileges", 5: "not installed", 6: "not configured",
             7: "not running", 8: "promoted", 9: "promoted (failed)", 189: "not connected",

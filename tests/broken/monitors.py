@@ -1,0 +1,16 @@
+"""Broken builds of the monitor: what it says of an instance that runs, made untrue by one line."""
+
+from tests.broken.builds import _UNIT, Broken
+
+BUILDS = (
+    Broken(6, "Pacemaker before 2.0.5 recovers what is only degraded",
+           "paf/remarks.py",
+           "    if not worries or not context.in_cluster or "
+           "context.environment.feature_set < _UNDERSTANDS:", "    if not worries:",
+           (_UNIT + "test_remarks.py::"
+            "test_the_status_is_one_that_pacemaker_does_not_recover_from",)),
+    Broken(6, "commits that wait for a standby which is away are no worry",
+           "paf/decide/quorum.py", "    if len(able) >= rule.number:", "    if able is not None:",
+           (_UNIT + "test_quorum.py::"
+            "test_too_few_standbys_to_acknowledge_a_commit_are_a_worry",)),
+)
