@@ -8,6 +8,10 @@ PROMOTED = ("Promoted", "Master")
 #: What Pacemaker 2.1 shows in place of a role while an operation is pending.
 BUSY = ("Starting", "Stopping", "Promoting", "Demoting", "Migrating", "Monitoring")
 
+#: OCF's codes for what runs well while something else may fail soon: crm_mon lists them, until the
+#: next cleanup, beside failures.
+DEGRADED = ("190", "191")
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -38,7 +42,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed action, with the reason that the agent gave."""
+    """A failed action, with the reason that the agent gave; not one that ended as degraded."""
 
     node: str
     operation: str
@@ -125,5 +129,6 @@ def parse(text):
         nodes={node.get("name"): _node_state(node) for node in root.findall("nodes/node")},
         instances=list(_instances(root)),
         attributes={node.get("name"): _attributes(node) for node in described},
-        failures=[_failure(item) for item in root.findall("failures/failure")],
+        failures=[_failure(item) for item in root.findall("failures/failure")
+                  if item.get("exitcode") not in DEGRADED],
     )
