@@ -315,7 +315,7 @@ def test_the_forecast_of_a_loss(report, nodes, outcome, kept, answer, words):
     assert found.answer is answer
     assert words in "\n".join(forecast.lines([found], "srv3", [4.0, 6.0]))
     jsonschema.validate({"format": 1, "resource": "p", "primary": "srv3", "past_outages": [4.0],
-                         "losses": [dict(found._asdict())]}, SCHEMA)
+                         "noticed_after": 6.6, "losses": [dict(found._asdict())]}, SCHEMA)
 
 
 def synchronous(report, names, **states):
@@ -362,10 +362,26 @@ def test_a_member_that_runs_no_resource_has_a_vote_to_lose(report, monkeypatch, 
     monkeypatch.setattr(forecast, "Pacemaker", lambda: None)
     monkeypatch.setattr(status_verb, "sight", lambda *_: sight)
     monkeypatch.setattr(forecast, "past_outages", lambda _: ([], ""))
+    monkeypatch.setattr(gather, "silence", lambda _: 6.6)
     monkeypatch.setattr(forecast, "of", lambda pacemaker, sight, nodes: forecast.judge(
         report, nodes, simulate.Outcome("srv1", True, ""), dict.fromkeys(nodes, FENCED), True))
     main(["forecast"])
     assert ("srv2 lost:" in capsys.readouterr().out) == looked_at
+
+
+@pytest.mark.parametrize("printed, seconds", [
+    ("runtime.config.totem.consensus (u32) = 4380\nruntime.config.totem.token (u32) = 3650\n"
+     "runtime.config.totem.token_retransmit (u32) = 869\n", 8.03),
+    ("runtime.config.totem.token (u32) = 3650\n", None), ("", None), (None, None)])
+def test_what_corosync_does_not_say_of_its_patience_is_not_zero(printed, seconds):
+    def run(*_):
+        if printed is None:
+            raise Problem("corosync-cmapctl is not installed")
+        return SimpleNamespace(out=printed)
+    found = gather.silence(SimpleNamespace(run=run))
+    assert found == seconds
+    text = "\n".join(forecast.lines([], "srv3", [], "", found))
+    assert ("lost after 8.0 s" if seconds else "silent node is not known") in text
 
 
 def test_a_node_that_cannot_be_fenced_has_no_good_forecast(report):

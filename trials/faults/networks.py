@@ -65,7 +65,8 @@ def standby_cut(scene):
 
 
 @TABLE.row(9, "only replication is interrupted", "a standby's packets to the servers are dropped",
-           "no failover; its score drops to -1000, and rises again", budget=8, quick=True,
+           "no failover; its score drops to -1000, and rises again; its monitor says that it is "
+           "degraded, and nothing is recovered", budget=8, quick=True,
            reason="does not stream from the primary")
 def replication_cut(scene):
     victim = scenarios.ranked_standbys(scene.lab)[0]
@@ -74,6 +75,9 @@ def replication_cut(scene):
                    "the score of who is not connected", step=0.5)
         wait_until(lambda: scene.shows("does not stream"), 30, "the reason", step=0.5)
         scene.remember()
+        wait_until(lambda: scene.shows(f"monitor on {victim} returned"), 120,
+                   f"the monitor on {victim} to say that it is degraded", step=0.5)
+        assert scene.shows("PAF-E309 this standby does not stream")
         scene.client.wait_rows(100)
     scenarios.wait_for_ranks(scene.lab)
     scene.settled(primary=scene.old)

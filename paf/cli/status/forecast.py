@@ -7,6 +7,7 @@ from paf.cli.common import (
 from paf.cli.status import fencing, quorum, service, simulate, status
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.text import size
+from paf.cli.timeline import events, gather, timeline
 from paf.cli.view import OFFLINE
 
 HELP = "what would happen if a node, or two, were lost now"
@@ -54,11 +55,13 @@ def run(options):
     wanted += [[primary, node] for node in members if node != primary]
     found = [of(pacemaker, sight, nodes) for nodes in wanted]
     seconds, unknown = past_outages(options)
+    silence = gather.silence(pacemaker)
     if options.output == "json":
         say_json({"format": FORMAT, "resource": sight.managed.name, "primary": primary,
-                  "past_outages": seconds, "losses": [dict(item._asdict()) for item in found]})
+                  "past_outages": seconds, "noticed_after": silence,
+                  "losses": [dict(item._asdict()) for item in found]})
     else:
-        for line in lines(found, primary, seconds, unknown):
+        for line in lines(found, primary, seconds, unknown, silence):
             say(line)
     return OK if all(is_good(item) for item in found if len(item.lost) == 1) else NOT_DONE
 
@@ -141,8 +144,6 @@ def past_outages(options):
     A list of float, seconds, and ""; or None and why. Those whose begin is not in the logs are left
     out.
     """
-    from paf.cli.timeline import events, gather, timeline
-
     class Mine(object):
         log, resource, vip = [], options.resource, []
     try:
@@ -153,10 +154,10 @@ def past_outages(options):
             and timeline.outage(event) is not None and not event.at_least], ""
 
 
-def lines(found, primary, seconds, unknown=""):
+def lines(found, primary, seconds, unknown="", silence=None):
     """Yield the Losses as lines for people.
 
-    seconds, unknown: of past_outages.
+    seconds, unknown: of past_outages; silence: of gather.silence.
     """
     for item in found:
         lost = " and ".join(item.lost)
@@ -171,6 +172,11 @@ def lines(found, primary, seconds, unknown=""):
         if item.fenced_by:
             yield "    fenced by {0}".format(", ".join(item.fenced_by))
     yield ""
+    if silence is None:
+        yield "how long corosync waits for a silent node is not known (corosync-cmapctl)"
+    else:
+        yield ("corosync declares a silent node lost after {0:.1f} s (token and consensus); "
+               "fencing and the promotion come after that".format(silence))
     if seconds is None:
         yield "how long past failovers took is not known: {0}".format(unknown)
     elif seconds:

@@ -41,7 +41,8 @@ def history(options):
             live, node = list(changes.of_cib(configured.root)), pacemaker.node()
             others = [name for name in configured.nodes if name != node]
     facts, unread = read(options.log)
-    found = events.events(facts, resource, vips, 0.0 if options.log else _silence(pacemaker), live)
+    found = events.events(facts, resource, vips, 0.0 if options.log else silence(pacemaker) or 0.0,
+                          live)
     hosts = (node, os.uname()[1])    # logs have the latter
     if not any(item.resource == resource for event in found for item in event.actions):
         unread += _others(facts, resource)
@@ -79,14 +80,20 @@ def read(paths):
     return facts, unread
 
 
-def _silence(pacemaker):
-    """Return how long corosync waits for a silent node before it declares it lost (seconds)."""
+def silence(pacemaker):
+    """Return how long corosync waits for a silent node before it declares it lost (seconds, float).
+
+    None where that is not known. The token's time at run time has what each node beyond two adds.
+    Source: corosync.conf(5), token, token_coefficient, consensus.
+    """
     try:
         text = pacemaker.run("corosync-cmapctl", "runtime.config.totem.").out
     except Problem:
-        return 0.0
-    found = re.findall(r"totem\.(?:token|consensus) \(u32\) = (\d+)", text)
-    return sum(int(number) for number in found) / 1000.0
+        return None
+    found = re.findall(r"totem\.(token|consensus) \(u32\) = (\d+)", text)
+    if set(name for name, _ in found) != set(["token", "consensus"]):
+        return None
+    return sum(int(number) for _, number in found) / 1000.0
 
 
 def missing(facts, found, hosts, others):
