@@ -369,21 +369,6 @@ def test_a_member_that_runs_no_resource_has_a_vote_to_lose(report, monkeypatch, 
     assert ("srv2 lost:" in capsys.readouterr().out) == looked_at
 
 
-@pytest.mark.parametrize("printed, seconds", [
-    ("runtime.config.totem.consensus (u32) = 4380\nruntime.config.totem.token (u32) = 3650\n"
-     "runtime.config.totem.token_retransmit (u32) = 869\n", 8.03),
-    ("runtime.config.totem.token (u32) = 3650\n", None), ("", None), (None, None)])
-def test_what_corosync_does_not_say_of_its_patience_is_not_zero(printed, seconds):
-    def run(*_):
-        if printed is None:
-            raise Problem("corosync-cmapctl is not installed")
-        return SimpleNamespace(out=printed)
-    found = gather.silence(SimpleNamespace(run=run))
-    assert found == seconds
-    text = "\n".join(forecast.lines([], "srv3", [], "", found))
-    assert ("lost after 8.0 s" if seconds else "silent node is not known") in text
-
-
 def test_a_node_that_cannot_be_fenced_has_no_good_forecast(report):
     found = forecast.judge(report, ["srv3"], simulate.Outcome("srv1", True, ""),
                            {"srv3": fencing.Fencing(True, [], False, "")}, True)
