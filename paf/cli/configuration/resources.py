@@ -18,7 +18,7 @@ from paf.cli.configuration.spelling import boolean, role, seconds
 Managed = namedtuple("Managed", "name clone kind parameters meta operations group defaults "
                      "uncertain of_template origins")
 
-#: What Pacemaker reads of the clone itself and of nothing in it.
+#: Meta attributes that Pacemaker reads at the clone only, not at the resource in it.
 OF_CLONES = ("promotable", "promoted-max", "promoted-node-max", "master-max", "master-node-max",
              "clone-max", "clone-min", "clone-node-max", "notify", "ordered", "interleave",
              "globally-unique")

@@ -38,7 +38,7 @@ HELP = (
     ("paf_lag_bytes", "What this standby has not replayed of the WAL that it knows of."),
     ("paf_heard_seconds", "Time since this standby heard of its primary."),
     ("paf_standby_streaming", "Whether the primary on this node streams to a standby."),
-    ("paf_standby_synchronous", "Whether a standby is synchronous, or of the quorum."),
+    ("paf_standby_synchronous", "Whether the sync_state of a standby is sync or quorum."),
     ("paf_standby_lag_bytes", "What a standby has not replayed, as the primary knows."),
     ("paf_standby_lag_seconds", "Replay lag of a standby, as the primary measures it."),
     ("paf_commits_need_standbys", "How many standbys each commit waits for."),

@@ -61,7 +61,7 @@ def addresses(found, seen, configured, managed, facts):
         if len(vip["nodes"]) > 1:
             yield concern("address-twice", UP, "the address {0} {1} is on {2} at once".format(
                 vip["name"], vip["address"], " and ".join(vip["nodes"])),
-                "clients that use it reach the one or the other")
+                "clients that use it reach one node or another")
         elif vip["node"] is None:
             yield concern("address-down", UP, "the address {0} {1} is on no node".format(
                 vip["name"], vip["address"]), "clients that use it reach no server")

@@ -153,7 +153,7 @@ class _Reading(object):
 
 
 def order(fact):
-    """Return what sorts Facts: what a node says of an action comes after the DC's start of it.
+    """Return the sort key of a Fact: a node's result of an action follows the DC's start of it.
 
     Times are whole seconds in Pacemaker 1.1's own logs.
     """
