@@ -15,10 +15,13 @@ def finish(context):
 
     Before that the data directory may be a mixture of two servers' files.
     """
-    if journal.read(context.instance).get("what") == rebuild.WHAT:
+    facts = journal.read(context.instance)
+    if facts.get("what") == rebuild.WHAT:
         rebuild.finish(context.instance, context.log)
-        return
-    rewind.finish(context.instance, context.deadline, context.log)
+    elif facts.get("what", rewind.WHAT) == rewind.WHAT:
+        rewind.finish(context.instance, context.deadline, context.log)
+    else:
+        raise journal.foreign(context.instance, facts)
 
 
 def check(context):
@@ -53,7 +56,7 @@ def check(context):
         problem = "a rewind needs an instance that has run since it was copied"
     if problem:
         raise ocf.NotUsable("{0} ({1})".format(reason, problem))
-    _rewind(context, conninfo, found, reason)
+    _rewind(context, conninfo, found, reason, safe)
     return True
 
 
@@ -153,13 +156,13 @@ def _doubt(instance, deadline):
             "that was noted")
 
 
-def _rewind(context, conninfo, found, reason):
+def _rewind(context, conninfo, found, reason, safe):
     """Give up what exists only here, and see that it was enough. Raises OcfError."""
     context.log.warning("rejoin={0}: {1}; rewinding, which gives these up".format(
         context.parameters.rejoin, reason))
     try:
         rewindrole.check(context.instance, conninfo, context.deadline)
-        rewind.run(context.instance, conninfo, found, context.deadline, context.log)
+        rewind.run(context.instance, conninfo, found, context.deadline, context.log, safe)
     except ocf.OcfError as error:
         raise error.__class__("{0} ({1})".format(error, reason))
     again = _find(context)

@@ -14,7 +14,7 @@ _MARGIN = 2.0
 def run(context):
     """Start the instance as a standby and return SUCCESS. Raises OcfError."""
     sight = observe.settle(context.instance, context.deadline)
-    if sight.verdict.state == state.STANDBY:
+    if sight.verdict.state == state.STANDBY and not journal.exists(context.instance):
         _take_over(context, sight)
         return ocf.SUCCESS
     if sight.verdict.state in (state.ORPHANED_PRIMARY, state.ORPHANED_STANDBY):
@@ -23,6 +23,9 @@ def run(context):
         sight = observe.observe(context.instance, context.deadline)
     if journal.exists(context.instance):
         from paf.actions import rejoin
+        if postmaster.orphans(context.instance):
+            raise ocf.OcfError("a server runs on a data directory that a rewind or rebuild has not "
+                               "completed: stop it")
         rejoin.finish(context)
         sight = observe.observe(context.instance, context.deadline)
     if sight.verdict.state not in state.DOWN:
@@ -77,6 +80,7 @@ def as_standby(context):
     """
     settings.check_data_directory(context.instance, context.deadline)
     standby_mode.enable(context.instance)
+    _check_still_whole(context)
     server.start(context.instance, context.deadline)
     sight = observe.settle(context.instance, context.deadline)
     if sight.verdict.state != state.STANDBY:
@@ -88,6 +92,13 @@ def as_standby(context):
     remarks.forget(context)
     reload.keep(context)
     watcher.keep(context)
+
+
+def _check_still_whole(context):
+    """Raise OcfError where paf rebuild has begun after the first look, which may be minutes ago."""
+    if not journal.exists(context.instance):
+        return
+    raise ocf.OcfError("a rewind or rebuild of this instance was started in the meantime")
 
 
 def _withdraw_last_words(context):

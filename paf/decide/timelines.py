@@ -76,6 +76,37 @@ def relation(timeline, primary_timeline, switches):
     return Relation(UNRELATED, None)
 
 
+def parting(timeline, switches, other_timeline, other_switches):
+    # type: (int, list[Switch], int, list[Switch]) -> int | None
+    """Return the LSN (int) at which two histories part; None where they have nothing in common.
+
+    timeline: the newest one of each history; switches: those before it, oldest first.
+    """
+    place = None  # type: int | None
+    mine = [(switch.timeline, switch.lsn) for switch in switches] + [
+        (timeline, None)]  # type: list[tuple[int, int | None]]
+    others = [(switch.timeline, switch.lsn) for switch in other_switches] + [
+        (other_timeline, None)]  # type: list[tuple[int, int | None]]
+    for one, other in zip(mine, others):
+        if one[0] != other[0]:
+            return place
+        if one[1] != other[1]:
+            return min(lsn for lsn in (one[1], other[1]) if lsn is not None)
+        place = one[1]
+    return place
+
+
+def parts(timeline, switches, begin, end):
+    # type: (int, list[Switch], int, int) -> list[tuple[int, int, int]]
+    """Return (timeline, begin, end) of each part of a history from an LSN `begin` to `end`."""
+    found, start = [], 0
+    for switch in list(switches) + [Switch(timeline, end)]:
+        if switch.lsn > max(start, begin):
+            found.append((switch.timeline, max(start, begin), switch.lsn))
+        start = switch.lsn
+    return found
+
+
 def compare(line, other):
     # type: (Line | None, Line | None) -> str
     """Return how two Lines compare: TOGETHER where one is a part of the other, PARTED, or UNSURE.

@@ -107,3 +107,26 @@ def _past_the_fork(instance, size, position, fork, primary, deadline):
         "diverged: {0} bytes of WAL after {1} (start of timeline {2}) exist only here".format(
             end - fork, wal.format_lsn(fork), primary.timeline),
         True, primary, fork_here, wal.Position(position.timeline, end), size)
+
+
+def parts(instance, found, deadline):
+    """Return what exists only here: (timeline, begin, end) of each part (a list), LSNs as int.
+
+    found: the Divergence. None where it is not known at which LSN the histories part. Raises
+    OcfError.
+    """
+    if found.fork is not None:
+        return [(found.fork.timeline, found.fork.lsn, found.end.lsn)]
+    control = controldata.read(instance, deadline)
+    if not is_known(control):
+        raise OcfError(control.reason)
+    timeline = _newest(instance, control.value)
+    switches = walfiles.switches(instance, timeline)
+    begin = timelines.parting(
+        timeline, switches, found.upstream.timeline, found.upstream.switches)
+    if not found.common or begin is None:
+        return None
+    start = wal.Position(timeline, max([begin] + [switch.lsn for switch in switches]))
+    end = max(controldata.lower_bound(control.value).lsn,
+              waldump.end(instance, start, found.size, deadline))
+    return timelines.parts(timeline, switches, begin, end) or None

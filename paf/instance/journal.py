@@ -13,6 +13,7 @@ from paf.instance import postmaster
 from paf.ocf import failure, NotUsable, OcfError
 
 _FACTS = "state.json"
+_NEW = ".new"       # what is being written
 _IN_MEMORY = ("tmpfs", "ramfs")
 #: How /proc/self/mounts has signs that would break its lines. Source: getmntent(3).
 _SIGNS = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))
@@ -55,29 +56,63 @@ def read(instance):
     name = os.path.join(folder(instance), _FACTS)
     try:
         with runner.Acting(local.owner(instance)):
+            if not _has_facts(folder(instance)):
+                return {}
             with open(name) as stream:
-                return json.loads(stream.read())
+                facts = native(json.loads(stream.read()))
     except (IOError, OSError) as error:
-        if error.errno == errno.ENOENT:
+        if error.errno == errno.ENOENT and not exists(instance):
             return {}
         raise failure(error, NotUsable, "cannot read the journal {0}: {1}".format(
             name, error.strerror))
     except ValueError:
+        facts = None
+    if not isinstance(facts, dict):
         raise NotUsable("the journal {0} is damaged: it is not known how far a rewind or rebuild "
                         "got".format(name))
+    return facts
+
+
+def _has_facts(place):
+    """Return whether a journal's folder holds anything, but facts that were being written."""
+    return bool(set(os.listdir(place)) - set([_FACTS + _NEW]))
+
+
+def native(value):
+    """Return what JSON holds with all its text as native str: Python 2 reads it as unicode."""
+    if isinstance(value, dict):
+        return dict((native(key), native(each)) for key, each in value.items())
+    if isinstance(value, list):
+        return [native(each) for each in value]
+    if str is bytes and not isinstance(value, (str, int, float, type(None), type(1 << 70))):
+        return value.encode("utf-8")
+    return value
+
+
+def foreign(instance, facts):
+    """Return the error for facts that this version of PAF does not know: NotUsable.
+
+    Nothing is known of the data directory then: a newer one may have stopped anywhere.
+    """
+    return NotUsable("the journal {0} is of another version of PAF ({1}, {2}): complete the work "
+                     "with that".format(folder(instance), facts.get("what"), facts.get("phase")))
 
 
 def begin(instance, facts):
     """Make the journal with these facts (dict), and those of this process. Raises OcfError.
 
-    A folder without facts is that of a run that was cut off before it had done anything.
+    A folder without facts is that of a run that was cut off before it had done anything. One that
+    is there is that of another process, which was faster: two would ruin the directory.
     """
     place = folder(instance)
     if _memory(os.path.dirname(place)) and not _memory(os.path.realpath(
             instance.parameters.datadir)):
         raise NotUsable("{0} is in memory: a journal there does not survive a power cut".format(
             os.path.dirname(place)))
-    make_folder(instance, place)
+    if not make_folder(instance, place):
+        check_free(instance)
+        raise OcfError("a rewind or rebuild of this instance was started by another process: {0} "
+                       "is there".format(place))
     write(instance, facts)
 
 
@@ -108,9 +143,9 @@ def write(instance, facts):
 
 
 def make_folder(instance, place):
-    """Make a folder of the instance's owner beside the data directory. Raises OcfError.
+    """Make a folder of the instance's owner beside the data directory; say if it was not there.
 
-    Where its owner cannot, root does, in a folder that belongs to root alone.
+    Where its owner cannot, root does, in a folder that belongs to root alone. Raises OcfError.
     """
     owner = local.owner(instance)
     try:
@@ -123,10 +158,12 @@ def make_folder(instance, place):
             os.mkdir(place, 0o700)
             os.chown(place, owner.uid, owner.gid)
         sync(os.path.dirname(place))
+        return True
     except OSError as error:
         if error.errno != errno.EEXIST:
             raise failure(error, NotUsable, "cannot make {0}: {1}".format(
                 place, error.strerror))
+        return False
 
 
 def remove(instance):
@@ -179,7 +216,7 @@ def delete(path):
 
 def put(path, content):
     """Write a file (bytes) so that a power cut leaves the old or the new one."""
-    fresh = path + ".new"
+    fresh = path + _NEW
     delete(fresh)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

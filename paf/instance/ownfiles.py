@@ -231,7 +231,8 @@ def move(path, target):
     part = target + _PART
     journal.delete(part)
     copy(path, part)
-    os.rename(part, target)
+    if os.path.lexists(part):    # not so for a socket
+        os.rename(part, target)
     journal.sync(os.path.dirname(target))
     journal.delete(path)
 
@@ -248,6 +249,7 @@ def copy(path, target):
         os.mkdir(target, 0o700)
         for name in os.listdir(path):
             copy(os.path.join(path, name), os.path.join(target, name))
+        journal.sync(target)
     elif stat.S_ISREG(status.st_mode):
         copy_file(path, target)
     else:

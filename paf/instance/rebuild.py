@@ -12,36 +12,71 @@ from paf.instance import journal, ownfiles, processes
 from paf.ocf import failure, NotUsable
 
 WHAT = "rebuild"
+#: The directory is half rewound, and no copy has taken its place yet. Facts have half=True while
+#: one is made.
+HALF = "half"
 #: The copy is being made; it is whole and takes its place. Where the old directory is given up
 #: first: the node's own files are put aside; they are, and the rest is given up; they are put back.
 COPYING, SWAPPING = "copying", "swapping"
 ASIDE, DISCARDED, RETURNING = "aside", "discarded", "returning"
+NOT_REPLACED = "a rewind was cut off, and no copy has replaced what it left: run paf rebuild again"
+_PHASES = (HALF, COPYING, SWAPPING, ASIDE, DISCARDED, RETURNING)
+
+
+def half(conninfo):
+    """Return the facts (dict) of a directory that is half rewound; conninfo: to the primary."""
+    return {"what": WHAT, "phase": HALF, "half": True, "conninfo": conninfo}
+
+
+def end(instance, facts):
+    """Remove the journal of a copy that did not take the old directory's place. Raises OcfError.
+
+    Where that is half rewound, the journal still says so.
+    """
+    if facts.get("half"):
+        journal.write(instance, half(facts.get("conninfo", "")))
+    else:
+        journal.remove(instance)
 
 
 def finish(instance, log):
     """Remove a copy that was cut off, or put a complete one in its place. Raises OcfError.
 
-    While paf rebuild works, and where it has given up the old directory, nothing is done.
+    While paf rebuild works, and where it has given up the old directory, nothing is done. Nor is
+    anything started that is half rewound.
     """
+    revert(instance, log)
+    if journal.exists(instance):
+        raise NotUsable(NOT_REPLACED)
+
+
+def revert(instance, log):
+    """Do what `finish` does, and leave the journal where the directory is half rewound."""
     journal.check_free(instance)
     facts = journal.read(instance)
     phase = facts.get("phase")
+    if phase not in _PHASES:
+        raise journal.foreign(instance, facts)
+    if phase == HALF:
+        return
     if phase == DISCARDED:
         raise NotUsable("a rebuild of this instance was cut off, and there is no old data "
                         "directory: run paf rebuild again")
-    if phase == SWAPPING:
-        swap(instance, facts)
+    if phase in (SWAPPING, RETURNING):
+        if phase == SWAPPING:
+            swap(instance, facts)
+        else:
+            ownfiles.put_back(instance, [])
         log.info("a rebuild that was cut off is complete")
-    elif phase == ASIDE:
+        journal.remove(instance)
+        return
+    if phase == ASIDE:
         ownfiles.put_back(instance, [])
         log.info("a rebuild was cut off before it had changed anything: the files are back")
-    elif phase == RETURNING:
-        ownfiles.put_back(instance, [])
-        log.info("a rebuild that was cut off is complete")
     else:
         forget(instance, facts)
         log.info("a rebuild was cut off before it had changed anything, its copy is removed")
-    journal.remove(instance)
+    end(instance, facts)
 
 
 def swap(instance, facts):

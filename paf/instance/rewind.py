@@ -15,13 +15,15 @@ from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
 from paf.decide.knowledge import Unknown, is_known
 from paf.instance import conninfo as connections
 from paf.instance import (
-    controldata, journal, keptwal, ownfiles, pidfile, processes, rewindrole, settings, sql,
-    standby_mode, upstream, waiting)
+    controldata, divergence, journal, keptwal, ownfiles, pidfile, postmaster, processes, rebuild,
+    rewindrole, settings, sql, standby_mode, upstream, waiting)
 from paf.ocf import NotUsable, OcfError, passes
 
 _OLDEST = 90500
 _FIRST_WITH_RESTORE, _FIRST_WITH_ENSURE = 130000, 130000
+_LARGEST_SETTING = (1 << 31) - 1    # of MB or segments that are kept
 _SIGNALS = ("standby.signal", "recovery.signal", "recovery.conf")
+_NOTHING = "no rewind required"
 _COMMON = re.compile(r"last common checkpoint at ([0-9A-F]+/[0-9A-F]+)")
 
 #: What pg_rewind says where the primary has gone away, or cannot be reached.
@@ -30,12 +32,15 @@ _LOST_CONNECTION = ("could not connect", "connection to server", "server closed 
                     "the database system is")
 
 #: The facts that are kept with WAL that was given up.
-LOST = ("diverged", "fork", "end", "own_timeline", "segment_size")
+LOST = ("diverged", "fork", "end", "own_timeline", "segment_size", "parts")
 
 # How far it got. Up to KEPT the directory is unchanged, except for what is in the journal.
 WHAT = "rewind"
 KEEPING, KEPT, REWINDING, REWOUND, RETURNING = (
     "keeping", "kept", "rewinding", "rewound", "returning")
+#: It is half rewound and will be replaced by a copy; some of the node's own files are back.
+ABANDONED = "abandoned"
+_PHASES = (KEEPING, KEPT, REWINDING, REWOUND, RETURNING, ABANDONED)
 
 
 def problem(instance, control):
@@ -57,21 +62,28 @@ def is_fresh_copy(instance):
     return os.path.lexists(local.path(instance, "backup_label"))
 
 
-def described(found):
-    """Return the facts of a divergence.Divergence that are kept with the WAL (dict)."""
-    if found.fork is None:
-        return {"diverged": found.what}
-    return dict(zip(LOST, (found.what, wal.format_lsn(found.fork.lsn), wal.format_lsn(
-        found.end.lsn), found.fork.timeline, found.size)))
+def described(found, parts):
+    """Return the facts of a divergence.Divergence that are kept with the WAL (dict).
+
+    parts: see divergence.parts.
+    """
+    if parts is None:
+        return {"diverged": found.what, "segment_size": found.size}
+    texts = [[timeline, wal.format_lsn(begin), wal.format_lsn(end)]
+             for timeline, begin, end in parts]
+    return dict(zip(LOST, (found.what, texts[0][1], texts[-1][2], texts[-1][0], found.size,
+                           texts)))
 
 
-def run(instance, conninfo, found, deadline, log):
+def run(instance, conninfo, found, deadline, log, harmless=False):
     """Rewind the instance to the history of the primary that conninfo (str) leads to.
 
-    found: divergence.Divergence, from that primary. The instance has to be dead. Returns where the
+    found: divergence.Divergence, from that primary; harmless: whether no client relies on what
+    exists only here. The instance has to be dead. Returns where the
     WAL is kept that was given up, "" if that was too much. Raises OcfError; the directory is then
     as it was, or the journal says that it is not.
     """
+    parts = divergence.parts(instance, found, deadline)
     rewindrole.await_checkpoint(instance, conninfo, found.upstream.timeline, deadline)
     recover(instance, deadline, log)
     facts = {
@@ -79,19 +91,27 @@ def run(instance, conninfo, found, deadline, log):
         "conninfo": conninfo, "restore_command": _restore_command(instance, deadline),
         "system": found.upstream.system_identifier, "timeline": found.upstream.timeline,
         "switches": [list(switch) for switch in found.upstream.switches],
-        "begun": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    facts.update(described(found))
-    top = ownfiles.names(instance)
+        "begun": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "harmless": harmless}
+    facts.update(described(found, parts))
+    facts["set"] = keptwal.free_name(instance, facts["begun"])
+    top = facts["top"] = ownfiles.names(instance)
     journal.begin(instance, facts)
     try:
-        _prepare(instance, top, facts, found, deadline)
+        check_dead(instance)
+        _prepare(instance, top, facts, parts, deadline)
     except OcfError:
         _undo(instance, facts)
         raise
     return _carry_on(instance, facts, deadline, log)
 
 
-def _prepare(instance, top, facts, found, deadline):
+def check_dead(instance):
+    """Raise OcfError where a server runs by now on a directory that is to be changed."""
+    if postmaster.orphans(instance):
+        raise OcfError("PostgreSQL was started here in the meantime")
+
+
+def _prepare(instance, top, facts, parts, deadline):
     """Do all that only changes where files are, and check that pg_rewind could work."""
     ownfiles.move_aside(instance, top, facts["deep"])
     _mark(instance, facts, KEPT)
@@ -100,27 +120,48 @@ def _prepare(instance, top, facts, found, deadline):
         standby_mode.put(instance, "postgresql.conf", "restore_command = '{0}'\n".format(
             facts["restore_command"].replace("\\", "\\\\").replace("'", "''")))
     output = _pg_rewind(instance, facts, deadline, ("--dry-run",))
-    common = _COMMON.search(output)
-    facts["again"] = bool(common) and found.end is not None and keptwal.keep(
-        instance, _needed(instance, wal.parse_lsn(common.group(1)), found), found.size)
+    facts.update(_keep_copies(instance, output, parts, facts["segment_size"]))
     _mark(instance, facts, REWINDING)
 
 
-def _needed(instance, first, found):
-    names = keptwal.segments(instance, first, found.fork.timeline, found.size)
-    control_end = found.end.lsn + found.size    # a crash recovery has added its checkpoint
-    return keptwal.last_written(names, control_end, found.size)
+def _keep_copies(instance, output, parts, size):
+    """Copy the WAL that pg_rewind destroys into the journal; return what it has then (dict).
+
+    again: all that a second pg_rewind needs; kept: at least what exists only here, which is less;
+    None where pg_rewind gives nothing up. output: of its dry run (str).
+    """
+    common = _COMMON.search(output)
+    if common is None and _NOTHING in output:
+        return {"again": False, "kept": None}
+    if common is not None and keptwal.keep(
+            instance, _needed(instance, wal.parse_lsn(common.group(1)), parts, size), size):
+        return {"again": True, "kept": True}
+    return {"again": False, "kept": keptwal.keep(
+        instance, keptwal.only_here(instance, parts, size), size)}
+
+
+def _needed(instance, first, parts, size):
+    if parts is None:
+        return keptwal.only_here(instance, None, size)
+    names = keptwal.segments(instance, first, parts[-1][0], size)
+    control_end = parts[-1][2] + size    # a crash recovery has added its checkpoint
+    return keptwal.last_written(names, control_end, size)
 
 
 def _undo(instance, facts):
     if facts["phase"] == KEPT:
-        _remove_configuration(instance)
+        _remove_configuration(instance, facts)
     ownfiles.put_back(instance, facts["deep"])
     journal.remove(instance)
 
 
-def _remove_configuration(instance):
-    """Remove the file that held restore_command for pg_rewind; the node's own is in the journal."""
+def _remove_configuration(instance, facts):
+    """Remove the file that held restore_command for pg_rewind.
+
+    Where the node has its own, that takes its place, or has done so already.
+    """
+    if "postgresql.conf" in facts["top"]:
+        return
     with runner.Acting(local.owner(instance)):
         journal.delete(local.path(instance, "postgresql.conf"))
 
@@ -144,13 +185,21 @@ def _carry_on(instance, facts, deadline, log):
     journal.remove(instance)
     if place:
         log.warning("the WAL that was given up is kept in {0}; paf lost reads it".format(place))
+    elif facts.get("kept") is False:
+        log.warning("the WAL that was given up was too much to keep: only its place is noted, in "
+                    "{0}".format(keptwal.lost_folder(instance)))
     return place
 
 
 def _keep(instance, facts):
-    """Move the copies of WAL from the journal to where they stay; return that place, or ""."""
-    about = dict((name, facts.get(name)) for name in ("begun", "timeline") + LOST)
-    return keptwal.give_up(instance, facts.get("begun", "").replace(":", ""), about)
+    """Move the copies of WAL from the journal to where they stay; return that place.
+
+    "" where it was too much to copy, or nothing was given up.
+    """
+    about = dict((name, facts.get(name)) for name in (
+        "begun", "timeline", "kept", "harmless") + LOST)
+    place = keptwal.give_up(instance, facts.get("set", ""), about)
+    return place if facts.get("kept") else ""
 
 
 def finish(instance, deadline, log):
@@ -162,11 +211,15 @@ def finish(instance, deadline, log):
     journal.check_free(instance)
     processes.end("pg_rewind", instance.parameters.datadir)
     phase = facts.get("phase", KEEPING)
+    if phase not in _PHASES:
+        raise journal.foreign(instance, facts)
     if phase in (KEEPING, KEPT):
         _undo(instance, dict(facts, phase=phase, deep=facts.get("deep", [])))
         log.info("a rewind was cut off before it had changed anything: the files are back")
         return
     journal.write(instance, facts)    # it is this process that works on it now
+    if phase == ABANDONED:
+        raise NotUsable(rebuild.NOT_REPLACED)
     if phase == REWINDING:
         _check_source(instance, facts, deadline)
         log.warning("a rewind was cut off, it is repeated")
@@ -180,16 +233,25 @@ def give_up(instance, facts):
     """Put the node's own files back and forget a rewind that was cut off: a copy will replace it.
 
     facts: those of the journal. Returns where the WAL is kept that only this instance had, "" if
-    the journal has no copy of it. Raises OcfError.
+    the journal has no copy of it. A directory that is half rewound stays one that no server is
+    started on: the journal goes only when the copy has taken its place. Raises OcfError.
     """
+    if facts.get("phase", KEEPING) not in _PHASES:
+        raise journal.foreign(instance, facts)
     processes.end("pg_rewind", instance.parameters.datadir)
-    if facts.get("phase") in (REWINDING, REWOUND):
+    phase = facts.get("phase")
+    if phase in (REWINDING, REWOUND):
         ownfiles.remove_strangers(instance)
-    elif facts.get("phase") == KEPT:
-        _remove_configuration(instance)
+        phase = ABANDONED if phase == REWINDING else RETURNING
+        _mark(instance, facts, phase)    # from here on they may be back
+    elif phase == KEPT:
+        _remove_configuration(instance, facts)
     ownfiles.put_back(instance, facts.get("deep", []))
     kept = _keep(instance, facts)
-    journal.remove(instance)
+    if phase == ABANDONED:
+        journal.write(instance, rebuild.half(facts.get("conninfo", "")))
+    else:
+        journal.remove(instance)
     return kept
 
 
@@ -206,6 +268,9 @@ def _check_source(instance, facts, deadline):
         raise OcfError("a rewind was cut off and the instance is not started before it is "
                        "complete: {0}".format(source.reason))
     source = source.value
+    if source.system_identifier == facts["system"] and source.timeline < facts["timeline"]:
+        raise OcfError("a rewind was cut off and the instance is not started before it is "
+                       "complete: who answers is on timeline {0}".format(source.timeline))
     if (source.system_identifier, source.timeline) != (facts["system"], facts["timeline"]) or [
             list(switch) for switch in source.switches] != facts["switches"]:
         raise NotUsable("a rewind to timeline {0} was cut off, and the primary is on timeline {1} "
@@ -251,7 +316,8 @@ def recover(instance, deadline, log):
 
     What crashed replays its own WAL in single-user mode: on the timeline it was on, without the
     archive (where the new primary's timeline may be, which it could not follow), and no client is
-    let in. Source: PostgreSQL manual, postgres, "Options for Single-User Mode".
+    let in. Its checkpoint removes no WAL: pg_rewind needs it, and it is kept for people. Source:
+    PostgreSQL manual, postgres, "Options for Single-User Mode"; "Sending Servers".
     """
     control = controldata.read(instance, deadline)
     if is_known(control) and control.value.state in (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY):
@@ -263,7 +329,8 @@ def recover(instance, deadline, log):
     pidfile.make_way(instance, deadline)
     argv = [local.program(instance, "postgres"), "--single", "-D", instance.parameters.pgdata]
     argv += parameters.words(instance.parameters.start_opts)
-    argv += ["-c", "archive_mode=off", "-c", "log_destination=stderr", "postgres"]
+    argv += ["-c", "archive_mode=off", "-c", "log_destination=stderr", "-c", _keep_all(instance),
+             "postgres"]
     result = runner.run(argv, deadline, user=local.owner(instance), keep=8192)
     control = controldata.read(instance, deadline)
     if result.timed_out:
@@ -272,3 +339,9 @@ def recover(instance, deadline, log):
     if not is_known(control) or control.value.state != SHUT_DOWN:
         raise OcfError("the crash recovery before a rewind failed: {0}".format(
             sql.last_words(result.err)))
+
+
+def _keep_all(instance):
+    """Return the setting (str) with which a checkpoint removes no segment of the WAL."""
+    name = "wal_keep_size" if local.version(instance) >= 130000 else "wal_keep_segments"
+    return "{0}={1}".format(name, _LARGEST_SETTING)

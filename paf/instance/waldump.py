@@ -12,7 +12,7 @@ from paf.ocf import OcfError
 # as in "rmgr: XLOG ... lsn: 0/3000028, prev 0/2000110, desc: CHECKPOINT_SHUTDOWN redo ..."
 _BEFORE_LSN, _AFTER_LSN, _BEFORE_TEXT = " lsn: ", ", prev ", " desc: "
 _ENDS = r"\bat ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
-_END = r" at ([0-9A-Fa-f]+/[0-9A-Fa-f]+)"
+_RECORD = r"len \(rec/tot\):\s*\d+/\s*(\d+),.* lsn: ([0-9A-Fa-f]+/[0-9A-Fa-f]+),"
 _CHECKPOINTS = ("CHECKPOINT_SHUTDOWN ", "checkpoint: ")    # the second: up to 9.4
 #: How the program says that it has come to the end of the WAL; or it misses the next segment.
 _AT_END = ("error in WAL record at", "could not find a valid record after",
@@ -133,14 +133,43 @@ def has_record_at(instance, position, size, deadline):
 
 
 def end(instance, start, size, deadline):
-    """Return where the local WAL ends (LSN, int), read from the Position `start` on."""
-    import re
+    """Return where the local WAL ends (LSN, int), read from the Position `start` on.
+
+    Raises OcfError where the program failed for another reason than that end.
+    """
     result = dump(instance, deadline, start, size)
-    complaint = re.findall(_END, result.err) if result else []
-    if complaint:    # "error in WAL record at X: invalid record length at Y": it ends at Y
-        return max(start.lsn, wal.parse_lsn(complaint[-1]))
-    found = records(result)
-    return found[-1][0] if found else start.lsn
+    found = _seen(result, instance, start)
+    reached = _end_of(result, instance, start, size, deadline)
+    if reached is None:
+        reached = _end_of_record(
+            instance, start._replace(lsn=found[-1][0]), size, deadline) if found else start.lsn
+    return max(start.lsn, reached)
+
+
+def _end_of(result, instance, start, size, deadline):
+    """Return the LSN (int) at which reading came to an end; None where that is not said.
+
+    "error in WAL record at X: invalid record length at Y": at Y. Where the next page is none of
+    this WAL, there is no Y, and X is where the last record begins that could be read.
+    """
+    import re
+    found = re.findall(_ENDS, result.err) if result else []
+    if not found:
+        return None
+    last = wal.parse_lsn(found[-1])
+    return last if len(found) > 1 else _end_of_record(
+        instance, start._replace(lsn=last), size, deadline)
+
+
+def _end_of_record(instance, position, size, deadline):
+    """Return the LSN (int) at which the record at a Position ends; its own without a record."""
+    import re
+    result = dump(instance, deadline, position, size, limit=1)
+    found = re.search(_RECORD, result.out) if result else None
+    if found is None or wal.parse_lsn(found.group(2)) != position.lsn:
+        return position.lsn
+    return wal.record_end(position.lsn, int(found.group(1)),
+                          walpages.page_size(instance, position, size), size)
 
 
 def content(instance, start, known_end, size, deadline):
@@ -150,7 +179,7 @@ def content(instance, start, known_end, size, deadline):
     up to its end: what was not read may hold anything.
     """
     result = _statistics(instance, start, size, deadline)
-    end = _end_of(result)
+    end = _end_of(result, instance, start, size, deadline)
     if end is None or end < known_end:
         from paf.instance import sql
         raise OcfError("the WAL from {0} on cannot be read to its end: {1}".format(
@@ -184,12 +213,6 @@ def _statistics(instance, start, size, deadline):
     again = dump(instance, deadline, start, size, end=boundary, more=["--stats=record"])
     return again._replace(err="at {0}: {1}".format(wal.format_lsn(boundary), again.err)
                           if again.status == 0 else again.err)
-
-
-def _end_of(result):
-    import re
-    found = re.findall(_ENDS, result.err) if result else []
-    return wal.parse_lsn(found[-1]) if found else None
 
 
 def statistics(text):

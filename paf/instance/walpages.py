@@ -14,6 +14,7 @@ from paf.decide import wal
 from paf.ocf import OcfError
 
 _HEADER = struct.Struct("=HHIQI")
+_LONG_HEADER = 40
 _CONTINUED = 0x0001     # XLP_FIRST_IS_CONTRECORD
 _PAGE_SIZE_AT, _PAGE_SIZE = 36, struct.Struct("=I")
 _SIZES = (1024, 2048, 4096, 8192, 16384, 32768, 65536)
@@ -29,7 +30,7 @@ def goes_on(instance, position, size):
     """
     if not local.is_there(_segment(instance, position, size)):
         return False
-    page = _page_size(instance, position, size)
+    page = page_size(instance, position, size)
     address = position.lsn - position.lsn % page + page
     for _ in range(_MOST_PAGES):
         header = _header(instance, wal.Position(position.timeline, address), size)
@@ -41,13 +42,26 @@ def goes_on(instance, position, size):
     return True
 
 
-def _page_size(instance, position, size):
+def page_size(instance, position, size):
+    """Return the bytes of a page of the segment that holds a Position. Raises OcfError."""
     data = _read(instance, position, size, 0, _PAGE_SIZE_AT + _PAGE_SIZE.size)
     found = _PAGE_SIZE.unpack(data[_PAGE_SIZE_AT:])[0] if data else 0
     if found not in _SIZES:
         raise OcfError("the WAL segment that holds {0} has no header".format(
             wal.format_lsn(position.lsn)))
     return found
+
+
+def page_size_in(instance, path):
+    """Return the bytes of a page of a segment's file (path); None where that cannot be read."""
+    try:
+        with runner.Acting(local.owner(instance)):
+            with open(path, "rb") as stream:
+                data = stream.read(_PAGE_SIZE_AT + _PAGE_SIZE.size)
+    except (IOError, OSError):
+        return None
+    found = _PAGE_SIZE.unpack(data[_PAGE_SIZE_AT:])[0] if len(data) > _PAGE_SIZE_AT + 3 else 0
+    return found if found in _SIZES else None
 
 
 def _header(instance, position, size):
@@ -74,3 +88,14 @@ def _read(instance, position, size, offset, length):
             return b""
         raise OcfError("cannot read {0}: {1}".format(name, error.strerror))
     return data if len(data) == length else b""
+
+
+def next_record(lsn, length, page, size):
+    """Return the LSN (int) at which the record after one of `length` bytes at `lsn` begins.
+
+    page, size: bytes of a page and of a segment. A page begins with a header.
+    """
+    end = wal.record_end(lsn, length, page, size)
+    if end % page:
+        return end
+    return end + (_HEADER.size if end % size else _LONG_HEADER)

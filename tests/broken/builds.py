@@ -356,6 +356,10 @@ BUILDS = (
            "paf/instance/journal.py", "    if started is not None and started == facts.get("
            "\"since\") and pid != os.getpid():", "    if False:",
            (_UNIT + "test_rebuild_cut.py::test_what_is_under_way_is_left_alone",)),
+    Broken(4, "a copy that fails leaves a half-rewound directory to the next start",
+           "paf/instance/rebuild.py", '    if facts.get("half"):', "    if False:",
+           (_UNIT + "test_journal.py::"
+            "test_a_copy_that_fails_leaves_a_half_rewound_directory_marked",)),
     Broken(4, "what may be back already is emptied again",
            "paf/cli/rebuild/copying.py",
            '        facts["phase"] = rebuild.RETURNING    # from here on they may be back',

@@ -156,7 +156,7 @@ def test_the_old_directory_can_be_given_up_first_also_after_a_cut(crashed):
 
 def crashed_again(cluster):
     node = cluster["srv1"]
-    for path in (node.pgdata, journal_of(node), cluster.folder / "wal1"):
+    for path in (node.pgdata, journal_of(node), lost_of(node), cluster.folder / "wal1"):
         shutil.rmtree(path, ignore_errors=True)
     clone(cluster.folder / "srv1.aside", node.pgdata)
     clone(cluster.folder / "wal1.aside", cluster.folder / "wal1")

@@ -32,7 +32,7 @@ INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no vot
             "error in WAL record at", "could not find a valid record after",
             "could not find valid record after",
             "a fact is neither true nor false: ask for its class",
-            "does not exist", "no host values", "redirecting log output",
+            "does not exist", "no host values", "redirecting log output", "no rewind required",
             "could not connect", "server closed the connection", "no connection to the server",
             "the database system is", "out of memory", "no time is left",
             "could not start server", "Examine the log output", "another server might be running",

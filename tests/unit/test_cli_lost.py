@@ -1,6 +1,7 @@
 """paf lost: what the records of pg_waldump come to."""
 
 import argparse
+import json
 import os
 import pwd
 
@@ -8,10 +9,10 @@ import pytest
 
 from paf import runner
 from paf.cli import lost
-from paf.cli.common import ERROR, OK
+from paf.cli.common import ERROR, NOT_DONE, OK, Problem
 from paf.decide import wal
-from paf.decide.knowledge import Unknown
-from paf.instance import controldata, settings, upstream
+from paf.decide.knowledge import Known, Unknown
+from paf.instance import controldata, divergence, journal, settings, upstream
 from tests.conftest import REPOSITORY
 from tests.unit.support import instance_at
 
@@ -60,7 +61,7 @@ def test_it_is_shown_by_table_with_the_last_commits():
     commits = [{"xid": number, "time": "2026-11-26 03:00:00 UTC", "lsn": "0/1", "rows": 1}
                for number in range(30)]
     one = {"folder": "/pg/main.lost/x", "given_up": "2026-11-26T03:00:00Z",
-           "diverged": "diverged: 9", "commits": commits,
+           "diverged": "diverged: 9", "commits": commits, "others": "",
            "tables": [{"table": "db: t", "inserted": 30, "updated": 0,
                        "deleted": 0}]}
     text = "\n".join(lost.lines(one, False))
@@ -81,11 +82,13 @@ END = "pg_waldump: error: error in WAL record at {0}: invalid record length at {
 @pytest.mark.parametrize("answers, end, unread", [
     # the end of the WAL; a hole within a segment; the next segment is missing
     ([(1, LINE.format(59, "0/300000"), END)], "0/300040", None),
-    ([(1, LINE.format(59, "0/300000"), END)], "0/380000", 0x300000 + 59 + 80),
+    ([(1, LINE.format(59, "0/300000"), END)], "0/380000", 0x300040),
+    # the last record cannot be read, and is as short as a commit's
+    ([(1, LINE.format(59, "0/300000"), END)], "0/300068", 0x300040),
     ([(0, LINE.format(59, "0/3FFFC0"), ""), (1, LINE.format(59, "0/400040"), END)],
      "0/400080", None),
     ([(1, LINE.format(59, "0/300000"), "could not find file \"000000010000000000000004\"")],
-     "0/480000", 0x300000 + 59 + 80),
+     "0/480000", 0x300040),
     # a record that is longer than a segment, and a segment that was switched
     ([(1, LINE.format(3 << 20, "0/300000"), END), (1, "", END), (1, "", END)], "0/600000", None),
     ([(1, LINE.format(24, "0/300000").replace("Heap ", "XLOG ").replace("INSERT", "SWITCH"), END),
@@ -93,15 +96,16 @@ END = "pg_waldump: error: error in WAL record at {0}: invalid record length at {
 def test_wal_that_cannot_be_read_to_its_end_is_said(monkeypatch, answers, end, unread):
     left = [runner.Result(status, out, err.format("0/1"), False) for status, out, err in answers]
     monkeypatch.setattr(lost.Records, "_dump", lambda *_: left.pop(0))
-    records_ = lost.Records(None, "/x", {"fork": "0/300000", "end": end, "own_timeline": 1,
-                                         "segment_size": SEGMENT})
+    monkeypatch.setattr(lost.walpages, "page_size_in", lambda *_: None)
+    monkeypatch.setattr(lost.Records, "_named", lambda *_: 1)
+    records_ = lost.Records(None, "/x", SEGMENT, [1], "0/300000", end)
     list(records_)
     assert (records_.unread, left) == (unread, [])
 
 
 def test_commits_beyond_what_can_be_read_are_not_none(here, asked, capsys, monkeypatch):
     one: dict = {"folder": "/x", "given_up": "now", "diverged": "d", "commits": [], "tables": [],
-                 "unread_from": "0/38"}
+                 "unread_from": "0/38", "others": ""}
     monkeypatch.setattr(lost, "places", lambda _: ([("/x", {})], []))
     monkeypatch.setattr(lost, "report", lambda *_: one)
     assert lost.run(asked) == ERROR
@@ -163,3 +167,99 @@ def test_wal_that_is_kept_without_its_description_is_named(here, asked, capsys, 
         (place / "about.json").write_text(about)
     assert lost.run(asked) == ERROR
     assert f"{place} holds WAL that was given up" in capsys.readouterr().err
+
+
+TRANSACTION = ("rmgr: Transaction len (rec/tot):     46/    46, tx:        {0}, lsn: 0/00000{1}, "
+               "prev 0/00000140, desc: {2}\n")
+TIME = "2026-11-26 03:28:26.823090 UTC"
+
+
+@pytest.mark.parametrize("lines, told", [
+    ([(800, "100", "PREPARE gid a: " + TIME)], "1 prepared transaction"),
+    ([(800, "100", "PREPARE gid a: " + TIME), (0, "180", "COMMIT_PREPARED 800: " + TIME)], ""),
+    ([(800, "100", "PREPARE gid a: " + TIME), (0, "180", "ABORT_PREPARED 800: " + TIME)], ""),
+    ([(0, "180", "ABORT_PREPARED 800: " + TIME)], "1 prepared transaction rolled back")])
+def test_a_transaction_that_is_prepared_is_something(lines, told):
+    found = lost.understand(records("".join(TRANSACTION.format(*line) for line in lines)))
+    assert lost.loss.judge(found.others).told == told
+    assert len(found.commits) == sum("COMMIT" in line[2] for line in lines)
+
+
+def test_a_restore_point_and_a_message_are_no_nothing(here, asked, capsys, monkeypatch):
+    text = ("rmgr: XLOG        len (rec/tot):     98/    98, tx:          0, lsn: 0/00000100, "
+            "prev 0/00000028, desc: RESTORE_POINT here\n"
+            "rmgr: LogicalMessage len (rec/tot):     59/    59, tx:          0, lsn: 0/00000180, "
+            "prev 0/00000100, desc: MESSAGE non-transactional, prefix \"a\"; payload (1 bytes)\n"
+            "rmgr: LogicalMessage len (rec/tot):     59/    59, tx:        801, lsn: 0/00000200, "
+            "prev 0/00000180, desc: MESSAGE transactional, prefix \"a\"; payload (1 bytes)\n")
+    found = lost.understand(records(text))
+    told = lost.loss.judge(found.others).told
+    assert told == "1 logical message and 1 restore point" and not found.commits
+    one: dict = {"folder": "/x", "given_up": "now", "diverged": "d", "commits": [], "tables": [],
+                 "unread_from": None, "others": told}
+    monkeypatch.setattr(lost, "places", lambda _: ([("/x", {})], []))
+    monkeypatch.setattr(lost, "report", lambda *_: one)
+    assert lost.run(asked) == NOT_DONE
+    assert told in capsys.readouterr().out
+
+
+def described(place, **facts):
+    place.mkdir(parents=True)
+    (place / "about.json").write_text(json.dumps(facts))
+    return place
+
+
+def test_a_set_that_cannot_be_read_hides_no_other(here, asked, capsys, monkeypatch):
+    for name in ("1", "2"):
+        described(here / "main.lost" / name, parts=[[1, "0/1", "0/2"]], kept=True, diverged="d")
+
+    def report(_, folder, facts):
+        if folder.endswith("1"):
+            raise Problem("the WAL in it cannot be read")
+        return {"folder": folder, "given_up": "now", "diverged": "d", "tables": [], "others": "",
+                "unread_from": None,
+                "commits": [{"xid": 7, "time": TIME, "lsn": "0/1", "rows": 1}]}
+    monkeypatch.setattr(lost, "report", report)
+    assert lost.run(asked) == NOT_DONE
+    said = capsys.readouterr()
+    assert "1 commit" in said.out and "the WAL in it cannot be read" in said.err
+
+
+def test_wal_that_was_too_much_to_keep_is_not_nothing(here, asked, capsys):
+    described(here / "main.lost" / "1", kept=False, diverged="diverged: 9 bytes")
+    assert lost.run(asked) == ERROR
+    said = capsys.readouterr()
+    assert "diverged: 9 bytes: its WAL was given up and is not kept" in said.err
+    assert "has no WAL" not in said.out
+
+
+def test_what_a_rewind_that_was_cut_off_has_kept_is_read_where_it_is(here):
+    """The directory is the primary's already, and shows no divergence."""
+    instance = lost.dialect.instance_of(None)
+    facts = {"what": "rewind", "phase": "returning", "parts": [[1, "0/1", "0/2"]], "kept": True}
+    journal.begin(instance, facts)
+    (here / ".main.pgsqlms" / "wal").mkdir()
+    ((folder, found),), doubt = lost.places(instance)
+    assert (folder, found["parts"], doubt) == (
+        str(here / ".main.pgsqlms" / "wal"), [[1, "0/1", "0/2"]], [])
+    (here / ".main.pgsqlms" / "wal").rmdir()
+    assert lost.places(instance) == ([], ["a rewind was cut off here: what only this node had is "
+                                          "known when it is complete"])
+
+
+def test_another_clusters_data_is_not_nothing(here, monkeypatch):
+    instance = lost.dialect.instance_of(None)
+    found = divergence.Divergence("another cluster's data", False,
+                                  upstream.Upstream(1, [], "8"), None, None, None)
+    monkeypatch.setattr(divergence, "look", lambda *_: Known(found))
+    monkeypatch.setattr(divergence, "parts", lambda *_: None)
+    assert lost.places(instance)[1] == ["another cluster's data: it is not known from where on, so "
+                                        "all its WAL may be only here"]
+
+
+def test_the_last_segment_of_a_timeline_is_read_from_its_copy(here):
+    """A promotion renames the old one where there is an archive."""
+    instance = lost.dialect.instance_of(None)
+    (here / "00000002000000000000000A").touch()
+    one = lost.Records(instance, str(here), SEGMENT, [1, 2], "0/900000", "0/A00100")
+    assert (one._named(0x900000), one._named(0xA00000)) == (1, 2)

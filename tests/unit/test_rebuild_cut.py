@@ -30,7 +30,11 @@ OWN = {"conf.d": "1", "pg_hba.conf": "2", "postgresql.auto.conf": "3", "postgres
 
 @pytest.fixture
 def instance(tmp_path):
-    """A data directory with files of the node's own, as of an instance of the tests' user."""
+    return instance_in(tmp_path)
+
+
+def instance_in(tmp_path):
+    """Make a data directory with files of the node's own, as of an instance of the tests' user."""
     folder = tmp_path / "main"
     (folder / "base").mkdir(parents=True)
     (folder / "PG_VERSION").write_text("15\n")
@@ -216,7 +220,8 @@ def test_a_copy_after_a_rewind_that_was_cut_off_keeps_the_wal_that_was_given_up(
         instance, tmp_path, capsys):
     """pg_rewind has removed it from the directory already: the journal has the only copy."""
     write_facts(instance, dead(), what="rewind", phase="rewinding", deep=[],
-                begun="2026-11-26T03:30:00Z", timeline=2, diverged="d", fork="0/3000000")
+                begun="2026-11-26T03:30:00Z", timeline=2, diverged="d", fork="0/3000000",
+                set="2026-11-26T033000Z", kept=True, conninfo="host=192.0.2.1")
     (tmp_path / ".main.pgsqlms" / "wal").mkdir()
     (tmp_path / ".main.pgsqlms" / "wal" / "000000010000000000000003").write_text("WAL")
     verb.Work(instance, "srv1", options())._clear_journal()
@@ -224,7 +229,8 @@ def test_a_copy_after_a_rewind_that_was_cut_off_keeps_the_wal_that_was_given_up(
     assert (place / "000000010000000000000003").read_text() == "WAL"
     about = json.loads((place / "about.json").read_text())
     assert about["fork"] == "0/3000000" and about["timeline"] == 2
-    assert str(place) in capsys.readouterr().out and not journal.exists(instance)
+    assert str(place) in capsys.readouterr().out
+    assert facts_of(instance)["phase"] == "half"    # until the copy has taken its place
 
 
 def test_a_copy_after_a_rewind_that_had_changed_nothing_looks_for_that_wal(instance, monkeypatch):
@@ -246,13 +252,16 @@ def test_what_this_process_or_a_dead_one_has_left_is_not_under_way(instance):
 
 @pytest.mark.parametrize("phase, words", [("copying", ()), ("discarded", ("--discard",))])
 def test_a_copy_that_outlived_its_rebuild_is_ended_before_the_next(
-        instance, started, tmp_path, phase, words):
+        instance, started, tmp_path, phase, words, monkeypatch):
     """pg_basebackup does not end with paf, and two would write into one directory."""
+    monkeypatch.setattr(divergence, "look", lambda *_: Known(None))
     target = tmp_path / ("main" if words else "main.rebuilt")
     target.mkdir(exist_ok=True)
     other = started("pg_basebackup", str(target))
     write_facts(instance, dead(), what="rebuild", phase=phase,
                 swaps=[[str(target), str(tmp_path / "main"), ""]])
-    verb.Work(instance, "srv1", options(*words))._clear_journal()
+    work = verb.Work(instance, "srv1", options(*words))
+    work._source = source.Source("host=192.0.2.1", "1", 1, {}, "")
+    work._clear_journal()
     copier(instance, *words).run()
     assert other.wait(10) == -signal.SIGKILL

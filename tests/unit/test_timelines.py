@@ -109,3 +109,22 @@ def test_timelines_with_very_high_numbers_are_compared_at_once():
     assert compare(line(FIRST, (high, 50, "a")), line(FIRST, (high, 50, "b"))) == PARTED
     assert compare(line(FIRST, (high, 50, "a")), line(FIRST, (high - 1, 40, "a"), (high, 50, "a"))
                    ) == PARTED
+
+
+@pytest.mark.parametrize("mine, other, place, parts", [
+    # both were promoted from timeline 1: this one earlier, later, at the same LSN
+    ((2, [(1, 50)]), (2, [(1, 70)]), 50, [(2, 50, 99)]),
+    ((2, [(1, 70)]), (2, [(1, 50)]), 50, [(1, 50, 70), (2, 70, 99)]),
+    ((2, [(1, 50)]), (3, [(1, 50)]), 50, [(2, 50, 99)]),
+    # the primary left timeline 2 before this one did
+    ((3, [(1, 50), (2, 80)]), (4, [(1, 50), (2, 60)]), 60, [(2, 60, 80), (3, 80, 99)]),
+    # this one is on a timeline that the primary has left
+    ((1, []), (2, [(1, 60)]), 60, [(1, 60, 99)]),
+    ((2, [(1, 50)]), (2, [(1, 50)]), None, None),
+    ((4, [(3, 50)]), (4, [(2, 50)]), None, None)])
+def test_where_two_histories_part_and_what_only_one_of_them_has(mine, other, place, parts):
+    switches = [[Switch(*switch) for switch in line[1]] for line in (mine, other)]
+    found = timelines.parting(mine[0], switches[0], other[0], switches[1])
+    assert found == place
+    if place is not None:
+        assert timelines.parts(mine[0], switches[0], place, 99) == parts

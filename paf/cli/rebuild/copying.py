@@ -9,10 +9,12 @@ from paf.cli.common import Problem, complain, say
 from paf.deadline import Deadline
 from paf.instance import conninfo as connections
 from paf.instance import (
-    journal, keptwal, ownfiles, rebuild, rewind, settings, sql, standby_mode,
-    waiting)
+    divergence, journal, keptwal, ownfiles, rebuild, rewind, settings, sql, standby_mode, waiting,
+    walfiles)
 
 _LARGEST_OWN = 64 << 20     # bytes of an entry of the node's own that is copied
+_PATIENCE = 120.0           # seconds to read the WAL
+_UNKNOWN = "it is not known whether the instance had diverged: {0}"
 _LOOK = 2.0                 # seconds between two lines of progress on a terminal
 
 
@@ -23,6 +25,8 @@ class Copying(object):
         self._instance, self._node, self._plan = instance, node, plan
         self._source, self._options, self._version = source, options, version
         self._began, self._next = time.time(), 0.0
+        # the old directory is no server's: a copy that fails must not leave it as one
+        self._half = bool(journal.exists(instance) and journal.read(instance).get("half"))
 
     def run(self):
         """Copy, and put the copy in its place. Raises Problem, OcfError.
@@ -37,9 +41,16 @@ class Copying(object):
         journal.remove(self._instance)
 
     def _facts(self, phase):
-        return {"what": rebuild.WHAT, "phase": phase, "swaps": [list(swap) for swap in
-                                                                self._plan.swaps],
+        return {"what": rebuild.WHAT, "phase": phase, "half": self._half,
+                "swaps": [list(swap) for swap in self._plan.swaps],
                 "conninfo": self._source.conninfo}
+
+    def _begin(self, facts):
+        """Write the journal: after a rewind that was cut off it is there. Raises OcfError."""
+        if self._half:
+            journal.write(self._instance, facts)
+        else:
+            journal.begin(self._instance, facts)
 
     def _beside(self):
         facts = self._facts(rebuild.COPYING)
@@ -47,16 +58,18 @@ class Copying(object):
             if os.path.lexists(copy):
                 raise Problem("{0} exists already, and not from a rebuild that was cut off: move "
                               "it away, or remove it".format(copy))
-        journal.begin(self._instance, facts)
+        self._begin(facts)
         try:
+            rewind.check_dead(self._instance)
             self._copy()
             old, copy = self._plan.swaps[-1][1], self._plan.swaps[-1][0]
             facts["moves"] = rebuild.own_again(self._instance, old, copy, _LARGEST_OWN)
             self._name_the_node(copy)
             self._relink(copy)
-        except (Problem, ocf.OcfError, KeyboardInterrupt):
+            rewind.check_dead(self._instance)
+        except (Problem, ocf.OcfError, EnvironmentError, KeyboardInterrupt):
             rebuild.forget(self._instance, facts)
-            journal.remove(self._instance)
+            rebuild.end(self._instance, facts)
             raise
         facts["phase"] = rebuild.SWAPPING
         journal.write(self._instance, facts)
@@ -65,7 +78,8 @@ class Copying(object):
     def _discarding(self):
         """Give the old directory up, and copy into its place; the node's own files wait aside."""
         data, facts = self._instance.parameters.datadir, self._facts(rebuild.DISCARDED)
-        if not journal.exists(self._instance):
+        if not journal.exists(self._instance) or journal.read(self._instance).get(
+                "phase") != rebuild.DISCARDED:
             self._set_aside(data)
         journal.write(self._instance, facts)
         rebuild.end_copy(facts)
@@ -81,13 +95,15 @@ class Copying(object):
 
     def _set_aside(self, data):
         """Move the node's own files into the journal: all of them, or none. Raises OcfError."""
-        journal.begin(self._instance, self._facts(rebuild.ASIDE))
+        facts = self._facts(rebuild.ASIDE)
+        self._begin(facts)
         try:
+            rewind.check_dead(self._instance)
             if os.path.isdir(data):
                 ownfiles.move_aside(self._instance, ownfiles.names(self._instance), [])
         except (ocf.OcfError, KeyboardInterrupt):
             ownfiles.put_back(self._instance, [])
-            journal.remove(self._instance)
+            rebuild.end(self._instance, facts)
             raise
 
     def _copy(self):
@@ -197,14 +213,37 @@ def progress(done, total, seconds):
         done >> 20, total >> 20, 100.0 * done / total, rate / 1048576, left)
 
 
-def keep_lost(instance, found, name):
-    """Copy the WAL that only this instance has to where paf lost finds it; return the place, or "".
+def only_here(instance, found):
+    """Return the parts of the WAL that only this instance has, their segments and bytes of each.
 
-    found: divergence.Divergence.
+    found: divergence.Divergence; None where it is not known whether there is one: then all its WAL.
+    Parts: see divergence.parts; segments: None where they cannot be found. Raises OcfError.
     """
-    if found is None or found.fork is None:
-        return ""
-    names = keptwal.last_written(keptwal.segments(
-        instance, found.fork.lsn, found.fork.timeline, found.size), found.end.lsn, found.size)
-    return keptwal.keep_aside(instance, names, name, dict(
-        rewind.described(found), begun=name, timeline=found.upstream.timeline), found.size)
+    try:
+        local.version(instance)
+    except ocf.NotUsable:    # damaged: where the WAL is, is not known either
+        return None, None, 0
+    parts = divergence.parts(instance, found, Deadline(_PATIENCE)) if found else None
+    size = found.size if found and found.size else walfiles.look(instance).segment_size
+    return parts, keptwal.only_here(instance, parts, size), size
+
+
+def keep_lost(instance, found, doubt):
+    """Copy the WAL that only this instance has to where paf lost finds it.
+
+    found: divergence.Divergence, None without one; doubt: why (str) it is not known whether there
+    is one. Returns the place, "" where it was too much, None where there is nothing to keep. Raises
+    OcfError.
+    """
+    if found is None and not doubt:
+        return None
+    parts, names, size = only_here(instance, found)
+    if not names:
+        return None if names == [] else ""
+    begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    facts = rewind.described(found, parts) if found else {"diverged": _UNKNOWN.format(doubt)}
+    same = keptwal.with_same(instance, facts) if parts else ""
+    if same:    # of a rebuild that failed
+        return same
+    return keptwal.keep_aside(instance, names, keptwal.free_name(instance, begun), dict(
+        facts, begun=begun, kept=True, timeline=found.upstream.timeline if found else None), size)

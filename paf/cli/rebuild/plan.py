@@ -17,7 +17,7 @@ from paf.instance.rebuild import size_of
 #: of the copy goes, None inside it; room: for each file system, (folder, bytes free).
 Plan = namedtuple("Plan", "swaps links mapping wal room")
 
-_WAL = ("pg_wal", "pg_xlog")
+WAL = ("pg_wal", "pg_xlog")
 
 
 def running(instance):
@@ -96,7 +96,7 @@ def _may_write(folder, owner):
 
 def _wal_link(data):
     """Return (name, target) of a link that leads to the WAL; None where it is in the directory."""
-    for name in _WAL:
+    for name in WAL:
         path = os.path.join(data, name)
         if os.path.islink(path):
             return name, os.path.realpath(path)

@@ -1,7 +1,6 @@
 """paf rebuild: bring the instance of this node back, from any state, to a streaming standby."""
 
 import os
-import time
 
 from paf import instance as local
 from paf import log, ocf
@@ -14,8 +13,8 @@ from paf.decide.knowledge import is_known
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.instance import (
-    controldata, divergence, journal, observe, postmaster, queries, rebuild, rewind, rewindrole,
-    settings)
+    controldata, divergence, journal, keptwal, observe, postmaster, queries, rebuild, rewind,
+    rewindrole, settings)
 
 HELP = "bring this node's instance back: stopped, diverged, damaged or empty"
 TEXT = """Makes the stopped instance of this node a standby again, whatever it is: one that has
@@ -85,7 +84,7 @@ class Work(object):
     def __init__(self, instance, node, options):
         self._instance, self.node, self._options = instance, node, options
         self._plan = self._source = self._found = self._why_copy = None
-        self._doubt = ""
+        self._doubt, self._is_kept = "", True
         self._version = 0
 
     def look(self):
@@ -111,9 +110,8 @@ class Work(object):
         """Return why pg_rewind is not used (str), "" if it is."""
         if journal.exists(self._instance):
             return "a rewind or rebuild was started here and is not complete"
-        control = controldata.read(self._instance, Deadline(30.0)) if os.path.isdir(
-            self._instance.parameters.datadir) else None
-        if control is None or not is_known(control):
+        control = self._control()
+        if control is None:
             return "there is no data directory that could be read"
         control = control.value
         if rewind.is_fresh_copy(self._instance):
@@ -138,17 +136,26 @@ class Work(object):
                 reason = str(error)
         return reason or ""
 
+    def _control(self):
+        """Return the Fact of the old directory's controldata.ControlData, None if unreadable."""
+        if not os.path.isdir(self._instance.parameters.datadir):
+            return None
+        control = controldata.read(self._instance, Deadline(30.0))
+        if not is_known(control) and any(
+                os.path.isdir(local.path(self._instance, name)) for name in plan.WAL):
+            self._doubt = control.reason    # there may be WAL that only this instance has
+        return control if is_known(control) else None
+
     def says(self):
         """Yield what will happen, for people."""
         data = self._instance.parameters.datadir
         if self._found is not None:
             yield "{0}: {1}".format(self.node, divergence.reason(self._found, rejoin.what_is_lost(
                 self._instance, self._found, Deadline(120.0))[0]).rpartition(";")[0])
-            yield "What exists only here is given up; its WAL is kept in {0}.lost".format(
-                os.path.realpath(data))
+            yield "What exists only here is given up{0}".format(self._says_of_wal("; its WAL"))
         if self._doubt:
-            yield "Whether something exists only here is not known ({0}): it would be given up, " \
-                  "and its WAL is not kept".format(self._doubt)
+            yield "Whether something exists only here is not known ({0}): it would be given up" \
+                  "{1}".format(self._doubt, self._says_of_wal("; all the WAL here"))
         if not self._why_copy:
             yield "pg_rewind makes {0} a copy of the primary's, and keeps this node's files".format(
                 data)
@@ -164,6 +171,20 @@ class Work(object):
                     copy, place, "; what is there now becomes {0}, until the new one "
                     "streams".format(aside) if os.path.lexists(place) else "")
 
+    def _says_of_wal(self, what):
+        """Return what becomes of the WAL of which a copy is to be kept, as the end of a sentence.
+
+        what: the beginning of that (str). Raises OcfError.
+        """
+        _, names, size = copying.only_here(self._instance, self._found)
+        if names is not None and keptwal.fits(self._instance, names, size):
+            return "{0} is kept in {1}".format(what, keptwal.lost_folder(self._instance))
+        why = "cannot be copied" if names is None else "is too much for a copy ({0} MB)".format(
+            len(names) * size >> 20)
+        if self._why_copy and not self._options.discard:
+            return "{0} {1}, and stays in the old directory".format(what, why)
+        return "{0} too, since it {1}".format(what, why)
+
     def do(self):
         """Rewind or copy. Raises Problem, OcfError."""
         plan.running(self._instance)
@@ -176,8 +197,8 @@ class Work(object):
                 place) if place else ""))
             return
         self._clear_journal()
-        place = copying.keep_lost(self._instance, self._found,
-                                  time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime()))
+        place = copying.keep_lost(self._instance, self._found, self._doubt)
+        self._is_kept = place != ""
         self._say_kept(place)
         copying.Copying(self._instance, self.node, self._plan, self._source, self._options,
                         self._version).run()
@@ -197,13 +218,25 @@ class Work(object):
             if not self._options.discard:
                 raise Problem("the old data directory is given up already: say --discard again")
         elif facts.get("what") == rebuild.WHAT:
-            rebuild.finish(self._instance, log.Log(ocf.Environment(os.environ)))
-        else:
+            rebuild.revert(self._instance, log.Log(ocf.Environment(os.environ)))
+            if facts.get("phase") in (rebuild.COPYING, rebuild.ASIDE) and not facts.get("half"):
+                self._look_again()
+        elif facts.get("what", rewind.WHAT) == rewind.WHAT:
             place = rewind.give_up(self._instance, facts)
             self._say_kept(place)
-            if not place and facts.get("phase") in (None, rewind.KEEPING, rewind.KEPT):
-                self._found = divergence.look(
-                    self._instance, self._source.conninfo, Deadline(30.0)).value
+            if facts.get("phase", rewind.KEEPING) in (rewind.KEEPING, rewind.KEPT):
+                self._look_again()
+        else:
+            raise journal.foreign(self._instance, facts)
+
+    def _look_again(self):
+        """Look whether the instance has diverged, now that its files are back. Raises OcfError."""
+        fact = divergence.look(self._instance, self._source.conninfo, Deadline(30.0))
+        self._found, self._doubt = fact.value, fact.reason
+
+    def is_kept(self):
+        """Return whether the WAL that only the old directory has is kept elsewhere, if any."""
+        return self._is_kept
 
     def old(self):
         """Return the folders of the old data directory that are kept until the new one streams."""
@@ -217,7 +250,10 @@ def _follow(instance, work, seconds):
         complain("the instance does not stream yet, see paf status{0}".format(
             "; the old directory is kept: {0}".format(", ".join(work.old())) if work.old() else ""))
         return NOT_DONE
-    for path in work.old():
+    if not work.is_kept():
+        complain("the WAL that only the old directory had is not kept elsewhere, so it stays: "
+                 "{0}".format(", ".join(work.old())))
+    for path in work.old() if work.is_kept() else []:
         journal.remove_folder(instance, path)
     say("it streams from the primary")
     return OK
