@@ -107,9 +107,11 @@ def _is_unasked(context):
 
     Raises OcfError where it surely is: it is stopped then. True where that cannot be found out: it
     writes no scores. A primary that an administrator made in maintenance mode is accepted, as long
-    as it is the only one.
+    as it is the only one. A recurring monitor without a role is one of standbys, too: Pacemaker
+    cancels it where it promotes.
     """
-    if context.environment.meta("role").lower() not in ("unpromoted", "slave"):
+    if not context.in_cluster or (
+            context.environment.meta("role").lower() in ("promoted", "master")):
         return False
     from paf.cluster import history
     try:

@@ -139,8 +139,10 @@ class Node:
         return self.agent("monitor", **more).code
 
     def monitor(self, **more):
-        """Run a recurring monitor."""
-        return self.agent("monitor", interval=15, **{"timeout": 10, **more})
+        """Run a recurring monitor, of the role that Pacemaker gave the instance."""
+        files = [self.server.pgdata / name for name in ("standby.signal", "recovery.conf")]
+        role = "Unpromoted" if any(path.exists() for path in files) else "Promoted"
+        return self.agent("monitor", interval=15, **{"timeout": 10, "CRM_meta_role": role, **more})
 
 
 class Cluster:

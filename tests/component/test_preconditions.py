@@ -79,7 +79,7 @@ def test_a_node_name_of_63_bytes_is_the_longest(make_cluster):
 
 # A primary that Pacemaker did not promote
 
-@pytest.mark.parametrize("role", ["Unpromoted", "Slave"])
+@pytest.mark.parametrize("role", ["Unpromoted", "Slave", None])
 def test_a_second_primary_fails_and_scores_nobody(pair, role):
     pair.store.set_score("srv1", 1001)
     pair.store.promotes("srv1")
@@ -89,6 +89,13 @@ def test_a_second_primary_fails_and_scores_nobody(pair, role):
     assert run.code == 1 and "second primary" in run.reason and "srv1" in run.reason
     assert pair.store.scores("srv1", "srv2") == [1001, None]
     assert pair["srv2"].agent("stop").code == 0
+
+
+@pytest.mark.parametrize("role", ["Promoted", "Master"])
+def test_a_primary_that_pacemaker_promoted_asks_for_no_history(primary, role):
+    calls = [call for call in primary.monitor(CRM_meta_role=role).calls
+             if call.program == "cibadmin"]
+    assert len(calls) == 1, "the view that the scores need"
 
 
 def test_a_primary_made_in_maintenance_mode_is_accepted_while_it_is_the_only_one(pair):
