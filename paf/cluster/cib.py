@@ -38,10 +38,7 @@ def parse(xml, names, resource="", now=None):
     have expired.
     """
     reader = _Reader(resource, names)
-    try:
-        reader.read(xml)
-    except expat.ExpatError as error:
-        raise OcfError("cannot understand the CIB: {0}".format(error))
+    reader.read(xml)
     permanent, transient = reader.permanent, reader.transient
     counted = [node for name in names.counts for node, value in transient[name].items()
                if value not in ("", "0")]
@@ -66,6 +63,23 @@ def xml_parser():
     if str is bytes:
         parser.returns_unicode = False  # type: ignore[attr-defined]
     return parser
+
+
+def feed(parser, xml):
+    """Give a CIB's XML (str) to an expat parser. Raises OcfError when it is none.
+
+    Another document, of an error for one, has no nodes: that does not mean that there are none.
+    """
+    data = xml if isinstance(xml, bytes) else xml.encode("utf-8", "replace")
+    start = data.lstrip()
+    if start.startswith(b"<?"):
+        start = start.partition(b"?>")[2].lstrip()
+    if not start.startswith(b"<cib") or start[4:5] not in b" \t\r\n>/":
+        raise OcfError("cannot understand the CIB: it does not begin as one")
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise OcfError("cannot understand the CIB: {0}".format(error))
 
 
 def is_online(attributes):
@@ -117,7 +131,7 @@ class _Reader(object):
         parser = xml_parser()
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.Parse(xml if isinstance(xml, bytes) else xml.encode("utf-8", "replace"), True)
+        feed(parser, xml)
 
     def _start(self, tag, attributes):
         if tag == "node":

@@ -3,10 +3,7 @@
 Source: Pacemaker Explained, "Resource Operation History".
 """
 
-from xml.parsers import expat
-
 from paf.cluster import cib
-from paf.ocf import OcfError
 
 #: What an operation that succeeded leaves: whether the resource is promoted.
 _AFTER = {"promote": True, "demote": False, "stop": False, "start": False}
@@ -32,10 +29,7 @@ def promoted(xml, resource):
                 found.setdefault(seen["node"], []).append((_number(attributes), role))
     parser = cib.xml_parser()
     parser.StartElementHandler = start
-    try:
-        parser.Parse(xml if isinstance(xml, bytes) else xml.encode("utf-8", "replace"), True)
-    except expat.ExpatError as error:
-        raise OcfError("cannot understand the CIB: {0}".format(error))
+    cib.feed(parser, xml)
     return sorted(node for node, roles in found.items() if max(roles)[1])
 
 

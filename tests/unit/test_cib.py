@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf.cluster import cib, rules
+from paf.cluster import cib, history, rules
 from paf.ocf import OcfError
 
 NAMES = cib.Names("master-pgsqld", "reason-pgsqld", "position", "failed", ("count",), "rule",
@@ -90,6 +90,21 @@ def test_scores_are_read_as_pacemaker_does(text, value):
 
 def test_a_score_that_is_no_number_is_left_out():
     assert parse(node(1, ("master-pgsqld", "many"))).scores == {}
+
+
+@pytest.mark.parametrize("xml", [
+    "", " ", "<null/>", "<cib_query/>", "<node/>", '<pacemaker-result api-version="2.25">'
+    '<status code="102" message="Not connected"/></pacemaker-result>', "Connection refused"])
+def test_what_is_no_cib_says_nothing_of_nodes_and_scores(xml):
+    """It would say that no node has a score: then a first start gives one."""
+    with pytest.raises(OcfError, match="cannot understand the CIB"):
+        cib.parse(xml, NAMES)
+    with pytest.raises(OcfError, match="cannot understand the CIB"):
+        history.promoted(xml, "pgsqld")
+
+
+def test_a_declaration_may_precede_the_cib():
+    assert cib.parse('<?xml version="1.0"?>\n<cib/>', NAMES).online == []
 
 
 @pytest.mark.parametrize("key, operation, code, running", [
