@@ -105,6 +105,7 @@ TABLE = (
     (221, ("a mistake in the agent",)),
     (222, ("the clone must have the meta attribute notify=true",)),
     (223, ("install the corosync1 build",)),
+    (224, ("the clone must have globally-unique=false",)),
 
     # a running instance fails
     (301, ("crashed primary with backends left", "crashed standby with backends left",

@@ -119,6 +119,9 @@ def _meta(context):
                             "resource-agents-paf")
     if environment.meta("notify").lower() not in _TRUE + ("",):
         raise ocf.NotUsable("the clone must have the meta attribute notify=true")
+    if environment.meta("globally_unique").lower() in _TRUE:
+        raise ocf.NotUsable("the clone must have globally-unique=false: each instance would have "
+                            "an election, and scores, of its own")
     most = environment.meta("promoted_max") or environment.meta("master_max") or "1"
     if most != "1":
         raise ocf.NotUsable("the clone must have promoted-max=1 (master-max=1 before "

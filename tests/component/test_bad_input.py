@@ -27,6 +27,7 @@ ARGS, INSTALLED = 2, 5
     ({"recovery_template": "/etc/passwd"}, ARGS, "must not exist"),
     ({"CRM_meta_notify": "false"}, INSTALLED, "notify=true"),
     ({"CRM_meta_promoted_max": "2"}, INSTALLED, "promoted-max=1"),
+    ({"CRM_meta_globally_unique": "true"}, INSTALLED, "globally-unique=false"),
     ({"crm_feature_set": "3.0.9"}, INSTALLED, "older than 1.1.13"),
     ({"CRM_meta_on_node": "srv10"}, ARGS, "application_name=srv10"),
 ])
