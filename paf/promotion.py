@@ -156,7 +156,7 @@ def _absent(context, where, view, node, mine):
 
     node: the candidate (str): this one, or one that is ahead of it; mine: its wal.Position.
     """
-    rules, primary, doubt = _rules(context, where, view)
+    rules, primary, published, doubt = _rules(context, where, view)
     if doubt:
         return election.Verdict(False, doubt, None, (), (context.node,))
     voters = transition.voters(context.notification)
@@ -164,10 +164,12 @@ def _absent(context, where, view, node, mine):
     left = _left_by_primary(view, primary, mine, words, voters)
     if left:
         return left
+    heard = set(voters) | set([context.node])
+    words = dict((name, fact) for name, fact in words.items() if name not in voters)
     return election.check_absent(
-        node, mine, rules, primary, set(voters) | set([context.node]),
-        dict((name, fact) for name, fact in words.items() if name not in voters),
-        sorted(set(view.scores) | set(view.online)))
+        node, mine, rules, primary, heard, words,
+        quorum.taken_in(published, sorted(set(view.scores) | set(view.online)),
+                        set(view.online) - set(view.running) - heard))
 
 
 def _left_by_primary(view, primary, mine, words, voters):
@@ -217,24 +219,23 @@ def last_words(view):
 
 
 def _rules(context, where, view):
-    """Return ([(Rule, source)], last primary, doubt) that decide who may hold a commit.
+    """Return ([(Rule, source)], last primary, its Rule, doubt) that decide who may hold a commit.
 
-    doubt: why the rules are not known (str), None where they are.
+    doubt: why the rules are not known (str), None where they are. The primary and what it published
+    are None where they are not known.
     """
     entries, bad = _entries(view)
     if bad:
-        return [], None, bad
+        return [], None, None, bad
     own = _own_rule(context, where)
     if not is_known(own):
-        return [], None, "cannot find out which standbys acknowledge commits: {0}".format(
+        return [], None, None, "cannot find out which standbys acknowledge commits: {0}".format(
             own.reason)
     primary, entry = _last_primary(context, view, entries)
-    rules = []
-    if entry:
-        rules.append((entry.rule, "synchronous_standby_names of the last primary"))
+    rules = [(entry.rule, "synchronous_standby_names of the last primary")] if entry else []
     if own.value:
         rules.append((own.value, "synchronous_standby_names"))
-    return rules, primary, None
+    return rules, primary, entry.rule if entry and primary else None, None
 
 
 def _last_primary(context, view, entries):

@@ -8,10 +8,12 @@ from collections import namedtuple
 
 from paf.cluster import notes
 from paf.decide import quorum, scores
-from paf.decide.knowledge import is_known
+from paf.decide.knowledge import Known, is_known
 from paf.ocf import is_number
 
 _SEEN = "seen"
+#: Any standby may acknowledge commits.
+_ANY = quorum.Rule(1, (quorum.ALL,))
 
 #: What a monitor sees: synchronous_standby_names, as text and as a quorum.Rule; the epoch (int) of
 #: what this node publishes; end, flushed: as in `keep`.
@@ -25,25 +27,25 @@ def keep(context, view, setting, end, flushed, deadline):
     flushed: dict of standby to the LSN (int) that it has flushed, None where it did not say so.
     """
     wanted = quorum.parse(setting)
-    if not is_known(wanted):
+    if not is_known(wanted):    # whatever streams may acknowledge commits
         context.log.warning(wanted.reason)
-        context.cluster.notes.remove(notes.NARROWER)
-        return
-    wanted = _with_strangers(wanted.value, view, flushed)
+        wanted = Known(_ANY)
     facts = dict((node, quorum.from_wire(text)) for node, text in view.rules.items())
     entries = dict((node, fact.value) for node, fact in facts.items() if is_known(fact))
     _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
     mine = entries.get(context.node)
+    wanted = _with_seen(wanted.value, view, flushed, mine)
     if last is None or mine is None or mine.epoch < last.epoch:
         rule = quorum.join(last.rule if last else None, wanted)
         if len(entries) < len(facts):    # what cannot be understood may ask for any standby
-            rule = quorum.join(rule, quorum.Rule(1, (quorum.ALL,)))
+            rule = quorum.join(rule, _ANY)
         epoch = last.epoch + 1 if last else 1
         _publish(context, rule and quorum.Entry(epoch, rule), deadline)
         return
     if mine.rule == wanted:
         context.cluster.notes.remove(notes.NARROWER)
-    elif wanted is not None and not quorum.covers(mine.rule, wanted):
+    elif wanted is not None and (not quorum.covers(mine.rule, wanted)
+                                 or set(wanted.names) - set(mine.rule.names)):
         _publish(context, quorum.Entry(mine.epoch, quorum.join(mine.rule, wanted)), deadline)
         return
     elif _is_confirmed(context, _Sight(setting, wanted, mine.epoch, end, flushed)):
@@ -62,13 +64,19 @@ def _publish(context, entry, deadline):
     context.cluster.publish_rule(context.node, entry, deadline)
 
 
-def _with_strangers(rule, view, flushed):
-    """Return the Rule; "*" takes in what streams and is no node of the cluster, like a backup."""
+def _with_seen(rule, view, flushed, mine):
+    """Return the Rule; with "*", the standbys that it has taken in are among its names.
+
+    flushed: as in `keep`; mine: the quorum.Entry of this primary. Nodes stay once they were seen,
+    what is no node of the cluster (a backup) as long as it streams.
+    """
     if rule is None or quorum.ALL not in rule.names:
         return rule
-    known = set(node.lower() for node in set(view.scores) | set(view.online))
-    strangers = set(name.lower() for name, lsn in flushed.items() if lsn is not None) - known
-    return quorum.Rule(rule.number, tuple(sorted(set(rule.names) | strangers)))
+    names = set(rule.names) | set(name.lower() for name, lsn in flushed.items() if lsn is not None)
+    if mine and quorum.ALL in mine.rule.names:
+        nodes = set(node.lower() for node in set(view.scores) | set(view.online))
+        names |= nodes & set(mine.rule.names)
+    return quorum.Rule(rule.number, tuple(sorted(names)))
 
 
 def _is_confirmed(context, sight):

@@ -247,7 +247,13 @@ class Cluster(object):
         """Clear away an election whose end was not announced to this node. Raises OcfError."""
 
     def tidy(self, view, deadline):
-        """Remove what past elections left in the cib.View; for the primary. Raises OcfError."""
+        """Remove what past elections left in the cib.View; for the primary. Raises OcfError.
+
+        A loss is accepted where no primary runs. A word that was left, or was given while one
+        runs, would have its node promoted by the next failover, whatever it lacks by then.
+        """
+        for node in sorted(view.accepted):
+            self.forget_acceptance(node, deadline)
 
     def run(self, argv, deadline, patience=_PATIENCE):
         """Run one of Pacemaker's programs and return its runner.Result. Raises OcfError.

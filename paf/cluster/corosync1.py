@@ -66,7 +66,8 @@ class Corosync1(Cluster):
         return dict((node, fact) for node, fact in votes.items() if fact is not None)
 
     def tidy(self, view, deadline):
-        """Remove the positions that past elections left; for the primary. Raises OcfError."""
+        """Remove the positions, too, that past elections left. Raises OcfError."""
+        Cluster.tidy(self, view, deadline)
         for node in sorted(view.positions):
             self.checked(["crm_attribute", "--type", "status", "--node", node,
                           "--name", self.attribute("lsn_location"), "--delete"], deadline)

@@ -190,6 +190,20 @@ def holders(rule, primary, nodes):
     return names - set([ALL] + ([_folded(primary)] if primary else []))
 
 
+def taken_in(rule, nodes, idle):
+    # type: (Rule | None, list[str], Collection[str]) -> list[str]
+    """Return those of `nodes` (a list of str) that "*" takes in, of all in the cluster.
+
+    rule: what the last primary published; None for nothing. Beside "*" it names each standby that
+    it has seen. idle: nodes (of str) that are members and on which Pacemaker has not started an
+    instance. One of these that was never seen is there for the quorum, say, and holds nothing.
+    """
+    names = set(rule.names) if rule else set()
+    if ALL not in names or not names & set(_folded(node) for node in nodes):
+        return nodes    # nothing, or an earlier agent, says which standbys were seen
+    return [node for node in nodes if node not in idle or _folded(node) in names]
+
+
 def unheard(rule, primary, heard, nodes):
     # type: (Rule, str | None, Collection[str], Collection[str]) -> list[str]
     """Return the names (a sorted list) of which one may hold an acknowledged commit; [] for none.

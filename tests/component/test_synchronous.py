@@ -136,6 +136,19 @@ def test_the_administrator_may_accept_the_loss_for_one_promotion(synchronous):
     assert any("--delete" in call.words for call in calls)
 
 
+def test_a_loss_that_was_accepted_is_not_accepted_by_a_later_failover(synchronous):
+    """The word was given while the primary was cut off, and nothing came of it: it runs on."""
+    synchronous.store.set_transient("accept_loss", "srv3", "yes")
+    assert synchronous["srv1"].monitor().code == 8
+    lose_rows_on(synchronous, "srv3")
+    synchronous["srv2"].kill()
+    synchronous["srv1"].kill()
+    synchronous.move_vip(None)
+    synchronous["srv3"].start()
+    assert synchronous.promote("srv3", alone("srv3"), ["srv3"]).code == 1
+    assert "srv2" in synchronous.store.refusal("srv3")
+
+
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
 def test_a_standby_that_cannot_be_asked_votes_with_what_is_on_its_disk(synchronous, how):
     """It hangs, or is dead: the control file would give a lower bound only."""
@@ -178,13 +191,14 @@ def test_a_wider_rule_is_published_at_once_and_a_narrower_one_once_it_holds(sync
     assert monitored("ANY 1 (srv2, srv3)") == "1 1 srv2 srv3"
     assert monitored("ANY 1 (srv2)") == "1 1 srv2 srv3"
     assert monitored("ANY 1 (srv2)") == "1 1 srv2 srv3"
+    # with "*" those that were seen are named
     assert monitored("*") == "1 1 * srv2 srv3"
     monitored("*")
     monitored("*")
-    assert monitored("*") == "1 1 *"
+    assert monitored("*") == "1 1 * srv2 srv3"
     # what was noted before the wider rule counts no longer
-    assert monitored("ANY 1 (srv2)") == "1 1 *"
-    assert monitored("") == "1 1 *"
+    assert monitored("ANY 1 (srv2)") == "1 1 * srv2 srv3"
+    assert monitored("") == "1 1 * srv2 srv3"
     monitored("")
     assert monitored("") is None
     assert monitored("ANY 1 (srv2)") == "1 1 srv2"
@@ -192,6 +206,23 @@ def test_a_wider_rule_is_published_at_once_and_a_narrower_one_once_it_holds(sync
     assert monitored("") == "1 1 srv2"
     assert monitored("") == "1 1 srv2"
     assert monitored("") is None
+
+
+def test_a_node_that_is_there_for_the_quorum_keeps_no_other_from_promotion(pair):
+    """With "*" any standby may acknowledge commits, but no instance was ever seen on srv4."""
+    pair.store.add_member("srv4")
+    pair.store.stops("srv4")
+    for node in pair:
+        node.server.configure("synchronous_standby_names = '*'")
+        node.sql("SELECT pg_reload_conf()")
+    for node in pair:
+        wait_until(lambda node=node: node.value("SHOW synchronous_standby_names") == "*", "reload")
+    pair["srv1"].monitor()
+    assert pair.store.permanent("synchronous", "srv1") == "1 1 * srv2"
+    pair["srv1"].kill()
+    pair.move_vip(None)
+    lists = dict(active="srv2", unpromoted="srv2", promote="srv2")
+    assert pair.promote("srv2", lists, ["srv2"]).code == 0
 
 
 def test_a_new_reign_starts_without_the_notes_of_an_earlier_one(synchronous):

@@ -120,6 +120,20 @@ def test_the_nodes_that_have_to_come_back_are_named(setting, heard, missing):
     assert quorum.unheard(rule, "srv1", heard, NODES) == missing
 
 
+@pytest.mark.parametrize("names, idle, taken_in", [
+    # with "*", a primary names the standbys that it has seen
+    (("*", "srv2"), {"srv4"}, ["srv1", "srv2", "srv3"]),
+    (("*", "srv2"), set(), NODES),                                   # it is away, or runs one
+    (("*", "srv2", "srv4"), {"srv4"}, NODES),                        # it was seen, and lost since
+    # nothing says which were seen: an earlier agent, or none at all
+    (("*",), {"srv4"}, NODES), (("*", "backup"), {"srv4"}, NODES),
+    (("srv1", "srv2"), {"srv4"}, NODES), (None, {"srv4"}, NODES),
+])
+def test_a_node_that_never_had_a_standby_holds_nothing(names, idle, taken_in):
+    rule = names and Rule(1, names)
+    assert quorum.taken_in(rule, NODES, idle) == taken_in
+
+
 @pytest.mark.parametrize("entries, scores, node, epoch", [
     ({}, {}, None, None),
     ({}, {"srv1": 1001, "srv2": 1000}, "srv1", None),

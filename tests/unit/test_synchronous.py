@@ -78,6 +78,23 @@ def test_a_setting_that_comes_back_is_narrowed_from_the_beginning(primary, betwe
     assert primary(NARROW, 600, {"srv3": 500}) == {"srv1": "1 1 srv3"}
 
 
+def test_with_any_standby_those_that_were_seen_are_named_at_once(primary):
+    """Also what is no node; a node stays, what is none only as long as it streams."""
+    assert primary("*", 100, {"srv2": 90}, srv1="1 1 *") == {"srv1": "1 1 * srv2"}
+    assert primary("*", 100, {"srv2": 90, "Backup": 80, "basebackup": None}) == {
+        "srv1": "1 1 * backup srv2"}
+    assert primary("*", 100, {"backup": 100}) == {"srv1": "1 1 * backup srv2"}
+    for _ in range(3):
+        assert primary("*", 100, {"srv3": 100}) == {"srv1": "1 1 * backup srv2 srv3"}
+    assert primary("*", 100, {"srv3": 100}) == {"srv1": "1 1 * srv2 srv3"}
+
+
+def test_a_setting_that_cannot_be_understood_may_ask_for_any_standby(primary):
+    """As of a PostgreSQL that is newer than this agent."""
+    assert primary("MOST 1 (srv2)", 100, {"srv3": 100}, srv1="1 2 srv1 srv3") == {
+        "srv1": "1 1 * srv1 srv3"}
+
+
 @pytest.mark.parametrize("setting", ["", " ", NARROW])
 @pytest.mark.parametrize("node", ["srv1", "srv2"])
 @pytest.mark.parametrize("text", ["", "gibberish", "5 1", "x 1 srv2"])
