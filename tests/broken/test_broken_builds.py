@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from tests.broken import builds, commands, monitors
+from tests.broken import builds, commands, elections, monitors
 from tests.conftest import REPOSITORY
 
-BUILDS = [*builds.BUILDS, *commands.BUILDS, *monitors.BUILDS]
+BUILDS = [*builds.BUILDS, *commands.BUILDS, *elections.BUILDS, *monitors.BUILDS]
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".tox", ".hypothesis", "__pycache__", "build", "dist")
 _RED = 1    # pytest's status for tests that failed; errors of other kinds have others

@@ -208,6 +208,10 @@ class World:
     def lose(self, name):
         """Power off: the node's private attributes are gone with it."""
         del self.nodes[name]
+        self.forget_values(name)
+
+    def forget_values(self, name):
+        """The private attributes of a node are gone: its attribute manager has ended."""
         self.log = [entry for entry in self.log if entry[0] != name]
         for reader in self._delivered:
             self._delivered[reader] = len(self.log)

@@ -15,12 +15,11 @@ from paf.decide.knowledge import Unknown
 from paf import ocf
 from paf.runner import Result
 from tests.unit import simulation
-from tests.unit.model.servers import Server
+from tests.unit.model.servers import Server, operations
 from tests.unit.support import environment, notify_variables
 
 PROMOTED, UNPROMOTED = "promoted", "unpromoted"
-#: Seconds that a candidate waits, after a cold start, for a node that may hold more.
-_COLD_PATIENCE = 20
+_COLD_PATIENCE = 20    # seconds that a candidate waits, after a cold start, for an absent node
 
 
 class BrokenPromise(AssertionError):
@@ -56,6 +55,12 @@ class Seen(simulation.Cluster):
             return Result(0, "", "", False)
         return super().run(argv, deadline)
 
+    def cib(self, deadline):
+        """Return what Pacemaker's history of operations says."""
+        self.task.give_way()
+        return operations({name: role == PROMOTED for name, role in self.world.roles.items()
+                           if name in self.world.nodes}, self.resource)
+
     def view(self, deadline):
         """Return the cib.View."""
         self.task.give_way()
@@ -84,13 +89,13 @@ class Model(simulation.World):
         self.nodes = dict(self.machines)
         self.scores, self.roles, self.banned, self.failed = {}, {}, set(), set()
         self.maxlag, self.wish, self.moved, self.last_stop = maxlag, None, None, None
-        #: whether the first records of timelines are still on disk
-        self.marks = True
+        self.marks = True    # the first records of timelines are still on disk
         self.acked, self.durable, self.timelines = [], True, [1]
         self.cold_since, self.stale = None, set()
         #: the primary that has run no monitor yet: scores are of an earlier one
         self.unscored = None
-        self.late, self.doomed, self.electing, self._joined = None, {}, False, False
+        self.late, self.doomed, self.removed = None, {}, set()
+        self.electing = self._joined = False
         self.use(rule)
         first = self.machines[names[0]]
         first.was_primary = True
@@ -192,8 +197,9 @@ class Model(simulation.World):
         """Return what an action gets on a node."""
         variables = notify_variables(**lists)
         found = SimpleNamespace(
-            environment=environment(crm_feature_set="3.16.1", CRM_meta_on_node=name,
-                                    CRM_meta_interval="15000", **variables),
+            environment=environment(
+                crm_feature_set="3.16.1", CRM_meta_on_node=name, CRM_meta_interval="15000",
+                CRM_meta_role=self.roles.get(name, UNPROMOTED), **variables),
             in_cluster=True, node=name, deadline=Deadline(self, task, seconds),
             instance=self.machines[name], log=simulation._Silent(),
             notification=transition.read(environment(**variables)),
@@ -282,8 +288,8 @@ class Model(simulation.World):
             return None
         managed = self._managed()
         lost = [name for name in self.roles if name not in self.nodes]
-        allowed = [name for name in managed
-                   if not self.nodes[name].standby and name not in self.banned]
+        allowed = [name for name in managed if not self.nodes[name].standby
+                   and not self.nodes[name].bare and name not in self.banned]
         stops = lost + [name for name in self.roles if name in managed
                         and (name not in allowed or name in self.failed)]
         starts = [name for name in allowed if name not in self.roles or name in self.failed]

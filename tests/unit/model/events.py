@@ -82,6 +82,25 @@ def _rule(world, _server, number):
         world.use(listed(RULES[1 + number % (len(RULES) - 1)], len(world.machines)))
 
 
+def _restart_attributes(world, server, _number):
+    """The attribute manager of a node ends: what the node has published in memory is gone."""
+    if server.name in world.nodes:
+        world.reasons.pop(server.name, None)
+        world.forget_values(server.name)
+
+
+def _remove(world, server, _number):
+    """A node that is off is taken out of the cluster, with all that the CIB has of it.
+
+    One only: who removes more of them accepts what only they have.
+    """
+    name = server.name
+    if name not in world.nodes and not world.removed:
+        world.removed.add(name)
+        for values in (world.scores, world.rules, world.last_words, world.roles):
+            values.pop(name, None)
+
+
 EVENTS = {
     "write": _write,
     "monitor": lambda world, _server, _number: world.look(world.primary()),
@@ -101,4 +120,6 @@ EVENTS = {
     "late": _late,
     "move": _move,
     "rule": _rule,
+    "attributes restart": _restart_attributes,
+    "removed": _remove,
 }

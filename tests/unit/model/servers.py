@@ -42,7 +42,8 @@ class Server:
     """A node of the cluster and its instance.
 
     deaf: receives no WAL; stalled: the same, but its connection is still there; vague: does not
-    answer, and the end of its WAL cannot be found out; mute: its notifications never run.
+    answer, and the end of its WAL cannot be found out; mute: its notifications never run; bare:
+    there is no PostgreSQL on it, and it is there for the quorum.
     """
 
     def __init__(self, world, name):
@@ -52,7 +53,7 @@ class Server:
         self.power, self.running, self.primary = True, False, False
         self.was_primary, self.clean = False, True
         self.deaf = self.stalled = self.vague = self.mute = False
-        self.maintenance = self.standby = False
+        self.maintenance = self.standby = self.bare = False
         self.promoted_at = None
         self.notes = Notes()
 
@@ -185,6 +186,14 @@ class Server:
             if other is not self and other.writable and self.wal != other.wal[:len(self.wal)]:
                 return f"diverged: {len(self.wal)} records, {other.name} has another history"
         return None
+
+
+def operations(promoted, resource):
+    """Return a CIB (str) with Pacemaker's history; promoted: dict of node to bool."""
+    return "<cib>" + "".join(
+        f'<node_state uname="{name}" in_ccm="true" crmd="online"><lrm_resource id="{resource}">'
+        f'<lrm_rsc_op operation="monitor" call-id="1" rc-code="{8 if promoted[name] else 0}"/>'
+        "</lrm_resource></node_state>" for name in promoted) + "</cib>"
 
 
 def _end_with_shutdown(server, _where, _size, _deadline):
