@@ -81,7 +81,8 @@ def monitors(lab, runs):
     standby = lab.standbys()[0]
     found = {}
     for role, name, code in (("primary", primary, 8), ("standby", standby, 0)):
-        found[f"monitor, {role}"] = of_action(lab, name, "monitor", code, runs)
+        found[f"monitor, {role}"] = of_action(
+            lab, name, "monitor", code, runs, role="Promoted" if name == primary else "Unpromoted")
         found[f"monitor, {role}"]["connections"] = connections(lab, name)
     told = notify(lab, primary, standby)
     found["notify, nothing to do"] = of_action(
