@@ -65,9 +65,19 @@ def say(context, remarks):
 
 
 def forget(context):
-    """Have everything said again: a start of the cluster has removed the attributes."""
+    """Take back what was said, as the instance is started or stopped. Raises nothing.
+
+    What is still so is said again by the next monitor. A restart of the cluster has removed the
+    attribute already.
+    """
+    name = lastgood.path(context.environment, "remarks")
     try:
-        lastgood.remove(lastgood.path(context.environment, "remarks"))
+        lastgood.remove(lastgood.path(context.environment, "worries"))
+        if context.in_cluster and lastgood.read(name):
+            context.cluster.remark(ATTRIBUTE, context.node, "", context.deadline.within(_PATIENCE))
+        lastgood.remove(name)
+    except OcfError as error:
+        context.log.warning("the cluster shows a remark that is over: {0}".format(error))
     except EnvironmentError as error:
         context.log.warning("cannot remember what was said: {0}".format(error))
 

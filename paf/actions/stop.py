@@ -21,6 +21,8 @@ def run(context):
     if ran or context.in_cluster and _is_unsaid(context):
         from paf import lastwords
         lastwords.leave(context)
+    from paf import remarks
+    remarks.forget(context)
     return ocf.SUCCESS
 
 

@@ -37,6 +37,17 @@ def test_a_standby_that_does_not_stream_for_a_while_is_degraded(alone):
     assert again.code == DEGRADED and "does not stream" not in again.log    # said once
 
 
+def test_what_is_stopped_is_not_degraded(alone):
+    node = alone["srv2"]
+    node.monitor()
+    age(node)
+    assert node.monitor().code == DEGRADED and alone.store.remark("srv2")
+    assert node.agent("stop").code == 0
+    assert alone.store.remark("srv2") is None
+    assert not [path for path in node.temporary.iterdir()
+                if path.suffix in (".worries", ".remarks")]
+
+
 def test_a_standby_that_streams_again_is_well_again(alone):
     node = alone["srv2"]
     node.monitor()

@@ -128,6 +128,8 @@ def files(lab):
 #: The last good parameters, and a primary's note that it has published its timelines: the next
 #: start of the instance removes that.
 _KEPT = (".parameters", ".line")
+#: What is there while the instance runs: its watcher's, and since when something worries a monitor.
+_RUNNING = (".watcher", ".worries")
 
 
 def _files(lab):
@@ -138,7 +140,7 @@ def _files(lab):
                               "-maxdepth", "1", "-name", "*pgsqlms*"], check=False).output
             found += [f"a file on {node.name}: {name}" for name in names.splitlines()
                       if not name.endswith(_KEPT)
-                      and not (name.endswith(".watcher") and watches(node))]
+                      and not (name.endswith(_RUNNING) and watches(node))]
     return found
 
 
