@@ -1,5 +1,8 @@
 """From the name of an action to an exit status: codes, reasons, and never a traceback."""
 
+import os
+import pwd
+
 import pytest
 
 from paf import agent, ocf
@@ -7,8 +10,14 @@ from tests.unit.support import notify_variables
 
 
 def variables(tmp_path, **more):
+    """Return the environment of an instance whose processes this user may see.
+
+    Those of postgres, which other servers on the machine may run as, only root may.
+    """
     found = {"OCF_RESOURCE_INSTANCE": "pgsqld", "OCF_RESKEY_pgdata": str(tmp_path),
              "OCF_RESKEY_bindir": "/nonexistent"}
+    if os.geteuid():
+        found["OCF_RESKEY_system_user"] = pwd.getpwuid(os.geteuid()).pw_name
     return {**found, **more}
 
 
