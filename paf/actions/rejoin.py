@@ -110,11 +110,11 @@ def _lost(instance, found, deadline):
     judged = loss.judge(loss.without(content.counts, no_loss))
     if judged.unknown:
         return "with records that PAF does not know: {0}".format(", ".join(judged.unknown)), False
-    if not judged.told:
+    if not judged.relied_on:
         return _NO_COMMIT + (" but {0}".format(words) if words else ""), True
     last = [text for _, text in content.transactions if text.startswith("COMMIT")]
     when = last[-1].partition(";")[0].split(" ", 1)[1].partition(".")[0] if last else ""
-    return "among them {0}{1}{2}".format(judged.told, ", the last at " + when if when else "",
+    return "among them {0}{1}{2}".format(judged.relied_on, ", the last at " + when if when else "",
                                          _doubt(instance, deadline)), False
 
 
@@ -133,7 +133,7 @@ def _no_loss(instance, found, content, deadline):
             instance, found.fork, content.end, found.size, rest, deadline)
     except ocf.OcfError:
         analyzed = []    # then they count
-    words = [text.format(loss.judge(loss.counted(content.transactions, lsns)).told)
+    words = [text.format(loss.judge(loss.counted(content.transactions, lsns)).relied_on)
              for text, lsns in (("{0} that waited for a synchronous standby", waited),
                                 ("{0} of statistics (ANALYZE)", set(analyzed))) if lsns]
     return loss.counted(content.transactions, waited | set(analyzed)), " and ".join(words)

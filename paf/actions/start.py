@@ -95,7 +95,7 @@ def as_standby(context):
 
 
 def _check_still_whole(context):
-    """Raise OcfError where paf rebuild has begun after the first look, which may be minutes ago."""
+    """Raise OcfError where paf rebuild was started after the first look, minutes ago perhaps."""
     if not journal.exists(context.instance):
         return
     raise ocf.OcfError("a rewind or rebuild of this instance was started in the meantime")

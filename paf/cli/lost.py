@@ -124,7 +124,7 @@ def _of_instance(instance, diverged, found, doubt):
             diverged.what))
     else:
         found.append((local.wal_folder(instance), dict(
-            rewind.described(diverged, parts), begun="", timeline=diverged.upstream.timeline)))
+            rewind.described(diverged, parts), started="", timeline=diverged.upstream.timeline)))
 
 
 def _of_journal(instance, found, doubt):
@@ -172,10 +172,11 @@ def report(instance, folder, facts):
     names = _names(instance, set(place for place in found.rows))
     by_table = sorted((names.get(place, "{0}/{1}/{2}".format(*place)), numbers)
                       for place, numbers in found.rows.items() if place[2] >= _CATALOGS)
-    return {"folder": folder, "given_up": facts.get("begun") or None, "diverged": facts["diverged"],
+    return {"folder": folder, "given_up": facts.get("started") or None,
+            "diverged": facts["diverged"],
             "unread_from": wal.format_lsn(unread[0]) if unread else None,
             "commits": [dict(one._asdict(), lsn=wal.format_lsn(one.lsn)) for one in found.commits],
-            "others": loss.judge(found.others).told,
+            "others": loss.judge(found.others).relied_on,
             "tables": [{"table": name, "inserted": numbers[0], "updated": numbers[1],
                         "deleted": numbers[2]} for name, numbers in by_table]}
 
@@ -288,7 +289,7 @@ def _count(manager, kind, xid, text, others, prepared_here):
         prepared_here.add(xid)
     elif own in prepared_here and manager == "Transaction":
         prepared_here.discard(own)
-    elif rule is not None and rule.verdict == loss.TOLD and not name.startswith(
+    elif rule is not None and rule.verdict == loss.LOST and not name.startswith(
             "Transaction/COMMIT") and " transactional" not in text:
         others[name] = others.get(name, 0) + 1
 
@@ -357,8 +358,8 @@ def lines(one, everything):
     if not commits:
         yield "no commit"
         return
-    told = loss.judge({"Transaction/COMMIT": len(commits)}).told
-    yield "{0}, from {1} to {2}".format(told, commits[0]["time"], commits[-1]["time"])
+    relied_on = loss.judge({"Transaction/COMMIT": len(commits)}).relied_on
+    yield "{0}, from {1} to {2}".format(relied_on, commits[0]["time"], commits[-1]["time"])
     shown = commits if everything else commits[-_SOME:]
     for line in table([["xid", "time", "LSN", "rows"]] + [
             [str(item["xid"]), item["time"], item["lsn"], str(item["rows"])] for item in shown]):

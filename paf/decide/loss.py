@@ -8,30 +8,30 @@ no client was notified that it is done. What counts without a commit is listed h
 from collections import namedtuple
 
 #: A client may rely on it; nothing is promised by it.
-TOLD, NOTHING = "told", "nothing"
+LOST, NOTHING = "lost", "nothing"
 
 #: record: its name, or "Manager/*" for all others of that manager; verdict; one, several: what it
 #: is for people, where a client relies on it; why.
 Rule = namedtuple("Rule", "record verdict one several why")
 
 RULES = (
-    Rule("Transaction/COMMIT", TOLD, "1 commit", "{0} commits",
+    Rule("Transaction/COMMIT", LOST, "1 commit", "{0} commits",
          "the client gets its answer once this record is on disk"),
-    Rule("Transaction/COMMIT_PREPARED", TOLD, "1 commit", "{0} commits",
+    Rule("Transaction/COMMIT_PREPARED", LOST, "1 commit", "{0} commits",
          "the second phase of a commit: a transaction manager was answered"),
-    Rule("Transaction/PREPARE", TOLD, "1 prepared transaction", "{0} prepared transactions",
+    Rule("Transaction/PREPARE", LOST, "1 prepared transaction", "{0} prepared transactions",
          "a transaction manager may commit it on the ground of this answer"),
-    Rule("Transaction/ABORT_PREPARED", TOLD, "1 prepared transaction rolled back",
+    Rule("Transaction/ABORT_PREPARED", LOST, "1 prepared transaction rolled back",
          "{0} prepared transactions rolled back",
          "the transaction would be there again, with its locks, and its manager has forgotten it"),
     Rule("Transaction/*", NOTHING, "", "", "an abort leaves nothing; the others go with a commit"),
-    Rule("LogicalMessage/*", TOLD, "1 logical message", "{0} logical messages",
+    Rule("LogicalMessage/*", LOST, "1 logical message", "{0} logical messages",
          "one that is not transactional counts without a commit"),
-    Rule("ReplicationOrigin/*", TOLD, "1 position of a subscription",
+    Rule("ReplicationOrigin/*", LOST, "1 position of a subscription",
          "{0} positions of subscriptions", "progress that is set by hand counts without a commit"),
-    Rule("XLOG/RESTORE_POINT", TOLD, "1 restore point", "{0} restore points",
+    Rule("XLOG/RESTORE_POINT", LOST, "1 restore point", "{0} restore points",
          "a client may have its name, for a later recovery"),
-    Rule("XLOG/BACKUP_END", TOLD, "the end of 1 base backup", "the ends of {0} base backups",
+    Rule("XLOG/BACKUP_END", LOST, "the end of 1 base backup", "the ends of {0} base backups",
          "the backup was called complete, and needs the WAL up to here"),
     Rule("XLOG/CHECKPOINT_SHUTDOWN", NOTHING, "", "", "bookkeeping"),
     Rule("XLOG/CHECKPOINT_ONLINE", NOTHING, "", "", "bookkeeping"),
@@ -56,9 +56,9 @@ RULES = (
           for manager in ("CLOG", "MultiXact", "CommitTs", "Heap", "Heap2", "Btree", "Hash", "Gin",
                           "Gist", "SPGist", "BRIN", "Generic"))
 
-#: What a part of the WAL holds. told: what a client may rely on, for people ("" nothing); unknown:
-#: records that no rule knows (a sorted list).
-Loss = namedtuple("Loss", "told unknown")
+#: What a part of the WAL holds. relied_on: what a client may rely on, for people ("" nothing);
+#: unknown: records that no rule knows (a sorted list).
+Loss = namedtuple("Loss", "relied_on unknown")
 
 
 def rule(record):
@@ -83,14 +83,14 @@ def judge(counts):
         found = rule(record)
         if found is None:
             unknown.append(record)
-        elif found.verdict == TOLD:
+        elif found.verdict == LOST:
             numbers[found.one] = numbers.get(found.one, 0) + counts[record]
-    told = []
+    relied_on = []
     for found in RULES:
         number = numbers.pop(found.one, 0)
         if number:
-            told.append(found.one if number == 1 else found.several.format(number))
-    return Loss(" and ".join(told), unknown)
+            relied_on.append(found.one if number == 1 else found.several.format(number))
+    return Loss(" and ".join(relied_on), unknown)
 
 
 def ended(transactions, ends):
@@ -125,6 +125,6 @@ def without(counts, others):
     left = dict(counts)
     for record, number in others.items():
         found = rule(record)
-        if found is not None and found.verdict == TOLD:
+        if found is not None and found.verdict == LOST:
             left[record] = max(0, left.get(record, 0) - number)
     return dict((record, number) for record, number in left.items() if number)

@@ -136,9 +136,9 @@ def _replace(path, target):
     os.rename(fresh, target)
 
 
-def free_name(instance, begun):
-    """Return a name (str) that no set has yet. begun: the time (str). Raises OcfError."""
-    name = stem = begun.replace(":", "")
+def free_name(instance, started):
+    """Return a name (str) that no set has yet. started: the time (str). Raises OcfError."""
+    name = stem = started.replace(":", "")
     number = 1
     try:
         with runner.Acting(local.owner(instance)):

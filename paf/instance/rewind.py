@@ -91,9 +91,9 @@ def run(instance, conninfo, found, deadline, log, harmless=False):
         "conninfo": conninfo, "restore_command": _restore_command(instance, deadline),
         "system": found.upstream.system_identifier, "timeline": found.upstream.timeline,
         "switches": [list(switch) for switch in found.upstream.switches],
-        "begun": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "harmless": harmless}
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "harmless": harmless}
     facts.update(described(found, parts))
-    facts["set"] = keptwal.free_name(instance, facts["begun"])
+    facts["set"] = keptwal.free_name(instance, facts["started"])
     top = facts["top"] = ownfiles.names(instance)
     journal.begin(instance, facts)
     try:
@@ -197,7 +197,7 @@ def _keep(instance, facts):
     "" where it was too much to copy, or nothing was given up.
     """
     about = dict((name, facts.get(name)) for name in (
-        "begun", "timeline", "kept", "harmless") + LOST)
+        "started", "timeline", "kept", "harmless") + LOST)
     place = keptwal.give_up(instance, facts.get("set", ""), about)
     return place if facts.get("kept") else ""
 

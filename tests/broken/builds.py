@@ -192,7 +192,7 @@ BUILDS = (
            "    context.cluster.explain(context.node, reason, context.deadline)", "    pass",
            (_UNIT + "test_election_model.py",)),
     Broken(4, "a commit that only one node has counts as nothing",
-           "paf/decide/loss.py", '    Rule("Transaction/COMMIT", TOLD, "1 commit", "{0} commits",',
+           "paf/decide/loss.py", '    Rule("Transaction/COMMIT", LOST, "1 commit", "{0} commits",',
            '    Rule("Transaction/COMMIT", NOTHING, "1 commit", "{0} commits",',
            (_UNIT + "test_loss.py",)),
     Broken(4, "an acknowledged commit counts as one that waited",

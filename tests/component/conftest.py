@@ -109,6 +109,16 @@ def make_cluster(base, templates):
     yield from clusters(base, templates)
 
 
+@pytest.fixture
+def hinted(make_cluster):
+    """A running primary (srv1) and a standby (srv2), both of which pg_rewind works on."""
+    cluster = make_cluster("srv1", "srv2")
+    for node in cluster:
+        node.server.configure("wal_log_hints = on")
+    cluster.start()
+    return cluster
+
+
 @pytest.fixture(scope="session")
 def lasting(base, templates):
     """The same for nodes that several tests use, one after the other."""

@@ -14,16 +14,6 @@ FAILOVER = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="
 RETURN = dict(active="srv2", promoted="srv2", start="srv1")
 
 
-@pytest.fixture
-def hinted(make_cluster):
-    """A running primary (srv1) and a standby (srv2), both of which pg_rewind works on."""
-    cluster = make_cluster("srv1", "srv2")
-    for node in cluster:
-        node.server.configure("wal_log_hints = on")
-    cluster.start()
-    return cluster
-
-
 def fail_over(cluster):
     """srv1 crashes and srv2 takes over."""
     cluster["srv1"].kill()

@@ -15,16 +15,6 @@ from tests.component.test_rewind_cut import FULL, programs_with, same_rows
 PAGE = 8192
 
 
-@pytest.fixture
-def hinted(make_cluster):
-    """A running primary (srv1) and a standby (srv2), both of which pg_rewind works on."""
-    cluster = make_cluster("srv1", "srv2")
-    for node in cluster:
-        node.server.configure("wal_log_hints = on")
-    cluster.start()
-    return cluster
-
-
 def reports(node):
     """Return what paf lost reports on a node, and what it does not know."""
     instance = context_of(node).instance

@@ -181,7 +181,7 @@ TIME = "2026-11-26 03:28:26.823090 UTC"
     ([(0, "180", "ABORT_PREPARED 800: " + TIME)], "1 prepared transaction rolled back")])
 def test_a_transaction_that_is_prepared_is_something(lines, told):
     found = lost.understand(records("".join(TRANSACTION.format(*line) for line in lines)))
-    assert lost.loss.judge(found.others).told == told
+    assert lost.loss.judge(found.others).relied_on == told
     assert len(found.commits) == sum("COMMIT" in line[2] for line in lines)
 
 
@@ -193,7 +193,7 @@ def test_a_restore_point_and_a_message_are_no_nothing(here, asked, capsys, monke
             "rmgr: LogicalMessage len (rec/tot):     59/    59, tx:        801, lsn: 0/00000200, "
             "prev 0/00000180, desc: MESSAGE transactional, prefix \"a\"; payload (1 bytes)\n")
     found = lost.understand(records(text))
-    told = lost.loss.judge(found.others).told
+    told = lost.loss.judge(found.others).relied_on
     assert told == "1 logical message and 1 restore point" and not found.commits
     one: dict = {"folder": "/x", "given_up": "now", "diverged": "d", "commits": [], "tables": [],
                  "unread_from": None, "others": told}

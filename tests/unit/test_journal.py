@@ -32,7 +32,7 @@ def instance(tmp_path):
 def half_rewound(instance, tmp_path):
     """Leave what a rewind leaves that was cut off while pg_rewind ran."""
     write_facts(instance, dead(), what="rewind", phase="rewinding", deep=[], again=False, top=[],
-                begun="2026-11-26T03:30:00Z", timeline=2, diverged="d", conninfo="host=192.0.2.1")
+                started="2026-11-26T03:30:00Z", timeline=2, diverged="d", conninfo="host=192.0.2.1")
     (tmp_path / ".main.pgsqlms" / "own").mkdir()
     for name in OWN:
         (tmp_path / "main" / name).rename(tmp_path / ".main.pgsqlms" / "own" / name)

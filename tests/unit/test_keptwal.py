@@ -19,7 +19,7 @@ from tests.unit.support import instance_at
 
 SIZE = 1 << 20
 NAMES = ["00000001000000000000000{0}".format(number) for number in range(1, 6)]
-FACTS = {"diverged": "d", "parts": [[1, "0/100000", "0/280000"]], "kept": True, "begun": "b"}
+FACTS = {"diverged": "d", "parts": [[1, "0/100000", "0/280000"]], "kept": True, "started": "b"}
 
 
 @pytest.fixture

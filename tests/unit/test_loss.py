@@ -11,7 +11,7 @@ from paf.instance import ownfiles, waiting, waldump
 from tests.conftest import REPOSITORY
 
 STATISTICS = (REPOSITORY / "tests" / "data" / "pg_waldump" / "stats-15.txt").read_text()
-TOLD = {"Transaction/COMMIT", "Transaction/COMMIT_PREPARED", "Transaction/PREPARE",
+LOST = {"Transaction/COMMIT", "Transaction/COMMIT_PREPARED", "Transaction/PREPARE",
         "Transaction/ABORT_PREPARED", "LogicalMessage/MESSAGE", "XLOG/RESTORE_POINT",
         "XLOG/BACKUP_END", "ReplicationOrigin/SET"}
 HARMLESS = {"Transaction/ABORT", "Transaction/ASSIGNMENT", "Transaction/INVALIDATION",
@@ -21,10 +21,10 @@ HARMLESS = {"Transaction/ABORT", "Transaction/ASSIGNMENT", "Transaction/INVALIDA
             "Database/CREATE_FILE_COPY"}
 
 
-@pytest.mark.parametrize("record", sorted(TOLD))
+@pytest.mark.parametrize("record", sorted(LOST))
 def test_a_client_may_rely_on_it(record):
     judged = loss.judge({record: 1, "Heap/INSERT": 9})
-    assert judged.told and not judged.unknown
+    assert judged.relied_on and not judged.unknown
 
 
 @pytest.mark.parametrize("record", sorted(HARMLESS))
@@ -38,27 +38,28 @@ def test_a_record_that_no_rule_knows_is_said(record):
     assert loss.judge({record: 1, "Heap/INSERT": 1}).unknown == [record]
 
 
-@given(st.dictionaries(st.sampled_from(sorted(TOLD | HARMLESS)), st.integers(1, 99)))
+@given(st.dictionaries(st.sampled_from(sorted(LOST | HARMLESS)), st.integers(1, 99)))
 def test_nothing_is_promised_exactly_where_no_record_promises(counts):
-    assert (loss.judge(counts).told == "") == (not set(counts) & TOLD)
+    assert (loss.judge(counts).relied_on == "") == (not set(counts) & LOST)
 
 
 def test_what_is_told_is_counted_in_words():
-    assert loss.judge({"Transaction/COMMIT": 1}).told == "1 commit"
+    assert loss.judge({"Transaction/COMMIT": 1}).relied_on == "1 commit"
     assert loss.judge({"Transaction/COMMIT": 2, "Transaction/COMMIT_PREPARED": 3,
-                       "XLOG/RESTORE_POINT": 1}).told == "5 commits and 1 restore point"
+                       "XLOG/RESTORE_POINT": 1}).relied_on == "5 commits and 1 restore point"
 
 
 def test_the_table_gives_a_reason_for_each_rule():
-    assert all(rule.why and (rule.verdict == loss.TOLD) == bool(rule.one) for rule in loss.RULES)
+    assert all(rule.why and (rule.verdict == loss.LOST) == bool(rule.one) for rule in loss.RULES)
 
 
 def test_the_statistics_of_pg_waldump_are_read():
     counts = waldump.statistics(STATISTICS)
     assert counts["Transaction/COMMIT"] == 4 and counts["Heap/INSERT+INIT"] == 1
     assert sum(counts.values()) == int(re.search(r"(?m)^Total\s+(\d+)", STATISTICS)[1])
-    told = loss.judge(counts).told
-    assert "5 commits" in told and "2 prepared transactions" in told and "1 restore point" in told
+    words = loss.judge(counts).relied_on
+    assert all(each in words for each in (
+        "5 commits", "2 prepared transactions", "1 restore point"))
 
 
 # What the configuration includes
@@ -96,7 +97,7 @@ def test_a_record_ends_after_it_begins_and_before_the_next(ends, found):
 def test_what_waited_is_no_loss_and_all_else_is():
     counts = {"Transaction/COMMIT": 2, "Transaction/PREPARE": 1, "Heap/INSERT": 3}
     left = loss.without(counts, {"Transaction/COMMIT": 1})
-    assert loss.judge(left).told == "1 commit and 1 prepared transaction"
+    assert loss.judge(left).relied_on == "1 commit and 1 prepared transaction"
     assert loss.judge(loss.without(counts, {"Transaction/COMMIT": 2,
                                             "Transaction/PREPARE": 1})) == loss.Loss("", [])
     assert loss.without(counts, {"Transaction/ABORT": 5}) == counts

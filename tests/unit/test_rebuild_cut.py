@@ -220,7 +220,7 @@ def test_a_copy_after_a_rewind_that_was_cut_off_keeps_the_wal_that_was_given_up(
         instance, tmp_path, capsys):
     """pg_rewind has removed it from the directory already: the journal has the only copy."""
     write_facts(instance, dead(), what="rewind", phase="rewinding", deep=[],
-                begun="2026-11-26T03:30:00Z", timeline=2, diverged="d", fork="0/3000000",
+                started="2026-11-26T03:30:00Z", timeline=2, diverged="d", fork="0/3000000",
                 set="2026-11-26T033000Z", kept=True, conninfo="host=192.0.2.1")
     (tmp_path / ".main.pgsqlms" / "wal").mkdir()
     (tmp_path / ".main.pgsqlms" / "wal" / "000000010000000000000003").write_text("WAL")
@@ -234,7 +234,7 @@ def test_a_copy_after_a_rewind_that_was_cut_off_keeps_the_wal_that_was_given_up(
 
 
 def test_a_copy_after_a_rewind_that_had_changed_nothing_looks_for_that_wal(instance, monkeypatch):
-    write_facts(instance, dead(), what="rewind", phase="keeping", deep=[], begun="b")
+    write_facts(instance, dead(), what="rewind", phase="keeping", deep=[], started="b")
     monkeypatch.setattr(divergence, "look", lambda *_: Known("diverged"))
     work = verb.Work(instance, "srv1", options())
     work._source = source.Source("host=192.0.2.1", "1", 1, {}, "")

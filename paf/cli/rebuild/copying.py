@@ -240,10 +240,11 @@ def keep_lost(instance, found, doubt):
     parts, names, size = only_here(instance, found)
     if not names:
         return None if names == [] else ""
-    begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     facts = rewind.described(found, parts) if found else {"diverged": _UNKNOWN.format(doubt)}
     same = keptwal.with_same(instance, facts) if parts else ""
     if same:    # of a rebuild that failed
         return same
-    return keptwal.keep_aside(instance, names, keptwal.free_name(instance, begun), dict(
-        facts, begun=begun, kept=True, timeline=found.upstream.timeline if found else None), size)
+    return keptwal.keep_aside(instance, names, keptwal.free_name(instance, started), dict(
+        facts, started=started, kept=True,
+        timeline=found.upstream.timeline if found else None), size)

@@ -132,7 +132,7 @@ def _of_the_dc(facts):
     found, open_by, requested = [], {}, {}
     for fact in facts:
         if fact.kind == "started":
-            found.append(_begun(fact, fact.moment))
+            found.append(_started(fact, fact.moment))
             open_by[(fact.host, fact.values["action"])] = len(found) - 1
         elif fact.kind == "requested":
             requested[_place(fact)] = fact.moment
@@ -141,7 +141,7 @@ def _of_the_dc(facts):
                              requested.pop(_place(fact), None))
             if index is None and moment is not None:
                 index = len(found)
-                found.append(_begun(fact, moment))
+                found.append(_started(fact, moment))
             _end(found, index, fact)
         elif fact.kind == "result":
             _reason(found, fact)
@@ -168,7 +168,7 @@ def _fenced(found, fact, facts):
             end=fact.moment, result="failed" if failure else "ok", reason=fact.values["reason"])
 
 
-def _begun(fact, moment):
+def _started(fact, moment):
     """Return the Action that the fact's key names, started at that moment."""
     resource, operation, interval = logs.operation_of(fact.values["key"])
     if operation == "monitor" and interval == 0:
