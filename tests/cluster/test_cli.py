@@ -197,7 +197,8 @@ def test_timeline_and_status_of_a_crash_that_is_told_at_once(lab):
         old = scenarios.kill_primary(lab)
     told = told_by_paf(lab)
     assert (told["kind"], told["old"], told["new"]) == ("recovery of the primary", old, old)
-    assert told["actions"][0]["operation"] == "crash"
+    # the watcher reports it; a monitor that looks at this very moment may find it first
+    assert told["actions"][0]["operation"] in ("crash", "monitor")
     # from its death to Pacemaker's log a crash takes a moment
     outage = play.client.outage_ms / 1000
     assert told["outage"] * 0.9 - NOTICED <= outage <= told["outage"] * 1.4 + NOTICED
