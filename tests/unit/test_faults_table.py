@@ -1,9 +1,12 @@
 """The table of faults, the page that is made of it, and what a soak draws."""
 
+import json
+from types import SimpleNamespace
+
 import pytest
 
 from tests.conftest import REPOSITORY
-from trials.faults import report, store
+from trials.faults import foreseen, report, store
 from trials.faults.model import Fault, Result
 from trials.faults.stage import STAGES
 from trials.faults.table import FAULTS
@@ -74,3 +77,41 @@ def test_a_soak_draws_every_injection_and_two_at_a_time():
     assert {strike.injection for step in drawn for strike in step.strikes} == set(
         steps.injections.ALL)
     assert any(len(step.strikes) == 2 for step in drawn)
+
+
+LOSS = {"lost": ["srv1"], "answer": True, "to": "srv2", "stays": False, "loss_bytes": 0,
+        "fenced_by": ["f"], "reasons": [], "commits_wait": None, "loses_acknowledged": False,
+        "instead": ["srv3"], "unless": []}
+STAYS = {"to": None, "stays": True, "instead": []}
+REFUSED = {"answer": False, "reasons": ["srv3 may hold commits"], "loses_acknowledged": None}
+
+
+@pytest.mark.parametrize("more, promoted, lost, words", [
+    ({}, ["srv2"], 0, ""), ({}, ["srv3"], 0, ""), ({}, ["srv2", "srv3"], 0, ""),
+    ({}, [], 0, "no node was promoted"), ({}, ["srv2"], 3, "would not be lost, and 3 were"),
+    ({"instead": []}, ["srv3"], 0, "srv3 was promoted"),
+    ({"loses_acknowledged": None}, ["srv2"], 0, "may be lost"),
+    ({"loses_acknowledged": True}, ["srv2"], 2, ""),
+    (STAYS, [], 0, ""), (STAYS, ["srv1"], 0, ""), (STAYS, ["srv2"], 0, "srv2 was promoted"),
+    (REFUSED, [], 0, ""), (REFUSED, ["srv2"], 0, "\"no primary; srv3 may hold commits\", and srv2"),
+    ({"answer": None, "reasons": ["votes"]}, ["srv2"], 0, "knew no answer: votes")])
+def test_a_forecast_is_compared_with_what_then_happened(more, promoted, lost, words):
+    made = foreseen.Foreseen("srv1", "srv2", {**LOSS, **more}, 0.0, promoted)
+    found = foreseen.wrong(made, "srv1", lost)
+    assert words in "; ".join(found) and bool(found) is bool(words)
+
+
+def test_a_forecast_is_asked_on_a_node_that_survives():
+    def answering(name):
+        assert name != "srv1", "asked on the node that is lost"
+        return SimpleNamespace(run=lambda *_, **__: SimpleNamespace(
+            output=json.dumps({"losses": [{**LOSS, "lost": ["srv2"]}, LOSS]})))
+    nodes = {name: name == "srv1" or answering(name) for name in ("srv1", "srv2")}
+    made = foreseen.ask(SimpleNamespace(nodes=nodes), "srv1", 5.0)
+    assert made.loss == LOSS and made.asked == "srv2" and str(made) == "srv2 is promoted"
+
+
+def test_the_page_has_which_forecast_came_true():
+    assert report.outcome(FAULT, Result(4, [], forecast="srv2 is promoted")) == (
+        "holds, forecast right")
+    assert report.outcome(FAULT, Result(4, [])) == "holds"

@@ -93,6 +93,7 @@ def wal_removed(scene):
     lab, victim = scene.lab, scenarios.ranked_standbys(scene.lab)[0]
     primary = lab.nodes[scene.old]
     stays_off(lab, victim)
+    scene.foresee(victim)
     lab.power_off(victim)
     wait_until(lab.fencings, 60, f"{victim} to be fenced", step=0.2)
     primary.sql("alter system set wal_keep_size = 0")

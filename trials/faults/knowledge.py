@@ -52,10 +52,12 @@ def standby_mode_beside_lag(scene):
     with tools.replication_cut(lab, lagging):
         scene.client.wait_rows(300)
         tools.stand_by(lab, other)
+        scene.foresee(scene.old)
         lab.power_off(scene.old)
         wait_until(lambda: scene.shows(f"{other} may hold|{other} or \\S+ may hold"), 150,
                    "the refusal", step=0.5)
         assert ("promote", lagging) not in scene.actions()
+        scene.came_true()
     tools.stand_by(lab, other, on=False)
     scene.settled(online=scene.others, primary=other)
     come_back(lab, scene.old)
@@ -88,8 +90,10 @@ def synchronous_one_hangs(scene):
            budget=None, reason=r"not_promoted_because")
 def only_the_old_primary(scene):
     lab, away = scene.lab, scene.others
+    scene.foresee(scene.old)
     tools.stand_by(lab, scene.old)
     wait_until(lambda: lab.primary_now() in away, 120, "another primary", step=0.5)
+    scene.came_true()
     new = lab.primary()
     scene.client.wait_rows(200, 60)
     tools.stand_by(lab, scene.old, on=False)
@@ -182,6 +186,7 @@ def maintenance_of_a_standby(scene):
     stays_off(lab, scene.old)
     in_maintenance(lab, upgraded)
     scene.client.wait_rows(100)
+    scene.foresee(scene.old)
     lab.power_off(scene.old)
     wait_until(lambda: lab.primary_now() in scene.others or scene.shows(
         f"because.*{upgraded}"), 120, "another primary, or why not", step=0.5)

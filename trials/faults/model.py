@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lab.lab import Lab
 from lab.scenarios import Play
 from lab.traffic import Client
+from trials.faults.foreseen import Foreseen, ask
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,18 @@ class Scene:
     client: Client
     begin: float
     texts: list = field(default_factory=list)
+    foreseen: Foreseen | None = None    # None where no forecast was asked for
+
+    def foresee(self, node):
+        """Ask for the forecast of a node's loss, just before it is lost."""
+        self.foreseen = ask(self.lab, node, self.lab.now())
+        return self.foreseen.loss
+
+    def came_true(self):
+        """End what the forecast is compared with; without this, it ends with the fault."""
+        if self.foreseen and self.foreseen.promoted is None:
+            done = Play("", "", transitions=self.lab.transitions(self.foreseen.at))
+            self.foreseen.promoted = [node for _, node in done.actions("promote")]
 
     def actions(self, *operations):
         """Return (operation, node) of what Pacemaker did to the instances since the beginning."""
@@ -97,6 +110,7 @@ class Result:
     fencings: int | None = None
     seconds: float = 0.0
     remarks: list = field(default_factory=list)
+    forecast: str = ""  # what paf forecast said before, "" where it was not asked
     agent: str = ""     # the commit that was played
     date: str = ""
 

@@ -28,6 +28,7 @@ def come_back(lab, node):
            quick=True)
 def primary_cut(scene):
     stays_off(scene.lab, scene.old)
+    scene.foresee(scene.old)
     scene.lab.cut(scene.old)
     scene.settled(online=scene.others, not_primary=scene.old)
     come_back(scene.lab, scene.old)
@@ -40,6 +41,7 @@ def primary_cut(scene):
            "and says that it has diverged", stage="no fencing", reason="diverged: ")
 def primary_cut_unfenced(scene):
     old = scene.lab.nodes[scene.old]
+    scene.foresee(scene.old)
     scene.lab.cut(scene.old)
     old.sql("set synchronous_commit = local; create table only_here as select 1")
     scene.settled(online=scene.others, not_primary=scene.old)
@@ -55,6 +57,7 @@ def primary_cut_unfenced(scene):
 def standby_cut(scene):
     victim = scenarios.ranked_standbys(scene.lab)[0]
     stays_off(scene.lab, victim)
+    scene.foresee(victim)
     scene.lab.cut(victim)
     wait_until(lambda: not scene.lab.nodes[victim].is_on, 60, f"{victim} to be fenced", step=0.2)
     scene.client.wait_rows(100)

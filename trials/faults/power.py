@@ -14,6 +14,7 @@ TABLE = Table()
 def primary_off(scene):
     # a node of the lab boots in three seconds, and could be back before anybody is promoted
     stays_off(scene.lab, scene.old)
+    scene.foresee(scene.old)
     scene.lab.power_off(scene.old)
     wait_until(lambda: scene.lab.primary_now() in scene.others, 120, "another primary",
                step=0.2)
@@ -29,6 +30,9 @@ def synchronous_standby_off(scene):
     primary.sql(f"alter system set synchronous_standby_names = '{victim}'")
     primary.sql("select pg_reload_conf()")
     stays_off(lab, victim)
+    wait_until(lambda: primary.value("select count(*) from pg_stat_replication where sync_state "
+                                     "= 'sync'") == "1", 30, "the setting", step=0.2)
+    assert scene.foresee(victim)["commits_wait"] is True, "the forecast: commits do not wait"
     lab.power_off(victim)
     wait_until(lambda: scenarios.scores(lab)[victim] == "-1000", 60, "its score", step=0.5)
     rows = scene.client.rows()
@@ -123,11 +127,13 @@ def too_far_behind(scene):
                        60, "negative scores", step=0.3)
             wait_until(lambda: scene.shows("maxlag is"), 30, "the reason", step=0.5)
             scene.remember()
+            scene.foresee(scene.old)
             lab.power_off(scene.old)
             for name in scene.others:
                 lab.nodes[name].signal("term", "walreceiver")
         scene.settled(online=scene.others, primary=False)
         assert ("promote", chosen) not in scene.actions()
+        scene.came_true()
         lab.any_node().run(["crm_attribute", "-t", "nodes", "-N", chosen, "-n", "master-pgsqld",
                             "-v", "1"])
         scene.settled(online=scene.others)
@@ -145,6 +151,7 @@ def diverged(scene):
     with scenarios.deaf(lab, scene.others[0]), scenarios.deaf(lab, scene.others[1]):
         lab.nodes[scene.old].sql("set synchronous_commit = local; create table only_here as "
                                  "select generate_series(1, 1000)")
+        scene.foresee(scene.old)
         lab.power_off(scene.old)
         for name in scene.others:
             lab.nodes[name].signal("term", "walreceiver")
@@ -160,6 +167,7 @@ def replay_paused(scene):
     best = scenarios.ranked_standbys(scene.lab)[0]
     scene.lab.nodes[best].sql("select pg_wal_replay_pause()")
     scene.client.wait_rows(200)
+    scene.foresee(scene.old)
     scene.lab.power_off(scene.old)
     wait_until(lambda: scene.lab.primary_now() in scene.others, 120, "another primary",
                step=0.2)

@@ -25,6 +25,9 @@ if, besides the outcome stated:
 * all standbys end with the same lists;
 * exactly the nodes that had to be fenced were;
 * the reason is in `crm_mon`, if there is one;
+* what `paf forecast` said just before, on a node that survives, came true, where the fault is the
+  loss of one node: who is promoted or that none is, and whether acknowledged rows are lost
+  ("forecast right");
 * each instance takes part again, or is stopped with a reason that asks for the administrator;
 * no process, temporary file, attribute or constraint is left over;
 * the longest outage is within a multiple of that of an undisturbed switchover in the same run.
@@ -59,6 +62,7 @@ def outcome(fault, result):
     if result.problems:
         return "FAILS: " + "; ".join(result.problems)
     words = "holds (tests)" if not fault.play else "holds"
+    words += ", forecast right" * bool(result.forecast)
     return "; ".join([words, *(short(remark) for remark in result.remarks)])
 
 

@@ -5,7 +5,7 @@ import time
 import traceback
 
 from lab import scenarios
-from trials.faults import audits
+from trials.faults import audits, foreseen
 from trials.faults.model import Result, Scene
 from lab import repair
 from lab.lab import Lab
@@ -84,6 +84,7 @@ class Stage:
             try:
                 expected = fault.play(scene)
                 stopped = whole_or_stopped(self.lab)
+                scene.came_true()
                 scene.client.wait_rows(50, 60)
             except (AssertionError, LabError) as error:
                 # what was seen is reported anyway, below
@@ -94,6 +95,9 @@ class Stage:
         result.lost = len(play.client.lost or ())
         result.problems += [*audits.two_primaries(play), *audits.rows(play), *audits.history(play),
                             *audits.fencings(play, expected)]
+        if scene.foreseen and scene.foreseen.promoted is not None:
+            result.forecast = str(scene.foreseen)
+            result.problems += foreseen.wrong(scene.foreseen, scene.old, result.lost)
         if fault.reason and not scene.shows(fault.reason):
             result.problems.append(f"crm_mon does not show: {fault.reason}")
         if fault.budget and play.client.outage_ms > fault.budget * self.measure * 1000:

@@ -125,6 +125,7 @@ def election_aborted(scene):
     stays_off(lab, scene.old)
     with tools.with_property(lab, "paf-test", "0"):
         begun = wait_for_line(lab, "pre_notify_promote")
+        scene.foresee(scene.old)
         lab.power_off(scene.old)
         begun()
         for number in range(1, 4):

@@ -7,7 +7,7 @@ from paf.cli import finding
 from paf.cli.configuration import options
 from paf.cli.servers import NO_WAIT
 from paf.cli.status import fencing as devices
-from paf.cli.status import quorum
+from paf.cli.status import quorum, succession
 from paf.cli.status.concern import FAILOVER, concern, unknown
 from paf.cli.status.text import size
 
@@ -70,28 +70,48 @@ def successor(found, seen, configured, managed, facts):
         yield concern(
             "no-successor", FAILOVER, "Pacemaker would promote no other node", "a standby that "
             "runs, streams and has a promotion score above 0 is needed: see the table")
+    elif elected(found, facts).refused:
+        yield concern("refused", FAILOVER, "the agents would promote no other node: {0}".format(
+            elected(found, facts).refused), "Pacemaker's candidate refuses where an acknowledged "
+            "commit might be lost")
+    elif elected(found, facts).unknown:
+        yield unknown("refusal-unknown", FAILOVER, "whether the agents would promote {0} is not "
+                      "known: {1}".format(elected(found, facts).to, elected(found, facts).unknown),
+                      "run paf status as root, on the primary's node")
     elif loss(found, facts)["loss_bytes"] is None:
         yield unknown(
-            "loss-unknown", FAILOVER, "what {0} has received is not known".format(outcome.promoted),
+            "loss-unknown", FAILOVER, "what {0} has received is not known".format(
+                elected(found, facts).to),
             "the servers could not be asked from here: run paf status as root, on the primary's "
             "node")
 
 
+def elected(found, facts):
+    """Return the succession.Election after the loss of the primary."""
+    lost = [found["primary"]] if found["primary"] else []
+    return succession.of(found, facts.ballot, lost, facts.outcome.promoted if lost else None)
+
+
 def loss(found, facts):
     """Return who would be promoted and what would be lost (dict: to, loss_bytes,
-    loses_acknowledged, text).
+    loses_acknowledged, text), as `loss_to`.
+    """
+    return loss_to(elected(found, facts).to, found, facts.commits)
+
+
+def loss_to(to, found, commits):
+    """Return what would be lost with the promotion of a node (str, None for none): see `loss`.
 
     loss_bytes: WAL (int) that the primary has and the other has not received, at this moment; None
     where it is not known. loses_acknowledged: whether acknowledged commits are in it.
     """
-    to = facts.outcome.promoted if found["primary"] else None
     if not to:
         return {"to": None, "loss_bytes": None, "loses_acknowledged": None, "text": ""}
     node = dict((item["node"], item) for item in found["nodes"]).get(to, {})
     missing = node.get("not_received_bytes")
-    text, acknowledged = _synchronous(to, node.get("sync_state"), facts.commits)
+    text, acknowledged = _synchronous(to, node.get("sync_state"), commits)
     if text is None:
-        text, acknowledged = _by_position(to, found["primary"], missing, facts.commits)
+        text, acknowledged = _by_position(to, found["primary"], missing, commits)
     return {"to": to, "loss_bytes": missing, "loses_acknowledged": acknowledged, "text": text}
 
 

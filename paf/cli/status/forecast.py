@@ -2,9 +2,10 @@
 
 from collections import namedtuple
 
+from paf.cli import servers
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json)
-from paf.cli.status import fencing, quorum, service, simulate, status
+from paf.cli.status import fencing, failover, quorum, service, simulate, status, succession
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.text import size
 from paf.cli.timeline import events, gather, timeline
@@ -14,8 +15,9 @@ HELP = "what would happen if a node, or two, were lost now"
 TEXT = """For the loss of each node, and of each pair of nodes with the primary among them: who
 would be promoted, what would be lost, whether the lost node can be fenced, whether the others keep
 quorum, and about how long clients would be without a primary. Pacemaker's own scheduler answers
-(crm_simulate on the present configuration; nothing is changed), corosync's votes, the fencer's
-devices, the WAL positions of this moment, and the outages of past failovers in this node's logs.
+(crm_simulate on the present configuration; nothing is changed), the rules by which the agents
+elect and refuse, corosync's votes, the fencer's devices, the WAL positions of this moment, and the
+outages of past failovers in this node's logs. "Or srv2": that one, if it has received more by then.
 Where commits would then wait for a synchronous standby that is not there, it says so; of a new
 primary, as if it had the present one's synchronous_standby_names. What is not known is named.
 docs/schemas/forecast.json describes the JSON."""
@@ -31,8 +33,11 @@ FORMAT = 1
 #: The result of a loss. lost: nodes; answer: True (there is a primary afterwards), False, None
 #: (not known); to: who is promoted, None if none is or the primary stays; stays: whether it stays;
 #: loss_bytes: int or None; fenced_by: names of devices; reasons: why not, or why it is not known;
-#: commits_wait: whether commits then wait for a standby that is not there, None not known.
-Loss = namedtuple("Loss", "lost answer to stays loss_bytes fenced_by reasons commits_wait")
+#: commits_wait: whether commits then wait for a standby that is not there, None not known;
+#: loses_acknowledged: whether acknowledged commits are lost, None not known or no primary; instead,
+#: unless: of succession.Election.
+Loss = namedtuple("Loss", "lost answer to stays loss_bytes fenced_by reasons commits_wait "
+                  "loses_acknowledged instead unless")
 
 
 def arguments(parser):
@@ -67,11 +72,11 @@ def run(options):
 
 
 def is_good(loss):
-    """Return whether clients can go on writing after a Loss; pure.
+    """Return whether clients can go on writing after a Loss, with no more to be done; pure.
 
     What a new primary's commits wait for is that server's own setting, which is not known here.
     """
-    return loss.answer is True and (
+    return loss.answer is True and not loss.reasons and (
         loss.commits_wait is False or loss.commits_wait is None and not loss.stays)
 
 
@@ -83,40 +88,70 @@ def of(pacemaker, sight, nodes):
     kept = quorum.is_kept_without(sight.facts.votes, [sight.seen.ids.get(node) for node in nodes])
     if sight.configured.properties.get("no-quorum-policy", "").lower() == "ignore":
         kept = True
-    return judge(sight.report, nodes, outcome, devices, kept)
+    stays = sight.report["primary"] not in nodes
+    elected = succession.of(sight.report, sight.facts.ballot, nodes,
+                            None if stays else outcome.promoted)
+    return judge(sight.report, nodes, outcome, devices, kept, elected)
 
 
-def judge(report, nodes, outcome, devices, kept):
+def judge(report, nodes, outcome, devices, kept, elected=None):
     """Return the Loss; pure.
 
     report: of paf status; outcome: simulate.Outcome; devices: dict of node to fencing.Fencing;
-    kept: whether the others have quorum, None where it is not known.
+    kept: whether the others have quorum, None where it is not known; elected: succession.Election,
+    None where the agents' own rules are left out.
     """
     stays = report["primary"] not in nodes
-    no, unknown = [], []
+    elected = elected or succession.of(report, None, nodes, None if stays else outcome.promoted)
+    no, unknown, remarks = [], [], []
     if kept is not True:
         (unknown if kept is None else no).append("{0} quorum".format(
             "it is not known whether the others keep" if kept is None else "the others have no"))
     for node in nodes:
-        possible = fencing.is_possible(devices[node])
-        if possible is not True:
-            (unknown if possible is None else no).append("{0} {1} be fenced".format(
-                node, "may or may not" if possible is None else "cannot"))
+        for found, where in _of_fencing(node, devices[node], report["primary"], stays):
+            {False: no, None: unknown, True: remarks}[where].append(found)
     if outcome.unknown:
         unknown.append(outcome.unknown)
     elif not stays and outcome.promoted is None:
         no.append("Pacemaker would promote no other node")
+    no += [elected.refused] if elected.refused else []
+    unknown += [elected.unknown] if elected.unknown else []
     if not stays:
         no += [item["what"] for item in report["todo"] if item["about"] == "failover"
                and item["code"] in NO_ACTION + ("node-maintenance",)]
-    to = None if stays else outcome.promoted
-    row = dict((node["node"], node) for node in report["nodes"]).get(to, {})
-    missing = 0 if stays else row.get("not_received_bytes")
-    if to and missing is None:
+    to = elected.to
+    lost = failover.loss_to(to, report, _commits(report["synchronous"]))
+    if to and lost["loss_bytes"] is None:
         unknown.append("what {0} has received is not known".format(to))
-    return Loss(nodes, False if no else None if unknown else True, to, stays, missing,
+    answer = False if no else None if unknown else True
+    return Loss(nodes, answer, to, stays, 0 if stays else lost["loss_bytes"],
                 sorted(set(name for node in nodes for name in devices[node].devices)),
-                no + unknown, commits_wait(report, nodes, to))
+                no + unknown + remarks, commits_wait(report, nodes, to),
+                False if stays else lost["loses_acknowledged"] if answer else None,
+                elected.instead, elected.unless)
+
+
+def _of_fencing(node, device, primary, stays):
+    """Yield (what is to be said of a lost node's fencing, what that means for the answer).
+
+    False: no primary; None: not known; True: there is one, but.
+    """
+    possible = fencing.is_possible(device)
+    if not device.enabled:    # then Pacemaker takes a lost node to be off
+        if node == primary:
+            yield "fencing is off, and {0} may still take writes".format(node), True
+    elif possible is not True:
+        yield "{0} {1} be fenced{2}".format(
+            node, "may or may not" if possible is None else "cannot",
+            ": Pacemaker recovers nothing before it is back" if stays else ""), (
+                True if stays else possible)
+
+
+def _commits(known):
+    """Return the servers.Commits in a report of paf status, None where they are not known."""
+    return None if known is None else servers.Commits(
+        known["names"], known.get("waiting"), known.get("longest_wait"), known["commit"],
+        known.get("exempt", []))
 
 
 def commits_wait(report, nodes, to):
@@ -167,8 +202,8 @@ def lines(found, primary, seconds, unknown="", silence=None):
             words = ("{0} stays the primary".format(primary) if item.stays else promoted(item),
                      "green")
             words = (words[0] + _waiting(item), words[1] if is_good(item) else "yellow")
-        yield "{0} lost: {1}".format(lost, coloured(
-            words[0] + ("" if item.answer else "; ".join(item.reasons)), words[1]))
+        said = item.reasons if not item.answer else [""] + item.reasons
+        yield "{0} lost: {1}".format(lost, coloured(words[0] + "; ".join(said), words[1]))
         if item.fenced_by:
             yield "    fenced by {0}".format(", ".join(item.fenced_by))
     yield ""
@@ -196,6 +231,9 @@ def _waiting(item):
 
 def promoted(item):
     """Return who would be promoted, and with what loss, in words."""
-    return "{0} is promoted, {1}".format(
+    return "{0} is promoted, {1}{2}{3}".format(
         item.to, "it has all WAL at this moment" if not item.loss_bytes else
-        "{0} of WAL that it has not received would be lost".format(size(item.loss_bytes)))
+        "{0} of WAL that it has not received would be lost".format(size(item.loss_bytes)),
+        "".join("; or {0}".format(name) for name in item.instead),
+        "".join("; none if {0}, which is in maintenance, has received more by then".format(name)
+                for name in item.unless))

@@ -18,11 +18,21 @@ CRASHED = "failed_because-"
 DEGRADED = remarks.ATTRIBUTE + "-"
 ACCEPTED = "accept_loss-"
 
-#: What was found out besides what crm_mon and the CIB say. known: dict of node to servers.Server;
-#: commits: servers.Commits or None; outcome: simulate.Outcome of losing the primary's node (where
-#: there is no primary: of losing none); fencing: fencing.Fencing of that node, None where there is
-#: no primary; votes: quorum.Votes.
-Facts = namedtuple("Facts", "known commits outcome fencing votes")
+
+class Facts(namedtuple("Facts", "known commits outcome fencing votes ballot")):
+    """What was found out besides what crm_mon and the CIB say.
+
+    known: dict of node to servers.Server; commits: servers.Commits or None; outcome:
+    simulate.Outcome of losing the primary's node (where there is no primary: of losing none);
+    fencing: fencing.Fencing of that node, None where there is no primary; votes: quorum.Votes;
+    ballot: cluster.cib.View, None where it was not looked at.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, known, commits, outcome, fencing, votes, ballot=None):
+        """Make one; without a ballot where the agents' attributes were not looked at."""
+        return super(Facts, cls).__new__(cls, known, commits, outcome, fencing, votes, ballot)
 
 
 def report(seen, configured, managed, facts):

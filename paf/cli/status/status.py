@@ -3,10 +3,12 @@
 import time
 from collections import namedtuple
 
+from paf import ocf
 from paf.cli import configuration, servers, view
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, clear_screen, complain, is_heard, say, say_json)
 from paf.cli.status import fencing, quorum, report, simulate, text
+from paf.cluster import base, cib
 
 HELP = "is it up, would it fail over now, what has to be done"
 TEXT = """Answers three questions, with one table for the whole cluster, on whatever node it is run:
@@ -82,10 +84,16 @@ def look(resource, pacemaker):
     return sight(resource, pacemaker).report
 
 
+def names_of(resource):
+    """Return how the agent calls the attributes of a resource: cluster.cib.Names."""
+    return base.Cluster(ocf.Environment({"OCF_RESOURCE_INSTANCE": resource})).names()
+
+
 def sight(resource, pacemaker):
     """Return the Sight of the cluster as it is now. Raises Problem."""
     seen = view.look(pacemaker)
-    configured = configuration.parse(pacemaker.cib(), time.time())
+    text_of_cib, now = pacemaker.cib(), time.time()
+    configured = configuration.parse(text_of_cib, now)
     managed = configuration.find(configured, resource)
     primaries = view.promoted(seen, managed.name)
     primary = primaries[0] if len(primaries) == 1 else None
@@ -97,6 +105,7 @@ def sight(resource, pacemaker):
         known=known, commits=asked.commits,
         outcome=simulate.loss(pacemaker, managed, [primary] if primary else []),
         fencing=fencing.of(pacemaker, configured, seen, primary) if primary else None,
-        votes=quorum.of(pacemaker))
+        votes=quorum.of(pacemaker),
+        ballot=cib.parse(text_of_cib, names_of(managed.name), managed.name, now))
     return Sight(seen, configured, managed, facts,
                  report.report(seen, configured, managed, facts))

@@ -1,0 +1,107 @@
+"""Whom the agents would promote, by their own rules. Pure.
+
+Pacemaker's choice is only the candidate. It promotes itself if no node that votes is ahead of it,
+and no node that does not vote may hold an acknowledged commit: see paf.decide.election.
+"""
+
+from collections import namedtuple
+
+from paf import promotion
+from paf.cli.view import MAINTENANCE, OFFLINE, PENDING, UNCLEAN, UNPROMOTED
+from paf.decide import election, quorum, scores, wal
+from paf.decide.knowledge import is_known
+
+#: to: the node (str) that would be promoted, None for none; instead: nodes (list of str) that are
+#: promoted in its place if they have received more by then; unless: nodes in maintenance, which
+#: vote: if one has received more by then, no node is promoted; refused: why the agents would
+#: promote none, unknown: why it is not known whether they would (str), "".
+Election = namedtuple("Election", "to instead unless refused unknown")
+
+_STREAMS = ("streaming", "replay paused")
+_LOWEST, _HIGHEST = wal.NOWHERE, wal.Position(2 ** 32, 2 ** 64)
+
+
+def of(found, ballot, lost, candidate):
+    """Return the Election after the loss of nodes.
+
+    found: a report of paf status (dict), with its nodes; ballot: cluster.cib.View, None where the
+    agents' attributes were not looked at, so that nothing is known of an election; lost: nodes
+    (list of str); candidate: the one that Pacemaker would promote, None for none.
+    """
+    if candidate is None or ballot is None:
+        return Election(candidate, [], [], "", "")
+    voters = dict((row["node"], row) for row in found["nodes"] if _votes(row, lost))
+    idle = [name for name in sorted(voters)
+            if MAINTENANCE in [voters[name]["membership"]] + voters[name]["flags"]]
+    to = _best(candidate, voters)
+    others = [name for name in sorted(voters)
+              if name != to and voters[name]["state"] in _STREAMS]
+    refused, unknown = _refusal(found, ballot, lost, to, voters)
+    if to in idle:
+        refused = "{0} has received more than {1}, and is in maintenance".format(to, candidate)
+    return Election(to, [name for name in others if name not in idle],
+                    [name for name in others if name in idle], refused, unknown)
+
+
+def _votes(row, lost):
+    return (row["node"] not in lost and row["pacemaker_role"] == UNPROMOTED
+            and row["membership"] not in (OFFLINE, UNCLEAN, PENDING))
+
+
+def _best(candidate, voters):
+    """Return the node that is furthest ahead; the candidate where its position is not known."""
+    best, mine = candidate, _position(voters.get(candidate))
+    for name in sorted(voters):
+        where = _position(voters[name])
+        if None not in (where, mine) and where > mine:
+            best, mine = name, where
+    return best
+
+
+def _position(row):
+    """Return the wal.Position in a row of the report; None where it is not known."""
+    if row is None or row["timeline"] is None or row["received"] is None:
+        return None
+    return wal.Position(row["timeline"], wal.parse_lsn(row["received"]))
+
+
+def _refusal(found, ballot, lost, node, voters):
+    """Return (why `node` would refuse to be promoted, why that is not known), each "" if it is not.
+
+    Where its position is not known, both ends are tried.
+    """
+    if node in ballot.accepted:
+        return "", ""
+    facts = dict((name, quorum.from_wire(text)) for name, text in ballot.rules.items())
+    bad = [fact.reason for fact in facts.values() if not is_known(fact)]
+    if bad:
+        return bad[0], ""
+    mine = _position(voters.get(node))
+    verdicts = [_absent(found, ballot, lost, node, where, voters, dict(
+        (name, fact.value) for name, fact in facts.items()))
+        for where in ([mine] if mine else [_LOWEST, _HIGHEST])]
+    no = [verdict.reason for verdict in verdicts if not verdict.promote]
+    if len(no) == len(verdicts):
+        return no[0], ""
+    return "", "what {0} has received is not known; perhaps {1}".format(node, no[0]) if no else ""
+
+
+def _absent(found, ballot, lost, node, mine, voters, entries):
+    """Return the election.Verdict on those that would not vote, as the candidate judges them.
+
+    mine: its wal.Position; entries: dict of node to quorum.Entry.
+    """
+    primary, entry = quorum.last_primary(entries, ballot.scores, scores.PRIMARY)
+    rules = [(entry.rule, "synchronous_standby_names of {0}".format(primary or "the last primary"))
+             ] if entry else []
+    own = quorum.parse((found["synchronous"] or {}).get("names", ""))
+    if is_known(own) and own.value:
+        rules.append((own.value, "synchronous_standby_names"))
+    heard = set(voters) | set([node])
+    online = set(ballot.online) - set(lost)
+    words = dict((name, fact) for name, fact in promotion.last_words(ballot).items()
+                 if name not in heard)
+    nodes = quorum.taken_in(entry.rule if entry and primary else None,
+                            sorted(set(ballot.scores) | set(ballot.online)),
+                            online - set(ballot.running) - heard)
+    return election.check_absent(node, mine, rules, primary, heard, words, nodes)
