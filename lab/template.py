@@ -28,6 +28,8 @@ LIMITS = [
     "-c max_worker_processes=2",
     "-c wal_log_hints=on",
 ]
+#: Unused WAL is zeros: with holes in their place the copy for a node costs half as much.
+HOLES = ["fallocate", "--dig-holes"]
 INCLUDE = "\ninclude '/var/lib/postgresql/node.conf'\n"
 
 
@@ -39,7 +41,7 @@ class Template:
         self._system = settings.system(settings.names[0])
         self._binds = [(source, place) for place, source in settings.binds.items()]
         version = self._ask("postgres", "--version").output.strip()
-        made_from = [version, *self._foreign(), INCLUDE, *INITDB, *LIMITS]
+        made_from = [version, *self._foreign(), INCLUDE, *INITDB, *LIMITS, *HOLES]
         key = hashlib.sha256(" ".join(made_from).encode()).hexdigest()[:12]
         self.folder = cache_folder() / f"pgdata-{settings.pg_version}-{key}"
 
@@ -83,6 +85,8 @@ class Template:
             for pgdata in (primary, standby):
                 self._run("pg_ctl", "stop", "-w", "-m", "fast", "-D", pgdata, check=False)
         for pgdata in (primary, standby):
+            for segment in (pgdata / "pg_wal").glob("0*"):
+                run([*HOLES, segment])
             with open(pgdata / "postgresql.conf", "a", encoding="utf-8") as file:
                 file.write(INCLUDE)
             (pgdata / "postgresql.auto.conf").write_text(
