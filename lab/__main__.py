@@ -3,5 +3,6 @@
 import sys
 
 from .cli import main
+from .tools import interruptible
 
-sys.exit(main())
+sys.exit(interruptible(main))

@@ -1,7 +1,9 @@
 """What every module of the lab needs: programs, deadlines, waiting."""
 
 import os
+import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 
@@ -129,3 +131,18 @@ def write_file(path, text, mode=0o644, owner=None):
     if owner:
         os.chown(fresh, *owner)
     os.replace(fresh, path)
+
+
+def interruptible(main):
+    """Run a program's main; Ctrl-C and SIGTERM end it as an exception does.
+
+    So its labs and its other processes end with it. A shell starts what runs in the
+    background with SIGINT ignored. Returns the exit status.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        return main()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

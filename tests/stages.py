@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+from lab.tools import interruptible
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOGS = CHECKOUT / "build" / "check"
 #: Stages whose tests run pytest themselves, and where their temporary files are.
@@ -123,8 +125,6 @@ def play(lanes, until):
 
 def main():
     """Play all rounds until a stage fails; return the exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM):    # one may be ignored, in the background
-        signal.signal(number, signal.default_int_handler)
     LOGS.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     try:
@@ -134,9 +134,6 @@ def main():
                 print(f"\n--- {stage.path}\n" + "\n".join(stage.text().splitlines()[-TAIL:]))
             if failed:
                 return 1
-    except KeyboardInterrupt:
-        print("interrupted")
-        return 130
     finally:
         shutil.rmtree(TEMPORARY, ignore_errors=True)
     print(f"all is well, {(time.monotonic() - began) / 60:.1f} min")
@@ -144,4 +141,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interruptible(main))

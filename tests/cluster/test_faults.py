@@ -8,7 +8,7 @@ from trials.faults.table import FAULTS
 
 QUICK = [fault for fault in FAULTS if fault.quick]
 #: Numbers of those that take most of the time.
-LONG = (5, 20, 25)
+LONG = (5, 6, 20, 25)
 
 
 @pytest.fixture(scope="module")

@@ -117,8 +117,7 @@ def test_the_agent_is_built_for_the_variant(deb, variant, tmp_path):
     assert 'PGHOST = "/var/run/postgresql"' in values
 
 
-@pytest.mark.parametrize("variant", [
-    pytest.param("corosync1", marks=pytest.mark.long), "corosync2"], indirect=True)
+@pytest.mark.long
 def test_lintian_has_nothing_to_say(deb):
     need("lintian", "lintian")
     changes, = deb.parent.glob("*.changes")

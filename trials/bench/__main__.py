@@ -9,6 +9,7 @@ import time
 from trials.bench import page, targets
 from trials.bench.measure import KINDS, OURS, Measurement
 from lab.settings import CHECKOUT
+from lab.tools import interruptible
 
 RESULTS = CHECKOUT / "build" / "bench"
 
@@ -61,4 +62,4 @@ def report(missed):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interruptible(main))

@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import shlex
-import signal
 import sys
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from lab import owner, scenarios
 from lab.lab import Lab
 from lab.settings import CHECKOUT
-from lab.tools import LabError
+from lab.tools import LabError, interruptible
 from trials.demo import acts, screen
 
 LOGS = CHECKOUT / "build" / "demo-logs"
@@ -38,7 +37,6 @@ def main(arguments=None):
     parser.add_argument("--only", default="12345", metavar="12345", help="the acts to play")
     parser.add_argument("--summary", metavar="FILE", help="write the results there, as JSON")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     demo = Demo(options)
     demo.play()
     status = demo.finish()
@@ -163,4 +161,4 @@ def commands(name, dc):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interruptible(main))

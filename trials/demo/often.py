@@ -11,6 +11,7 @@ import sys
 import time
 
 from lab.settings import CHECKOUT
+from lab.tools import interruptible
 
 OUTPUT = CHECKOUT / "build" / "demo-often"
 #: Seconds that a run may take, on a machine with other work too.
@@ -80,4 +81,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interruptible(main))

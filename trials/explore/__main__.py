@@ -9,7 +9,7 @@ from lab import scenarios
 from lab.lab import Lab
 from lab.settings import CHECKOUT
 from lab.owner import free_name
-from lab.tools import LabError
+from lab.tools import LabError, interruptible
 from trials.explore import steps
 from trials.explore.explorer import Explorer
 
@@ -138,4 +138,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interruptible(main))

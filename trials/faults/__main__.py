@@ -12,7 +12,7 @@ from trials.faults import report, store
 from trials.faults.model import Result
 from trials.faults.stage import STAGES, Stage
 from trials.faults.table import FAULTS
-from lab.tools import LabError
+from lab.tools import LabError, interruptible
 
 LOGS = CHECKOUT / "build" / "faults"
 
@@ -86,4 +86,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interruptible(main))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab.settings import CHECKOUT
 from lab import systems
-from lab.tools import LabError
+from lab.tools import LabError, interruptible
 from trials.matrix import report, store
 from trials.matrix.cells import CELLS
 from trials.matrix.play import play
@@ -75,6 +75,6 @@ def main(arguments=None):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(interruptible(main))
     except LabError as problem:
         sys.exit(f"make matrix: {problem}")

@@ -14,7 +14,7 @@ from lab import scenarios
 from lab.lab import Lab
 from lab.owner import free_name
 from lab.settings import CHECKOUT
-from lab.tools import LabError, wait_until
+from lab.tools import LabError, interruptible, wait_until
 from trials.faults import audits
 from trials.faults.stage import whole_or_stopped
 
@@ -136,4 +136,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interruptible(main))

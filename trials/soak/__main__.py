@@ -8,7 +8,7 @@ from lab import scenarios
 from lab.settings import CHECKOUT
 from lab.lab import Lab
 from lab.owner import free_name
-from lab.tools import LabError
+from lab.tools import LabError, interruptible
 from trials.soak import steps
 
 LOGS = CHECKOUT / "build" / "soak"
@@ -73,4 +73,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(interruptible(main))

@@ -1,0 +1,49 @@
+"""Programs of lab and trials that are interrupted: nothing that they started runs on."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+#: Starts a program that never ends, says so, and waits for it.
+_PROGRAM = """
+import subprocess, sys
+from lab.tools import interruptible
+def main():
+    child = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
+    try:
+        print(child.pid, flush=True)
+        return child.wait()
+    finally:
+        child.kill()
+        print(child.wait(), flush=True)
+sys.exit(interruptible(main))
+"""
+#: A shell starts what runs in the background so.
+_IN_BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_interrupted_ends_what_it_started(number):
+    with subprocess.Popen([*_IN_BACKGROUND, sys.executable, "-c", _PROGRAM], cwd=REPOSITORY,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors == "interrupted\n"
+    assert output == f"{-signal.SIGKILL}\n"
+
+
+def test_each_program_of_the_trials_can_be_interrupted():
+    programs = [path for path in [*(REPOSITORY / "trials").rglob("*.py"),
+                                  REPOSITORY / "lab" / "__main__.py",
+                                  REPOSITORY / "tests" / "stages.py"]
+                if "sys.exit(" in path.read_text(encoding="utf-8")]
+    assert len(programs) > 8
+    for path in programs:
+        called = re.findall(r"sys\.exit\((\w+)\(", path.read_text(encoding="utf-8"))
+        assert called == ["interruptible"], path
