@@ -57,7 +57,7 @@ def compile_library(tree, system=systems.HOST):
     argv = [PYTHON, "-m", "compileall", "-q", "-s", tree, "-p", "/", library]
     if system != systems.HOST:
         argv = systems.inside(system, argv, [(tree, tree)])
-    run(argv)
+    run(argv, timeout=300)
 
 
 def _made(folder):
@@ -89,7 +89,7 @@ def _build(variant, deb, system):
     dist = deb.with_suffix(".dist")
     shutil.rmtree(dist, ignore_errors=True)
     if system == systems.HOST:
-        run([CHECKOUT / "tools" / "build-deb.sh", variant], env={"DIST": str(dist)}, timeout=300)
+        run([CHECKOUT / "tools" / "build-deb.sh", variant], env={"DIST": str(dist)}, timeout=900)
     else:
         _build_inside(variant, _made(dist), system)
     built, = (dist / variant).glob(f"{PACKAGE}*_all.deb")
@@ -134,7 +134,8 @@ def _perl(system):
     with _locked("perl") as folder:
         found = sorted(folder.glob(f"{PACKAGE}_*.deb"))
         if not found:
-            run(["apt-get", "download", PACKAGE], cwd=folder, timeout=120)
+            run(["apt-get", "-o", "Acquire::Retries=3", "download", PACKAGE], cwd=folder,
+                timeout=300)
             found = sorted(folder.glob(f"{PACKAGE}_*.deb"))
     return found[-1]
 

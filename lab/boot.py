@@ -79,7 +79,7 @@ def members():
     )
 
 
-def wait_for_members(count, seconds=60):
+def wait_for_members(count, seconds=120):
     """Wait for `count` members: nodes switched on together meet before one elects itself."""
     end = time.monotonic() + seconds
     while members() < count and time.monotonic() < end:

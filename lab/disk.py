@@ -142,8 +142,9 @@ class Disk:
             ("pg_hba.conf", configuration.pg_hba(self.settings, self.node)),
         ):
             write_file(self.path(f"/var/lib/postgresql/{name}"), text, 0o644, owner)
-        run(["cp", "-a", "--reflink=auto", source, self.path(self.settings.pgdata)])
-        run(["chown", "-R", "{}:{}".format(*owner), self.path(self.settings.pgdata)])
+        data = self.path(self.settings.pgdata)
+        run(["cp", "-a", "--reflink=auto", source, data], timeout=300)
+        run(["chown", "-R", "{}:{}".format(*owner), data], timeout=300)
 
     def _describe(self):
         uid, gid = account(self.system, "postgres")

@@ -63,7 +63,7 @@ class Lab(Questions):
 
     # life
 
-    def up(self, wait=True, timeout=240, replace=False):
+    def up(self, wait=True, timeout=400, replace=False):
         """Start the cluster and wait until it is settled; it is taken down when this process ends.
 
         What an interrupted run has left of a lab of this name goes first. LabError if another
@@ -85,7 +85,7 @@ class Lab(Questions):
             self._wait_ready(timeout)
         return self
 
-    def reset(self, wait=True, timeout=240):
+    def reset(self, wait=True, timeout=400):
         """Give every node a new disk and start again: as `up`, whatever state the cluster is in."""
         self.mend()
         self.power_off()
@@ -150,9 +150,8 @@ class Lab(Questions):
             self.nodes[name].power_on(members=on + len(missing) if whole else 1)
 
     def power_off(self, *names):
-        """Cut the power of nodes (all without a name), one right after the other."""
-        for name in names or tuple(self.nodes):
-            self.nodes[name].power_off()
+        """Cut the power of nodes (all without a name), at the same moment."""
+        power.cut(self.settings, list(names or self.nodes))
 
     def cut(self, node, peer=None, one_way=False):
         """Cut the network of a node: wholly, towards and from a peer, or only towards it."""

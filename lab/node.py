@@ -39,6 +39,15 @@ def _no_connection(result):
         "failed: " in result.error)
 
 
+def _send(pid, number):
+    """Send a signal to a process; return whether it was still there."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def _waits(pid):
     """Return whether a stopped process was stopped in its wait for data."""
     process = Path(f"/proc/{pid}")
@@ -138,7 +147,7 @@ class Node:
             raise LabError(f"{self.name}: {result}")
         return result
 
-    def sql(self, query, *, timeout=10, database="postgres", check=True, patience=30):
+    def sql(self, query, *, timeout=30, database="postgres", check=True, patience=30):
         """Run a query over the server's own socket; return the rows, as lists of strings.
 
         Where `check` is set and no connection is possible (the query has not run then), it is
@@ -243,18 +252,19 @@ class Node:
         found = [self._outer_pid(int(target))] if str(target).isdigit() else self.pids(target)
         if not found:
             raise LabError(f"{self.name} runs no {target}")
-        for pid in found:
-            os.kill(pid, number)
-        return found
+        reached = [pid for pid in found if _send(pid, number)]
+        if not reached:
+            raise LabError(f"the {target} of {self.name} has just ended")
+        return reached
 
     def _outer_pid(self, inner):
         """Return the machine's number of a process that the node knows by another."""
         for pid in network.pids(self.settings.netns(self.name)):
-            for line in (
-                Path(f"/proc/{pid}/status")
-                .read_text(encoding="utf-8", errors="replace")
-                .splitlines()
-            ):
+            try:
+                text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+            except OSError:    # it has ended
+                continue
+            for line in text.splitlines():
                 if line.startswith("NSpid:") and line.split()[-1] == str(inner):
                     return pid
         raise LabError(f"{self.name} has no process {inner}")

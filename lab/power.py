@@ -5,6 +5,7 @@ JSON line. Every fencing is written to fencings.jsonl with its times. The nodes 
 children and die with it.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -40,6 +41,14 @@ def ask(settings, action, node=None, **more):
     if not answer.get("ok"):
         raise LabError(f"power {action} {node}: {answer.get('error', 'no answer')}")
     return answer
+
+
+def cut(settings, nodes):
+    """Cut the power of nodes (a list of names), at the same moment where they are several."""
+    if len(nodes) == 1:
+        ask(settings, "off", nodes[0])
+    else:
+        ask(settings, "together", nodes=nodes)
 
 
 def launch(settings):
@@ -101,7 +110,7 @@ class Power:
                 cwd="/",
             )
         self.machines[node] = machine
-        pid = wait_until(lambda: self._init(machine), 30, f"process 1 of {node}", step=0.005)
+        pid = wait_until(lambda: self._init(machine), 60, f"process 1 of {node}", step=0.005)
         write_file(folder / "pid", f"{pid}\n")
         return {"pid": pid}
 
@@ -117,6 +126,16 @@ class Power:
         network.kill_all([self.settings.netns(node)])
         network.delete(self.settings.netns(node))
         (self.settings.node_folder(node) / "pid").unlink(missing_ok=True)
+        return {}
+
+    def together(self, nodes):
+        """Cut the power of nodes at the same moment: none sees another one go first."""
+        for pid in [self._init(self.machines[node]) for node in nodes if node in self.machines]:
+            if pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        for node in nodes:
+            self.off(node)
         return {}
 
     def reboot(self, node):
@@ -141,6 +160,8 @@ class Power:
         if action == "policy":
             self.policy[node] = request["policy"]
             return {}
+        if action == "together":
+            return self.together(request["nodes"])
         if action == "on":
             return self.on(node, **request.get("boot", {}))
         if action in ("off", "reboot"):

@@ -127,7 +127,8 @@ class Questions:
     def streaming_now(self, primary):
         """Return the standbys that stream from `primary`; LabError if it does not answer now."""
         query = "select application_name from pg_stat_replication where state = 'streaming'"
-        return {row[0] for row in self.nodes[primary].sql(query, patience=0)} & set(self.nodes)
+        return {row[0] for row in self.nodes[primary].sql(
+            query, timeout=10, patience=0)} & set(self.nodes)
 
     def vip_node(self):
         """Return the name of the node where Pacemaker runs the VIP, None if none does."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ from lab.cib import CLONE, RESOURCE
 from lab.outcome import outcome_of
 from lab.questions import ABSENT
 from lab.report import two_primaries
-from lab.tools import wait_until
+from lab.tools import LabError, wait_until
 
 _numbers = itertools.count(1)
 
@@ -65,7 +66,7 @@ def watched(lab, settled=True, impatient=False, durable=None, **expected):
         client.wait_rows(100)
         yield play
         if settled:
-            lab.wait_settled(120, **expected)
+            lab.wait_settled(180, **expected)
             client.wait_rows(100)
     play.client, play.spans = client.report(), sampler.report()
     play.history = None if durable is None else history.report(durable=durable)
@@ -77,26 +78,55 @@ def watched(lab, settled=True, impatient=False, durable=None, **expected):
 def kill_standby(lab):
     """Kill the postmaster of a standby, of that with the best score; return its name."""
     victim = ranked_standbys(lab)[0]
-    lab.nodes[victim].kill("postmaster")
-    wait_until_noticed(lab, victim)
+    strike(lab, victim)
     return victim
 
 
 def kill_primary(lab):
     """Kill the primary's postmaster; return its name, once Pacemaker has noticed."""
     victim = lab.primary()
-    lab.nodes[victim].kill("postmaster")
-    wait_until_noticed(lab, victim)
+    strike(lab, victim)
     return victim
 
 
-def wait_until_noticed(lab, node):
-    """Wait until Pacemaker knows of the failure of the instance on `node`: a monitor's interval."""
+def strike(lab, node, how="kill", target="postmaster"):
+    """Send a signal to a role's processes on `node`; wait until Pacemaker acts on the failure.
+
+    That takes a watcher's look, or a monitor's interval. The reaction may be over before the next
+    line here runs: what counts is all that began after the signal was sent.
+    """
     since = lab.now()
+    lab.nodes[node].signal(how, target)
+    wait_until_noticed(lab, node, since)
+
+
+def wait_until_noticed(lab, node, since):
+    """Wait until Pacemaker acts on a failure on `node` that came after `since` (see Lab.now)."""
     wait_until(lambda: any(
         action.node == node and action.operation in ("stop", "demote")
-        for transition in lab.transitions(since - 2) for action in transition.actions),
-        120, f"Pacemaker to act on the failure on {node}", step=0.2)
+        for transition in lab.transitions(since) for action in transition.actions),
+        180, f"Pacemaker to act on the failure on {node}", step=0.2)
+
+
+def paf(node, words, wanted=lambda result, value: True, seconds=90):
+    """Run a verb of paf in a node until its answer, as JSON, is as wanted; return that answer.
+
+    wanted(result, value) is given the program's Result as well. A single look at a running cluster
+    may find a monitor, a notification or a question that came too late: LabError says what was
+    seen last.
+    """
+    seen = []
+
+    def asked():
+        result = node.run(["paf", *words, "--output", "json"], check=False)
+        try:
+            seen[:] = [str(result), json.loads(result.output)]
+        except ValueError as error:
+            raise LabError(f"{node.name}: {result}") from error
+        return wanted(result, seen[1])
+    wait_until(asked, seconds, f"the answer of paf {' '.join(words)} on {node.name}", step=0.5,
+               seen=lambda: str(seen)[-4000:])
+    return seen[1]
 
 
 def scores(lab):
@@ -130,7 +160,7 @@ def deaf(lab, node):
     try:
         yield receivers
     finally:
-        if lab.nodes[node].pids("walreceiver"):
+        with contextlib.suppress(LabError):    # it may have ended
             lab.nodes[node].thaw("walreceiver")
 
 
@@ -164,11 +194,11 @@ def diverge(lab, sql=_COMMIT):
     lab.nodes[old].fence_policy("off")
     with deaf(lab, others[0]), deaf(lab, others[1]):
         # local: with synchronous standbys nothing would acknowledge it
-        lab.nodes[old].sql("set synchronous_commit = local; " + sql)
+        lab.nodes[old].sql("set synchronous_commit = local; " + sql, timeout=120)
         lab.power_off(old)
         for name in others:
             lab.nodes[name].signal("term", "walreceiver")
-    lab.wait_settled(120, online=others)
+    lab.wait_settled(240, online=others)
     lab.nodes[old].fence_policy("reboot")
     return old
 
@@ -226,8 +256,8 @@ def be_refused(lab, target, old):
     The old primary is promoted again by then, and the request withdrawn.
     """
     request_switchover(lab, target)
-    wait_until(lambda: reason_of_refusal(lab, target), 90, f"{target} to refuse", step=0.2)
-    wait_until(lambda: lab.primary_now() == old, 90, f"{old} to be promoted again", step=0.2,
+    wait_until(lambda: reason_of_refusal(lab, target), 180, f"{target} to refuse", step=0.2)
+    wait_until(lambda: lab.primary_now() == old, 180, f"{old} to be promoted again", step=0.2,
                seen=lab.describe)
     reason = reason_of_refusal(lab, target)
     withdraw_request(lab)

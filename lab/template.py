@@ -146,7 +146,7 @@ class Template:
     def _run(self, program, *arguments, check=True, places=None):
         argv = [f"{self._bin}/{program}", *arguments]
         if self._system == systems.HOST and not self._binds:
-            return run(argv, user="postgres", check=check, cwd="/")
+            return run(argv, user="postgres", check=check, cwd="/", timeout=300)
         own = [(str(self.folder), str(self.folder))] if places is None else places
         return run(systems.inside(self._system, argv, self._binds + own, user="postgres"),
-                   check=check, cwd="/")
+                   check=check, cwd="/", timeout=300)

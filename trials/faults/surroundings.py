@@ -51,8 +51,9 @@ def broken_configuration(scene):
 def by_hand(scene):
     lab = scene.lab
     ctl = [f"{lab.settings.bindir}/pg_ctl", "-D", lab.settings.pgdata, "-w", "-s"]
+    since = lab.now()
     lab.nodes[scene.old].run([*ctl, "stop", "-m", "fast"], user="postgres")
-    scenarios.wait_until_noticed(lab, scene.old)
+    scenarios.wait_until_noticed(lab, scene.old, since)
     scene.settled()
     victim = next(name for name in lab.nodes if name != lab.primary())
     tools.stand_by(lab, victim)

@@ -37,8 +37,7 @@ def recovery(lab, role):
     put_in_place(lab, role)
     victim = lab.primary() if role == "third" else perl_node(lab)
     with watched(lab, primary=lab.primary()):
-        lab.nodes[victim].kill("postmaster")
-        scenarios.wait_until_noticed(lab, victim)
+        scenarios.strike(lab, victim)
 
 
 def switchover(lab, role):
