@@ -132,6 +132,7 @@ class Demo:
         with screen.progress("crm_resource --cleanup"):
             try:
                 self.lab.cleanup()
+                self.lab.wait_settled()
                 scenarios.wait_for_ranks(self.lab)
             except LabError as error:
                 screen.text(f"The cluster is not tidy yet: {error}")

@@ -70,16 +70,26 @@ def processes(lab):
 
     Each running instance has one watcher, and no stopped one has any.
     """
-    found = []
+    return _lasting(lambda: [stray for node in lab.nodes.values()
+                             for stray in _strays(node, watches(node))], 90)
+
+
+def _lasting(look, seconds, step=0.3):
+    """Return what each of several looks has found, for so many seconds; at best none.
+
+    The next monitor may begin before the last one has ended: one look alone would find one each
+    time.
+    """
+    found = look()
 
     def none_left():
-        found[:] = [stray for node in lab.nodes.values() for stray in _strays(node, watches(node))]
+        again = look()
+        found[:] = [item for item in found if item in again]
         return not found
-    try:
-        wait_until(none_left, 20, "the last action to end", step=0.3)
-    except LabError:
-        return found
-    return []
+    if found:
+        with contextlib.suppress(LabError):
+            wait_until(none_left, seconds, "what is left of an action to go", step=step)
+    return found
 
 
 def watches(node):
@@ -107,22 +117,15 @@ def _strays(node, watched):
         if state[0] == "Z":
             yield f"a zombie on {node.name}: {pid}"
         elif program == "postgres" and not postmasters:
-            yield f"a backend without postmaster on {node.name}: {command}"
+            yield f"a backend without postmaster on {node.name}: {pid} {command}"
         elif (_PROGRAMS.search(command) and program != "postgres"
               and not WATCHER.search(command)):
-            yield f"a process on {node.name}: {command}"
+            yield f"a process on {node.name}: {pid} {command}"
 
 
 def files(lab):
     """Temporary files of the agent; what a monitor has remarked goes with a later monitor."""
-    found = []
-
-    def none_left():
-        found[:] = _files(lab)
-        return not found
-    with contextlib.suppress(LabError):
-        wait_until(none_left, 40, "no file of the agent to be left")
-    return found
+    return _lasting(lambda: _files(lab), 90)
 
 
 #: The last good parameters, and a primary's note that it has published its timelines: the next
@@ -146,16 +149,7 @@ def _files(lab):
 
 def attributes(lab):
     """Attributes of an election that is over, and reasons that hold no longer."""
-    found = []
-
-    def none_left():
-        found[:] = [*_private(lab), *_reasons(lab)]
-        return not found
-    try:
-        wait_until(none_left, 30, "attributes to go", step=0.5)
-    except LabError:
-        return found
-    return []
+    return _lasting(lambda: [*_private(lab), *_reasons(lab)], 90, step=0.5)
 
 
 def _private(lab):

@@ -41,9 +41,15 @@ def standby_killed(scene):
 @TABLE.row(3, "a backend killed (kill -9)", "kill -9 of the client's backend on the primary",
            "PostgreSQL restarts itself; Pacemaker does nothing", quick=True)
 def backend_killed(scene):
-    pid = scene.lab.nodes[scene.old].value(
-        f"select pid from pg_stat_activity where application_name = '{scene.play.run}'")
-    scene.lab.nodes[scene.old].kill(pid)
+    old = scene.lab.nodes[scene.old]
+    old.sql("checkpoint", timeout=60)    # the recovery is a short one
+
+    def killed():
+        """Kill the client's backend; the client may be about to connect again."""
+        pid = old.value(
+            f"select pid from pg_stat_activity where application_name = '{scene.play.run}'")
+        return pid and old.kill(pid)
+    wait_until(killed, 60, "the client's backend", step=0.1)
     scene.client.wait_rows(100)
     time.sleep(SEVERAL_MONITORS)
     assert scene.actions() == [], scene.actions()
@@ -54,8 +60,7 @@ def backend_killed(scene):
            "monitor fails in time, the instance is stopped and recovered; no node fenced",
            reason="does not answer in time")
 def all_stopped(scene):
-    scene.lab.nodes[scene.old].freeze("postgres")
-    scenarios.wait_until_noticed(scene.lab, scene.old)
+    scenarios.strike(scene.lab, scene.old, "stop", "postgres")
     scene.settled()
     assert ("stop", scene.old) in scene.actions()
 

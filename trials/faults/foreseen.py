@@ -1,8 +1,8 @@
 """What `paf forecast` said before a node was lost, beside what then happened."""
 
-import json
 from dataclasses import dataclass
 
+from lab import scenarios
 from lab.tools import LabError
 
 
@@ -24,14 +24,23 @@ class Foreseen:
 
 
 def ask(lab, lost, now):
-    """Return the Foreseen of the loss of a node, asked of one that survives it."""
-    asked = next(name for name in lab.nodes if name != lost)
-    result = lab.nodes[asked].run(["paf", "forecast", "--output", "json"], check=False)
+    """Return the Foreseen of the loss of a node, asked of one that survives it.
+
+    On a busy machine a question to a server may come too late, and the answer is not known: then it
+    is asked again for a while.
+    """
+    asked, found = next(name for name in lab.nodes if name != lost), []
+
+    def known(_, value):
+        found[:] = [one for one in value["losses"] if one["lost"] == [lost]]
+        return found and found[0]["answer"] is not None and (
+            not found[0]["answer"] or found[0]["loses_acknowledged"] is not None)
     try:
-        losses = json.loads(result.output)["losses"]
-    except ValueError as error:
-        raise LabError(f"paf forecast on {asked} gave no answer: {result}") from error
-    return Foreseen(lost, asked, next(one for one in losses if one["lost"] == [lost]), now)
+        scenarios.paf(lab.nodes[asked], ["forecast"], known, 30)
+    except LabError:
+        if not found:
+            raise
+    return Foreseen(lost, asked, found[0], now)
 
 
 def wrong(foreseen, old, rows_lost):

@@ -74,11 +74,11 @@ def standby_cut(scene):
 def replication_cut(scene):
     victim = scenarios.ranked_standbys(scene.lab)[0]
     with tools.replication_cut(scene.lab, victim):
-        wait_until(lambda: scenarios.scores(scene.lab)[victim] == "-1000", 60,
+        wait_until(lambda: scenarios.scores(scene.lab).get(victim) == "-1000", 120,
                    "the score of who is not connected", step=0.5)
-        wait_until(lambda: scene.shows("does not stream"), 30, "the reason", step=0.5)
+        wait_until(lambda: scene.shows("does not stream"), 60, "the reason", step=0.5)
         scene.remember()
-        wait_until(lambda: scene.shows(f"monitor on {victim} returned"), 120,
+        wait_until(lambda: scene.shows(f"monitor on {victim} returned"), 180,
                    f"the monitor on {victim} to say that it is degraded", step=0.5)
         assert scene.shows("PAF-E309 this standby does not stream")
         scene.client.wait_rows(100)
