@@ -15,6 +15,25 @@ LOGS = REPOSITORY / "build" / "cluster-logs"
 LINES = 40
 _failed = pytest.StashKey()
 
+#: What lets a cluster be on a machine that is busy, or stops for some seconds: nothing that is slow
+#: counts as dead there. Where a module's LAB says otherwise, that counts.
+PATIENT: dict = {
+    "postgres": {"wal_sender_timeout": "30s", "wal_receiver_timeout": "30s"},
+    "operations": {"monitor:Promoted": {"timeout": "30s"},
+                   "monitor:Unpromoted": {"timeout": "30s"}},
+    "properties": {"stonith-timeout": "60s"},
+}
+
+
+def patient(settings):
+    """Return the settings of a lab (a dictionary), with those of PATIENT that it does not have."""
+    operations = {**PATIENT["operations"], **settings.get("operations", {})}
+    operations = {name: {**PATIENT["operations"].get(name, {}), **values}
+                  for name, values in operations.items()}
+    return {**settings, "operations": operations,
+            **{kind: {**PATIENT[kind], **settings.get(kind, {})}
+               for kind in ("postgres", "properties")}}
+
 
 @pytest.fixture(scope="session", autouse=True)
 def root():
@@ -35,7 +54,7 @@ def cluster(request, tmp_path_factory):
     settings = getattr(request.module, "LAB", {})
     if callable(settings):
         settings = settings(tmp_path_factory.mktemp(name))
-    lab = Lab(free_name(name), **settings)
+    lab = Lab(free_name(name), **patient(settings))
     try:
         lab.up()
         yield lab

@@ -1,9 +1,11 @@
 """`paf check` names each mistake, and the commands that it prints fix it."""
 
+import contextlib
 import json
 
 import pytest
 
+from lab.tools import LabError, wait_until
 from tests.cluster import mistakes
 
 LAB = {"nodes": 3, "meta": {"interleave": "true"}}
@@ -17,10 +19,29 @@ def shell(node, command, check=True, **environment):
 def found(node, *options):
     """Return what `paf check` finds: a list of dictionaries."""
     result = node.run(["paf", "check", "--output", "json", *options], check=False)
-    rows = [row for row in json.loads(result.output) if row["level"] not in ("OK", "UNSEEN")]
+    try:
+        rows = [row for row in json.loads(result.output) if row["level"] not in ("OK", "UNSEEN")]
+    except ValueError as error:
+        raise LabError(f"{node.name}: {result}") from error
     assert result.status == (2 if any(row["level"] == "ERROR" for row in rows) else
                              1 if rows else 0)
     return rows
+
+
+def settled(look, wanted):
+    """Look until what is found is as wanted; return what was found last, as wanted or not.
+
+    A server reads its files a moment after it was asked to, and one that is asked too late is found
+    not to answer.
+    """
+    rows = []
+
+    def seen():
+        rows[:] = [look()]
+        return wanted(rows[0])
+    with contextlib.suppress(LabError):
+        wait_until(seen, 60, "what is to be found", step=0.5)
+    return rows[0] if rows else look()
 
 
 @pytest.fixture
@@ -33,7 +54,7 @@ def good(lab):
 
 def test_a_good_cluster_is_all_ok_on_every_node(good):
     for node in good.nodes.values():
-        assert found(node) == []
+        assert settled(lambda node=node: found(node), lambda rows: not rows) == []
 
 
 def test_the_servers_of_all_nodes_are_compared_from_any_of_them(good):
@@ -42,10 +63,13 @@ def test_the_servers_of_all_nodes_are_compared_from_any_of_them(good):
         odd.sql("alter system set wal_sender_timeout = '17s'")
         odd.sql("alter system set max_connections = 120")
         odd.sql("select pg_reload_conf()")
+        wanted = (f"17000 on {odd.name}",
+                  f"on {odd.name} a restart is pending for max_connections")
         for node in good.nodes.values():
-            words = " ".join(row["what"] for row in found(node, "--all"))
-            assert f"17000 on {odd.name}" in words
-            assert f"on {odd.name} a restart is pending for max_connections" in words
+            rows = settled(lambda node=node: found(node, "--all"), lambda rows: all(
+                any(words in row["what"] for row in rows) for words in wanted))
+            assert [words for words in wanted
+                    if not any(words in row["what"] for row in rows)] == [], rows
     finally:
         odd.sql("alter system reset wal_sender_timeout")
         odd.sql("alter system reset max_connections")
@@ -54,12 +78,13 @@ def test_the_servers_of_all_nodes_are_compared_from_any_of_them(good):
 
 def problems(mistake, spelling, look, mend):
     """Return what is wrong with the finding about a mistake, or with its cure: a list."""
-    rows = look()
-    mine = [row for row in rows if mistake.words in row["what"]]
-    if len(mine) != 1:
+    def mine(rows):
+        return [row for row in rows if mistake.words in row["what"]]
+    rows = settled(look, lambda rows: len(mine(rows)) == 1)
+    if len(mine(rows)) != 1:
         return [(mistake.name, "found", rows)]
-    failed = [result for result in map(mend, mine[0][spelling]) if not result.ok]
-    left = look()
+    failed = [result for result in map(mend, mine(rows)[0][spelling]) if not result.ok]
+    left = settled(look, lambda rows: not rows)
     return [(mistake.name, "left", failed, left)] if failed or left else []
 
 
@@ -93,7 +118,7 @@ def test_the_cure_for_each_mistake_on_a_node(good):
 def test_before_the_resource_exists_and_without_python_packages(good):
     node = good.nodes[good.primary()]
     instance = ["--bindir", good.settings.bindir, "--pgdata", good.settings.pgdata]
-    assert found(node, *instance) == []
+    assert settled(lambda: found(node, *instance), lambda rows: not rows) == []
     wrong = found(node, "--bindir", "/usr/bin", "--pgdata", good.settings.pgdata)
     assert any("bindir /usr/bin lacks" in row["what"] for row in wrong)
     # as if neither lxml nor psycopg2 was installed

@@ -4,8 +4,11 @@ import pytest
 
 from lab import scenarios
 from lab.tools import wait_until
+from trials.faults.tools import with_timeout
 
-LAB = {"properties": {"cluster-delay": "60s"}}
+#: The last primary is waited for as long as a notification may take: it boots when a test lets it.
+LONG_WAIT = "400s"
+LAB = {"properties": {"cluster-delay": "60s"}, "operations": {"notify": {"timeout": LONG_WAIT}}}
 
 
 def test_the_last_primary_is_waited_for(lab):
@@ -20,12 +23,12 @@ def test_the_last_primary_is_waited_for(lab):
         lab.power_off()
     lab.power_on(*others)
     wait_until(lambda: any("waiting for" in scenarios.reason_of_refusal(lab, name)
-                           for name in others), 90, f"a node to wait for {old}", step=0.5)
+                           for name in others), 180, f"a node to wait for {old}", step=0.5)
     assert lab.primary_now() is None
     for node in lab.nodes.values():
         node.fence_policy("reboot")
     lab.power_on(old)
-    lab.wait_settled(180, primary=old)
+    lab.wait_settled(300, primary=old)
     assert client.report().lost == []
 
 
@@ -36,9 +39,10 @@ def test_who_never_comes_does_not_keep_the_others_down(lab):
     others = [name for name in lab.nodes if name != old]
     for node in lab.nodes.values():
         node.fence_policy("off")
-    lab.power_off()
-    lab.power_on(*others)
-    lab.wait_settled(150, online=others)
+    with with_timeout(lab, {"notify": LONG_WAIT}, notify="60s"):
+        lab.power_off()
+        lab.power_on(*others)
+        lab.wait_settled(240, online=others)
     assert lab.primary() in others
     for node in lab.nodes.values():
         node.fence_policy("reboot")

@@ -9,12 +9,17 @@ from trials.faults.table import FAULTS
 QUICK = [fault for fault in FAULTS if fault.quick]
 #: Numbers of those that take most of the time.
 LONG = (5, 6, 20, 25)
+#: Quick monitors that are patient with a slow server, see conftest.PATIENT.
+MONITORS = {"monitor:Promoted": {"interval": "5s", "timeout": "30s"},
+            "monitor:Unpromoted": {"interval": "6s", "timeout": "30s"}}
+#: What goes wrong waits for a timeout, of 60 s and more; what is slow on a busy machine does not.
+TOLERATED = 45.0
 
 
 @pytest.fixture(scope="module")
 def stage():
     """The cluster that they are played on, one after the other."""
-    with Stage(QUICK[0].stage, LOGS) as found:
+    with Stage(QUICK[0].stage, LOGS, tolerated=TOLERATED, operations=MONITORS) as found:
         yield found
 
 

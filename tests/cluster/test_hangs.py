@@ -1,5 +1,6 @@
 """Processes stopped with SIGSTOP: no node is fenced, no action waits until its timeout."""
 
+import contextlib
 import os
 import signal
 
@@ -13,8 +14,7 @@ from lab.tools import wait_until
 def test_a_stopped_postmaster_is_woken_and_restarted(lab, role):
     victim = lab.primary() if role == "primary" else lab.standbys()[0]
     with scenarios.watched(lab, primary=lab.primary()) as play:
-        lab.nodes[victim].freeze("postmaster")
-        scenarios.wait_until_noticed(lab, victim)
+        scenarios.strike(lab, victim, "stop", "postmaster")
     assert play.fencings == [] and play.two_primaries == [] and play.client.lost == []
     assert [action for action in play.actions("stop")] == [("stop", victim)]
     assert "does not answer in time" in play.after
@@ -26,13 +26,17 @@ def test_a_standby_that_hangs_does_not_hold_up_a_switchover(lab):
     old, (target, hung) = lab.primary(), scenarios.ranked_standbys(lab)
     lab.nodes[old].sql("alter system set wal_sender_timeout = '10min'")
     lab.nodes[old].sql("select pg_reload_conf()")
-    receivers = lab.nodes[hung].freeze("walreceiver")
+    # between two attempts to connect there is none
+    receivers = wait_until(lambda: lab.nodes[hung].freeze("walreceiver"), 90,
+                           f"a WAL receiver on {hung}", step=0.2)
     try:
         with scenarios.watched(lab, primary=target, online=list(lab.nodes)) as play:
             scenarios.request_switchover(lab, target)
-            wait_until(lambda: lab.primary() == target, 90, f"{target} to be promoted", step=0.2)
+            wait_until(lambda: lab.primary_now() == target, 180, f"{target} to be promoted",
+                       step=0.2)
             for pid in receivers:
-                os.kill(pid, signal.SIGCONT)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
     finally:
         scenarios.withdraw_request(lab)
         lab.nodes[old].sql("alter system reset wal_sender_timeout")

@@ -63,7 +63,7 @@ def test_two_labs_of_one_name_and_the_end_of_a_killed_process(folders):
             other.communicate()
         wait_until(lambda: list(folders[1].glob("*/lab.json")) == [], 90,
                    "the lab of a killed process to be taken down", step=0.2)
-        lab.wait_settled(30)
+        lab.wait_settled(120)
     assert owner.labs() == [] and owner.namespaces("twin") == []
 
 
@@ -76,7 +76,7 @@ def test_a_process_that_has_a_lab_is_named_and_the_command_takes_it_down(folder)
         with pytest.raises(LabError, match="belongs to process"):
             Lab("twin", **SMALL).down()
         assert Lab.attach("twin").nodes["srv1"].is_on
-        run(["sh", "-c", str(refused.value).rpartition("take it down: ")[2]])
+        run(["sh", "-c", str(refused.value).rpartition("take it down: ")[2]], timeout=180)
         assert owner.labs() == []
     finally:
         process.kill()
@@ -87,7 +87,7 @@ def test_a_lab_of_the_command_stays_up_when_the_command_has_ended(folder):
     environment = {"PAF_LAB_DIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [PYTHON, "-m", "lab", "--lab", "stays"]
     run([*command, "up", "--bare", "--nodes", "2", "--agent", "none"], cwd=CHECKOUT,
-        env=environment, timeout=120)
+        env=environment, timeout=300)
     try:
         assert owner.owner("stays").kept and not owner.is_orphan("stays")
         assert Settings.load("stays").count == 2
@@ -95,5 +95,5 @@ def test_a_lab_of_the_command_stays_up_when_the_command_has_ended(folder):
         with pytest.raises(LabError, match="was left up"):
             Lab("stays", **SMALL).up()
     finally:
-        run([*command, "down"], cwd=CHECKOUT, env=environment, timeout=60)
+        run([*command, "down"], cwd=CHECKOUT, env=environment, timeout=180)
     assert owner.labs() == []

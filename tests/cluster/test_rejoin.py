@@ -5,19 +5,24 @@ import json
 from lab import scenarios
 from lab.tools import wait_until
 
+#: Without statistics that are collected at any moment: they are commits.
+LAB = {"postgres": {"autovacuum": "off"}}
+
 
 def set_rejoin(lab, value):
     """Change the parameter, which is reloadable: nothing may be restarted for it."""
     lab.any_node().run(["crm_resource", "--resource", "pgsqld", "--set-parameter", "rejoin",
                         "--parameter-value", value])
-    lab.wait_settled(60)
+    # an idle controller may not have heard of the change; this asks the scheduler
+    lab.any_node().run(["crm_resource", "--wait", "--timeout", "120s"], timeout=150)
+    lab.wait_settled(180)
 
 
 def come_back(lab, old):
     """Switch the old primary on; see it stream, fenced by no node, with no journal left."""
     fenced = len(lab.fencings())
     lab.power_on(old)
-    lab.wait_settled(120)
+    lab.wait_settled(240)
     assert old in lab.standbys() and len(lab.fencings()) == fenced
     assert "rewound to the primary's history" in lab.nodes[old].log()
     journal = lab.nodes[old].run(["sh", "-c", f"ls -d {lab.settings.pgdata}/../.*.pgsqlms"],
@@ -47,15 +52,15 @@ def test_one_commit_keeps_it_stopped_until_it_is_rebuilt(lab):
     old = scenarios.diverge(lab)
     primary, fenced = lab.primary(), len(lab.fencings())
     lab.power_on(old)
-    wait_until(lambda: f"start on {old} returned" in lab.crm_mon(), 60, "the refusal", step=0.5)
-    lab.wait_settled(60, primary=primary, stopped=[old])
+    wait_until(lambda: f"start on {old} returned" in lab.crm_mon(), 180, "the refusal", step=0.5)
+    lab.wait_settled(180, primary=primary, stopped=[old])
     assert "diverged: " in lab.crm_mon() and "exist only here, among them" in lab.crm_mon()
     assert len(lab.fencings()) == fenced
     shown = lab.nodes[old].run(["paf", "lost"], check=False)
     assert shown.status == 1 and "only here" in shown.output
     result = lab.nodes[old].run(["paf", "rebuild", "--copy", "--yes"], check=False, timeout=300)
     assert result.ok, result.output
-    lab.wait_settled(120, primary=primary)
+    lab.wait_settled(240, primary=primary)
     assert old in lab.standbys()
     left = lab.nodes[old].run(["sh", "-c", f"ls -d {lab.settings.pgdata}.*"], check=False).output
     assert left.split() == [f"{lab.settings.pgdata}.lost"]

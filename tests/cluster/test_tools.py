@@ -24,7 +24,7 @@ def test_crmsh_describes_the_agent(lab):
 def test_pcs_creates_a_working_resource_from_two_parameters(lab):
     lab.any_node().run([
         "pcs", "resource", "create", "pgsqld", AGENT, f"bindir={lab.settings.bindir}",
-        f"pgdata={lab.settings.pgdata}", "promotable", "notify=true"])
+        f"pgdata={lab.settings.pgdata}", "promotable", "notify=true"], timeout=180)
     lab.settings.resource = True
     try:
         lab.wait_settled(180, primary="srv1", vip=False, standbys=[])
