@@ -65,6 +65,23 @@ def busy():
     return min(3.0, max(1.0, processes / (os.cpu_count() or 1)))
 
 
+def outputs(process, seconds, step=0.25):
+    """Return what a process has written until it ended: (out, err); None if that takes too long.
+
+    It is killed then. The time in which the machine stood still does not count: this process cannot
+    have waited for longer than it wanted to, otherwise.
+    """
+    while seconds > 0:
+        begin = time.monotonic()
+        try:
+            return process.communicate(timeout=step)
+        except subprocess.TimeoutExpired:
+            seconds -= min(time.monotonic() - begin, 2 * step)
+    process.kill()
+    process.communicate()
+    return None
+
+
 class Node:
     """A node of the cluster: its name, its instance, its agent."""
 
@@ -120,18 +137,19 @@ class Node:
         environment = self.environment(timeout, interval, lists, in_cluster, keys)
         written, called = self.log.stat().st_size, len(self.cluster.store.calls())
         start = time.monotonic()
-        try:
-            result = subprocess.run(
+        with subprocess.Popen(
                 [*interpreters.agent_argv(AGENT), action], env=environment, cwd="/",
-                stdin=subprocess.DEVNULL, capture_output=True, check=False,
-                # what its start and its end take beside other work is not its own
-                timeout=timeout + 5 * (slowness - 1))
-        except subprocess.TimeoutExpired:
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE) as process:
+            # what its start and its end take beside other work is not its own
+            answer = outputs(process, timeout + 5 * (slowness - 1))
+        if answer is None:
             pytest.fail(f"{action} on {self.name} did not end within its timeout of {timeout} s")
+        out, err = answer
         text = self.log.read_bytes()[written:].decode("utf-8", "replace")
-        assert result.stdout == b"" or action in ("meta-data", "methods")
+        assert out == b"" or action in ("meta-data", "methods")
         calls = [call for call in self.cluster.store.calls(called) if call.node == self.name]
-        return Run(action, result.returncode, result.stderr.decode("utf-8", "replace"), text,
+        return Run(action, process.returncode, err.decode("utf-8", "replace"), text,
                    time.monotonic() - start, tuple(calls)).check()
 
     def probe(self, **more):

@@ -172,6 +172,19 @@ class Server:
             send(pid, signal.SIGKILL)
         wait_until(lambda: not self.processes(), f"{self.pgdata} to be dead")
 
+    def hold_still(self):
+        """Have the server write no WAL of its own accord any more, until it is killed.
+
+        Every 15 s the background writer writes which transactions run, now and then the
+        checkpointer a checkpoint; a standby that is cut off just then misses that.
+        """
+        pids = [row[0] for row in self.sql(
+            "SELECT pid FROM pg_stat_activity "
+            "WHERE backend_type IN ('background writer', 'checkpointer')")]
+        assert len(pids) == 2
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+
     def signal(self, number):
         """Send a signal to the postmaster."""
         send(self.pid(), number)

@@ -19,6 +19,12 @@ def fail_over(cluster):
     cluster["srv2"].sql("INSERT INTO t VALUES (2)")
 
 
+def hold_still(cluster):
+    """Let the primary write nothing more of its own accord; the standby has all of its WAL."""
+    cluster["srv1"].hold_still()
+    cluster.wait_for_streams("srv1", 1)
+
+
 def write_alone(cluster):
     """Write rows on the primary that no standby receives."""
     cluster.move_vip(None)
@@ -26,6 +32,7 @@ def write_alone(cluster):
 
 
 def test_an_old_primary_that_has_nothing_of_its_own_follows_the_new_one(pair):
+    hold_still(pair)
     fail_over(pair)
     assert pair["srv1"].agent("start", lists=RETURN).code == 0
     pair.wait_for_streams("srv2", 1)
@@ -94,7 +101,7 @@ def promote_alone(node):
 
 
 def test_two_promotions_at_the_same_lsn_are_distinguished(pair):
-    pair.wait_for_streams("srv1", 1)
+    hold_still(pair)
     pair.move_vip(None)
     promote_alone(pair["srv1"])
     assert pair.promote("srv2", FAILOVER, ["srv2"]).code == 0
@@ -107,6 +114,7 @@ def test_two_promotions_at_the_same_lsn_are_distinguished(pair):
 
 def test_an_attribute_manager_without_an_answer_keeps_no_node_from_its_start(pair):
     """That the timelines differ is not known then, and a start that fails would ban the node."""
+    hold_still(pair)
     fail_over(pair)
     pair.store.breaks("attrd_updater")
     run = pair["srv1"].agent("start", lists=RETURN)

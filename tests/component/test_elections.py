@@ -46,6 +46,8 @@ def test_a_standby_that_is_behind_gives_way_before_any_promotion(survivors):
 
 
 def test_of_equal_standbys_the_candidate_is_promoted(trio):
+    trio["srv1"].hold_still()
+    trio.wait_for_streams("srv1", 2)
     trio["srv1"].kill()
     for name in ("srv3",):
         run = trio.promote(name, with_candidate(name), ["srv2", "srv3"])

@@ -168,7 +168,7 @@ def test_a_probe_of_a_stopped_instance_says_nothing(idle):
 def test_a_monitor_does_not_wait_for_a_synchronous_standby(primary):
     primary.configure("synchronous_standby_names = 'nobody'")
     primary.sql("SELECT pg_reload_conf()")
-    assert primary.monitor(timeout=6).code == 8
+    assert primary.monitor(timeout=20).code == 8
 
 
 def test_a_monitor_does_not_wait_for_a_lock(running_primary):
@@ -176,14 +176,17 @@ def test_a_monitor_does_not_wait_for_a_lock(running_primary):
     connection.autocommit = False
     with connection.cursor() as cursor:
         cursor.execute("LOCK pg_catalog.pg_database IN ACCESS SHARE MODE")
-        assert running_primary.monitor(timeout=6).code == 8
+        assert running_primary.monitor(timeout=20).code == 8
     connection.close()
 
 
 def test_a_monitor_writes_nothing_to_the_server(running_primary):
-    before = running_primary.value("SELECT pg_current_wal_insert_lsn()")
-    running_primary.monitor()
-    assert running_primary.value("SELECT pg_current_wal_insert_lsn()") == before
+    def still():
+        """Return whether nothing was written; the background writer may write at any moment."""
+        before = running_primary.value("SELECT pg_current_wal_insert_lsn()")
+        running_primary.monitor()
+        return running_primary.value("SELECT pg_current_wal_insert_lsn()") == before
+    assert any(still() for _ in range(5))
 
 
 def test_debug_lines_show_the_notification_as_the_talk_does(idle):

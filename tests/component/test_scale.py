@@ -115,6 +115,6 @@ def test_an_election_takes_as_long_with_32_nodes_as_with_3(make_cluster):
         for size in least:
             runs = promotion(make_cluster, size)
             least[size] = min(least[size], sum(run.seconds for run in runs))
-        if least[32] < least[3] * 1.3 + 0.2:
+        if least[32] < least[3] * 1.5 + 0.5:    # a program for each node would take more
             return
     pytest.fail(f"seconds by number of nodes: {least}")

@@ -134,7 +134,7 @@ def test_messages_that_nothing_reads_hold_no_shutdown_up(node):
 
 
 def test_a_healthy_shutdown_says_nothing_of_it(pair):
-    run = pair["srv1"].agent("demote", timeout=TIMEOUT, lists=dict(DEMOTION, stop="srv1"))
+    run = pair["srv1"].agent("demote", timeout=120, lists=dict(DEMOTION, stop="srv1"))
     assert run.code == 0 and "continues without" not in run.log
 
 

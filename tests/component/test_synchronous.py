@@ -18,15 +18,18 @@ def alone(*nodes):
 
 
 @pytest.fixture
-def synchronous(trio):
-    """Commits wait for one of two standbys; the primary has published that."""
-    for node in trio:
+def synchronous(make_cluster):
+    """Commits wait for one of two standbys; the primary has published that.
+
+    They wait from the start: after a reload only once the checkpointer has read the setting, too.
+    """
+    cluster = make_cluster("srv1", "srv2", "srv3")
+    for node in cluster:
         node.server.configure(f"synchronous_standby_names = '{SETTING}'",
                               "wal_sender_timeout = '60s'")
-        node.sql("SELECT pg_reload_conf()")
-    wait_until(lambda: trio["srv1"].value("SHOW synchronous_standby_names") == SETTING, "reload")
-    assert trio["srv1"].monitor().code == 8
-    return trio
+    cluster.start()
+    assert cluster["srv1"].monitor().code == 8
+    return cluster
 
 
 def lose_rows_on(cluster, name):

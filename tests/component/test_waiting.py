@@ -17,10 +17,9 @@ def waits(make_cluster):
     cluster = make_cluster("srv1", "srv2")
     for node in cluster:
         node.server.configure("wal_log_hints = on", "wal_sender_timeout = '60s'")
-    cluster.start()
+    # from the start: after a reload commits wait only once the checkpointer has read it, too
     cluster["srv1"].server.configure("synchronous_standby_names = 'ANY 1 (srv1, srv2)'")
-    cluster["srv1"].sql("SELECT pg_reload_conf()")
-    wait_until(lambda: cluster["srv1"].value("SHOW synchronous_standby_names") != "", "reload")
+    cluster.start()
     cluster.move_vip(None)
     return cluster
 

@@ -12,7 +12,7 @@ from paf.instance import postmaster
 from tests.component import cluster as component
 from tests.component.server import wait_until
 from tests.component.watching import (
-    begin, gone, is_asked_to_end, lock, resources, told, watchers, watching)
+    asleep, begin, files_of, gone, is_asked_to_end, lock, resources, told, watchers, watching)
 
 OPERATION = '<operations><op id="m" name="monitor" interval="15s" {0}/></operations>'
 PROPERTY = ('<crm_config><cluster_property_set id="c"><nvpair id="p" name="{0}" value="{1}"/>'
@@ -40,7 +40,7 @@ def watched(primary):
 @pytest.mark.fast
 def test_a_crash_is_told_at_once_and_says_why(watched):
     watched.kill()
-    wait_until(lambda: told(watched), "Pacemaker to get the report", 10)
+    wait_until(lambda: told(watched), "Pacemaker to get the report")
     gone(watched)
     assert "crashed primary" in watched.log.read_text()
     call, = (call for call in watched.cluster.store.calls() if "--fail" in call.words)
@@ -97,7 +97,9 @@ def test_a_postmaster_alone_that_dies_is_a_crash(watched):
 def test_a_monitor_that_comes_after_it_does_not_tell_once_more(watched):
     watched.kill()
     gone(watched)
-    os.utime(lock(watched))    # just now, however long the watcher took to end
+    # just now, however long the watcher took to end; and the monitor, to begin
+    soon = time.time() + 4
+    os.utime(lock(watched), (soon, soon))
     run = watched.monitor()
     assert run.code == 8 and "has just been reported" in run.log and run.reason == ""
     past = time.time() - 60    # it is not believed for long
@@ -362,26 +364,23 @@ def test_a_link_in_place_of_its_file_is_not_followed(primary, tmp_path):
 # How it lives
 
 def test_it_holds_nothing_of_the_action_that_began_it(watched):
-    pid = watching(watched)
-    names = [os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")]
+    pid = asleep(watched)
+    names = files_of(pid)
     assert {"/dev/null", str(lock(watched))} >= {name for name in names if "pidfd" not in name}
     assert os.readlink(f"/proc/{pid}/cwd") == "/"
     assert os.getsid(pid) not in (os.getsid(0), pid)
 
 
 def test_it_costs_nothing_while_nothing_happens(watched):
-    pid = watching(watched)
+    pid = asleep(watched)
 
     def used():
         with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
             fields = stream.read().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
-    wait_until(lambda: "pidfd" in str([os.readlink(f"/proc/{pid}/fd/{number}")
-                                       for number in os.listdir(f"/proc/{pid}/fd")])
-               or component.interpreters.VARIABLE in os.environ, "it to sleep")
     before = used()
     time.sleep(2)
-    assert used() - before <= 1    # of 200 ticks
+    assert used() - before <= 5    # of 200 ticks
 
 
 def test_it_survives_the_removal_of_the_agent(primary, tmp_path, monkeypatch):
@@ -389,7 +388,7 @@ def test_it_survives_the_removal_of_the_agent(primary, tmp_path, monkeypatch):
         shutil.copytree(component.REPOSITORY / name, tmp_path / name)
     monkeypatch.setattr(component, "AGENT", tmp_path / "resource.d" / "pgsqlms")
     begin(primary)
-    wait_until(lambda: not primary.sql("SELECT 1 WHERE false"), "the server")
+    asleep(primary)
     shutil.rmtree(tmp_path / "paf")
     shutil.rmtree(tmp_path / "resource.d")
     primary.kill()

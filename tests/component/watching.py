@@ -1,8 +1,10 @@
 """The watcher as a test sees it: its process, its file, and its reports."""
 
+import contextlib
 import os
 import signal
 
+from tests import interpreters
 from tests.component.server import wait_until
 
 PRIMITIVE = '<primitive id="pgsqld" class="ocf" provider="heartbeat" type="pgsqlms">{0}</primitive>'
@@ -37,8 +39,37 @@ def lock(node):
 def watching(node):
     """Return the pid of a node's watcher once it watches."""
     def noted():
-        return lock(node).exists() and lock(node).read_text().partition("/")[0]
+        try:
+            return lock(node).read_text().partition("/")[0]
+        except FileNotFoundError:    # not there yet, or just removed by an action
+            return ""
     return int(wait_until(noted, "the watcher to watch"))
+
+
+def files_of(pid):
+    """Return what a process has open, by name; what it closes meanwhile is left out."""
+    names = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            names.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+    return names
+
+
+def asleep(node):
+    """Return the pid of a node's watcher once it waits for nothing but the postmaster's end.
+
+    Before that it looks for the postmaster, and loads what it needs later. An older Python has no
+    pidfd and polls: that it sleeps at all has to be enough there.
+    """
+    pid = watching(node)
+
+    def sleeps():
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stream:
+            state = stream.read().rpartition(")")[2].split()[0]
+        return state == "S" and (
+            "pidfd" in str(files_of(pid)) or interpreters.VARIABLE in os.environ)
+    wait_until(sleeps, "the watcher to sleep")
+    return pid
 
 
 def gone(node):
