@@ -27,6 +27,7 @@ fetch() {
 Dir::State "$apt"; Dir::State::lists "$apt/lists"; Dir::State::status "$apt/status"; Dir::Cache "$apt";
 Dir::Etc::sourcelist "$apt/sources.list"; Dir::Etc::sourceparts "/dev/null";
 Acquire::Check-Valid-Until "false"; Acquire::Languages "none"; APT::Sandbox::User "root";
+Acquire::Retries "3";
 END
     rm -rf "${folder:?}/$suite"
     mkdir -p "$folder/$suite"
@@ -34,7 +35,10 @@ END
         cd "$apt/archives"
         export APT_CONFIG="$apt/apt.conf"
         { apt-get -q update && apt-get -q download "$@"; } > "$apt/log" 2>&1 || {
-            cat "$apt/log" >&2; echo "cannot fetch Python from $suite" >&2; exit 1; }
+            cat "$apt/log" >&2
+            echo "cannot fetch Python from $mirror $suite: run this again once it can be reached, or" \
+                "name folders of Pythons in PAF_INTERPRETERS" >&2
+            exit 1; }
         for package in *.deb; do dpkg-deb -x "$package" "$folder/$suite"; done
     )
     rm -rf "$apt"

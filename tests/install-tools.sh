@@ -127,9 +127,17 @@ guard "$CREATE" "create_main_cluster = false"
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086
 say "installing with apt:" $absent
-apt-get update -q
+# a download that fails is tried again; a new machine may be installing updates of its own
+apt() { apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=600 "$@"; }
+failed() {
+    # shellcheck disable=SC2086
+    say "apt $1. Is the archive reachable, and no other apt running? Then run this again, or install" \
+        "by hand:" $absent >&2
+    exit 1
+}
+apt update || failed "could not fetch its lists"
 # shellcheck disable=SC2086
-apt-get install -q -y --no-install-recommends \
-    -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 $absent
+apt install -y --no-install-recommends \
+    -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 $absent || failed "could not install them all"
 disable_new_services
 say "done"

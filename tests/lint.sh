@@ -10,7 +10,9 @@ tools=${LINT_TOOLS:-.venv/bin}
 if [ -z "${LINT_TOOLS:-}" ] && ! cmp -s tests/lint-requirements.txt .venv/lint-requirements.txt; then
     /usr/bin/python3 -m venv .venv || {
         echo "lint needs python3-venv (apt-get install python3-venv)" >&2; exit 1; }
-    .venv/bin/pip install --quiet -r tests/lint-requirements.txt
+    .venv/bin/pip install --quiet --retries 5 -r tests/lint-requirements.txt || {
+        echo "lint's tools come from PyPI, which pip could not reach: run make lint again, or name a" \
+            "folder that has them in LINT_TOOLS" >&2; exit 1; }
     cp tests/lint-requirements.txt .venv/
 fi
 

@@ -66,7 +66,7 @@ def run(*argv, check=True, **options):
     environment = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": "/root",
                    **options.pop("env", {})}
     result = subprocess.run([str(word) for word in argv], capture_output=True, text=True,
-                            timeout=300, check=False, env=environment, **options)
+                            timeout=900, check=False, env=environment, **options)
     if check and result.returncode:
         pytest.fail(f"{' '.join(map(str, argv))}: status {result.returncode}\n"
                     f"{result.stdout}{result.stderr}", pytrace=False)

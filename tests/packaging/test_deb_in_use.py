@@ -19,7 +19,8 @@ def deb(build):
 def perl_deb(tmp_path_factory):
     """The path of the package of PAF 2.3.0, from Debian."""
     folder = tmp_path_factory.mktemp("perl")
-    run("apt-get", "-o", "APT::Sandbox::User=root", "download", "resource-agents-paf", cwd=folder)
+    run("apt-get", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "download",
+        "resource-agents-paf", cwd=folder)
     package, = folder.glob(f"resource-agents-paf_{PERL}-*_all.deb")
     return package
 
