@@ -101,11 +101,14 @@ def test_a_forecast_is_compared_with_what_then_happened(more, promoted, lost, wo
     assert words in "; ".join(found) and bool(found) is bool(words)
 
 
-def test_a_forecast_is_asked_on_a_node_that_survives():
+def test_a_forecast_is_asked_on_a_node_that_survives_until_it_is_known(monkeypatch):
+    monkeypatch.setattr("lab.tools.time.sleep", lambda _: None)
+    answers = [{**LOSS, "answer": None}, {**LOSS, "loses_acknowledged": None}, LOSS]
+
     def answering(name):
         assert name != "srv1", "asked on the node that is lost"
-        return SimpleNamespace(run=lambda *_, **__: SimpleNamespace(
-            output=json.dumps({"losses": [{**LOSS, "lost": ["srv2"]}, LOSS]})))
+        return SimpleNamespace(name=name, run=lambda *_, **__: SimpleNamespace(
+            output=json.dumps({"losses": [{**LOSS, "lost": ["srv2"]}, answers.pop(0)]})))
     nodes = {name: name == "srv1" or answering(name) for name in ("srv1", "srv2")}
     made = foreseen.ask(SimpleNamespace(nodes=nodes), "srv1", 5.0)
     assert made.loss == LOSS and made.asked == "srv2" and str(made) == "srv2 is promoted"
