@@ -39,7 +39,8 @@ def play(lab, block):
                 return lab.nodes[name].run(["bash", "-c", here(command)], check=False, timeout=300)
             result = run()
             # a server that answers too late is no mistake that a second look would find
-            if (block.until or command == "paf check") and not result.ok:
+            patient = command == "paf check" or command.startswith("crm_resource --wait")
+            if (block.until or patient) and not result.ok:
                 result = wait_until(lambda run=run: [again for again in [run()] if again.ok], 180,
                                     f"{command} on {name}", 0.5)[0]
             assert result.ok, f"{name}: {command}: {result.output}{result.error}"

@@ -189,17 +189,27 @@ def test_a_child_that_hangs_before_it_is_the_program_is_killed(monkeypatch):
     assert time.monotonic() - start < 60
 
 
+def past_its_deadline(command, started):
+    """Run it until it is killed; with more time where a busy machine did not let it begin."""
+    for seconds in (2, 30):
+        result = sh(command, seconds=seconds)
+        if started(result):
+            break
+    return result
+
+
 def test_a_program_past_the_deadline_is_killed():
     start = time.monotonic()
-    result = sh("echo before; sleep 60", seconds=3)
+    result = past_its_deadline("echo before; sleep 600", lambda result: result.out)
     assert result.timed_out and result.status == -signal.SIGKILL
     assert result.out == "before\n"
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 300
 
 
 def test_what_it_started_is_killed_with_it(tmp_path):
     pids = tmp_path / "pids"
-    sh(f"sleep 60 & echo $! > {pids}; sleep 60", seconds=3)
+    past_its_deadline(f"sleep 60 & echo $! > {pids}; sleep 60",
+                      lambda _: pids.exists() and pids.read_text())
     child = int(pids.read_text())
     assert Deadline(30).wait_for(lambda: is_gone(child))
 
