@@ -190,7 +190,7 @@ install: check-values
 		resource.d/pgsqlms > "$(DESTDIR)$(AGENTS)/pgsqlms"
 	@chmod 0755 "$(DESTDIR)$(AGENTS)/pgsqlms"
 	@install -d "$(DESTDIR)$(COMMANDS)"
-	@sed -e '1s|.*|#!$(PYTHON) $(COMMAND_FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
+	@sed -e '1s|.*|#!$(PYTHON) $(FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
 		bin/paf > "$(DESTDIR)$(COMMANDS)/paf"
 	@chmod 0755 "$(DESTDIR)$(COMMANDS)/paf"
 	@sed -e '1s|.*|#!$(PYTHON) $(COMMAND_FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \

@@ -16,7 +16,8 @@ DEFAULT_CREATE=/usr/share/postgresql-common/createcluster.conf
 KEEP=.before-paf
 # service:package
 SERVICES="corosync:corosync pacemaker:pacemaker pcsd:pcs pcsd-ruby:pcs logd:cluster-glue
-    postgresql:postgresql-common prometheus:prometheus"
+    postgresql:postgresql-common prometheus:prometheus
+    prometheus-node-exporter:prometheus-node-exporter haproxy:haproxy"
 
 say() { echo "install-tools: $*"; }
 
@@ -39,7 +40,8 @@ packages() {
         packaging-all) echo "autopkgtest mmdebstrap piuparts" ;;
         lint) echo "make python3 python3-venv python3-pip shellcheck codespell" ;;
         coverage) echo "python3-coverage" ;;
-        docs) echo "make python3 python3-sphinx python3-myst-parser prometheus" ;;
+        docs) echo "make python3 python3-sphinx python3-myst-parser prometheus" \
+                   "prometheus-node-exporter haproxy" ;;
         *) say "no set '$1': lab, unit, packaging, packaging-all, lint, docs, coverage or matrix" >&2
            exit 2 ;;
     esac

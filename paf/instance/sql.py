@@ -73,9 +73,13 @@ def last_words(text):
     return "; ".join(re.sub(_PREFIX, "", line) for line in (serious or lines)[-2:])
 
 
+def session(deadline):
+    """Return the options (str) of a session that only reads, and ends with the deadline."""
+    return _SESSION.format(max(1, int(deadline.remaining * 1000)))
+
+
 def _client(instance, deadline, where):
     where = where or identity.address(instance)
-    milliseconds = max(1, int(deadline.remaining * 1000))
     return {
         "PGHOST": where.host,
         "PGPORT": str(where.port),
@@ -83,7 +87,7 @@ def _client(instance, deadline, where):
         "PGAPPNAME": "pgsqlms",
         # later than the deadline: no answer must be distinguished from a refusal
         "PGCONNECT_TIMEOUT": str(_LEAST_CONNECT_TIMEOUT + int(deadline.remaining)),
-        "PGOPTIONS": _SESSION.format(milliseconds),
+        "PGOPTIONS": session(deadline),
     }
 
 

@@ -46,7 +46,7 @@ def fail_if_broken(program):
 
 def options():
     """Return the options as a dict; a flag has the value True."""
-    flags = {"--private", "--query", "--all", "--delete", "--local", "-n", "--fail"}
+    flags = {"--private", "--query", "--all", "--delete", "--local", "-n", "--fail", "--quorum"}
     found, words = {}, sys.argv[1:]
     while words:
         word, given, value = words.pop(0).partition("=")
@@ -143,9 +143,14 @@ def crm_attribute(words):
 
 
 def crm_node(words):
-    """Print this node's name."""
-    sys.stdout.write(NODE + "\n")
+    """Print this node's name, or whether it has quorum."""
+    sys.stdout.write((quorum() if "--quorum" in words else NODE) + "\n")
     return 0
+
+
+def quorum():
+    """Return whether there is quorum, as Pacemaker writes it."""
+    return read(os.path.join(STORE, "quorum")) or "1"
 
 
 def crm_resource(words):
@@ -174,7 +179,8 @@ def by_operation():
 def cibadmin(words):
     """Print the CIB. It has what a test has put into the file "configuration", too."""
     members = listed("members")
-    sys.stdout.write(f'<cib crm_feature_set="{feature_set()}" validate-with="pacemaker-3.9">\n'
+    sys.stdout.write(f'<cib crm_feature_set="{feature_set()}" validate-with="pacemaker-3.9" '
+                     f'have-quorum="{quorum()}">\n'
                      "  <configuration>\n"
                      + (read(os.path.join(STORE, "configuration")) or "") + "    <nodes>\n")
     for number, node in enumerate(members, 1):

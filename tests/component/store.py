@@ -128,6 +128,10 @@ class Store:
         """Let Pacemaker count each failure that is reported to it so many times."""
         self._path("counts").write_text(str(times))
 
+    def has_quorum(self, has):
+        """Let the partition have quorum, or not."""
+        self._path("quorum").write_text("1" if has else "0")
+
     def stops(self, node):
         """Let Pacemaker have stopped the resource on a node."""
         self._path("stopped", coded(node)).write_text("")

@@ -1,12 +1,16 @@
 """The alert rules do what they say, and what is printed is what Prometheus reads."""
 
+import contextlib
 import json
 import re
 import shutil
+import socket
 import subprocess
+import urllib.request
 
 import pytest
 
+from lab.tools import wait_until
 from paf.cli.health import series
 from tests.conftest import REPOSITORY
 from tests.unit.test_cli_health import facts, standby  # noqa: F401
@@ -67,3 +71,31 @@ def test_the_dashboard_is_json_and_its_panels_do_not_overlap():
 def test_promtool_has_nothing_to_say_of_the_metrics(facts, standby):  # noqa: F811
     for values in (series.of(facts, SAID, NOW, {}), series.of(standby, None, NOW, {})):
         assert promtool("check", "metrics", text=series.text(values)).strip() == ""
+
+
+def test_the_node_exporter_reads_what_is_written_for_it(facts, tmp_path):    # noqa: F811
+    if not shutil.which("prometheus-node-exporter"):
+        pytest.fail("this test needs the node exporter: apt-get install prometheus-node-exporter "
+                    "(tests/install-tools.sh docs)", pytrace=False)
+    (tmp_path / "paf.prom").write_text(series.text(series.of(facts, SAID, NOW, {})))
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:{}".format(one.getsockname()[1])
+    process = subprocess.Popen(
+        ["prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
+         f"--collector.textfile.directory={tmp_path}", f"--web.listen-address={address}"],
+        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        page = wait_until(lambda: fetched(f"http://{address}/metrics"), 60, "the node exporter")
+    finally:
+        process.kill()
+        process.wait()
+    assert "node_textfile_scrape_error 0" in page
+    assert 'paf_promoted{node="srv3",resource="pgsqld"} 1' in page
+    assert names_in(page) >= names_in(series.text(series.of(facts, SAID, NOW, {})))
+
+
+def fetched(address):
+    with contextlib.suppress(OSError):
+        return urllib.request.urlopen(address, timeout=30).read().decode()
+    return None

@@ -7,8 +7,12 @@ import jsonschema
 import pytest
 
 from paf.cli import configuration, servers, view
+from paf.cli.common import ERROR
+from paf.cli.main import main
+from paf.cli.operate import promote
 from paf.cli.status import fencing, forecast, quorum, simulate, succession, text
 from paf.cli.status import report as status
+from paf.cli.status import status as verb
 from paf.cluster import cib
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "schemas"
@@ -149,3 +153,11 @@ def test_a_standby_that_cannot_be_fenced_leaves_the_primary_where_it_is(data, de
     assert found.answer is True and found.stays and not forecast.is_good(found)
     said = "\n".join(forecast.lines([found], "srv3", []))
     assert "srv3 stays the primary; srv2 " in said and "recovers nothing before" in said
+
+
+def test_where_there_is_a_primary_no_loss_is_listed(data, monkeypatch, capsys):
+    monkeypatch.setattr(promote, "Pacemaker", lambda: None)
+    monkeypatch.setattr(verb, "look", lambda *_: a_report(data))
+    assert main(["promote", "srv2"]) == ERROR
+    said = capsys.readouterr()
+    assert said.out == "" and "srv3 is the primary: paf switchover" in said.err

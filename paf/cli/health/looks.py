@@ -11,12 +11,12 @@ from paf import instance as local
 from paf import ocf
 from paf.cli import dialect
 from paf.cli.common import Pacemaker, Problem
-from paf.cli.health import glance
+from paf.cli.health import glance, wire
 from paf.cluster import history
 from paf.cluster.base import Cluster
 from paf.cluster.cib import parse
 from paf.deadline import Deadline
-from paf.instance import postmaster, sql
+from paf.instance import identity, postmaster, sql
 
 #: What is known. unknown: why nothing is, "" if something is; node: this one's name; resource: its
 #: name; quorum: bool, None not known; view: cluster.cib.View; promoted: nodes (list) that are
@@ -172,7 +172,11 @@ def ask(instance, patience):
     """Return (Server, "") of the local instance, or (None, why there is no answer)."""
     deadline = Deadline(patience)
     try:
-        answer = sql.query(instance, query(local.version(instance)), deadline)
+        text, where = query(local.version(instance)), identity.address(instance)
+        answer = wire.query(
+            where, local.owner(instance), (("application_name", "pgsqlms"),
+                                           ("options", sql.session(deadline))), text, deadline)
+        answer = answer or sql.query(instance, text, deadline, where)
     except ocf.OcfError:
         return None, "cannot be asked"
     found = understand(answer.rows, lambda: postmaster.is_receiving(instance))

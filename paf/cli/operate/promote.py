@@ -49,8 +49,9 @@ def run(options):
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
     obstacles = list(problems(report, options.node, options.confirm_off))
-    for line in loss(report, options.node):
-        say(line)
+    if not report["primaries"]:    # else nothing is to be lost
+        for line in loss(report, options.node):
+            say(line)
     for obstacle in obstacles:
         complain(obstacle)
     if obstacles:
