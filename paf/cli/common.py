@@ -63,8 +63,11 @@ class Pacemaker(object):
         return result.out
 
     def node(self):
-        """Return this node's name."""
-        return self._cluster.node(Deadline(self._seconds))
+        """Return this node's name. Raises Problem."""
+        try:
+            return self._cluster.node(Deadline(self._seconds))
+        except ocf.OcfError as error:
+            raise Problem(plain(str(error)))
 
     def release(self):
         """Return the version of the programs here, as (3, 0, 1); () if they do not print it."""

@@ -140,13 +140,14 @@ def test_a_name_that_the_locale_has_not_is_still_printed():
     assert (done.returncode, done.stdout) == (0, b"sr\\xfc1\n")
 
 
-def test_watching_goes_on_when_a_look_fails(monkeypatch, capsys):
+@pytest.mark.parametrize("error", [Problem("no answer"), OcfError("crm_node: no answer")])
+def test_watching_goes_on_when_a_look_fails(monkeypatch, capsys, error):
     looks = []
 
     def look(*_):
         looks.append(1)
         if len(looks) == 1:
-            raise Problem("no answer")
+            raise error
         return {}
     monkeypatch.setattr(status, "look", look)
     monkeypatch.setattr(status, "_print", lambda *_: None)

@@ -151,9 +151,15 @@ def _cib(pacemaker):
 
 
 def _node(pacemaker, nodes):
-    """Return this node's name; the host's, if the cluster has a node that is called so."""
+    """Return this node's name; the host's, if the cluster has a node that is called so.
+
+    Raises Problem, with nothing of what a program printed.
+    """
     host = os.uname()[1]
-    return host if host in nodes else pacemaker.node()
+    try:
+        return host if host in nodes else pacemaker.node()
+    except Problem:    # which has what a program printed
+        raise Problem("the name of this node is not known")
 
 
 def _quorum(pacemaker, known):

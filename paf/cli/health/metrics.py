@@ -5,7 +5,7 @@ import re
 import tempfile
 import time
 
-from paf.cli.common import NOT_DONE, OK, Problem, say
+from paf.cli.common import NOT_DONE, OK, Problem, complain, say
 from paf.cli.health import looks, series
 
 HELP = "print metrics of this node, for Prometheus"
@@ -34,6 +34,8 @@ def arguments(parser):
 def run(options):
     """Print or write the metrics; return the exit code."""
     facts, standbys = _look(options.resource)
+    if facts.unknown:
+        complain(facts.unknown)
     if options.file:
         old = before(options.file)
         found = series.of(facts, standbys, time.time(), old) + list(_outage(facts, old))

@@ -58,7 +58,7 @@ def run(options):
             say(clear_screen() + time.strftime("%H:%M:%S %Z"))
         try:
             _print(options, look(options.resource, Pacemaker()))
-        except Problem as error:
+        except (Problem, ocf.OcfError) as error:
             complain(str(error))
         time.sleep(_PAUSE)
     return OK

@@ -46,8 +46,12 @@ def history(options):
     hosts = (node, os.uname()[1])    # logs have the latter
     if not any(item.resource == resource for event in found for item in event.actions):
         unread += _others(facts, resource)
-    return History(found, unread + (list(missing(facts, found, hosts, others)) if node else []),
-                   facts[0].moment if facts else None)
+    if node:
+        unread += missing(facts, found, hosts, others)
+    elif not facts:
+        unread.append("there is nothing that Pacemaker wrote in {0}".format(
+            ", ".join(options.log)))
+    return History(found, unread, facts[0].moment if facts else None)
 
 
 def _others(facts, resource):

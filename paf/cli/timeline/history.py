@@ -27,7 +27,8 @@ def run(options):
         say_json({"format": timeline.FORMAT, "missing": found.missing, "since": found.since,
                   "events": [timeline.as_values(event) for event in found.events]})
     else:
-        for line in lines(found.events):
+        for line in lines(found.events) if found.events else [
+                "the logs have no change of {0}".format(options.resource or "the resource")]:
             say(line)
         if found.since is not None:
             say("the logs begin at {0}".format(clock(found.since)))
