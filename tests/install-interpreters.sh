@@ -34,7 +34,8 @@ END
     (
         cd "$apt/archives"
         export APT_CONFIG="$apt/apt.conf"
-        { apt-get -q update && apt-get -q download "$@"; } > "$apt/log" 2>&1 || {
+        get() { apt-get -q update && apt-get -q download "$@"; }
+        { get "$@" || get "$@"; } > "$apt/log" 2>&1 || {
             cat "$apt/log" >&2
             echo "cannot fetch Python from $mirror $suite: run this again once it can be reached, or" \
                 "name folders of Pythons in PAF_INTERPRETERS" >&2

@@ -131,15 +131,16 @@ export DEBIAN_FRONTEND=noninteractive
 say "installing with apt:" $absent
 # a download that fails is tried again; a new machine may be installing updates of its own
 apt() { apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=600 "$@"; }
-failed() {
+# lists that could not be fetched are a warning to apt, and packages that it cannot find then
+fetch_and_install() {
     # shellcheck disable=SC2086
-    say "apt $1. Is the archive reachable, and no other apt running? Then run this again, or install" \
-        "by hand:" $absent >&2
-    exit 1
+    apt update && apt install -y --no-install-recommends \
+        -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 $absent
 }
-apt update || failed "could not fetch its lists"
-# shellcheck disable=SC2086
-apt install -y --no-install-recommends \
-    -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 $absent || failed "could not install them all"
+fetch_and_install || fetch_and_install || {
+    # shellcheck disable=SC2086
+    say "apt failed. Is the archive reachable, and no other apt running? Then run this again, or" \
+        "install by hand:" $absent >&2
+    exit 1; }
 disable_new_services
 say "done"
