@@ -4,7 +4,7 @@ from paf import ocf, runner
 from paf.decide import loss, state, timelines, transition, wal
 from paf.decide.knowledge import is_known
 from paf.instance import (
-    controldata, divergence, journal, line, rebuild, rewind, rewindrole, settings, waiting, waldump)
+    controldata, divergence, line, rebuild, rewind, rewindrole, settings, waiting, waldump)
 
 _MANUAL, _SAFE = "manual", "safe"
 _NO_COMMIT = "no commit among them"
@@ -15,13 +15,11 @@ def finish(context):
 
     Before that the data directory may be a mixture of two servers' files.
     """
-    facts = journal.read(context.instance)
-    if facts.get("what") == rebuild.WHAT:
+    from paf.instance import unfinished
+    if unfinished.read(context.instance).get("what") == rebuild.WHAT:
         rebuild.finish(context.instance, context.log)
-    elif facts.get("what", rewind.WHAT) == rewind.WHAT:
-        rewind.finish(context.instance, context.deadline, context.log)
     else:
-        raise journal.foreign(context.instance, facts)
+        rewind.finish(context.instance, context.deadline, context.log)
 
 
 def check(context):
@@ -32,8 +30,9 @@ def check(context):
     again.
     """
     found = _find(context)
+    if found is None or found.common:
+        _check_line(context, found)
     if found is None:
-        _check_line(context)
         return False
     conninfo = settings.conninfo(context.instance, context.deadline)
     mode = context.parameters.rejoin
@@ -51,7 +50,7 @@ def check(context):
     control = controldata.read(context.instance, context.deadline)
     if not is_known(control):
         raise ocf.OcfError("{0} (cannot rewind: {1})".format(reason, control.reason))
-    problem = rewind.problem(context.instance, control.value)
+    problem = rewind.problem_now(context.instance, control.value)
     if rewind.is_fresh_copy(context.instance):
         problem = "a rewind needs an instance that has run since it was copied"
     if problem:
@@ -60,10 +59,11 @@ def check(context):
     return True
 
 
-def _check_line(context):
+def _check_line(context, found):
     """Raise NotUsable if the primary has another timeline of the same number.
 
-    Where both were promoted at the same LSN, only the first records of the timelines differ.
+    Where both were promoted at the same LSN, only the first records of the timelines differ:
+    pg_rewind would see one timeline, and leave what differs. found: the Divergence, None without.
     """
     primaries = transition.lasting_primaries(context.notification)
     if not primaries:
@@ -77,10 +77,11 @@ def _check_line(context):
     if text is None:
         return
     theirs, mine = timelines.line_from_wire(text), line.read(context.instance, False)
-    if timelines.compare(mine, theirs) == timelines.PARTED:
+    reign = timelines.differing(mine, theirs) if mine and theirs else None
+    if reign or not found and timelines.compare(mine, theirs) == timelines.PARTED:
         raise ocf.NotUsable("diverged: timeline {0} here and the one of the same number on {1} "
                             "began with different promotions; rebuild it from the primary".format(
-                                mine.reigns[-1].timeline, primaries[0]))
+                                (reign or mine.reigns[-1]).timeline, primaries[0]))
 
 
 def _find(context):

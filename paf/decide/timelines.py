@@ -114,7 +114,8 @@ def compare(line, other):
     None is a line that is not known. Two nodes that were promoted from the same timeline have both
     counted up by one: they have different timelines of the same number, and their positions say
     nothing about each other. Where the first bytes are gone from disk, that can be excluded for
-    what followed a primary, and not for what was one.
+    what followed a primary, and not for what was one. A promotion that both have proves that what
+    was before it is the same.
     """
     if line is None or other is None:
         return UNSURE
@@ -122,7 +123,7 @@ def compare(line, other):
     others = dict((reign.timeline, reign) for reign in other.reigns)
     known = True
     first, last = max(min(reigns), min(others)), min(max(reigns), max(others))
-    for number in set(list(reigns) + list(others)):
+    for number in sorted(set(list(reigns) + list(others))):
         if not first <= number <= last:
             continue
         mine, theirs = reigns.get(number), others.get(number)
@@ -132,10 +133,28 @@ def compare(line, other):
             known = False
         elif mine.mark != theirs.mark:
             return PARTED
+        else:
+            known = True
     newest = max(list(reigns) + list(others))
     owners = [one for one, numbers in ((line, reigns), (other, others))
               if one.own and max(numbers) == newest]
     return UNSURE if owners and not known else TOGETHER
+
+
+def differing(line, other):
+    # type: (Line, Line) -> Reign | None
+    """Return the first Reign of a Line that the other has with another promotion, at the same LSN.
+
+    None without one: that does not mean that both have one history, see `compare`.
+    """
+    others = dict((reign.timeline, reign) for reign in other.reigns)
+    found = None  # type: Reign | None
+    for reign in reversed(line.reigns):
+        theirs = others.get(reign.timeline)
+        if theirs is not None and theirs.begin == reign.begin and (
+                None not in (reign.mark, theirs.mark) and reign.mark != theirs.mark):
+            found = reign
+    return found
 
 
 def left(line, last):

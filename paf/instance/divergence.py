@@ -45,7 +45,7 @@ def look(instance, conninfo, deadline):
     for fact in (primary, control):
         if not is_known(fact):
             return Unknown(fact.reason)
-    timeline = _newest(instance, control.value)
+    timeline = newest(instance, control.value)
     if (primary.value.system_identifier == control.value.system_identifier
             and primary.value.timeline < timeline):
         return Unknown("who answers is on timeline {0}, and this instance on {1}".format(
@@ -53,7 +53,8 @@ def look(instance, conninfo, deadline):
     return Known(_compare(instance, primary.value, control.value, timeline, deadline))
 
 
-def _newest(instance, control):
+def newest(instance, control):
+    """Return the newest timeline (int) of an instance; control: controldata.ControlData."""
     # a primary that crashed before its first checkpoint: only its WAL shows its timeline
     return max(controldata.lower_bound(control).timeline,
                walfiles.look(instance).newest_timeline)
@@ -116,11 +117,13 @@ def parts(instance, found, deadline):
     OcfError.
     """
     if found.fork is not None:
-        return [(found.fork.timeline, found.fork.lsn, found.end.lsn)]
+        return timelines.parts(
+            found.end.timeline, walfiles.switches(instance, found.end.timeline)
+            if found.end.timeline != found.fork.timeline else [], found.fork.lsn, found.end.lsn)
     control = controldata.read(instance, deadline)
     if not is_known(control):
         raise OcfError(control.reason)
-    timeline = _newest(instance, control.value)
+    timeline = newest(instance, control.value)
     switches = walfiles.switches(instance, timeline)
     begin = timelines.parting(
         timeline, switches, found.upstream.timeline, found.upstream.switches)

@@ -12,11 +12,17 @@ from paf import runner
 from paf.instance import postmaster
 from paf.ocf import failure, NotUsable, OcfError
 
-_FACTS = "state.json"
+#: The file that holds the facts.
+FACTS = "state.json"
 _NEW = ".new"       # what is being written
+_WAY_OUT = "let paf rebuild copy the primary"
 _IN_MEMORY = ("tmpfs", "ramfs")
 #: How /proc/self/mounts has signs that would break its lines. Source: getmntent(3).
 _SIGNS = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))
+
+
+class InUse(OcfError):
+    """Another process works on the instance."""
 
 
 def folder(instance):
@@ -53,7 +59,7 @@ def read(instance):
     Raises OcfError when it is there and cannot be read: then nothing is known of the directory.
     """
     import json
-    name = os.path.join(folder(instance), _FACTS)
+    name = os.path.join(folder(instance), FACTS)
     try:
         with runner.Acting(local.owner(instance)):
             if not _has_facts(folder(instance)):
@@ -63,19 +69,18 @@ def read(instance):
     except (IOError, OSError) as error:
         if error.errno == errno.ENOENT and not exists(instance):
             return {}
-        raise failure(error, NotUsable, "cannot read the journal {0}: {1}".format(
-            name, error.strerror))
+        raise failure(error, NotUsable, "cannot read the journal {0}: {1}; {2}".format(
+            name, error.strerror, _WAY_OUT))
     except ValueError:
         facts = None
     if not isinstance(facts, dict):
-        raise NotUsable("the journal {0} is damaged: it is not known how far a rewind or rebuild "
-                        "got".format(name))
+        raise damaged(instance)
     return facts
 
 
 def _has_facts(place):
     """Return whether a journal's folder holds anything, but facts that were being written."""
-    return bool(set(os.listdir(place)) - set([_FACTS + _NEW]))
+    return bool(set(os.listdir(place)) - set([FACTS + _NEW]))
 
 
 def native(value):
@@ -89,13 +94,20 @@ def native(value):
     return value
 
 
+def damaged(instance):
+    """Return the error for facts that cannot be understood: NotUsable."""
+    return NotUsable("the journal {0} is damaged: it is not known how far a rewind or rebuild got; "
+                     "{1}".format(os.path.join(folder(instance), FACTS), _WAY_OUT))
+
+
 def foreign(instance, facts):
     """Return the error for facts that this version of PAF does not know: NotUsable.
 
     Nothing is known of the data directory then: a newer one may have stopped anywhere.
     """
     return NotUsable("the journal {0} is of another version of PAF ({1}, {2}): complete the work "
-                     "with that".format(folder(instance), facts.get("what"), facts.get("phase")))
+                     "with that, or {3}".format(folder(instance), facts.get("what"),
+                                                facts.get("phase"), _WAY_OUT))
 
 
 def begin(instance, facts):
@@ -117,7 +129,7 @@ def begin(instance, facts):
 
 
 def check_free(instance):
-    """Raise OcfError while the process works that has written the journal.
+    """Raise InUse while the process works that has written the journal.
 
     A rewind may take minutes and shows no server meanwhile. Two that work on one directory ruin it.
     """
@@ -125,7 +137,7 @@ def check_free(instance):
     pid = facts.get("process")
     started = postmaster.start_time(pid)
     if started is not None and started == facts.get("since") and pid != os.getpid():
-        raise OcfError("a {0} of this instance is under way: process {1}".format(
+        raise InUse("a {0} of this instance is under way: process {1}".format(
             facts.get("what", "rewind"), pid))
 
 
@@ -136,7 +148,7 @@ def write(instance, facts):
     facts.update({"process": os.getpid(), "since": postmaster.start_time(os.getpid())})
     try:
         with runner.Acting(local.owner(instance)):
-            put(os.path.join(place, _FACTS), json.dumps(facts, sort_keys=True).encode("ascii"))
+            put(os.path.join(place, FACTS), json.dumps(facts, sort_keys=True).encode("ascii"))
     except (IOError, OSError) as error:
         raise failure(error, NotUsable, "cannot write the journal {0}: {1}".format(
             place, error.strerror))
@@ -171,7 +183,7 @@ def remove(instance):
 
     The facts go last; a folder without them is removed by the next start.
     """
-    remove_folder(instance, folder(instance), last=_FACTS)
+    remove_folder(instance, folder(instance), last=FACTS)
 
 
 def remove_folder(instance, place, last=None):

@@ -46,6 +46,20 @@ def names(instance):
         return [name for name in names_in(folder) if name not in storage]
 
 
+def storage(instance):
+    """Return the names (sorted) at the top of the data directory that hold tablespaces, or its WAL.
+
+    Raises OcfError.
+    """
+    folder = instance.parameters.datadir
+    try:
+        with runner.Acting(local.owner(instance)):
+            return sorted(_storage(folder))
+    except OSError as error:
+        raise failure(error, NotUsable, "a rewind needs to see the tablespaces in {0}: "
+                      "{1}".format(folder, error.strerror))
+
+
 def names_in(folder):
     """Return what at the top of a data directory (a path) is no file of PostgreSQL's, sorted."""
     return sorted(name for name in os.listdir(folder) if name not in _POSTGRESQL)
@@ -62,7 +76,7 @@ def _storage(folder):
         os.path.join(spaces, name) for name in _listed(spaces)]
     inside = [os.path.relpath(os.path.realpath(link), top) for link in links
               if os.path.islink(link)]
-    return set(path.split("/")[0] for path in inside)
+    return set(path.split("/")[0] for path in inside) - set([os.pardir])
 
 
 def deep(instance, deadline):

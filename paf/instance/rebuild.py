@@ -19,8 +19,9 @@ HALF = "half"
 #: first: the node's own files are put aside; they are, and the rest is given up; they are put back.
 COPYING, SWAPPING = "copying", "swapping"
 ASIDE, DISCARDED, RETURNING = "aside", "discarded", "returning"
-NOT_REPLACED = "a rewind was cut off, and no copy has replaced what it left: run paf rebuild again"
-_PHASES = (HALF, COPYING, SWAPPING, ASIDE, DISCARDED, RETURNING)
+NOT_REPLACED = ("a rewind or rebuild was cut off, and no copy has replaced what it left: run paf "
+                "rebuild again")
+PHASES = (HALF, COPYING, SWAPPING, ASIDE, DISCARDED, RETURNING)
 
 
 def half(conninfo):
@@ -55,7 +56,7 @@ def revert(instance, log):
     journal.check_free(instance)
     facts = journal.read(instance)
     phase = facts.get("phase")
-    if phase not in _PHASES:
+    if phase not in PHASES:
         raise journal.foreign(instance, facts)
     if phase == HALF:
         return

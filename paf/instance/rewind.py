@@ -40,7 +40,7 @@ KEEPING, KEPT, REWINDING, REWOUND, RETURNING = (
     "keeping", "kept", "rewinding", "rewound", "returning")
 #: It is half rewound and will be replaced by a copy; some of the node's own files are back.
 ABANDONED = "abandoned"
-_PHASES = (KEEPING, KEPT, REWINDING, REWOUND, RETURNING, ABANDONED)
+PHASES = (KEEPING, KEPT, REWINDING, REWOUND, RETURNING, ABANDONED)
 
 
 def problem(instance, control):
@@ -55,6 +55,19 @@ def problem(instance, control):
     if not control.wal_log_hints and not control.checksums:
         return "a rewind needs wal_log_hints = on, or data checksums"
     return None
+
+
+def problem_now(instance, control):
+    """Return what `problem` does, and why this instance cannot be rewound as it is now.
+
+    A tablespace may come at any time: it keeps no instance stopped that has not diverged. Raises
+    OcfError where that cannot be found out.
+    """
+    inside = ownfiles.storage(instance)
+    if inside:    # pg_rewind finds their files twice, and fails half way
+        return ("a rewind needs tablespaces and WAL outside of the data directory, "
+                "not in {0}".format(local.path(instance, inside[0])))
+    return problem(instance, control)
 
 
 def is_fresh_copy(instance):
@@ -211,7 +224,7 @@ def finish(instance, deadline, log):
     journal.check_free(instance)
     processes.end("pg_rewind", instance.parameters.datadir)
     phase = facts.get("phase", KEEPING)
-    if phase not in _PHASES:
+    if phase not in PHASES:
         raise journal.foreign(instance, facts)
     if phase in (KEEPING, KEPT):
         _undo(instance, dict(facts, phase=phase, deep=facts.get("deep", [])))
@@ -236,7 +249,7 @@ def give_up(instance, facts):
     the journal has no copy of it. A directory that is half rewound stays one that no server is
     started on: the journal goes only when the copy has taken its place. Raises OcfError.
     """
-    if facts.get("phase", KEEPING) not in _PHASES:
+    if facts.get("phase", KEEPING) not in PHASES:
         raise journal.foreign(instance, facts)
     processes.end("pg_rewind", instance.parameters.datadir)
     phase = facts.get("phase")

@@ -3,6 +3,28 @@
 from tests.broken.builds import _UNIT, Broken
 
 BUILDS = (
+    Broken(7, "promotions that cannot be compared are the same for paf lost",
+           "paf/cli/promotions.py", '            return Unknown(fact.reason or other.reason), ""',
+           '            return fact, ""',
+           (_UNIT + "test_cli_lost.py::"
+            "test_a_promotion_that_may_be_another_one_is_not_nothing_lost",)),
+    Broken(7, "pg_rewind runs where it finds a tablespace's files twice",
+           "paf/instance/rewind.py",
+           "    if inside:    # pg_rewind finds their files twice, and fails half way",
+           "    if False:",
+           (_UNIT + "test_rebuild_cut.py::"
+            "test_where_tablespaces_and_wal_are_is_none_of_the_nodes_own",)),
+    Broken(7, "rows that a transaction wrote before count as none",
+           "paf/cli/walrecords.py",
+           "    return start is not None and xid not in start.early and (",
+           "    return start is None or xid not in start.early or (",
+           (_UNIT + "test_cli_lost.py::"
+            "test_rows_of_a_transaction_that_may_have_started_before_are_not_known",)),
+    Broken(7, "a damaged journal is given up before the directory is marked as half made",
+           "paf/cli/rebuild/spoilt.py", '        journal.write(instance, rebuild.half(""))',
+           "        pass",
+           (_UNIT + "test_journal.py::"
+            "test_a_damaged_journal_is_refused_and_paf_rebuild_leads_out_of_it",)),
     Broken(4, "paf status promises what synchronous_commit=off does not keep",
            "paf/cli/status/failover.py", "            or commits.level in (None,) + NO_WAIT):",
            "            or False):",

@@ -64,9 +64,10 @@ def context_of(node):
     return Context(environment, Deadline(60), log.Log(environment))
 
 
-def work_of(node, *words):
+def work_of(node, *words, theirs=None):
     """Return the Work of `paf rebuild` with these words, after its look."""
-    work = rebuild.Work(context_of(node).instance, node.name, OPTIONS.parse_args(list(words)))
+    work = rebuild.Work(
+        context_of(node).instance, node.name, OPTIONS.parse_args(list(words)), theirs)
     work.look()
     return work
 
@@ -109,11 +110,18 @@ def test_a_copy_keeps_the_nodes_own_files_and_the_place_of_its_wal(crashed):
     assert work.old() == []
 
 
-@pytest.mark.parametrize("damage", ["control file", "empty", "absent"])
+@pytest.mark.parametrize("damage", ["journal", "control file", "empty", "absent"])
 def test_what_cannot_be_read_is_copied(crashed, damage):
     node = crashed["srv1"]
     before, words = own(node), []
-    if damage == "control file":
+    if damage == "journal":
+        (journal_of(node) / "own").mkdir(parents=True)
+        (journal_of(node) / "state.json").write_text("{")
+        for path in (journal_of(node), journal_of(node) / "own"):
+            shutil.chown(path, owner().pw_uid, owner().pw_gid)
+        shutil.move(node.pgdata / "pg_hba.conf", journal_of(node) / "own" / "pg_hba.conf")
+        assert "paf rebuild" in come_back(crashed, "manual", code=5).reason
+    elif damage == "control file":
         (node.pgdata / "global" / "pg_control").write_bytes(b"\0" * 8192)
     else:
         remove(node.pgdata)
@@ -122,8 +130,9 @@ def test_what_cannot_be_read_is_copied(crashed, damage):
             node.pgdata.mkdir(mode=0o700)
             shutil.chown(node.pgdata, owner().pw_uid, owner().pw_gid)
     work = work_of(node, *words)
+    assert ("goes to" in "\n".join(work.says())) is (damage == "journal")
     work.do()
-    if damage == "control file":
+    if damage in ("journal", "control file"):
         assert own(node) == before
     else:
         assert "application_name=srv1" in (node.pgdata / "postgresql.auto.conf").read_text()

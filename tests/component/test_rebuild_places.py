@@ -33,7 +33,7 @@ def apart(lasting):
     shutil.move(cluster["srv1"].pgdata / "pg_wal", cluster.folder / "wal1")
     (cluster["srv1"].pgdata / "pg_wal").symlink_to(cluster.folder / "wal1")
     cluster.start()
-    make_tablespace(cluster)
+    make_tablespace(cluster, cluster.folder / "space1", cluster.folder / "space2")
     write_commits(cluster)
     fail_over(cluster)
     cluster["srv2"].sql("INSERT INTO placed VALUES (2)")
@@ -42,9 +42,8 @@ def apart(lasting):
     return cluster
 
 
-def make_tablespace(cluster):
-    """Make a tablespace with a table; the primary has it in space1, the standby in space2."""
-    one, two = cluster.folder / "space1", cluster.folder / "space2"
+def make_tablespace(cluster, one, two):
+    """Make a tablespace with a table; the primary has it in one folder, the standby in another."""
     one.mkdir()
     shutil.chown(one, owner().pw_uid, owner().pw_gid)
     cluster["srv1"].sql(f"CREATE TABLESPACE apart LOCATION '{one}'")
@@ -140,3 +139,20 @@ def test_a_tablespace_that_the_plan_does_not_know_is_found_before_the_copy_is_us
     (folder / "16400").unlink()
     (folder / "16400").symlink_to(work._plan.mapping[0][1])
     copy._check_tablespaces(str(folder.parent))
+
+
+@pytest.mark.long
+def test_a_rewind_with_a_tablespace_inside_the_data_directory_is_refused(hinted):
+    """PostgreSQL only warns of one. pg_rewind sees its files twice, and would fail half way."""
+    one, two = (node.pgdata / "space" for node in hinted)
+    make_tablespace(hinted, one, two)
+    hinted.move_vip(None)
+    hinted["srv1"].sql("CREATE TABLE gone (n int) TABLESPACE apart")
+    fail_over(hinted)
+    before = hinted["srv1"].files()
+    run = come_back(hinted, "rewind", code=5)
+    assert f"outside of the data directory, not in {one}" in run.reason
+    assert hinted["srv1"].files() == before and not journal_of(hinted["srv1"]).exists()
+    with pytest.raises(Problem, match="is inside"):
+        work_of(hinted["srv1"])
+    assert hinted["srv1"].files() == before

@@ -8,8 +8,11 @@ from paf import ocf
 from paf.actions import rejoin
 from paf.cli import lost
 from paf.cli.common import Problem
+from paf.deadline import Deadline
+from paf.decide.knowledge import Known, Unknown
+from paf.decide.timelines import line_from_wire
 from tests.component.test_rebuild import context_of, work_of
-from tests.component.test_rewind import come_back, fail_over, write_commits
+from tests.component.test_rewind import FAILOVER, come_back, fail_over, write_commits
 from tests.component.test_rewind_cut import FULL, programs_with, same_rows
 
 PAGE = 8192
@@ -18,8 +21,17 @@ PAGE = 8192
 def reports(node):
     """Return what paf lost reports on a node, and what it does not know."""
     instance = context_of(node).instance
-    found, doubt = lost.places(instance)
+    found, doubt = lost.places(instance, lambda: promotions_of("srv2", node))
     return [lost.report(instance, *one) for one in found], doubt
+
+
+def promotions_of(primary, node):
+    """Return the Fact of a primary's timelines, as this node learns of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in "HA_SBIN_DIR", "PAF_TEST_STORE", "PAF_TEST_NODE":
+            patch.setenv(name, node.environment(60, 0, {}, True, {})[name])
+        said = context_of(node).cluster.lines(Deadline(10)).get(primary)
+    return Known(line_from_wire(said)) if said else Unknown("it does not say them")
 
 
 def rows_of(report):
@@ -134,3 +146,93 @@ def test_a_half_rewound_directory_is_not_started_after_a_copy_that_failed(hinted
     work_of(node).do()
     come_back(hinted, "manual")
     same_rows(hinted)
+
+
+# Two promotions to the same timeline, at the same LSN
+
+@pytest.fixture
+def parted(hinted):
+    """srv1 was promoted beside srv2, at the same LSN, and has 7 rows of its own; srv2 goes on."""
+    node = hinted["srv1"]
+    node.hold_still()
+    hinted.wait_for_streams("srv1", 1)
+    hinted.move_vip(None)
+    node.kill()
+    promote_alone(node)
+    node.sql("INSERT INTO t SELECT generate_series(1, 7)")
+    node.stop()
+    assert hinted.promote("srv2", FAILOVER, ["srv2"]).code == 0
+    assert [line.split("\t")[:2] for line in history_of(node)] == [
+        line.split("\t")[:2] for line in history_of(hinted["srv2"])]
+    return hinted
+
+
+def history_of(node):
+    return (node.pgdata / "pg_wal" / "00000002.history").read_text().splitlines()
+
+
+def test_two_promotions_at_one_lsn_are_not_nothing_lost_and_a_rebuild_keeps_it(parted):
+    """Before the new primary says its promotions, it cannot be known; then it is all shown.
+
+    pg_rewind sees one timeline, and would leave it as it is.
+    """
+    node = parted["srv1"]
+    found, (doubt,) = reports(node)
+    assert found == [] and "timeline 2 is the primary's cannot be compared" in doubt
+    assert parted["srv2"].monitor().code == 8
+    ((before,), doubt) = reports(node)
+    assert doubt == [] and "with different promotions" in before["diverged"]
+    assert (len(before["commits"]), rows_of(before), before["unread_from"]) == (1, 7, None)
+    work = work_of(node, theirs=lambda: promotions_of("srv2", node))
+    text = "\n".join(work.says())
+    assert "with different promotions" in text and "began here with another promotion" in text
+    work.do()
+    come_back(parted, "manual")
+    ((after,), doubt) = reports(node)
+    assert doubt == [] and after["commits"] == before["commits"]
+    same_rows(parted)
+
+
+def test_no_rewind_behind_a_promotion_that_was_another_one(parted):
+    """The primary has left the timeline again: what is here behind that may hold no commit."""
+    parted["srv2"].sql("INSERT INTO t SELECT generate_series(1, 300)")
+    parted["srv2"].stop("immediate")
+    promote_alone(parted["srv2"])
+    parted.move_vip("srv2")
+    parted["srv2"].sql("INSERT INTO t VALUES (2)")
+    assert parted["srv2"].monitor().code == 8
+    node = parted["srv1"]
+    node.server.start()
+    while node.value("SELECT pg_current_wal_lsn() - '0/0'") < parted["srv2"].value(
+            "SELECT pg_current_wal_lsn() - '0/0'"):
+        node.sql("SELECT pg_switch_wal()")
+        node.sql("CHECKPOINT")
+    node.stop()
+    run = come_back(parted, "rewind", code=5)
+    assert "began with different promotions" in run.reason
+    ((report,), doubt) = reports(node)
+    assert doubt == [] and rows_of(report) == 7
+
+
+# Rows that were written before
+
+@pytest.mark.long
+def test_rows_that_were_written_before_the_fork_are_not_known(hinted):
+    """The commit counts, whether its transaction began before or after the WAL was only here."""
+    open_before = hinted["srv1"].connect()
+    open_before.autocommit = False
+    with open_before.cursor() as cursor:
+        cursor.execute("INSERT INTO t SELECT generate_series(1, 50)")
+    hinted["srv1"].sql("INSERT INTO t VALUES (3)")    # writes the WAL before it
+    hinted.wait_for_streams("srv1", 1)
+    hinted.move_vip(None)
+    open_before.commit()
+    open_before.close()
+    hinted["srv1"].sql("INSERT INTO t SELECT generate_series(1, 9)")
+    fail_over(hinted)
+    ((report,), doubt) = reports(hinted["srv1"])
+    assert doubt == [] and rows_of(report) == 9
+    assert [commit["rows"] for commit in report["commits"]] == [None, 9]
+    come_back(hinted, "rewind")
+    ((after,), doubt) = reports(hinted["srv1"])
+    assert doubt == [] and after["commits"] == report["commits"]

@@ -8,9 +8,9 @@ import pwd
 import pytest
 
 from paf import runner
-from paf.cli import lost
+from paf.cli import lost, walrecords
 from paf.cli.common import ERROR, NOT_DONE, OK, Problem
-from paf.decide import wal
+from paf.decide import timelines, wal
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import controldata, divergence, journal, settings, upstream
 from tests.conftest import REPOSITORY
@@ -18,11 +18,18 @@ from tests.unit.support import instance_at
 
 RECORDED = (REPOSITORY / "tests" / "data" / "pg_waldump" / "records-15.txt").read_text()
 TABLE = (1663, 5, 16384)
+TIME = "2026-11-26 03:28:26.823090 UTC"
+START = walrecords.Start(0, set())
+
+
+def NOT_SAID():
+    """The primary does not say its promotions."""
+    return Unknown("srv2 does not say its timelines")
 
 
 def records(text):
     """Return the records in pg_waldump's output, as paf lost takes them apart."""
-    found = [lost._RECORD.match(line) for line in text.splitlines()]
+    found = [walrecords._RECORD.match(line) for line in text.splitlines()]
     return [(m.group(1), int(m.group(2)), wal.parse_lsn(m.group(3)), m.group(4))
             for m in found if m]
 
@@ -32,7 +39,7 @@ def test_each_line_is_taken_apart():
 
 
 def test_commits_have_their_transaction_time_place_and_rows():
-    found = lost.understand(records(RECORDED))
+    found = walrecords.understand(records(RECORDED), START)
     assert [commit.xid for commit in found.commits] == [726, 729, 730, 731, 733]
     first = found.commits[0]
     assert first.time == "2026-11-26 03:28:26.823090 UTC" and first.rows == 10
@@ -41,7 +48,7 @@ def test_commits_have_their_transaction_time_place_and_rows():
 
 
 def test_rows_of_what_was_rolled_back_are_not_counted():
-    inserted, updated, deleted = lost.understand(records(RECORDED)).rows[TABLE]
+    inserted, updated, deleted = walrecords.understand(records(RECORDED), START).rows[TABLE]
     assert (inserted, updated, deleted) == (11, 11, 11)
 
 
@@ -53,8 +60,47 @@ def test_rows_of_subtransactions_count_with_their_parent():
             "rel 1663/5/16384 blk 0\n"
             "rmgr: Transaction len (rec/tot):     46/    46, tx:        800, lsn: 0/00000180, prev "
             "0/00000140, desc: COMMIT 2026-11-26 03:28:26.823090 UTC; subxacts: 801 802\n")
-    found = lost.understand(records(text))
+    found = walrecords.understand(records(text), START)
     assert found.rows == {TABLE: [8, 0, 0]} and found.commits[0].rows == 8
+
+
+# Transactions that were there before
+
+def heap(xid, lsn):
+    return ("Heap", xid, lsn, "INSERT off 1 flags 0x00, blkref #0: rel 1663/5/16384 blk 0")
+
+
+def commit(xid, lsn):
+    return ("Transaction", xid, lsn, f"COMMIT {TIME}")
+
+
+def running(following, lsn):
+    return ("Standby", 0, lsn, f"RUNNING_XACTS nextXid {following} latestCompletedXid 1")
+
+
+@pytest.mark.parametrize("before, rows", [
+    # 800 was running; 801 has written; 802 has not
+    ([running(801, 1), heap(801, 2)], {800: None, 801: None, 802: 1}),
+    ([heap(801, 1), running(802, 2)], {800: None, 801: None, 802: 1}),
+    ([running(700, 1), running(802, 2)], {800: None, 801: None, 802: 1}),
+    ([running(700, 1)], {800: 1, 801: 1, 802: 1}),
+    ([heap(801, 1)], {800: None, 801: None, 802: None}), ([], {800: None, 801: None, 802: None})])
+def test_rows_of_a_transaction_that_may_have_started_before_are_not_known(before, rows):
+    after = [record for xid in rows for record in (heap(xid, 10 * xid), commit(xid, 10 * xid + 1))]
+    found = walrecords.understand(after, walrecords.running_before(before))
+    assert {one.xid: one.rows for one in found.commits} == rows
+    assert found.rows == {TABLE: [3, 0, 0]}    # at least
+
+
+def test_the_first_list_of_transactions_serves_where_there_is_none_before():
+    after = [heap(800, 1), running(801, 2), commit(800, 3), heap(801, 4), commit(801, 5)]
+    assert [one.rows for one in walrecords.understand(after).commits] == [None, 1]
+
+
+def test_transaction_numbers_go_round():
+    start = walrecords.running_before([running((1 << 32) - 2, 1)])
+    assert [one.rows for one in walrecords.understand(
+        [heap(5, 1), commit(5, 2), commit((1 << 32) - 3, 3)], start).commits] == [1, None]
 
 
 def test_it_is_shown_by_table_with_the_last_commits():
@@ -67,8 +113,32 @@ def test_it_is_shown_by_table_with_the_last_commits():
     text = "\n".join(lost.lines(one, False))
     assert "30 commits, from" in text and "and 10 before these: --all" in text and "db: t" in text
     assert "\n0 " not in text and "\n29 " in text
-    assert "and 10" not in "\n".join(lost.lines(one, True))
+    assert "and 10" not in "\n".join(lost.lines(one, True)) and "before as well" not in text
+    commits[0]["rows"] = None
+    assert "1 commit may have changed rows before as well" in "\n".join(lost.lines(one, True))
     assert list(lost.lines(dict(one, commits=[]), False))[-1] == "no commit"
+
+
+def line(mark, newest=2):
+    return timelines.Line((timelines.Reign(1, 0, "initdb"),) + tuple(
+        timelines.Reign(number, 50 * number, mark) for number in range(2, newest + 1)), True)
+
+
+@pytest.mark.parametrize("mine, theirs, code", [
+    (line("a"), Known(line("a")), OK), (line("a", 1), Unknown("no answer"), OK),
+    (line("a"), Unknown("srv2 does not say its timelines"), ERROR),
+    (line(None), Known(line("a")), ERROR), (line("a"), Known(line(None)), ERROR),
+    (line(None), Known(line("a", 3)), ERROR), (None, Known(line("a")), ERROR)])
+def test_a_promotion_that_may_be_another_one_is_not_nothing_lost(
+        here, asked, capsys, monkeypatch, mine, theirs, code):
+    """Both histories are the same, down to the LSN."""
+    monkeypatch.setattr(divergence, "look", lambda *_: Known(None))
+    monkeypatch.setattr(lost.promotions.line, "read", lambda *_: mine)
+    monkeypatch.setattr(lost.promotions, "of_primary", lambda *_: theirs)
+    assert lost.run(asked) == code
+    said = capsys.readouterr()
+    assert ("has no WAL that" in said.out) is (code == OK)
+    assert ("not known whether this instance has diverged" in said.err) is (code == ERROR)
 
 
 # What is not known is not none
@@ -95,10 +165,10 @@ END = "pg_waldump: error: error in WAL record at {0}: invalid record length at {
       (0, LINE.format(59, "0/400028"), "")], "0/400080", None)])
 def test_wal_that_cannot_be_read_to_its_end_is_said(monkeypatch, answers, end, unread):
     left = [runner.Result(status, out, err.format("0/1"), False) for status, out, err in answers]
-    monkeypatch.setattr(lost.Records, "_dump", lambda *_: left.pop(0))
-    monkeypatch.setattr(lost.walpages, "page_size_in", lambda *_: None)
-    monkeypatch.setattr(lost.Records, "_named", lambda *_: 1)
-    records_ = lost.Records(None, "/x", SEGMENT, [1], "0/300000", end)
+    monkeypatch.setattr(walrecords.Records, "_dump", lambda *_: left.pop(0))
+    monkeypatch.setattr(walrecords.walpages, "page_size_in", lambda *_: None)
+    monkeypatch.setattr(walrecords.Records, "_named", lambda *_: 1)
+    records_ = walrecords.Records(None, "/x", SEGMENT, [1], "0/300000", end)
     list(records_)
     assert (records_.unread, left) == (unread, [])
 
@@ -106,7 +176,7 @@ def test_wal_that_cannot_be_read_to_its_end_is_said(monkeypatch, answers, end, u
 def test_commits_beyond_what_can_be_read_are_not_none(here, asked, capsys, monkeypatch):
     one: dict = {"folder": "/x", "given_up": "now", "diverged": "d", "commits": [], "tables": [],
                  "unread_from": "0/38", "others": ""}
-    monkeypatch.setattr(lost, "places", lambda _: ([("/x", {})], []))
+    monkeypatch.setattr(lost, "places", lambda *_: ([("/x", {})], []))
     monkeypatch.setattr(lost, "report", lambda *_: one)
     assert lost.run(asked) == ERROR
     assert "cannot be read from 0/38 on" in capsys.readouterr().err
@@ -135,9 +205,10 @@ def here(tmp_path, monkeypatch):
 
         def cib(self):
             return ""
+    monkeypatch.setattr(lost.promotions, "of_primary", lambda *_: NOT_SAID())
     monkeypatch.setattr(lost, "Pacemaker", Pacemaker)
     monkeypatch.setattr(lost.configuration, "parse", lambda *_: None)
-    monkeypatch.setattr(lost.configuration, "find", lambda *_: None)
+    monkeypatch.setattr(lost.configuration, "find", lambda *_: argparse.Namespace(name="pgsqld"))
     monkeypatch.setattr(lost.dialect, "instance_of", lambda _: instance)
     monkeypatch.setattr(settings, "conninfo", lambda *_: "host=192.0.2.1")
     monkeypatch.setattr(controldata, "read", lambda *_: Unknown("no pg_controldata"))
@@ -171,7 +242,6 @@ def test_wal_that_is_kept_without_its_description_is_named(here, asked, capsys, 
 
 TRANSACTION = ("rmgr: Transaction len (rec/tot):     46/    46, tx:        {0}, lsn: 0/00000{1}, "
                "prev 0/00000140, desc: {2}\n")
-TIME = "2026-11-26 03:28:26.823090 UTC"
 
 
 @pytest.mark.parametrize("lines, told", [
@@ -180,7 +250,7 @@ TIME = "2026-11-26 03:28:26.823090 UTC"
     ([(800, "100", "PREPARE gid a: " + TIME), (0, "180", "ABORT_PREPARED 800: " + TIME)], ""),
     ([(0, "180", "ABORT_PREPARED 800: " + TIME)], "1 prepared transaction rolled back")])
 def test_a_transaction_that_is_prepared_is_something(lines, told):
-    found = lost.understand(records("".join(TRANSACTION.format(*line) for line in lines)))
+    found = walrecords.understand(records("".join(TRANSACTION.format(*line) for line in lines)))
     assert lost.loss.judge(found.others).relied_on == told
     assert len(found.commits) == sum("COMMIT" in line[2] for line in lines)
 
@@ -192,12 +262,12 @@ def test_a_restore_point_and_a_message_are_no_nothing(here, asked, capsys, monke
             "prev 0/00000100, desc: MESSAGE non-transactional, prefix \"a\"; payload (1 bytes)\n"
             "rmgr: LogicalMessage len (rec/tot):     59/    59, tx:        801, lsn: 0/00000200, "
             "prev 0/00000180, desc: MESSAGE transactional, prefix \"a\"; payload (1 bytes)\n")
-    found = lost.understand(records(text))
+    found = walrecords.understand(records(text), START)
     told = lost.loss.judge(found.others).relied_on
     assert told == "1 logical message and 1 restore point" and not found.commits
     one: dict = {"folder": "/x", "given_up": "now", "diverged": "d", "commits": [], "tables": [],
                  "unread_from": None, "others": told}
-    monkeypatch.setattr(lost, "places", lambda _: ([("/x", {})], []))
+    monkeypatch.setattr(lost, "places", lambda *_: ([("/x", {})], []))
     monkeypatch.setattr(lost, "report", lambda *_: one)
     assert lost.run(asked) == NOT_DONE
     assert told in capsys.readouterr().out
@@ -239,12 +309,12 @@ def test_what_a_rewind_that_was_cut_off_has_kept_is_read_where_it_is(here):
     facts = {"what": "rewind", "phase": "returning", "parts": [[1, "0/1", "0/2"]], "kept": True}
     journal.begin(instance, facts)
     (here / ".main.pgsqlms" / "wal").mkdir()
-    ((folder, found),), doubt = lost.places(instance)
+    ((folder, found),), doubt = lost.places(instance, NOT_SAID)
     assert (folder, found["parts"], doubt) == (
         str(here / ".main.pgsqlms" / "wal"), [[1, "0/1", "0/2"]], [])
     (here / ".main.pgsqlms" / "wal").rmdir()
-    assert lost.places(instance) == ([], ["a rewind was cut off here: what only this node had is "
-                                          "known when it is complete"])
+    assert lost.places(instance, NOT_SAID) == (
+        [], ["a rewind was cut off here: what only this node had is known when it is complete"])
 
 
 def test_another_clusters_data_is_not_nothing(here, monkeypatch):
@@ -253,13 +323,13 @@ def test_another_clusters_data_is_not_nothing(here, monkeypatch):
                                   upstream.Upstream(1, [], "8"), None, None, None)
     monkeypatch.setattr(divergence, "look", lambda *_: Known(found))
     monkeypatch.setattr(divergence, "parts", lambda *_: None)
-    assert lost.places(instance)[1] == ["another cluster's data: it is not known from where on, so "
-                                        "all its WAL may be only here"]
+    assert lost.places(instance, NOT_SAID)[1] == [
+        "another cluster's data: it is not known from where on, so all its WAL may be only here"]
 
 
 def test_the_last_segment_of_a_timeline_is_read_from_its_copy(here):
     """A promotion renames the old one where there is an archive."""
     instance = lost.dialect.instance_of(None)
     (here / "00000002000000000000000A").touch()
-    one = lost.Records(instance, str(here), SEGMENT, [1, 2], "0/900000", "0/A00100")
+    one = walrecords.Records(instance, str(here), SEGMENT, [1, 2], "0/900000", "0/A00100")
     assert (one._named(0x900000), one._named(0xA00000)) == (1, 2)

@@ -5,15 +5,19 @@ import os
 import shutil
 import socket
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
 from paf import ocf
 from paf.actions import rejoin
+from paf.cli import lost
 from paf.cli.common import Problem
+from paf.cli.rebuild import plan
 from paf.cli.rebuild import rebuild as verb
+from paf.cli.rebuild import source, spoilt
 from paf.deadline import Deadline
-from paf.decide.knowledge import Known
+from paf.decide.knowledge import Known, Unknown
 from paf.instance import journal, ownfiles, postmaster, rebuild, rewind
 from tests.component.cutting import cut
 from tests.unit.test_rebuild_cut import (
@@ -127,6 +131,7 @@ def test_a_journal_of_a_newer_version_is_left_alone(instance, tmp_path, facts):
     write_facts(instance, dead(), deep=[], swaps=[], **facts)
     before = facts_of(instance)
     context = Context(instance, Deadline(5.0), LOG)
+    assert "let paf rebuild copy the primary" in spoilt.problem(instance)
     for attempt in (lambda: rejoin.finish(context),
                     verb.Work(instance, "srv1", options())._clear_journal):
         with pytest.raises(ocf.NotUsable, match="is of another version of PAF"):
@@ -139,8 +144,133 @@ def test_a_journal_that_has_lost_its_facts_is_not_one_without_work(instance, tmp
     os.makedirs(os.path.join(journal.folder(instance), "own"))
     if text is not None:
         (tmp_path / ".main.pgsqlms" / "state.json").write_text(text)
-    with pytest.raises(ocf.NotUsable, match="the journal"):
-        journal.read(instance)
+    with pytest.raises(ocf.NotUsable, match="the journal .*; let paf rebuild copy the primary"):
+        rejoin.finish(Context(instance, Deadline(5.0), LOG))
+
+
+# A journal that cannot be used: paf rebuild leads out of it
+
+def truncated(place):
+    (place / "state.json").write_text('{"what": "rewind", "pha')
+
+
+def no_facts(place):
+    (place / "state.json").unlink()
+
+
+def a_folder(place):
+    (place / "state.json").unlink()
+    (place / "state.json").mkdir()
+
+
+def a_file(place):
+    shutil.rmtree(place)
+    place.write_text("")
+
+
+def a_link(place):
+    place.rename(place.parent / "elsewhere")
+    place.symlink_to("nowhere")
+
+
+def newer(place):
+    (place / "state.json").write_text('{"what": "rewind", "phase": "polishing", "deep": ["a"]}')
+
+
+def incomplete(place):
+    (place / "state.json").write_text('{"what": "rewind", "phase": "returning"}')
+
+
+def no_text(place):
+    (place / "state.json").write_bytes(b"\xff\x00")
+
+
+def wrong(place):
+    (place / "state.json").write_text('{"what": "rebuild", "phase": "swapping", "swaps": ["main"]}')
+
+
+DAMAGES = [truncated, no_facts, a_folder, a_file, a_link, newer, incomplete, no_text, wrong]
+
+
+def spoil(instance, tmp_path, damage):
+    """Leave a half rewound directory whose journal is damaged, with a configuration deep inside."""
+    half_rewound(instance, tmp_path)
+    place = tmp_path / ".main.pgsqlms"
+    for name in ("deep", "wal"):
+        (place / name).mkdir()
+        (place / name / "0").write_text(name)
+    damage(place)
+    (tmp_path / "main.rebuilt").mkdir()
+
+
+def put_right(instance, words):
+    """Do what paf rebuild does where the journal is damaged."""
+    for old in Path(instance.parameters.datadir).parent.glob("main.before-*"):
+        shutil.rmtree(old)
+    one = verb.Work(instance, "srv1", options(*words))
+    one._damage = spoilt.problem(instance)
+    one._plan = plan.make(instance, source.Source("host=192.0.2.1", "1", 1, {}, ""),
+                          "--discard" in words, 150000)
+    one._clear_journal()
+    copier(instance, *words).run()
+
+
+def begin_again(tmp_path, damage):
+    for path in tmp_path.iterdir():
+        path.unlink() if path.is_symlink() or path.is_file() else shutil.rmtree(path)
+    instance = instance_in(tmp_path)
+    spoil(instance, tmp_path, damage)
+    with pytest.raises(ocf.OcfError, match="the journal .*paf rebuild copy the primary"):
+        rejoin.finish(Context(instance, Deadline(5.0), LOG))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("words", [("--copy",), ("--copy", "--discard")])
+def test_a_damaged_journal_is_refused_and_paf_rebuild_leads_out_of_it(
+        instance, tmp_path, damage, words):
+    begin_again(tmp_path, damage)
+    put_right(instance, words)
+    assert not journal.exists(instance) and (tmp_path / "main" / "global" / "pg_control").exists()
+    if damage not in (a_file, a_link):    # which took the files along
+        assert own_files(tmp_path / "main") == OWN
+        assert [path.read_text() for path in tmp_path.glob("main.lost/*/deep/0")] == ["deep"]
+        assert [path.read_text() for path in tmp_path.glob("main.lost/*/wal/0")] == ["wal"]
+    assert bool(list(tmp_path.glob("main.lost/*/state.json.damaged")))
+
+
+@pytest.mark.parametrize("damage, words", [
+    (truncated, ("--copy",)), (a_folder, ("--copy", "--discard"))])
+def test_a_way_out_of_a_damaged_journal_that_is_cut_off_starts_nothing_half_made(
+        instance, tmp_path, damage, words):
+    """At any step there is a journal, or the copy is complete; no file of the node's is lost."""
+    step, was_cut = 0, True
+    while was_cut:
+        begin_again(tmp_path, damage)
+        was_cut = cut(lambda: put_right(instance, words), step)
+        try:
+            if journal.exists(instance):
+                rejoin.finish(Context(instance, Deadline(5.0), LOG))
+        except ocf.OcfError:
+            assert journal.exists(instance)
+            put_right(instance, words)
+        assert (tmp_path / "main" / "global" / "pg_control").exists(), step
+        assert own_files(tmp_path / "main") == OWN, step
+        step += 4
+    assert step > 10
+
+
+def test_a_damaged_journal_is_left_alone_while_a_program_works(instance, tmp_path, monkeypatch):
+    spoil(instance, tmp_path, truncated)
+    monkeypatch.setattr(spoilt.processes, "running", lambda name, _: name == "pg_rewind")
+    with pytest.raises(ocf.OcfError, match="a pg_rewind of this instance still runs"):
+        verb.Work(instance, "srv1", options()).look()
+
+
+def test_a_damaged_journal_hides_no_wal_that_is_kept(instance, tmp_path):
+    spoil(instance, tmp_path, truncated)
+    (tmp_path / "main.lost" / "1").mkdir(parents=True)
+    found, (first, second) = lost.places(instance, lambda: Unknown(""))
+    assert found == [] and "is damaged" in second and "main.lost" in first
 
 
 def test_facts_that_were_being_written_are_none_yet(instance, tmp_path):

@@ -20,7 +20,7 @@ from paf.deadline import Deadline
 from paf.decide.knowledge import Known
 from paf.instance import (
     controldata, divergence, journal, ownfiles, postmaster, processes, rebuild, rewind,
-    rewindrole, settings)
+    rewindrole, settings, unfinished)
 from tests.component.cutting import cut
 from tests.unit.support import instance_at
 
@@ -126,6 +126,13 @@ def test_where_tablespaces_and_wal_are_is_none_of_the_nodes_own(instance, tmp_pa
             os.path.relpath(main / name, (main / link).parent) if relative else main / name)
     (main / "pg_tblspc" / "16401").symlink_to(tmp_path / "elsewhere")
     assert ownfiles.names(instance) == sorted(OWN)
+    assert ownfiles.storage(instance) == ["spaces", "wal"]
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "pg_rewind").symlink_to("/bin/true")
+    control = argparse.Namespace(wal_log_hints=True, checksums=False)
+    able = instance._replace(parameters=instance.parameters._replace(bindir=str(programs)))
+    assert f"not in {main / 'spaces'}" in rewind.problem_now(able, control)
     ownfiles.remove_strangers(instance)
     assert (main / "spaces" / "a").is_dir() and (main / "wal").is_dir()
 
@@ -198,14 +205,22 @@ def test_what_is_under_way_is_left_alone(instance, started, what):
     assert journal.exists(instance)
 
 
+def test_what_a_newer_version_works_on_is_in_use(instance, started):
+    write_facts(instance, started("pgsqlms"), what="rewind", phase="polishing")
+    for attempt in (verb.Work(instance, "srv1", options()).look,
+                    lambda: unfinished.read(instance)):
+        with pytest.raises(journal.InUse, match="is under way"):
+            attempt()
+
+
 def test_a_rewind_works_on_the_directory_that_the_server_would_take(
         instance, monkeypatch, tmp_path):
     """Crash recovery before it would change another one, which data_directory names."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr(controldata, "read", lambda *_: Known(None))
-    monkeypatch.setattr(divergence, "look", lambda *_: Known("diverged"))
-    monkeypatch.setattr(divergence, "find", lambda *_: "diverged")
-    monkeypatch.setattr(rewind, "problem", lambda *_: None)
+    found = divergence.Divergence("diverged", True, None, None, None, None)
+    monkeypatch.setattr(verb.promotions, "examine", lambda *_: (Known(found), ""))
+    monkeypatch.setattr(rewind, "problem_now", lambda *_: None)
     monkeypatch.setattr(rewindrole, "check", lambda *_: None)
     monkeypatch.setattr(settings, "read", lambda *_: str(tmp_path / "elsewhere"))
     work = verb.Work(instance, "srv1", options())
@@ -235,11 +250,12 @@ def test_a_copy_after_a_rewind_that_was_cut_off_keeps_the_wal_that_was_given_up(
 
 def test_a_copy_after_a_rewind_that_had_changed_nothing_looks_for_that_wal(instance, monkeypatch):
     write_facts(instance, dead(), what="rewind", phase="keeping", deep=[], started="b")
-    monkeypatch.setattr(divergence, "look", lambda *_: Known("diverged"))
+    found = divergence.Divergence("another cluster's data", False, None, None, None, None)
+    monkeypatch.setattr(divergence, "look", lambda *_: Known(found))
     work = verb.Work(instance, "srv1", options())
     work._source = source.Source("host=192.0.2.1", "1", 1, {}, "")
     work._clear_journal()
-    assert work._found == "diverged"
+    assert work._found == found
 
 
 def test_what_this_process_or_a_dead_one_has_left_is_not_under_way(instance):

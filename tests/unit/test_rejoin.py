@@ -27,6 +27,7 @@ def test_a_pg_waldump_that_gave_no_answer_bans_no_node_that_could_be_rewound(
     def fail(*_):
         raise error
     monkeypatch.setattr(rejoin, "_find", lambda _: FOUND)
+    monkeypatch.setattr(rejoin, "_check_line", lambda *_: None)
     monkeypatch.setattr(rejoin.settings, "conninfo", lambda *_: "host=x")
     monkeypatch.setattr(waldump, "content", fail)
     context = Context(instance_at(tmp_path), parameters_with(rejoin=mode), Deadline(30))

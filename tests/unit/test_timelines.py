@@ -6,7 +6,8 @@ import pytest
 
 from paf.decide import timelines
 from paf.decide.timelines import (
-    Line, PARTED, Reign, Switch, TOGETHER, UNSURE, compare, left, line_from_wire, line_to_wire)
+    Line, PARTED, Reign, Switch, TOGETHER, UNSURE, compare, differing, left, line_from_wire,
+    line_to_wire)
 
 TEXT = """1\t0/3000060\tno recovery target specified
 
@@ -72,10 +73,26 @@ FOLLOWED = line(FIRST, (2, 50, "a"))
     (line(FIRST, (2, 50, None), (3, 90, "b"), own=True), UNSURE),
     (line(FIRST, (2, 50, None), (3, 90, "b")), TOGETHER),
     (line(FIRST, own=True), TOGETHER),
+    (line((2, 50, "a"), (3, 90, "b"), own=True), TOGETHER),
     (None, UNSURE),
 ])
 def test_how_two_histories_compare(other, found):
     assert compare(FOLLOWED, other) == compare(other, FOLLOWED) == found
+
+
+def test_a_promotion_that_both_have_proves_that_what_was_before_is_the_same():
+    old = line(FIRST, (2, 50, None), (3, 90, "b"), own=True)
+    assert compare(old, line(FIRST, (2, 50, "a"), (3, 90, "b"), own=True)) == TOGETHER
+    assert compare(old, line(FIRST, (2, 50, "a"), (3, 90, "c"), own=True)) == PARTED
+    assert compare(old, line(FIRST, (2, 50, "a"), (3, 90, None), own=True)) == UNSURE
+
+
+@pytest.mark.parametrize("other, timeline", [
+    (line(FIRST), None), (FOLLOWED, None), (line(FIRST, (2, 50, None)), None),
+    (line(FIRST, (2, 60, "c")), None), (line(FIRST, (2, 50, "c"), (3, 90, "b")), 2)])
+def test_which_promotion_was_another_one_at_the_same_place(other, timeline):
+    found = differing(FOLLOWED, other)
+    assert (found.timeline if found else None) == timeline
 
 
 @pytest.mark.parametrize("one, gone", [

@@ -228,6 +228,11 @@ def only_here(instance, found):
     return parts, keptwal.only_here(instance, parts, size), size
 
 
+def now():
+    """Return the time (str), as the facts of what is kept have it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 def keep_lost(instance, found, doubt):
     """Copy the WAL that only this instance has to where paf lost finds it.
 
@@ -240,7 +245,7 @@ def keep_lost(instance, found, doubt):
     parts, names, size = only_here(instance, found)
     if not names:
         return None if names == [] else ""
-    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    started = now()
     facts = rewind.described(found, parts) if found else {"diverged": _UNKNOWN.format(doubt)}
     same = keptwal.with_same(instance, facts) if parts else ""
     if same:    # of a rebuild that failed

@@ -5,11 +5,11 @@ import os
 from paf import instance as local
 from paf import log, ocf
 from paf.actions import rejoin
-from paf.cli import configuration, dialect
+from paf.cli import configuration, dialect, promotions
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say, seconds)
-from paf.cli.rebuild import copying, plan, source
-from paf.decide.knowledge import is_known
+from paf.cli.rebuild import copying, plan, source, spoilt
+from paf.decide.knowledge import Unknown, is_known
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.instance import (
@@ -61,7 +61,8 @@ def run(options):
     managed = configuration.find(configuration.parse(pacemaker.cib()), options.resource)
     instance = dialect.instance_of(managed)
     try:
-        work = Work(instance, pacemaker.node(), options)
+        work = Work(instance, pacemaker.node(), options,
+                    lambda: promotions.of_primary(pacemaker, managed.name))
         work.look()
         for line in work.says():
             say(line)
@@ -81,16 +82,19 @@ def run(options):
 class Work(object):
     """The steps of a rebuild on this node, and their execution."""
 
-    def __init__(self, instance, node, options):
+    def __init__(self, instance, node, options, theirs=None):
         self._instance, self.node, self._options = instance, node, options
+        self._theirs = theirs or (lambda: Unknown("it was not asked"))
         self._plan = self._source = self._found = self._why_copy = None
         self._doubt, self._is_kept = "", True
+        self._damage = ""    # why the journal cannot be used
         self._version = 0
 
     def look(self):
         """Find out what can be done. Raises Problem, OcfError; changes nothing."""
         plan.running(self._instance)
-        journal.check_free(self._instance)
+        self._damage = spoilt.problem(self._instance)
+        self._check_free()
         self._version = source.version(self._instance)
         where = source.conninfo(self._instance, self._options.origin or self._noted())
         self._source = source.look(self._instance, where, self._version)
@@ -101,23 +105,30 @@ class Work(object):
             self._plan = plan.make(self._instance, self._source, self._options.discard,
                                    self._version)
 
+    def _check_free(self):
+        """Raise OcfError while another process works on the instance."""
+        if self._damage:
+            spoilt.problem(self._instance)
+        else:
+            journal.check_free(self._instance)
+
     def _noted(self):
         """Return the way to the primary that the journal has, "" without one."""
-        return journal.read(self._instance).get("conninfo", "") if journal.exists(
-            self._instance) else ""
+        return journal.read(self._instance).get("conninfo", "") if not self._damage and (
+            journal.exists(self._instance)) else ""
 
     def _not_rewound(self):
         """Return why pg_rewind is not used (str), "" if it is."""
-        if journal.exists(self._instance):
-            return "a rewind or rebuild was started here and is not complete"
+        if self._damage or journal.exists(self._instance):
+            self._doubt = self._damage and "the journal of a rewind or rebuild cannot be used"
+            return self._damage or "a rewind or rebuild was started here and is not complete"
         control = self._control()
         if control is None:
             return "there is no data directory that could be read"
         control = control.value
         if rewind.is_fresh_copy(self._instance):
             return "it has not run since it was copied"
-        fact = divergence.look(self._instance, self._source.conninfo, Deadline(30.0))
-        self._found, self._doubt = fact.value, fact.reason
+        fact = self._examine()
         if self._options.copy:
             return "--copy asks for it"
         if not is_known(fact):
@@ -127,7 +138,13 @@ class Work(object):
             raise Problem("this instance has not diverged from the primary, so it can follow it: "
                           "clean up its failure (crm_resource --cleanup), or rebuild it "
                           "anyway with --copy")
-        reason = rewind.problem(self._instance, control)
+        if promotions.is_by_promotion(self._found):
+            return "a timeline of the same number began here with another promotion"
+        return self._why_no_rewind(control)
+
+    def _why_no_rewind(self, control):
+        """Return why pg_rewind cannot work (str), "" if it can; control: of the old directory."""
+        reason = rewind.problem_now(self._instance, control)
         if not reason:
             settings.check_data_directory(self._instance, Deadline(30.0))
             try:
@@ -135,6 +152,13 @@ class Work(object):
             except ocf.OcfError as error:
                 reason = str(error)
         return reason or ""
+
+    def _examine(self):
+        """Note whether the instance has diverged, and return that Fact. Raises OcfError."""
+        fact, _ = promotions.examine(self._instance, self._source.conninfo, self._theirs(),
+                                     Deadline(30.0))
+        self._found, self._doubt = fact.value, fact.reason
+        return fact
 
     def _control(self):
         """Return the Fact of the old directory's controldata.ControlData, None if unreadable."""
@@ -156,6 +180,10 @@ class Work(object):
         if self._doubt:
             yield "Whether something exists only here is not known ({0}): it would be given up" \
                   "{1}".format(self._doubt, self._says_of_wal("; all the WAL here"))
+        if self._damage:
+            yield "What the journal {0} holds goes to {1}; this node's files in it go back under " \
+                  "their names".format(journal.folder(self._instance),
+                                       keptwal.lost_folder(self._instance))
         if not self._why_copy:
             yield "pg_rewind makes {0} a copy of the primary's, and keeps this node's files".format(
                 data)
@@ -188,7 +216,7 @@ class Work(object):
     def do(self):
         """Rewind or copy. Raises Problem, OcfError."""
         plan.running(self._instance)
-        journal.check_free(self._instance)    # it may have been long until the confirmation
+        self._check_free()    # it may have been long until the confirmation
         here = log.Log(ocf.Environment(os.environ))
         if not self._why_copy:
             place = rewind.run(self._instance, self._source.conninfo, self._found,
@@ -198,7 +226,7 @@ class Work(object):
             return
         self._clear_journal()
         place = copying.keep_lost(self._instance, self._found, self._doubt)
-        self._is_kept = place != ""
+        self._is_kept = place != "" and not self._damage
         self._say_kept(place)
         copying.Copying(self._instance, self.node, self._plan, self._source, self._options,
                         self._version).run()
@@ -211,6 +239,11 @@ class Work(object):
 
     def _clear_journal(self):
         """Put back what something that was cut off has moved away; the copy replaces the rest."""
+        if self._damage:
+            self._move_copies()    # first: afterwards they count as a stranger's
+            place = spoilt.set_aside(self._instance, copying.now())
+            say("what the journal held is kept in {0}".format(place))
+            return
         if not journal.exists(self._instance):
             return
         facts = journal.read(self._instance)
@@ -229,10 +262,17 @@ class Work(object):
         else:
             raise journal.foreign(self._instance, facts)
 
+    def _move_copies(self):
+        """Move away what may be a copy of the work that is not understood. Raises OcfError."""
+        for copy, place, aside in self._plan.swaps:
+            if aside and os.path.lexists(copy):
+                kept = aside.replace(place, copy, 1)
+                rebuild.rename(self._instance, copy, kept)
+                say("{0} is now {1}".format(copy, kept))
+
     def _look_again(self):
         """Look whether the instance has diverged, now that its files are back. Raises OcfError."""
-        fact = divergence.look(self._instance, self._source.conninfo, Deadline(30.0))
-        self._found, self._doubt = fact.value, fact.reason
+        self._examine()
 
     def is_kept(self):
         """Return whether the WAL that only the old directory has is kept elsewhere, if any."""
@@ -251,7 +291,7 @@ def _follow(instance, work, seconds):
             "; the old directory is kept: {0}".format(", ".join(work.old())) if work.old() else ""))
         return NOT_DONE
     if not work.is_kept():
-        complain("the WAL that only the old directory had is not kept elsewhere, so it stays: "
+        complain("what only the old directory has is not kept elsewhere, so it stays: "
                  "{0}".format(", ".join(work.old())))
     for path in work.old() if work.is_kept() else []:
         journal.remove_folder(instance, path)
