@@ -64,7 +64,8 @@ def _elsewhere(called, modules):
     if isinstance(owner, ast.Attribute) and owner.attr == "cluster":
         return "cluster"
     place = modules.get(owner.id, "") if isinstance(owner, ast.Name) else ""
-    shown = ("decide", "instance", "promotion", "lastwords", "synchronous")
+    shown = ("decide", "instance", "promotion", "holders", "lastwords", "synchronous",
+             "acknowledged")
     return place if place.split("/")[0] in shown else ""
 
 

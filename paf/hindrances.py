@@ -1,6 +1,6 @@
 """What keeps a candidate from promotion whatever the votes: its lag, or a primary left behind."""
 
-from paf import ocf, promotion
+from paf import holders, ocf
 from paf.decide import election, transition
 from paf.decide.knowledge import is_known
 
@@ -30,7 +30,7 @@ def stranded(context, where, view):
     old = transition.moved_primary(lists)
     if old is None or not is_known(where.position):
         return None
-    reason = election.check_move(old, where.position.value, promotion.last_words(view))
+    reason = election.check_move(old, where.position.value, holders.last_words(view))
     return reason and "switchover refused: {0}".format(reason)
 
 

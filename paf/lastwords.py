@@ -2,7 +2,7 @@
 
 They outlive the node's absence and count as its vote, until the instance is started again. So a
 node that is stopped for maintenance does not keep the others from a failover, unless it has what
-they lack.
+they lack. An instance may be run by hand while the cluster is down: a probe compares.
 """
 
 from paf import ocf
@@ -74,6 +74,38 @@ def withdraw(context, view):
     context.cluster.notes.remove(notes.UNSAID)
     if context.node in view.last_words:
         context.cluster.leave_last_words("", context.deadline)
+
+
+def compare_at_probe(context, was):
+    """Replace the last words of an instance that ran since it left them, by hand for one.
+
+    was: the state of an instance that does not run. What crashed since has none, but needs what it
+    had. One that has less now was set back, and its words still say how much it had. Raises
+    nothing.
+    """
+    try:
+        view = context.cluster.view(context.deadline)
+        words = view.last_words.get(context.node)
+        if words is None:
+            return
+        if was in (state.CRASHED_PRIMARY, state.CRASHED_STANDBY):
+            from paf import acknowledged
+            acknowledged.enter(context, view, was)
+            withdraw(context, view)
+        elif was in (state.STOPPED_PRIMARY, state.STOPPED_STANDBY):
+            _compare(context, election.from_vote(words))
+    except ocf.OcfError as error:
+        context.log.warning("last words of this node count, and may be old: {0}".format(error))
+
+
+def _compare(context, words):
+    """Leave other last words where the instance has more than the Fact in `words`."""
+    fact = position.at_rest(context.instance, context.deadline.within(_PATIENCE))
+    if fact.value is None or words is not None and is_known(words) and fact.value <= words.value:
+        return
+    context.log.warning("this instance ran since it was stopped by the cluster: its last words "
+                        "were {0}".format("" if words is None else words.value or words.reason))
+    context.cluster.leave_last_words(election.to_vote(fact), context.deadline)
 
 
 def withdraw_at_probe(context):

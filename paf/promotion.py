@@ -2,10 +2,10 @@
 
 from collections import namedtuple
 
-from paf import ocf
+from paf import holders, ocf
 from paf.cluster import base, notes
-from paf.decide import election, quorum, scores, transition
-from paf.decide.knowledge import Unknown, is_known
+from paf.decide import election, scores, transition
+from paf.decide.knowledge import is_known
 
 #: When a node that has not voted is asked through its database port, and how often, in seconds.
 _MUTE = 2.0
@@ -17,9 +17,10 @@ _VOTES_TIME = 20.0
 _BY_SCORE = "score"
 
 #: What is known after a cold start: the last primary (str, None where it is not known), the
-#: histories (dict of node to timelines.Line), and whether more than a score says so (bool).
-Cold = namedtuple("Cold", "primary lines certain")
-_WARM = Cold(None, {}, True)
+#: histories (dict of node to timelines.Line), whether more than a score says so (bool), and the
+#: vote (str) that this primary has if its data directory was not set back, "" where none is known.
+Cold = namedtuple("Cold", "primary lines certain needed")
+_WARM = Cold(None, {}, True, "")
 
 
 def second_primary(lists):
@@ -47,11 +48,10 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     deadline = deadline.within(context.deadline.remaining / 2)
     seen, asked, doubts = [], {}, {}
     departure = base.Departure(context.cluster, deadline)
-    primary, lines, certain = cold or _WARM
 
     def over():
         positions = dict(asked, **context.cluster.positions(voters, context.deadline))
-        seen[:] = [election.decide(context.node, voters, positions, primary, lines, certain)]
+        seen[:] = [_decide(context.node, voters, positions, cold or _WARM)]
         silent = [node for node in seen[0].missing if node != context.node and (
             node in maintenance or deadline.elapsed > mute)]
         if silent and _ask_ports(context, silent, asked, doubts, deadline):
@@ -60,6 +60,18 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     deadline.wait_for(over)
     why = [doubts[node] for node in seen[0].missing if node in doubts]
     return seen[0]._replace(reason="; ".join([seen[0].reason] + why))
+
+
+def _decide(candidate, voters, positions, cold):
+    """Return the election.Verdict on a node; cold: a Cold.
+
+    A last primary that was set back does not have all there is, and counts like any other node.
+    """
+    primary, needed = cold.primary, election.from_vote(cold.needed)
+    if primary in positions and needed is not None and election.set_back(
+            {primary: needed}, positions):
+        primary = None
+    return election.decide(candidate, voters, positions, primary, cold.lines, cold.certain)
 
 
 def _ask_ports(context, nodes, asked, doubts, deadline):
@@ -102,10 +114,11 @@ def await_the_absent(context, where):
     """
     def look():
         view = context.cluster.view(context.deadline)
-        behind = [node for node, fact in last_words(view).items()
+        behind = [node for node, fact in holders.last_words(view).items()
                   if is_known(fact) and is_known(where.position)
                   and fact.value <= where.position.value]
-        return election.awaited(voters, view.scores, scores.PRIMARY, behind), view.online
+        return election.awaited(voters, _left(context, where, view), scores.PRIMARY,
+                                behind), view.online
 
     def came():
         missing, online = look()
@@ -132,62 +145,27 @@ def await_the_absent(context, where):
     return False
 
 
+def _left(context, where, view):
+    """Return the scores that were left; without this node's where it was set back since."""
+    mark = holders.marks(view).get(context.node)
+    if mark is not None and election.set_back({context.node: mark}, {context.node: where.position}):
+        return dict((node, view.scores[node]) for node in view.scores if node != context.node)
+    return view.scores
+
+
 def judge(context, where, view, verdict):
     """Return the final election.Verdict: also about nodes that do not vote.
 
     where: position.Place of this node; view: cib.View; verdict: of `count`.
     """
     if verdict.promote:
-        verdict = _judge_absent(context, where, view, verdict)
+        others = holders.judge(context, where, view, context.node, where.position.value)
+        verdict = verdict if others.promote else others
     if not verdict.promote and context.node in view.accepted:
         reason = "the administrator accepts the loss ({0})".format(verdict.reason)
         context.log.warning(reason)
         return election.Verdict(True, reason, None, (), ())
     return verdict
-
-
-def _judge_absent(context, where, view, verdict):
-    absent = _absent(context, where, view, context.node, where.position.value)
-    return verdict if absent.promote else absent
-
-
-def _absent(context, where, view, node, mine):
-    """Return the election.Verdict on those who do not vote, for a candidate at `mine`.
-
-    node: the candidate (str): this one, or one that is ahead of it; mine: its wal.Position.
-    """
-    rules, primary, published, doubt = _rules(context, where, view)
-    if doubt:
-        return election.Verdict(False, doubt, None, (), (context.node,))
-    voters = transition.voters(context.notification)
-    words = last_words(view)
-    left = _left_by_primary(view, primary, mine, words, voters)
-    if left:
-        return left
-    heard = set(voters) | set([context.node])
-    words = dict((name, fact) for name, fact in words.items() if name not in voters)
-    return election.check_absent(
-        node, mine, rules, primary, heard, words,
-        quorum.taken_in(published, sorted(set(view.scores) | set(view.online)),
-                        set(view.online) - set(view.running) - heard))
-
-
-def _left_by_primary(view, primary, mine, words, voters):
-    """Return the election.Verdict on a last primary that was stopped cleanly, ahead; or None.
-
-    Whatever Pacemaker's lists say: the change of its last words aborts the transition that moves
-    it, and the next one no longer knows a primary. And scores may not name it: one that was
-    stopped on a later timeline than the candidate's followed, or was, a later primary.
-    """
-    for node in sorted(words):
-        if node not in voters and (
-                node == primary or view.scores.get(node, 0) >= scores.PRIMARY
-                or is_known(words[node]) and words[node].value.timeline > mine.timeline):
-            reason = election.check_move(node, mine, words)
-            if reason:
-                return election.Verdict(False, "{0}; start {1}, or accept the loss: "
-                                        "paf promote".format(reason, node), None, (), (node,))
-    return None
 
 
 def cold_facts(context, view):
@@ -201,100 +179,15 @@ def cold_facts(context, view):
         context.cluster.notes.remove(notes.PRIMARY)
         return _WARM
     if view is not None:
-        primary, entry = _last_primary(context, view, _entries(view)[0])
-        context.cluster.notes.write(notes.PRIMARY, "{0}\n{1}".format(
-            primary or "", "" if entry else _BY_SCORE))
-    primary, _, doubt = context.cluster.notes.read(notes.PRIMARY).partition("\n")
+        primary, entry = holders.last_primary(
+            context, view, holders.entries_of(view)[0])
+        context.cluster.notes.write(notes.PRIMARY, "{0}\n{1}\n{2}".format(
+            primary or "", "" if entry else _BY_SCORE, view.acknowledged.get(primary, "")))
+    primary, doubt, needed = (context.cluster.notes.read(notes.PRIMARY).split("\n") + [""] * 2)[:3]
     from paf.decide import timelines
     lines = dict((node, timelines.line_from_wire(text)) for node, text in (
         context.cluster.lines(context.deadline).items()))
-    return Cold(primary or None, lines, doubt != _BY_SCORE)
-
-
-def last_words(view):
-    """Return the last words in a cib.View: dict of node to the Fact of its wal.Position."""
-    facts = dict((node, election.from_vote(text)) for node, text in view.last_words.items())
-    return dict((node, Unknown("its last words cannot be understood") if fact is None else fact)
-                for node, fact in facts.items())
-
-
-def _rules(context, where, view):
-    """Return ([(Rule, source)], last primary, its Rule, doubt) that decide who may hold a commit.
-
-    doubt: why the rules are not known (str), None where they are. The primary and what it published
-    are None where they are not known.
-    """
-    entries, bad = _entries(view)
-    if bad:
-        return [], None, None, bad
-    own = _own_rule(context, where)
-    if not is_known(own):
-        return [], None, None, "cannot find out which standbys acknowledge commits: {0}".format(
-            own.reason)
-    primary, entry = _last_primary(context, view, entries)
-    rules = [(entry.rule, "synchronous_standby_names of the last primary")] if entry else []
-    if own.value:
-        rules.append((own.value, "synchronous_standby_names"))
-    return rules, primary, entry.rule if entry and primary else None, None
-
-
-def _last_primary(context, view, entries):
-    """Return (node, quorum.Entry) of the last primary, None for what is not known."""
-    primary, entry = quorum.last_primary(entries, view.scores, scores.PRIMARY)
-    if primary is None and set(view.scores) <= set([context.node]):
-        primary = context.node    # the very first start, of what was shut down as a primary
-    return primary, entry
-
-
-def _entries(view):
-    """Return ({node: quorum.Entry}, why one of them cannot be understood or None)."""
-    facts = dict((node, quorum.from_wire(text)) for node, text in view.rules.items())
-    bad = [fact.reason for fact in facts.values() if not is_known(fact)]
-    return dict((node, fact.value) for node, fact in facts.items() if is_known(fact)), (
-        bad[0] if bad else None)
-
-
-def _own_rule(context, where):
-    """Return the Fact of the quorum.Rule in this node's own configuration."""
-    if is_known(where.synchronous):
-        return quorum.parse(where.synchronous.value)
-    from paf.instance import settings
-    try:
-        return quorum.parse(settings.read(context.instance, "synchronous_standby_names",
-                                          context.deadline))
-    except ocf.OcfError as error:
-        return Unknown(str(error))
-
-
-def prepare_rule(context, where, view):
-    """Note the rule that this candidate has to publish before it takes writes. Raises OcfError.
-
-    It covers the last primary's as well: what was acknowledged then may be on this node and on
-    those that are away. The primary's monitor narrows it once that is over.
-    """
-    entries, _ = _entries(view)
-    own = _own_rule(context, where)
-    highest = max([entry.epoch for entry in entries.values()] or [0])
-    _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
-    rule = quorum.join(last.rule if last else None, own.value)
-    mine = entries.get(context.node)
-    if rule is None or (mine and mine.rule == rule and mine.epoch == highest):
-        context.cluster.notes.remove(notes.RULE)
-        return
-    context.cluster.notes.write(notes.RULE, quorum.to_wire(quorum.Entry(highest + 1, rule)))
-
-
-def publish_rule(context):
-    """Publish what `prepare_rule` noted, before the first write. Raises OcfError."""
-    text = context.cluster.notes.read(notes.RULE)
-    if not text:
-        return
-    fact = quorum.from_wire(text)
-    if not is_known(fact):
-        raise ocf.OcfError("cannot publish which standbys acknowledge commits: {0}".format(
-            fact.reason))
-    context.cluster.publish_rule(context.node, fact.value, context.deadline)
-    context.cluster.notes.remove(notes.RULE)
+    return Cold(primary or None, lines, doubt != _BY_SCORE, needed)
 
 
 def concede(context, where, verdict):
@@ -328,11 +221,11 @@ def _would_refuse(context, where, view, better):
     """Return whether the node that is ahead, and waits, would have to refuse a promotion again."""
     voters = transition.voters(context.notification)
     positions = context.cluster.positions(voters, context.deadline)
-    verdict = election.decide(better, voters, positions, *cold_facts(context, None))
+    verdict = _decide(better, voters, positions, cold_facts(context, None))
     if verdict.missing:    # a server answered in place of a vote
         return False
-    return not verdict.promote or (
-        not _absent(context, where, view, better, positions[better].value).promote)
+    return not verdict.promote or not holders.judge(
+        context, where, view, better, positions[better].value).promote
 
 
 def wait_for(context, verdict):

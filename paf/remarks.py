@@ -82,6 +82,14 @@ def forget(context):
         context.log.warning("cannot remember what was said: {0}".format(error))
 
 
+def repeat(context):
+    """Have what is wrong said again: the attribute that shows it may be gone. Raises nothing."""
+    try:
+        lastgood.remove(lastgood.path(context.environment, "remarks"))
+    except EnvironmentError as error:
+        context.log.warning("cannot forget what was said: {0}".format(error))
+
+
 def lasting(context, worries):
     """Return the worries (a list of str) that last, [] while they are new. Raises nothing.
 

@@ -6,6 +6,7 @@ standbys have flushed all that was written before.
 
 from collections import namedtuple
 
+from paf import acknowledged
 from paf.cluster import notes
 from paf.decide import quorum, scores
 from paf.decide.knowledge import Known, is_known
@@ -18,6 +19,38 @@ _ANY = quorum.Rule(1, (quorum.ALL,))
 #: What a monitor sees: synchronous_standby_names, as text and as a quorum.Rule; the epoch (int) of
 #: what this node publishes; end, flushed: as in `keep`.
 _Sight = namedtuple("_Sight", "setting wanted epoch end flushed")
+
+
+def steps(context, view, row, replicas, timeline, deadline):
+    """Yield what a primary has to do for elections, each a function without arguments.
+
+    view: cib.View; row: the first one of queries.monitor; replicas: a list of scores.Replica;
+    timeline: of the primary (int). Last words of nodes that stream again are removed.
+    """
+    flushed = _flushed(replicas)
+    for node in sorted(view.last_words):
+        if node in flushed or node == context.node:
+            yield lambda node=node: context.cluster.forget_last_words(node, deadline)
+    setting, end = row[3], row[4]
+    if (setting.strip() or view.rules) and end:
+        yield lambda: keep(context, view, setting, int(end), flushed, deadline)
+        yield lambda: acknowledged.follow(context, view, timeline, replicas, deadline)
+    elif view.acknowledged:
+        yield lambda: acknowledged.forget(context, view, deadline)
+
+
+def _flushed(replicas):
+    """Return what standbys have flushed (dict of name to int, None for one that does not say so).
+
+    A name can occur twice: as long as the server has not noticed that a connection broke, or where
+    another program uses it. The one with less counts.
+    """
+    found = {}
+    for replica in replicas:
+        flushed = found.get(replica.name, replica.flushed)
+        found[replica.name] = None if None in (flushed, replica.flushed) else min(
+            flushed, replica.flushed)
+    return found
 
 
 def keep(context, view, setting, end, flushed, deadline):
@@ -34,7 +67,7 @@ def keep(context, view, setting, end, flushed, deadline):
     entries = dict((node, fact.value) for node, fact in facts.items() if is_known(fact))
     _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
     mine = entries.get(context.node)
-    wanted = _with_seen(wanted.value, view, flushed, mine)
+    wanted = _with_seen(wanted.value, view, context.node, flushed, mine)
     if last is None or mine is None or mine.epoch < last.epoch:
         rule = quorum.join(last.rule if last else None, wanted)
         if len(entries) < len(facts):    # what cannot be understood may ask for any standby
@@ -64,15 +97,17 @@ def _publish(context, entry, deadline):
     context.cluster.publish_rule(context.node, entry, deadline)
 
 
-def _with_seen(rule, view, flushed, mine):
+def _with_seen(rule, view, me, flushed, mine):
     """Return the Rule; with "*", the standbys that it has taken in are among its names.
 
-    flushed: as in `keep`; mine: the quorum.Entry of this primary. Nodes stay once they were seen,
-    what is no node of the cluster (a backup) as long as it streams.
+    me: this primary; flushed: as in `keep`; mine: its quorum.Entry. Nodes stay once they were seen,
+    what is no node of the cluster (a backup) as long as it streams. An instance that runs can
+    stream, and acknowledge commits, before the next monitor.
     """
     if rule is None or quorum.ALL not in rule.names:
         return rule
     names = set(rule.names) | set(name.lower() for name, lsn in flushed.items() if lsn is not None)
+    names |= set(node.lower() for node in view.running if node != me)
     if mine and quorum.ALL in mine.rule.names:
         nodes = set(node.lower() for node in set(view.scores) | set(view.online))
         names |= nodes & set(mine.rule.names)

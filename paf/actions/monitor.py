@@ -31,6 +31,9 @@ def run(context):
     if code not in (ocf.SUCCESS, ocf.RUNNING_PROMOTED):
         if not probe and sight.verdict.state in _KNOWN and _is_known(context):
             return _KNOWN[sight.verdict.state]
+        if probe and code == ocf.NOT_RUNNING and context.in_cluster:
+            from paf import lastwords
+            lastwords.compare_at_probe(context, sight.verdict.state)
         return _not_well(context, sight, code, probe)
     worries = []
     try:
@@ -54,6 +57,7 @@ def _look_after(context, sight):
     it has diverged, or is a second primary.
     """
     _keep_watcher(context)
+    _publish_again(context)
     is_primary, worries = sight.verdict.state == state.PRIMARY, []
     try:
         if is_primary:
@@ -67,6 +71,22 @@ def _look_after(context, sight):
     if is_primary and not _is_unasked(context):
         update_scores(context, sight)
     return worries
+
+
+def _publish_again(context):
+    """Publish again what the attribute manager has forgotten where it is another process now.
+
+    Costs a look for two files where there is nothing to do.
+    """
+    if not context.in_cluster:
+        return
+    from paf.cluster import manager, notes
+    try:
+        if not manager.is_same(notes.Notes(context.environment).read(notes.MANAGER)) and (
+                context.cluster.publish_again(context.deadline)):
+            remarks.repeat(context)
+    except ocf.OcfError as error:
+        context.log.warning("what this node has published may be gone: {0}".format(error))
 
 
 def _try_again(context):
@@ -205,7 +225,11 @@ def _steps(context, sight, deadline):
     folder = walfiles.look(context.instance)
     just_promoted = folder.promoted_ago < _RECONNECTION
     replicas = _replicas(sight.rows)
-    yield lambda: _keep_rule(context, view, sight, _flushed(replicas), deadline)
+    if sight.rows[0][3].strip() or view.rules or view.last_words or view.acknowledged:
+        from paf import synchronous
+        for step in synchronous.steps(context, view, sight.rows[0], replicas,
+                                      folder.newest_timeline, deadline):
+            yield step
     if just_promoted and scores.nobody_else(context.node, view.online, view.scores):
         replicas = _first_replicas(context, replicas, len(view.online) - 1)
     changes = scores.wanted(
@@ -233,31 +257,6 @@ def _say_line(context, deadline):
     from paf.decide import timelines
     from paf.instance import line
     context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, True)), deadline)
-
-
-def _flushed(replicas):
-    """Return what standbys have flushed (dict of name to int, None for one that does not say so).
-
-    A name can occur twice: as long as the server has not noticed that a connection broke, or where
-    another program uses it. The one with less counts.
-    """
-    found = {}
-    for replica in replicas:
-        flushed = found.get(replica.name, replica.flushed)
-        found[replica.name] = None if None in (flushed, replica.flushed) else min(
-            flushed, replica.flushed)
-    return found
-
-
-def _keep_rule(context, view, sight, flushed, deadline):
-    """Publish which standbys acknowledge commits; remove last words of nodes that stream again."""
-    for node in view.last_words:
-        if node in flushed or node == context.node:
-            context.cluster.forget_last_words(node, deadline)
-    setting, end = sight.rows[0][3], sight.rows[0][4]
-    if (setting.strip() or view.rules) and end:
-        from paf import synchronous
-        synchronous.keep(context, view, setting, int(end), flushed, deadline)
 
 
 def _explain(context, view, changes, replicas, deadline):

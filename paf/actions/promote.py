@@ -1,6 +1,6 @@
 """promote: make the standby the primary, if the election says so."""
 
-from paf import ocf, promotion
+from paf import holders, ocf, promotion
 from paf.decide import election, scores, state, transition
 from paf.cluster import base
 from paf.instance import observe, server
@@ -22,7 +22,7 @@ def run(context):
             sight.verdict.state, sight.verdict.why))
     if context.in_cluster:
         check_election(context)
-        promotion.publish_rule(context)
+        holders.publish_rule(context)
     _promote(context)
     return ocf.SUCCESS
 
@@ -89,7 +89,7 @@ def _judge(context, verdict, view):
             promotion.refuse(context, reason, score)
             raise ocf.OcfError("not promoted: {0}".format(reason))
     if verdict.promote:
-        promotion.prepare_rule(context, where, view)
+        holders.prepare_rule(context, where, view)
     return verdict
 
 

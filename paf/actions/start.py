@@ -48,7 +48,7 @@ def _take_over(context, sight):
     if not observe.is_certain(sight):
         raise ocf.OcfError("cannot find out whether this is a standby: {0}".format(
             sight.verdict.why))
-    _withdraw_last_words(context)
+    _withdraw_last_words(context, sight.verdict.state)
     remarks.forget(context)
     reload.keep(context)
     watcher.keep(context)
@@ -59,7 +59,7 @@ def _start_checked(context, sight):
     """Start an instance as a standby that can follow; return the Sight before. Raises OcfError."""
     from paf.actions import validate
     validate.host(context)
-    _withdraw_last_words(context)
+    _withdraw_last_words(context, sight.verdict.state)
     try:
         # also where Pacemaker's lists name no primary: it forgets one right after a reload
         from paf.actions import rejoin
@@ -101,10 +101,14 @@ def _check_still_whole(context):
     raise ocf.OcfError("a rewind or rebuild of this instance was started in the meantime")
 
 
-def _withdraw_last_words(context):
+def _withdraw_last_words(context, was):
+    """Take back what counts while it does not run; what it has to have is published first."""
     if context.in_cluster:
-        from paf import lastwords
-        lastwords.withdraw(context, context.cluster.view(context.deadline))
+        from paf import acknowledged, lastwords
+        view = context.cluster.view(context.deadline)
+        if view.rules:
+            acknowledged.enter(context, view, was)
+        lastwords.withdraw(context, view)
 
 
 def _repeat_last_words(context):

@@ -4,7 +4,7 @@ import os
 import time
 
 from paf import runner
-from paf.cluster import cib, notes
+from paf.cluster import cib, manager, notes
 from paf.decide import quorum
 from paf.ocf import OcfError
 
@@ -14,6 +14,7 @@ FAILURE = "failed_because"
 _SCORE = "master"                   # promotion score
 _RULE = "synchronous"               # the quorum.Entry of a node that was or is the primary
 _LAST_WORDS = "last_words"          # the vote of an instance that was stopped cleanly
+_ACKNOWLEDGED = "acknowledged"      # a vote: what an instance has if it was not set back
 # transient:
 _REASON = "not_promoted_because"
 _POSITION = "lsn_location"          # public in the corosync1 build only
@@ -105,7 +106,8 @@ class Cluster(object):
             score=self.attribute(_SCORE), reason=self.attribute(_REASON),
             position=self.attribute(_POSITION), failure=self.attribute(FAILURE),
             counts=crash_counts(self.resource), rule=self.attribute(_RULE),
-            last_words=self.attribute(_LAST_WORDS), accept=self.attribute(_ACCEPT))
+            last_words=self.attribute(_LAST_WORDS), accept=self.attribute(_ACCEPT),
+            acknowledged=self.attribute(_ACKNOWLEDGED))
 
     def cib(self, deadline):
         """Return this node's CIB (XML, str). Raises OcfError."""
@@ -140,6 +142,13 @@ class Cluster(object):
         """Remove the last words of a node whose instance runs again. Raises OcfError."""
         self._keep(_LAST_WORDS, node, "", deadline)
 
+    def publish_acknowledged(self, node, vote, deadline):
+        """Publish what a node's instance may have acknowledged commits up to. Raises OcfError.
+
+        vote: text of election.to_vote, "" to remove it, once the primary has seen it there again.
+        """
+        self._keep(_ACKNOWLEDGED, node, vote, deadline)
+
     def forget_acceptance(self, node, deadline):
         """Remove the administrator's word that a loss is accepted: it has been used."""
         self._show(_ACCEPT, node, "", deadline)
@@ -155,6 +164,8 @@ class Cluster(object):
 
         Pacemaker keeps no reason of a notify action, which is where promotions are refused.
         """
+        if node == self._node:
+            self.notes.write(notes.REASON, reason)
         self._show(_REASON, node, _coded(reason), deadline)
 
     def show_failure(self, reason, deadline):
@@ -191,6 +202,27 @@ class Cluster(object):
         for name in (notes.ROUND, notes.NARROWER):
             self.notes.remove(name)
         self.notes.write(notes.START, "" if mark == MARK_NONE else mark)
+        self.notes.write(notes.MANAGER, manager.find())
+
+    def publish_again(self, deadline):
+        """Publish what this node's attribute manager has forgotten. Raises OcfError.
+
+        Called by a monitor that finds another one than the node's attributes were published in.
+        Votes and what was heard of the primary are said again in each round. Returns False where
+        the attribute manager is not known, as on a remote node: then nothing is published.
+        """
+        current = manager.find()
+        if not current:
+            return False
+        self._publish_memory(deadline)
+        reason = self.notes.read(notes.REASON)
+        if reason:
+            self.explain(self.node(deadline), reason, deadline)
+        self.notes.write(notes.MANAGER, current)
+        return True
+
+    def _publish_memory(self, deadline):
+        """Publish what is in the attribute manager's memory only; in the corosync2 build."""
 
     def mark(self):
         """Return the mark that `enter` left, MARK_NONE once a promotion has ended.
@@ -222,7 +254,8 @@ class Cluster(object):
 
     def forget(self, deadline):
         """End the election on this node, whatever its result. Raises OcfError."""
-        for name in (notes.ROUND, notes.START, notes.AWAITED, notes.PRIMARY, notes.RULE):
+        for name in (notes.ROUND, notes.START, notes.AWAITED, notes.PRIMARY, notes.RULE,
+                     notes.REASON):
             self.notes.remove(name)
 
     def say_line(self, line, deadline):

@@ -16,18 +16,20 @@ from paf.ocf import INFINITY, OcfError, score
 #: wished: nodes (set) to which a location constraint draws the promoted role of this resource with
 #: INFINITY, as a request for a switchover does; rules, last_words: dicts of node to its value (str)
 #: of these permanent attributes; accepted: nodes (set) for which the administrator accepts a loss;
-#: maintenance: nodes (set) in maintenance mode, which Pacemaker does not notify.
+#: maintenance: nodes (set) in maintenance mode, which Pacemaker does not notify; acknowledged: as
+#: rules, what each standby may have acknowledged.
 View = namedtuple("View", "online scores reasons positions cleaned_up running wished rules "
-                  "last_words accepted maintenance")
+                  "last_words accepted maintenance acknowledged")
 
 #: The names of the attributes that `parse` looks for, each as it is called for the resource.
-#: score, rule, last_words: permanent; reason, position, accept, failure: transient, and counts, a
-#: tuple: which one counts failures differs between versions.
-Names = namedtuple("Names", "score reason position failure counts rule last_words accept")
-NO_NAMES = Names("", "", "", "", (), "", "", "")
+#: score, rule, last_words, acknowledged: permanent; reason, position, accept, failure: transient,
+#: and counts, a tuple: which one counts failures differs between versions.
+Names = namedtuple("Names", "score reason position failure counts rule last_words accept "
+                   "acknowledged")
+NO_NAMES = Names("", "", "", "", (), "", "", "", "")
 
 TRUE = ("true", "on", "yes", "y", "1")
-_AWAY = ("", "0", "false", "offline")
+_AWAY = ("", "0", "false", "offline")    # of in_ccm and crmd
 _RESOURCES = ("primitive", "group", "clone", "master", "bundle")
 
 
@@ -51,7 +53,7 @@ def parse(xml, names, resource="", now=None):
         sorted(reader.running), reader.wished(now), permanent[names.rule],
         permanent[names.last_words],
         set(node for node, text in transient[names.accept].items() if text.lower() in TRUE),
-        reader.maintenance)
+        reader.maintenance, permanent[names.acknowledged])
 
 
 def xml_parser():
@@ -82,12 +84,23 @@ def feed(parser, xml):
         raise OcfError("cannot understand the CIB: {0}".format(error))
 
 
-def is_online(attributes):
-    """Return whether a node_state with these attributes (dict) is a member's."""
-    # a remote node has no membership of its own
+def is_there(attributes):
+    """Return whether a node_state with these attributes (dict) is of a node that is not away.
+
+    What ran there may still run: its controller may have failed, or have not joined yet. A remote
+    or guest node is of no corosync membership; Pacemaker says it of them, but not in each version.
+    """
     remote = attributes.get("remote_node") == "true"
-    return (remote or attributes.get("in_ccm", "") not in _AWAY) and (
-        remote or attributes.get("crmd", "online") not in _AWAY)
+    return attributes.get("in_ccm", "true" if remote else "") not in _AWAY
+
+
+def is_online(attributes):
+    """Return whether a node_state with these attributes (dict) is a member's.
+
+    Of one on which Pacemaker can run something: it is there, and its controller has joined.
+    """
+    return (is_there(attributes) and attributes.get("crmd", "online") not in _AWAY
+            and attributes.get("join", "member") == "member")
 
 
 def _has_started(operation):
@@ -118,7 +131,8 @@ class _Reader(object):
     def __init__(self, resource, names):
         self.online, self.running, self.maintenance = [], set(), set()
         self._last = "{0}_last_0".format(resource)
-        self.permanent = dict((name, {}) for name in (names.score, names.rule, names.last_words))
+        self.permanent = dict((name, {}) for name in (
+            names.score, names.rule, names.last_words, names.acknowledged))
         self.transient = dict((name, {}) for name in names.counts + (
             names.reason, names.position, names.failure, names.accept))
         self._node, self._section, self._names = None, None, {}

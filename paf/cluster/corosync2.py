@@ -28,6 +28,7 @@ from paf.ocf import OcfError
 _NO_ROUND = "none:"
 _PUBLISHED = "published"
 _LINE = "line"
+_UNKNOWN_LINE = "yes"    # of an earlier agent: a primary's monitor says it again
 #: Answers of attrd_updater that say: no node has the attribute. The second one up to 1.1.24, for a
 #: name that it has met before.
 _NO_VALUES = ("does not exist", "no host values")
@@ -48,9 +49,19 @@ class Corosync2(Cluster):
         self._withdraw_line(deadline)
         self._set("ballot", _NO_ROUND, deadline)
 
+    def _publish_memory(self, deadline):
+        """Publish what is in the attribute manager's memory only. Raises OcfError."""
+        if not self._values("ballot", deadline).get(self.node(deadline)):
+            self._update("ballot", _NO_ROUND, deadline)
+        line = self.notes.read(_LINE)
+        if line == _UNKNOWN_LINE:
+            self.notes.remove(_LINE)
+        elif line:
+            self._update(_LINE, line, deadline)
+
     def say_line(self, line, deadline):
         """Publish this node's timelines.Line (str, as on the wire). Raises OcfError."""
-        self.notes.write(_LINE, "yes")
+        self.notes.write(_LINE, line)
         self._update(_LINE, line, deadline)
 
     def says_line(self):

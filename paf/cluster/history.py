@@ -11,16 +11,17 @@ _MONITOR = {"8": True, "9": True, "191": True, "0": False, "190": False, "7": Fa
 
 
 def promoted(xml, resource):
-    """Return the nodes (a sorted list) that are online and run the resource promoted.
+    """Return the nodes (a sorted list) that are there and run the resource promoted.
 
-    xml: the CIB's (str); resource: its name, without the number of a clone's instance. Raises
-    OcfError when the XML is no CIB.
+    Also where the controller has failed, or has not joined yet: the instance may run. xml: the
+    CIB's (str); resource: its name, without the number of a clone's instance. Raises OcfError when
+    the XML is no CIB.
     """
     found, seen = {}, {"node": None, "ours": False}
 
     def start(tag, attributes):
         if tag == "node_state":
-            seen["node"] = attributes.get("uname") if cib.is_online(attributes) else None
+            seen["node"] = attributes.get("uname") if cib.is_there(attributes) else None
         elif tag == "lrm_resource":
             seen["ours"] = attributes.get("id", "").partition(":")[0] == resource
         elif tag == "lrm_rsc_op" and seen["node"] and seen["ours"]:

@@ -22,6 +22,12 @@ ROUND = "round"
 PRIMARY = "primary"
 #: The rule of synchronous standbys that the candidate publishes before it is promoted.
 RULE = "rule"
+#: The process in whose memory this node's attributes are: see cluster.manager.
+MANAGER = "manager"
+#: Why this node was not promoted, as it shows it.
+REASON = "reason"
+#: How far standbys of this primary had flushed when it last saw them stream.
+ACKNOWLEDGED = "acknowledged"
 #: A narrower rule that a primary has seen, and the LSN at which it did.
 NARROWER = "narrower"
 #: Nodes, one a line, without which this candidate could not be promoted.

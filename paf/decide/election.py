@@ -202,7 +202,8 @@ def check_absent(candidate,     # type: str
                  primary,       # type: str | None
                  heard,         # type: Collection[str]
                  last_words,    # type: dict[str, Fact]
-                 nodes          # type: list[str]
+                 nodes,         # type: list[str]
+                 back=()        # type: Collection[str]
                  ):
     # type: (...) -> Verdict
     """Return the Verdict on nodes that do not vote: may one of them hold an acknowledged commit?
@@ -210,20 +211,26 @@ def check_absent(candidate,     # type: str
     For a candidate that no voter is ahead of. mine: its wal.Position; rules: list of
     (quorum.Rule, where it was found: str); primary: the last primary (str), None where that is
     not known; heard: nodes (of str) whose position was compared; last_words: dict of node to the
-    Fact of its wal.Position when it was stopped cleanly; nodes: all of the cluster (list of str).
+    Fact of its wal.Position when it was stopped cleanly; nodes: all of the cluster (list of str);
+    back: nodes (of str) that `set_back` returned: what they say is no proof.
     """
     ahead = [node for node, fact in sorted(last_words.items())
              if node not in heard and is_known(fact) and fact.value > mine]
     silent = set(heard) | set(node for node, fact in last_words.items()
                               if is_known(fact) and fact.value <= mine)
+    silent -= set(back)
     for rule, source in rules:
         names = _as_nodes(quorum.unheard(rule, primary, silent, nodes), nodes)
         if names:
             stopped = [node for node in ahead if node in names]
+            missing = [node for node in names if node not in back] or (
+                [primary] if primary and primary not in back else [])
             return Verdict(False, "{0} may hold commits that were acknowledged, and {1} ({2}); "
-                           "start {3}, or accept the loss: paf promote".format(
-                               " or ".join(names), _absence(names, stopped, last_words, mine),
-                               source, " and ".join(names)), None, (), tuple(names))
+                           "{3}accept the loss: paf promote".format(
+                               " or ".join(names),
+                               _absence(names, stopped, last_words, mine, back), source,
+                               missing and "start {0}, or ".format(" and ".join(missing)) or ""),
+                           None, (), tuple(missing))
     return Verdict(True, "no absent node can hold an acknowledged commit", None, (), ())
 
 
@@ -234,8 +241,28 @@ def _as_nodes(names, nodes):
     return [known.get(name, name) for name in names]
 
 
-def _absence(names, stopped, last_words, mine):
-    # type: (list[str], list[str], dict[str, Fact], wal.Position) -> str
+def set_back(acknowledged, positions):
+    # type: (dict[str, Fact], dict[str, Fact]) -> set[str]
+    """Return the nodes (a set) of which it is not known that they have what they acknowledged.
+
+    acknowledged: dict of node to the Fact of the wal.Position up to which its instance may have
+    acknowledged commits; positions: of those that say where they are, dict of node to Fact. A data
+    directory that was restored, or whose disk was set back to a snapshot, has less, and knows
+    nothing of it.
+    """
+    def has(fact, found):
+        # type: (Fact, Fact | None) -> bool
+        return (is_known(fact) and found is not None and found.value is not None
+                and bool(found.value >= fact.value))
+    return set(node for node, fact in acknowledged.items() if not has(fact, positions.get(node)))
+
+
+def _absence(names, stopped, last_words, mine, back):
+    # type: (list[str], list[str], dict[str, Fact], wal.Position, Collection[str]) -> str
+    less = [name for name in names if name in back]
+    if less:
+        return "{0} may have less than it acknowledged: was it restored?".format(
+            " and ".join(less))
     if stopped:
         return "{0} was stopped at {1}, ahead of {2}".format(
             stopped[0], wal.describe(last_words[stopped[0]].value), wal.describe(mine))

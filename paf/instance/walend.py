@@ -1,8 +1,11 @@
 """Where the WAL on disk ends, for an instance that cannot be asked or has not replayed it all.
 
 The address in its first page distinguishes a written segment from a recycled one; then
-pg_waldump reads the last of them. Source: src/include/access/xlog_internal.h, XLogPageHeaderData
-and XLogLongPageHeaderData (9.3 and later); pg_waldump.
+pg_waldump reads the last of them. Where a page behind the last record was written in its place, a
+record is damaged: it may be acknowledged, and what follows as well. A power cut can leave the same
+where the disk wrote a later page first, which was not acknowledged; nothing says which it is.
+Source: src/include/access/xlog_internal.h, XLogPageHeaderData and XLogLongPageHeaderData (9.3 and
+later); pg_waldump.
 """
 
 import os
@@ -15,7 +18,7 @@ from paf import instance as local
 from paf import runner
 from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known
-from paf.instance import settings, walfiles
+from paf.instance import settings, walfiles, walpages
 from paf.ocf import OcfError
 
 #: The first page of a segment: the address (int LSN) that it was written for, bytes of a segment,
@@ -61,8 +64,12 @@ def _find(instance, floor, deadline):
         return Known(floor)
     if newest.segment != size:
         raise OcfError("the WAL has segments of {0} bytes and of {1}".format(size, newest.segment))
-    return Known(wal.Position(floor.timeline, max(floor.lsn, _last_end(
-        instance, floor, first, last, newest, deadline))))
+    end = wal.Position(floor.timeline, max(floor.lsn, _last_end(
+        instance, floor, first, last, newest, deadline)))
+    if walpages.goes_on(instance, end, size):
+        raise OcfError("the WAL is damaged at {0}, and goes on behind it".format(
+            wal.format_lsn(end.lsn)))
+    return Known(end)
 
 
 def _begin(instance, floor, size):
@@ -87,8 +94,7 @@ def _last_end(instance, floor, first, last, newest, deadline):
 
     newest: the _Header of the last one; `floor` has no record after it where there is none. Raises
     OcfError where a record before the last segment is damaged: a promotion would end there, and
-    what follows may be acknowledged, since a segment is on disk before the next one begins. In the
-    last one, what a power cut has interrupted looks the same, and was not acknowledged.
+    what follows may be acknowledged, since a segment is on disk before the next one begins.
     """
     size = newest.segment
     for number in range(last - 1, first - 1, -1):

@@ -1,6 +1,6 @@
 """Before a promotion: all nodes vote with their position, and the candidate decides."""
 
-from paf import promotion
+from paf import holders, promotion
 from paf.cluster import base
 from paf.decide import election, scores, transition
 from paf.decide.knowledge import is_known
@@ -70,7 +70,7 @@ def _is_behind(context):
 def _prepare_recovered(context, where):
     """What a primary that crashed and was recovered here has to publish: its own setting."""
     if not (is_known(where.synchronous) and not where.synchronous.value.strip()):
-        promotion.prepare_rule(context, where, context.cluster.view(context.deadline))
+        holders.prepare_rule(context, where, context.cluster.view(context.deadline))
 
 
 def _elect(context, where):
@@ -93,7 +93,7 @@ def _elect(context, where):
     elif verdict.better:
         promotion.concede(context, where, verdict)
     elif verdict.promote:
-        promotion.prepare_rule(context, where, view)
+        holders.prepare_rule(context, where, view)
         context.cluster.pass_round()
     elif context.cluster.guards_switchover or not verdict.missing:
         promotion.wait_for(context, verdict)

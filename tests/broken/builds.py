@@ -95,7 +95,7 @@ BUILDS = (
            "self.notes.remove(notes.START)",
            (_KNOWN.format("True-a cold start whose election is killed"),)),
     Broken(3, "a primary that was moved is forgotten with the transition",
-           "paf/promotion.py", "            reason = election.check_move(node, mine, words)",
+           "paf/holders.py", "            reason = election.check_move(node, mine, words)",
            "            reason = None",
            (_KNOWN.format(
                "True-the primary's node in standby mode, and a standby that is stalled"),)),
@@ -110,8 +110,8 @@ BUILDS = (
            "            line and presumed and False)", (_UNIT + "test_election.py",)),
     Broken(4, "who is behind concedes to a node that can only wait",
            "paf/promotion.py",
-           "        not _absent(context, where, view, better, positions[better].value).promote)",
-           "        False)", (_UNIT + "test_promotion.py",)),
+           "    return not verdict.promote or not holders.judge(",
+           "    return not verdict.promote and not holders.judge(", (_UNIT + "test_promotion.py",)),
     Broken(4, "positions of two histories are compared where the last primary is away",
            "paf/decide/election.py", "    if strangers and primary not in voters:", "    if False:",
            (_KNOWN.format(
@@ -301,7 +301,7 @@ BUILDS = (
            (_UNIT + "test_promotion.py::"
             "test_a_short_timeout_still_leaves_time_to_wait_for_the_last_primary",)),
     Broken(4, "a later primary that was stopped cleanly with less WAL is forgotten",
-           "paf/promotion.py",
+           "paf/holders.py",
            "                or is_known(words[node]) and words[node].value.timeline > "
            "mine.timeline):", "                or False):",
            (_UNIT + "test_promotion.py::"
@@ -327,7 +327,7 @@ BUILDS = (
            "paf/instance/listening.py", "    if result.status != 0 or not found:", "    if False:",
            (_COMPONENT + "test_peer.py::test_a_name_that_is_not_looked_up_leads_nowhere",)),
     Broken(4, "of two connections of one name the last one counts",
-           "paf/actions/monitor.py",
+           "paf/synchronous.py",
            "        flushed = found.get(replica.name, replica.flushed)",
            "        flushed = replica.flushed",
            (_UNIT + "test_promotion.py::"

@@ -1,6 +1,6 @@
 """Broken builds of what elections rely on: who may hold a commit, and what the cluster says."""
 
-from tests.broken.builds import _COMPONENT, _UNIT, Broken
+from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
     Broken(4, "a standby that was seen, and is no longer there, counts as a node without one",
@@ -25,4 +25,39 @@ BUILDS = (
            "paf/cluster/cib.py",
            '    if not start.startswith(b"<cib") or start[4:5] not in b" \\t\\r\\n>/":',
            "    if False:", (_UNIT + "test_cib.py",)),
+    Broken(4, "a standby that was restored counts as one that has what it acknowledged",
+           "paf/decide/election.py", "    silent -= set(back)", "    pass",
+           (_UNIT + "test_acknowledged.py",)),
+    Broken(4, "a primary keeps to itself how far a standby was that is gone",
+           "paf/acknowledged.py",
+           "        elif last is not None and (mark is None or _is_more(Known(last), mark)):",
+           "        elif False:", (_UNIT + "test_acknowledged.py",)),
+    Broken(4, "a last primary that was restored has all there is",
+           "paf/promotion.py", "        primary = None", "        pass",
+           (_KNOWN.format("True-a last primary that was set back"),)),
+    Broken(4, "with any standby, one that no primary has seen holds nothing",
+           "paf/acknowledged.py", "    if mark is None and _is_new(context.node, view):",
+           "    if False:", (_UNIT + "test_acknowledged.py",)),
+    Broken(4, "last words of an instance that was run by hand since count",
+           "paf/lastwords.py",
+           "        elif was in (state.STOPPED_PRIMARY, state.STOPPED_STANDBY):",
+           "        elif False:",
+           (_KNOWN.format("True-servers that were run by hand while the cluster was down"),)),
+    Broken(4, "last words count though the primary has run since",
+           "paf/holders.py",
+           "    return mine.timeline == words.timeline and mine.lsn > words.lsn",
+           "    return False", (_UNIT + "test_acknowledged.py",)),
+    Broken(4, "what an attribute manager has forgotten is published no more",
+           "paf/actions/monitor.py",
+           "                context.cluster.publish_again(context.deadline)):",
+           "                False):",
+           (_UNIT + "test_manager.py",)),
+    Broken(4, "a remote node that has lost its connection is a member",
+           "paf/cluster/cib.py",
+           '    return attributes.get("in_ccm", "true" if remote else "") not in _AWAY',
+           '    return remote or attributes.get("in_ccm", "") not in _AWAY',
+           (_UNIT + "test_cib.py",)),
+    Broken(2, "a damaged record in the last segment is the end of the WAL",
+           "paf/instance/walend.py", "    if walpages.goes_on(instance, end, size):",
+           "    if False:", (_UNIT + "test_walend.py",)),
 )

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from paf.decide import election
-from tests.component.server import wait_until
+from tests.component.server import as_owner, wait_until
 
 SETTING = "ANY 1 (srv1, srv2, srv3)"
 COLD = dict(active="", promoted="", start="srv2")
@@ -123,6 +123,31 @@ def test_one_that_was_powered_off_has_no_last_words(synchronous):
     synchronous.move_vip(None)
     assert synchronous.promote("srv3", alone("srv3"), ["srv3"]).code == 1
     assert "srv2" in synchronous.store.refusal("srv3")
+
+
+def test_one_that_was_set_back_to_an_older_copy_proves_nothing_until_it_has_caught_up(synchronous):
+    """It was killed, so only the primary knows how much it had."""
+    standby, primary = synchronous["srv2"].server, synchronous["srv1"]
+    standby.stop()
+    as_owner("cp", "-a", standby.pgdata, f"{standby.pgdata}.older")
+    standby.start()
+    synchronous["srv3"].stop("immediate")
+    primary.sql("INSERT INTO t SELECT generate_series(1, 100)")
+    assert primary.monitor().code == 8
+    assert synchronous.store.permanent("acknowledged", "srv2") is None
+    standby.kill()
+    assert primary.monitor().code == 8
+    assert "#" in synchronous.store.permanent("acknowledged", "srv2")
+    primary.kill()
+    synchronous.move_vip(None)
+    as_owner("rm", "-r", standby.pgdata)
+    as_owner("cp", "-a", f"{standby.pgdata}.older", standby.pgdata)
+    synchronous["srv3"].start()
+    assert synchronous["srv2"].agent("start", lists=dict(COLD, active="srv3",
+                                                         unpromoted="srv3")).code == 0
+    lists = alone("srv2", "srv3")
+    assert synchronous.promote("srv3", lists, ["srv2", "srv3"]).code == 1
+    assert "srv2 may have less than it acknowledged" in synchronous.store.refusal("srv3")
 
 
 def test_the_administrator_may_accept_the_loss_for_one_promotion(synchronous):

@@ -10,7 +10,7 @@ from paf.cluster import cib, history, rules
 from paf.ocf import OcfError
 
 NAMES = cib.Names("master-pgsqld", "reason-pgsqld", "position", "failed", ("count",), "rule",
-                  "last", "accept")
+                  "last", "accept", "acknowledged")
 CIB = ("<cib><configuration><nodes>{nodes}</nodes></configuration>"
        "<status>{states}</status></cib>")
 
@@ -44,8 +44,22 @@ def test_members_are_known_by_words_and_by_times(in_ccm, crmd, online):
     assert view.online == (["srv1"] if online else [])
 
 
-def test_a_remote_node_is_a_member():
-    assert parse(states=node_state(9, remote_node="true", uname="far")).online == ["far"]
+@pytest.mark.parametrize("attributes, online", [
+    ({}, True),    # as some versions write it: its connection is not asked
+    ({"in_ccm": "true"}, True), ({"in_ccm": "1699999999", "node_fenced": "0"}, True),
+    ({"in_ccm": "false", "node_fenced": "0"}, False), ({"in_ccm": "0"}, False),
+    ({"in_ccm": "true", "crmd": "offline", "join": "down"}, False)])
+def test_a_remote_or_guest_node_is_a_member_as_long_as_it_is_connected(attributes, online):
+    states = node_state(9, remote_node="true", uname="far", **attributes)
+    assert parse(states=states).online == (["far"] if online else [])
+
+
+@pytest.mark.parametrize("join, online", [
+    ("member", True), (None, True), ("down", False), ("pending", False), ("nack", False),
+    ("banned", False)])
+def test_a_node_whose_controller_has_not_joined_is_no_member(join, online):
+    view = parse(states=node_state(1, in_ccm="true", crmd="online", join=join))
+    assert view.online == (["srv1"] if online else [])
 
 
 def test_a_state_without_membership_is_away():

@@ -21,7 +21,7 @@ FENCED = fencing.Fencing(True, ["fence"], False, "")
 VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
 NODES = ["srv1", "srv2", "srv3"]
 BALLOT = cib.View(NODES, {"srv1": 1000, "srv2": 990, "srv3": 1001}, {}, {}, [], NODES, set(),
-                  {"srv3": "4 1 srv1 srv2"}, {}, set(), set())
+                  {"srv3": "4 1 srv1 srv2"}, {}, set(), set(), {})
 
 
 def a_report(data, srv1=51654312, srv2=51654312, ballot=BALLOT, names="ANY 1 (srv1,srv2)",
@@ -116,6 +116,13 @@ def test_the_loss_of_the_primary_and_of_one_that_acknowledges_is_refused(data):
     found = foreseen(report, ["srv3", "srv2"])
     assert found.answer is False and "srv2 may hold commits" in found.reasons[0]
     assert foreseen(report, ["srv2"], candidate=None).answer is True
+
+
+def test_a_standby_that_was_restored_and_not_seen_since_proves_nothing(data):
+    """After the loss of the primary, both standbys have to have what they acknowledged."""
+    less = BALLOT._replace(acknowledged={"srv2": "9#1"})
+    found = foreseen(a_report(data, ballot=less), ballot=less)
+    assert "srv2 may have less than it acknowledged" in json.dumps(found._asdict())
 
 
 def test_no_synchronous_standbys_nothing_to_refuse(data):

@@ -66,6 +66,13 @@ KNOWN = {
             ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False), ("write", 1, False),
             ("power cut", 1, False), ("power cut", 2, False), ("power on", 0, False),
             ("power on", 2, True)]),
+    "two timelines of the same number, of which one is published no longer": (
+        3, ("ANY", 1, 4), [
+            ("deaf", 1, False), ("deaf", 2, False), ("crash", 0, True), ("write", 7, False),
+            ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False), ("write", 1, False),
+            ("power cut", 1, False), ("power cut", 2, False), ("power on", 0, False),
+            ("power on", 1, True), ("attributes restart", 0, False), ("monitors", 0, False),
+            ("crash", 1, True)]),
     "an old primary that counted up twice": (3, ("ANY", 1, 4), [
         ("deaf", 1, False), ("deaf", 2, False), ("crash", 0, True), ("crash", 0, True),
         ("write", 7, False), ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False),
@@ -95,6 +102,25 @@ KNOWN = {
     "a stopped primary, and a standby that comes without its last rows": (2, None, [
         ("write", 1, False), ("power cut", 1, False), ("write", 3, False),
         ("standby mode", 0, True), ("power on", 1, True)]),
+    "a synchronous standby that was set back after a stop": (3, ("ANY", 1, 4), [
+        ("deaf", 2, False), ("write", 3, False), ("standby mode", 1, True), ("set back", 4, False),
+        ("deaf", 1, False), ("standby mode", 1, True), ("primary's power cut", 0, True)]),
+    "a synchronous standby that was set back after a power cut": (3, ("ANY", 1, 4), [
+        ("deaf", 2, False), ("write", 3, False), ("monitor", 0, False), ("power cut", 1, True),
+        ("set back", 4, False), ("deaf", 1, False), ("power on", 1, True),
+        ("primary's power cut", 0, True)]),
+    "a synchronous standby from a base backup, without the primary": (3, ("ANY", 1, 4), [
+        ("deaf", 2, False), ("write", 3, False), ("power cut", 0, False), ("power cut", 1, False),
+        ("power cut", 2, True), ("set back", 1, False), ("power on", 1, False),
+        ("power on", 2, True)]),
+    "a last primary that was set back": (3, ("ANY", 1, 4), [
+        ("deaf", 2, False), ("write", 3, False), ("standby mode", 0, False),
+        ("standby mode", 1, False), ("standby mode", 2, True), ("set back", 6, False),
+        ("power cut", 1, False), ("standby mode", 0, False), ("standby mode", 2, True)]),
+    "servers that were run by hand while the cluster was down": (3, ("ANY", 1, 4), [
+        ("standby mode", 0, False), ("standby mode", 1, False), ("standby mode", 2, True),
+        ("deaf", 2, False), ("by hand", 4, False), ("power cut", 0, False),
+        ("power cut", 1, False), ("standby mode", 2, True), ("power on", 1, True)]),
     "a stale standby that boots while the last primary is fenced": (3, None, [
         ("power cut", 0, True), ("monitor", 0, False), ("power cut", 1, False),
         ("standby mode", 2, False), ("power on", 0, True)]),
@@ -134,6 +160,12 @@ def heal(world):
         for name in sorted(world.banned):
             rebuild(world, name)
     world.settle()
+    if not world.primary() and world.set_back:    # what it had may be nowhere else
+        world.accepted |= set(world.nodes)
+        for _ in range(2):
+            for name in sorted(world.nodes):
+                world.look(name)
+            world.settle()
 
 
 def rebuild(world, name):

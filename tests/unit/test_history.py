@@ -30,6 +30,12 @@ def test_the_recorded_cib_has_its_primary():
     assert history.promoted(RECORDED, "pgsqld") == ["srv1"]
 
 
+@pytest.mark.parametrize("words", ['crmd="offline"', 'crmd="online" join="down"'])
+def test_a_primary_whose_controller_has_failed_may_still_run(words):
+    assert history.promoted(RECORDED.replace('crmd="online" join="member"', words),
+                            "pgsqld") == ["srv1"]
+
+
 def cib(*operations, online="true", resource="pgsqld"):
     inner = "".join(f'<lrm_rsc_op operation="{name}" call-id="{number}" rc-code="{code}"/>'
                     for number, name, code in operations)

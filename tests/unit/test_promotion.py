@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from paf import promotion
+from paf import promotion, synchronous
 from paf.actions import monitor, promote
 from paf.cluster import base, cib, notes
 from paf.decide import election, transition
@@ -41,7 +41,7 @@ class Cluster(base.Cluster):
         super().__init__(types.SimpleNamespace(
             resource="pgsqld", feature_set=(3, 16, 1), meta=lambda name: "",
             variables={"HA_RSCTMP": str(folder)}))
-        empty = cib.View(["srv2"], {}, {}, {}, [], ["srv2"], set(), {}, {}, set(), set())
+        empty = cib.View(["srv2"], {}, {}, {}, [], ["srv2"], set(), {}, {}, set(), set(), {})
         self.facts, self.done, self.votes = empty._replace(**facts), [], {}
 
     def view(self, deadline):
@@ -271,9 +271,10 @@ def test_a_primary_that_is_no_member_by_its_name_gives_no_scores(primary):
 
 def test_of_two_connections_of_one_name_the_one_with_less_counts():
     """One of them may be another program's that gave itself the name."""
-    flushed = monitor._flushed(monitor._replicas(ROWS))
+    flushed = synchronous._flushed(monitor._replicas(ROWS))
     assert flushed == {"srv1": 900, "srv3": 800}
-    assert monitor._flushed(monitor._replicas(ROWS[:2] + [[*ROWS[1][:5], ""]])) == {"srv1": None}
+    assert synchronous._flushed(monitor._replicas(
+        ROWS[:2] + [[*ROWS[1][:5], ""]])) == {"srv1": None}
 
 
 def test_a_node_that_does_not_vote_is_named_with_what_its_server_says(make, monkeypatch):

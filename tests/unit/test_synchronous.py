@@ -39,7 +39,7 @@ def primary(store):
     def monitor(setting, end, flushed, **rules):
         store.rules.update(rules)
         view = cib.View(["srv1", "srv2", "srv3"], {"srv1": 1001, "srv2": 990, "srv3": 1000}, {},
-                        {}, [], [], set(), dict(store.rules), {}, set(), set())
+                        {}, [], [], set(), dict(store.rules), {}, set(), set(), {})
         log = types.SimpleNamespace(warning=lambda text: None)
         synchronous.keep(types.SimpleNamespace(node="srv1", cluster=store, log=log), view, setting,
                          end, flushed, None)

@@ -21,8 +21,9 @@ INSIDE, BOUNDARY = wal.Position(2, 5 * SIZE + 0x148), wal.Position(2, 5 * SIZE)
 
 
 @pytest.fixture
-def standby(tmp_path):
+def standby(tmp_path, monkeypatch):
     """An instance whose pg_wal has a written segment before the one that its floor is in."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)    # the test's folder is its user's own
     (tmp_path / "PG_VERSION").write_text("15\n")
     (tmp_path / "pg_wal").mkdir()
     segment(tmp_path, 4)
@@ -110,6 +111,35 @@ def forked(standby, tmp_path, monkeypatch):
     (tmp_path / "pg_wal" / "00000003.history").write_text(
         f"1\t0/28\tno recovery target\n2\t{wal.format_lsn(7 * SIZE + 0x80)}\tno recovery target\n")
     return standby, records
+
+
+def page(folder, address, timeline=2, info=0, left=0):
+    """Write the header of a page behind the first of a segment, which is there."""
+    path = folder / "pg_wal" / wal.segment_name(2, address, SIZE)
+    with open(path, "r+b") as stream:
+        stream.seek(address % SIZE)
+        stream.write(struct.pack("=HHIQI", 0xD110, info, timeline, address, left))
+
+
+@pytest.mark.parametrize("header, known", [
+    (None, True),                                   # zeros, as in a new segment
+    (dict(timeline=1), True),                       # what a recycled one had there
+    (dict(info=1, left=20000), True),               # the middle of a record that was cut off
+    (dict(), False), (dict(info=1, left=400), False)])
+def test_a_page_behind_the_last_record_shows_that_it_is_not_the_last(standby, tmp_path,
+                                                                     monkeypatch, header, known):
+    """A sector that cannot be read, say, in the last segment."""
+    monkeypatch.setattr(walend, "_last_record", lambda *_: (5 * SIZE + 0x180, 59))
+    segment(tmp_path, 5)
+    end = 5 * SIZE + 0x180 + 64
+    if header is not None:
+        page(tmp_path, 5 * SIZE + 8192, **header)
+    fact = found(standby, INSIDE)
+    if known:
+        assert fact == Known((2, end))
+    else:
+        assert fact == AtLeast(INSIDE, f"the WAL is damaged at {wal.format_lsn(end)}, and goes on "
+                               "behind it")
 
 
 LATER = wal.Position(3, INSIDE.lsn)    # the newest timeline, the control file's lower bound

@@ -6,10 +6,10 @@ and no node that does not vote may hold an acknowledged commit: see paf.decide.e
 
 from collections import namedtuple
 
-from paf import promotion
+from paf import holders
 from paf.cli.view import MAINTENANCE, OFFLINE, PENDING, UNCLEAN, UNPROMOTED
 from paf.decide import election, quorum, scores, wal
-from paf.decide.knowledge import is_known
+from paf.decide.knowledge import Known, is_known
 
 #: to: the node (str) that would be promoted, None for none; instead: nodes (list of str) that are
 #: promoted in its place if they have received more by then; unless: nodes in maintenance, which
@@ -99,9 +99,24 @@ def _absent(found, ballot, lost, node, mine, voters, entries):
         rules.append((own.value, "synchronous_standby_names"))
     heard = set(voters) | set([node])
     online = set(ballot.online) - set(lost)
-    words = dict((name, fact) for name, fact in promotion.last_words(ballot).items()
+    words = dict((name, fact) for name, fact in holders.last_words(ballot).items()
                  if name not in heard)
     nodes = quorum.taken_in(entry.rule if entry and primary else None,
                             sorted(set(ballot.scores) | set(ballot.online)),
-                            online - set(ballot.running) - heard)
-    return election.check_absent(node, mine, rules, primary, heard, words, nodes)
+                            online - set(ballot.running) - heard - set(ballot.acknowledged))
+    return election.check_absent(node, mine, rules, primary, heard, words, nodes,
+                                 _set_back(ballot, dict(voters, **{node: None}), mine, words))
+
+
+def _set_back(ballot, voters, mine, words):
+    """Return the nodes (a set) that may have less than they acknowledged: see paf.holders.
+
+    voters: dict of node to its row, None for the candidate, which is at `mine`; words: last words.
+    """
+    votes = dict(words)
+    for name, row in voters.items():
+        where = _position(row) if row else mine
+        if where is not None:
+            votes[name] = Known(where)
+    return election.set_back(dict((name, fact) for name, fact in holders.marks(ballot).items()
+                                  if name in voters or name in words), votes)

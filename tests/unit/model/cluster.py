@@ -67,11 +67,11 @@ class Seen(simulation.Cluster):
         world = self.world
         return View(online=sorted(world.nodes), scores=dict(world.scores),
                     reasons={node: text for node, text in world.reasons.items() if text},
-                    positions={}, cleaned_up=[],
-                    running=sorted(set(world.roles) & set(world.nodes)),
-                    wished={world.wish} - {None}, rules=dict(world.rules),
+                    positions={}, cleaned_up=[], wished={world.wish} - {None},
+                    running=sorted(set(world.roles) & set(world.nodes)), rules=dict(world.rules),
                     last_words=dict(world.last_words), accepted=set(world.accepted),
-                    maintenance={name for name, node in world.nodes.items() if node.maintenance})
+                    acknowledged=dict(world.acknowledged), maintenance=set(
+                        world.nodes) - set(world._managed()))
 
 
 class Model(simulation.World):
@@ -95,6 +95,7 @@ class Model(simulation.World):
         #: the primary that has run no monitor yet: scores are of an earlier one
         self.unscored = None
         self.late, self.doomed, self.removed = None, {}, set()
+        self.set_back = set()    # nodes whose data directory was
         self.electing = self._joined = False
         self.use(rule)
         first = self.machines[names[0]]
@@ -193,24 +194,23 @@ class Model(simulation.World):
 
     # agents
 
-    def context(self, name, task, lists, seconds=60):
+    def context(self, name, task, lists, seconds=60, interval=15000):
         """Return what an action gets on a node."""
         variables = notify_variables(**lists)
-        found = SimpleNamespace(
+        return SimpleNamespace(
             environment=environment(
-                crm_feature_set="3.16.1", CRM_meta_on_node=name, CRM_meta_interval="15000",
+                crm_feature_set="3.16.1", CRM_meta_on_node=name, CRM_meta_interval=str(interval),
                 CRM_meta_role=self.roles.get(name, UNPROMOTED), **variables),
             in_cluster=True, node=name, deadline=Deadline(self, task, seconds),
             instance=self.machines[name], log=simulation._Silent(),
             notification=transition.read(environment(**variables)),
-            parameters=SimpleNamespace(maxlag=self.maxlag, rejoin="no", bindir="/"))
-        found.cluster = Seen(self, name, task, variables)
-        return found
+            parameters=SimpleNamespace(maxlag=self.maxlag, rejoin="no", bindir="/"),
+            cluster=Seen(self, name, task, variables))
 
-    def act(self, name, action, lists):
+    def act(self, name, action, lists, interval=15000):
         """Run an action on a node; return the OcfError it ended with, None if it went well."""
         def work(node, task):
-            code = action.run(self.context(node, task, lists))
+            code = action.run(self.context(node, task, lists, interval=interval))
             if code not in (ocf.SUCCESS, ocf.RUNNING_PROMOTED):
                 raise ocf.OcfError(f"status {code}")
         error = self.run({name: work})[name]
@@ -326,7 +326,8 @@ class Model(simulation.World):
         return True
 
     def _permanent(self):
-        return dict(self.scores), dict(self.rules), dict(self.last_words)
+        return (dict(self.scores), dict(self.rules), dict(self.last_words),
+                dict(self.acknowledged))
 
     def _is_aborted(self):
         return (self._permanent() != self._before or self._joined

@@ -1,5 +1,7 @@
 """What can happen to the cluster of the model; each event is drawn with a number."""
 
+from paf.actions import monitor
+
 NAMES = ("srv1", "srv2", "srv3", "srv4", "srv5")
 #: synchronous_standby_names: None for nothing, else method, number and how many names (0: "*").
 RULES = (None, ("ANY", 1, 4), ("FIRST", 1, 4), ("ANY", 2, 4), ("FIRST", 1, 2), ("ANY", 1, 0))
@@ -83,10 +85,15 @@ def _rule(world, _server, number):
 
 
 def _restart_attributes(world, server, _number):
-    """The attribute manager of a node ends: what the node has published in memory is gone."""
+    """The attribute manager of a node ends, and what the node has published in its memory is gone.
+
+    Until the next monitor there.
+    """
     if server.name in world.nodes:
         world.reasons.pop(server.name, None)
         world.forget_values(server.name)
+        server.notes.remove("manager")    # it names another process
+        world.look(server.name)
 
 
 def _remove(world, server, _number):
@@ -97,8 +104,51 @@ def _remove(world, server, _number):
     name = server.name
     if name not in world.nodes and not world.removed:
         world.removed.add(name)
-        for values in (world.scores, world.rules, world.last_words, world.roles):
+        for values in (world.scores, world.rules, world.last_words, world.acknowledged,
+                       world.roles):
             values.pop(name, None)
+
+
+def _set_back(world, server, number):
+    """The data directory of an instance that does not run is restored as it was before.
+
+    From a copy or a snapshot; or from a base backup, which has a label. Of one that was not shut
+    down, only the primary can know how far it was: its monitor looks; without one, nothing says it.
+    """
+    if server.running or len(server.wal) < 2 or not world.rule:
+        return
+    if number % 2:
+        server.labelled = True
+    elif world.primary():
+        world.look(world.primary())
+    elif server.name not in world.last_words:
+        return
+    server.wal = server.wal[:max(1, len(server.wal) - 1 - number)]
+    world.set_back.add(server.name)
+
+
+def _by_hand(world, _server, number):
+    """An administrator runs the servers without the cluster, which is down, and stops them again.
+
+    Then the cluster starts, and looks at what is there. Who runs a primary beside the last one, or
+    without it, has two: that is no history for an agent.
+    """
+    servers = [one for one in world.machines.values() if not one.bare]
+    here = [one for one in servers if one.power]
+    primary = max(servers, key=lambda one: one.position)
+    if not world.rule or not primary.power or not primary.was_primary or any(
+            one.running or not one.clean or one.wal != primary.wal[:len(one.wal)]
+            for one in servers):
+        return
+    for one in here:
+        one.running, one.primary = True, one is primary
+    for _ in range(number + 1):
+        world.write()
+    primary.stop()
+    for one in here:
+        one.stop()
+    for name in sorted(world.nodes):
+        world.act(name, monitor, {}, interval=0)
 
 
 EVENTS = {
@@ -122,4 +172,6 @@ EVENTS = {
     "rule": _rule,
     "attributes restart": _restart_attributes,
     "removed": _remove,
+    "set back": _set_back,
+    "by hand": _by_hand,
 }

@@ -43,7 +43,8 @@ class Server:
 
     deaf: receives no WAL; stalled: the same, but its connection is still there; vague: does not
     answer, and the end of its WAL cannot be found out; mute: its notifications never run; bare:
-    there is no PostgreSQL on it, and it is there for the quorum.
+    there is no PostgreSQL on it, and it is there for the quorum; labelled: restored from a base
+    backup, and not started since.
     """
 
     def __init__(self, world, name):
@@ -54,7 +55,7 @@ class Server:
         self.was_primary, self.clean = False, True
         self.deaf = self.stalled = self.vague = self.mute = False
         self.maintenance = self.standby = self.bare = False
-        self.promoted_at = None
+        self.promoted_at, self.labelled = None, False
         self.notes = Notes()
 
     @property
@@ -113,7 +114,7 @@ class Server:
     def start(self):
         """Start as a standby, with all that is on disk."""
         self.running, self.primary, self.clean, self.was_primary = True, False, False, False
-        self.seen = None
+        self.seen, self.labelled = None, False
 
     def stop(self):
         """Shut down cleanly; a primary writes its checkpoint, and connected standbys get it."""
@@ -140,7 +141,8 @@ class Server:
     def sight(self):
         """Return the observe.Sight."""
         if not self.running:
-            seen = state.Observation(state.DEAD, state.NOT_ASKED, self.control, state.SIGNAL)
+            seen = state.Observation(state.DEAD, state.NOT_ASKED, self.control,
+                                     state.LABEL if self.labelled else state.SIGNAL)
             return Sight(state.decide(seen), SimpleNamespace(state=self.control), [], "", "")
         answer = state.SAYS_PRIMARY if self.primary else state.SAYS_STANDBY
         if self.vague:
@@ -221,6 +223,8 @@ def _nothing(*_arguments, **_options):
 _WITHOUT_REMARKS = {
     "paf.instance.line.read": Server.line, "paf.instance.waiting.end": _nothing,
     "paf.actions.reload.keep": _nothing, "paf.remarks.say": _nothing,
+    "paf.remarks.repeat": _nothing, "paf.cluster.manager.find": lambda: "7 7",
+    "paf.cluster.manager.is_same": lambda text: text == "7 7",
     "paf.remarks.of_parameters": lambda context: [], "paf.remarks.forget": _nothing,
     "paf.instance.postmaster.processes": lambda server: [1] if server.running else []}
 

@@ -1,0 +1,172 @@
+"""Who may hold a commit that was acknowledged, and cannot be asked for it.
+
+What a candidate looks at before it is promoted: the rules of synchronous standbys, its own and the
+one that the last primary published; last words of nodes that do not vote; and which instances have
+less now than they may have acknowledged.
+"""
+
+from paf import ocf
+from paf.cluster import notes
+from paf.decide import election, quorum, scores, transition
+from paf.decide.knowledge import Unknown, is_known
+
+
+def judge(context, where, view, node, mine):
+    """Return the election.Verdict on what others may hold, for a candidate at `mine`.
+
+    node: the candidate (str): this one, or one that is ahead of it; mine: its wal.Position.
+    """
+    rules, primary, published, doubt = _rules(context, where, view)
+    if doubt:
+        return election.Verdict(False, doubt, None, (), (context.node,))
+    voters = transition.voters(context.notification)
+    words = last_words(view)
+    if primary in words and is_known(words[primary]) and _ran_since(words[primary].value, mine):
+        words = dict((name, Unknown("{0} has run since".format(primary))) for name in words)
+    left = _left_by_primary(view, primary, mine, words, voters)
+    if left:
+        return left
+    heard = set(voters) | set([context.node])
+    words = dict((name, fact) for name, fact in words.items() if name not in voters)
+    return election.check_absent(
+        node, mine, rules, primary, heard, words,
+        quorum.taken_in(published, sorted(set(view.scores) | set(view.online)),
+                        set(view.online) - set(view.running) - heard
+                        - set(view.acknowledged)),
+        _set_back(context, where, view, words) if rules else ())
+
+
+def _ran_since(words, mine):
+    """Return whether the last primary has run since it left its last words, without the cluster.
+
+    words, mine: wal.Positions. Nothing else writes WAL behind the end of its shutdown checkpoint,
+    on its timeline. Standbys were run then as well, perhaps, and their last words are as old.
+    """
+    return mine.timeline == words.timeline and mine.lsn > words.lsn
+
+
+def _set_back(context, where, view, words):
+    """Return the nodes (a set) that say where they are, and may have less than they acknowledged.
+
+    words: last words of those that do not vote, dict of node to Fact. Who was asked through its
+    database port, and was not seen by a primary since its start, is among them.
+    """
+    if not view.acknowledged:
+        return set()
+    voters = transition.voters(context.notification)
+    votes = dict(words, **context.cluster.positions(voters, context.deadline))
+    votes[context.node] = where.position
+    said = set(votes) | set(voters)
+    return election.set_back(dict((node, fact) for node, fact in marks(view).items()
+                                  if node in said), votes)
+
+
+def marks(view):
+    """Return what instances may have acknowledged, by a cib.View: dict of node to Fact."""
+    facts = dict((node, election.from_vote(text)) for node, text in view.acknowledged.items())
+    return dict((node, Unknown("cannot be understood") if fact is None else fact)
+                for node, fact in facts.items())
+
+
+def _left_by_primary(view, primary, mine, words, voters):
+    """Return the election.Verdict on a last primary that was stopped cleanly, ahead; or None.
+
+    Whatever Pacemaker's lists say: the change of its last words aborts the transition that moves
+    it, and the next one no longer knows a primary. And scores may not name it: one that was
+    stopped on a later timeline than the candidate's followed, or was, a later primary.
+    """
+    for node in sorted(words):
+        if node not in voters and (
+                node == primary or view.scores.get(node, 0) >= scores.PRIMARY
+                or is_known(words[node]) and words[node].value.timeline > mine.timeline):
+            reason = election.check_move(node, mine, words)
+            if reason:
+                return election.Verdict(False, "{0}; start {1}, or accept the loss: "
+                                        "paf promote".format(reason, node), None, (), (node,))
+    return None
+
+
+def last_words(view):
+    """Return the last words in a cib.View: dict of node to the Fact of its wal.Position."""
+    facts = dict((node, election.from_vote(text)) for node, text in view.last_words.items())
+    return dict((node, Unknown("its last words cannot be understood") if fact is None else fact)
+                for node, fact in facts.items())
+
+
+def _rules(context, where, view):
+    """Return ([(Rule, source)], last primary, its Rule, doubt) that decide who may hold a commit.
+
+    doubt: why the rules are not known (str), None where they are. The primary and what it published
+    are None where they are not known.
+    """
+    entries, bad = entries_of(view)
+    if bad:
+        return [], None, None, bad
+    own = _own_rule(context, where)
+    if not is_known(own):
+        return [], None, None, "cannot find out which standbys acknowledge commits: {0}".format(
+            own.reason)
+    primary, entry = last_primary(context, view, entries)
+    rules = [(entry.rule, "synchronous_standby_names of the last primary")] if entry else []
+    if own.value:
+        rules.append((own.value, "synchronous_standby_names"))
+    return rules, primary, entry.rule if entry and primary else None, None
+
+
+def last_primary(context, view, entries):
+    """Return (node, quorum.Entry) of the last primary, None for what is not known."""
+    primary, entry = quorum.last_primary(entries, view.scores, scores.PRIMARY)
+    if primary is None and set(view.scores) <= set([context.node]):
+        primary = context.node    # the very first start, of what was shut down as a primary
+    return primary, entry
+
+
+def entries_of(view):
+    """Return ({node: quorum.Entry}, why one of them cannot be understood or None)."""
+    facts = dict((node, quorum.from_wire(text)) for node, text in view.rules.items())
+    bad = [fact.reason for fact in facts.values() if not is_known(fact)]
+    return dict((node, fact.value) for node, fact in facts.items() if is_known(fact)), (
+        bad[0] if bad else None)
+
+
+def _own_rule(context, where):
+    """Return the Fact of the quorum.Rule in this node's own configuration."""
+    if is_known(where.synchronous):
+        return quorum.parse(where.synchronous.value)
+    from paf.instance import settings
+    try:
+        return quorum.parse(settings.read(context.instance, "synchronous_standby_names",
+                                          context.deadline))
+    except ocf.OcfError as error:
+        return Unknown(str(error))
+
+
+def prepare_rule(context, where, view):
+    """Note the rule that this candidate has to publish before it takes writes. Raises OcfError.
+
+    It covers the last primary's as well: what was acknowledged then may be on this node and on
+    those that are away. The primary's monitor narrows it once that is over.
+    """
+    entries, _ = entries_of(view)
+    own = _own_rule(context, where)
+    highest = max([entry.epoch for entry in entries.values()] or [0])
+    _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
+    rule = quorum.join(last.rule if last else None, own.value)
+    mine = entries.get(context.node)
+    if rule is None or (mine and mine.rule == rule and mine.epoch == highest):
+        context.cluster.notes.remove(notes.RULE)
+        return
+    context.cluster.notes.write(notes.RULE, quorum.to_wire(quorum.Entry(highest + 1, rule)))
+
+
+def publish_rule(context):
+    """Publish what `prepare_rule` noted, before the first write. Raises OcfError."""
+    text = context.cluster.notes.read(notes.RULE)
+    if not text:
+        return
+    fact = quorum.from_wire(text)
+    if not is_known(fact):
+        raise ocf.OcfError("cannot publish which standbys acknowledge commits: {0}".format(
+            fact.reason))
+    context.cluster.publish_rule(context.node, fact.value, context.deadline)
+    context.cluster.notes.remove(notes.RULE)
