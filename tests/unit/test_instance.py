@@ -357,7 +357,8 @@ def test_a_shutdown_goes_on_where_processes_cannot_be_seen_for_a_moment(tmp_path
         if len(seen) == 1:
             raise postmaster.Unseen("cannot see where process 1 works")
         return []
-    with subprocess.Popen(["sleep", "60"]) as process:
+    # in the background SIGINT is ignored, and what is started there inherits that
+    with subprocess.Popen(["env", "--default-signal=INT", "sleep", "60"]) as process:
         monkeypatch.setattr(postmaster, "processes", processes)
         monkeypatch.setattr(postmaster, "find", lambda _: Known(postmaster.Postmaster(
             process.pid, 5432, "", "", "ready", None)))
