@@ -358,7 +358,10 @@ def test_a_shutdown_goes_on_where_processes_cannot_be_seen_for_a_moment(tmp_path
             raise postmaster.Unseen("cannot see where process 1 works")
         return []
     # in the background SIGINT is ignored, and what is started there inherits that
-    with subprocess.Popen(["env", "--default-signal=INT", "sleep", "60"]) as process:
+    program = ("import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+               "print(flush=True); time.sleep(60)")
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline()
         monkeypatch.setattr(postmaster, "processes", processes)
         monkeypatch.setattr(postmaster, "find", lambda _: Known(postmaster.Postmaster(
             process.pid, 5432, "", "", "ready", None)))
