@@ -128,9 +128,10 @@ def files(lab):
     return _lasting(lambda: _files(lab), 90)
 
 
-#: The last good parameters, and a primary's note that it has published its timelines: the next
-#: start of the instance removes that.
-_KEPT = (".parameters", ".line")
+#: The last good parameters; a primary's note that it has published its timelines, which the next
+#: start of the instance removes; in which attribute manager this node's attributes are; how far a
+#: primary's synchronous standbys had flushed.
+_KEPT = (".parameters", ".line", ".manager", ".acknowledged")
 #: What is there while the instance runs: its watcher's, and since when something worries a monitor.
 _RUNNING = (".watcher", ".worries")
 
