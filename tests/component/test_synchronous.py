@@ -51,7 +51,6 @@ def test_an_asynchronous_cluster_publishes_nothing(trio):
     assert trio.store.permanent("last_words", "srv2") is None
 
 
-@pytest.mark.fast
 def test_a_standby_that_is_away_and_may_have_acknowledged_keeps_others_from_promotion(synchronous):
     lose_rows_on(synchronous, "srv3")
     assert synchronous["srv2"].agent("stop", lists=dict(
