@@ -108,6 +108,12 @@ def wait_until_noticed(lab, node, since):
         180, f"Pacemaker to act on the failure on {node}", step=0.2)
 
 
+def wait_until_fenced(lab, before, count=1):
+    """Wait for `count` fencings more than the `before` (int) that there were; fencings last."""
+    wait_until(lambda: len(lab.fencings()) >= before + count, 120,
+               f"{count} fencings after the first {before}", step=0.2, seen=lab.describe)
+
+
 def paf(node, words, wanted=lambda result, value: True, seconds=90):
     """Run a verb of paf in a node until its answer, as JSON, is as wanted; return that answer.
 

@@ -10,9 +10,10 @@ from lab.tools import wait_until
 
 def test_loss_of_a_standby_does_not_touch_the_primary(lab):
     primary, victim = lab.primary(), lab.standbys()[0]
+    fenced = len(lab.fencings())
     with scenarios.watched(lab, primary=primary) as play:
         lab.power_off(victim)
-        wait_until(lab.fencings, 90, f"{victim} to be fenced", step=0.2)
+        scenarios.wait_until_fenced(lab, fenced)
         wait_until(lambda: victim in lab.standbys(), 180, f"{victim} to come back", step=0.5)
     assert play.client.lost == []
     assert play.two_primaries == []

@@ -94,8 +94,9 @@ def wal_removed(scene):
     primary = lab.nodes[scene.old]
     stays_off(lab, victim)
     scene.foresee(victim)
+    fenced = len(lab.fencings())
     lab.power_off(victim)
-    wait_until(lab.fencings, 60, f"{victim} to be fenced", step=0.2)
+    scenarios.wait_until_fenced(lab, fenced)
     primary.sql("alter system set wal_keep_size = 0")
     primary.sql("alter system set min_wal_size = '32MB'")
     primary.sql("select pg_reload_conf()")

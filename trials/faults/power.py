@@ -86,11 +86,12 @@ def only_a_stale_one(scene):
         with tools.replication_cut(lab, stale):
             wait_until(lambda: scenarios.scores(lab)[stale] == "-1000", 60, "its score", step=0.5)
             scene.client.wait_rows(50)
+            fenced = len(lab.fencings())
             lab.power_off()
         lab.power_on(stale)
         wait_until(lab.nodes[stale].in_recovery, 120, f"{stale} to start", step=0.5)
         state = ["crmadmin", "--status", stale]
-        wait_until(lambda: len(scene.lab.fencings()) >= len(away)
+        wait_until(lambda: len(lab.fencings()) >= fenced + len(away)
                    and "S_IDLE" in lab.nodes[stale].run(state, check=False).output,
                    90, "Pacemaker to have finished", step=1)
         scene.texts.append(lab.nodes[stale].run(["crm_mon", "-1rAf"], check=False).output)
@@ -119,6 +120,9 @@ def too_far_behind(scene):
     lab, primary = scene.lab, scene.lab.nodes[scene.old]
     chosen = scenarios.ranked_standbys(lab)[0]
     stays_off(lab, scene.old)
+    # they go on to stream: a monitor that came later would find none that lags
+    primary.sql("alter system set wal_sender_timeout = '120s'")
+    primary.sql("select pg_reload_conf()")
     with tools.with_parameter(lab, "maxlag", "1000000"):
         with scenarios.deaf(lab, scene.others[0]), scenarios.deaf(lab, scene.others[1]):
             primary.sql("set synchronous_commit = local; create table big as select "
@@ -127,6 +131,7 @@ def too_far_behind(scene):
                        60, "negative scores", step=0.3)
             wait_until(lambda: scene.shows("maxlag is"), 30, "the reason", step=0.5)
             scene.remember()
+            primary.sql("alter system reset wal_sender_timeout")
             scene.foresee(scene.old)
             lab.power_off(scene.old)
             for name in scene.others:
