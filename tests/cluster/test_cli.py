@@ -150,7 +150,7 @@ def test_a_refused_switchover_says_why_and_leaves_nothing(lab):
     lab.wait_settled(180, primary=old)
 
 
-def test_a_switchover_that_the_agent_refuses_is_told_and_leaves_nothing(lab):
+def test_a_switchover_that_the_agent_refuses_is_shown_and_leaves_nothing(lab):
     scenarios.wait_for_ranks(lab)
     old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
     tool = f"{lab.settings.bindir}/pg_waldump"
@@ -203,38 +203,38 @@ def test_an_interrupted_switchover_leaves_nothing(lab):
     lab.wait_settled(180)
 
 
-def told_by_paf(lab, kind):
+def event_of_paf(lab, kind):
     """Return the last event that `paf timeline` shows, of that kind, by the logs of the DC."""
     node = lab.nodes[lab.status().dc]
-    told = scenarios.paf(node, ["timeline", "--picture", "/tmp/event.html"],
-                         lambda result, value: result.ok and value["kind"] == kind)
+    event = scenarios.paf(node, ["timeline", "--picture", "/tmp/event.html"],
+                          lambda result, value: result.ok and value["kind"] == kind)
     assert "</svg>" in node.run(["cat", "/tmp/event.html"]).output
     assert "no primary" in node.run(["paf", "history"]).output
-    return told
+    return event
 
 
-def actions(told, operation, resource=RESOURCE):
-    return [item for item in told["actions"]
+def actions(event, operation, resource=RESOURCE):
+    return [item for item in event["actions"]
             if (item["operation"], item["resource"]) == (operation, resource)]
 
 
-def assert_outage(lab, play, told, since, gone, latest=None):
+def assert_outage(lab, play, event, since, gone, latest=None):
     """Hold the outage of an event to what happened, and to what the client saw.
 
     since: before the cause, gone: when the old primary certainly took no row any more, latest: when
     the outage had certainly begun, `gone` without it (epoch seconds). Not compared is how long the
     client's outage was: on a busy machine the client itself stops, and comes back late.
     """
-    promoted, epoch = actions(told, "promote")[-1], time.time() - time.monotonic()
-    behind = [item["end"] for item in actions(told, "start", VIP_RESOURCE)]
-    early = 2 if told["estimated"] else 0
-    assert since - early <= told["down"] <= (latest or gone), told
-    assert max([promoted["end"], *behind]) <= told["up"] <= lab.now(), told
-    assert told["outage"] == told["up"] - told["down"]
+    promoted, epoch = actions(event, "promote")[-1], time.time() - time.monotonic()
+    behind = [item["end"] for item in actions(event, "start", VIP_RESOURCE)]
+    early = 2 if event["estimated"] else 0
+    assert since - early <= event["down"] <= (latest or gone), event
+    assert max([promoted["end"], *behind]) <= event["up"] <= lab.now(), event
+    assert event["outage"] == event["up"] - event["down"]
     rows = [(epoch + sent, epoch + acknowledged) for _, sent, acknowledged in
             parse_acks(lab.client(play.run).read("acks.log"))]
     assert [row for row in rows if gone < row[0] and row[1] < promoted["start"]] == []
-    assert rows[0][1] < told["down"] and told["up"] < rows[-1][1], (told, rows[0], rows[-1])
+    assert rows[0][1] < event["down"] and event["up"] < rows[-1][1], (event, rows[0], rows[-1])
 
 
 def test_the_timeline_of_a_switchover_has_the_clients_outage(lab):
@@ -243,24 +243,24 @@ def test_the_timeline_of_a_switchover_has_the_clients_outage(lab):
     with scenarios.watched(lab, primary=target) as play:
         since = lab.now()
         lab.nodes[old].run(["paf", "switchover", target, "--yes"], timeout=PATIENCE)
-    told = told_by_paf(lab, "switchover")
-    assert (told["old"], told["new"]) == (old, target)
+    event = event_of_paf(lab, "switchover")
+    assert (event["old"], event["new"]) == (old, target)
     # somewhere in the demotion the server stops taking writes
-    demote, = actions(told, "demote")
-    assert_outage(lab, play, told, since, demote["end"])
+    demote, = actions(event, "demote")
+    assert_outage(lab, play, event, since, demote["end"])
 
 
-def test_timeline_and_status_of_a_crash_that_is_told_at_once(lab):
+def test_timeline_and_status_of_a_crash_that_is_reported_at_once(lab):
     scenarios.wait_for_ranks(lab)
     with scenarios.watched(lab) as play:
         since = lab.now()
         old = scenarios.kill_primary(lab)
-    told = told_by_paf(lab, "recovery of the primary")
-    assert (told["old"], told["new"]) == (old, old)
+    event = event_of_paf(lab, "recovery of the primary")
+    assert (event["old"], event["new"]) == (old, old)
     # the watcher reports it; a monitor that looks at this very moment may find it first
-    assert told["actions"][0]["operation"] in ("crash", "monitor")
-    assert told["down"] == told["actions"][0]["start"]
-    assert_outage(lab, play, told, since, actions(told, "demote")[0]["end"])
+    assert event["actions"][0]["operation"] in ("crash", "monitor")
+    assert event["down"] == event["actions"][0]["start"]
+    assert_outage(lab, play, event, since, actions(event, "demote")[0]["end"])
     report = by_paf(lab, lab.standbys()[0])[1]
     failures = next(row["failures"] for row in report["nodes"] if row["node"] == old)
     assert [failure for failure in failures if "PostgreSQL: crashed primary" in (
@@ -278,9 +278,9 @@ def test_timeline_and_status_of_a_failover_with_a_node_down(lab):
         since = lab.now()
         lab.power_off(old)
         gone = lab.now()
-    told = told_by_paf(lab, "failover")
-    assert (told["old"], told["new"]) == (old, lab.primary())
-    assert_outage(lab, play, told, since, gone, latest=actions(told, "promote")[-1]["start"])
+    event = event_of_paf(lab, "failover")
+    assert (event["old"], event["new"]) == (old, lab.primary())
+    assert_outage(lab, play, event, since, gone, latest=actions(event, "promote")[-1]["start"])
     assert_status_equals_sql(lab)
     report = by_paf(lab, lab.primary())[1]
     row = next(row for row in report["nodes"] if row["node"] == old)

@@ -93,7 +93,7 @@ def test_a_server_that_is_shut_down_by_hand_is_left_to_the_monitor(lab):
     wait_watched(lab)
 
 
-def test_in_maintenance_mode_nothing_is_told(lab):
+def test_in_maintenance_mode_nothing_is_reported(lab):
     wait_watched(lab)
     since, victim = lab.now(), lab.standbys()[0]
     node = lab.nodes[victim]

@@ -96,7 +96,7 @@ def test_what_9_3_does_not_tell_has_a_default(recorded):
 @pytest.mark.parametrize("line", [
     "Database cluster state", "Latest checkpoint's TimeLineID", "Latest checkpoint location",
     "Bytes per WAL segment", "wal_level setting", "Database system identifier"])
-def test_without_a_needed_line_nothing_is_told(recorded, line):
+def test_without_a_needed_line_nothing_is_reported(recorded, line):
     lines = [each for each in recorded("15").splitlines() if not each.startswith(line + ":")]
     assert controldata.parse("\n".join(lines)) is None
 

@@ -33,9 +33,9 @@ def save(result, watch=True):
     """Remember a Result, with the day and the agent."""
     result.agent, result.date = agent(), datetime.date.today().isoformat()
     results = {**load(watch), result.number: result}
-    told = {**_read(), _NAMES[watch]: [dataclasses.asdict(results[number])
-                                       for number in sorted(results)]}
-    write_file(PATH, json.dumps(told, indent=1) + "\n")
+    stored = {**_read(), _NAMES[watch]: [dataclasses.asdict(results[number])
+                                         for number in sorted(results)]}
+    write_file(PATH, json.dumps(stored, indent=1) + "\n")
 
 
 def _read():
