@@ -64,13 +64,18 @@ def _check_line(context, found):
 
     Where both were promoted at the same LSN, only the first records of the timelines differ:
     pg_rewind would see one timeline, and leave what differs. found: the Divergence, None without.
+    Raises OcfError where that cannot be found out, and a rewind would rely on it.
     """
     primaries = transition.lasting_primaries(context.notification)
     if not primaries:
         return
     try:
         text = context.cluster.lines(context.deadline).get(primaries[0])
-    except ocf.OcfError as error:    # no reason to ban a node: that it has diverged is not known
+    except ocf.OcfError as error:
+        if found and context.parameters.rejoin != _MANUAL:
+            raise ocf.OcfError("a rewind needs to compare the timelines here with those of "
+                               "{0}: {1}".format(primaries[0], error))
+        # no reason to ban a node: that it has diverged is not known
         context.log.warning("cannot compare the timelines here with those of {0}: {1}".format(
             primaries[0], error))
         return

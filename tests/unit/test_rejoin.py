@@ -1,6 +1,7 @@
 """The way back of an old primary: no node is banned for what is not known just now."""
 
 from collections import namedtuple
+from unittest import mock
 
 import pytest
 
@@ -34,6 +35,27 @@ def test_a_pg_waldump_that_gave_no_answer_bans_no_node_that_could_be_rewound(
     with pytest.raises(ocf.OcfError, match=str(error)) as caught:
         rejoin.check(context)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("found, mode, wanted", [
+    (FOUND, "safe", "a rewind needs to compare"), (FOUND, "rewind", "a rewind needs to compare"),
+    (FOUND, "manual", None), (None, "safe", None)])
+def test_promotions_that_cannot_be_compared_are_no_ground_for_a_rewind(monkeypatch, found, mode,
+                                                                       wanted):
+    said = []
+
+    def lines(_):
+        raise ocf.OcfError("attrd gave no answer")
+    context = mock.Mock(parameters=parameters_with(rejoin=mode))
+    context.cluster.lines, context.log.warning = lines, said.append
+    monkeypatch.setattr(rejoin.transition, "lasting_primaries", lambda _: ["srv2"])
+    if wanted:
+        with pytest.raises(ocf.OcfError, match=wanted) as caught:
+            rejoin._check_line(context, found)
+        assert caught.value.code == ocf.ERR_GENERIC
+    else:
+        rejoin._check_line(context, found)
+        assert len(said) == 1 and "attrd gave no answer" in said[0]
 
 
 @pytest.mark.parametrize("status, out, complaint, code", [
