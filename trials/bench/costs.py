@@ -31,16 +31,16 @@ for _ in range(int(sys.argv[1])):
 
 def environment(lab, name, **meta):
     """Return the environment that Pacemaker gives an action of the resource on a node."""
-    variables = {"crm_feature_set": "3.16.1", **parameters(lab.settings),
-                 "CRM_meta_timeout": "10000", "CRM_meta_interval": "15000", "CRM_meta_notify": "true",
-                 "CRM_meta_on_node": name, "CRM_meta_master_max": "1", "CRM_meta_promoted_max": "1",
-                 "CRM_meta_clone_max": str(len(lab.nodes)), "CRM_meta_clone": "0",
-                 **{f"CRM_meta_{key}": value for key, value in meta.items()}}
+    given = {"crm_feature_set": "3.16.1", **parameters(lab.settings),
+             "CRM_meta_timeout": "10000", "CRM_meta_interval": "15000", "CRM_meta_notify": "true",
+             "CRM_meta_on_node": name, "CRM_meta_master_max": "1", "CRM_meta_promoted_max": "1",
+             "CRM_meta_clone_max": str(len(lab.nodes)), "CRM_meta_clone": "0",
+             **{f"CRM_meta_{key}": value for key, value in meta.items()}}
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "OCF_ROOT": "/usr/lib/ocf",
             "OCF_RESOURCE_INSTANCE": RESOURCE, "OCF_RESOURCE_TYPE": lab.settings.kind,
             "OCF_RESOURCE_PROVIDER": "heartbeat", "OCF_RA_VERSION_MAJOR": "1",
             "OCF_RA_VERSION_MINOR": "1", "HA_RSCTMP": "/run/resource-agents",
-            **{f"OCF_RESKEY_{key}": value for key, value in variables.items()}}
+            **{f"OCF_RESKEY_{key}": value for key, value in given.items()}}
 
 
 def of_action(lab, name, action, expected, runs, **meta):
