@@ -16,6 +16,9 @@ TABLE = (
     # a running instance that is degraded; it encloses why a primary cannot be asked
     (309, ("this standby does not stream", "commits wait for synchronous standbys: ")),
 
+    # its slots; it encloses other programs' words
+    (310, ("slots=true: ",)),
+
     # no node is promoted, or not the one that was asked for
     (111, ("the administrator accepts the loss",)),
     (103, ("a constraint keeps Pacemaker from promoting",)),
@@ -98,7 +101,8 @@ TABLE = (
            "psql ended with status", "a parameter of the connection URI")),
     (217, ("is damaged or missing: ", "damaged data directory", "the control file is damaged")),
     (218, ("pgport must be a number", "maxlag must be a number", "rejoin must be ",
-           "crash_watch must be ", "must be an absolute path", "start_opts cannot be understood",
+           "crash_watch must be ", "slots must be ", "must be an absolute path",
+           "start_opts cannot be understood",
            "used instead: ")),
     (219, ("the server listens on port", "the server has its socket or address at")),
     (220, ("the agent cannot ask PostgreSQL as ",)),

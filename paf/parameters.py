@@ -76,6 +76,13 @@ DECLARED = (
         "true: a small process sleeps until the postmaster dies, and reports a crash to Pacemaker "
         "at once. false: the next monitor finds it. The corosync1 build has no such "
         "process."),
+    Parameter(
+        "slots", "boolean", "false", "", True,
+        "Whether each server keeps the WAL that the other nodes still need, in replication slots",
+        "true: each server has a physical replication slot for each other node that has streamed, "
+        "so that a standby that was away finds its WAL, also after a failover. Needs PostgreSQL 13 "
+        "and max_slot_wal_keep_size, which limits what a slot can take. The slots are made, "
+        "advanced and dropped by the monitors; primary_slot_name need not be set."),
 )
 
 REJOIN = ("manual", "safe", "rewind")
@@ -85,7 +92,7 @@ _BOOLEANS = {"true": True, "on": True, "yes": True, "y": True, "1": True,
              "false": False, "off": False, "no": False, "n": False, "0": False}
 
 #: The values in force, one field for each parameter, all str but pgport and maxlag (int), and
-#: crash_watch (bool).
+#: crash_watch and slots (bool).
 Parameters = namedtuple("Parameters", [  # type: ignore[misc]
     parameter.name for parameter in DECLARED])
 
@@ -124,6 +131,7 @@ _USABLE = (
     ("pgport", _is_port), ("maxlag", lambda value: isinstance(value, int)),
     ("rejoin", lambda value: value in REJOIN),
     ("crash_watch", lambda value: isinstance(value, bool)),
+    ("slots", lambda value: isinstance(value, bool)),
     ("start_opts", lambda value: not _mistake(value)))
 
 
@@ -177,6 +185,8 @@ def problems(parameters):
     if "crash_watch" in wrong:
         found.append("crash_watch must be true or false, not \"{0}\"".format(
             parameters.crash_watch))
+    if "slots" in wrong:
+        found.append("slots must be true or false, not \"{0}\"".format(parameters.slots))
     if "start_opts" in wrong:
         found.append(_mistake(parameters.start_opts))
     return found

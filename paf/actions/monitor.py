@@ -56,7 +56,8 @@ def _look_after(context, sight):
     Returns the worries that last (a list of str). Raises OcfError where the server must not go on:
     it has diverged, or is a second primary.
     """
-    _keep_watcher(context)
+    from paf.crash import watcher
+    watcher.keep(context)
     _publish_again(context)
     is_primary, worries = sight.verdict.state == state.PRIMARY, []
     try:
@@ -119,6 +120,9 @@ def _remarks(context, sight):
         found.append("the agent cannot ask PostgreSQL as {0}: {1}; its role is known otherwise, "
                      "and promotion scores stay as they are".format(
                          context.parameters.system_user, sight.message))
+    if context.parameters.slots:
+        from paf import slots
+        found += slots.keep(context, sight, _replicas(sight.rows))
     return found
 
 
@@ -147,11 +151,6 @@ def _is_unasked(context):
     return False
 
 
-def _keep_watcher(context):
-    from paf.crash import watcher
-    watcher.keep(context)
-
-
 def _is_known(context):
     """Return whether the watcher has reported the crash to Pacemaker, which acts on it now."""
     from paf.crash import watcher
@@ -164,7 +163,7 @@ def _is_known(context):
 
 def _query(context):
     try:
-        return queries.monitor(local.version(context.instance))
+        return queries.monitor(local.version(context.instance), context.parameters.slots)
     except ocf.OcfError:    # no data directory: observing says so in its own way
         return queries.role()
 
@@ -353,7 +352,7 @@ def _replicas(rows):
     """Return the scores.Replica of each row about a standby."""
     found = []
     for row in rows[1:]:
-        if len(row) == 6:
+        if len(row) == 6 and row[0] == "standby":
             numbers = [int(text) if text else None for text in row[3:]]
             found.append(scores.Replica(row[1], row[2], *numbers))
     return found

@@ -14,6 +14,7 @@ HOST_LEVEL = 10
 _PRIVATE_ATTRIBUTES = (3, 0, 10)
 _WAL_LEVELS = ("hot_standby", "replica", "logical")
 _UPSTREAM_PATIENCE = 5.0    # seconds
+_FIRST_WITH_LIMIT = 130000
 _TRUE = ("true", "on", "yes", "y", "1")
 
 
@@ -25,6 +26,8 @@ def run(context):
         _variant(context)
         if context.parameters.rejoin == "rewind":
             _rewind_role(context)
+        if context.parameters.slots:
+            _slots(context)
     return ocf.SUCCESS
 
 
@@ -34,6 +37,15 @@ def _variant(context):
         context.log.warning(
             "this Pacemaker is 1.1.13 or newer: unless it runs on corosync 1 or cman, the "
             "corosync2 build of resource-agents-paf belongs here, which checks switchovers as well")
+
+
+def _slots(context):
+    """Check that a slot cannot fill the disk. Raises BadParameter; a start does not: it can run."""
+    if local.version(context.instance) < _FIRST_WITH_LIMIT:
+        raise ocf.BadParameter("slots=true: it needs PostgreSQL 13")
+    if settings.read(context.instance, "max_slot_wal_keep_size", context.deadline) == "-1":
+        raise ocf.BadParameter("slots=true: max_slot_wal_keep_size is -1: a slot could fill the "
+                               "disk")
 
 
 def _rewind_role(context):

@@ -27,7 +27,7 @@ EXIT_CODES = ((OK, "printed, or applied"), (NOT_DONE, "not confirmed: nothing wa
               (ERROR, "paf check found an error, or a command failed"))
 
 _PARAMETERS = ("bindir", "pgdata", "datadir", "pghost", "pgport", "system_user", "start_opts",
-               "maxlag", "rejoin", "crash_watch")
+               "maxlag", "rejoin", "crash_watch", "slots")
 _ASKED = (("bindir", "Folder of PostgreSQL's programs"), ("pgdata", "Data directory"),
           ("vip", "Virtual address with its prefix, such as 192.168.1.50/24 (empty: none)"))
 _OPERATIONS = ("start", "stop", "promote", "demote", "notify")

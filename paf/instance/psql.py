@@ -23,16 +23,18 @@ def there(instance, where, settings, text, deadline):
     """Run one command at the server that a connection string leads to.
 
     where: the connection string (str); settings: (keyword, value) pairs that replace some of its
-    own; text: SQL, or a command of the replication protocol. Returns the runner.Result. Raises
-    conninfo.Malformed, and OcfError when psql cannot be started.
+    own; text: SQL, or a command of the replication protocol, or a list of these. Returns the
+    runner.Result. Raises conninfo.Malformed, and OcfError when psql cannot be started.
     """
     found = conninfo.connection(where, settings)
     return _run(instance, ["-d", found.target], text, deadline, found.environment, found.stdin)
 
 
 def _run(instance, more, text, deadline, environment, stdin):
+    commands = [text] if isinstance(text, str) else text
     return runner.run([local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w",
-                       "-v", "ON_ERROR_STOP=1", "-F", FIELD, "-R", RECORD] + more + ["-c", text],
+                       "-v", "ON_ERROR_STOP=1", "-F", FIELD, "-R", RECORD] + more
+                      + [word for command in commands for word in ("-c", command)],
                       deadline, user=local.owner(instance), env=environment, stdin=stdin)
 
 

@@ -31,6 +31,25 @@ SELECT 'standby', application_name, state, ({diff}({written}, '0/0'))::bigint::t
   FROM pg_catalog.pg_stat_replication
  WHERE NOT pg_catalog.pg_is_in_recovery()
 """
+# Since 13 there is a limit for slots. A standby's own WAL begins at its last restartpoint.
+_SLOTS = """
+SELECT 'limit', pg_catalog.current_setting('max_slot_wal_keep_size'),
+       (pg_catalog.pg_wal_lsn_diff((pg_catalog.pg_control_checkpoint()).redo_lsn, '0/0'))::bigint
+       ::text,
+       (pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery()
+        THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END,
+        '0/0'))::bigint::text,
+       pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::text, ''
+UNION ALL
+SELECT 'slot', slot_name, coalesce(wal_status, ''),
+       (pg_catalog.pg_wal_lsn_diff(restart_lsn, '0/0'))::bigint::text, active::text, ''
+  FROM pg_catalog.pg_replication_slots
+ WHERE slot_name LIKE 'pgsqlms\\_%'
+"""
+_FIRST_WITH_LIMIT = 130000
+#: The first word of the rows that are not about standbys, where slots are asked for.
+LIMIT, SLOT = "limit", "slot"
+
 # A receiver in the state "waiting" got the end of its timeline from the primary: not streaming.
 # A role that may not see the status sees that there is one.
 _RECEIVING = "(SELECT count(*) FROM pg_catalog.pg_stat_get_wal_receiver() AS r " \
@@ -61,16 +80,21 @@ def _names(version):
     return _NAMES if version >= 100000 else _NAMES_BEFORE_10
 
 
-def monitor(version):
+def monitor(version, slots=False):
     """Return the monitor's query.
 
     First row: role, if a WAL receiver streams ('' before 9.6), synchronous_standby_names, and on a
     primary the end of its WAL (bytes). Then a row for each standby: application_name, state,
     written (bytes), lag of that, flushed (bytes).
+
+    With `slots`, since PostgreSQL 13, also a row "limit": max_slot_wal_keep_size, where the last
+    checkpoint or restartpoint begins, what is replayed or written, the size of a segment (bytes);
+    and a row "slot" for each of the agent's: name, wal_status, restart_lsn (bytes), active.
     """
     receiving = _RECEIVING if version >= 90600 else "''"
     names = _names(version)
-    return _MONITOR.format(receiving=receiving, now=_NOW.format(**names), **names)
+    return _MONITOR.format(receiving=receiving, now=_NOW.format(**names), **names) + (
+        "UNION ALL" + _SLOTS if slots and version >= _FIRST_WITH_LIMIT else "")
 
 
 def role():

@@ -16,7 +16,8 @@ from paf.ocf import is_number
 #: The acting primary: timeline (int), switches (list of timelines.Switch), system_identifier.
 Upstream = namedtuple("Upstream", "timeline switches system_identifier")
 
-_REPLICATION = (("replication", "true"), ("dbname", "replication"))
+#: What makes a connection one for replication.
+REPLICATION = (("replication", "true"), ("dbname", "replication"))
 _PATIENCE = 3.0    # seconds for each question and host
 _MOST_HOSTS = 4
 _FIRST_WITH_ATTRIBUTES, _FIRST_WITH_PRIMARY = 100000, 140000
@@ -37,7 +38,7 @@ def ask(instance, conninfo, deadline):
 
 
 def _ask(instance, conninfo, deadline):
-    settings = _REPLICATION + primary_only(instance)
+    settings = REPLICATION + primary_only(instance)
     system = _question(instance, conninfo, settings, "IDENTIFY_SYSTEM", deadline)
     if isinstance(system, Unknown):
         return system

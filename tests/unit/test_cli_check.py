@@ -131,7 +131,8 @@ def subject(**changes):
               "conninfo": "host=10.0.0.50 user=repl application_name=srv1", "own": ["10.0.0.1"],
               "nodes": ["srv1", "srv2", "srv3"], "vips": ["10.0.0.50"], "rejoin": "manual",
               "psql": "psql", "resource": "pgsqld-clone", "mine": {}, "limits": {}, "clock": 0.0,
-              "upstream": {"system_identifier": "1"}, "files": 0, "owner": "postgres", **changes}
+              "upstream": {"system_identifier": "1"}, "files": 0, "owner": "postgres",
+              "keeps_slots": False, **changes}
     return check_instance.Subject(settings=settings, **values)
 
 
@@ -178,6 +179,15 @@ def test_good_settings_have_nothing():
      "by its name it is srv2's", "max_slot_wal_keep_size = "),
     ({"slots": [slot("srv2", active=True, status="extended", safe=90 << 20)], "settings": LIMITED},
      "slot srv2 loses WAL in 90 MB", None),
+    ({"keeps_slots": True}, "slots=true, and PostgreSQL is older than 13", None),
+    ({"keeps_slots": True, "settings": {"max_slot_wal_keep_size": "-1"}},
+     "slots=true, and max_slot_wal_keep_size is -1", "10GB"),
+    ({"keeps_slots": True, "slots": [slot("old", active=True)],
+      "settings": {**LIMITED, "max_replication_slots": "2"}},
+     "slots=true, and max_replication_slots is 2", "max_replication_slots = "),
+    ({"slots": [slot("pgsqlms_srv2_be09e3a0")], "settings": LIMITED},
+     "the agent's replication slot pgsqlms_srv2_be09e3a0 is still here",
+     "pg_drop_replication_slot"),
     ({"slots": [FAILOVER], "settings": {**LIMITED, **SYNC, "sync_replication_slots": "off"},
       "in_recovery": False}, "sync_replication_slots is off, and there are failover slots: sub",
      "sync_replication_slots = "),

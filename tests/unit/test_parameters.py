@@ -11,7 +11,7 @@ DEFAULTS = {
     "system_user": "postgres", "bindir": "/usr/bin", "pgdata": "/var/lib/pgsql/data",
     "datadir": "/var/lib/pgsql/data", "pghost": variant.PGHOST, "pgport": 5432, "maxlag": 0,
     "recovery_template": "/var/lib/pgsql/data/recovery.conf.pcmk", "start_opts": "",
-    "rejoin": "safe", "crash_watch": True,
+    "rejoin": "safe", "crash_watch": True, "slots": False,
 }
 
 
@@ -19,7 +19,7 @@ def test_names_and_defaults_are_those_of_2_3():
     assert parameters.read(environment())._asdict() == DEFAULTS
 
 
-@pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"crash_watch"}))
+@pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"crash_watch", "slots"}))
 @pytest.mark.parametrize("value", ["", "0"])
 def test_empty_and_zero_are_unset(name, value):
     assert getattr(parameters_with(**{name: value}), name) == DEFAULTS[name]
@@ -47,7 +47,7 @@ def test_the_defaults_have_no_problem():
     ("pgport", "5432 "), ("maxlag", "10MB"), ("maxlag", "-5"), ("maxlag", "Inf"),
     ("maxlag", "1E8"), ("maxlag", "0x10"), ("pgdata", "data"), ("bindir", "./bin"),
     ("datadir", "../x"), ("recovery_template", "x"), ("start_opts", "-c 'x"),
-    ("rejoin", "perhaps"), ("crash_watch", "perhaps")])
+    ("rejoin", "perhaps"), ("crash_watch", "perhaps"), ("slots", "perhaps")])
 def test_each_bad_value_is_named(name, value):
     problems = parameters.problems(parameters_with(**{name: value}))
     assert problems and name in problems[0]
@@ -63,7 +63,8 @@ def test_no_value_at_all_breaks_reading_and_checking(values):
 @pytest.mark.parametrize("name, wrong, before, expected", [
     ("maxlag", "1MB", "1000000", 1000000), ("maxlag", "-5", None, 0),
     ("maxlag", "x", "y", 0), ("pgport", "543x", "5433", 5433), ("pgport", "99999", None, 5432),
-    ("rejoin", "rewnid", "rewind", "rewind"), ("crash_watch", "perhaps", "no", False)])
+    ("rejoin", "rewnid", "rewind", "rewind"), ("crash_watch", "perhaps", "no", False),
+    ("slots", "perhaps", "on", True)])
 def test_the_last_good_value_goes_on_or_the_default(name, wrong, before, expected):
     given = parameters_with(**{name: wrong})
     assert parameters.unusable(given) == [name]

@@ -178,3 +178,19 @@ def replay_paused(scene):
                step=0.2)
     scene.lab.nodes[best].sql("select pg_wal_replay_resume() where pg_is_in_recovery()")
     return [scene.old]
+
+
+TABLE.tested(
+    52, "a standby away for longer than wal_keep_size", "slots=true; the standby is stopped, the "
+    "primary writes and removes WAL; a failover in between, too",
+    "it finds its WAL in a slot, on the primary and on the next one, and streams again",
+    "tests/component/test_slots.py::"
+    "test_a_standby_finds_its_wal_on_the_primary_and_on_the_next_one",
+    "tests/cluster/test_rejoin.py::test_a_standby_that_was_away_finds_its_wal_after_a_failover")
+
+TABLE.tested(
+    53, "a standby away for longer than max_slot_wal_keep_size", "slots=true; the standby is "
+    "stopped, the primary writes more than the limit",
+    "the slot takes no more than the limit; it is made again, and the reason names the standby",
+    "tests/component/test_slots.py::"
+    "test_a_slot_takes_no_more_than_the_limit_and_its_loss_is_shown")

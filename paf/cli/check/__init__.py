@@ -263,7 +263,8 @@ def _subject(instance, managed, configured, pacemaker, answer):
               "major": primary.major(int(answer["settings"]["server_version_num"]))},
         limits=primary.limits(instance, deadline),
         clock=answer["clock"][0] if answer["clock"] else None,
-        files=host.files(where.datadir, server.MANY_FILES), owner=where.system_user)
+        files=host.files(where.datadir, server.MANY_FILES), owner=where.system_user,
+        keeps_slots=where.slots is True)
 
 
 def show(found):

@@ -16,9 +16,11 @@ from paf.instance.server import quoted
 #: the command line that reaches the server (str); resource: its name for crm_resource; upstream:
 #: what the primary reports (dict), {} unknown; mine: the same of this server; limits: see
 #: primary.limits; clock: seconds that this node's is ahead of the primary's, None unknown; files:
-#: how many the data directory has, MANY_FILES at most; owner: the account it runs under (str).
+#: how many the data directory has, MANY_FILES at most; owner: the account it runs under (str);
+#: keeps_slots: the parameter slots (bool).
 Subject = namedtuple("Subject", "settings rules slots in_recovery conninfo node nodes own vips "
-                     "rejoin psql resource upstream mine limits clock files owner")
+                     "rejoin psql resource upstream mine limits clock files owner "
+                     "keeps_slots")
 
 #: Milliseconds that a standby may wait before it tries again to reach a primary.
 LONGEST_RETRY = 1000

@@ -8,6 +8,7 @@ from collections import namedtuple
 
 from paf import ocf
 from paf.cli import finding
+from paf.decide import slots as kept
 from paf.instance import conninfo as connections
 
 #: A replication slot. kind: physical or logical; status: its wal_status, "" before PostgreSQL 13;
@@ -25,6 +26,8 @@ def member_of(slot, nodes):
     """Return the node (str) that a physical Slot is for, by its name; None if it is for no node."""
     words = slot.name.split("_")
     for node in nodes:
+        if slot.name == kept.name_of(node):
+            return node
         name = "".join(char if char.isalnum() else "_" for char in node.lower())
         if slot.kind == "physical" and (name == slot.name or name in words):
             return node
@@ -47,6 +50,35 @@ def slots(subject):
             "there are replication slots, and max_slot_wal_keep_size is -1",
             "while a standby is away, its slot keeps WAL until the primary's disk is full",
             finding.set_by_sql(subject, "max_slot_wal_keep_size", "10GB"))
+
+
+def by_parameter(subject):
+    """The parameter slots has what it needs; without it no slot of the agent's is left."""
+    mine = [slot for slot in subject.slots if slot.name.startswith(kept.PREFIX)]
+    limit = subject.settings.get("max_slot_wal_keep_size")
+    if not subject.keeps_slots:
+        for slot in mine:
+            if not slot.active:
+                yield finding.warning(
+                    "slots is off, and the agent's replication slot {0} is still here".format(
+                        slot.name),
+                    "no monitor advances it, so it keeps WAL up to max_slot_wal_keep_size",
+                    _dropped(subject, slot))
+        return
+    why = "without a limit a slot could fill the disk: the agent makes none"
+    if limit is None:
+        yield finding.error("slots=true, and PostgreSQL is older than 13", why)
+    elif limit == "-1":
+        yield finding.error("slots=true, and max_slot_wal_keep_size is -1", why,
+                            finding.set_by_sql(subject, "max_slot_wal_keep_size", "10GB"))
+    needed = len(subject.slots) - len(mine) + max(len(mine), len(subject.nodes) - 1)
+    most = subject.settings.get("max_replication_slots", "")
+    if ocf.is_number(most) and int(most) < needed:
+        yield finding.error(
+            "slots=true, and max_replication_slots is {0}".format(most),
+            "{0} are needed: one for each other node, and those that are there".format(needed),
+            finding.set_by_sql(subject, "max_replication_slots", str(max(10, needed)),
+                               restart=True))
 
 
 def _one(subject, slot, limit):
@@ -131,4 +163,4 @@ def _missing(subject):
             "sync_replication_slots is on, and primary_conninfo has no dbname", why)
 
 
-RULES = (("slots", slots), ("logical slots", logical))
+RULES = (("slots", slots), ("parameter slots", by_parameter), ("logical slots", logical))

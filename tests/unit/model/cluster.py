@@ -204,7 +204,7 @@ class Model(simulation.World):
             in_cluster=True, node=name, deadline=Deadline(self, task, seconds),
             instance=self.machines[name], log=simulation._Silent(),
             notification=transition.read(environment(**variables)),
-            parameters=SimpleNamespace(maxlag=self.maxlag, rejoin="no", bindir="/"),
+            parameters=SimpleNamespace(maxlag=self.maxlag, rejoin="no", bindir="/", slots=False),
             cluster=Seen(self, name, task, variables))
 
     def act(self, name, action, lists, interval=15000):
