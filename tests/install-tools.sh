@@ -31,7 +31,8 @@ packages() {
                    "python3-greenlet" \
                    "python3-psycopg2 python3-lxml python3-jsonschema" \
                    "python3-venv" \
-                   "postgresql-15 pacemaker-cli-utils resource-agents pcs libxml2-utils xsltproc" ;;
+                   "postgresql-15 pgbackrest pacemaker-cli-utils resource-agents pcs libxml2-utils" \
+                   "xsltproc" ;;
         packaging) echo "make python3 python3-venv python3-pytest python3-hypothesis util-linux" \
                         "dpkg-dev debhelper dh-python lintian rpm rpmlint man-db" \
                         "perl postgresql pacemaker-cli-utils resource-agents" \

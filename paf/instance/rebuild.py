@@ -67,12 +67,12 @@ def revert(instance, log):
         if phase == SWAPPING:
             swap(instance, facts)
         else:
-            ownfiles.put_back(instance, [])
+            ownfiles.put_back(instance, facts.get("deep") or [])
         log.info("a rebuild that was cut off is complete")
         journal.remove(instance)
         return
     if phase == ASIDE:
-        ownfiles.put_back(instance, [])
+        ownfiles.put_back(instance, facts.get("deep") or [])
         log.info("a rebuild was cut off before it had changed anything: the files are back")
     else:
         forget(instance, facts)
@@ -97,8 +97,9 @@ def swap(instance, facts):
 
 
 def end_copy(facts):
-    """End a pg_basebackup that has outlived the paf rebuild that ran it. Raises OcfError."""
+    """End a program that copies, and has outlived the paf rebuild that ran it. Raises OcfError."""
     processes.end("pg_basebackup", facts["swaps"][-1][0])
+    processes.end("pgbackrest", "--pg1-path={0}".format(facts["swaps"][-1][0]))
 
 
 def forget(instance, facts):
@@ -125,12 +126,13 @@ def rename(instance, path, target):
             path, target, error.strerror))
 
 
-def own_again(instance, old, copy, largest):
+def own_again(instance, old, copy, largest, deep=()):
     """Give a copy the node's own files of the old data directory.
 
-    old, copy: paths. Files that came with the copy and are the primary's own go, unless the old
-    directory has none. Returns the names of what has to be moved in the end: what is larger than
-    `largest` bytes (logs), and what belongs to another user.
+    old, copy: paths; deep: what ownfiles.deep returns, of the old directory. Files that came with
+    the copy and are the primary's own go, unless the old directory has none. Returns the names of
+    what has to be moved in the end: what is larger than `largest` bytes (logs), and what belongs to
+    another user.
     """
     with runner.Acting(local.owner(instance)):
         mine = ownfiles.names_in(old) if os.path.isdir(old) else []
@@ -145,6 +147,15 @@ def own_again(instance, old, copy, largest):
                 moves.append(name)
             else:
                 ownfiles.copy(path, os.path.join(copy, name))
+        for name in deep:
+            path, target = os.path.join(old, name), os.path.join(copy, name)
+            if not os.path.isdir(os.path.dirname(target)):
+                continue
+            if ownfiles.is_anothers(path):
+                moves.append(name)
+            else:
+                journal.delete(target)
+                ownfiles.copy(path, target)
         journal.sync(copy)
     return moves
 

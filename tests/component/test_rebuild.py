@@ -152,7 +152,7 @@ def test_the_old_directory_can_be_given_up_first_also_after_a_cut(crashed):
     work = work_of(node, "--copy", "--discard")
     total = steps_of(work.do)
     crashed_again(crashed)
-    assert cut(work_of(node, "--copy", "--discard").do, total - 20)
+    assert cut(work_of(node, "--copy", "--discard").do, total - 24)
     run = node.agent("start", lists=RETURN)
     assert run.code == 5 and "run paf rebuild again" in run.reason
     with pytest.raises(Problem, match="--discard again"):

@@ -6,6 +6,7 @@ import time
 from paf import instance as local
 from paf import ocf, runner
 from paf.cli.common import Problem, complain, say
+from paf.cli.rebuild import backup
 from paf.deadline import Deadline
 from paf.instance import conninfo as connections
 from paf.instance import (
@@ -19,20 +20,28 @@ _LOOK = 2.0                 # seconds between two lines of progress on a termina
 
 
 class Copying(object):
-    """One copy under way. instance: where it goes; plan: plan.Plan; source: source.Source."""
+    """One copy under way. instance: where it goes; plan: plan.Plan; source: source.Source.
 
-    def __init__(self, instance, node, plan, source, options, version):
+    restored: the backup.Backup that is restored, None where pg_basebackup copies the primary.
+    """
+
+    def __init__(self, instance, node, plan, source, options, version, restored=None):
         self._instance, self._node, self._plan = instance, node, plan
         self._source, self._options, self._version = source, options, version
+        self._backup = restored
+        self._size = restored.size if restored else source.size
         self._began, self._next = time.time(), 0.0
         # the old directory is no server's: a copy that fails must not leave it as one
-        self._half = bool(journal.exists(instance) and journal.read(instance).get("half"))
+        noted = journal.read(instance) if journal.exists(instance) else {}
+        self._half, self._deep = bool(noted.get("half")), noted.get("deep")
 
     def run(self):
         """Copy, and put the copy in its place. Raises Problem, OcfError.
 
         Until the copy is whole the old directory stays in its place, unless it is given up.
         """
+        if self._deep is None:
+            self._deep = self._own_below()
         if self._options.discard:
             self._discarding()
         else:
@@ -40,8 +49,19 @@ class Copying(object):
         waiting.forget(self._instance)
         journal.remove(self._instance)
 
+    def _own_below(self):
+        """Return the paths (a list) of the node's own configuration in PostgreSQL's folders."""
+        if not os.path.isdir(self._instance.parameters.datadir):
+            return []
+        try:
+            return ownfiles.deep(self._instance, Deadline(_PATIENCE))
+        except ocf.OcfError as error:
+            complain("configuration files in PostgreSQL's own folders are not kept, since it is "
+                     "not known which there are: {0}".format(error))
+            return []
+
     def _facts(self, phase):
-        return {"what": rebuild.WHAT, "phase": phase, "half": self._half,
+        return {"what": rebuild.WHAT, "phase": phase, "half": self._half, "deep": self._deep,
                 "swaps": [list(swap) for swap in self._plan.swaps],
                 "conninfo": self._source.conninfo}
 
@@ -63,8 +83,9 @@ class Copying(object):
             rewind.check_dead(self._instance)
             self._copy()
             old, copy = self._plan.swaps[-1][1], self._plan.swaps[-1][0]
-            facts["moves"] = rebuild.own_again(self._instance, old, copy, _LARGEST_OWN)
+            facts["moves"] = rebuild.own_again(self._instance, old, copy, _LARGEST_OWN, self._deep)
             self._name_the_node(copy)
+            self._name_the_archive(copy)
             self._relink(copy)
             rewind.check_dead(self._instance)
         except (Problem, ocf.OcfError, EnvironmentError, KeyboardInterrupt):
@@ -90,8 +111,9 @@ class Copying(object):
             ownfiles.remove_strangers(self._instance)
         facts["phase"] = rebuild.RETURNING    # from here on they may be back
         journal.write(self._instance, facts)
-        ownfiles.put_back(self._instance, [])
+        ownfiles.put_back(self._instance, self._deep)
         self._name_the_node(os.path.realpath(data))
+        self._name_the_archive(os.path.realpath(data))
 
     def _set_aside(self, data):
         """Move the node's own files into the journal: all of them, or none. Raises OcfError."""
@@ -100,20 +122,23 @@ class Copying(object):
         try:
             rewind.check_dead(self._instance)
             if os.path.isdir(data):
-                ownfiles.move_aside(self._instance, ownfiles.names(self._instance), [])
+                ownfiles.move_aside(self._instance, ownfiles.names(self._instance), self._deep)
         except (ocf.OcfError, KeyboardInterrupt):
-            ownfiles.put_back(self._instance, [])
+            ownfiles.put_back(self._instance, self._deep)
             rebuild.end(self._instance, facts)
             raise
 
     def _copy(self):
-        """Run pg_basebackup. Raises Problem."""
+        """Run pg_basebackup, or pgbackrest. Raises Problem."""
+        for copy, _, _ in self._plan.swaps:
+            journal.make_folder(self._instance, copy)
+        if self._backup:
+            self._run("pgbackrest restore", backup.command(self._backup, self._plan), None, "")
+            return
         only = (("target_session_attrs", "primary" if self._version >= 140000 else "read-write"),)
         found = connections.connection(
             self._source.conninfo, only if self._version >= 100000 else ())
         target = self._plan.swaps[-1][0]
-        for copy, _, _ in self._plan.swaps:
-            journal.make_folder(self._instance, copy)
         argv = [local.program(self._instance, "pg_basebackup"), "-d", found.target,
                 "-D", target, "-c", "fast", "-w", "-X", "stream"]
         argv += ["-r", self._options.rate] if self._options.rate else []
@@ -122,11 +147,16 @@ class Copying(object):
         for location, copy in self._plan.mapping:
             if location != copy:
                 argv += ["-T", "=".join(each.replace("=", "\\=") for each in (location, copy))]
+        self._run("pg_basebackup", argv, found.environment, found.stdin)
+
+    def _run(self, name, argv, environment, stdin):
+        """Run what copies, and say how far it is. Raises Problem."""
         result = runner.run(argv, Deadline(self._options.hours * 3600.0), keep=65536,
-                            user=local.owner(self._instance), env=found.environment,
-                            stdin=found.stdin, until=self._progress)
+                            user=local.owner(self._instance), env=environment,
+                            stdin=stdin, until=self._progress)
         if result.timed_out or result.status != 0:
-            raise Problem("pg_basebackup failed: {0}".format(
+            raise Problem("{0} failed: {1}".format(
+                name,
                 "it was not ready after {0} hours".format(self._options.hours)
                 if result.timed_out else sql.last_words(result.err)))
 
@@ -136,8 +166,31 @@ class Copying(object):
         if now >= self._next:
             self._next = now + _LOOK
             done = sum(rebuild.size_of(copy) for copy, _, _ in self._plan.swaps)
-            say(progress(done, self._source.size, now - self._began))
+            say(progress(done, self._size, now - self._began))
         return False
+
+    def _name_the_archive(self, copy):
+        """Let the server find the WAL since the backup, unless its configuration says where it is.
+
+        copy: the data directory as it is now. Raises OcfError, EnvironmentError.
+        """
+        if not self._backup:
+            return
+        mine = self._instance.parameters
+        instance = self._instance if os.path.realpath(mine.pgdata) != os.path.realpath(
+            mine.datadir) else self._instance._replace(parameters=mine._replace(
+                datadir=copy, pgdata=copy))
+        try:
+            if settings.read(instance, "restore_command", Deadline(20.0)):
+                return
+        except ocf.OcfError as error:
+            complain("it is not known whether this node has a restore_command, it gets that of "
+                     "pgbackrest: {0}".format(error))
+        line = "restore_command = '{0}'\n".format(backup.restore_command(
+            self._backup, mine.datadir).replace("'", "''"))
+        with runner.Acting(local.owner(self._instance)):
+            with open(os.path.join(copy, "postgresql.auto.conf"), "a") as stream:
+                stream.write(line)
 
     def _relink(self, copy):
         """Let the links of the copy lead where its folders will be. Raises Problem."""

@@ -8,7 +8,7 @@ from paf.actions import rejoin
 from paf.cli import configuration, dialect, promotions
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say, seconds)
-from paf.cli.rebuild import copying, plan, source, spoilt
+from paf.cli.rebuild import backup, copying, plan, source, spoilt
 from paf.decide.knowledge import Unknown, is_known
 from paf.deadline import Deadline
 from paf.decide import state
@@ -20,11 +20,14 @@ HELP = "bring this node's instance back: stopped, diverged, damaged or empty"
 TEXT = """Makes the stopped instance of this node a standby again, whatever it is: one that has
 diverged, a damaged data directory, or none at all. Looks first what is in the way, says what will
 happen and asks. It rewinds where pg_rewind can; otherwise, or with --copy, it copies the primary
-with pg_basebackup beside the old data directory, which stays until the new one streams. The WAL
-that only this instance has is kept for paf lost. The failure in Pacemaker is cleaned up last. It
-may be interrupted anywhere: Pacemaker does not start a directory that is not whole."""
+with pg_basebackup beside the old data directory, which stays until the new one streams; with --from
+pgbackrest it restores the newest backup there, which spares the primary, and the WAL since then
+comes from the archive. The WAL that only this instance has is kept for paf lost. The failure in
+Pacemaker is cleaned up last. It may be interrupted anywhere: Pacemaker does not start a directory
+that is not whole."""
 EXAMPLES = ("paf rebuild", "paf rebuild --copy --rate 50M",
-            "paf rebuild --from \"host=192.168.1.50 user=replicator\" --yes")
+            "paf rebuild --from \"host=192.168.1.50 user=replicator\" --yes",
+            "paf rebuild --from pgbackrest")
 EXIT_CODES = ((OK, "this node's instance streams; with --dry-run: it can be done"),
               (NOT_DONE, "not confirmed; or it is rebuilt, and does not stream yet"),
               (ERROR, "it cannot be done, or has failed: the old data directory is in its place"))
@@ -38,8 +41,16 @@ def arguments(parser):
     """Declare the verb's arguments."""
     parser.add_argument("--resource", metavar="NAME", default="",
                         help="the resource, where the cluster has several")
-    parser.add_argument("--from", dest="origin", metavar="CONNINFO", default="",
-                        help="the way to the primary, where primary_conninfo is not known here")
+    parser.add_argument("--from", dest="origin", metavar="CONNINFO|pgbackrest", default="",
+                        help="the way to the primary, where primary_conninfo is not known here; or "
+                             "restore the newest backup of pgbackrest")
+    parser.add_argument("--stanza", metavar="NAME", default="",
+                        help="with --from pgbackrest: its stanza (the one that has this cluster)")
+    parser.add_argument("--config", metavar="FILE", default="",
+                        help="with --from pgbackrest: its configuration file, where that is not "
+                             "in its usual place")
+    parser.add_argument("--primary", metavar="CONNINFO", default="",
+                        help="with --from pgbackrest: the way to the primary")
     parser.add_argument("--copy", action="store_true", help="copy, also where pg_rewind could work")
     parser.add_argument("--discard", action="store_true",
                         help="give the old data directory up first, where space is short")
@@ -86,6 +97,7 @@ class Work(object):
         self._instance, self.node, self._options = instance, node, options
         self._theirs = theirs or (lambda: Unknown("it was not asked"))
         self._plan = self._source = self._found = self._why_copy = None
+        self._backup = None
         self._doubt, self._is_kept = "", True
         self._damage = ""    # why the journal cannot be used
         self._version = 0
@@ -93,17 +105,25 @@ class Work(object):
     def look(self):
         """Find out what can be done. Raises Problem, OcfError; changes nothing."""
         plan.running(self._instance)
+        restored = backup.is_wanted(self._options)
         self._damage = spoilt.problem(self._instance)
         self._check_free()
         self._version = source.version(self._instance)
-        where = source.conninfo(self._instance, self._options.origin or self._noted())
+        given = self._options.primary if restored else self._options.origin
+        where = source.conninfo(self._instance, given or self._noted())
         self._source = source.look(self._instance, where, self._version)
         plan.foreign(self._instance, self._source, Deadline(30.0))
         self._why_copy = self._not_rewound()
         if self._why_copy:
-            source.check_copier(self._instance, self._options.rate)
+            if restored:
+                self._backup = backup.look(self._instance, self._source, self._options,
+                                           self._version)
+            else:
+                source.check_copier(self._instance, self._options.rate)
             self._plan = plan.make(self._instance, self._source, self._options.discard,
                                    self._version)
+            if self._backup:
+                backup.check_spaces(self._backup, self._plan)
 
     def _check_free(self):
         """Raise OcfError while another process works on the instance."""
@@ -129,8 +149,9 @@ class Work(object):
         if rewind.is_fresh_copy(self._instance):
             return "it has not run since it was copied"
         fact = self._examine()
-        if self._options.copy:
-            return "--copy asks for it"
+        if self._options.copy or self._options.origin == backup.NAME:
+            return "{0} asks for it".format(
+                "--copy" if self._options.copy else "--from pgbackrest")
         if not is_known(fact):
             raise Problem("it is not known whether this instance has diverged: {0}; --copy copies "
                           "the primary in any case".format(fact.reason))
@@ -188,9 +209,7 @@ class Work(object):
             yield "pg_rewind makes {0} a copy of the primary's, and keeps this node's files".format(
                 data)
             return
-        yield "pg_basebackup copies the primary ({0}), since {1}".format(
-            "{0} MB".format(self._source.size >> 20) if self._source.size is not None else
-            "its size is not known: {0}".format(self._source.why), self._why_copy)
+        yield self._says_of_copy()
         for copy, place, aside in self._plan.swaps:
             if self._options.discard:
                 yield "  {0} is emptied first".format(place)
@@ -198,6 +217,17 @@ class Work(object):
                 yield "  into {0}, which becomes {1}{2}".format(
                     copy, place, "; what is there now becomes {0}, until the new one "
                     "streams".format(aside) if os.path.lexists(place) else "")
+
+    def _says_of_copy(self):
+        """Return what is copied, and why (str)."""
+        if self._backup:
+            return "pgbackrest restores the backup {0} of the stanza {1} ({2} MB), since {3}; " \
+                   "the WAL since then comes from the archive and the primary".format(
+                       self._backup.label, self._backup.stanza, self._backup.size >> 20,
+                       self._why_copy)
+        return "pg_basebackup copies the primary ({0}), since {1}".format(
+            "{0} MB".format(self._source.size >> 20) if self._source.size is not None else
+            "its size is not known: {0}".format(self._source.why), self._why_copy)
 
     def _says_of_wal(self, what):
         """Return what becomes of the WAL of which a copy is to be kept, as the end of a sentence.
@@ -229,7 +259,7 @@ class Work(object):
         self._is_kept = place != "" and not self._damage
         self._say_kept(place)
         copying.Copying(self._instance, self.node, self._plan, self._source, self._options,
-                        self._version).run()
+                        self._version, self._backup).run()
         say("copied")
 
     @staticmethod

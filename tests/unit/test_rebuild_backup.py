@@ -1,0 +1,122 @@
+"""paf rebuild --from pgbackrest: which backup is restored, or what is missing."""
+
+import copy
+import json
+import types
+
+import pytest
+
+from paf.cli.common import Problem
+from paf.cli.rebuild import backup, plan
+from paf.instance import processes, rebuild
+
+ID = 7712661807319062115
+#: What pgbackrest 2.45 prints of a stanza with one backup, and of one that is not there.
+MAIN = json.loads('''{"archive":[{"database":{"id":1,"repo-key":1},"id":"15-1",
+"max":"000000010000000000000007","min":"000000010000000000000006"}],"backup":[{"archive":{"start":
+"000000010000000000000007","stop":"000000010000000000000007"},"backrest":{"format":5,"version":
+"2.45"},"database":{"id":1,"repo-key":1},"error":false,"info":{"delta":8049949,"repository":{
+"delta":1027180,"size":1027180},"size":8049949},"label":"20261127-014656F","lsn":{"start":
+"0/700028","stop":"0/700100"},"prior":null,"reference":null,"timestamp":{"start":1795744016,
+"stop":1795744017},"type":"full"}],"cipher":"none","db":[{"id":1,"repo-key":1,"system-id":
+7712661807319062115,"version":"15"}],"name":"main","repo":[{"cipher":"none","key":1,"status":{
+"code":0,"message":"ok"}}],"status":{"code":0,"lock":{"backup":{"held":false}},"message":"ok"}}''')
+ABSENT = {"archive": [], "backup": [], "cipher": "none", "db": [], "name": "other", "status": {
+    "code": 1, "message": "missing stanza path"}}
+
+
+def changed(**changes):
+    """Return MAIN with another name, other backups or another database."""
+    stanza = copy.deepcopy(MAIN)
+    stanza.update(changes)
+    return stanza
+
+
+def later(label, **changes):
+    made = copy.deepcopy(MAIN["backup"][0])
+    made.update({"label": label, "timestamp": {"start": 1895744016, "stop": 1895744017}, **changes})
+    return made
+
+
+def test_the_newest_backup_of_the_cluster_is_restored():
+    newer = changed(backup=[later("B"), *MAIN["backup"], later("C", error=True),
+                            later("D", database={"id": 7, "repo-key": 1})])
+    assert backup.choose([MAIN], str(ID), 150000, "")[1]["label"] == "20261127-014656F"
+    name, found = backup.choose([changed(name="x", db=[]), newer], str(ID), 150000, "")
+    assert (name, found["label"]) == ("main", "B")
+
+
+@pytest.mark.parametrize("stanzas, version, wanted, words", [
+    ([], 150000, "", "no stanza here"),
+    ([ABSENT], 150000, "other", "the stanza other cannot be used: missing stanza path"),
+    ([ABSENT], 150000, "", "the stanza other has missing stanza path"),
+    ([changed(db=[{"id": 1, "repo-key": 1, "system-id": 5, "version": "15"}])], 150000, "",
+     f"system identifier {ID}.: the stanza main has 5"),
+    ([changed(backup=[])], 150000, "", "the stanza main has no backup of this cluster"),
+    ([MAIN, changed(name="second")], 150000, "", "say --stanza, one of main, second"),
+    ([MAIN], 160000, "", "is of PostgreSQL 15, bindir has 16"),
+    ([{"name": "main"}], 150000, "", "cannot be understood"),
+    (["main"], 150000, "", "cannot be understood")])
+def test_what_is_missing_is_named(stanzas, version, wanted, words):
+    with pytest.raises(Problem, match=words):
+        backup.choose(stanzas, str(ID), version, wanted)
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"origin": "barman"}, "only pgbackrest"), ({"stanza": "main"}, "--stanza goes with"),
+    ({"config": "/x"}, "--config goes with"), ({"primary": "host=x"}, "--primary goes with"),
+    ({"origin": "pgbackrest", "rate": "50M"}, "--rate does not limit")])
+def test_options_that_do_not_fit_are_refused(options, words):
+    with pytest.raises(Problem, match=words):
+        backup.is_wanted(chosen(**options))
+
+
+def chosen(**options):
+    return types.SimpleNamespace(**{"origin": "", "stanza": "", "config": "", "primary": "",
+                                    "rate": None, **options})
+
+
+def test_a_connection_string_is_the_way_to_the_primary_as_before():
+    assert backup.is_wanted(chosen(origin="host=10.0.0.50")) is False
+    assert backup.is_wanted(chosen(origin="pgbackrest", primary="host=10.0.0.50")) is True
+
+
+def of(config="", stanza="main"):
+    return backup.Backup("/usr/bin/pgbackrest", config, stanza, "L", 1, {"16400": "space"})
+
+
+TARGET = plan.Plan([("/d/space.rebuilt", "/d/space", ""), ("/d/wal.rebuilt", "/d/wal", ""),
+                    ("/d/data.rebuilt", "/d/data", "")],
+                   [("pg_tblspc/16400", "/d/space"), ("pg_wal", "/d/wal")],
+                   [("/theirs", "/d/space.rebuilt")], "/d/wal.rebuilt", [])
+
+
+def test_the_command_restores_into_the_new_folders_alone():
+    words = backup.command(of(), TARGET)
+    assert words[0] == "/usr/bin/pgbackrest" and words[-1] == "restore"
+    assert {"--pg1-path=/d/data.rebuilt", "--tablespace-map=16400=/d/space.rebuilt",
+            "--link-map=pg_wal=/d/wal.rebuilt", "--set=L", "--no-delta",
+            "--type=preserve"} < set(words)
+
+
+def test_tablespaces_have_to_be_the_same():
+    backup.check_spaces(of(), TARGET)
+    with pytest.raises(Problem, match="space is in the backup, and no longer"):
+        backup.check_spaces(of(), TARGET._replace(links=[("pg_wal", "/d/wal")]))
+    with pytest.raises(Problem, match="16401 is not in the backup L"):
+        backup.check_spaces(of(), TARGET._replace(links=[*TARGET.links, ("pg_tblspc/16401", "x")]))
+
+
+def test_a_shell_reads_the_restore_command_as_it_is_meant():
+    assert backup.restore_command(of(), "/d/data") == (
+        '/usr/bin/pgbackrest --stanza=main --pg1-path=/d/data archive-get %f "%p"')
+    text = backup.restore_command(of(config="/a b/it's.conf"), "/d/100%")
+    assert text.startswith("/usr/bin/pgbackrest '--config=/a b/it'\\''s.conf' ")
+    assert "--pg1-path=/d/100%% archive-get %f" in text
+
+
+def test_a_restore_that_has_outlived_the_command_is_ended(monkeypatch):
+    ended = []
+    monkeypatch.setattr(processes, "end", lambda *words: ended.append(words))
+    rebuild.end_copy({"swaps": [list(swap) for swap in TARGET.swaps]})
+    assert ("pgbackrest", "--pg1-path=/d/data.rebuilt") in ended
