@@ -20,7 +20,7 @@ from lab.tools import interruptible
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOGS = CHECKOUT / "build" / "check"
 #: Stages whose tests run pytest themselves, and where their temporary files are.
-STARTS_PYTEST = ("broken", "packages")
+STARTS_PYTEST = ("broken", "packages", "interpreters")
 TEMPORARY = Path(f"/tmp/paf-check-{os.getpid()}")
 #: All stages together, in seconds: the time that CI has, and a reserve.
 SECONDS = 85 * 60
@@ -37,12 +37,12 @@ ROUNDS = (
     ((("lint", ["tests/lint.sh"]),
       ("unit", [*_PYTEST, "-n", "2", *_TOGETHER, "tests/unit", "tests/docs"])),),
     ((("clusters", [*_PYTEST, "-n", "4", *_TOGETHER, "tests/cluster"]),),
-     (("component", [*_PYTEST, "-n", "2", *_TOGETHER, "tests/component"]),
+     (("component", [*_PYTEST, "-n", "3", *_TOGETHER, "tests/component"]),),
+     (("broken", [*_PYTEST, "tests/broken"]),
+      ("packages", [*_PYTEST, "tests/packaging"]),
       ("interpreters", ["/usr/bin/python3", "-m", "tests.interpreters", "--only",
                         "agent27,agent314", *_PYTEST, "-n", "2", *_TOGETHER, "tests/component",
-                        "-m", "fast and not long"])),
-     (("broken", [*_PYTEST, "tests/broken"]),
-      ("packages", [*_PYTEST, "tests/packaging"]))),
+                        "-m", "fast and not long"]))),
 )
 
 

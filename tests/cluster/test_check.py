@@ -105,6 +105,7 @@ def test_the_cure_for_each_mistake_in_the_configuration(good, spelling):
     assert wrong == []
 
 
+@pytest.mark.long
 def test_the_cure_for_each_mistake_on_a_node(good):
     node = good.nodes[good.standbys()[0]]
     wrong = []

@@ -39,6 +39,7 @@ def assert_works(lab):
         scenarios.paf(node, ["check"], lambda _, rows: {row["level"] for row in rows} == {"OK"})
 
 
+@pytest.mark.long    # test_tools creates one with pcs, too
 def test_what_is_applied_with_pcs_works_and_is_not_made_twice(bare):
     assert "done: look at paf status" in create(bare, "--pcs", "--apply", "--yes").output
     assert_works(bare)

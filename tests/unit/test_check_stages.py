@@ -42,7 +42,7 @@ def test_a_stage_that_takes_too_long_is_ended(capsys):
 def test_lint_and_the_quick_tests_come_first():
     assert [[[name for name, _ in lane] for lane in lanes] for lanes in stages.ROUNDS] == [
         [["lint", "unit"]],
-        [["clusters"], ["component", "interpreters"], ["broken", "packages"]]]
+        [["clusters"], ["component"], ["broken", "packages", "interpreters"]]]
 
 
 def test_what_is_missing_is_said_with_the_names_of_the_packages(capsys, monkeypatch):
