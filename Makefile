@@ -77,18 +77,18 @@ check-values:
 
 demo:
 	@tests/install-tools.sh lab
-	@/usr/bin/python3 -m trials.demo $(if $(KEEP),--keep)
+	@exec /usr/bin/python3 -m trials.demo $(if $(KEEP),--keep)
 
 # RUNS times the demo, with BUSY busy processes beside it
 demo-often:
 	@tests/install-tools.sh lab
-	@/usr/bin/python3 -B -m trials.demo.often $(if $(RUNS),--runs "$(RUNS)") \
+	@exec /usr/bin/python3 -B -m trials.demo.often $(if $(RUNS),--runs "$(RUNS)") \
 		$(if $(BUSY),--busy "$(BUSY)")
 
 check:
 	@tests/install-tools.sh unit lab matrix lint packaging docs
 	@tests/install-interpreters.sh
-	@/usr/bin/python3 -B -m tests.stages
+	@exec /usr/bin/python3 -B -m tests.stages
 
 # what takes too long for every change: the long cluster tests, Debian's own checks of the package on
 # a bare system, and all component tests with the agent under each Python
@@ -100,17 +100,17 @@ check-all: check
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) tests/component
 	@PAF_ALL_CUTS=1 $(PYTEST) tests/component -k cut_at_any_step
 	@$(MAKE) --no-print-directory elections
-	@/usr/bin/python3 -B -m trials.faults
-	@/usr/bin/python3 -B -m trials.soak --minutes 5 --seed 1
+	@exec /usr/bin/python3 -B -m trials.faults
+	@exec /usr/bin/python3 -B -m trials.soak --minutes 5 --seed 1
 
 faults:
 	@tests/install-tools.sh unit lab
-	@/usr/bin/python3 -B -m trials.faults $(if $(ONLY),--only "$(ONLY)") $(if $(filter no,$(WATCH)),--no-watch)
+	@exec /usr/bin/python3 -B -m trials.faults $(if $(ONLY),--only "$(ONLY)") $(if $(filter no,$(WATCH)),--no-watch)
 
 # REFRESH=1 makes new roots of the distributions, and plays nothing
 matrix:
 	@tests/install-tools.sh unit lab matrix
-	@/usr/bin/python3 -B -m trials.matrix $(if $(CELL),--cell "$(CELL)") $(if $(REFRESH),--refresh)
+	@exec /usr/bin/python3 -B -m trials.matrix $(if $(CELL),--cell "$(CELL)") $(if $(REFRESH),--refresh)
 
 elections:
 	@tests/install-tools.sh unit
@@ -119,22 +119,22 @@ elections:
 
 soak:
 	@tests/install-tools.sh lab
-	@/usr/bin/python3 -B -m trials.soak $(if $(MINUTES),--minutes "$(MINUTES)") \
+	@exec /usr/bin/python3 -B -m trials.soak $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(SEED),--seed "$(SEED)")
 
 explore:
 	@tests/install-tools.sh lab
-	@/usr/bin/python3 -B -m trials.explore $(if $(MINUTES),--minutes "$(MINUTES)") \
+	@exec /usr/bin/python3 -B -m trials.explore $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(SEED),--seed "$(SEED)")
 
 partitions:
 	@tests/install-tools.sh lab
-	@/usr/bin/python3 -B -m trials.partitions $(if $(ROUNDS),--rounds "$(ROUNDS)") \
+	@exec /usr/bin/python3 -B -m trials.partitions $(if $(ROUNDS),--rounds "$(ROUNDS)") \
 		$(if $(SYNC),--synchronous) $(if $(filter no,$(FENCING)),--no-fencing)
 
 bench:
 	@tests/install-tools.sh lab
-	@/usr/bin/python3 -B -m trials.bench $(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick) \
+	@exec /usr/bin/python3 -B -m trials.bench $(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick) \
 		$(if $(PEER),--peer "$(PEER)")
 
 check-fast:
