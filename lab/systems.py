@@ -95,7 +95,7 @@ def _make(release, root):
         shutil.rmtree(stale, ignore_errors=True)
     run(["mmdebstrap", "--quiet", *_OPTIONS, f"--include={','.join([*packages, *later])}",
          f"--setup-hook={_BEFORE}", f"--customize-hook={_AFTER}",
-         suite, fresh, *(f"deb {_mirror()} {name} main"
+         suite, fresh, *(f"deb {debian_mirror()} {name} main"
                          for name in (suite, "experimental")[:2 if later else 1])], timeout=900)
     # the old one is removed once the new one is complete: the name never leads to half a root
     if root.is_dir():
@@ -104,7 +104,7 @@ def _make(release, root):
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _mirror():
+def debian_mirror():
     """Return the address of Debian's archive that this machine's apt uses."""
     found = run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Origin: Debian",
                  "Component: main"]).output.split()

@@ -23,7 +23,7 @@ step() {
 }
 # What runs on the nodes. Vermin exits 1 when something needs a newer Python than those named.
 agent="paf resource.d/pgsqlms bin/paf bin/paf-alert docs"
-formatted="$agent lab lab/fence_paf_lab setup.py tests trials"
+formatted="$agent lab lab/fence_paf_lab lab/machines/fence_paf_qmp setup.py tests trials"
 if [ "${1:-}" = format ]; then
     exec "$tools/autopep8" --in-place --jobs 2 --recursive $formatted
 fi

@@ -22,7 +22,7 @@ def made(tmp_path, monkeypatch):
             raise LabError("the archive does not answer")
     monkeypatch.setattr(systems, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(systems, "run", make)
-    monkeypatch.setattr(systems, "_mirror", lambda: "http://archive/debian")
+    monkeypatch.setattr(systems, "debian_mirror", lambda: "http://archive/debian")
     monkeypatch.setattr(systems.shutil, "which", lambda *_, **__: "/usr/bin/mmdebstrap")
     return tmp_path / "roots"
 

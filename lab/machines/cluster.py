@@ -1,0 +1,90 @@
+"""A lab of machines: three guests and their network, as Debian's packages leave them."""
+
+import json
+import shutil
+from pathlib import Path
+
+from lab import agents, network as lab_network
+from lab.settings import check_folder, labs_folder
+from lab.tools import LabError, write_file
+
+from . import image, layout, network
+from .guest import Guest
+
+PACKAGE = "/root/resource-agents-paf_3.0.0-1_all.deb"
+
+
+class Machines:
+    """`with Machines("smoke") as lab:` starts the guests and takes them down."""
+
+    def __init__(self, name="machines", watchdog=True):
+        self.name, self.watchdog = name, watchdog
+        self.folder = labs_folder() / f"m-{name}"
+        self.hub = network.namespace(name)
+        files = image.prepare()
+        self.nodes = {node: Guest(node, self.hub, self.folder / node, files, watchdog)
+                      for node in layout.NAMES}
+
+    @classmethod
+    def attach(cls, name):
+        """Return the lab of that name that is up. Raises LabError if there is none."""
+        path = labs_folder() / f"m-{name}" / "machines.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as missing:
+            raise LabError(f"no lab of machines {name!r}: begin with up") from missing
+        return cls(name, **found)
+
+    def __enter__(self):
+        try:
+            self.up()
+        except BaseException:
+            self.down()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.down()
+
+    def up(self):
+        """Start the guests, and put the agent's package of this checkout into them."""
+        check_folder()
+        self.down()
+        package = Path(agents.package("ours")).read_bytes()
+        network.create(self.hub)
+        for guest in self.nodes.values():
+            guest.create()
+            guest.on()
+        write_file(self.folder / "machines.json", json.dumps({"watchdog": self.watchdog}))
+        for guest in self.nodes.values():
+            guest.wait_up()
+            guest.put(PACKAGE, package)
+
+    def down(self):
+        """End the guests and the network, and remove the disks."""
+        if lab_network.exists(self.hub):
+            lab_network.kill_all([self.hub])
+            lab_network.delete(self.hub)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def gather(self, folder):
+        """Copy the consoles and the logs of the guests that answer into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, guest in self.nodes.items():
+            shutil.copy(guest.folder / "console.log", folder / f"{name}.console.log")
+            for what, argv in QUESTIONS.items():
+                try:
+                    text = guest.run(argv, check=False, timeout=120).output
+                except LabError as error:
+                    text = f"{error}\n"
+                (folder / f"{name}.{what}").write_text(text, encoding="utf-8")
+        return folder
+
+
+QUESTIONS = {
+    "journal.log": ["journalctl", "-b", "all", "--no-pager", "-o", "short-precise"],
+    "postgresql.log": ["sh", "-c", "cat /var/log/postgresql/*.log"],
+    "crm_mon.txt": ["crm_mon", "-1", "-r", "-A", "-f"],
+    "cib.xml": ["cibadmin", "--query", "--local"],
+    "fencings.txt": ["stonith_admin", "--history", "*", "--verbose"],
+}

@@ -1,0 +1,109 @@
+"""The disk image of the guests: a Debian 12 with what the quick start installs, made once.
+
+mmdebstrap makes the root and `mke2fs -d` the file system, so neither loop devices nor mounts are
+needed. It is kept in the cache beside the labs; nodes write to overlays of their own.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.settings import cache_folder
+from lab.systems import debian_mirror
+from lab.tools import LabError, run
+
+from . import layout
+
+SUITE = "bookworm"
+DISK_SIZE = "6G"        # sparse: what is used is 1.4 GB
+#: What the quick start has installed, the watchdog's daemon, and what a guest needs to boot and to
+#: be spoken to. The cloud kernel has no i6300esb.
+PACKAGES = (
+    "linux-image-amd64", "systemd-sysv", "udev", "dbus", "libpam-systemd", "kmod", "iproute2",
+    "procps", "psmisc", "ca-certificates", "qemu-guest-agent", "dmsetup", "sbd",
+    "postgresql-15", "pacemaker", "pacemaker-cli-utils", "resource-agents", "corosync", "pcs",
+    "fence-agents", "python3-lxml", "python3-psycopg2")
+_OPTIONS = (
+    "--variant=minbase", "--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*")
+_CUSTOMIZE = """set -e
+cp -a "$2/." "$1/"
+: > "$1/etc/machine-id"
+chroot "$1" systemctl enable systemd-networkd.service
+# a time in which nothing of the cluster happens, not in the middle of a trial
+chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """The files that a guest boots from (Paths)."""
+
+    disk: Path
+    kernel: Path
+    initrd: Path
+
+
+def recipe():
+    """Return what an image is made of, as text: another text means another image."""
+    files = sorted(layout.files().items())
+    return "\n".join([SUITE, DISK_SIZE, *PACKAGES, *_OPTIONS, _CUSTOMIZE, *map(str, files)])
+
+
+def folder():
+    """Return where the image of this recipe is kept, made or not (Path)."""
+    return cache_folder() / "machines" / hashlib.sha256(recipe().encode()).hexdigest()[:12]
+
+
+def prepare():
+    """Return the Image; make it first, unless the cache has it.
+
+    Takes some minutes and Debian's archive. Raises LabError where a tool is missing.
+    """
+    place = folder()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{place}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.is_dir():
+            _make(place)
+    return Image(place / "disk.raw", place / "vmlinuz", place / "initrd.img")
+
+
+def _make(place):
+    for tool in ("mmdebstrap", "mke2fs", "qemu-img", "qemu-system-x86_64"):
+        if not shutil.which(tool, path="/usr/sbin:/usr/bin"):
+            raise LabError(f"{tool} is missing: run tests/install-tools.sh machines")
+    fresh = place.with_name(f"{place.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    root, own = fresh / "root", fresh / "own"
+    own.mkdir(parents=True)
+    for name, (text, mode) in layout.files().items():
+        path = own / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        os.chmod(path, mode)
+    mirror = debian_mirror()
+    run(["mmdebstrap", "--quiet", *_OPTIONS, f"--include={','.join(PACKAGES)}",
+         f"--customize-hook=sh -c '{_CUSTOMIZE}' customize \"$1\" {own}", SUITE, root,
+         f"deb {mirror} {SUITE} main"], timeout=1800)
+    _pack(fresh, root)
+    fresh.rename(place)
+
+
+def _pack(fresh, root):
+    """Make the files that a guest boots from, and remove the tree that they were made from."""
+    shutil.copy(_only(root / "boot", "vmlinuz-*"), fresh / "vmlinuz")
+    shutil.copy(_only(root / "boot", "initrd.img-*"), fresh / "initrd.img")
+    run(["mke2fs", "-q", "-t", "ext4", "-d", root, fresh / "disk.raw", DISK_SIZE], timeout=600)
+    shutil.rmtree(root)
+    shutil.rmtree(fresh / "own")
+
+
+def _only(place, pattern):
+    found = list(place.glob(pattern))
+    if len(found) != 1:
+        raise LabError(f"{len(found)} files {pattern} in {place}, and not one")
+    return found[0]

@@ -1,0 +1,56 @@
+"""What is laid over the image's root: names, addresses and the fence agent; the same on each guest.
+
+A guest knows who it is from the kernel's command line (systemd.hostname=) and from the addresses of
+its network cards.
+"""
+
+from pathlib import Path
+
+NAMES = ("srv1", "srv2", "srv3")
+#: The addresses of the quick start. Fencing has a network of its own, as it should.
+NETWORK = "192.168.1"
+MANAGEMENT = "192.168.2"
+VIP = f"{NETWORK}.50"
+HUB = 254
+FENCE_AGENT = "fence_paf_qmp"
+#: The port on the hub's management address on which a guest's QMP listens: this and its number.
+FIRST_PORT = 7000
+
+_NETWORK = """[Match]
+MACAddress={mac}
+
+[Network]
+Address={address}/24
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+"""
+
+
+def number(name):
+    """Return the number of a node, from 1."""
+    return NAMES.index(name) + 1
+
+
+def address(name, network=NETWORK):
+    """Return a node's address in a network."""
+    return f"{network}.{number(name)}"
+
+
+def mac(name, card):
+    """Return the hardware address of a node's network card 0 (cluster) or 1 (management)."""
+    return f"52:54:00:77:0{card}:0{number(name)}"
+
+
+def files():
+    """Return {path without the leading slash: (text, mode)}."""
+    found = {f"etc/systemd/network/10-{name}-{card}.network": (
+        _NETWORK.format(mac=mac(name, card), address=address(name, network)), 0o644)
+        for name in NAMES for card, network in enumerate((NETWORK, MANAGEMENT))}
+    agent = Path(__file__).with_name(FENCE_AGENT).read_text(encoding="utf-8")
+    found[f"usr/sbin/{FENCE_AGENT}"] = (agent, 0o755)
+    found["etc/fstab"] = ("/dev/vda / ext4 errors=remount-ro 0 1\n", 0o644)
+    # what a guest has logged before it is lost is read after its next boot
+    found["etc/systemd/journald.conf.d/console.conf"] = (
+        "[Journal]\nStorage=persistent\nSyncIntervalSec=5s\n", 0o644)
+    found["etc/modules-load.d/paf-lab.conf"] = ("i6300esb\n", 0o644)
+    return found
