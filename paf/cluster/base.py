@@ -63,6 +63,9 @@ class Cluster(object):
     #: Whether `mark` found a round of this node still open: the same promotion is announced again.
     is_announced_again = False
 
+    #: Whether the last `view` was of a partition without quorum, in which Pacemaker starts nothing.
+    is_powerless = False
+
     def __init__(self, environment):
         self._environment = environment
         self._node = None
@@ -98,7 +101,9 @@ class Cluster(object):
 
     def view(self, deadline):
         """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
-        return cib.parse(self.cib(deadline), self.names(), self.resource, time.time())
+        xml = self.cib(deadline)
+        self.is_powerless = cib.is_powerless(xml)
+        return cib.parse(xml, self.names(), self.resource, time.time())
 
     def names(self):
         """Return how the resource's attributes are called: cib.Names."""

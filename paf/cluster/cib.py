@@ -56,6 +56,25 @@ def parse(xml, names, resource="", now=None):
         reader.maintenance, permanent[names.acknowledged])
 
 
+def is_powerless(xml):
+    """Return whether the CIB (XML, str) is of a partition that has no quorum and acts by that.
+
+    Raises OcfError when it is none. Source: Pacemaker Explained, "CIB Properties" (have-quorum),
+    "Cluster Options" (no-quorum-policy).
+    """
+    begin, policies = xml.find("<cib"), []
+    if 'have-quorum="0"' not in xml[begin:xml.find(">", begin)]:
+        return False
+
+    def start(tag, attributes):
+        if tag == "nvpair" and attributes.get("name") in ("no-quorum-policy", "no_quorum_policy"):
+            policies.append(attributes.get("value"))
+    parser = xml_parser()
+    parser.StartElementHandler = start
+    feed(parser, xml)
+    return "ignore" not in policies
+
+
 def xml_parser():
     """Return an expat parser whose handlers get str, as names in the environment are.
 

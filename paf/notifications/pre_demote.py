@@ -22,10 +22,24 @@ def run(context):
             context.cluster.set_score(target, election.BARRED, context.deadline)
             context.cluster.explain(target, reason, context.deadline)
             context.log.warning("{0} is not promoted: {1}".format(target, reason))
+            if context.node in transition.nodes(lists.demote):
+                _stay(context)
             return
     if (context.node in transition.nodes(lists.demote)
             and not transition.stops_here(lists, context.node)):
         _checkpoint(context)
+
+
+def _stay(context):
+    """Keep this primary's score, which is seen to serve: one below zero would have it demoted.
+
+    A node that was cut off can bring a CIB of its own time, with its own scores, and that can
+    replace the cluster's: Pacemaker takes the one that was changed more often.
+    """
+    from paf.decide import scores
+    if context.cluster.view(context.deadline).scores.get(context.node) != scores.PRIMARY:
+        context.log.warning("the promotion score of this primary was changed: it is set again")
+        context.cluster.set_score(context.node, scores.PRIMARY, context.deadline)
 
 
 def _without_successor(context):

@@ -98,6 +98,23 @@ def test_a_lost_node_cannot_come_back_above_the_primary(pair):
     assert pair.store.score("srv3") == -1000
 
 
+def test_a_primary_that_is_cut_off_writes_no_score(pair):
+    """Its CIB could replace that of the nodes which went on, and have another primary demoted."""
+    pair["srv1"].monitor()
+    assert pair.store.scores("srv1", "srv2") == [1001, 1000]
+    pair.store.add_member("srv2", online=False)
+    pair.move_vip(None)
+    pair.store.has_quorum(False)
+    run = pair["srv1"].monitor()
+    assert run.code == 8 and pair.store.scores("srv1", "srv2") == [1001, 1000]
+    assert not [call for call in run.calls if call.writes]
+    pair.store.configure('<crm_config><cluster_property_set id="o"><nvpair id="p" '
+                         'name="no-quorum-policy" value="ignore"/></cluster_property_set>'
+                         '</crm_config>')
+    pair["srv1"].monitor()
+    assert pair.store.scores("srv1", "srv2") == [1001, -1000]
+
+
 def test_a_standby_that_lags_too_much_gets_a_negative_score(pair):
     pair["srv2"].sql("SELECT pg_wal_replay_pause()")
     assert pair["srv1"].monitor(maxlag="1000").code == 8

@@ -92,6 +92,15 @@ def test_a_target_that_does_not_stream_is_refused_before_the_demotion(pair):
     assert not pair["srv1"].in_recovery
 
 
+def test_a_primary_with_the_scores_of_a_node_that_was_cut_off_stays_one(pair):
+    """The CIB of srv2, as it was when that was cut off, has replaced the cluster's."""
+    pair.store.set_score("srv1", -1000)
+    pair.store.set_score("srv2", 1001)
+    pair.move_vip(None)
+    pair.notify("pre", "demote", SWITCH, BOTH, timeout=20)
+    assert pair.store.scores("srv1", "srv2") == [1001, BARRED]
+
+
 def test_a_refused_target_that_is_still_asked_for_is_not_let_in_at_once(pair):
     """Pacemaker would ask for it again with each transition, forever."""
     pair.store.set_score("srv2", BARRED)

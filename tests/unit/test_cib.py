@@ -284,3 +284,14 @@ def test_a_reason_stays_as_long_as_the_failure_counts(count, stays):
     view = cib.parse(CIB.format(nodes="", states=states), cib.NO_NAMES._replace(
         score="m", failure=COUNTS[0], counts=COUNTS[1:]))
     assert view.cleaned_up == ([] if stays else ["srv1"])
+
+
+@pytest.mark.parametrize("quorum, policy, powerless", [
+    ("1", "stop", False), ("0", "stop", True), ("0", "freeze", True), ("0", "ignore", False),
+    ("0", None, True), (None, "stop", False)])
+def test_a_partition_without_quorum_decides_nothing_unless_that_is_ignored(
+        quorum, policy, powerless):
+    have = f' have-quorum="{quorum}"' if quorum else ""
+    option = f'<nvpair id="p" name="no-quorum-policy" value="{policy}"/>' if policy else ""
+    xml = f"<?xml version='1.0'?><cib epoch='1'{have}><configuration>{option}</configuration></cib>"
+    assert cib.is_powerless(xml) is powerless
