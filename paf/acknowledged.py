@@ -59,6 +59,8 @@ def follow(context, view, timeline, replicas, deadline):
     For the primary. view: cib.View; timeline: its own (int); replicas: a list of scores.Replica.
     Only one that has caught up acknowledges commits, so only that counts.
     """
+    if not timeline:    # a position without one would be less than any other
+        return
     known, needed = _remembered(context), marks(view)
     nodes = (set(view.scores) | set(view.online)) - set([context.node])
     here = _streaming(replicas, timeline)

@@ -8,7 +8,7 @@ less now than they may have acknowledged.
 from paf import ocf
 from paf.cluster import notes
 from paf.decide import election, quorum, scores, transition
-from paf.decide.knowledge import Unknown, is_known
+from paf.decide.knowledge import Known, Unknown, is_known
 
 
 def judge(context, where, view, node, mine):
@@ -145,10 +145,13 @@ def prepare_rule(context, where, view):
     """Note the rule that this candidate has to publish before it takes writes. Raises OcfError.
 
     It covers the last primary's as well: what was acknowledged then may be on this node and on
-    those that are away. The primary's monitor narrows it once that is over.
+    those that are away. The primary's monitor narrows it once that is over. Where a rule is not
+    known, which only an accepted loss gets past, any standby may acknowledge commits.
     """
-    entries, _ = entries_of(view)
+    entries, bad = entries_of(view)
     own = _own_rule(context, where)
+    if bad or not is_known(own):
+        own = Known(quorum.ANY)
     highest = max([entry.epoch for entry in entries.values()] or [0])
     _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
     rule = quorum.join(last.rule if last else None, own.value)

@@ -17,10 +17,11 @@ _VOTES_TIME = 20.0
 _BY_SCORE = "score"
 
 #: What is known after a cold start: the last primary (str, None where it is not known), the
-#: histories (dict of node to timelines.Line), whether more than a score says so (bool), and the
-#: vote (str) that this primary has if its data directory was not set back, "" where none is known.
-Cold = namedtuple("Cold", "primary lines certain needed")
-_WARM = Cold(None, {}, True, "")
+#: histories (dict of node to timelines.Line), whether more than a score says so (bool), the
+#: vote (str) that this primary has if its data directory was not set back, "" where none is known,
+#: and the nodes (of str) that did not follow it by the scores that it left.
+Cold = namedtuple("Cold", "primary lines certain needed behind")
+_WARM = Cold(None, {}, True, "", ())
 
 
 def second_primary(lists):
@@ -71,7 +72,8 @@ def _decide(candidate, voters, positions, cold):
     if primary in positions and needed is not None and election.set_back(
             {primary: needed}, positions):
         primary = None
-    return election.decide(candidate, voters, positions, primary, cold.lines, cold.certain)
+    return election.decide(candidate, voters, positions, primary, cold.lines, cold.certain,
+                           cold.behind)
 
 
 def _ask_ports(context, nodes, asked, doubts, deadline):
@@ -181,13 +183,18 @@ def cold_facts(context, view):
     if view is not None:
         primary, entry = holders.last_primary(
             context, view, holders.entries_of(view)[0])
-        context.cluster.notes.write(notes.PRIMARY, "{0}\n{1}\n{2}".format(
-            primary or "", "" if entry else _BY_SCORE, view.acknowledged.get(primary, "")))
-    primary, doubt, needed = (context.cluster.notes.read(notes.PRIMARY).split("\n") + [""] * 2)[:3]
+        behind = [node for node in sorted(view.scores)
+                  if view.scores[node] <= scores.NOT_CONNECTED]
+        context.cluster.notes.write(notes.PRIMARY, "\n".join([
+            primary or "", "" if entry else _BY_SCORE, view.acknowledged.get(primary, ""),
+            " ".join(behind)]))
+    primary, doubt, needed, behind = (
+        context.cluster.notes.read(notes.PRIMARY).split("\n") + [""] * 3)[:4]
     from paf.decide import timelines
     lines = dict((node, timelines.line_from_wire(text)) for node, text in (
         context.cluster.lines(context.deadline).items()))
-    return Cold(primary or None, lines, doubt != _BY_SCORE, needed)
+    return Cold(primary or None, lines, doubt != _BY_SCORE, needed,
+                behind.split())
 
 
 def concede(context, where, verdict):

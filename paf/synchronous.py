@@ -13,8 +13,6 @@ from paf.decide.knowledge import Known, is_known
 from paf.ocf import is_number
 
 _SEEN = "seen"
-#: Any standby may acknowledge commits.
-_ANY = quorum.Rule(1, (quorum.ALL,))
 
 #: What a monitor sees: synchronous_standby_names, as text and as a quorum.Rule; the epoch (int) of
 #: what this node publishes; end, flushed: as in `keep`.
@@ -62,7 +60,7 @@ def keep(context, view, setting, end, flushed, deadline):
     wanted = quorum.parse(setting)
     if not is_known(wanted):    # whatever streams may acknowledge commits
         context.log.warning(wanted.reason)
-        wanted = Known(_ANY)
+        wanted = Known(quorum.ANY)
     facts = dict((node, quorum.from_wire(text)) for node, text in view.rules.items())
     entries = dict((node, fact.value) for node, fact in facts.items() if is_known(fact))
     _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
@@ -71,7 +69,7 @@ def keep(context, view, setting, end, flushed, deadline):
     if last is None or mine is None or mine.epoch < last.epoch:
         rule = quorum.join(last.rule if last else None, wanted)
         if len(entries) < len(facts):    # what cannot be understood may ask for any standby
-            rule = quorum.join(rule, _ANY)
+            rule = quorum.join(rule, quorum.ANY)
         epoch = last.epoch + 1 if last else 1
         _publish(context, rule and quorum.Entry(epoch, rule), deadline)
         return

@@ -30,6 +30,8 @@ NO_NAMES = Names("", "", "", "", (), "", "", "", "")
 
 TRUE = ("true", "on", "yes", "y", "1")
 _AWAY = ("", "0", "false", "offline")    # of in_ccm and crmd
+#: What a probe ends with that found nothing, or has nothing to run it with.
+_NOT_THERE = ("2", "3", "4", "5", "6", "7")
 _RESOURCES = ("primitive", "group", "clone", "master", "bundle")
 
 
@@ -44,11 +46,11 @@ def parse(xml, names, resource="", now=None):
     permanent, transient = reader.permanent, reader.transient
     counted = [node for name in names.counts for node, value in transient[name].items()
                if value not in ("", "0")]
-    scores = dict((node, score(text)) for node, text in permanent[names.score].items())
+    # what is no number is 0 to Pacemaker; a node that has it is none without a score
+    scores = dict((node, score(text) or 0) for node, text in permanent[names.score].items())
     return View(
         sorted(reader.online),
-        dict((node, number) for node, number in scores.items() if number is not None),
-        transient[names.reason], transient[names.position],
+        scores, transient[names.reason], transient[names.position],
         sorted(set(transient[names.failure]) - set(counted)),
         sorted(reader.running), reader.wished(now), permanent[names.rule],
         permanent[names.last_words],
@@ -125,10 +127,11 @@ def is_online(attributes):
 def _has_started(operation):
     """Return whether a resource runs after its last operation (the attributes, a dict).
 
-    Its recurring monitors stay in the history when it is stopped.
+    Its recurring monitors stay in the history when it is stopped. A probe that failed, or has not
+    ended, does not say that nothing runs: Pacemaker stops such an instance first.
     """
     if operation.get("operation") == "monitor":    # a probe
-        return operation.get("rc-code") in ("0", "8", "190", "191")
+        return operation.get("rc-code") not in _NOT_THERE
     return operation.get("operation") != "stop"
 
 

@@ -17,6 +17,7 @@ _BY_OPERATION = (3, 0, 13)
 _PATIENCE = 5.0     # seconds until the count is final
 _STILL = 0.03       # seconds after which it has stopped rising
 _STEP = 0.01
+_INFINITY = "INFINITY"
 
 
 def attribute(resource, feature_set):
@@ -75,6 +76,8 @@ class Report(object):
             if found is None:    # no answer: the count is unknown
                 pause(_STEP)
                 continue
+            if found == _INFINITY:    # by another failure since: the node stays banned
+                return
             if found != value:
                 value, since = found, deadline.elapsed
             if value == self._before + 1:
@@ -92,11 +95,12 @@ class Report(object):
                               deadline)
 
     def _count(self, deadline):
-        """Return the current count, 0 for none; None while it is unknown."""
+        """Return the current count, 0 for none, or _INFINITY; None while it is unknown."""
         node = self._cluster.node(deadline)
         try:
             value = self._cluster.values(self._name, deadline).get(node, "")
         except OcfError:
             return None
-        number = value.lstrip("-")
-        return int(value) if is_number(number) else 0
+        if not value:
+            return 0
+        return int(value) if is_number(value.lstrip("-")) else _INFINITY

@@ -15,6 +15,8 @@ if MYPY:
     from paf.decide.knowledge import Fact  # noqa: F401
     from paf.decide.timelines import Line  # noqa: F401
     Lines = dict[str, Line | None]
+    Nodes = Collection[str]
+    Positions = dict[str, Fact]
 
 WINNER_SCORE = 1000
 LOSER_SCORE = 1
@@ -62,32 +64,33 @@ def from_vote(text):
     return Known(position)
 
 
-def decide(candidate, voters, positions, primary=None, lines=None, certain=True):
-    # type: (str, Collection[str], dict[str, Fact], str | None, Lines | None, bool) -> Verdict
+def decide(candidate, voters, positions, primary=None, lines=None, certain=True, behind=()):
+    # type: (str, Nodes, Positions, str | None, Lines | None, bool, Nodes) -> Verdict
     """Return the Verdict on promoting `candidate`.
 
     candidate: node (str). voters: nodes expected to report. positions: dict of node to the Fact
     of its wal.Position, of this round only. primary: after a cold start, the last primary (str),
     None where that is not known; lines: dict of node to timelines.Line, None for one that is not
     known; agents of 2.x publish none. certain: False where only its score says that it was the
-    last one: scores are written some time after a promotion.
+    last one: scores are written some time after a promotion. behind: nodes (of str) that by their
+    scores did not follow it.
 
     Timeline first, then LSN; on a tie the candidate stays. But positions compare within one history
     only: what is not the last primary's counts less, and without the last primary no node is
-    promoted. Only a position that is Known wins. One that is Unknown, or a lower bound, may be
-    ahead: then no node is promoted.
+    promoted. Only a position that is Known wins; others may be ahead: then no node is promoted.
     """
     others = sorted(set(voters) - set([candidate]))
     missing = tuple(node for node in sorted(others + [candidate]) if node not in positions)
     if missing:
-        return Verdict(False, "{0} did not report its WAL position".format(", ".join(missing)),
-                       None, missing, missing)
+        reason = "{0} did not report its WAL position".format(", ".join(missing))
+        return Verdict(False, reason, None, missing, missing)
     if not is_known(positions[candidate]):
         return Verdict(False, "the WAL position of {0} itself is not known: {1}".format(
             candidate, _doubt(positions[candidate])), None, (), (candidate,))
     mine = positions[candidate].value
-    strangers = _strangers(candidate, others, primary, lines or {}, positions) if certain else set()
-    if strangers and primary not in voters:
+    strangers = (_strangers(candidate, others, primary, lines or {}, positions) if certain else
+                 _left_behind(candidate, others, primary, lines or {}, behind))
+    if certain and strangers and primary not in voters:
         return _without_primary(candidate, strangers, primary, mine)
     last = _last(str(primary), others + [candidate], lines or {}, certain)
     best = _best(candidate, others, positions, last, strangers)
@@ -128,6 +131,22 @@ def _strangers(candidate, others, primary, lines, positions):
                         or lines and _is_later(positions[node], positions[str(primary)])))
     return set(node for node in others if node in lines and candidate in lines
                and timelines.compare(lines[candidate], lines[node]) != timelines.TOGETHER)
+
+
+def _left_behind(candidate, others, presumed, lines, behind):
+    # type: (str, list[str], str | None, Lines, Collection[str]) -> set[str]
+    """Return the nodes (a set) that did not follow the last primary, and have another history.
+
+    By the scores that it left, and by the histories: that of the presumed primary, or of the
+    candidate where that one does not vote. Who only has more of the same history counts.
+    """
+    from paf.decide import timelines
+    voters = others + [candidate]
+    reference = presumed if presumed in voters else candidate
+    line = lines.get(str(reference))
+    return set(node for node in voters if node in behind and node != reference
+               and None not in (line, lines.get(node))
+               and timelines.compare(lines[node], line) != timelines.TOGETHER)
 
 
 def _is_later(fact, other):

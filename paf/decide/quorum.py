@@ -27,6 +27,8 @@ Rule = namedtuple("Rule", "number names")
 Entry = namedtuple("Entry", "epoch rule")
 
 ALL = "*"
+#: Any standby may acknowledge commits.
+ANY = Rule(1, (ALL,))
 _SEPARATORS = ",()*\""
 _METHODS = ("first", "any")
 

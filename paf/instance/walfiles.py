@@ -38,15 +38,19 @@ def look(instance):
 
 
 def switches(instance, timeline):
-    """Return the timelines.Switches (a list) in a timeline's history file, [] without a file."""
+    """Return the timelines.Switches (a list) in a timeline's history file.
+
+    [] without a file, or with one that is damaged: of a part of it nothing may be concluded.
+    """
     from paf import runner
     from paf.decide import timelines
     name = os.path.join(local.wal_folder(instance), "{0:08X}.history".format(timeline))
     try:
         with open(name, "rb") as stream:
-            return timelines.parse(runner.text(stream.read()))
+            text = runner.text(stream.read())
     except (IOError, OSError):
         return []
+    return timelines.parse(text) if timelines.is_whole(text, timeline) else []
 
 
 def names(folder):

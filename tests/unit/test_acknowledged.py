@@ -162,6 +162,23 @@ def test_where_no_commit_waits_for_a_standby_nothing_is_left(store, setting, rul
     assert bool(store.notes.read(notes.ACKNOWLEDGED)) == bool(left)
 
 
+def test_a_primary_that_cannot_see_its_timeline_notes_nothing(store):
+    """A position without one would be less than any other."""
+    look(store, srv2=500)
+    assert look(store, timeline=0, srv2=900, srv3=900) == {}
+    assert look(store) == {"srv2": "2#500"}
+
+
+@pytest.mark.parametrize("own, rules", [
+    (Known("ANY 1 (srv2"), {}), (Known("ANY 1 (srv2"), RULES), (Known(""), {"srv1": "gibberish"})])
+def test_a_rule_that_is_not_known_asks_for_any_standby(store, own, rules):
+    """Only an accepted loss gets past it; what is acknowledged from then on counts again."""
+    store.rules = dict(rules)
+    holders.prepare_rule(context(store, "srv3"), Place(AT_900, None, own), store.view())
+    noted = quorum.from_wire(store.notes.read(notes.RULE))
+    assert noted.value.rule.number == 1 and quorum.ALL in noted.value.rule.names
+
+
 def judge(store, votes, active=("srv2", "srv3"), own="ANY 1 (srv1, srv2, srv3)", **facts):
     """Hold an election on srv3 after srv1 has died; return the election.Verdict."""
     store.votes = votes

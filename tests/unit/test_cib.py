@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paf.cluster import cib, history, rules
+from paf.decide import scores
 from paf.ocf import OcfError
 
 NAMES = cib.Names("master-pgsqld", "reason-pgsqld", "position", "failed", ("count",), "rule",
@@ -102,8 +103,11 @@ def test_scores_are_read_as_pacemaker_does(text, value):
     assert cib.score(text) == value
 
 
-def test_a_score_that_is_no_number_is_left_out():
-    assert parse(node(1, ("master-pgsqld", "many"))).scores == {}
+@pytest.mark.parametrize("text", ["many", "", "1.5", "1" * 21])
+def test_a_node_whose_score_is_no_number_has_one(text):
+    """Else a first start would give one: what Pacemaker does not understand is 0 to it."""
+    found = parse(node(1, ("master-pgsqld", text))).scores
+    assert found == {"srv1": 0} and not scores.bootstrap(True, found)
 
 
 @pytest.mark.parametrize("xml", [
@@ -124,7 +128,10 @@ def test_a_declaration_may_precede_the_cib():
 @pytest.mark.parametrize("key, operation, code, running", [
     ("pgsqld_last_0", "start", 0, ["srv1"]), ("pgsqld_last_0", "promote", 0, ["srv1"]),
     ("pgsqld_last_0", "stop", 0, []), ("pgsqld_last_0", "monitor", 8, ["srv1"]),
-    ("pgsqld_last_0", "monitor", 7, []), ("pgsqld_monitor_15000", "monitor", 0, []),
+    ("pgsqld_last_0", "monitor", 7, []), ("pgsqld_last_0", "monitor", 5, []),
+    ("pgsqld_last_0", "monitor", 1, ["srv1"]),      # a server that hangs, or a probe that did
+    ("pgsqld_last_0", "monitor", 9, ["srv1"]), ("pgsqld_last_0", "monitor", 193, ["srv1"]),
+    ("pgsqld_monitor_15000", "monitor", 0, []),
     ("pgsqld2_last_0", "start", 0, [])])
 def test_an_instance_that_was_started_last_runs(key, operation, code, running):
     state = node_state(1).replace("</node_state>", (

@@ -275,6 +275,30 @@ def test_a_score_that_is_too_old_to_name_the_last_primary(old, new, winner):
     assert election.decide(loser, list(votes), votes, "srv1", lines, False).better == winner
 
 
+BRANCH = "own 1:0:initdb 3:10:c 4:30:d"
+GREW = "not 1:0:initdb 3:20:b 4:30:d"
+
+
+@pytest.mark.parametrize("line,behind,winner", [
+    (BRANCH, ["srv2"], "srv1"),    # left behind, and then of another history
+    (BRANCH, [], "srv2"),          # the score of srv1 may be too old
+    (GREW, ["srv2"], "srv2"),      # of the same history: it has more
+    ("", ["srv2"], "srv2")])       # not known
+def test_a_node_that_the_last_primary_left_behind_does_not_win_with_another_history(
+        line, behind, winner):
+    votes = {"srv1": Known(Position(3, 500)), "srv2": Known(Position(4, 900)),
+             "srv3": Known(Position(3, 450))}
+    lines = {"srv1": line_from_wire(WAS_PRIMARY), "srv2": line_from_wire(line) if line else None,
+             "srv3": line_from_wire(FOLLOWED)}
+    loser = "srv2" if winner == "srv1" else "srv1"
+    assert election.decide(winner, list(votes), votes, "srv1", lines, False, behind).promote
+    assert election.decide(loser, list(votes), votes, "srv1", lines, False, behind).better == winner
+    # without the last primary its standby counts the same
+    del votes["srv1"]
+    verdict = election.decide("srv3", list(votes), votes, "srv1", lines, False, behind)
+    assert verdict.better == (None if winner == "srv1" else "srv2")
+
+
 def test_the_node_that_has_to_come_back_is_named_as_the_cluster_calls_it():
     rule = (Rule(1, ("srv1", "srv2", "srv3")), "synchronous_standby_names")
     verdict = election.check_absent("SRV3", MINE, [rule], "SRV1", {"SRV3"}, {},

@@ -9,7 +9,7 @@ from paf import runner
 from paf.deadline import Deadline
 from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known
-from paf.instance import controldata, position, sql, walend, walfiles
+from paf.instance import controldata, line, position, sql, walend, walfiles
 from tests.unit.support import instance_at
 
 SIZE = 1 << 20
@@ -37,6 +37,19 @@ def segment(folder, number, length=SIZE, address=None, size=SIZE):
     path = folder / "pg_wal" / wal.segment_name(2, number * SIZE, SIZE)
     path.write_bytes(header[:length])
     os.truncate(path, length)
+
+
+@pytest.mark.parametrize("text, whole", [
+    ("1\t0/3000060\tx\n2\t0/5000148\tx\n", True), ("1\t0/3000060\tx\n2\t0/", False),
+    ("1\t0/5000060\tx\n2\t0/3000148\tx\n", False), ("\0" * 40, False)])
+def test_of_a_damaged_history_nothing_is_concluded(standby, tmp_path, text, whole):
+    """Its instance would seem to have parted from the others where the damage is."""
+    segment(tmp_path, 5)
+    os.rename(tmp_path / "pg_wal" / "000000020000000000000005",
+              tmp_path / "pg_wal" / "000000030000000000000005")
+    (tmp_path / "pg_wal" / "00000003.history").write_text(text)
+    assert (len(walfiles.switches(standby, 3)) == 2) == whole
+    assert (line.read(standby, False) is not None) == whole
 
 
 def found(instance, floor):

@@ -119,6 +119,8 @@ def _set_back(world, server, number):
         return
     if number % 2:
         server.labelled = True
+    elif world.primary() == server.name:    # it crashed, and is recovered where it is
+        return
     elif world.primary():
         world.look(world.primary())
     elif server.name not in world.last_words:
