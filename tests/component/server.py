@@ -172,6 +172,15 @@ class Server:
             send(pid, signal.SIGKILL)
         wait_until(lambda: not self.processes(), f"{self.pgdata} to be dead")
 
+    def kill_and_reap(self):
+        """The same; the postmaster is no zombie then, which keeps its lock files to the next one.
+
+        The agent waits for that itself where postmaster.pid is still the zombie's.
+        """
+        pid = self.pid()
+        self.kill()
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the postmaster to be reaped")
+
     def hold_still(self):
         """Have the server write no WAL of its own accord any more, until it is killed.
 

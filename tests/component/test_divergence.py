@@ -1,6 +1,5 @@
 """An old primary comes back: it follows where it can, and says what only it has where it can't."""
 
-import os
 import re
 
 import pytest
@@ -84,20 +83,13 @@ def test_a_shutdown_checkpoint_that_nobody_received_is_a_divergence(pair):
     assert run.code == 5 and "diverged" in run.reason
 
 
-def crash(node):
-    """Kill the server, and wait until its pid is free for the next one."""
-    pid = node.pid()
-    node.kill()
-    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the postmaster to be reaped")
-
-
 def promote_alone(node):
     """A crashed primary is recovered where it was, and promoted; no standby receives from it."""
-    crash(node)
+    node.server.kill_and_reap()
     (node.pgdata / "standby.signal").touch()
     node.server.start()
     node.sql("SELECT pg_promote()")
-    crash(node)
+    node.server.kill_and_reap()
 
 
 def test_two_promotions_at_the_same_lsn_are_distinguished(pair):

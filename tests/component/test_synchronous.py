@@ -134,7 +134,7 @@ def test_one_that_was_set_back_to_an_older_copy_proves_nothing_until_it_has_caug
     primary.sql("INSERT INTO t SELECT generate_series(1, 100)")
     assert primary.monitor().code == 8
     assert synchronous.store.permanent("acknowledged", "srv2") is None
-    standby.kill()
+    standby.kill_and_reap()
     assert primary.monitor().code == 8
     assert "#" in synchronous.store.permanent("acknowledged", "srv2")
     primary.kill()
