@@ -52,12 +52,15 @@ def is_whole(text, timeline):
     # type: (str, int) -> bool
     """Return whether a text can be the whole history of a timeline (int) later than the first.
 
-    What is empty, cut off or damaged cannot: nothing may be concluded from it.
+    What is empty, cut off or damaged cannot: nothing may be concluded from it. An LSN is known to
+    be whole by what follows it, the end of the line or the reason that PostgreSQL adds.
     """
     switches = parse(text)
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip()[0] == "#"]
     numbers = [switch.timeline for switch in switches] + [timeline]
     places = [switch.lsn for switch in switches]
+    if not lines or not text.endswith("\n") and len(lines[-1].split()) < 3:
+        return False
     return bool(switches) and len(switches) == len(lines) and places == sorted(places) and all(
         one < following for one, following in zip(numbers, numbers[1:]))
 

@@ -30,7 +30,8 @@ def test_an_empty_history_has_no_switch():
     ("1\t0/3000060\tx\n", 2, True), ("# x\n\n 1\t0/3000060\tx\n2\t0/3000060\tx\n", 5, True),
     ("", 2, False), ("\n", 2, False), ("\0" * 40, 2, False), (TEXT, 4, False),
     ("1\t0/3000060\tx\n", 1, False), ("2\t0/3000060\tx\n1\t0/3000060\tx\n", 3, False),
-    ("1\t0/5000060\tx\n2\t0/3000060\tx\n", 3, False), ("ERROR\n", 2, False)])
+    ("1\t0/5000060\tx\n2\t0/3000060\tx\n", 3, False), ("ERROR\n", 2, False),
+    ("1\t0/30", 2, False), ("1\t0/30\n", 2, True), ("1\t0/3000060\tno reason", 2, True)])
 def test_what_is_no_whole_history_proves_nothing(text, timeline, whole):
     assert timelines.is_whole(text, timeline) is whole
 
