@@ -10,7 +10,11 @@ from lab import scenarios
 from lab.tools import wait_until
 
 
-@pytest.mark.parametrize("role", ["primary", pytest.param("standby", marks=pytest.mark.long)])
+# make faults plays servers and clients of WAL that hang, and tests of components do
+pytestmark = pytest.mark.long
+
+
+@pytest.mark.parametrize("role", ["primary", "standby"])
 def test_a_stopped_postmaster_is_woken_and_restarted(lab, role):
     victim = lab.primary() if role == "primary" else lab.standbys()[0]
     with scenarios.watched(lab, primary=lab.primary()) as play:
