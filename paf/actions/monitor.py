@@ -220,7 +220,8 @@ def _steps(context, sight, deadline):
         # by another name than its own, this node itself would be one that is away
         context.log.warning("{0} is no member of the cluster: no promotion score is written".format(
             context.node))
-    if context.node not in view.online or context.cluster.is_powerless:
+        return
+    if context.cluster.is_powerless:
         return    # what a cut-off node writes could replace the CIB of those that went on
     folder = walfiles.look(context.instance)
     just_promoted = folder.promoted_ago < _RECONNECTION

@@ -14,7 +14,6 @@ HOST_LEVEL = 10
 _PRIVATE_ATTRIBUTES = (3, 0, 10)
 _WAL_LEVELS = ("hot_standby", "replica", "logical")
 _UPSTREAM_PATIENCE = 5.0    # seconds
-_FIRST_WITH_LIMIT = 130000
 _TRUE = ("true", "on", "yes", "y", "1")
 
 
@@ -41,7 +40,8 @@ def _variant(context):
 
 def _slots(context):
     """Check that a slot cannot fill the disk. Raises BadParameter; a start does not: it can run."""
-    if local.version(context.instance) < _FIRST_WITH_LIMIT:
+    from paf.instance import queries
+    if local.version(context.instance) < queries.FIRST_WITH_LIMIT:
         raise ocf.BadParameter("slots=true: it needs PostgreSQL 13")
     if settings.read(context.instance, "max_slot_wal_keep_size", context.deadline) == "-1":
         raise ocf.BadParameter("slots=true: max_slot_wal_keep_size is -1: a slot could fill the "

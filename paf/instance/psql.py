@@ -31,7 +31,7 @@ def there(instance, where, settings, text, deadline):
 
 
 def _run(instance, more, text, deadline, environment, stdin):
-    commands = [text] if isinstance(text, str) else text
+    commands = text if isinstance(text, list) else [text]
     return runner.run([local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w",
                        "-v", "ON_ERROR_STOP=1", "-F", FIELD, "-R", RECORD] + more
                       + [word for command in commands for word in ("-c", command)],

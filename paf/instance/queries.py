@@ -46,7 +46,8 @@ SELECT 'slot', slot_name, coalesce(wal_status, ''),
   FROM pg_catalog.pg_replication_slots
  WHERE slot_name LIKE 'pgsqlms\\_%'
 """
-_FIRST_WITH_LIMIT = 130000
+#: The first version with max_slot_wal_keep_size.
+FIRST_WITH_LIMIT = 130000
 #: The first word of the rows that are not about standbys, where slots are asked for.
 LIMIT, SLOT = "limit", "slot"
 
@@ -94,7 +95,7 @@ def monitor(version, slots=False):
     receiving = _RECEIVING if version >= 90600 else "''"
     names = _names(version)
     return _MONITOR.format(receiving=receiving, now=_NOW.format(**names), **names) + (
-        "UNION ALL" + _SLOTS if slots and version >= _FIRST_WITH_LIMIT else "")
+        "UNION ALL" + _SLOTS if slots and version >= FIRST_WITH_LIMIT else "")
 
 
 def role():

@@ -40,7 +40,7 @@ def here(rows):
 def change(instance, wanted, deadline):
     """Make a slots.Change; return why it failed (str), "" if it did not. Raises OcfError.
 
-    Safe to repeat: a slot that a standby has begun to use is left by the server as it is.
+    Safe to repeat: the server refuses to drop or to advance a slot that a standby uses.
     """
     call = "pg_catalog." + _CHANGES[wanted.what].format(
         wanted.name, None if wanted.lsn is None else lsn(wanted.lsn))
