@@ -6,10 +6,12 @@ standby that was away finds its WAL, also on another primary. A standby may read
 (primary_slot_name); it need not.
 """
 
+from paf import instance as local
 from paf import ocf
 from paf.cluster import history, members
 from paf.decide import slots, state
 from paf.decide.knowledge import is_known
+from paf.instance import queries
 from paf.instance import slots as actual
 
 _PATIENCE = 6.0    # seconds
@@ -25,13 +27,24 @@ def keep(context, sight, replicas):
         return []
     limit, wrong = actual.limit(sight.rows), []
     if limit == "":
-        return ["slots=true: it needs PostgreSQL 13, so no slot is kept"]
+        return [_without_limit(context.instance)]
     if limit == "-1":
         wrong = ["slots=true: max_slot_wal_keep_size is -1, so no slot is made"]
     try:
         return wrong + _keep(context, sight, replicas, limit != "-1")
     except ocf.OcfError as error:
         return wrong + ["slots=true: the slots are as they were: {0}".format(error)]
+
+
+def _without_limit(instance):
+    """Return why the server's answer has no limit for slots (str)."""
+    try:
+        if local.version(instance) < queries.FIRST_WITH_LIMIT:
+            return "slots=true: it needs PostgreSQL 13, so no slot is kept"
+    except ocf.OcfError as error:    # the monitor did not know what it may ask
+        return "slots=true: the slots are as they were: {0}".format(error)
+    return "slots=true: the slots are as they were: the server was not asked for them, since its " \
+           "version could not be read"
 
 
 def _keep(context, sight, replicas, may_make):

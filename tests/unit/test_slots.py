@@ -1,6 +1,7 @@
 """Replication slots for the other members: names, what is done when, what is never done."""
 
 import itertools
+import re
 import types
 
 import pytest
@@ -232,13 +233,26 @@ def test_a_cluster_that_cannot_be_asked_changes_nothing(monkeypatch):
     assert "cibadmin failed" in context.look(row("srv9", 40 * MB))[0] and context.done == []
 
 
-@pytest.mark.parametrize("limit, words", [
-    (None, "it needs PostgreSQL 13"), ("-1", "max_slot_wal_keep_size is -1")])
-def test_without_a_limit_no_slot_is_made(monkeypatch, limit, words):
+def test_without_a_limit_no_slot_is_made(monkeypatch):
     context = Keeping(monkeypatch, Known({slots.name_of("srv3"): 70 * MB}))
-    rows = [ROWS[0]] + ([[queries.LIMIT, limit] + ROWS[1][2:]] if limit else [])
-    found = context.look(rows=rows)
-    assert words in found[0] and context.done == []
+    found = context.look(rows=[ROWS[0], [queries.LIMIT, "-1"] + ROWS[1][2:]])
+    assert "max_slot_wal_keep_size is -1" in found[0] and context.done == []
+
+
+@pytest.mark.parametrize("content, words", [
+    ("12", "it needs PostgreSQL 13, so no slot is kept"),
+    (None, "the slots are as they were: cannot read .*PG_VERSION: No such file"),
+    ("", "the slots are as they were: .*PG_VERSION holds no PostgreSQL version"),
+    # it can be read again by now
+    ("15", "the slots are as they were: the server was not asked .*, since its version could")])
+def test_a_version_that_is_not_known_is_not_an_old_one(monkeypatch, tmp_path, content, words):
+    """The monitor asks for the role alone then, and the answer has no limit either."""
+    context = Keeping(monkeypatch, Known({}))
+    context.instance = instance_at(tmp_path)
+    if content is not None:
+        (tmp_path / "PG_VERSION").write_text(content)
+    (found,) = context.look(rows=[ROWS[0]])
+    assert re.match("slots=true: " + words, found) and context.done == []
 
 
 def test_a_server_that_gives_no_answer_changes_nothing(monkeypatch):
