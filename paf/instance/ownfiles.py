@@ -36,6 +36,8 @@ _HBA_LIST = re.compile(r"(?:^|[\s,])@(?:\"([^\"\n]*)\"|([^\s,#\"]+))")
 _DEEPEST = 10       # of include directives, as in PostgreSQL
 _LARGEST = 1 << 20  # bytes of a configuration file that are read
 _TOP, _DEEP = "own", "deep"
+#: How the system says that there is no file, or no folder, of a name.
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR)
 
 
 def names(instance):
@@ -63,6 +65,20 @@ def storage(instance):
 def names_in(folder):
     """Return what at the top of a data directory (a path) is no file of PostgreSQL's, sorted."""
     return sorted(name for name in os.listdir(folder) if name not in _POSTGRESQL)
+
+
+def has_folders(instance):
+    """Return whether the data directory has any folder of PostgreSQL's own. Raises OcfError."""
+    folder = instance.parameters.datadir
+    try:
+        with runner.Acting(local.owner(instance)):
+            return any(os.path.isdir(os.path.join(folder, name))
+                       for name in os.listdir(folder) if name in _POSTGRESQL)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return False
+        raise failure(error, NotUsable, "cannot see what {0} holds: {1}".format(
+            folder, error.strerror))
 
 
 def _storage(folder):
@@ -95,7 +111,10 @@ def deep(instance, deadline):
 
 
 def configuration(instance, deadline):
-    """Return the paths (a sorted list) of all files that the server reads as its configuration."""
+    """Return the paths (a sorted list) of all files that the server reads as its configuration.
+
+    Raises OcfError where they cannot all be found.
+    """
     found = set()
     version = local.version(instance)
     for name, first in _FILE_SETTINGS:
@@ -114,11 +133,19 @@ def configuration(instance, deadline):
 
 
 def _files_of(instance, folder):
+    """Return the paths in a folder; none where it is not there. Raises OcfError."""
     try:
         with runner.Acting(local.owner(instance)):
             return [os.path.join(folder, name) for name in os.listdir(folder)]
-    except OSError:
-        return []
+    except OSError as error:
+        if error.errno in _NOTHING_THERE:
+            return []
+        raise _unread(folder, error)
+
+
+def _unread(path, error):
+    """Return the error for configuration that cannot be read (a path): it may name more files."""
+    return failure(error, NotUsable, "cannot read {0}: {1}".format(path, error.strerror))
 
 
 def _follow(instance, path, found, lists, depth=0):
@@ -137,12 +164,18 @@ def _follow(instance, path, found, lists, depth=0):
 
 
 def _content(instance, path):
+    """Return a file's text, "" where none is there. Raises OcfError where it cannot be read."""
     try:
         with runner.Acting(local.owner(instance)):
             with open(path, "rb") as stream:
-                return runner.text(stream.read(_LARGEST))
-    except (IOError, OSError):
-        return ""
+                found = stream.read(_LARGEST + 1)
+    except (IOError, OSError) as error:
+        if error.errno in _NOTHING_THERE:
+            return ""
+        raise _unread(path, error)
+    if len(found) > _LARGEST:
+        raise NotUsable("{0} is too large for a configuration file".format(path))
+    return runner.text(found)
 
 
 def included(text, lists=False):
@@ -184,7 +217,28 @@ def put_back(instance, inside):
              if not name.endswith(_PART)]
     pairs += [(os.path.join(place, _DEEP, number), os.path.join(data, inside[int(number)]))
               for number in numbers if not number.endswith(_PART)]
-    _each(instance, pairs, "cannot put {0} back from {1}: {2}")
+    sentence = "cannot put {0} back from {1}: {2}"
+    try:
+        with runner.Acting(local.owner(instance)):
+            for number in numbers:
+                if not number.endswith(_PART):
+                    make_way(data, inside[int(number)])
+    except OSError as error:
+        raise failure(error, NotUsable, sentence.format("files", place, error.strerror))
+    _each(instance, pairs, sentence)
+
+
+def make_way(data, name):
+    """Make the folders of a file, where the other server has none of these names. Raises OSError.
+
+    data: the data directory; name: the file's path in it, below a folder of PostgreSQL's.
+    """
+    words = name.split("/")[:-1]
+    for count in range(1, len(words) + 1):
+        folder = os.path.join(data, *words[:count])
+        if not os.path.isdir(folder):
+            os.mkdir(folder, 0o700)
+            journal.sync(os.path.dirname(folder))
 
 
 def is_any_aside(instance):

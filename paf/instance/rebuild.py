@@ -8,7 +8,7 @@ import os
 
 from paf import instance as local
 from paf import runner
-from paf.instance import journal, ownfiles, processes
+from paf.instance import journal, naming, ownfiles, processes
 from paf.ocf import failure, NotUsable
 
 WHAT = "rebuild"
@@ -68,6 +68,9 @@ def revert(instance, log):
             swap(instance, facts)
         else:
             ownfiles.put_back(instance, facts.get("deep") or [])
+            if all(name in facts for name in naming.FACTS):
+                naming.complete(
+                    instance, os.path.realpath(instance.parameters.datadir), facts, log)
         log.info("a rebuild that was cut off is complete")
         journal.remove(instance)
         return
@@ -149,8 +152,7 @@ def own_again(instance, old, copy, largest, deep=()):
                 ownfiles.copy(path, os.path.join(copy, name))
         for name in deep:
             path, target = os.path.join(old, name), os.path.join(copy, name)
-            if not os.path.isdir(os.path.dirname(target)):
-                continue
+            ownfiles.make_way(copy, name)
             if ownfiles.is_anothers(path):
                 moves.append(name)
             else:

@@ -8,8 +8,8 @@ from paf.instance import journal, rebuild, rewind
 
 _PHASES = {rewind.WHAT: rewind.PHASES, rebuild.WHAT: rebuild.PHASES}
 _TEXTS, _LISTS, _NUMBERS = (
-    ("what", "phase", "conninfo", "restore_command", "system", "set", "started"),
-    ("deep", "swaps", "top", "moves", "switches", "parts"), ("timeline", "segment_size"))
+    ("what", "phase", "conninfo", "restore_command", "system", "set", "started", "node", "archive"),
+    ("deep", "swaps", "top", "moves", "switches", "parts", "links"), ("timeline", "segment_size"))
 #: What has to be there to go on from a phase.
 _NEEDED = {rewind.KEPT: ("deep", "top"), rewind.REWINDING: ("deep",), rewind.REWOUND: ("deep",),
            rewind.RETURNING: ("deep",), rebuild.SWAPPING: ("swaps",)}
@@ -42,4 +42,5 @@ def _is_complete(facts):
         (name, int) for name in _NUMBERS]
     return all(facts.get(name) is not None for name in needed) and all(
         isinstance(facts.get(name), (kind, type(None))) for name, kind in given) and all(
-            isinstance(swap, list) and len(swap) == 3 for swap in facts.get("swaps") or [])
+            isinstance(one, list) and len(one) == size for name, size in (
+                ("swaps", 3), ("links", 2)) for one in facts.get(name) or [])

@@ -163,6 +163,36 @@ def test_the_old_directory_can_be_given_up_first_also_after_a_cut(crashed):
     same_rows(crashed)
 
 
+def test_a_copy_that_is_cut_off_at_its_end_does_not_start_under_another_name(crashed):
+    """Where its configuration came with it, as on a new node, that names the other server."""
+    node, words = crashed["srv1"], ("--from", origin(crashed), "--discard")
+    empty(node)
+    total = steps_of(work_of(node, *words).do)
+    ends = set()
+    for step in range(total - 16, total, 1 if os.environ.get("PAF_ALL_CUTS") else 3):
+        empty(node)
+        shutil.rmtree(journal_of(node), ignore_errors=True)
+        assert cut(work_of(node, *words).do, step), step
+        context, is_left = context_of(node), journal_of(node).exists()
+        if is_left:
+            try:
+                rejoin.finish(context)
+            except ocf.NotUsable as error:
+                assert "run paf rebuild again" in str(error)
+                continue
+        assert "application_name=srv1" in (node.pgdata / "postgresql.auto.conf").read_text(), step
+        assert not journal.exists(context.instance)
+        ends.add(is_left)
+    assert True in ends
+
+
+def empty(node):
+    """Give a node a data directory without anything in it."""
+    remove(node.pgdata)
+    node.pgdata.mkdir(mode=0o700)
+    shutil.chown(node.pgdata, owner().pw_uid, owner().pw_gid)
+
+
 def crashed_again(cluster):
     node = cluster["srv1"]
     for path in (node.pgdata, journal_of(node), lost_of(node), cluster.folder / "wal1"):

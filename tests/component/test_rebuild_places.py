@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from paf import ocf
 from paf.actions import rejoin
 from paf.cli.common import Problem
 from paf.cli.rebuild import copying, rebuild
@@ -12,8 +13,9 @@ from paf.instance import divergence, journal
 from tests.component.cutting import cut, steps_of
 from tests.component.server import clone, owner, wait_until
 from tests.component.test_rebuild import context_of, work_of
-from tests.component.test_rewind import come_back, fail_over, journal_of, lost_of, write_commits
-from tests.component.test_rewind_cut import same_rows
+from tests.component.test_rewind import (
+    come_back, fail_over, journal_of, lost_of, own_files, write_commits)
+from tests.component.test_rewind_cut import own, same_rows
 
 PLACES = ("data", "wal", "space")
 SOME = 3        # cuts; `make check-all` has all
@@ -30,6 +32,7 @@ def apart(lasting):
     cluster = lasting("srv1", "srv2")
     for node in cluster:
         node.server.configure("wal_log_hints = on")
+        own_files(node)
     shutil.move(cluster["srv1"].pgdata / "pg_wal", cluster.folder / "wal1")
     (cluster["srv1"].pgdata / "pg_wal").symlink_to(cluster.folder / "wal1")
     cluster.start()
@@ -124,6 +127,41 @@ def test_a_cut_at_any_step_leaves_all_of_the_old_or_all_of_the_new(crashed):
         kinds.add(divergence.find(context.instance, context.deadline) is not None)
     assert kinds == {True, False}
     streams_in_its_places(crashed)
+
+
+def test_a_cut_after_the_old_directory_is_given_up_leads_to_the_same_places(crashed):
+    """Or it is refused by name, until `paf rebuild --discard` is run again."""
+    node, words = crashed["srv1"], ("--copy", "--discard")
+    before = own(node)
+    total = steps_of(work_of(node, *words).do)
+    steps = range(total) if os.environ.get("PAF_ALL_CUTS") else [
+        total // 4, total // 2, *range(total - 40, total, 9)]
+    ends = set()
+    for step in steps:
+        as_it_was(crashed)
+        assert cut(work_of(node, *words).do, step), step
+        ends.add(brought_to_an_end(node, *words))
+        assert own(node) == before, step
+        assert os.readlink(node.pgdata / "pg_wal") == str(place_of(crashed, "wal")), step
+        assert [path.resolve() for path in (node.pgdata / "pg_tblspc").iterdir()] == [
+            place_of(crashed, "space")], step
+    assert {"run again", "complete"} <= ends
+    streams_in_its_places(crashed)
+
+
+def brought_to_an_end(node, *words):
+    """Do what the next start does after a cut, or paf rebuild where that is refused; say which."""
+    context = context_of(node)
+    if not journal.exists(context.instance):
+        return "nothing left"
+    try:
+        rejoin.finish(context)
+        return "complete"
+    except ocf.NotUsable as error:
+        assert "run paf rebuild again" in str(error)
+    work_of(node, *words).do()
+    assert not journal.exists(context.instance)
+    return "run again"
 
 
 def test_a_tablespace_that_the_plan_does_not_know_is_found_before_the_copy_is_used(crashed):

@@ -23,7 +23,7 @@ LOG = {"info", "debug", "warning", "error"}
 #: Strings of other kinds, by how they begin.
 OTHER = re.compile(r"\s*(-c |\(?SELECT|CASE|lsn: | at \(|wal \?sender|Usage: |len |"
                    r"\^rmgr: |error in WAL record at \(|rel \\d|last common|could not [(]|"
-                   r"restore_command = |\\bat [(])")
+                   r"restore_command = |standby_mode = on\n|\\bat [(])")
 #: What no administrator meets: programming errors, values, what others say.
 INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no votes",
             "closed by a refusal",

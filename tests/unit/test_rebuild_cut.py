@@ -19,7 +19,7 @@ from paf.cli.rebuild import source
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known
 from paf.instance import (
-    controldata, divergence, journal, ownfiles, postmaster, processes, rebuild, rewind,
+    controldata, divergence, journal, naming, ownfiles, postmaster, processes, rebuild, rewind,
     rewindrole, settings, unfinished)
 from tests.component.cutting import cut
 from tests.unit.support import instance_at
@@ -29,7 +29,9 @@ OWN = {"conf.d": "1", "pg_hba.conf": "2", "postgresql.auto.conf": "3", "postgres
 
 
 @pytest.fixture
-def instance(tmp_path):
+def instance(tmp_path, monkeypatch):
+    monkeypatch.setattr(naming, "complete", lambda *_: None)
+    monkeypatch.setattr(ownfiles, "deep", lambda *_: [])
     return instance_in(tmp_path)
 
 
@@ -61,9 +63,6 @@ class Copying(copying.Copying):
         for name in ("global/pg_control", "postgresql.conf"):
             with open(os.path.join(folder, name), "w") as stream:
                 stream.write("the primary's")
-
-    def _name_the_node(self, copy):
-        pass
 
 
 def copier(instance, *words):
@@ -181,6 +180,83 @@ def test_what_is_too_large_to_copy_is_moved_and_outlives_the_old_directory(insta
     shutil.rmtree(copy._plan.swaps[-1][2])
     assert own_files(tmp_path / "main") == OWN
     assert (tmp_path / "main" / "global" / "pg_control").read_text() == "the primary's"
+
+
+@pytest.mark.parametrize("discard", [True, False])
+def test_configuration_that_is_not_known_is_not_given_up(
+        instance, tmp_path, monkeypatch, capsys, discard):
+    """In PostgreSQL's own folders, as with include 'global/node.conf'."""
+    def failing(*_):
+        raise ocf.BadParameter("PostgreSQL does not accept its configuration: syntax error")
+    monkeypatch.setattr(ownfiles, "deep", failing)
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    copy = copier(instance, *(["--discard"] if discard else ["--copy"]))
+    if discard:
+        with pytest.raises(Problem, match="not known which configuration files .*syntax error. "
+                           "Correct that; or leave --discard out, .* empty .*main yourself"):
+            copy.run()
+        assert sorted(path.name for path in tmp_path.rglob("*")) == before
+        return
+    work = verb.Work(instance, "srv1", options("--copy"))
+    copy.run()
+    work._note_missed(copy.missed)
+    assert not work.is_kept() and "so none is in the copy: PostgreSQL does not" in (
+        capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_where_there_is_no_folder_of_postgresqls_nothing_is_unknown(
+        instance, tmp_path, monkeypatch, there):
+    """As in a mount point that a new node has its data directory on."""
+    monkeypatch.undo()
+    shutil.rmtree(tmp_path / "main")
+    if there:
+        (tmp_path / "main" / "conf.d").mkdir(parents=True)
+    assert copying.own_below(instance, True) == Known([])
+    (tmp_path / "main" / "global").mkdir(parents=True)
+    with pytest.raises(Problem, match="PG_VERSION"):
+        copying.own_below(instance, True)
+
+
+def test_a_file_of_the_nodes_own_goes_back_where_its_folder_is_gone(instance, tmp_path):
+    """The other server has no such folder, and pg_rewind removes it."""
+    main = tmp_path / "main"
+    (main / "global" / "node" / "more").mkdir(parents=True)
+    (main / "global" / "node" / "more" / "1.conf").write_text("work_mem = '5MB'")
+    name = "global/node/more/1.conf"
+    journal.make_folder(instance, journal.folder(instance))
+    ownfiles.move_aside(instance, [], [name])
+    shutil.rmtree(main / "global" / "node")
+    ownfiles.put_back(instance, [name])
+    assert (main / name).read_text() == "work_mem = '5MB'"
+    (tmp_path / "copy" / "global").mkdir(parents=True)
+    rebuild.own_again(instance, str(main), str(tmp_path / "copy"), 1 << 20, [name])
+    assert (tmp_path / "copy" / name).read_text() == "work_mem = '5MB'"
+
+
+@pytest.mark.parametrize("damage, words", [
+    (lambda path: path.write_bytes(b"#" * (1 << 20) + b"\ninclude 'global/x'"), "is too large"),
+    (lambda path: path.chmod(0), "Permission denied")])
+def test_configuration_that_cannot_be_read_may_name_more_files(
+        instance, tmp_path, monkeypatch, damage, words):
+    monkeypatch.undo()
+    monkeypatch.setattr(settings, "read", lambda _, name, __: str(
+        tmp_path / "main" / "pg_hba.conf") if name == "hba_file" else "")
+    monkeypatch.setattr(ownfiles, "open", refusing, raising=False)
+    (tmp_path / "main" / "pg_hba.conf").write_text("include_if_exists global/more.conf\n")
+    (tmp_path / "main" / "global").mkdir()
+    (tmp_path / "main" / "global" / "more.conf").write_text("")
+    assert ownfiles.deep(instance, Deadline(5.0)) == ["global/more.conf"]
+    damage(tmp_path / "main" / "global" / "more.conf")
+    with pytest.raises(ocf.OcfError, match="more.conf.* {0}".format(words)):
+        ownfiles.deep(instance, Deadline(5.0))
+
+
+def refusing(path, mode):
+    """Open a file as a user who has no rights to those without any: root has."""
+    if not os.stat(path).st_mode & 0o777:
+        raise OSError(errno.EACCES, "Permission denied")
+    return open(path, mode)
 
 
 def test_a_folder_in_the_way_of_the_copy_is_left_alone(instance, tmp_path):

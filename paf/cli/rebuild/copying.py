@@ -8,15 +8,21 @@ from paf import ocf, runner
 from paf.cli.common import Problem, complain, say
 from paf.cli.rebuild import backup
 from paf.deadline import Deadline
+from paf.decide.knowledge import Known, Unknown
 from paf.instance import conninfo as connections
 from paf.instance import (
-    divergence, journal, keptwal, ownfiles, rebuild, rewind, settings, sql, standby_mode, waiting,
-    walfiles)
+    divergence, journal, keptwal, naming, ownfiles, rebuild, rewind, sql, waiting, walfiles)
 
 _LARGEST_OWN = 64 << 20     # bytes of an entry of the node's own that is copied
 _PATIENCE = 120.0           # seconds to read the WAL
 _UNKNOWN = "it is not known whether the instance had diverged: {0}"
 _LOOK = 2.0                 # seconds between two lines of progress on a terminal
+
+
+class _Aloud(object):
+    """Warnings that a log would have, for who runs the command."""
+
+    warning = staticmethod(complain)
 
 
 class Copying(object):
@@ -34,6 +40,8 @@ class Copying(object):
         # the old directory is no server's: a copy that fails must not leave it as one
         noted = journal.read(instance) if journal.exists(instance) else {}
         self._half, self._deep = bool(noted.get("half")), noted.get("deep")
+        #: Why the copy may lack files of this node's that the old directory has, "" if it does not.
+        self.missed = ""
 
     def run(self):
         """Copy, and put the copy in its place. Raises Problem, OcfError.
@@ -41,7 +49,8 @@ class Copying(object):
         Until the copy is whole the old directory stays in its place, unless it is given up.
         """
         if self._deep is None:
-            self._deep = self._own_below()
+            fact = own_below(self._instance, self._options.discard)
+            self._deep, self.missed = fact.value or [], fact.reason
         if self._options.discard:
             self._discarding()
         else:
@@ -49,21 +58,13 @@ class Copying(object):
         waiting.forget(self._instance)
         journal.remove(self._instance)
 
-    def _own_below(self):
-        """Return the paths (a list) of the node's own configuration in PostgreSQL's folders."""
-        if not os.path.isdir(self._instance.parameters.datadir):
-            return []
-        try:
-            return ownfiles.deep(self._instance, Deadline(_PATIENCE))
-        except ocf.OcfError as error:
-            complain("configuration files in PostgreSQL's own folders are not kept, since it is "
-                     "not known which there are: {0}".format(error))
-            return []
-
     def _facts(self, phase):
         return {"what": rebuild.WHAT, "phase": phase, "half": self._half, "deep": self._deep,
                 "swaps": [list(swap) for swap in self._plan.swaps],
-                "conninfo": self._source.conninfo}
+                "links": [list(link) for link in self._plan.links],
+                "conninfo": self._source.conninfo, "node": self._node,
+                "archive": backup.restore_command(
+                    self._backup, self._instance.parameters.datadir) if self._backup else ""}
 
     def _begin(self, facts):
         """Write the journal: after a rewind that was cut off it is there. Raises OcfError."""
@@ -84,8 +85,7 @@ class Copying(object):
             self._copy()
             old, copy = self._plan.swaps[-1][1], self._plan.swaps[-1][0]
             facts["moves"] = rebuild.own_again(self._instance, old, copy, _LARGEST_OWN, self._deep)
-            self._name_the_node(copy)
-            self._name_the_archive(copy)
+            naming.complete(self._instance, copy, facts, _Aloud)
             self._relink(copy)
             rewind.check_dead(self._instance)
         except (Problem, ocf.OcfError, EnvironmentError, KeyboardInterrupt):
@@ -112,8 +112,7 @@ class Copying(object):
         facts["phase"] = rebuild.RETURNING    # from here on they may be back
         journal.write(self._instance, facts)
         ownfiles.put_back(self._instance, self._deep)
-        self._name_the_node(os.path.realpath(data))
-        self._name_the_archive(os.path.realpath(data))
+        naming.complete(self._instance, os.path.realpath(data), facts, _Aloud)
 
     def _set_aside(self, data):
         """Move the node's own files into the journal: all of them, or none. Raises OcfError."""
@@ -169,29 +168,6 @@ class Copying(object):
             say(progress(done, self._size, now - self._began))
         return False
 
-    def _name_the_archive(self, copy):
-        """Let the server find the WAL since the backup, unless its configuration says where it is.
-
-        copy: the data directory as it is now. Raises OcfError, EnvironmentError.
-        """
-        if not self._backup:
-            return
-        mine = self._instance.parameters
-        instance = self._instance if os.path.realpath(mine.pgdata) != os.path.realpath(
-            mine.datadir) else self._instance._replace(parameters=mine._replace(
-                datadir=copy, pgdata=copy))
-        try:
-            if settings.read(instance, "restore_command", Deadline(20.0)):
-                return
-        except ocf.OcfError as error:
-            complain("it is not known whether this node has a restore_command, it gets that of "
-                     "pgbackrest: {0}".format(error))
-        line = "restore_command = '{0}'\n".format(backup.restore_command(
-            self._backup, mine.datadir).replace("'", "''"))
-        with runner.Acting(local.owner(self._instance)):
-            with open(os.path.join(copy, "postgresql.auto.conf"), "a") as stream:
-                stream.write(line)
-
     def _relink(self, copy):
         """Let the links of the copy lead where its folders will be. Raises Problem."""
         with runner.Acting(local.owner(self._instance)):
@@ -218,30 +194,26 @@ class Copying(object):
                     "tablespaces are known; and remove what is in {1} now".format(
                         oid, os.readlink(path)))
 
-    def _name_the_node(self, copy):
-        """Give primary_conninfo this node's name, where the configuration came with the copy."""
-        mine = self._instance.parameters
-        if os.path.realpath(mine.pgdata) != os.path.realpath(mine.datadir):
-            return
-        instance = self._instance._replace(parameters=mine._replace(
-            datadir=copy, pgdata=copy, recovery_template=mine.recovery_template.replace(
-                mine.pgdata, copy, 1)))
-        try:
-            if settings.application_name(settings.conninfo(instance, Deadline(20.0))) == self._node:
-                return
-        except ocf.OcfError as error:
-            complain("primary_conninfo of the copy cannot be read: {0}".format(error))
-        pairs = [pair for pair in connections.parse(self._source.conninfo) if pair[0] not in (
-            "application_name", "dbname", "replication")]
-        line = "primary_conninfo = '{0}'\n".format(connections.build(
-            pairs + [("application_name", self._node)]).replace("\\", "\\\\").replace("'", "''"))
-        if self._version >= standby_mode.FIRST_WITH_SIGNAL:
-            with runner.Acting(local.owner(instance)):
-                with open(os.path.join(copy, "postgresql.auto.conf"), "a") as stream:
-                    stream.write(line)
-        else:
-            standby_mode.put(instance, os.path.basename(instance.parameters.recovery_template),
-                             "standby_mode = on\nrecovery_target_timeline = 'latest'\n" + line)
+
+def own_below(instance, discard):
+    """Return the Fact which configuration files the node has in PostgreSQL's own folders.
+
+    Known: a list of paths. Raises Problem where it is not known, and the old directory is to be
+    given up (discard): these files would go with it.
+    """
+    try:
+        if not ownfiles.has_folders(instance):
+            return Known([])
+        return Known(ownfiles.deep(instance, Deadline(_PATIENCE)))
+    except ocf.OcfError as error:
+        reason = str(error)
+    if discard:
+        raise Problem(
+            "it is not known which configuration files this node has in PostgreSQL's own folders, "
+            "as {0}, and --discard would give them up: {1}. Correct that; or leave --discard out, "
+            "then the old directory stays; or save what is needed, and empty {2} yourself".format(
+                local.path(instance, "global"), reason, instance.parameters.datadir))
+    return Unknown(reason)
 
 
 def _empty(instance, place):

@@ -46,16 +46,18 @@ def foreign(instance, source, deadline):
                           source.identifier))
 
 
-def make(instance, source, discard, version):
+def make(instance, source, discard, version, noted=None):
     """Return the Plan. Raises Problem with the first thing that is in the way.
 
-    version: of the programs here (int).
+    version: of the programs here (int); noted: the links of a directory that was given up already.
     """
     data = os.path.realpath(instance.parameters.datadir)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    mine = _local_tablespaces(instance, data)
+    mine = _local_tablespaces(instance, data) if noted is None else dict(
+        (name.rpartition("/")[2], target) for name, target in noted if "/" in name)
     spaces = mine if source.tablespaces is None else source.tablespaces
-    wal = _wal_link(data)
+    wal = _wal_link(data) if noted is None else ([
+        (name, target) for name, target in noted if "/" not in name] + [None])[0]
     swaps, links, mapping = [], [], []
     for oid, location in sorted(spaces.items()):
         here = mine.get(oid, location)    # each node may have its own disks

@@ -110,7 +110,7 @@ class Work(object):
         self._check_free()
         self._version = source.version(self._instance)
         given = self._options.primary if restored else self._options.origin
-        where = source.conninfo(self._instance, given or self._noted())
+        where = source.conninfo(self._instance, given or self._journal().get("conninfo", ""))
         self._source = source.look(self._instance, where, self._version)
         plan.foreign(self._instance, self._source, Deadline(30.0))
         self._why_copy = self._not_rewound()
@@ -120,8 +120,12 @@ class Work(object):
                                            self._version)
             else:
                 source.check_copier(self._instance, self._options.rate)
-            self._plan = plan.make(self._instance, self._source, self._options.discard,
-                                   self._version)
+            noted = self._journal()
+            if self._options.discard and not noted and not self._damage:
+                copying.own_below(self._instance, True)
+            self._plan = plan.make(
+                self._instance, self._source, self._options.discard, self._version,
+                noted.get("links") if noted.get("phase") == rebuild.DISCARDED else None)
             if self._backup:
                 backup.check_spaces(self._backup, self._plan)
 
@@ -132,10 +136,10 @@ class Work(object):
         else:
             journal.check_free(self._instance)
 
-    def _noted(self):
-        """Return the way to the primary that the journal has, "" without one."""
-        return journal.read(self._instance).get("conninfo", "") if not self._damage and (
-            journal.exists(self._instance)) else ""
+    def _journal(self):
+        """Return the facts (dict) of a journal that is understood, {} without. Raises OcfError."""
+        return journal.read(self._instance) if not self._damage and (
+            journal.exists(self._instance)) else {}
 
     def _not_rewound(self):
         """Return why pg_rewind is not used (str), "" if it is."""
@@ -258,9 +262,18 @@ class Work(object):
         place = copying.keep_lost(self._instance, self._found, self._doubt)
         self._is_kept = place != "" and not self._damage
         self._say_kept(place)
-        copying.Copying(self._instance, self.node, self._plan, self._source, self._options,
-                        self._version, self._backup).run()
+        copy = copying.Copying(self._instance, self.node, self._plan, self._source, self._options,
+                               self._version, self._backup)
+        copy.run()
+        self._note_missed(copy.missed)
         say("copied")
+
+    def _note_missed(self, reason):
+        """Have the old directory stay where the copy may lack files of this node's (why: str)."""
+        if reason:
+            self._is_kept = False
+            complain("it is not known which configuration files this node has in PostgreSQL's own "
+                     "folders, so none is in the copy: {0}".format(reason))
 
     @staticmethod
     def _say_kept(place):
@@ -320,7 +333,7 @@ def _follow(instance, work, seconds):
         complain("the instance does not stream yet, see paf status{0}".format(
             "; the old directory is kept: {0}".format(", ".join(work.old())) if work.old() else ""))
         return NOT_DONE
-    if not work.is_kept():
+    if not work.is_kept() and work.old():
         complain("what only the old directory has is not kept elsewhere, so it stays: "
                  "{0}".format(", ".join(work.old())))
     for path in work.old() if work.is_kept() else []:
