@@ -80,15 +80,24 @@ def epilog(module):
 def main(argv=None):
     """Run the verb that argv (list of str) names; return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
+    return guarded(lambda: _run(argv))
+
+
+def _run(argv):
+    if len(argv) == 1 and argv[0] in _LIGHT:
+        return module_of(argv[0]).run(None)
+    top = _checked_parser()
+    options = top.parse_args(argv)
+    if not options.verb:
+        top.print_help(sys.stderr)
+        return USAGE
+    return options.run(options)
+
+
+def guarded(function):
+    """Return what a function of a verb returns; for what goes wrong, the exit status."""
     try:
-        if len(argv) == 1 and argv[0] in _LIGHT:
-            return module_of(argv[0]).run(None)
-        top = _checked_parser()
-        options = top.parse_args(argv)
-        if not options.verb:
-            top.print_help(sys.stderr)
-            return USAGE
-        return options.run(options)
+        return function()
     except (Problem, OcfError) as error:
         complain(str(error))
         return ERROR

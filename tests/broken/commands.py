@@ -3,6 +3,18 @@
 from tests.broken.builds import _UNIT, Broken
 
 BUILDS = (
+    Broken(1, "a load balancer gets an answer that is older than a second",
+           "paf/cli/health/kept.py", "    if not 0.0 <= moment - float(began) < LIFE:",
+           "    if False:",
+           (_UNIT + "test_cli_kept.py::test_what_is_kept_is_given_again_for_a_second",)),
+    Broken(1, "a load balancer gets the kept answer of a primary that has ended",
+           "paf/cli/health/kept.py", "    if started(int(pid)) != start:", "    if False:",
+           (_UNIT + "test_cli_kept.py::"
+            "test_the_server_of_an_answer_that_is_given_still_runs",)),
+    Broken(5, "a load balancer gets the kept answer of a standby that is promoted",
+           "paf/cli/health/kept.py", '    if os.path.lexists(signal) != (is_standby == "1"):',
+           "    if False:",
+           (_UNIT + "test_cli_kept.py::test_a_standby_that_is_promoted_is_looked_at",)),
     Broken(7, "promotions that cannot be compared are the same for paf lost",
            "paf/cli/promotions.py", '            return Unknown(fact.reason or other.reason), ""',
            '            return fact, ""',

@@ -35,10 +35,15 @@ class Watched:
         self.store.configure(PRIMITIVE.format("".join(
             f'<nvpair id="a-{name}" name="{name}" value="{value}"/>'
             for name, value in parameters.items())))
+        # as RuntimeDirectory= makes it
+        self.kept = node.cluster.folder / f"run-{node.name}"
+        self.kept.mkdir(mode=0o700)
+        os.chown(self.kept, owner().pw_uid, owner().pw_gid)
         self.listener = Listener(
             ["/usr/bin/python3", "-ISB", str(library / "bin" / "paf"), "health"], owner(),
             {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HA_SBIN_DIR": str(self.store.programs),
-             "PAF_TEST_STORE": str(self.store.folder), "PAF_TEST_NODE": node.name})
+             "PAF_TEST_STORE": str(self.store.folder), "PAF_TEST_NODE": node.name,
+             "RUNTIME_DIRECTORY": str(self.kept)})
         (self.store.folder / "calls").touch(mode=0o666)
         (self.store.folder / "calls").chmod(0o666)
 
@@ -184,6 +189,21 @@ def test_writes_follow_the_primary_through_haproxy(watched, balancer):
 NONSENSE = (b"GET /primary HTTP/1.1\r\nX: " + b"x" * 1000000 + b"\r\n\r\n",
             os.urandom(100000) + b"\n", b"\0" * 5000 + b"\n",
             b"POST /primary HTTP/1.1\r\n\r\n" + b"\xff" * 100000)
+
+
+def test_what_was_kept_of_a_server_ends_with_its_role(watched):
+    old, new = watched["srv1"], watched["srv2"]
+    answers_again(old)
+    wait_until(lambda: new.ask("/replica").startswith(b"HTTP/1.0 200"), "a standby")
+    assert all([path.name for path in one.kept.iterdir()] == ["answers-"] for one in (old, new))
+    asked = old.ask(), new.ask("/replica"), new.ask("/primary")
+    assert [answer[9:12] for answer in asked] == [b"200", b"200", b"503"]
+    old.node.server.stop("immediate")
+    assert old.ask().startswith(b"HTTP/1.0 503")
+    new.node.server.sql("SELECT pg_promote()")
+    assert new.ask("/replica").startswith(b"HTTP/1.0 503")
+    promoted(watched, "srv2")
+    answers_again(new)
 
 
 def answers_again(one):

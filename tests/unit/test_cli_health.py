@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from paf import ocf
 from paf.cli import configuration
 from paf.cli.health import glance, health, judge, looks, request, series
+from paf.cli.health.answers import QUESTIONS
 from paf.cli.main import main
 from paf.cluster import cib
 from paf.cluster.base import Cluster
@@ -40,7 +41,7 @@ def standby(facts):
 
 
 def said(facts, question, **options):
-    return judge.QUESTIONS[question](facts, options)
+    return judge.answers(facts).to(question, options)
 
 
 def test_each_node_says_what_it_is(facts, standby):
@@ -51,7 +52,7 @@ def test_each_node_says_what_it_is(facts, standby):
     assert said(facts, "/replica") == (False, "srv3 is not a standby")
 
 
-@pytest.mark.parametrize("question", sorted(judge.QUESTIONS))
+@pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("changed, words", [
     ({"unknown": "Pacemaker does not answer"}, "Pacemaker does not answer"),
     ({"quorum": None}, "not known whether"), ({"quorum": False}, "no quorum"),
@@ -127,7 +128,7 @@ def test_requests(data, expected):
     st.binary(max_size=100)))
 def test_any_bytes_get_one_whole_answer(data):
     asked = request.parse(data)
-    if asked.path in judge.QUESTIONS or asked.path == "/metrics":
+    if asked.path in QUESTIONS or asked.path == "/metrics":
         return
     good, text = health.answer(asked)
     assert not good and (text.startswith("HTTP/1.0 4") or text.startswith("down "))

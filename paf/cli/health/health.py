@@ -2,14 +2,17 @@
 
 import os
 
-from paf.cli.common import NOT_DONE, OK
-from paf.cli.health import judge, request
+from paf.cli.health import kept, request
+from paf.cli.health.answers import QUESTIONS
 from paf.deadline import Deadline
+
+OK, NOT_DONE = 0, 1     # those of paf.cli.common, whose import takes longer than a kept answer
 
 HELP = "answer one HTTP request on standard input, for load balancers"
 TEXT = """Reads one request from standard input, answers on standard output, and ends. systemd
 listens on port 8009 (paf-health.socket, off until it is enabled), so no server has to be kept
-alive. It answers from what this node knows: its Pacemaker and its server. It writes nothing.
+alive. It answers from what this node knows: its Pacemaker and its server. Where the unit gives it
+a folder in /run, it keeps the answers of a node that is well there, for a second.
 
   /primary: 200 on the primary;
   /replica: 200 on a standby that streams;
@@ -36,17 +39,44 @@ def arguments(parser):
 
 
 def run(options):
-    """Answer the request on standard input; return the exit code."""
+    """Answer the request on standard input; return the exit code.
+
+    options: of argparse; None where there are none.
+    """
     data = request.read(Deadline(_ARRIVAL))
-    is_good, text = answer(request.parse(data), options.resource if options else "")
+    return _end(data, answer(request.parse(data), options.resource if options else ""))
+
+
+def main():
+    """Do the same as the program that systemd starts; what was kept is answered at once."""
+    data = request.read(Deadline(_ARRIVAL))
+    asked = request.parse(data)
+    found = _kept(asked)
+    if found is not None:
+        return _end(data, found)
+    from paf.cli.main import guarded
+    return guarded(lambda: _end(data, answer(asked)))
+
+
+def _end(data, found):
+    """Write the answer to what was read (bytes); return the exit code. found: see `answer`."""
+    is_good, text = found
     _write(text)
     if len(data) >= request.LONGEST:
         request.read(Deadline(_DRAIN))    # a close with data unread would take the answer away
     return OK if is_good else NOT_DONE
 
 
+def _kept(asked):
+    """Return the same as `answer`, of what was kept; None where the node has to be looked at."""
+    if asked.path not in QUESTIONS or asked.method not in request.METHODS + (request.AGENT,):
+        return None
+    answers = kept.read(asked.options.get("resource", ""))
+    return None if answers is None else _answered(asked, answers)
+
+
 def answer(asked, resource=""):
-    """Return (whether all is well, the answer, str) to a request.Request.
+    """Return (whether all is well, the answer, str) to a request.Request, by a look at this node.
 
     resource: its name, if the request names none.
     """
@@ -58,13 +88,28 @@ def answer(asked, resource=""):
     if asked.path == "/metrics" and asked.method != request.AGENT:
         from paf.cli.health import metrics
         return True, request.http(asked.method, 200, metrics.page(resource), metrics.KIND)
-    if asked.path not in judge.QUESTIONS:
-        known = ", ".join(sorted(judge.QUESTIONS) + ["/metrics"])
+    if asked.path not in QUESTIONS:
+        known = ", ".join(QUESTIONS + ("/metrics",))
         if asked.method == request.AGENT:
             return False, request.agent(False, "no such question")
         return False, request.http(asked.method, 404, "there are {0}".format(known))
-    from paf.cli.health import looks
-    is_good, why = judge.QUESTIONS[asked.path](looks.look(resource), asked.options)
+    return _answered(asked, _looked(resource))
+
+
+def _looked(resource):
+    """Return the Answers of a look at this node, and keep them."""
+    from paf.cli.health import judge, looks
+    began = kept.now()
+    facts = looks.look(resource)
+    answers = judge.answers(facts)
+    if facts.server is not None:
+        pid, signal = looks.process(facts)
+        kept.keep(resource, answers, began, facts.server.in_recovery, pid, signal)
+    return answers
+
+
+def _answered(asked, answers):
+    is_good, why = answers.to(asked.path, asked.options)
     if asked.method == request.AGENT:
         return is_good, request.agent(is_good, why)
     return is_good, request.http(asked.method, 200 if is_good else 503, why)

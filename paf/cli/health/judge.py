@@ -1,12 +1,11 @@
 """What a node answers to a load balancer: yes, or no with the reason. Pure.
 
-Each question takes (facts, options): looks.Facts and the request's options (dict of str), and
-returns (whether it is so, one line of reason). What is not known is a no: a load balancer that
-leaves out a good node costs less than one that sends writes to a wrong one. No reason has a
-password, an address or a text that a program printed.
+Each question takes looks.Facts and returns (whether it is so, one line of reason). What is not
+known is a no: a load balancer that leaves out a good node costs less than one that sends writes to
+a wrong one. No reason has a password, an address or a text that a program printed.
 """
 
-from paf.cli.health import request
+from paf.cli.health.answers import Answers
 from paf.decide import quorum
 from paf.decide.knowledge import is_known
 
@@ -30,7 +29,7 @@ def _doubt(facts):
     return ""
 
 
-def primary(facts, options):
+def primary(facts):
     """Is this the primary, by its own word and by Pacemaker's?"""
     doubt = _doubt(facts)
     if doubt:
@@ -46,22 +45,13 @@ def primary(facts, options):
         facts.node, facts.resource, _shown(facts.server.timeline))
 
 
-def replica(facts, options):
-    """Is this a standby that streams, with no more lag than ?lag= allows?"""
+def replica(facts):
+    """Is this a standby that streams?"""
     doubt = _doubt(facts) or _not_replica(facts)
     if doubt:
         return False, doubt
-    behind = lag(facts.server)
-    if "lag" in options:
-        limit = request.size(options["lag"])
-        if limit is None:
-            return False, "lag is a number of bytes, such as 1MB"
-        if behind is None:
-            return False, "the lag of {0} is not known".format(facts.node)
-        if behind > limit:
-            return False, "{0} lags by {1} bytes".format(facts.node, behind)
     return True, "{0} is a standby of {1}, timeline {2}, lag {3} bytes".format(
-        facts.node, facts.resource, _shown(facts.server.timeline), _shown(behind))
+        facts.node, facts.resource, _shown(facts.server.timeline), _shown(lag(facts.server)))
 
 
 def _not_replica(facts):
@@ -90,9 +80,9 @@ def lag(server):
     return max(0, server.seen - server.replayed)
 
 
-def sync(facts, options):
+def sync(facts):
     """Is this a standby that every commit waits for?"""
-    good, text = replica(facts, options)
+    good, text = replica(facts)
     if not good:
         return good, text
     if len(facts.promoted) != 1:
@@ -109,7 +99,7 @@ def sync(facts, options):
     return True, "commits wait for {0}".format(facts.node)
 
 
-def health(facts, options):
+def health(facts):
     """Does the server run, in the role that Pacemaker knows?"""
     doubt = _doubt(facts)
     if doubt:
@@ -117,11 +107,17 @@ def health(facts, options):
     if facts.server.in_recovery:
         doubt = _not_replica(facts)
         return not doubt, doubt or "{0} is a standby of {1}".format(facts.node, facts.resource)
-    return primary(facts, options)
+    return primary(facts)
 
 
 def _shown(value):
     return "not known" if value is None else value
 
 
-QUESTIONS = {"/primary": primary, "/replica": replica, "/sync": sync, "/health": health}
+_QUESTIONS = {"/primary": primary, "/replica": replica, "/sync": sync, "/health": health}
+
+
+def answers(facts):
+    """Return the Answers to all questions."""
+    return Answers(facts.node, lag(facts.server) if facts.server else None,
+                   dict((question, judge(facts)) for question, judge in _QUESTIONS.items()))

@@ -16,7 +16,7 @@ from paf.cluster import history
 from paf.cluster.base import Cluster
 from paf.cluster.cib import parse
 from paf.deadline import Deadline
-from paf.instance import identity, postmaster, sql
+from paf.instance import identity, postmaster, sql, standby_mode
 
 #: What is known. unknown: why nothing is, "" if something is; node: this one's name; resource: its
 #: name; quorum: bool, None not known; view: cluster.cib.View; promoted: nodes (list) that are
@@ -189,6 +189,20 @@ def ask(instance, patience):
     if found is None:
         return None, _SILENCE.get(answer.kind, "gives no answer that can be understood")
     return found, ""
+
+
+def process(facts):
+    """Return the server's process (pid, None unknown) and the path of what makes it a standby.
+
+    facts: Facts, with a server that has answered.
+    """
+    instance = dialect.instance_of(facts.managed)
+    try:
+        has_signal = local.version(instance) >= standby_mode.FIRST_WITH_SIGNAL
+    except ocf.OcfError:
+        return None, ""
+    signal = "standby.signal" if has_signal else "recovery.conf"
+    return postmaster.status(instance)[0], local.path(instance, signal)
 
 
 def standbys(facts, patience=_PATIENCE):

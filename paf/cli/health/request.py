@@ -7,11 +7,25 @@ Source: RFC 9112 (HTTP/1.1), "Request Line"; HAProxy Configuration Manual, "agen
 import errno
 import os
 import select
-from collections import namedtuple
 
-#: What is asked. method: "GET", "HEAD", "OPTIONS", or AGENT for HAProxy's agent check, "" for what
-#: cannot be understood; path (str), such as "/primary"; options: dict of str.
-Request = namedtuple("Request", "method path options")
+
+class Request(tuple):
+    """What is asked: method, path, options.
+
+    method: "GET", "HEAD", "OPTIONS", or AGENT for HAProxy's agent check, "" for what cannot be
+    understood; path (str), such as "/primary"; options: dict of str. No namedtuple: the import of
+    collections takes longer than an answer that was kept.
+    """
+
+    __slots__ = ()
+    method = property(lambda self: self[0])
+    path = property(lambda self: self[1])
+    options = property(lambda self: self[2])
+
+    def __new__(cls, method, path, options):
+        """Make one of its three parts."""
+        return tuple.__new__(cls, (method, path, options))
+
 
 AGENT = "agent"
 UNCLEAR = Request("", "", {})

@@ -1,0 +1,152 @@
+"""Answers that are kept for a second: many load balancers cost little more than one.
+
+They are kept in the folder that systemd makes for the unit (RUNTIME_DIRECTORY, in /run), and
+nowhere without one. Only those of a node that is well are: any other is looked at for each request.
+What was kept is given for as long as
+
+* the look that it comes from began less than LIFE ago;
+* the same server process runs: what was a primary is one until its process ends;
+* the file that makes a standby is there, or is not, as it was: a promotion removes it.
+
+So for that second quorum, Pacemaker's word, the stream and the lag may be those of the look; the
+role of the server is that of now. Source: proc(5), uptime and stat; systemd.exec(5),
+RuntimeDirectory=.
+"""
+
+import errno
+import os
+import stat
+
+from paf.cli.health.answers import Answers, QUESTIONS
+
+LIFE = 1.0          # seconds
+_FORM = "paf health 1"
+_END = "end"
+_LONGEST = 4096     # bytes of a file
+_START_TIME = 19    # its place in /proc/PID/stat after the name
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+
+
+def now():
+    """Return the seconds since the boot, with those of a suspend (float); None if not known."""
+    try:
+        return float(_content("/proc/uptime").split()[0])
+    except (IOError, OSError, ValueError, IndexError):
+        return None
+
+
+def read(resource):
+    """Return the Answers that were kept; None without any that may still be given.
+
+    resource: its name in the request, "" for none.
+    """
+    moment, path = now(), _path(resource)
+    if path is None or moment is None:
+        return None
+    try:
+        text = _content(path, os.geteuid())
+        lines = text.decode("utf-8", "surrogateescape" if str is not bytes else "strict")
+        return _understood([str(line) for line in lines.split("\n")], moment)
+    except (IOError, OSError, ValueError, IndexError):
+        return None
+
+
+def _understood(lines, moment):
+    """Return the Answers in the lines (list of str) of a file; None if they may not be given.
+
+    Raises ValueError or IndexError for what is no such file.
+    """
+    form, began, pid, start, is_standby, signal, node, lag = lines[:8]
+    said = dict(zip(QUESTIONS, [(line[:1] == "1", line[2:]) for line in lines[8:]]))
+    if form != _FORM or lines[8 + len(QUESTIONS):] != [_END, ""]:
+        return None
+    if not 0.0 <= moment - float(began) < LIFE:
+        return None
+    if started(int(pid)) != start:
+        return None
+    if os.path.lexists(signal) != (is_standby == "1"):
+        return None
+    return Answers(node, int(lag) if lag else None, said)
+
+
+def keep(resource, answers, began, in_recovery, pid, signal):
+    """Keep the Answers of a look. A file that cannot be written is no error.
+
+    began: `now` before the look; in_recovery: whether the server said so; pid: its process, as it
+    was found after the look (int, None unknown); signal: path of the file that makes a standby.
+    """
+    path, start = _path(resource), started(pid) if pid else None
+    if path is None or start is None or began is None or not answers.said["/health"][0]:
+        return
+    # after the look it may be another process, or another role, than what answered
+    if (int(start) / float(os.sysconf("SC_CLK_TCK")) >= began
+            or os.path.lexists(signal) != in_recovery):
+        return
+    lines = [_FORM, "{0:.2f}".format(began), str(pid), start, "1" if in_recovery else "0", signal,
+             answers.node, "" if answers.lag is None else str(answers.lag)]
+    lines += ["{0} {1}".format(int(good), why) for good, why in (
+        answers.said[question] for question in QUESTIONS)]
+    if any("\n" in line for line in lines):
+        return
+    text = "\n".join(lines + [_END, ""])
+    _replace(path, text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
+
+
+def started(pid):
+    """Return when a process was started, in ticks since the boot (str); None for none that lives.
+    """
+    try:
+        fields = _content("/proc/{0}/stat".format(pid)).rpartition(b")")[2].split()
+    except (IOError, OSError):
+        return None
+    if len(fields) <= _START_TIME or fields[0] in (b"Z", b"X"):
+        return None
+    return str(fields[_START_TIME].decode("ascii"))
+
+
+def _path(resource):
+    """Return the file for a resource; None without a folder that this account alone can write."""
+    folder = os.environ.get("RUNTIME_DIRECTORY", "")
+    if not folder.startswith("/") or set(resource) - _PLAIN:
+        return None
+    try:
+        found = os.lstat(folder)
+    except OSError:
+        return None
+    if not stat.S_ISDIR(found.st_mode) or not _is_ours(found):
+        return None
+    return os.path.join(folder, "answers-" + resource)
+
+
+def _is_ours(found):
+    """Return whether a file (os.stat_result) is of this account, and no other may write it."""
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+
+def _content(path, owner=None):
+    """Return the bytes of a file; owner: the uid that it has to have. Raises EnvironmentError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        found = os.fstat(descriptor)
+        if owner is not None and not (stat.S_ISREG(found.st_mode) and _is_ours(found)):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        return os.read(descriptor, _LONGEST)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path, content):
+    """Write a file (bytes) in one step; one that cannot be written is left out."""
+    fresh = "{0}.{1}".format(path, os.getpid())
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            whole = os.write(descriptor, content) == len(content)
+        finally:
+            os.close(descriptor)
+        if whole:
+            os.rename(fresh, path)
+        else:
+            os.unlink(fresh)
+    except (IOError, OSError):
+        return
