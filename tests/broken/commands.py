@@ -15,6 +15,15 @@ BUILDS = (
            "paf/cli/health/kept.py", '    if os.path.lexists(signal) != (is_standby == "1"):',
            "    if False:",
            (_UNIT + "test_cli_kept.py::test_a_standby_that_is_promoted_is_looked_at",)),
+    Broken(4, "--discard gives configuration up that is not known",
+           "paf/cli/rebuild/copying.py", "    if discard:", "    if False:",
+           (_UNIT + "test_rebuild_cut.py::"
+            "test_configuration_that_is_not_known_is_not_given_up",)),
+    Broken(4, "a copy that was cut off at its end is started under the primary's name",
+           "paf/instance/rebuild.py",
+           "            if all(name in facts for name in naming.FACTS):", "            if False:",
+           (_UNIT + "test_rebuild_cut.py::"
+            "test_a_cut_after_the_files_are_back_still_names_the_node",)),
     Broken(7, "promotions that cannot be compared are the same for paf lost",
            "paf/cli/promotions.py", '            return Unknown(fact.reason or other.reason), ""',
            '            return fact, ""',

@@ -5,14 +5,14 @@ import shutil
 
 import pytest
 
-from paf import runner
+from paf import ocf, runner
 from paf.actions import rejoin
 from paf.cli.common import Problem
 from paf.cli.rebuild import backup, plan, rebuild
 from paf.deadline import Deadline
 from paf.instance import journal
-from tests.component.cutting import cut
-from tests.component.server import as_owner, owner, quoted, wait_until
+from tests.component.cutting import cut, steps_of
+from tests.component.server import as_owner, clone, owner, quoted, wait_until
 from tests.component.test_rebuild import context_of, work_of
 from tests.component.test_rewind import come_back, journal_of, own_files
 from tests.component.test_rewind_cut import own, same_rows
@@ -145,6 +145,41 @@ def test_a_restore_that_is_cut_off_leaves_the_old_directory(stored):
             rejoin.finish(context)
         assert node.files() == before and not journal_of(node).exists()
         assert not list(node.pgdata.parent.glob("*.rebuilt"))
+
+
+def test_a_cut_after_the_old_directory_was_given_up_still_knows_the_archive(stored):
+    """What a cut leaves is refused by name, or completed: never started without the archive."""
+    node, ends = stored["srv1"], set()
+    for path, kept in ((node.pgdata, "data.kept"), (stored.folder / "wal1", "wal.kept")):
+        clone(path, stored.folder / kept)
+    before, auto = nodes_files(node), node.pgdata / "postgresql.auto.conf"
+    total = steps_of(restoring(stored, "--discard").do)
+    for step in range(total - 19, total, 1 if os.environ.get("PAF_ALL_CUTS") else 3):
+        as_it_was(stored)
+        assert cut(restoring(stored, "--discard").do, step), step
+        context, is_left = context_of(node), journal_of(node).exists()
+        if is_left:
+            try:
+                rejoin.finish(context)
+            except ocf.NotUsable as error:
+                assert "run paf rebuild again" in str(error)
+                ends.add("refused")
+                continue
+        ends.add("complete")
+        assert auto.read_text().count("archive-get") == 1, step
+        assert nodes_files(node) == before, step
+        assert os.readlink(node.pgdata / "pg_wal") == str(stored.folder / "wal1"), step
+    assert "complete" in ends
+    as_it_was(stored)
+
+
+def as_it_was(cluster):
+    """Make srv1 what it was when it had crashed."""
+    node = cluster["srv1"]
+    for path, kept in ((node.pgdata, "data.kept"), (cluster.folder / "wal1", "wal.kept")):
+        shutil.rmtree(path)
+        clone(cluster.folder / kept, path)
+    shutil.rmtree(journal_of(node), ignore_errors=True)
 
 
 def test_a_backup_is_restored_and_streams(stored):

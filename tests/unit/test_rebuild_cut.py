@@ -170,6 +170,17 @@ def test_a_cut_before_the_directory_is_given_up_is_reverted_by_the_next_start(in
     assert own_files(tmp_path / "main") == OWN and not journal.exists(instance)
 
 
+def test_a_cut_after_the_files_are_back_still_names_the_node(instance, tmp_path, monkeypatch):
+    """The copy's configuration may be the primary's: a start under its name is another standby."""
+    found = []
+    monkeypatch.setattr(naming, "complete", lambda _, folder, facts, __: found.append(
+        (folder, facts["node"], journal.exists(instance))))
+    write_facts(instance, dead(), what="rebuild", phase=rebuild.RETURNING, node="srv1",
+                conninfo="host=192.0.2.1", archive="")
+    rebuild.finish(instance, LOG)
+    assert found == [(str(tmp_path / "main"), "srv1", True)] and not journal.exists(instance)
+
+
 def test_what_is_too_large_to_copy_is_moved_and_outlives_the_old_directory(instance, tmp_path):
     copying._LARGEST_OWN, before = 0, copying._LARGEST_OWN
     try:
