@@ -124,7 +124,7 @@ TABLE = (
     (303, ("restored base backup", "it was shut down cleanly", "a backup_label is there")),
     (304, ("the server runs but does not answer in time", "psql did not end in time")),
     (305, ("starting up or shutting down", "the postmaster runs but does not listen")),
-    (307, ("whether PostgreSQL runs", "cannot look for processes", "cannot see where process",
+    (307, ("whether PostgreSQL runs", "cannot look for processes", "cannot see ",
            "is hidden in /proc")),
 
     # an instance does not stop

@@ -5,7 +5,7 @@ import select
 import time
 
 from paf import runner
-from paf.instance import postmaster
+from paf.instance import postmaster, proc
 
 _WATCH_STEP = 0.25  # seconds
 
@@ -18,8 +18,8 @@ def await_end(instance, pid, pause=time.sleep):
     """
     descriptor = _pidfd(pid)
     if descriptor is None:
-        first = postmaster.start_time(pid)
-        while first and postmaster.start_time(pid) == first:
+        born = proc.birth(pid)
+        while not proc.has_ended(pid, born):
             pause(_WATCH_STEP)
         return
     try:

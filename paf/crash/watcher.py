@@ -13,7 +13,7 @@ import sys
 import time
 
 from paf import runner, signals, variant
-from paf.instance import postmaster
+from paf.instance import postmaster, proc
 from paf.ocf import is_number
 
 _FOLDER = "/var/run/resource-agents"
@@ -176,13 +176,13 @@ def _is_holder(pid, noted):
 
     Watchers of earlier versions have noted their number alone.
     """
-    return noted == _identity(pid) or (
+    return noted == _identity(pid) and not noted.endswith("/") or (
         noted == str(pid) and postmaster.title(pid).endswith(" watch"))
 
 
 def _identity(pid):
     """Return what identifies a process even when its number is used again: pid and start."""
-    return "{0}/{1}".format(pid, postmaster.start_time(pid) or "")
+    return "{0}/{1}".format(pid, proc.birth(pid).value or "")
 
 
 def _start(context):

@@ -9,7 +9,8 @@ import os
 
 from paf import instance as local
 from paf import runner
-from paf.instance import postmaster
+from paf.decide.knowledge import is_known
+from paf.instance import proc
 from paf.ocf import failure, NotUsable, OcfError
 
 #: The file that holds the facts.
@@ -22,7 +23,7 @@ _SIGNS = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))
 
 
 class InUse(OcfError):
-    """Another process works on the instance."""
+    """Another process works on the instance, or may do so."""
 
 
 def folder(instance):
@@ -129,14 +130,17 @@ def begin(instance, facts):
 
 
 def check_free(instance):
-    """Raise InUse while the process works that has written the journal.
+    """Raise InUse while the process works, or may work, that has written the journal.
 
     A rewind may take minutes and shows no server meanwhile. Two that work on one directory ruin it.
     """
     facts = read(instance) if exists(instance) else {}
     pid = facts.get("process")
-    started = postmaster.start_time(pid)
-    if started is not None and started == facts.get("since") and pid != os.getpid():
+    born = proc.birth(pid)
+    if not is_known(born) and pid != os.getpid():
+        raise InUse("it is not known whether a {0} of this instance is under way: {1}".format(
+            facts.get("what", "rewind"), born.reason))
+    if born.value is not None and born.value == facts.get("since") and pid != os.getpid():
         raise InUse("a {0} of this instance is under way: process {1}".format(
             facts.get("what", "rewind"), pid))
 
@@ -145,7 +149,7 @@ def write(instance, facts):
     """Replace the facts, so that a power cut leaves the old or the new ones. Raises OcfError."""
     import json
     place = folder(instance)
-    facts.update({"process": os.getpid(), "since": postmaster.start_time(os.getpid())})
+    facts.update({"process": os.getpid(), "since": proc.start_time(os.getpid())})
     try:
         with runner.Acting(local.owner(instance)):
             put(os.path.join(place, FACTS), json.dumps(facts, sort_keys=True).encode("ascii"))

@@ -12,7 +12,9 @@ from collections import namedtuple
 from paf import instance as local
 from paf import runner, signals
 from paf.decide.knowledge import Known, Unknown
-from paf.ocf import OcfError, is_number
+from paf.instance.proc import (
+    ENDED, Unseen, all_pids, content, descendants, known, parent_of, state_of, title)
+from paf.ocf import is_number
 
 #: A living postmaster: pid; port (int), socket (its first folder of sockets, str), listens (its
 #: first address, str): where it listens, None and "" while the file does not say so yet, or where
@@ -22,8 +24,8 @@ Postmaster = namedtuple("Postmaster", "pid port socket listens word started")
 
 _PROGRAMS = ("postgres", "postmaster", "edb-postgres")
 _PID_LINE, _START_LINE, _PORT_LINE, _SOCKET_LINE, _ADDRESS_LINE, _STATUS_LINE = 0, 2, 3, 4, 5, 7
+_TITLE = "postgres: "    # how those of a postmaster's children begin
 _LARGEST_PID = 1 << 22
-_START_TIME = 19    # its place in /proc/PID/stat after the name
 _REAP_PATIENCE = 5.0    # seconds that the parent of a dead postmaster has to reap it
 _LAST_WORDS = 1.0   # seconds for what the logging collector still has to write
 #: How the title of the logging collector ends; that of a backend, with a client's address at least.
@@ -31,12 +33,7 @@ _LOGGER = (": logger", ": logger process", ": syslogger")    # the second up to 
 #: The title of a WAL receiver, followed by what it does; the former up to 9.6.
 _RECEIVERS = (": wal receiver process", ": walreceiver")
 _AT_REST = ("idle", "restarting", "waiting")
-_ENDED = (errno.ENOENT, errno.ESRCH)
 _REFUSED = (errno.EACCES, errno.EPERM)
-
-
-class Unseen(OcfError):
-    """It could not be found out whether a process of the instance runs."""
 
 
 def find(instance):
@@ -46,12 +43,21 @@ def find(instance):
     its number may belong to another process by now; so the working directory of that process
     decides, whatever its program is called: an upgrade of the package renames or removes it.
     """
+    try:
+        return _find(instance)
+    except Unseen as error:
+        return Unknown(str(error))
+
+
+def _find(instance):
+    """Return what `find` does. Raises Unseen."""
     lines = _read(instance)
     if isinstance(lines, Unknown):
-        return _without_file(instance, lines)
+        return _by_processes(instance, lines)
     pid = _pid(lines.value)
     if not pid:
-        return Known(None)
+        # a living one whose file was emptied takes writes until it looks there, once a minute
+        return _by_processes(instance, Known(None)) if lines.value else Known(None)
     here = stands_here(instance, pid)
     if isinstance(here, Unknown):
         return here
@@ -67,16 +73,16 @@ def _described(pid, lines):
                       line(_STATUS_LINE), _number(lines, _START_LINE))
 
 
-def _without_file(instance, unknown):
-    """Return what the processes alone say, where postmaster.pid cannot be read."""
-    try:
-        found = processes(instance)
-    except Unseen as error:
-        return Unknown("{0}; {1}".format(unknown.reason, error))
+def _by_processes(instance, otherwise):
+    """Return what the processes alone say, where postmaster.pid cannot be read or has no number.
+
+    otherwise: the Fact where some run, and none of them is their postmaster. Raises Unseen.
+    """
+    found = processes(instance)
     if not found:
         return Known(None)
     pid = parent(found)
-    return Known(_described(pid, [])) if pid else unknown
+    return Known(_described(pid, [])) if pid else otherwise
 
 
 def status(instance):
@@ -103,7 +109,10 @@ def is_zombie(instance):
     A server takes it for a running postmaster, and refuses to start.
     """
     pid = _pid(_read(instance).value or [])
-    return bool(pid) and _stat(pid)[:1] == [b"Z"]
+    try:
+        return bool(pid) and state_of(pid)[:1] == [b"Z"]
+    except Unseen:
+        return False    # whatever it is, the server looks for itself
 
 
 def await_reaping(instance, deadline):
@@ -112,12 +121,6 @@ def await_reaping(instance, deadline):
     For each start of a server program on a data directory: it would refuse to run.
     """
     deadline.within(_REAP_PATIENCE).wait_for(lambda: not is_zombie(instance))
-
-
-def start_time(pid):
-    """Return when a process was started, in the kernel's ticks (str); None if dead or a zombie."""
-    fields = _stat(pid)
-    return None if fields[:1] in ([], [b"Z"], [b"X"]) else fields[_START_TIME].decode("ascii")
 
 
 def _read(instance):
@@ -139,7 +142,7 @@ def processes(instance):
     Raises Unseen where a process may be one of them.
     """
     found = []
-    for pid in _all_pids():
+    for pid in all_pids():
         here = stands_here(instance, pid)
         if isinstance(here, Unknown):
             raise Unseen(here.reason)
@@ -159,9 +162,9 @@ def strayed(instance):
     """
     folders = set([instance.parameters.datadir, instance.parameters.pgdata])
     folders |= set(os.path.realpath(folder) for folder in folders)
-    return [pid for pid in _all_pids() if _is_started_for(pid, folders)
+    return [pid for pid in all_pids() if _is_started_for(pid, folders)
             and stands_here(instance, pid) == Known(False)
-            and _has_our_root(pid) and _is_server(pid)
+            and _has_our_root(instance, pid) and _is_server(pid)
             and any(_is_server(child) for child in descendants(pid))]
 
 
@@ -170,18 +173,33 @@ def _is_started_for(pid, folders):
 
     Children of a postmaster have a title instead. Source: postgres(1), -D.
     """
-    words = runner.text(content(pid, "cmdline")).split("\0")
+    words = runner.text(known(pid, "cmdline")).split("\0")
     return any(word == "-D" and following.rstrip("/") in folders
                or word.startswith("-D") and word[2:].rstrip("/") in folders
                for word, following in zip(words, words[1:] + [""]))
 
 
-def _has_our_root(pid):
+def _has_our_root(instance, pid):
+    """Return whether a process has the agent's root folder. Raises Unseen."""
     try:
-        theirs, ours = os.stat("/proc/{0}/root".format(pid)), os.stat("/")
-    except OSError:
-        return False    # it has ended
+        theirs, ours = _root_of(instance, pid), os.stat("/")
+    except (IOError, OSError) as error:
+        if error.errno in ENDED:
+            return False
+        raise Unseen("cannot see the root folder of process {0}: {1}".format(pid, error.strerror))
     return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def _root_of(instance, pid):
+    """Return the stat of a process's root folder. Raises EnvironmentError."""
+    path = "/proc/{0}/root".format(pid)
+    try:
+        return os.stat(path)
+    except OSError as error:
+        if error.errno not in _REFUSED or instance.owner is None or os.geteuid() != 0:
+            raise
+    with runner.Acting(instance.owner):    # as in `stands_here`
+        return os.stat(path)
 
 
 def orphans(instance):
@@ -212,40 +230,9 @@ def parent(pids):
 
     For a postmaster whose postmaster.pid is gone; children of a dead one have other parents.
     """
-    children = set(pid for pid in pids if _parent_of(pid) in pids)
+    children = set(pid for pid in pids if parent_of(pid) in pids)
     parents = [pid for pid in pids if pid not in children]
     return parents[0] if len(parents) == 1 and children else None
-
-
-def _parent_of(pid):
-    fields = _stat(pid)
-    return int(fields[1]) if fields else 0
-
-
-def descendants(pid):
-    """Return the pids (a list) of a process's children, and theirs. Raises Unseen."""
-    parents = dict((each, _parent_of(each)) for each in _all_pids())
-    found = [pid]
-    for parent_of in found:
-        found += [child for child, parent in parents.items()
-                  if parent == parent_of and child not in found]
-    return found[1:]
-
-
-def _stat(pid):
-    """Return the fields of /proc/PID/stat after the name, [] for no such process."""
-    return content(pid, "stat").rpartition(b")")[2].split()
-
-
-def _all_pids():
-    """Return the pids of all processes. Raises Unseen."""
-    try:
-        found = [int(name) for name in os.listdir("/proc") if is_number(name)]
-    except OSError as error:
-        raise Unseen("cannot look for processes in /proc: {0}".format(error.strerror))
-    if os.getpid() not in found:
-        raise Unseen("cannot look for processes: /proc is not mounted")
-    return found
 
 
 def _pid(lines):
@@ -266,7 +253,10 @@ def is_alive(instance, pid):
     directory.
     """
     here = stands_here(instance, pid)
-    return isinstance(here, Unknown) or (here.value and _is_server(pid))
+    try:
+        return isinstance(here, Unknown) or (here.value and _is_server(pid))
+    except Unseen:
+        return True
 
 
 def stands_here(instance, pid):
@@ -274,7 +264,7 @@ def stands_here(instance, pid):
     try:
         return Known(_same_folder(instance, pid))
     except (IOError, OSError) as error:
-        if error.errno in _ENDED:
+        if error.errno in ENDED:
             return _ended(pid)
         if error.errno in _REFUSED and not _is_of(instance, pid):
             return Known(False)
@@ -285,7 +275,7 @@ def stands_here(instance, pid):
             with runner.Acting(instance.owner):
                 return Known(_same_folder(instance, pid))
         except (IOError, OSError) as error:
-            if error.errno in _ENDED:
+            if error.errno in ENDED:
                 return _ended(pid)
     return Unknown("cannot see where process {0} works: {1}".format(pid, reason))
 
@@ -338,34 +328,21 @@ def _is_server(pid):
     """Return whether a process is one of PostgreSQL's, by its program, its name, or its title.
 
     The program's file may have been renamed or replaced since it was started; the name that the
-    kernel keeps is that of the start.
+    kernel keeps is that of the start. Raises Unseen.
     """
     try:
         program = os.readlink("/proc/{0}/exe".format(pid)).replace(" (deleted)", "")
     except OSError:
-        program = ""
-    name = runner.text(content(pid, "comm")).strip()
-    return (os.path.basename(program) in _PROGRAMS or name in _PROGRAMS
-            or title(pid).startswith("postgres: "))
+        program = ""    # the name says as much
+    if os.path.basename(program) in _PROGRAMS or title(pid).startswith(_TITLE):
+        return True
+    return (runner.text(known(pid, "comm")).strip() in _PROGRAMS
+            or runner.text(known(pid, "cmdline")).startswith(_TITLE))
 
 
 def _has_children(instance, pid):
     """Return whether a process has children that are servers in the data directory."""
-    return any(_parent_of(child) == pid and is_alive(instance, child) for child in _all_pids())
-
-
-def content(pid, name):
-    """Return a file of /proc/PID (bytes), empty where it cannot be read."""
-    try:
-        with open("/proc/{0}/{1}".format(pid, name), "rb") as stream:
-            return stream.read()
-    except (IOError, OSError):
-        return b""
-
-
-def title(pid):
-    """Return the process title, as ps shows it; "" when it has ended."""
-    return content(pid, "cmdline").replace(b"\0", b" ").decode("ascii", "replace").strip()
+    return any(parent_of(child) == pid and is_alive(instance, child) for child in all_pids())
 
 
 def send(pid, number):

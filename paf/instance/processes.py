@@ -2,18 +2,22 @@
 
 import os
 
-from paf import signals
+from paf import runner, signals
 from paf.deadline import Deadline
-from paf.instance import postmaster
+from paf.instance import postmaster, proc
 from paf.ocf import OcfError
 
 _MOMENT = 5.0   # seconds for what was killed to end
 
 
 def running(program, argument):
-    """Return the pids (a list) of processes of a program's name that have this argument (str)."""
-    return [pid for pid in os.listdir("/proc") if pid.isdigit()
-            and _name(pid) == program and argument in _arguments(pid)]
+    """Return the pids (a list) of processes of a program's name that have this argument (str).
+
+    Raises proc.Unseen where one may be among them: two that write to one directory ruin it.
+    """
+    return [pid for pid in proc.all_pids()
+            if argument in runner.text(proc.known(pid, "cmdline")).split("\0")
+            and _name(pid) == program]
 
 
 def end(program, argument):
@@ -22,22 +26,18 @@ def end(program, argument):
     Raises OcfError where one does not end.
     """
     for pid in running(program, argument):
-        postmaster.send(int(pid), signals.SIGKILL)
+        postmaster.send(pid, signals.SIGKILL)
     if not Deadline(_MOMENT).wait_for(lambda: not running(program, argument)):
         raise OcfError("a {0} of this instance still runs and does not end".format(program))
 
 
 def _name(pid):
+    """Return the name of a process's program, "" where it has ended. Raises proc.Unseen."""
     try:
-        return os.path.basename(os.readlink("/proc/{0}/exe".format(pid)).replace(" (deleted)", ""))
-    except OSError:
-        return ""
-
-
-def _arguments(pid):
-    from paf import runner
-    try:
-        with open("/proc/{0}/cmdline".format(pid), "rb") as stream:
-            return runner.text(stream.read()).split("\0")
-    except (IOError, OSError):
-        return []
+        path = os.readlink("/proc/{0}/exe".format(pid))
+    except OSError as error:
+        if error.errno in proc.ENDED:
+            return ""
+        raise proc.Unseen("cannot see the program of process {0}: {1}".format(
+            pid, error.strerror))
+    return os.path.basename(path.replace(" (deleted)", ""))

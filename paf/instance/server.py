@@ -6,7 +6,7 @@ from paf import parameters, runner, signals
 from paf.decide import state
 from paf.decide.knowledge import Known, Unknown, is_known
 from paf.deadline import FINE_STEP
-from paf.instance import controldata, pidfile, postmaster, serverlog, sql, standby_mode
+from paf.instance import controldata, pidfile, postmaster, proc, serverlog, sql, standby_mode
 from paf.ocf import OcfError
 
 # characters that mean nothing to a shell
@@ -109,10 +109,10 @@ def _in_sight(instance):
 
 def _wait_for_end(instance, pid, deadline, log):
     """Wait for the postmaster to end; say at half time, and at the end, what keeps it."""
-    started = postmaster.start_time(pid)
+    born = proc.birth(pid)
 
     def gone():
-        return started is None or postmaster.start_time(pid) != started
+        return proc.has_ended(pid, born)
     half, said = deadline.within(deadline.remaining / 2), False
     look, helper = min(_LOOK, deadline.remaining / _LOOKS), None
     while not deadline.within(look).wait_for(gone, longest=FINE_STEP):

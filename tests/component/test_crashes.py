@@ -320,3 +320,18 @@ def test_a_zombie_is_not_a_living_process(node):
     assert node.agent("stop").code == 0
     assert node.probe() == 7
     process.wait()
+
+
+def test_an_empty_pid_file_does_not_hide_a_running_server(primary):
+    """PostgreSQL looks once a minute whether its number is there."""
+    (primary.pgdata / "postmaster.pid").write_text("")
+    assert primary.monitor().code == 8 and primary.probe() == 8
+    assert primary.agent("stop").code == 0
+    assert primary.processes() == [] and primary.control() == "shut down"
+
+
+def test_an_empty_pid_file_that_was_left_keeps_no_server_down(node):
+    (node.pgdata / "postmaster.pid").write_text("")
+    assert node.probe() == 7
+    assert node.agent("start", lists=dict(start="srv1", inactive="pgsqld")).code == 0
+    assert node.in_recovery

@@ -19,7 +19,7 @@ from paf.cli.rebuild import source
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known
 from paf.instance import (
-    controldata, divergence, journal, naming, ownfiles, postmaster, processes, rebuild, rewind,
+    controldata, divergence, journal, naming, ownfiles, proc, processes, rebuild, rewind,
     rewindrole, settings, unfinished)
 from tests.component.cutting import cut
 from tests.unit.support import instance_at
@@ -86,7 +86,7 @@ def facts_of(instance):
 def write_facts(instance, process, **facts):
     """Put facts into the journal as another process has left them."""
     os.makedirs(journal.folder(instance), exist_ok=True)
-    facts.update(process=process.pid, since=postmaster.start_time(process.pid))
+    facts.update(process=process.pid, since=proc.start_time(process.pid))
     with open(os.path.join(journal.folder(instance), "state.json"), "w") as stream:
         stream.write(json.dumps(facts))
 

@@ -1,0 +1,109 @@
+"""What /proc says of processes. What it does not let us see has not ended: that is not known.
+
+A security module (SELinux), hidepid, a container without CAP_SYS_PTRACE, or a system without free
+file descriptors keeps a file of a living process from being read. Source: proc(5).
+"""
+
+import errno
+import os
+
+from paf.decide.knowledge import Known, Unknown, is_known
+from paf.ocf import OcfError, is_number
+
+#: What a file of a process that has ended cannot be read for.
+ENDED = (errno.ENOENT, errno.ESRCH)
+_START_TIME = 19    # its place in /proc/PID/stat after the name
+_OVER = ([], [b"Z"], [b"X"])
+
+
+class Unseen(OcfError):
+    """It could not be found out whether a process of the instance runs."""
+
+
+def content(pid, name):
+    """Return a file of /proc/PID (bytes), empty where it cannot be read: for people, and for hints.
+
+    Nothing may be called dead for that; see `known`.
+    """
+    try:
+        return _content(pid, name)
+    except (IOError, OSError):
+        return b""
+
+
+def known(pid, name):
+    """Return a file of /proc/PID (bytes), empty where the process has ended. Raises Unseen."""
+    try:
+        return _content(pid, name)
+    except (IOError, OSError) as error:
+        if error.errno in ENDED:
+            return b""
+        raise Unseen("cannot see {0} of process {1}: {2}".format(name, pid, error.strerror))
+
+
+def _content(pid, name):
+    with open("/proc/{0}/{1}".format(pid, name), "rb") as stream:
+        return stream.read()
+
+
+def title(pid):
+    """Return the process title, as ps shows it; "" when it has ended or cannot be read."""
+    return content(pid, "cmdline").replace(b"\0", b" ").decode("ascii", "replace").strip()
+
+
+def state_of(pid):
+    """Return the fields of /proc/PID/stat after the name, [] for no such process. Raises Unseen."""
+    return known(pid, "stat").rpartition(b")")[2].split()
+
+
+def start_time(pid):
+    """Return when a process was started, in the kernel's ticks (str); None if dead or a zombie.
+
+    Raises Unseen.
+    """
+    fields = state_of(pid)
+    return None if fields[:1] in _OVER else fields[_START_TIME].decode("ascii")
+
+
+def birth(pid):
+    """Return the Fact of what `start_time` returns."""
+    try:
+        return Known(start_time(pid))
+    except Unseen as error:
+        return Unknown(str(error))
+
+
+def has_ended(pid, before):
+    """Return whether a process has ended for sure; its number may be another one's by now.
+
+    before: the Fact of its `birth`, from when it ran.
+    """
+    now = birth(pid)
+    return is_known(now) and (now.value is None
+                              or is_known(before) and now.value != before.value)
+
+
+def parent_of(pid):
+    """Return the pid (int) of a process's parent, 0 where it has ended. Raises Unseen."""
+    fields = state_of(pid)
+    return int(fields[1]) if fields else 0
+
+
+def all_pids():
+    """Return the pids of all processes (a list). Raises Unseen."""
+    try:
+        found = [int(name) for name in os.listdir("/proc") if is_number(name)]
+    except OSError as error:
+        raise Unseen("cannot look for processes in /proc: {0}".format(error.strerror))
+    if os.getpid() not in found:
+        raise Unseen("cannot look for processes: /proc is not mounted")
+    return found
+
+
+def descendants(pid):
+    """Return the pids (a list) of a process's children, and theirs. Raises Unseen."""
+    parents = dict((each, parent_of(each)) for each in all_pids())
+    found = [pid]
+    for parent in found:
+        found += [child for child, its in parents.items() if its == parent and child not in found]
+    return found[1:]

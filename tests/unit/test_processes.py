@@ -1,0 +1,202 @@
+"""What /proc does not show of a process: it has not ended, and nothing is done as if it had."""
+
+import errno
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from paf import ocf
+from paf.crash import waiting
+from paf.deadline import Deadline
+from paf.decide.knowledge import Known, Unknown
+from paf.instance import journal, pidfile, postmaster, proc, processes, server
+from tests.unit.support import instance_at
+
+#: What a fast shutdown begins with is ignored.
+DEAF = "trap '' INT; exec \"$0\" -c \"$1\""
+#: A shell and one child of it, both under the name of the file that they are started from.
+SERVER = "exec 3<&0; (read line <&3) & wait $!"
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a process in a data directory, under a name; give it a postmaster.pid."""
+    found = []
+    (tmp_path / "data").mkdir()
+
+    def start(name="postgres", script="read line"):
+        shutil.copy("/bin/sh", tmp_path / name)
+        found.append(subprocess.Popen(
+            ["/bin/sh", "-c", DEAF, tmp_path / name, script], stdin=subprocess.PIPE,
+            cwd=tmp_path / "data"))
+        exe = f"/proc/{found[-1].pid}/exe"
+        assert Deadline(10.0).wait_for(lambda: os.readlink(exe) == str(tmp_path / name))
+        (tmp_path / "data" / "postmaster.pid").write_text(f"{found[-1].pid}\n")
+        return found[-1]
+    yield start
+    for process in found:
+        process.stdin.close()
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def instance(tmp_path):
+    return instance_at(tmp_path / "data")
+
+
+@pytest.fixture(params=[errno.EACCES, errno.EPERM, errno.EIO, errno.ENFILE])
+def hide(request, monkeypatch):
+    """Have a file of one process refused by the system."""
+    read = proc._content
+
+    def hide(pid, *names):
+        def refuse(other, name):
+            if int(other) == pid and name in names:
+                raise IOError(request.param, os.strerror(request.param))
+            return read(other, name)
+        monkeypatch.setattr(proc, "_content", refuse)
+    return hide
+
+
+def test_a_process_whose_start_cannot_be_read_has_not_ended(start, hide):
+    process = start()
+    before = proc.birth(process.pid)
+    hide(process.pid, "stat")
+    assert isinstance(proc.birth(process.pid), Unknown)
+    assert not proc.has_ended(process.pid, before)
+    assert not proc.has_ended(process.pid, proc.birth(process.pid))
+
+
+def test_a_process_that_ended_or_whose_number_is_anothers_has_ended(start):
+    process = start()
+    before = proc.birth(process.pid)
+    assert not proc.has_ended(process.pid, before)
+    assert proc.has_ended(process.pid, Known("1"))
+    process.kill()
+    process.wait()
+    assert proc.has_ended(process.pid, before) and proc.has_ended(process.pid, Unknown("no"))
+
+
+def test_a_stop_waits_for_a_postmaster_that_it_cannot_see_end(start, hide, instance):
+    """It counted as dead, was taken for a process without a postmaster, and was killed."""
+    process = start()
+    hide(process.pid, "stat")
+    with pytest.raises(ocf.OcfError, match="did not shut down"):
+        server.stop(instance, Deadline(1.5), Silent())
+    assert process.poll() is None
+
+
+def test_a_process_without_a_name_may_be_the_server(start, hide, instance):
+    """Its program was renamed or replaced, so that only its name and its title say what it is."""
+    process = start("renamed")
+    hide(process.pid, "comm", "cmdline")
+    assert isinstance(postmaster.find(instance), Unknown)
+    assert postmaster.is_alive(instance, process.pid)
+    with pytest.raises(postmaster.Unseen, match=str(process.pid)):
+        postmaster.processes(instance)
+    with pytest.raises(ocf.OcfError, match="cannot find out"):
+        server.stop(instance, Deadline(1), Silent())
+
+
+def test_a_rewind_whose_process_cannot_be_seen_may_be_under_way(start, hide, instance, monkeypatch):
+    process = start()
+    monkeypatch.setattr(journal, "exists", lambda _: True)
+    facts = {"what": "rewind", "process": process.pid, "since": proc.start_time(process.pid)}
+    monkeypatch.setattr(journal, "read", lambda _: facts)
+    hide(process.pid, "stat")
+    with pytest.raises(journal.InUse, match="not known whether a rewind"):
+        journal.check_free(instance)
+
+
+def test_a_program_whose_arguments_cannot_be_seen_may_be_the_one(start, hide):
+    process = start("pg_rewind")
+    hide(process.pid, "cmdline")
+    with pytest.raises(proc.Unseen):
+        processes.running("pg_rewind", "-c")
+
+
+def test_a_program_whose_file_cannot_be_seen_may_be_the_one(start, monkeypatch):
+    process, readlink = start("pg_rewind"), os.readlink
+
+    def refuse(path, **more):
+        if path == f"/proc/{process.pid}/exe":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return readlink(path, **more)
+    assert processes.running("pg_rewind", "-c") == [process.pid]
+    monkeypatch.setattr(os, "readlink", refuse)
+    with pytest.raises(proc.Unseen, match="cannot see the program"):
+        processes.running("pg_rewind", "-c")
+
+
+def test_the_watcher_waits_for_a_server_that_it_cannot_see(start, hide, instance, monkeypatch):
+    process, pauses = start(), []
+    monkeypatch.setattr(waiting, "_pidfd", lambda _: None)
+    hide(process.pid, "stat")
+
+    def pause(_seconds):
+        pauses.append(process.poll())
+        if len(pauses) == 3:
+            monkeypatch.undo()
+            process.kill()
+            process.wait()
+    waiting.await_end(instance, process.pid, pause)
+    assert pauses == [None, None, None]
+
+
+def test_a_root_folder_that_cannot_be_seen_may_be_ours(start, instance, monkeypatch):
+    process, stat = start(), os.stat
+
+    def refuse(path, **more):
+        if path == f"/proc/{process.pid}/root":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return stat(path, **more)
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(postmaster.Unseen, match="root folder"):
+        postmaster._has_our_root(instance, process.pid)
+
+
+# A postmaster.pid without a number
+
+@pytest.mark.parametrize("text", ["", "\n", "x\n", "\0\n"])
+def test_a_server_whose_pid_file_has_no_number_runs(start, instance, tmp_path, text):
+    process = start(script=SERVER)
+    assert Deadline(10.0).wait_for(lambda: proc.descendants(process.pid))
+    (tmp_path / "data" / "postmaster.pid").write_text(text)
+    assert postmaster.find(instance).value.pid == process.pid
+
+
+def test_processes_of_a_dead_server_are_none_though_its_pid_file_is_empty(start, instance,
+                                                                          tmp_path):
+    process = start()
+    (tmp_path / "data" / "postmaster.pid").write_text("")
+    assert postmaster.find(instance) == Known(None)
+    assert postmaster.processes(instance) == [process.pid]
+
+
+def test_an_empty_pid_file_is_removed_before_a_start_and_no_other(start, instance, tmp_path,
+                                                                  monkeypatch):
+    """PostgreSQL refuses to start with one, and no later start would go better."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    name = tmp_path / "data" / "postmaster.pid"
+    name.write_text("")
+    pidfile.make_way(instance, Deadline(5))
+    assert not name.exists()
+    name.write_text("x\n")
+    pidfile.make_way(instance, Deadline(5))
+    assert name.exists()
+    start()
+    name.write_text("")
+    pidfile.make_way(instance, Deadline(5))
+    assert name.exists()
+
+
+class Silent:
+    """A log that nobody reads."""
+
+    def warning(self, text):
+        """Log nothing."""
+
+    info = warning
