@@ -98,7 +98,7 @@ TABLE = (
     (213, ("the primary cannot be asked", "primary_conninfo", "a word of the connection string",
            "a quote of the connection string", "the connection URI", "the primary does not say",
            "the primary did not answer in time", "the primary sent no row",
-           "who answers is on timeline ",
+           "who answers is on timeline ", "who answers at the primary's address",
            "psql ended with status", "a parameter of the connection URI")),
     (217, ("is damaged or missing: ", "damaged data directory", "the control file is damaged")),
     (218, ("pgport must be a number", "maxlag must be a number", "rejoin must be ",

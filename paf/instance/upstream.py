@@ -8,7 +8,7 @@ from collections import namedtuple
 
 from paf import instance as local
 from paf.decide import timelines
-from paf.decide.knowledge import Known, Unknown
+from paf.decide.knowledge import Known, Unknown, is_known
 from paf.instance import conninfo as connections
 from paf.instance import psql, sql
 from paf.ocf import is_number
@@ -18,7 +18,8 @@ Upstream = namedtuple("Upstream", "timeline switches system_identifier")
 
 #: What makes a connection one for replication.
 REPLICATION = (("replication", "true"), ("dbname", "replication"))
-_PATIENCE = 3.0    # seconds for each question and host
+_IDENTIFY = "IDENTIFY_SYSTEM"
+_PATIENCE = 3.0    # seconds for each connection and host
 _MOST_HOSTS = 4
 _FIRST_WITH_ATTRIBUTES, _FIRST_WITH_PRIMARY = 100000, 140000
 
@@ -38,25 +39,35 @@ def ask(instance, conninfo, deadline):
 
 
 def _ask(instance, conninfo, deadline):
-    settings = REPLICATION + primary_only(instance)
-    system = _question(instance, conninfo, settings, "IDENTIFY_SYSTEM", deadline)
-    if isinstance(system, Unknown):
-        return system
-    if len(system.value[0]) < 2 or not all(is_number(word) for word in system.value[0][:2]):
+    fact = _questions(instance, conninfo, [_IDENTIFY], deadline)
+    if not is_known(fact):
+        return fact
+    system = _identified(fact.value)
+    if system is None:
         return Unknown("the primary does not say its timeline")
-    timeline = int(system.value[0][1])
-    switches = []
-    if timeline > 1:
-        history = _question(instance, conninfo, settings,
-                            "TIMELINE_HISTORY {0}".format(timeline), deadline)
-        if isinstance(history, Unknown):
-            return history
-        text = history.value[0][-1]
-        switches = timelines.parse(text)
-        if not timelines.is_whole(text, timeline):
-            return Unknown("the primary does not say the history of its timeline {0}".format(
-                timeline))
-    return Known(Upstream(timeline, switches, system.value[0][0]))
+    identifier, timeline = system
+    if timeline == 1:
+        return Known(Upstream(timeline, [], identifier))
+    fact = _questions(instance, conninfo, [
+        _IDENTIFY, "TIMELINE_HISTORY {0}".format(timeline)], deadline)
+    if not is_known(fact):
+        return fact
+    # an address may lead to another server by now, or the server have been promoted again
+    if _identified(fact.value) != system:
+        return Unknown("who answers at the primary's address is another server, or on another "
+                       "timeline, than a moment ago")
+    text = (psql.rows(fact.value.partition("\n")[2]) or [[""]])[0][-1]
+    if not timelines.is_whole(text, timeline):
+        return Unknown("the primary does not say the history of its timeline {0}".format(timeline))
+    return Known(Upstream(timeline, timelines.parse(text), identifier))
+
+
+def _identified(output):
+    """Return (system identifier, timeline: int) in the first line of an output; None without."""
+    rows = psql.rows(output.partition("\n")[0])
+    if not rows or len(rows[0]) < 2 or not all(is_number(word) for word in rows[0][:2]):
+        return None
+    return rows[0][0], int(rows[0][1])
 
 
 def primary_only(instance):
@@ -71,14 +82,14 @@ def primary_only(instance):
              "primary" if version >= _FIRST_WITH_PRIMARY else "read-write"),)
 
 
-def _question(instance, conninfo, settings, command, deadline):
-    """Return the rows of a replication command, one at least: Known(list of lists), or Unknown."""
+def _questions(instance, conninfo, commands, deadline):
+    """Return what replication commands print, asked on one connection: Known(str), or Unknown."""
     patience = _PATIENCE * min(_MOST_HOSTS, conninfo.count(",") + 1)
-    result = psql.there(instance, conninfo, settings, command, deadline.within(patience))
+    result = psql.there(instance, conninfo, REPLICATION + primary_only(instance), commands,
+                        deadline.within(patience))
     if result.timed_out:
         return Unknown("the primary did not answer in time")
     if result.status != 0:
         return Unknown("the primary cannot be asked: {0}".format(
             sql.last_words(result.err) or "psql ended with status {0}".format(result.status)))
-    rows = psql.rows(result.out)
-    return Known(rows) if rows else Unknown("the primary sent no row")
+    return Known(result.out) if result.out.strip() else Unknown("the primary sent no row")

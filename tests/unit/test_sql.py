@@ -202,6 +202,18 @@ def test_a_primary_whose_answer_is_cut_off_is_not_known(
     """From a part of the history an instance would have diverged, and its node be banned."""
     (tmp_path / "PG_VERSION").write_text("15\n")
     monkeypatch.setattr(upstream.psql, "there", lambda *given: Result(
-        0, (system if "IDENTIFY_SYSTEM" in given else history) + "\n", "", False))
+        0, system + "\n" + (history + "\n" if len(given[3]) > 1 else ""), "", False))
     fact = upstream.ask(instance_at(tmp_path), "host=x", Deadline(5))
     assert words in fact.reason
+
+
+@pytest.mark.parametrize("later", ["7000000000000000002\x1f2", "7000000000000000001\x1f3"])
+def test_two_servers_that_answer_one_after_the_other_are_not_one_primary(
+        monkeypatch, tmp_path, later):
+    """An address that moves: this one's timeline, and the history of the other one's."""
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    answers = ["7000000000000000001\x1f2\x1f0/3000000\x1f\n",
+               later + "\x1f0/3000000\x1f\n00000002.history\x1f1\t0/3000060\tno recovery\n\n"]
+    monkeypatch.setattr(upstream.psql, "there", lambda *_: Result(0, answers.pop(0), "", False))
+    fact = upstream.ask(instance_at(tmp_path), "host=x", Deadline(5))
+    assert "another server, or on another timeline" in fact.reason and answers == []
