@@ -116,7 +116,7 @@ def _rules(context, where, view):
 def last_primary(context, view, entries):
     """Return (node, quorum.Entry) of the last primary, None for what is not known."""
     primary, entry = quorum.last_primary(entries, view.scores, scores.PRIMARY)
-    if primary is None and set(view.scores) <= set([context.node]):
+    if primary is None and set(view.scores) | set(view.rules) <= set([context.node]):
         primary = context.node    # the very first start, of what was shut down as a primary
     return primary, entry
 

@@ -228,14 +228,19 @@ def last_primary(entries, scores, primary_score):
     entries: dict of node to Entry; scores: promotion scores, dict of node to int. A primary
     publishes before it takes writes, so the highest epoch is the last one's. A node that has a
     primary's score and no entry was promoted by an agent that publishes none: then the last
-    primary is not known, if there are entries; without any, it is that node.
+    primary is not known, if there are entries; without any, it is that node. Nor is it where two
+    have the highest epoch: then the Entry covers what both say.
     """
     scored = [node for node, score in scores.items() if score >= primary_score]
     if not entries:
         return (scored[0] if len(scored) == 1 else None), None
-    node = max(entries, key=lambda name: entries[name].epoch)
-    known = all(other in entries for other in scored)
-    return (node if known else None), entries[node]
+    highest = max(entry.epoch for entry in entries.values())
+    nodes = sorted(node for node, entry in entries.items() if entry.epoch == highest)
+    rule = None  # type: Rule | None
+    for node in nodes:
+        rule = join(rule, entries[node].rule)
+    known = len(nodes) == 1 and all(other in entries for other in scored)
+    return (nodes[0] if known else None), Entry(highest, rule)
 
 
 def is_confirmed(rule, position, flushed):

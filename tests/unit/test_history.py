@@ -65,6 +65,16 @@ def test_nodes_that_are_away_and_other_resources_do_not_count():
     assert history.promoted(cib(promoted, resource="pgsqld:1"), "pgsqld") == ["srv1"]
 
 
+def test_a_state_without_a_name_is_that_of_the_node_with_its_number():
+    """A primary that nobody sees would let a second one go on."""
+    nodes = '<configuration><nodes><node id="1" uname="srv1"/></nodes></configuration><status>'
+    nameless = RECORDED.replace('id="1" uname="srv1"', 'id="1"')
+    assert history.promoted(nameless.replace("<status>", nodes), "pgsqld") == ["srv1"]
+    with pytest.raises(ocf.OcfError, match="on which node"):
+        history.promoted(nameless, "pgsqld")
+    assert history.promoted(nameless.replace('in_ccm="true"', 'in_ccm="false"', 1), "pgsqld") == []
+
+
 def test_what_is_no_cib_is_an_error():
     with pytest.raises(ocf.OcfError):
         history.promoted("<cib", "pgsqld")

@@ -149,6 +149,16 @@ def test_the_last_primary_is_who_published_last(entries, scores, node, epoch):
     assert (found, entry and entry.epoch) == (node, epoch)
 
 
+def test_of_two_entries_of_one_epoch_none_is_the_last_primarys():
+    """Whichever was taken, the other one's standbys would not have been asked for."""
+    for names in (("srv1", "srv2"), ("srv2", "srv1")):
+        rules = {"srv1": Rule(2, ("a", "b")), "srv2": Rule(1, ("b", "c")), "srv3": Rule(1, ("d",))}
+        entries = {name: Entry(7, rules[name]) for name in names}
+        entries["srv3"] = Entry(6, rules["srv3"])
+        assert quorum.last_primary(entries, {"srv1": 1001, "srv2": 1000}, 1001) == (
+            None, Entry(7, Rule(1, ("a", "b", "c"))))
+
+
 @pytest.mark.parametrize("setting, flushed, confirmed", [
     ("ANY 1 (srv2)", {"srv2": 10}, True), ("ANY 1 (srv2)", {"srv2": 9}, False),
     ("ANY 1 (srv2)", {"srv3": 10}, False), ("ANY 1 (srv2)", {}, False),
