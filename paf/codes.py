@@ -44,7 +44,7 @@ TABLE = (
     (105, ("does not stream from the primary, see ",)),
     (106, (" bytes, maxlag is ", "its lag is not known, maxlag is ")),
     (109, ("behind what was heard of the primary's WAL",)),
-    (110, ("left this node the promotion score",)),
+    (110, ("left this node the promotion score", "has given this node a promotion score")),
     (121, (" may have another history than ",)),
     (112, ("which may hold more WAL", "came back while it was waited for",
            "a node that was waited for has come")),

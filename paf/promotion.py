@@ -261,11 +261,20 @@ def refuse(context, reason, score=None):
 def explain_score(context, view, deadline):
     """Show why this node cannot be promoted where its score says so, and nothing else does.
 
-    view: cib.View. For a cluster without a primary. Raises OcfError.
+    view: cib.View. For a cluster without a primary. Without a score, the node says so unless one
+    that can be promoted runs, or is being started: that one will be, or says why not. Raises
+    OcfError.
     """
     score = view.scores.get(context.node)
-    if score is not None and score < 0 and score != election.WAITING and (
-            not view.reasons.get(context.node)):
+    if view.reasons.get(context.node):
+        return
+    if score is None:
+        able = set(node for node, other in view.scores.items()
+                   if other > 0 or other == election.WAITING)
+        here = set(view.running) | set(transition.nodes(context.notification.start))
+        if not able & here & set(view.online):
+            context.cluster.explain(context.node, scores.left_out(None, able), deadline)
+    elif score < 0 and score != election.WAITING:
         context.cluster.explain(context.node, scores.left_out(score), deadline)
 
 
@@ -284,10 +293,13 @@ def look_again(context, awaited):
     """Be a candidate again if one of the nodes that were awaited has come. Raises OcfError.
 
     awaited: nodes (list of str), as `wait_for` noted them; this node itself, and one that gave no
-    position, are asked again each time.
+    position, are asked again each time. Without a score it is none, and says so.
     """
     view = context.cluster.view(context.deadline)
-    waits = view.scores.get(context.node) == election.WAITING
+    if context.node not in view.scores:
+        explain_score(context, view, context.deadline)
+        return
+    waits = view.scores[context.node] == election.WAITING
     here = set(view.online) & set(view.running)
     awaited = set(awaited)
     after = set(name[len(notes.AFTER):] for name in awaited if name.startswith(notes.AFTER))

@@ -167,16 +167,23 @@ def _enter_without_primary(context, was, deadline):
     context.cluster.say_line(timelines.line_to_wire(line.read(
         context.instance, was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY))), deadline)
     view = context.cluster.view(deadline)
-    _give_first_score(context, was, view, deadline)
     promotion.try_again(context, view)
-    promotion.explain_score(context, view, deadline)
+    if _is_first(context, was, view, deadline):
+        return
+    if context.node not in view.scores:    # the monitor looks whether it is given one
+        context.cluster.notes.write(notes.AWAITED, notes.NO_NODE)
+    if view.scores:    # else another instance, which starts just now, may give itself the first
+        promotion.explain_score(context, view, deadline)
 
 
-def _give_first_score(context, was, view, deadline):
+def _is_first(context, was, view, deadline):
+    """Give the very first score if it is this instance's to give, and return whether it was."""
     if was == state.STOPPED_PRIMARY and scores.bootstrap(True, view.scores):
         context.log.info("no node has a promotion score, and this instance was shut down as "
                          "a primary: it gets the first")
         context.cluster.set_score(context.node, scores.FIRST, deadline)
+        return True
+    return False
 
 
 def finish(context):

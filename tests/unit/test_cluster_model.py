@@ -125,6 +125,9 @@ KNOWN = {
     "a node that was the primary of more timelines, and was left behind": (3, None, [
         ("deaf", 1, True), ("cold start", 1, True), ("cold start", 1, True),
         ("cold start", 0, True), ("cold start", 0, False)]),
+    "a node without a score, and the one that has one is in standby mode": (
+        2, None, [("power cut", 0, False), ("removed", 0, False), ("standby mode", 1, False),
+                  ("cold start", 1, True)]),
     "a stale standby that boots while the last primary is fenced": (3, None, [
         ("power cut", 0, True), ("monitor", 0, False), ("power cut", 1, False),
         ("standby mode", 2, False), ("power on", 0, True)]),

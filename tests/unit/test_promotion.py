@@ -262,6 +262,25 @@ def test_what_a_monitor_cannot_write_keeps_it_from_nothing_else(primary, fails):
     assert any("brought up to date" in text for text in context.said)
 
 
+@pytest.mark.parametrize("here, others, words", [
+    (["srv2"], {}, "start the node that was the primary, or accept"),
+    (["srv2"], {"srv1": 1001, "srv3": -1000}, "start srv1, or accept"),
+    (["srv2", "srv1"], {"srv1": 1001}, None),         # it will be promoted, or says why not
+    (["srv2", "srv1"], {"srv1": election.WAITING}, None)])
+def test_a_node_without_a_score_says_so_until_it_has_one(make, monkeypatch, here, others, words):
+    """In the first start of all, another instance may give itself the first score meanwhile."""
+    context = make(ALONE, online=["srv1", "srv2"], running=here, scores=others)
+    context.cluster.notes.write(notes.AWAITED, notes.NO_NODE)
+    context.cluster.facts.scores.pop("srv2", None)
+    monkeypatch.setattr(notes, "Notes", lambda environment: context.cluster.notes)
+    monitor._try_again(context)
+    assert bool(context.cluster.done) == bool(words) and (words or "") in str(context.cluster.done)
+    assert context.cluster.notes.read(notes.AWAITED)
+    context.cluster.facts.scores["srv2"] = 1000
+    monitor._try_again(context)
+    assert not context.cluster.notes.read(notes.AWAITED)
+
+
 def test_a_primary_that_is_no_member_by_its_name_gives_no_scores(primary):
     """Without an answer of crm_node the host's name is used; by its own name it would be away."""
     context = primary(online="srv1 srv2.example.org srv3")
