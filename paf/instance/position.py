@@ -5,7 +5,7 @@ from collections import namedtuple
 from paf import instance as local
 from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
-from paf.decide.state import IN_ARCHIVE_RECOVERY
+from paf.decide.state import IN_ARCHIVE_RECOVERY, IN_PRODUCTION
 from paf.instance import controldata, postmaster, queries, sql, walfiles
 from paf.ocf import OcfError
 
@@ -34,12 +34,14 @@ def place(instance, deadline):
     """
     control = controldata.read(instance, deadline)
     bound = controldata.lower_bound(control.value) if is_known(control) else None
-    row = None
-    if postmaster.find(instance) != Known(None):
+    row, runs = None, postmaster.find(instance) != Known(None)
+    if runs:
         row = _ask(instance, deadline.within(min(_PATIENCE, deadline.remaining / 2)))
     if row is None:
-        return Place(_on_disk(instance, bound, control.reason, deadline), None,
-                     Unknown("the server does not answer"))
+        fact = _on_disk(instance, bound, control.reason, deadline)
+        if runs and is_known(control) and control.value.state == IN_PRODUCTION:
+            fact = _of_silent_primary(fact)
+        return Place(fact, None, Unknown("the server does not answer"))
     on_disk = walfiles.look(instance).newest_timeline
     newest = max(row.timeline, bound.timeline if bound else 0, on_disk)
     lsn = max(row.received or 0, row.replayed, bound.lsn if bound else 0)
@@ -56,6 +58,17 @@ def place(instance, deadline):
     else:    # no WAL receiver has run since the start: what is on disk may not be replayed yet
         fact = _end(instance, wal.Position(newest, lsn), deadline)
     return Place(fact, row.seen, Known(row.synchronous))
+
+
+def _of_silent_primary(fact):
+    """Return what a server votes that runs, does not answer, and is a primary by its control file.
+
+    As that of one that answers, its vote is behind none: Pacemaker may have forgotten it.
+    """
+    reason = "a server runs that does not answer, and its control file says \"in production\""
+    if fact.value is None:
+        return Unknown(reason)
+    return AtLeast(fact.value._replace(timeline=fact.value.timeline + 1), reason)
 
 
 def at_rest(instance, deadline):

@@ -3,6 +3,9 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(1, "a primary that does not answer votes like a standby",
+           "paf/instance/position.py", "            fact = _of_silent_primary(fact)",
+           "            pass", (_UNIT + "test_walend.py",)),
     Broken(4, "a standby that was seen, and is no longer there, counts as a node without one",
            "paf/decide/quorum.py",
            "    return [node for node in nodes if node not in idle or _folded(node) in names]",

@@ -2,6 +2,7 @@
 
 import time
 
+import psycopg2
 import pytest
 
 from paf.decide import election
@@ -201,6 +202,22 @@ def test_no_standby_is_promoted_beside_a_primary_that_pacemaker_has_forgotten(tr
     assert trio["srv2"].in_recovery and not trio["srv1"].in_recovery
     assert trio.store.scores("srv1", "srv2") == [1000, 1]
     assert trio.store.refusal("srv2").startswith("PAF-E101 srv1 is ahead: ")
+
+
+def test_a_forgotten_primary_whose_connections_are_used_up_is_none_to_be_replaced(trio):
+    held = []
+    with pytest.raises(psycopg2.OperationalError):
+        while True:
+            held.append(trio["srv1"].connect())
+    lists = dict(FORGOTTEN, promote="srv2")
+    try:
+        trio.notify("pre", "promote", lists, ["srv1", "srv2", "srv3"])
+        assert trio["srv2"].agent("promote", lists=lists).code == 1
+    finally:
+        for connection in held:
+            connection.close()
+    assert trio["srv2"].in_recovery
+    assert "srv1 is ahead: TL 2" in trio.store.refusal("srv2")
 
 
 def test_a_primary_that_pacemaker_has_forgotten_is_accepted_as_it_is(trio):

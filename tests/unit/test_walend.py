@@ -8,7 +8,7 @@ import pytest
 from paf import runner
 from paf.deadline import Deadline
 from paf.decide import wal
-from paf.decide.knowledge import AtLeast, Known
+from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.instance import controldata, line, position, sql, walend, walfiles
 from tests.unit.support import instance_at
 
@@ -106,6 +106,23 @@ def test_a_server_whose_wal_files_cannot_be_seen_votes_with_a_lower_bound(standb
     os.rename(tmp_path / "pg_wal", tmp_path / "elsewhere")
     fact = position.place(standby, Deadline(30)).position
     assert fact == AtLeast((1, 6000000), "its WAL files cannot be seen")
+
+
+@pytest.mark.parametrize("runs, state, fact", [
+    (Known("a server"), "in production", AtLeast), (Unknown("hidden"), "in production", AtLeast),
+    (Known(None), "in production", Known), (Known("a server"), "in archive recovery", Known)])
+def test_a_primary_that_does_not_answer_votes_like_no_standby(standby, monkeypatch, runs, state,
+                                                              fact):
+    """Pacemaker may have forgotten it, and no connection be free: then a second one was promoted."""
+    monkeypatch.setattr(position.postmaster, "find", lambda instance: runs)
+    monkeypatch.setattr(position.sql, "query",
+                        lambda *arguments: sql.Answer(sql.NO_CONNECTION, [], "too many clients"))
+    monkeypatch.setattr(position.controldata, "read",
+                        lambda *arguments: Known(CONTROL._replace(state=state)))
+    monkeypatch.setattr(position, "_end", lambda instance, floor, deadline: Known(floor))
+    found = position.place(standby, Deadline(30)).position
+    assert isinstance(found, fact)
+    assert found.value.timeline == (3 if fact is AtLeast else 2)
 
 
 @pytest.fixture
