@@ -156,7 +156,8 @@ def prepare_rule(context, where, view):
     _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
     rule = quorum.join(last.rule if last else None, own.value)
     mine = entries.get(context.node)
-    if rule is None or (mine and mine.rule == rule and mine.epoch == highest):
+    alone = [entry.epoch for entry in entries.values()].count(highest) == 1
+    if rule is None or (mine and mine.rule == rule and mine.epoch == highest and alone):
         context.cluster.notes.remove(notes.RULE)
         return
     context.cluster.notes.write(notes.RULE, quorum.to_wire(quorum.Entry(highest + 1, rule)))

@@ -177,6 +177,9 @@ class _Reader(object):
         elif tag == "node_state":
             self._node, self._section = self._name_of(attributes), tag
             if is_online(attributes):
+                if self._node is None:
+                    raise OcfError("cannot understand the CIB: it does not say which node is "
+                                   "online")
                 self.online.append(self._node)
         elif tag == "lrm_rsc_op" and self._node:
             if attributes.get("id") == self._last and _has_started(attributes):

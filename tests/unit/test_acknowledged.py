@@ -179,6 +179,16 @@ def test_a_rule_that_is_not_known_asks_for_any_standby(store, own, rules):
     assert noted.value.rule.number == 1 and quorum.ALL in noted.value.rule.names
 
 
+def test_a_primary_whose_epoch_another_node_has_as_well_publishes_a_higher_one(store):
+    """Else nothing would say which of the two was the last primary."""
+    for others, epoch in (({}, None), ({"srv2": "7 1 srv1"}, 8)):
+        store.rules = dict({"srv3": "7 1 srv1"}, **others)
+        holders.prepare_rule(context(store, "srv3"), Place(AT_900, None, Known("ANY 1 (srv1)")),
+                             store.view())
+        noted = store.notes.read(notes.RULE)
+        assert (quorum.from_wire(noted).value.epoch if noted else None) == epoch
+
+
 def judge(store, votes, active=("srv2", "srv3"), own="ANY 1 (srv1, srv2, srv3)", **facts):
     """Hold an election on srv3 after srv1 has died; return the election.Verdict."""
     store.votes = votes

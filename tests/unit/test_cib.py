@@ -72,6 +72,13 @@ def test_a_state_without_name_is_known_by_its_id():
     assert view.online == ["srv1"]
 
 
+def test_a_state_of_a_node_that_nobody_knows_is_no_answer():
+    """It would be a member without a name, or none, and its instance would count as away."""
+    with pytest.raises(OcfError, match="which node is online"):
+        parse(states=node_state(1, uname=None, in_ccm="true", crmd="online"))
+    assert parse(states=node_state(1, uname=None)).online == []
+
+
 def test_scores_are_node_attributes_only():
     view = parse(node(1, ("master-pgsqld", "1001")) + node(2, ("master-pgsqld", "-1000")),
                  node_state(3, pairs=[("master-pgsqld", "5")]))
