@@ -8,6 +8,7 @@ Source: src/include/access/xlog_internal.h, XLogPageHeaderData and XLogLongPageH
 later); pg_waldump.
 """
 
+import errno
 import os
 import re
 import stat
@@ -137,7 +138,7 @@ def header(instance, timeline, number, size):
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except (IOError, OSError) as error:
-        if not os.path.lexists(path):
+        if error.errno == errno.ENOENT:    # no other error says that it is not there
             return None
         raise OcfError("cannot read {0}: {1}".format(path, error.strerror))
     try:

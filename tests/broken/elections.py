@@ -3,6 +3,10 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(4, "a segment that cannot be opened is the end of the WAL",
+           "paf/instance/walend.py",
+           "        if error.errno == errno.ENOENT:    # no other error says that it is not there",
+           "        if True:", (_UNIT + "test_walend.py",)),
     Broken(1, "a primary that does not answer votes like a standby",
            "paf/instance/position.py", "            fact = _of_silent_primary(fact)",
            "            pass", (_UNIT + "test_walend.py",)),

@@ -1,5 +1,6 @@
 """Where the WAL on disk ends: what cannot be seen is no end."""
 
+import errno
 import os
 import struct
 
@@ -84,6 +85,25 @@ def test_a_wal_folder_that_is_not_mounted_is_no_end(standby, tmp_path, floor):
     assert isinstance(fact, AtLeast) and "pg_wal" in fact.reason
 
 
+def test_a_segment_that_cannot_be_opened_is_no_end(standby, tmp_path, monkeypatch):
+    """Its disk fails: neither the file nor its name can be looked at. It may have what counts."""
+    for number in (5, 6):
+        segment(tmp_path, number)
+    broken = str(tmp_path / "pg_wal" / wal.segment_name(2, 6 * SIZE, SIZE))
+
+    def failing(call):
+        def fail(path, *more, **options):
+            if path == broken:
+                raise OSError(errno.EIO, "Input/output error")
+            return call(path, *more, **options)
+        return fail
+    monkeypatch.setattr(walend, "_last_record", lambda *_: (BOUNDARY.lsn + 0x28, 100))
+    monkeypatch.setattr(os, "open", failing(os.open))
+    monkeypatch.setattr(os, "lstat", failing(os.lstat))
+    fact = found(standby, INSIDE)
+    assert isinstance(fact, AtLeast) and "Input/output error" in fact.reason
+
+
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_segment_that_was_cut_short_is_not_the_size_of_all(standby, tmp_path, monkeypatch,
                                                              backwards):
@@ -113,7 +133,7 @@ def test_a_server_whose_wal_files_cannot_be_seen_votes_with_a_lower_bound(standb
     (Known(None), "in production", Known), (Known("a server"), "in archive recovery", Known)])
 def test_a_primary_that_does_not_answer_votes_like_no_standby(standby, monkeypatch, runs, state,
                                                               fact):
-    """Pacemaker may have forgotten it, and no connection be free: then a second one was promoted."""
+    """Pacemaker may have forgotten it, and no connection be free: a second one was promoted."""
     monkeypatch.setattr(position.postmaster, "find", lambda instance: runs)
     monkeypatch.setattr(position.sql, "query",
                         lambda *arguments: sql.Answer(sql.NO_CONNECTION, [], "too many clients"))
