@@ -163,7 +163,7 @@ def give_up(instance, name, facts):
     journal.make_folder(instance, lost_folder(instance))
     try:
         with runner.Acting(local.owner(instance)):
-            if os.path.isdir(source):
+            if local.is_there(source):
                 _put_facts(source, facts)
                 os.rename(source, place)
             elif not facts["kept"]:

@@ -89,13 +89,14 @@ def swap(instance, facts):
     facts["moves"]: names in the data directory that go from the old one to the new one.
     """
     for copy, place, aside in facts["swaps"]:
-        if os.path.lexists(copy):
-            if os.path.lexists(place):
+        # one that cannot be looked at has not taken its place: the old one may be half rewound
+        if local.is_there(copy, os.lstat):
+            if local.is_there(place, os.lstat):
                 rename(instance, place, aside)
             rename(instance, copy, place)
     _, place, aside = facts["swaps"][-1]
     for name in facts.get("moves", ()):
-        if os.path.lexists(os.path.join(aside, name)):
+        if local.is_there(os.path.join(aside, name), os.lstat):
             rename(instance, os.path.join(aside, name), os.path.join(place, name))
 
 
@@ -138,7 +139,7 @@ def own_again(instance, old, copy, largest, deep=()):
     another user.
     """
     with runner.Acting(local.owner(instance)):
-        mine = ownfiles.names_in(old) if os.path.isdir(old) else []
+        mine = ownfiles.names_in(old) if local.is_there(old) else []
         if not mine:
             return []
         for name in ownfiles.names_in(copy):

@@ -19,7 +19,7 @@ from paf.cli.rebuild import source
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known
 from paf.instance import (
-    controldata, divergence, journal, naming, ownfiles, proc, processes, rebuild, rewind,
+    controldata, divergence, journal, keptwal, naming, ownfiles, proc, processes, rebuild, rewind,
     rewindrole, settings, unfinished)
 from tests.component.cutting import cut
 from tests.unit.support import instance_at
@@ -142,6 +142,40 @@ def test_a_journal_that_cannot_be_looked_for_is_not_absent(instance, monkeypatch
     monkeypatch.setattr(os, "lstat", failing)
     with pytest.raises(ocf.OcfError, match="cannot look for the journal .*: Input/output error"):
         journal.exists(instance)
+
+
+def test_a_copy_that_cannot_be_looked_at_has_not_taken_its_place(instance, tmp_path, monkeypatch):
+    """The old directory, which may be half rewound, would be started in place of the copy."""
+    copy, lstat = tmp_path / "main.rebuilt", os.lstat
+    copy.mkdir()
+    write_facts(instance, dead(), what="rebuild", phase=rebuild.SWAPPING, swaps=[
+        [str(copy), str(tmp_path / "main"), str(tmp_path / "main.old")]])
+
+    def failing(path):
+        if str(path) == str(copy):
+            raise OSError(errno.EIO, "Input/output error")
+        return lstat(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", failing)
+        with pytest.raises(ocf.OcfError, match="main.rebuilt: Input/output error"):
+            rebuild.finish(instance, LOG)
+    assert journal.exists(instance) and own_files(tmp_path / "main") == OWN
+    rebuild.finish(instance, LOG)
+    assert not journal.exists(instance) and (tmp_path / "main.old").is_dir()
+
+
+def test_a_copy_of_wal_that_cannot_be_looked_at_is_not_given_up(instance, tmp_path, monkeypatch):
+    """The journal goes next, and with it the only copy."""
+    place, stat = keptwal.folder(instance), os.stat
+    os.makedirs(place)
+
+    def failing(path, **more):
+        if str(path) == place:
+            raise OSError(errno.EIO, "Input/output error")
+        return stat(path, **more)
+    monkeypatch.setattr(os, "stat", failing)
+    with pytest.raises(ocf.OcfError, match="Input/output error"):
+        keptwal.give_up(instance, "2026-01-01T000000Z", {"kept": True})
 
 
 def test_a_cut_at_any_step_loses_none_of_the_nodes_own_files(instance, tmp_path, monkeypatch):
