@@ -53,7 +53,9 @@ class Player:
             try:
                 problems += self.disturb(step, play)
                 stopped = whole_or_stopped(self.lab, _WHOLE)
-                self.lab.client(play.run).wait_rows(50, 120)
+                # without the stopped ones a rule of synchronous standbys may let no commit end
+                if not (stopped and self.synchronous):
+                    self.lab.client(play.run).wait_rows(50, 120)
             except LabError as error:    # what was seen is reported anyway
                 problems.append(f"not whole again: {error}")
         problems += [*audits.two_primaries(play), *audits.history(play), *self._rows(step, play),

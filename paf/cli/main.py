@@ -87,6 +87,9 @@ def _run(argv):
     if len(argv) == 1 and argv[0] in _LIGHT:
         return module_of(argv[0]).run(None)
     top = _checked_parser()
+    if not all(word.strip() for word in argv):
+        # paf switchover "$TARGET" would choose a node by itself
+        top.error("an argument is empty: is a variable of your shell not set?")
     options = top.parse_args(argv)
     if not options.verb:
         top.print_help(sys.stderr)

@@ -215,6 +215,8 @@ def test_the_order_of_a_rolling_restart(report):
     assert list(restart.problems(report, ["srv2", "srv1", "srv3"])) == []
     with pytest.raises(Problem, match="has the primary"):
         restart.chosen(report, "srv3")
+    with pytest.raises(Problem, match="there is no node srv9 here; there are srv1, srv2, srv3"):
+        restart.chosen(report, "srv9")
 
 
 @pytest.mark.parametrize("change, words", [

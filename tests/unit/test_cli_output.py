@@ -130,8 +130,6 @@ def test_a_file_that_is_no_cib_is_said_without_a_traceback(tmp_path, capsys, con
     (tmp_path / "cib.xml").write_bytes(content)
     assert main(["check", "--cib", str(tmp_path / "cib.xml")]) == ERROR
     assert capsys.readouterr().err.startswith("paf: ")
-    assert main(["check", "--cib", ""]) == ERROR
-    assert "cannot read" in capsys.readouterr().err
 
 
 def test_a_name_that_the_locale_has_not_is_still_printed():

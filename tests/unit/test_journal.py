@@ -18,7 +18,7 @@ from paf.cli.rebuild import rebuild as verb
 from paf.cli.rebuild import source, spoilt
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown
-from paf.instance import journal, ownfiles, postmaster, rebuild, rewind
+from paf.instance import journal, naming, ownfiles, postmaster, rebuild, rewind
 from tests.component.cutting import cut
 from tests.unit.test_rebuild_cut import (
     LOG, OWN, Copying, copier, dead, facts_of, instance_in, options, own_files, write_facts)
@@ -27,7 +27,9 @@ Context = namedtuple("Context", "instance deadline log")
 
 
 @pytest.fixture
-def instance(tmp_path):
+def instance(tmp_path, monkeypatch):
+    monkeypatch.setattr(naming, "complete", lambda *_: None)
+    monkeypatch.setattr(ownfiles, "deep", lambda *_: [])
     return instance_in(tmp_path)
 
 
@@ -110,18 +112,26 @@ def test_a_copy_that_fails_leaves_a_half_rewound_directory_marked(
 
     def fail(_):
         raise Problem("pg_basebackup failed")
-    for _ in range(2):
-        monkeypatch.setattr(Copying, "_copy", fail)
-        with pytest.raises(Problem, match="pg_basebackup failed"):
-            copier(instance, "--copy").run()
-        with pytest.raises(ocf.NotUsable, match="run paf rebuild again"):
-            rebuild.finish(instance, LOG)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(Copying, "_copy", fail)
+        for _ in range(2):
+            with pytest.raises(Problem, match="pg_basebackup failed"):
+                copier(instance, "--copy").run()
+            with pytest.raises(ocf.NotUsable, match="run paf rebuild again"):
+                rebuild.finish(instance, LOG)
     copier(instance, "--copy").run()
     assert own_files(tmp_path / "main") == OWN and not journal.exists(instance)
 
 
 # The journal
+
+def test_a_journal_that_cannot_be_looked_for_is_not_absent(instance, monkeypatch):
+    def failing(path):
+        raise OSError(errno.EIO, "Input/output error")
+    monkeypatch.setattr(os, "lstat", failing)
+    with pytest.raises(ocf.OcfError, match="cannot look for the journal .*: Input/output error"):
+        journal.exists(instance)
+
 
 @pytest.mark.parametrize("facts", [
     {"what": "rewind", "phase": "polishing"}, {"what": "rebuild", "phase": "polishing"},

@@ -136,14 +136,6 @@ def test_where_tablespaces_and_wal_are_is_none_of_the_nodes_own(instance, tmp_pa
     assert (main / "spaces" / "a").is_dir() and (main / "wal").is_dir()
 
 
-def test_a_journal_that_cannot_be_looked_for_is_not_absent(instance, monkeypatch):
-    def failing(path):
-        raise OSError(errno.EIO, "Input/output error")
-    monkeypatch.setattr(os, "lstat", failing)
-    with pytest.raises(ocf.OcfError, match="cannot look for the journal .*: Input/output error"):
-        journal.exists(instance)
-
-
 def test_a_copy_that_cannot_be_looked_at_has_not_taken_its_place(instance, tmp_path, monkeypatch):
     """The old directory, which may be half rewound, would be started in place of the copy."""
     copy, lstat = tmp_path / "main.rebuilt", os.lstat

@@ -153,7 +153,8 @@ def test_files_of_roots_in_the_data_directory_are_moved_but_never_read(theirs, t
     ownfiles.put_back(theirs, [])
     assert (tmp_path / "data" / "pg_hba.conf").samefile(tmp_path / "secret")
     assert os.readlink(tmp_path / "data" / "postgresql.conf") == str(tmp_path / "secret")
-    assert list(ownfiles.included(ownfiles._content(theirs, tmp_path / "secret"))) == []
+    with pytest.raises(instance.NotUsable, match="cannot read .*secret: Permission denied"):
+        ownfiles._content(theirs, tmp_path / "secret")
     assert os.geteuid() == 0
 
 

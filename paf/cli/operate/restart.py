@@ -43,7 +43,7 @@ def arguments(parser):
 def run(options):
     """Restart what the options name; return the exit code."""
     if bool(options.node) == options.rolling:
-        raise Problem("name a NODE, or say --rolling")
+        raise Problem("name a NODE, or say --rolling, and not both")
     pacemaker = Pacemaker()
     sight = status.sight(options.resource, pacemaker)
     wanted = chosen(sight.report, options.node)
@@ -82,6 +82,10 @@ def chosen(report, node):
     if node == report["primary"]:
         raise Problem("{0} has the primary: paf restart --rolling moves it first; or paf "
                       "switchover, then paf restart {0}".format(node))
+    there = [row["node"] for row in report["nodes"]]
+    if node not in there:
+        raise Problem("there is no node {0} here; there are {1}".format(
+            node, ", ".join(sorted(there))))
     if node not in standbys:
         raise Problem("{0} runs no standby".format(node))
     return [node]

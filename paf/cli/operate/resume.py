@@ -31,7 +31,8 @@ def run(options):
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
     if options.node and options.node not in [row["node"] for row in report["nodes"]]:
-        raise Problem("there is no node {0} here".format(options.node))
+        raise Problem("there is no node {0} here; there are {1}".format(
+            options.node, ", ".join(sorted(row["node"] for row in report["nodes"]))))
     wrong = [] if options.force else list(elsewhere(report, options.node))
     if wrong:
         raise Problem("; ".join(wrong) + ": bring it back to its role, or use --force")
