@@ -120,6 +120,7 @@ class Work(object):
                                            self._version)
             else:
                 source.check_copier(self._instance, self._options.rate)
+                source.check_room(self._instance, self._source, self._version)
             noted = self._journal()
             if self._options.discard and not noted and not self._damage:
                 copying.own_below(self._instance, True)

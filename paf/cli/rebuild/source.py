@@ -18,10 +18,18 @@ Source = namedtuple("Source", "conninfo identifier size tablespaces why")
 _PATIENCE = 15.0
 _REPLICATION = (("replication", "true"), ("dbname", "replication"))
 _DATABASE = (("dbname", "postgres"),)
-_SIZE = """SELECT 'size', sum(pg_catalog.pg_database_size(oid))::text, ''
+_FACTS = """SELECT 'version', pg_catalog.current_setting('server_version_num'), ''
+UNION ALL SELECT 'size', sum(pg_catalog.pg_database_size(oid))::text, ''
   FROM pg_catalog.pg_database
 UNION ALL SELECT 'place', oid::text, pg_catalog.pg_tablespace_location(oid)
   FROM pg_catalog.pg_tablespace WHERE pg_catalog.pg_tablespace_location(oid) <> ''"""
+_SENDERS = """SELECT 'max_wal_senders', pg_catalog.current_setting('max_wal_senders'),
+  count(*)::text FROM pg_catalog.pg_stat_replication"""
+_SLOTS = """
+UNION ALL SELECT 'max_replication_slots', pg_catalog.current_setting('max_replication_slots'),
+  count(*)::text FROM pg_catalog.pg_replication_slots"""
+_NEEDED = {"max_wal_senders": 2, "max_replication_slots": 1}
+_WORDS = {"max_wal_senders": "WAL senders", "max_replication_slots": "replication slots"}
 
 
 def version(instance):
@@ -70,23 +78,63 @@ def look(instance, where, number):
 
     number: the version of the programs here (int).
     """
-    only = ()  # type: tuple[tuple[str, str], ...]
-    if number >= 100000:
-        only = (("target_session_attrs", "primary" if number >= 140000 else "read-write"),)
-    rows = _rows(instance, where, _REPLICATION + only, "IDENTIFY_SYSTEM")
-    if isinstance(rows, str):
-        raise Problem("the primary does not let this node replicate: {0}".format(rows))
-    theirs = _rows(instance, where, _REPLICATION + only, "SHOW server_version_num")
-    if number >= 100000 and not isinstance(theirs, str) and theirs and (
-            int(theirs[0][0]) // 10000 != number // 10000):
-        raise Problem("the primary is PostgreSQL {0}, bindir has {1}".format(
-            int(theirs[0][0]) // 10000, number // 10000))
-    facts = _rows(instance, where, _DATABASE + only, _SIZE)
+    only = _only(number)
+    said = _rows(instance, where, _REPLICATION + only, "IDENTIFY_SYSTEM")
+    facts = _rows(instance, where, _DATABASE + only, _FACTS)
+    theirs = [row[1] for row in facts if row[0] == "version"] if isinstance(facts, list) else []
+    if not theirs and isinstance(said, list):
+        shown = _rows(instance, where, _REPLICATION + only, "SHOW server_version_num")
+        theirs = [row[0] for row in shown] if isinstance(shown, list) else []
+    if theirs:
+        _same_major(int(theirs[0]), number)    # another one may be why it refuses
+    if isinstance(said, str):
+        raise Problem("the primary does not let this node replicate: {0}".format(said))
+    if not theirs:
+        raise Problem("the primary does not say which version of PostgreSQL it is: let the role in "
+                      "primary_conninfo connect to the database postgres{0}".format(
+                          " ({0})".format(facts) if isinstance(facts, str) else ""))
     if isinstance(facts, str):
-        return Source(where, rows[0][0], None, None, facts)
+        return Source(where, said[0][0], None, None, facts)
     size = [int(row[1]) for row in facts if row[0] == "size" and row[1]]
     places = dict((row[1], row[2]) for row in facts if row[0] == "place")
-    return Source(where, rows[0][0], size[0] if size else None, places, "")
+    return Source(where, said[0][0], size[0] if size else None, places, "")
+
+
+def _only(number):
+    """Return the settings with which libpq of a version (int) takes a primary alone."""
+    if number < 100000:
+        return ()
+    return (("target_session_attrs", "primary" if number >= 140000 else "read-write"),)
+
+
+def _same_major(theirs, mine):
+    """Raise Problem unless two versions (int) are of one major version."""
+    if _major(theirs) != _major(mine):
+        raise Problem("the primary is PostgreSQL {0}, bindir has {1}: only the same major version "
+                      "can follow it. Correct bindir, or install PostgreSQL {0} here".format(
+                          _major(theirs), _major(mine)))
+
+
+def _major(number):
+    """Return the major version (str) of a version (int)."""
+    return "{0}".format(number // 10000) if number >= 100000 else "{0}.{1}".format(
+        number // 10000, number // 100 % 100)
+
+
+def check_room(instance, source, number):
+    """Raise Problem where the primary has too few free WAL senders or slots for pg_basebackup.
+
+    That complains of them itself, but after the old directory may have been given up. Where the
+    role may only replicate it is not known, as the size is not. Source: pg_basebackup(1),
+    --wal-method=stream (two connections), --no-slot (a temporary slot, since PostgreSQL 10).
+    """
+    rows = _rows(instance, source.conninfo, _DATABASE + _only(number),
+                 _SENDERS + (_SLOTS if number >= 100000 else ""))
+    for name, most, used in rows if isinstance(rows, list) else ():
+        if int(most) - int(used) < _NEEDED[name]:
+            raise Problem("the primary has {0} of {1} {2} in use, and a copy needs {3}: free some, "
+                          "or set {4} higher there, and restart it".format(
+                              used, most, _WORDS[name], _NEEDED[name], name))
 
 
 def _rows(instance, where, more, text):
