@@ -32,11 +32,11 @@ def space_at(data, place):
     (data / "pg_tblspc" / SPACE).symlink_to(place)
 
 
-def make(data, discard=False, tablespaces=None, version=VERSION):
+def make(data, discard=False, tablespaces=None, version=VERSION, size=1):
     mine = pwd.getpwuid(os.geteuid())
     owner = runner.Account(mine.pw_name, mine.pw_uid, mine.pw_gid, mine.pw_dir)
     return plan.make(instance_at(data)._replace(owner=owner),
-                     source.Source("", "1", 1, tablespaces, ""), discard, version)
+                     source.Source("", "1", size, tablespaces, ""), discard, version)
 
 
 @pytest.mark.parametrize("discard", [False, True])
@@ -109,6 +109,46 @@ def test_a_file_system_mounted_inside_is_refused(data, monkeypatch, point, disca
         ("/", "ext4"), (str(data) + "2", "ext4"), (str(data / point), "ext4")])
     with pytest.raises(Problem, match=f"mounted on .*main/{point}, inside"):
         make(data, discard)
+
+
+@pytest.mark.parametrize("what", ["main", "wal", "space"])
+def test_a_mount_point_cannot_be_renamed_so_it_is_given_up_or_refused(data, monkeypatch, what):
+    """Also where a folder of the same file system is mounted there: ismount does not see that."""
+    for name in ("wal", "space"):
+        (data.parent / name).mkdir()
+    (data / "pg_wal").rename(data.parent / "wal" / "archive_status")
+    (data / "pg_wal").symlink_to(data.parent / "wal")
+    (data / "pg_tblspc" / SPACE).symlink_to(data.parent / "space")
+    point = str(data.parent / what)
+    make(data)
+    monkeypatch.setattr(journal, "mounts", lambda: [("/", "ext4"), (point, "ext4")])
+    with pytest.raises(Problem, match=f"{what} is a mount point: .* --discard gives it up first"):
+        make(data)
+    monkeypatch.setattr(journal, "mounts", lambda: [])
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == point)
+    with pytest.raises(Problem, match=f"{what} is a mount point"):
+        make(data)
+    assert (point, point, "") in make(data, discard=True).swaps
+    (data.parent / what / "lost+found").mkdir()
+    with pytest.raises(Problem, match="has a folder lost.found, and a copy needs an empty one"):
+        make(data, discard=True)
+
+
+def test_too_little_space_is_said_with_the_numbers(data, monkeypatch):
+    """Of the file system that takes the copy: with --discard the one that is mounted there."""
+    beside, there = 100 << 20, 30 << 20
+    monkeypatch.setattr(plan, "_free", lambda folder: there if folder == str(data) else beside)
+    make(data, size=beside)
+    before = sorted(data.parent.rglob("*"))
+    with pytest.raises(Problem, match=f"the copy needs 101 MB, {data.parent} has 100 MB free: "
+                       "--discard gives the old directory up first"):
+        make(data, size=beside + (1 << 20))
+    assert sorted(data.parent.rglob("*")) == before
+    monkeypatch.setattr(plan, "size_of", lambda path: 50 << 20 if path == str(data) else 0)
+    make(data, discard=True, size=80 << 20)
+    with pytest.raises(Problem, match=f"the copy needs 81 MB, {data} has 80 MB free$"):
+        make(data, discard=True, size=81 << 20)
+    assert make(data, size=None).room == [(str(data.parent), beside)]
 
 
 @pytest.mark.parametrize("rate", ["nonsense", "50MB", "31", "31k", "1025M", "-5M", "50 M"])

@@ -19,6 +19,8 @@ Plan = namedtuple("Plan", "swaps links mapping wal room")
 
 WAL = ("pg_wal", "pg_xlog")
 
+_FOUND = "lost+found"
+
 
 def running(instance):
     """Raise Problem while a server runs on this data directory."""
@@ -70,7 +72,7 @@ def make(instance, source, discard, version, noted=None):
     swaps.append(_swap(instance, data, stamp, discard))
     places.check(swaps, wal and wal[1], version, local.owner(instance))
     plan = Plan(swaps, links, mapping, swaps[-2][0] if wal else None, [
-        (os.path.dirname(place), _free(os.path.dirname(place))) for _, place, _ in swaps])
+        (folder, _free(folder)) for folder in (_room(place, discard) for _, place, _ in swaps)])
     _enough(plan, source, discard)
     return plan
 
@@ -79,15 +81,31 @@ def _swap(instance, place, stamp, discard):
     parent = os.path.dirname(place)
     if not os.path.isdir(parent):
         raise Problem("{0} does not exist here; the primary has {1}".format(parent, place))
-    if os.path.ismount(place) and not discard:  # novm
+    if discard:
+        _is_clean(place)
+        return (place, place, "")
+    if _is_mounted(place):
         raise Problem("{0} is a mount point: the old directory cannot be kept beside the new one. "
                       "--discard gives it up first".format(place))
-    if discard:
-        return (place, place, "")
     if not _may_write(parent, local.owner(instance)) and not journal.is_roots(place):
         raise Problem("neither {0} nor root alone may make folders in {1}".format(
             local.owner(instance).name, parent))
     return (place + ".rebuilt", place, "{0}.before-{1}".format(place, stamp))
+
+
+def _is_mounted(place):
+    """Return whether a folder cannot be renamed: a folder of the same disk may be mounted there."""
+    return os.path.ismount(place) or place in [point for point, _ in journal.mounts()]  # novm
+
+
+def _is_clean(place):
+    """Raise Problem where a file system's own folder is in the way of pg_basebackup in a place.
+
+    It is root's, so that it cannot wait elsewhere. Source: initdb and pg_basebackup refuse it.
+    """
+    if _is_mounted(place) and local.is_there(os.path.join(place, _FOUND), os.lstat):
+        raise Problem("{0} has a folder {1}, and a copy needs an empty one: remove it, if nothing "
+                      "is in it (mklost+found makes it again)".format(place, _FOUND))
 
 
 def _may_write(folder, owner):
@@ -113,6 +131,11 @@ def _local_tablespaces(instance, data):
             if os.path.islink(os.path.join(folder, oid)):
                 found[oid] = os.readlink(os.path.join(folder, oid))
     return found
+
+
+def _room(place, discard):
+    """Return the folder whose file system takes the copy of a place: it may be mounted there."""
+    return place if discard and os.path.isdir(place) else os.path.dirname(place)
 
 
 def _free(folder):
