@@ -33,6 +33,7 @@ _FILE_SETTINGS = (
 _INCLUDE = re.compile(r"^\s*(include|include_if_exists|include_dir)(?:\s*=\s*|\s+|(?='))"
                       r"(?:'((?:[^'\\\n]|''|\\.)*)'|\"([^\"\n]*)\"|([^\s#'\"]+))", re.IGNORECASE)
 _HBA_LIST = re.compile(r"(?:^|[\s,])@(?:\"([^\"\n]*)\"|([^\s,#\"]+))")
+_MOST_LINKS = 40    # on one path, as in Linux
 _DEEPEST = 10       # of include directives, as in PostgreSQL
 _LARGEST = 1 << 20  # bytes of a configuration file that are read
 _TOP, _DEEP = "own", "deep"
@@ -98,16 +99,50 @@ def _storage(folder):
 def deep(instance, deadline):
     """Return the paths, relative to the data directory, of configuration below PostgreSQL's names.
 
-    Asked of the server's own program, and followed through include directives. Raises OcfError.
+    Asked of the server's own program, and followed through include directives. Links on the way
+    are among them, wherever they lead: another server need not have these. Raises OcfError.
     """
     top = os.path.realpath(instance.parameters.datadir)
     found = set()
     for path in configuration(instance, deadline):
-        inside = os.path.relpath(os.path.join(os.path.realpath(os.path.dirname(path)),
-                                              os.path.basename(path)), top)
-        if not inside.startswith("..") and inside.split("/")[0] in _POSTGRESQL:
-            found.add(inside)
+        for one in _steps(path):
+            inside = os.path.relpath(one, top)
+            words = inside.split("/")
+            if words[0] in _POSTGRESQL and os.path.lexists(one) and not _leads_to_storage(words):
+                found.add(inside)
     return sorted(found)
+
+
+def _steps(path):
+    """Yield the links (paths without a link in them) that a path leads through, then its end.
+
+    Raises OcfError where one cannot be read.
+    """
+    here, rest, count = "/", path.split("/")[::-1], 0
+    while rest:
+        name = rest.pop()
+        if name == os.pardir:
+            here = os.path.dirname(here)
+        elif name not in ("", os.curdir):
+            here = os.path.join(here, name)
+            try:
+                target = os.readlink(here)
+            except OSError as error:
+                if error.errno != errno.EINVAL and error.errno not in _NOTHING_THERE:
+                    raise _unread(here, error)
+                continue
+            yield here
+            count += 1
+            if count > _MOST_LINKS:
+                return
+            here = "/" if target.startswith("/") else os.path.dirname(here)
+            rest.extend(target.split("/")[::-1])
+    yield here
+
+
+def _leads_to_storage(words):
+    """Return whether a path's words are those of a link that PostgreSQL makes itself."""
+    return words in (["pg_wal"], ["pg_xlog"]) or (len(words) == 2 and words[0] == "pg_tblspc")
 
 
 def configuration(instance, deadline):

@@ -154,10 +154,10 @@ def own_again(instance, old, copy, largest, deep=()):
         for name in deep:
             path, target = os.path.join(old, name), os.path.join(copy, name)
             ownfiles.make_way(copy, name)
+            journal.delete(target)    # where a link goes the primary may have a folder
             if ownfiles.is_anothers(path):
                 moves.append(name)
             else:
-                journal.delete(target)
                 ownfiles.copy(path, target)
         journal.sync(copy)
     return moves
