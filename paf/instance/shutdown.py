@@ -3,8 +3,10 @@
 A fast shutdown ends sessions at once and then waits, without a limit of its own, for WAL senders
 (before the shutdown checkpoint until each has sent what it has, after it until its client has
 acknowledged everything), for the archiver, and for the program that reads its messages. One client
-that hangs must not keep the others from getting a primary. Source: PostgreSQL's ShutdownXLOG,
-WalSndWaitStopping, WalSndDone, pgarch_MainLoop.
+that hangs must not keep the others from getting a primary. And it never ends where the server was
+restarting after the crash of one of its processes, and had not begun to replay: the postmaster
+waits for a checkpointer that nobody asks to end. Source: PostgreSQL's ShutdownXLOG,
+WalSndWaitStopping, WalSndDone, pgarch_MainLoop; PostmasterStateMachine with FatalError set.
 """
 
 import errno
@@ -15,12 +17,19 @@ import stat
 from paf import signals
 from paf.decide import state
 from paf.decide.knowledge import is_known
-from paf.instance import controldata, postmaster
+from paf.instance import controldata, postmaster, proc
 
 #: What WAL senders are called in titles, for standbys, pg_receivewal, logical replication and base
 #: backups, even with update_process_title=off; the latter up to 9.6.
 _SENDERS = ("walsender", "wal sender")
 _ARCHIVER = "archiver"
+_CHECKPOINTER = "checkpointer"
+_UTIME, _STIME = 11, 12     # among the fields of /proc/PID/stat after the name, proc(5)
+#: Processes that need nothing of a checkpoint: the collector of messages (syslogger since 19).
+_LOGGERS = ("logger",)
+#: No shutdown checkpoint of a primary has begun. A server that was restarting may not have noted
+#: yet that it recovers: the next start repeats it, however this one ends.
+_NOT_BEGUN = (state.IN_PRODUCTION, state.IN_CRASH_RECOVERY, state.IN_ARCHIVE_RECOVERY)
 #: The shutdown checkpoint is written: all that is left to do is to send it.
 _WRITTEN = (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY)
 #: A process that waits wakes up when a timeout of its own ends: once in ten seconds at most.
@@ -39,6 +48,7 @@ class Shutdown(object):
         self._instance, self._deadline, self._log = instance, deadline, log
         self._late = deadline.within(deadline.remaining * _LATE)
         self._before, self._full, self._asked = {}, set(), set()
+        self._alone = None    # the checkpointer that was alone at the last look, see _sleeping
 
     def help(self):
         """Look once, and end what has not moved since the look before."""
@@ -52,6 +62,25 @@ class Shutdown(object):
         if senders or archivers:
             self._end(senders, archivers)
         self._before = senders
+        self._end_a_restart(pids, titles)
+
+    def _end_a_restart(self, pids, titles):
+        """End a server at once whose checkpointer is alone, and does nothing between two looks.
+
+        That is immediate mode: no commit is lost by it, as recovery has to be repeated anyway.
+        """
+        before, self._alone = self._alone, _sleeping(_only_checkpointer(pids, titles))
+        if self._alone is None or before is None or before[:2] != self._alone[:2] or _moved(
+                before[2], self._alone[2]):
+            return
+        control = controldata.read(self._instance, self._deadline)
+        pid = postmaster.parent(pids)
+        begun = not is_known(control) or control.value.state not in _NOT_BEGUN
+        if pid is not None and not begun:
+            self._log.warning("PostgreSQL was restarting after a crash when it was asked to end, "
+                              "and does not end by itself: it is ended at once (immediate mode), "
+                              "the next start repeats the recovery")
+            postmaster.send(pid, signals.SIGQUIT)
 
     def _end(self, senders, archivers):
         control = controldata.read(self._instance, self._deadline)
@@ -102,6 +131,27 @@ class Shutdown(object):
                 self._log.warning("nothing reads PostgreSQL's messages, {0} bytes of them are "
                                   "dropped so that the shutdown continues".format(_empty(pipe)))
         self._full = set(pipe[1] for pipe in full)
+
+
+def _only_checkpointer(pids, titles):
+    """Return the pid of the checkpointer if the postmaster has no other child, else None.
+
+    titles: dict of pid to title (str). The collector of messages does not count.
+    """
+    children = [pid for pid in pids if proc.parent_of(pid) in pids
+                and not any(word in titles[pid] for word in _LOGGERS)]
+    alone = len(children) == 1 and _CHECKPOINTER in titles[children[0]]
+    return children[0] if alone else None
+
+
+def _sleeping(pid):
+    """Return (pid, processor time, switches) of a process that waits, but for no disk; else None.
+
+    One that writes a restartpoint waits for the disk, or uses a processor.
+    """
+    fields = proc.state_of(pid) if pid is not None else []
+    switches = _switches(pid) if fields[:1] == [b"S"] else None
+    return None if switches is None else (pid, fields[_UTIME:_STIME + 1], switches)
 
 
 def wake(pids):

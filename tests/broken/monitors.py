@@ -25,4 +25,8 @@ BUILDS = (
            "    if 'have-quorum=\"0\"' not in xml[begin:xml.find(\">\", begin)]:", "    if xml:",
            (_UNIT + "test_cib.py::"
             "test_a_partition_without_quorum_decides_nothing_unless_that_is_ignored",)),
+    Broken(3, "a shutdown that writes its checkpoint counts as one that cannot end",
+           "paf/instance/shutdown.py",
+           "        begun = not is_known(control) or control.value.state not in _NOT_BEGUN",
+           "        begun = False", (_UNIT + "test_shutdown.py",)),
 )

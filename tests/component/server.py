@@ -168,9 +168,12 @@ class Server:
 
     def kill(self):
         """Kill all its processes at once, as a power cut does; the machine stays up."""
-        for pid in sorted(self.processes()):
-            send(pid, signal.SIGKILL)
-        wait_until(lambda: not self.processes(), f"{self.pgdata} to be dead")
+        def dead():
+            left = sorted(self.processes())
+            for pid in left:    # the postmaster may have started one since the last look
+                send(pid, signal.SIGKILL)
+            return not left
+        wait_until(dead, f"{self.pgdata} to be dead")
 
     def kill_and_reap(self):
         """The same; the postmaster is no zombie then, which keeps its lock files to the next one.

@@ -4,7 +4,9 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 
+import psycopg2
 import pytest
 
 from tests.component.server import as_owner, bindir, owner, send, wait_until
@@ -131,6 +133,49 @@ def test_messages_that_nothing_reads_hold_no_shutdown_up(node):
         os.close(reader)
         process.kill()
         process.wait()
+
+
+def title(pid):
+    """Return the title of a process, "" where it has ended."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="ascii") as stream:
+        return stream.read()
+    return ""
+
+
+def accepts(node):
+    """Return whether a server accepts connections."""
+    with contextlib.suppress(psycopg2.OperationalError):
+        return node.value("SELECT 1") == 1
+    return False
+
+
+def in_the_middle_of_a_restart(node):
+    """Crash a child, and stop the startup process before it begins to replay."""
+    for _ in range(20):
+        wait_until(lambda: accepts(node), "the server to accept connections")
+        child = next(pid for pid in node.server.processes() if "checkpointer" in title(pid))
+        send(child, signal.SIGKILL)
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            for pid in node.server.processes():
+                if "startup" in title(pid):
+                    send(pid, signal.SIGSTOP)
+                    if node.control() == "in production":
+                        return
+                    send(pid, signal.SIGCONT)
+                    until = 0
+    pytest.fail("the startup process was too fast each time")
+
+
+def test_a_shutdown_during_a_restart_after_a_crash_ends(primary):
+    """PostgreSQL then waits for a checkpointer that nobody asks to end; it cost a fencing."""
+    primary.sql("CREATE TABLE big AS SELECT generate_series(1, 100000)")
+    in_the_middle_of_a_restart(primary)
+    run = primary.agent("stop", timeout=TIMEOUT)
+    assert run.code == 0 and "the next start repeats the recovery" in run.log, run
+    assert not primary.server.processes()
+    primary.server.start()
+    assert primary.value("SELECT count(*) FROM big") == 100000
 
 
 def test_a_healthy_shutdown_says_nothing_of_it(pair):
