@@ -40,6 +40,9 @@ def in_maintenance(lab, node, on=True):
                         "forever", *how])
 
 
+_CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
+
+
 @TABLE.row(44, "the standby with the last rows is in standby mode", "replication of one standby is "
            "cut, the other is put into standby mode, then power cut of the primary under load",
            "no node is promoted, the reason names the one to start; once it is, it is promoted",
@@ -100,6 +103,10 @@ def only_the_old_primary(scene):
     for name in lab.nodes:
         stays_off(lab, name)
     with tools.with_property(lab, "no-quorum-policy", "ignore"):
+        # Pacemaker writes it to the disk of each node a moment later
+        wait_until(lambda: lab.nodes[scene.old].run(
+            ["grep", "-q", 'name="no-quorum-policy" value="ignore"', _CIB_FILE],
+            check=False).ok, 60, f"the policy on the disk of {scene.old}", step=0.2)
         lab.power_off()
         lab.power_on(scene.old)
         wait_until(lab.nodes[scene.old].in_recovery, 120, f"{scene.old} to start", step=0.5)
