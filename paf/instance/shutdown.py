@@ -49,6 +49,7 @@ class Shutdown(object):
         self._late = deadline.within(deadline.remaining * _LATE)
         self._before, self._full, self._asked = {}, set(), set()
         self._alone = None    # the checkpointer that was alone at the last look, see _sleeping
+        self._seen = set()
 
     def help(self):
         """Look once, and end what has not moved since the look before."""
@@ -69,6 +70,8 @@ class Shutdown(object):
 
         That is immediate mode: no commit is lost by it, as recovery has to be repeated anyway.
         """
+        # a client that tries to connect has a process for a moment
+        pids, self._seen = [pid for pid in pids if pid in self._seen], set(pids)
         before, self._alone = self._alone, _sleeping(_only_checkpointer(pids, titles))
         if self._alone is None or before is None or before[:2] != self._alone[:2] or _moved(
                 before[2], self._alone[2]):

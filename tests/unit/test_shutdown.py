@@ -42,9 +42,11 @@ def ended(monkeypatch, looks, control, more=None):
     monkeypatch.setattr(controldata, "read", lambda *_: control)
     one = shutdown.Shutdown.__new__(shutdown.Shutdown)
     one._instance, one._deadline, one._alone = None, None, None
+    one._seen = set(TITLES) | {MORE}
     one._log = namedtuple("Log", "warning")(lambda words: None)
-    for _ in looks:
-        one._end_a_restart(sorted(titles), titles)
+    for number in range(len(looks)):
+        client = {100 + number: "postgres: app app 192.0.2.1(4711) startup"}
+        one._end_a_restart(sorted([*titles, *client]), {**titles, **client})
     return sent
 
 
