@@ -167,8 +167,16 @@ def in_the_middle_of_a_restart(node):
     pytest.fail("the startup process was too fast each time")
 
 
+@pytest.mark.long    # the moment is met by trying; the decision is in tests/unit/test_shutdown.py
 def test_a_shutdown_during_a_restart_after_a_crash_ends(primary):
     """PostgreSQL then waits for a checkpointer that nobody asks to end; it cost a fencing."""
+    restart(primary, "fsync = on")
+    folder = primary.pgdata / "many"
+    folder.mkdir()
+    for number in range(3000):    # each is synced before the startup process replays
+        (folder / str(number)).touch()
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, owner().pw_uid, owner().pw_gid)
     primary.sql("CREATE TABLE big AS SELECT generate_series(1, 100000)")
     in_the_middle_of_a_restart(primary)
     run = primary.agent("stop", timeout=TIMEOUT)
