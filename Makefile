@@ -15,6 +15,8 @@
 #                         again; which rounds end without an administrator (root)
 #   make bench [RUNS=7] [QUICK=1] [PEER=pgsql]    outages and costs beside the Perl agent's, or the
 #                         pgsql agent's: docs/performance.md (root); fails if it misses a target
+#   make bench SYNC=1|LOAD=1 [RUNS=7] [QUICK=1]    outages where commits wait for a standby, or with
+#                         pgbench beside them: docs/performance-sync.md, docs/performance-load.md
 #   make format           all Python in the one format that make lint checks
 #   make lint             style, format, types, spelling of Python 2.6, layers, words, shell scripts
 #   make coverage         lines of paf/ that no unit or component test runs (root)
@@ -135,7 +137,7 @@ partitions:
 bench:
 	@tests/install-tools.sh lab
 	@exec /usr/bin/python3 -B -m trials.bench $(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick) \
-		$(if $(PEER),--peer "$(PEER)")
+		$(if $(PEER),--peer "$(PEER)") $(if $(SYNC),--sync) $(if $(LOAD),--load)
 
 check-fast:
 	@/usr/bin/python3 -B tests/fast.py

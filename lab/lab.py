@@ -16,7 +16,7 @@ from .settings import Settings
 from .settle import Settle
 from .template import Template
 from .tools import spread
-from .traffic import Client, History, Sampler
+from .traffic import Client, History, Load, Sampler
 
 
 class Lab(Questions):
@@ -209,6 +209,10 @@ class Lab(Questions):
     def history(self, run="history"):
         """Return the history client of that name, running or not."""
         return History(self, run)
+
+    def load(self, run="load"):
+        """Return the load of that name, running or not."""
+        return Load(self, run)
 
     def sampler(self, run="sampler"):
         """Return the sampler of that name, running or not."""

@@ -1,6 +1,7 @@
 """Start and stop the clients and the sampler of a lab, and report what they saw."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -12,6 +13,8 @@ from .tools import HELPER_ENVIRONMENT, PYTHON, LabError, wait_until, write_file
 
 TABLE = """create table if not exists paf_lab_rows
     (run text, id bigint, payload text, primary key (run, id))"""
+#: As in "progress: 3.0 s, 812.0 tps, lat 19.6 ms stddev 7.1, 0 failed" of pgbench.
+_RATE = re.compile(r"^progress: [0-9.]+ s, ([0-9.]+) tps", re.MULTILINE)
 
 
 def _primary_if_any(lab):
@@ -230,6 +233,41 @@ class Sampler(Helper):
         if self.read("output.log"):
             raise LabError(f"the sampler {self.name!r} broke: {self.read('output.log')[-2000:]}")
         return parse_spans(self.read("spans.log"))
+
+    def __enter__(self):
+        return self if self.is_running else self.start()
+
+    def __exit__(self, *_):
+        if self.is_running:
+            self.stop()
+
+
+class Load(Helper):
+    """pgbench beside the fault: `with lab.load() as load: …`; see lab.load."""
+
+    module = "load"
+    CLIENTS = 16
+
+    def prepare(self, scale, fillfactor=80):
+        """Make pgbench's tables, unless they are there."""
+        node = self.lab.nodes[self.lab.primary()]
+        if node.sql("select to_regclass('pgbench_history')") == [[""]]:
+            node.run([f"{self.lab.settings.bindir}/pgbench", "--initialize", "--quiet",
+                      f"--scale={scale}", f"--fillfactor={fillfactor}", "postgres"],
+                     user="postgres", timeout=600)
+
+    def start(self, host=VIP):
+        """Start pgbench; wait for its first second."""
+        self._start(["--folder", str(self.folder), "--host", host, "--clients", str(self.CLIENTS),
+                     "--program", f"{self.lab.settings.bindir}/pgbench"])
+        wait_until(self.rates, 60, "the first second of pgbench", step=0.1)
+        return self
+
+    def rates(self):
+        """Return the transactions of each second so far (list of float)."""
+        return [float(rate) for rate in _RATE.findall(self.read("load.log"))]
+
+    report = rates
 
     def __enter__(self):
         return self if self.is_running else self.start()

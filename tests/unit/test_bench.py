@@ -8,13 +8,14 @@ from xml.etree import ElementTree
 import pytest
 
 from trials.bench import __main__ as command
-from trials.bench import costs, measure, page, pgsql, scenes, targets
+from trials.bench import costs, measure, modes, page, pgsql, scenes, several, targets
 from trials.bench.progress import Progress
 from lab import cib
 from lab.settings import VIP, Settings
 from lab.tools import LabError
 
-QUICK = argparse.Namespace(peer="perl", quick=True, three=True, runs=1, scenes=())
+QUICK = argparse.Namespace(peer="perl", quick=True, three=True, runs=1, scenes=(), sync=False,
+                           load=False)
 
 
 def results(peer="perl", ours=0.5, theirs=2.0, **more):
@@ -101,6 +102,78 @@ def test_a_page_links_to_the_others_that_are_there(tmp_path, monkeypatch):
     assert "performance-pgsql.md" not in page.write(results()).read_text()
     assert "(performance.md)" in page.write(results("pgsql")).read_text()
     assert "(performance-pgsql.md)" in page.write(results()).read_text()
+
+
+def compared(mode, **seconds):
+    """Return results of outages alone: each of an agent's total is `seconds`."""
+    agents = {agent: {"outages": {name: [{"recovery": value}] for name in scenes.SCENES},
+                      "actions": {"switchover": {"promote": [value]}}, "load": [[800.0, 90.0]],
+                      "costs": {}, "many": {}, "failed": []} for agent, value in seconds.items()}
+    return {"peer": "perl", "mode": mode, "runs": 1, "date": "2026-01-01", "load": 0.1,
+            "results": agents}
+
+
+def test_a_synchronous_cluster_is_asked_for_what_a_reconnection_takes():
+    kept = compared("sync", ours=1.0, sync=1.45, **{"sync-default": 5.5})
+    assert targets.missed(kept) == []
+    slow = compared("sync", ours=1.0, sync=1.55, **{"sync-default": 5.5})
+    assert [target.what for target in targets.missed(slow)] == [
+        f"{scene}, with ANY 1 and 500 ms" for scene in
+        ("switchover", "crash of the primary", "power cut of the primary")]
+
+
+def test_busy_clusters_are_compared_with_each_peer():
+    assert targets.missed(compared("load", ours=1.0, perl=2.0, pgsql=1.5)) == []
+    slow = compared("load", ours=1.3, perl=2.0, pgsql=1.2)
+    assert [target.what for target in targets.missed(slow)] == [
+        "switchover, busy, beside perl", "crash of the primary, busy, beside perl",
+        *(f"{scene}, busy, beside pgsql" for scene in
+          ("switchover", "crash of the primary", "power cut of the primary"))]
+
+
+@pytest.mark.parametrize("mode, agents", [
+    ("sync", {"ours": 1.0, "sync": 1.2, "sync-default": 5.0}),
+    ("load", {"ours": 1.0, "perl": 2.0, "pgsql": 3.0})])
+def test_a_page_of_several_clusters_has_a_column_of_each(tmp_path, monkeypatch, mode, agents):
+    monkeypatch.setattr(page, "DOCS", tmp_path)
+    (tmp_path / "pictures").mkdir()
+    found = compared(mode, **agents)
+    found["results"][list(agents)[1]].update(outages={}, actions={}, load=[], failed=["up"])
+    path = several.write(found)
+    text = path.read_text()
+    assert path.name == f"performance-{mode}.md" and "did not settle: " in text
+    last = list(agents.values())[2]
+    assert f"| switchover | recovery | 1.00 s (1 run) | - | {last:.2f} s (1 run) | - | " in text
+    assert "| this agent | 800 | 90 MiB |" in text and "**not measured**" in text
+    ElementTree.parse(tmp_path / "pictures" / f"performance-{mode}.svg")
+
+
+@pytest.mark.parametrize("asked, agents, kinds", [
+    ({"sync": True}, ("ours", "sync", "sync-default"), {"up", "down", "switchover"}),
+    ({"load": True}, ("ours", "perl", "pgsql"), {"up", "down", "switchover"}),
+    ({}, ("ours", "perl"), {"up", "down", "switchover", "costs"})])
+def test_a_mode_has_its_clusters_and_its_steps(asked, agents, kinds):
+    options = argparse.Namespace(**{**vars(QUICK), "scenes": ("switchover",), **asked})
+    steps = list(measure.Measurement(options, print).steps())
+    assert {step.what for step in steps} == kinds
+    assert tuple(step.agent for step in steps if step.what == "switchover") == agents
+    assert all(step.guess for step in steps)
+
+
+def test_without_a_choice_outages_alone_have_no_partitions():
+    options = argparse.Namespace(**{**vars(QUICK), "load": True})
+    faults = [step.what for step in measure.Measurement(options, print).steps()]
+    assert "partition of the primary" not in faults and "power cut of the primary" in faults
+
+
+def test_synchronous_clusters_differ_in_how_soon_standbys_look_for_a_primary():
+    fast, slow = (modes.KINDS[name]("bench", 3).settings.postgres
+                  for name in ("sync", "sync-default"))
+    assert fast["synchronous_standby_names"] == slow["synchronous_standby_names"]
+    assert "wal_retrieve_retry_interval" not in fast
+    assert slow["wal_retrieve_retry_interval"] == "5s"
+    busy = modes.KINDS["pgsql"]("bench", 3, postgres=measure.BUSY).settings.postgres
+    assert busy == measure.BUSY
 
 
 class Clock:

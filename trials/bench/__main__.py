@@ -1,4 +1,4 @@
-"""python3 -m trials.bench [--runs 7] [--peer perl]: measure, print, write the page."""
+"""python3 -m trials.bench [--peer perl | --sync | --load]: measure, print, write the page."""
 
 import argparse
 import json
@@ -6,8 +6,8 @@ import os
 import sys
 import time
 
-from trials.bench import page, targets
-from trials.bench.measure import KINDS, OURS, Measurement
+from trials.bench import modes, page, several, targets
+from trials.bench.measure import Measurement
 from lab.settings import CHECKOUT
 from lab.tools import interruptible
 
@@ -20,6 +20,7 @@ def measure(options, path):
 
     def save(results):
         text = json.dumps({"runs": options.runs, "peer": options.peer,
+                           "mode": modes.of(options).name,
                            "date": time.strftime("%Y-%m-%d"), "load": os.getloadavg()[2],
                            "results": results}, indent=1)
         path.write_text(text + "\n", encoding="utf-8")
@@ -35,22 +36,27 @@ def main(arguments=None):
     parser.add_argument("--scenes", nargs="*", default=(), help="some only: switchover crash power "
                         "partition")
     parser.add_argument("--three", action="store_true", help="no clusters of 5 and 9 nodes")
-    parser.add_argument("--peer", choices=[name for name in KINDS if name != OURS], default="perl",
-                        help="the other agent")
+    parser.add_argument("--peer", choices=modes.PEERS, default="perl", help="the other agent")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--sync", action="store_true", help="outages where commits wait for a "
+                       "standby, beside those where they do not")
+    which.add_argument("--load", action="store_true", help="outages with pgbench beside them")
     parser.add_argument("--page", action="store_true", help="only write the page again")
     options = parser.parse_args(arguments)
     if options.quick:
         options.runs, options.three = 1, True
     # what a whole run has found is not lost to a part of one
     part = not options.page and bool(options.three or options.scenes)
-    path = RESULTS / (options.peer + ("-part" if part else "") + ".json")
+    mode = modes.of(options)
+    pages = several if mode.outages else page
+    path = RESULTS / (mode.name + ("-part" if part else "") + ".json")
     if not options.page:
         measure(options, path)
     results = json.loads(path.read_text(encoding="utf-8"))
-    print("\n" + page.tables(results))
+    print("\n" + pages.tables(results))
     print(f"results: {path.relative_to(CHECKOUT)}")
     if not part:
-        print(f"written: {page.write(results).relative_to(CHECKOUT)}")
+        print(f"written: {pages.write(results).relative_to(CHECKOUT)}")
     return 0 if options.quick else report(targets.missed(results, part))
 
 

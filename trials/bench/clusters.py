@@ -13,9 +13,13 @@ class Cluster(Lab):
     """A cluster with PAF: this checkout's agent, or the Perl agent."""
 
     agent, title = "ours", "this agent"
+    #: Settings of PostgreSQL that the lab does not have.
+    settings_of_server: dict[str, str] = {}
 
     def __init__(self, name, nodes, **more):
-        super().__init__(name, nodes, more.pop("agent", self.agent), token=TOKEN, **more)
+        postgres = {**self.settings_of_server, **more.pop("postgres", {})}
+        super().__init__(name, nodes, more.pop("agent", self.agent), token=TOKEN,
+                         postgres=postgres, **more)
 
     def favourite(self):
         """Return the name of the standby that a switchover goes to."""
@@ -43,3 +47,17 @@ class PerlCluster(Cluster):
     """A cluster with Debian's package of the Perl agent."""
 
     agent, title = "perl", "Perl PAF 2.3.0"
+
+
+class SynchronousCluster(Cluster):
+    """This checkout's agent; a commit waits for one of the standbys."""
+
+    title = "ANY 1, 500 ms"
+    settings_of_server = scenarios.SYNCHRONOUS
+
+
+class SlowCluster(SynchronousCluster):
+    """The same, and standbys look for a new primary as often as PostgreSQL does by default."""
+
+    title = "ANY 1, default 5 s"
+    settings_of_server = {**scenarios.SYNCHRONOUS, "wal_retrieve_retry_interval": "5s"}

@@ -1,17 +1,18 @@
 """The steps of a benchmark: clusters up, outages in turn, costs; a step that fails is noted."""
 
+import contextlib
+import statistics
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable
 
-from trials.bench import clusters, costs, pgsql, scenes
+from trials.bench import costs, modes, scenes
+from trials.bench.modes import KINDS, OURS
 from trials.bench.progress import Progress
 from lab.owner import free_name
-from lab.tools import LabError
+from lab.tools import LabError, wait_until
 
-OURS = "ours"
-KINDS: dict[str, Any] = {
-    OURS: clusters.Cluster, "perl": clusters.PerlCluster, "pgsql": pgsql.PgsqlCluster}
 STEADY = 60     # seconds for which CIB writes are counted
 #: The sizes at which costs are measured besides three nodes, and that at which switchovers are.
 SIZES, LARGEST = (5, 9), 9
@@ -22,6 +23,14 @@ GUESSES = {OURS: {"switchover": 8, "crash of the primary": 12, "power cut of the
            "": {"up": 25, "down": 3, "costs": 20, "CIB writes": STEADY + 5, "switchover": 12,
                 "crash of the primary": 25, "power cut of the primary": 30,
                 "partition of the primary": 30, "switchover, 9 nodes": 20}}
+#: pgbench's scale, and a server that keeps what it changes in memory until a checkpoint is due.
+SCALE = 30
+BUSY = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "15min",
+        "wal_keep_size": "4GB", "max_connections": "100"}
+#: Seconds for which pgbench runs before a fault; in a quick run.
+BUSY_SECONDS, BUSY_QUICKLY = 20, 8
+_WRITTEN = """select round(pg_wal_lsn_diff(pg_current_wal_lsn(), redo_lsn) / 1048576)
+  from pg_control_checkpoint()"""
 #: After so many failures in a row an agent's steps are left out: its cluster does not become whole.
 HOPELESS = 4
 
@@ -50,10 +59,11 @@ class Measurement:
 
     def __init__(self, options, save):
         self.options, self._save = options, save
-        self.agents = (OURS, options.peer)
+        self.mode = modes.of(options)
+        self.agents = self.mode.agents
         self.results: dict[str, dict[str, Any]] = {
-            agent: {"outages": {}, "actions": {}, "costs": {}, "many": {}, "failed": []}
-            for agent in self.agents}
+            agent: {"outages": {}, "actions": {}, "costs": {}, "many": {}, "failed": [],
+                    "load": []} for agent in self.agents}
         self._clusters = {}
         self._failures = dict.fromkeys(self.agents, 0)
         self._say = print
@@ -78,17 +88,18 @@ class Measurement:
         options = self.options
         for agent in self.agents:
             yield Step(agent, "up", partial(self._up, agent, 3))
-        yield from self._steady(self.agents)
-        if not options.quick:
-            yield Step("both", "CIB writes", self._cib_writes)
-        for _ in range(options.runs):
-            for scene in scenes.SCENES:
-                if not options.scenes or scene.split()[0] in options.scenes:
-                    for agent in self.agents:
-                        yield Step(agent, scene, partial(self._outage, agent, scene))
+        if not self.mode.outages:
+            yield from self._steady(self.agents)
+            if not options.quick:
+                yield Step("both", "CIB writes", self._cib_writes)
+        wanted = options.scenes or (modes.FAULTS if self.mode.outages else ())
+        found = [scene for scene in scenes.SCENES if not wanted or scene.split()[0] in wanted]
+        for scene in found * options.runs:
+            for agent in self.agents:
+                yield Step(agent, scene, partial(self._outage, agent, scene))
         for agent in self.agents:
             yield Step(agent, "down", partial(self._down, agent))
-        for nodes in () if options.three else SIZES:
+        for nodes in () if options.three or self.mode.outages else SIZES:
             for agent in self.agents:
                 yield from self._many(agent, nodes)
 
@@ -131,7 +142,8 @@ class Measurement:
 
     def _up(self, agent, nodes):
         cluster = self._clusters[agent] = KINDS[agent](
-            free_name(f"bench-{agent}-{nodes}"), nodes)
+            free_name(f"bench-{agent}-{nodes}"), nodes,
+            **({"postgres": BUSY} if self.mode.load else {}))
         cluster.up()
         return f"{nodes} nodes"
 
@@ -146,12 +158,31 @@ class Measurement:
         return cluster
 
     def _outage(self, agent, scene):
-        phases, durations = scenes.SCENES[scene](self._whole(agent))
-        mine = self.results[agent]
+        cluster, mine = self._whole(agent), self.results[agent]
+        with self._load(cluster, mine["load"]):
+            phases, durations = scenes.SCENES[scene](cluster)
         mine["outages"].setdefault(scene, []).append(phases)
         for label, seconds in durations.items():
             mine["actions"].setdefault(scene, {}).setdefault(label, []).append(seconds)
         return ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in phases.items())
+
+    @contextlib.contextmanager
+    def _load(self, cluster, seen):
+        """Have pgbench run in the block, if it is to run, from some seconds before it on.
+
+        seen: gets [transactions a second before the block, MiB of WAL since the last checkpoint].
+        """
+        if not self.mode.load:
+            yield
+            return
+        load = cluster.load(f"load{time.monotonic_ns()}")
+        load.prepare(SCALE)
+        with load:
+            wanted = BUSY_QUICKLY if self.options.quick else BUSY_SECONDS
+            wait_until(lambda: len(load.rates()) >= wanted, 10 * wanted, "pgbench to run")
+            written = cluster.nodes[cluster.primary()].sql(_WRITTEN)[0][0]
+            seen.append([statistics.median(load.rates()), float(written)])
+            yield
 
     def _switchover(self, agent):
         """A switchover in a cluster with more nodes than three."""

@@ -3,7 +3,7 @@
 import statistics
 
 from trials.bench import picture, targets
-from trials.bench.measure import KINDS
+from trials.bench.modes import KINDS
 from trials.bench.targets import IDLE, growth, ratio, samples, switchovers
 from lab.settings import CHECKOUT
 
@@ -32,7 +32,8 @@ that writes a row every 5 ms through the virtual IP, and tries another connectio
 network does not answer within 30 ms, or the server after an error within 100 ms."""
 
 
-def _spread(values):
+def spread(values):
+    """Return the median of seconds, their range and number, in words."""
     if not values:
         return "-"
     return (f"{statistics.median(values):.2f} s"
@@ -48,29 +49,30 @@ def _ratio(ours, theirs):
 def _both(results, values):
     """Return two columns and their ratio of what `values` gives for an agent."""
     ours, theirs = values("ours"), values(results["peer"])
-    return [_spread(ours), _spread(theirs), _ratio(ours, theirs)]
+    return [spread(ours), spread(theirs), _ratio(ours, theirs)]
 
 
 def _header(results, *first):
     return [*first, _NAMES["ours"], _NAMES[results["peer"]], "ratio"]
 
 
-def _phases(results, scene):
+def phases_of(results, scene):
     """Return the phases of a scene, as any run of any agent has them."""
     runs = [run for found in results["results"].values()
             for run in found["outages"].get(scene, [])]
     return list(runs[0]) if runs else []
 
 
-def _scenes(results):
+def scenes_of(results):
+    """Return the scenes that were played, in their order."""
     return dict.fromkeys(scene for found in results["results"].values()
                          for scene in found["outages"])
 
 
 def _outages(results):
     rows = [_header(results, "fault", "phase")]
-    for scene in _scenes(results):
-        phases = _phases(results, scene)
+    for scene in scenes_of(results):
+        phases = phases_of(results, scene)
         for phase in phases + (["total"] if len(phases) > 1 else []):
             rows.append([scene, phase, *_both(results, lambda agent, scene=scene, phase=phase: (
                 samples(results, agent, scene, phase)))])
@@ -99,7 +101,8 @@ def _growth(results):
             f"takes {idle:.1f} times as long: the target is relative to that.")
 
 
-def _targets(results):
+def goals(results):
+    """Return the rows of the table of targets."""
     rows = [["target", "at most", "measured", ""]]
     for target in targets.of(results):
         number, verdict = target.verdict(results)
@@ -139,12 +142,14 @@ def _actions(results):
     return rows
 
 
-def _table(rows):
+def table(rows):
+    """Return a table (str) of rows, the first of which is its head."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
 
-def _failures(results):
+def failures(results):
+    """Return the lines on what is not counted, [] where all is."""
     lines = [f"{_NAMES[agent]}: {', '.join(found['failed'])}"
              for agent, found in results["results"].items() if found["failed"]]
     return ["", "Not counted, because the cluster did not do it or did not settle: "
@@ -153,9 +158,9 @@ def _failures(results):
 
 def tables(results):
     """Return the tables of the results as text."""
-    return "\n\n".join([_table(_outages(results)), _table(_costs(results)),
-                        _table(_scale(results)), _table(_targets(results)),
-                        *_failures(results)[1:]])
+    return "\n\n".join([table(_outages(results)), table(_costs(results)),
+                        table(_scale(results)), table(goals(results)),
+                        *failures(results)[1:]])
 
 
 def write(results):
@@ -171,17 +176,17 @@ def write(results):
         *_others(name), "",
         f"![outages by phase](pictures/{name}.svg)", "",
         "## Outages", "", "From the fault to the end of the last gap in acknowledged rows.", "",
-        _table(_outages(results)), *_failures(results), "",
+        table(_outages(results)), *failures(results), "",
         "## Targets", "",
         "`make bench` fails if one of these is missed. Seconds are those of this lab on an idle",
-        "machine with two processors.", "", _table(_targets(results)), "",
+        "machine with two processors.", "", table(goals(results)), "",
         "## Costs of each action", "",
         "Medians. The agent itself counts as a program. CPU is that of it and all it starts.",
-        "", _table(_costs(results)), "",
+        "", table(_costs(results)), "",
         "## With more nodes", "",
         "The slowest of the nodes, which share the machine's processors. " + _growth(results), "",
-        _table(_scale(results)), "",
-        "## Each action", "", "The slowest of the nodes.", "", _table(_actions(results)), "",
+        table(_scale(results)), "",
+        "## Each action", "", "The slowest of the nodes.", "", table(_actions(results)), "",
     ]), encoding="utf-8")
     return page
 
@@ -197,6 +202,6 @@ def _bars(results):
     """Return (scene, [(agent, [(phase, seconds)])]) for the picture."""
     return [(scene, [
         (_NAMES[agent], [(phase, statistics.median(values))
-                         for phase in _phases(results, scene)
+                         for phase in phases_of(results, scene)
                          for values in [samples(results, agent, scene, phase)] if values])
-        for agent in ("ours", results["peer"])]) for scene in _scenes(results)]
+        for agent in ("ours", results["peer"])]) for scene in scenes_of(results)]

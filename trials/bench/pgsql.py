@@ -46,10 +46,10 @@ class PgsqlCluster(Cluster):
 
     title = "pgsql agent"
 
-    def __init__(self, name, nodes):
+    def __init__(self, name, nodes, **more):
         super().__init__(name, nodes, kind="pgsql", agent=str(mended()),
                          meta={"migration-threshold": "1"},
-                         parameters=parameters(Settings(name=name, count=nodes)))
+                         parameters=parameters(Settings(name=name, count=nodes)), **more)
 
     def _scores(self):
         state = self.status()

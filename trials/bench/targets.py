@@ -114,8 +114,32 @@ BESIDE = {
 }
 
 
+def _waits(scene, limit):
+    """The outage of a cluster whose commits wait for a standby, beside one whose do not."""
+    def measure(results):
+        found = [samples(results, agent, scene, "total") for agent in ("sync", "ours")]
+        return statistics.median(found[0]) - statistics.median(found[1]) if all(found) else None
+    return Target(f"{scene}, with ANY 1 and 500 ms", limit, "s more than asynchronous", measure)
+
+
+def _busy(scene, peer, limit):
+    return Target(f"{scene}, busy, beside {peer}", limit, RATIO, lambda results: ratio(
+        *(samples(results, agent, scene, "total") for agent in ("ours", peer))))
+
+
+SWITCHOVER = "switchover"
+#: Where outages alone are measured, of several clusters.
+ALONE = {
+    "sync": tuple(_waits(scene, 0.5) for scene in (SWITCHOVER, CRASH, POWER)),
+    "load": (_busy(SWITCHOVER, "perl", 0.6), _busy(CRASH, "perl", 0.6), _busy(POWER, "perl", 1),
+             *(_busy(scene, "pgsql", 1) for scene in (SWITCHOVER, CRASH, POWER))),
+}
+
+
 def of(results):
     """Return all targets of these results."""
+    if results.get("mode") in ALONE:
+        return ALONE[results["mode"]]
     return (*BESIDE[results["peer"]], *ABSOLUTE)
 
 

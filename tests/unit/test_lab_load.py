@@ -1,0 +1,44 @@
+"""The load beside a fault: pgbench is started again whenever it has ended, until the load ends."""
+
+import signal
+import subprocess
+import sys
+
+from lab import traffic
+from lab.settings import CHECKOUT
+from lab.tools import wait_until
+
+#: Ends at once, as pgbench does without a server, the first two times; then it stays.
+PGBENCH = """#!/bin/sh
+echo started >> "$0.runs"
+echo "progress: 1.0 s, 812.5 tps, lat 19.6 ms stddev 7.1, 0 failed"
+[ "$(wc -l < "$0.runs")" -lt 3 ] || exec sleep 60
+"""
+
+
+def test_pgbench_is_started_again_until_the_load_ends(tmp_path):
+    program = tmp_path / "pgbench"
+    program.write_text(PGBENCH)
+    program.chmod(0o755)
+    runs = tmp_path / "pgbench.runs"
+    with subprocess.Popen(
+            [sys.executable, "-m", "lab.load", "--folder", str(tmp_path), "--program", str(program),
+             "--host", "192.0.2.1", "--clients", "16"], cwd=CHECKOUT) as load:
+        wait_until(lambda: runs.exists() and len(runs.read_text().split()) == 3, 60,
+                   "the third start of pgbench", step=0.05)
+        load.send_signal(signal.SIGTERM)
+        assert load.wait(30) == 0
+    assert len(runs.read_text().split()) == 3
+
+
+def test_the_rates_are_those_of_each_second(tmp_path):
+    class Lab:
+        folder = tmp_path
+    load = traffic.Load(Lab, "load")
+    assert load.rates() == []
+    load.folder.mkdir(parents=True)
+    (load.folder / "load.log").write_text(
+        "pgbench (15.14)\nprogress: 1.0 s, 812.5 tps, lat 19.6 ms stddev 7.1, 0 failed\n"
+        "pgbench: error: connection to server failed\n"
+        "progress: 1.0 s, 0.0 tps, lat 0.0 ms stddev 0.0, 0 failed\n")
+    assert load.rates() == [812.5, 0.0]

@@ -1,0 +1,32 @@
+"""What a run of the benchmark compares: the clusters, and whether they have something to do."""
+
+from dataclasses import dataclass
+
+from trials.bench import clusters, pgsql
+
+OURS, SYNC, DEFAULT = "ours", "sync", "sync-default"
+KINDS = {OURS: clusters.Cluster, "perl": clusters.PerlCluster, "pgsql": pgsql.PgsqlCluster,
+         SYNC: clusters.SynchronousCluster, DEFAULT: clusters.SlowCluster}
+#: The other agents.
+PEERS = ("perl", "pgsql")
+#: What outages are measured of in clusters that are compared for nothing else.
+FAULTS = ("switchover", "crash", "power")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """agents: names in KINDS, ours first; outages: of outages alone; load: pgbench beside them."""
+
+    name: str
+    agents: tuple
+    outages: bool = False
+    load: bool = False
+
+
+def of(options):
+    """Return the Mode that the command line asks for."""
+    if options.sync:
+        return Mode("sync", (OURS, SYNC, DEFAULT), outages=True)
+    if options.load:
+        return Mode("load", (OURS, *PEERS), outages=True, load=True)
+    return Mode(options.peer, (OURS, options.peer))

@@ -1,0 +1,96 @@
+"""The tables and the pages that are made of the outages of several clusters, in one run."""
+
+import statistics
+
+from trials.bench import page, picture
+from trials.bench.modes import KINDS
+from trials.bench.targets import ratio, samples
+
+_CLIENT = """Three nodes in namespaces on one machine, token 1 s, monitors every 15 and 16 s, a
+client that writes a row every 5 ms through the virtual IP, and tries another connection where the
+network does not answer within 30 ms, or the server after an error within 100 ms."""
+_INTRODUCTIONS = {
+    "sync": """# Outages of synchronous clusters
+
+Made by `make bench SYNC=1`: this agent with asynchronous replication, and with
+`synchronous_standby_names = 'ANY 1 (srv1, srv2, srv3)'`, in the same lab, each with a cluster of
+its own, in turn. There a client has its answer only when one of the standbys has found the new
+primary. How long a standby waits after it did not is `wal_retrieve_retry_interval`: 500 ms in the
+first two, as the quick starts set it, PostgreSQL's default of 5 s in the last.""",
+    "load": """# Outages of busy databases
+
+Made by `make bench LOAD=1`: this agent, Debian's package of the Perl agent, and that of
+resource-agents in the same lab, each with a cluster of its own, in turn. Besides the client that
+the outage is measured with, `pgbench` writes with 16 clients, scale 30, from 20 s before the fault
+on. Checkpoints are 15 minutes apart, `shared_buffers` is 512 MB.""",
+}
+
+
+def _outages(results):
+    agents = list(results["results"])
+    rows = [["fault", "phase", *(KINDS[agent].title for agent in agents),
+             *(f"ratio to {KINDS[agent].title}" for agent in agents[1:])]]
+    for scene in page.scenes_of(results):
+        phases = page.phases_of(results, scene)
+        for phase in phases + (["total"] if len(phases) > 1 else []):
+            found = [samples(results, agent, scene, phase) for agent in agents]
+            ratios = [ratio(found[0], other) for other in found[1:]]
+            rows.append([scene, phase, *map(page.spread, found),
+                         *("-" if number is None else f"{number:.2f}" for number in ratios)])
+    return rows
+
+
+def _actions(results):
+    agents = list(results["results"])
+    rows = [["fault", "action", *(KINDS[agent].title for agent in agents)]]
+    for scene, labels in results["results"]["ours"]["actions"].items():
+        rows += [[scene, label, *(page.spread(
+            results["results"][agent]["actions"].get(scene, {}).get(label, []))
+            for agent in agents)] for label in labels]
+    return rows
+
+
+def _load(results):
+    """Return what pgbench did before the faults, [] where none ran."""
+    rows = [["before the fault, medians", "transactions/s", "WAL since the last checkpoint"]]
+    for agent, found in results["results"].items():
+        if found.get("load"):
+            rate, written = (statistics.median(values) for values in zip(*found["load"]))
+            rows.append([KINDS[agent].title, f"{rate:.0f}", f"{written:.0f} MiB"])
+    return rows[:1] * (len(rows) > 1) + rows[1:]
+
+
+def _parts(results):
+    busy = _load(results)
+    return [page.table(_outages(results)), *([page.table(busy)] if busy else []),
+            page.table(page.goals(results)), *page.failures(results)[1:]]
+
+
+def tables(results):
+    """Return the tables of the results as text."""
+    return "\n\n".join(_parts(results))
+
+
+def _bars(results):
+    """Return (scene, [(agent, [(phase, seconds)])]) for the picture."""
+    return [(scene, [(KINDS[agent].title, [
+        (phase, statistics.median(values)) for phase in page.phases_of(results, scene)
+        for values in [samples(results, agent, scene, phase)] if values])
+        for agent in results["results"]]) for scene in page.scenes_of(results)]
+
+
+def write(results):
+    """Write the page and its picture; return the page's path."""
+    name = f"performance-{results['mode']}"
+    (page.DOCS / "pictures" / f"{name}.svg").write_text(picture.bars(_bars(results)),
+                                                        encoding="utf-8")
+    path = page.DOCS / f"{name}.md"
+    path.write_text("\n".join([
+        _INTRODUCTIONS[results["mode"]], "", _CLIENT, "",
+        "The times are those of one shared machine, whose load average was "
+        f"{results['load']:.0f}: look at the ratios. {results['date']}; medians, the shortest and "
+        "the longest, and how many runs there were.", "",
+        f"![outages by phase](pictures/{name}.svg)", "", "\n\n".join(_parts(results)), "",
+        "## Each action", "", "The slowest of the nodes.", "", page.table(_actions(results)), "",
+    ]), encoding="utf-8")
+    return path
