@@ -1,18 +1,16 @@
 """What in the data directory is this node's own: everything that PostgreSQL did not make.
 
-Source: PostgreSQL manual, "Database File Layout"; "File Locations", "Managing Configuration File
-Contents" (include directives), pg_hba.conf ("@file", and include directives since 16). A rewind
-replaces all of it by that of the other node. All of it is moved aside, and moved back unchanged.
+Source: PostgreSQL manual, "Database File Layout". A rewind replaces all of it by that of the other
+node. All of it is moved aside, and moved back unchanged.
 """
 
 import errno
 import os
-import re
 import stat
 
 from paf import instance as local
 from paf import runner
-from paf.instance import journal, settings
+from paf.instance import configfiles, journal
 from paf.ocf import failure, NotUsable
 
 #: What PostgreSQL itself makes at the top of a data directory, 9.5 to 19; all else is the node's.
@@ -24,21 +22,13 @@ _POSTGRESQL = frozenset((
     "tablespace_map.old", "backup_manifest", "standby.signal", "recovery.signal", "recovery.conf",
     "recovery.done", "current_logfiles", "promote", "fallback_promote", "logrotate"))
 
-#: Settings that name files, and the first version (int) that has them.
-_FILE_SETTINGS = (
-    ("config_file", 0), ("hba_file", 0), ("ident_file", 0), ("ssl_cert_file", 0),
-    ("ssl_key_file", 0), ("ssl_ca_file", 0), ("ssl_crl_file", 0), ("ssl_crl_dir", 140000),
-    ("ssl_dh_params_file", 100000), ("krb_server_keyfile", 0))
-
-_INCLUDE = re.compile(r"^\s*(include|include_if_exists|include_dir)(?:\s*=\s*|\s+|(?='))"
-                      r"(?:'((?:[^'\\\n]|''|\\.)*)'|\"([^\"\n]*)\"|([^\s#'\"]+))", re.IGNORECASE)
-_HBA_LIST = re.compile(r"(?:^|[\s,])@(?:\"([^\"\n]*)\"|([^\s,#\"]+))")
+#: Folders below those that a server fills itself, 9.5 to 19.
+_FOLDERS = frozenset((
+    "pg_logical/mappings", "pg_logical/snapshots", "pg_multixact/members", "pg_multixact/offsets",
+    "pg_wal/archive_status", "pg_wal/summaries", "pg_xlog/archive_status"))
+_OF_OBJECTS = ("base", "pg_replslot", "pg_tblspc")    # a folder each
 _MOST_LINKS = 40    # on one path, as in Linux
-_DEEPEST = 10       # of include directives, as in PostgreSQL
-_LARGEST = 1 << 20  # bytes of a configuration file that are read
 _TOP, _DEEP = "own", "deep"
-#: How the system says that there is no file, or no folder, of a name.
-_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR)
 
 
 def names(instance):
@@ -100,17 +90,21 @@ def deep(instance, deadline):
     """Return the paths, relative to the data directory, of configuration below PostgreSQL's names.
 
     Asked of the server's own program, and followed through include directives. Links on the way
-    are among them, wherever they lead: another server need not have these. Raises OcfError.
+    are among them, wherever they lead: another server need not have these. A folder that is
+    included is one as a whole, and an empty one too: without it the server does not start, and
+    files of another server in it would be read. Raises OcfError.
     """
     top = os.path.realpath(instance.parameters.datadir)
     found = set()
-    for path in configuration(instance, deadline):
+    for path in configfiles.names(instance, deadline):
         for one in _steps(path):
             inside = os.path.relpath(one, top)
             words = inside.split("/")
-            if words[0] in _POSTGRESQL and os.path.lexists(one) and not _leads_to_storage(words):
+            if words[0] in _POSTGRESQL and os.path.lexists(one) and not (
+                    _leads_to_storage(words) or _is_made_by_the_server(one, words)):
                 found.add(inside)
-    return sorted(found)
+    return sorted(inside for inside in found if not any(
+        inside.startswith(other + "/") for other in found))
 
 
 def _steps(path):
@@ -128,8 +122,8 @@ def _steps(path):
             try:
                 target = os.readlink(here)
             except OSError as error:
-                if error.errno != errno.EINVAL and error.errno not in _NOTHING_THERE:
-                    raise _unread(here, error)
+                if error.errno != errno.EINVAL and error.errno not in configfiles.NOTHING_THERE:
+                    raise configfiles.unread(here, error)
                 continue
             yield here
             count += 1
@@ -145,89 +139,11 @@ def _leads_to_storage(words):
     return words in (["pg_wal"], ["pg_xlog"]) or (len(words) == 2 and words[0] == "pg_tblspc")
 
 
-def configuration(instance, deadline):
-    """Return the paths (a sorted list) of all files that the server reads as its configuration.
-
-    Raises OcfError where they cannot all be found.
-    """
-    found = set()
-    version = local.version(instance)
-    for name, first in _FILE_SETTINGS:
-        value = settings.read(instance, name, deadline) if version >= first else ""
-        if not value:
-            continue
-        path = os.path.join(instance.parameters.datadir, value)
-        if name == "ssl_crl_dir":
-            found.update(_files_of(instance, path))
-        elif name in ("config_file", "hba_file", "ident_file"):
-            _follow(instance, path, found, lists=name != "config_file")
-        else:
-            found.add(path)
-    found.add(local.path(instance, "postgresql.auto.conf"))
-    return sorted(path for path in found if os.path.lexists(path))
-
-
-def _files_of(instance, folder):
-    """Return the paths in a folder; none where it is not there. Raises OcfError."""
-    try:
-        with runner.Acting(local.owner(instance)):
-            return [os.path.join(folder, name) for name in os.listdir(folder)]
-    except OSError as error:
-        if error.errno in _NOTHING_THERE:
-            return []
-        raise _unread(folder, error)
-
-
-def _unread(path, error):
-    """Return the error for configuration that cannot be read (a path): it may name more files."""
-    return failure(error, NotUsable, "cannot read {0}: {1}".format(path, error.strerror))
-
-
-def _follow(instance, path, found, lists, depth=0):
-    """Add a file and what it includes to the set `found`."""
-    if depth > _DEEPEST or path in found:
-        return
-    found.add(path)
-    for kind, name in included(_content(instance, path), lists):
-        target = os.path.join(os.path.dirname(path), name)
-        if kind != "include_dir":
-            _follow(instance, target, found, lists, depth + 1)
-            continue
-        for one in _files_of(instance, target):
-            if os.path.basename(one).endswith(".conf") and os.path.basename(one)[0] != ".":
-                _follow(instance, one, found, lists, depth + 1)
-
-
-def _content(instance, path):
-    """Return a file's text, "" where none is there. Raises OcfError where it cannot be read."""
-    try:
-        with runner.Acting(local.owner(instance)):
-            with open(path, "rb") as stream:
-                found = stream.read(_LARGEST + 1)
-    except (IOError, OSError) as error:
-        if error.errno in _NOTHING_THERE:
-            return ""
-        raise _unread(path, error)
-    if len(found) > _LARGEST:
-        raise NotUsable("{0} is too large for a configuration file".format(path))
-    return runner.text(found)
-
-
-def included(text, lists=False):
-    """Yield (directive, path) of what a configuration file's text includes; pure.
-
-    lists: of pg_hba.conf and pg_ident.conf, where "@path" names a file with a list of names.
-    """
-    for line in text.splitlines():
-        match = _INCLUDE.match(line)
-        if match:
-            quoted = match.group(2)
-            value = quoted.replace("''", "'") if quoted is not None else (
-                match.group(3) or match.group(4))
-            yield match.group(1).lower(), re.sub(r"\\(.)", r"\1", value or "")
-        elif lists and not line.lstrip().startswith("#"):
-            for found in _HBA_LIST.findall(line.split("#")[0]):
-                yield "include", found[0] or found[1]
+def _is_made_by_the_server(path, words):
+    """Return whether a path (its words below the data directory) is a folder of PostgreSQL's."""
+    return os.path.isdir(path) and not os.path.islink(path) and (
+        len(words) == 1 or "/".join(words) in _FOLDERS or (
+            len(words) == 2 and words[0] in _OF_OBJECTS))
 
 
 def move_aside(instance, top, inside):

@@ -184,17 +184,19 @@ def own_files(node):
     (data / "postgresql.conf").write_text("\n".join(
         [line for line in lines if line not in conninfo]
         + ["include_dir 'conf.d'", "include_if_exists 'local.conf'",
-           "include 'global/deep.conf'", f"hba_file = '{data}/access.conf'"]))
+           "include 'global/deep.conf'", "include_dir 'global/empty.d'",
+           f"hba_file = '{data}/access.conf'"]))
     (data / "access.conf").write_text("local all all trust\nlocal replication all trust\n")
     (data / "global" / "deep.conf").write_text("work_mem = '5MB'\n")
+    (data / "global" / "empty.d").mkdir(mode=0o700)
     (data / "conf.d" / "more" / "readme").write_bytes(b"\0\xff")
     (data / "server.key").write_text(f"key of {node.name}\n")
     (data / "server.key").chmod(0o600)
     (data / "link.crt").symlink_to("/etc/hostname")
     (data / "recovery.done.pcmk").write_text(node.name)
     for path in [data / "conf.d", *data.rglob("conf.d/**/*"), data / "access.conf",
-                 data / "global" / "deep.conf", data / "server.key", data / "recovery.done.pcmk",
-                 data / "postgresql.conf"]:
+                 data / "global" / "deep.conf", data / "global" / "empty.d", data / "server.key",
+                 data / "recovery.done.pcmk", data / "postgresql.conf"]:
         shutil.chown(path, owner().pw_uid, owner().pw_gid)
     os.chown(data / "server.key", owner().pw_uid, owner().pw_gid)
 

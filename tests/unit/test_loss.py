@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paf.decide import loss
-from paf.instance import ownfiles, waiting, waldump
+from paf.instance import configfiles, waiting, waldump
 from tests.conftest import REPOSITORY
 
 STATISTICS = (REPOSITORY / "tests" / "data" / "pg_waldump" / "stats-15.txt").read_text()
@@ -71,14 +71,14 @@ def test_the_statistics_of_pg_waldump_are_read():
     ("include a.conf # b", [("include", "a.conf")]),
     ("#include 'a.conf'", []), ("included = 'x'", []), ("work_mem = '1MB'", [])])
 def test_includes_are_found_as_postgresql_finds_them(line, found):
-    assert list(ownfiles.included(f"port = 1\n{line}\n")) == found
+    assert list(configfiles.included(f"port = 1\n{line}\n")) == found
 
 
 @pytest.mark.parametrize("line, found", [
     ("local @users all trust", ["users"]), ('host all,@"my users" all ::1/128 md5', ["my users"]),
     ("# @none", []), ("include_dir more", ["more"]), ("local all a@b trust", [])])
 def test_lists_of_names_are_files_in_pg_hba_conf(line, found):
-    assert [name for _, name in ownfiles.included(line, lists=True)] == found
+    assert [name for _, name in configfiles.included(line, lists=True)] == found
 
 
 TRANSACTIONS = [(100, "ABORT 2026"), (200, "COMMIT 2026-11-26 07:15:22.046192 UTC; sync"),

@@ -83,3 +83,46 @@ def test_a_link_out_of_the_data_directory_comes_back(node, tmp_path, monkeypatch
     assert os.readlink(tmp_path / "main" / "global" / "conf") == "../../etc"
     assert (tmp_path / "main" / "global" / "conf" / "x").read_text() == "work_mem = '5MB'"
     assert (outside / "x").exists()
+
+
+@pytest.mark.parametrize("theirs", [(), ("theirs.conf",)])
+@pytest.mark.parametrize("mine", [(), ("mine.conf", "README")])
+@pytest.mark.parametrize("way", ["copied", "aside"])
+def test_a_folder_that_is_included_is_the_nodes_own_as_a_whole(node, tmp_path, way, mine, theirs):
+    """An empty one too: a server does not start without it, and would read the primary's files."""
+    main = tmp_path / "main"
+    (main / "postgresql.conf").write_text("include_dir 'global/conf.d'\n")
+    fill(main / "global" / "conf.d", mine)
+    deep, copy = ownfiles.deep(node, Deadline(5.0)), tmp_path / "copy"
+    assert deep == ["global/conf.d"]
+    if way == "aside":
+        journal.make_folder(node, journal.folder(node))
+        ownfiles.move_aside(node, ownfiles.names(node), deep)
+        copy = main
+    if theirs:
+        fill(copy / "global" / "conf.d", theirs)
+    elif way != "aside":
+        copy.mkdir()
+    if way == "aside":
+        ownfiles.put_back(node, deep)
+    else:
+        assert rebuild.own_again(node, str(main), str(copy), 1 << 20, deep) == []
+    assert sorted(os.listdir(copy / "global" / "conf.d")) == sorted(mine)
+
+
+def fill(folder, names):
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_text("work_mem = '5MB'\n")
+
+
+@pytest.mark.parametrize("folder", [
+    "global", "pg_logical/snapshots", "base/5", "pg_wal/archive_status", "pg_replslot/one"])
+def test_a_folder_that_the_server_fills_is_never_the_nodes_own(node, tmp_path, folder):
+    """Only the files there that it reads as its configuration are."""
+    main = tmp_path / "main"
+    (main / "postgresql.conf").write_text(f"include_dir '{folder}'\n")
+    (main / folder).mkdir(parents=True, exist_ok=True)
+    assert ownfiles.deep(node, Deadline(5.0)) == []
+    (main / folder / "a.conf").write_text("")
+    assert ownfiles.deep(node, Deadline(5.0)) == [f"{folder}/a.conf"]

@@ -19,8 +19,8 @@ from paf.cli.rebuild import source
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known
 from paf.instance import (
-    controldata, divergence, journal, keptwal, naming, ownfiles, proc, processes, rebuild, rewind,
-    rewindrole, settings, unfinished)
+    configfiles, controldata, divergence, journal, keptwal, naming, ownfiles, proc, processes,
+    rebuild, rewind, rewindrole, settings, unfinished)
 from tests.component.cutting import cut
 from tests.unit.support import instance_at
 
@@ -279,7 +279,7 @@ def test_configuration_that_cannot_be_read_may_name_more_files(
     monkeypatch.undo()
     monkeypatch.setattr(settings, "read", lambda _, name, __: str(
         tmp_path / "main" / "pg_hba.conf") if name == "hba_file" else "")
-    monkeypatch.setattr(ownfiles, "open", refusing, raising=False)
+    monkeypatch.setattr(configfiles, "open", refusing, raising=False)
     (tmp_path / "main" / "pg_hba.conf").write_text("include_if_exists global/more.conf\n")
     (tmp_path / "main" / "global").mkdir()
     (tmp_path / "main" / "global" / "more.conf").write_text("")

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from paf import instance, runner
-from paf.instance import journal, ownfiles, standby_mode
+from paf.instance import configfiles, journal, ownfiles, standby_mode
 from tests.conftest import REPOSITORY
 from tests.unit.support import parameters_with
 
@@ -154,7 +154,7 @@ def test_files_of_roots_in_the_data_directory_are_moved_but_never_read(theirs, t
     assert (tmp_path / "data" / "pg_hba.conf").samefile(tmp_path / "secret")
     assert os.readlink(tmp_path / "data" / "postgresql.conf") == str(tmp_path / "secret")
     with pytest.raises(instance.NotUsable, match="cannot read .*secret: Permission denied"):
-        ownfiles._content(theirs, tmp_path / "secret")
+        configfiles.content(theirs, tmp_path / "secret")
     assert os.geteuid() == 0
 
 
