@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from tests.broken import builds, commands, elections, monitors, processes
+from tests.broken import builds, commands, elections, monitors, processes, rebuilds
 from tests.conftest import REPOSITORY
 
 BUILDS = [*builds.BUILDS, *commands.BUILDS, *elections.BUILDS, *monitors.BUILDS,
-          *processes.BUILDS]
+          *processes.BUILDS, *rebuilds.BUILDS]
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".tox", ".hypothesis", "__pycache__", "build", "dist")
 _RED = 1    # pytest's status for tests that failed; errors of other kinds have others

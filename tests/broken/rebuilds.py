@@ -1,0 +1,29 @@
+"""Broken builds of paf rebuild: what is in the way is not named, own files are lost."""
+
+from tests.broken.builds import _UNIT, Broken
+
+BUILDS = (
+    Broken(7, "another major version is copied",
+           "paf/cli/rebuild/source.py", "    if _major(theirs) != _major(mine):", "    if False:",
+           (_UNIT + "test_rebuild_source.py::test_another_major_version_is_named",)),
+    Broken(7, "a primary without a free WAL sender or slot is found out after the old directory "
+           "was given up",
+           "paf/cli/rebuild/source.py", "        if int(most) - int(used) < _NEEDED[name]:",
+           "        if False:",
+           (_UNIT + "test_rebuild_source.py::"
+            "test_pg_basebackup_finds_its_senders_and_its_slot_or_it_is_said_before",)),
+    Broken(7, "a mount point is to be renamed",
+           "paf/cli/rebuild/plan.py", "    if _is_mounted(place):", "    if False:",
+           (_UNIT + "test_rebuild_plan.py::"
+            "test_a_mount_point_cannot_be_renamed_so_it_is_given_up_or_refused",)),
+    Broken(7, "an empty folder that configuration includes is lost",
+           "paf/instance/configfiles.py", "        found.add(target)", "        pass",
+           (_UNIT + "test_ownfiles.py::"
+            "test_a_folder_that_is_included_is_the_nodes_own_as_a_whole",)),
+    Broken(7, "a folder that the server fills goes back over the primary's",
+           "paf/instance/ownfiles.py",
+           "                    _leads_to_storage(words) or _is_made_by_the_server(one, words)):",
+           "                    _leads_to_storage(words)):",
+           (_UNIT + "test_ownfiles.py::"
+            "test_a_folder_that_the_server_fills_is_never_the_nodes_own",)),
+)
