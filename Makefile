@@ -30,7 +30,8 @@
 VARIANT ?= corosync2
 PYTHON  ?= /usr/bin/python3
 OCF     ?= $(if $(filter corosync1,$(VARIANT)),1.0,1.1)
-PGHOST  ?= $(if $(wildcard /etc/debian_version),/var/run/postgresql,/tmp)
+# not from the environment, where it is the server that somebody's psql connects to
+PGHOST   = $(if $(wildcard /etc/debian_version),/var/run/postgresql,/tmp)
 DESTDIR ?=
 RHEL    ?=
 PYTEST   = /usr/bin/python3 -B -m pytest -q -p no:cacheprovider --durations=10
@@ -208,6 +209,8 @@ install: check-values
 		> "$(DESTDIR)$(COMMAND_MANUALS)/paf.8"
 	@"$(BUILD_PYTHON)" -B docs/command.py "$(DESTDIR)$(LIBRARY)" bash \
 		> "$(DESTDIR)$(COMPLETIONS)/paf"
+	@chmod 0644 "$(DESTDIR)$(MANUALS)/ocf_heartbeat_pgsqlms.7" "$(DESTDIR)$(COMMAND_MANUALS)/paf.8" \
+		"$(DESTDIR)$(COMPLETIONS)/paf"
 	@test -z "$(DOCS)" || { install -d "$(DESTDIR)$(DOCS)" && \
 		install -p -m 0644 README.md CHANGELOG.md LICENSE "$(DESTDIR)$(DOCS)"; }
 	@echo "installed $(VARIANT), OCF $(OCF), for $(PYTHON) under $(DESTDIR)/"

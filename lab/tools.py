@@ -133,12 +133,27 @@ def write_file(path, text, mode=0o644, owner=None):
     os.replace(fresh, path)
 
 
+def usual_surroundings():
+    """Give this process what the nodes have: the umask of a service, no time zone of its own.
+
+    Files of a lab are read by the servers' user and by hacluster, which a umask of 077 shuts out.
+    Logs have the machine's time, which a TZ of the administrator's shell would misread. Variables
+    of libpq would send a client to another server.
+    """
+    os.umask(0o022)
+    for name in list(os.environ):
+        if name == "TZ" or name.startswith("PG"):
+            del os.environ[name]
+    time.tzset()
+
+
 def interruptible(main):
     """Run a program's main; Ctrl-C and SIGTERM end it as an exception does.
 
     So its labs and its other processes end with it. A shell starts what runs in the
     background with SIGINT ignored. Returns the exit status.
     """
+    usual_surroundings()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:

@@ -6,6 +6,8 @@ import pathlib
 import hypothesis
 import pytest
 
+from lab.tools import usual_surroundings
+
 MARKERS = {
     "unit": "needs no server and no rights; milliseconds",
     "component": "the real agent against real PostgreSQL, with stand-ins for Pacemaker's programs",
@@ -34,7 +36,8 @@ _LONGEST = ("test_quickstart.py", "test_rewind_cut.py", "test_rebuild.py", "test
 
 
 def pytest_configure(config):
-    """Register the markers, so that a misspelt one is an error."""
+    """Register the markers, so that a misspelt one is an error; forget the developer's shell."""
+    usual_surroundings()
     for name, text in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {text}")
 

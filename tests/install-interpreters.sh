@@ -77,16 +77,29 @@ END
     chmod +x "$folder/bin/python$2"
 }
 
+runs() {
+    "$folder/bin/python$1" -c 'import sys, json, subprocess, xml.etree.ElementTree
+sys.exit("%d.%d" % sys.version_info[:2] != sys.argv[1])' "$1"
+}
+
+# The last thing that is written: what is there and complete is not fetched again.
+complete=$folder/complete
+if cmp -s tests/install-interpreters.sh "$complete"; then
+    for version in 2.7 3.9 3.13 3.14; do
+        runs "$version" 2> /dev/null || rm -f "$complete"
+    done
+    [ ! -e "$complete" ] || exit 0
+fi
+
 older bullseye 2.7 3.9
 newer trixie 3.13
 newer forky 3.14
 
 for version in 2.7 3.9 3.13 3.14; do
-    "$folder/bin/python$version" -c 'import sys, json, subprocess, xml.etree.ElementTree
-sys.exit("%d.%d" % sys.version_info[:2] != sys.argv[1])' "$version" || {
-        echo "Python $version was fetched but does not run" >&2; exit 1; }
+    runs "$version" || { echo "Python $version was fetched but does not run" >&2; exit 1; }
     # compiled, as packages do it: what starts in milliseconds there should not take longer here
     find "$folder" -type d -name "python$version" -path '*/usr/lib/*' \
         -exec "$folder/bin/python$version" -m compileall -q {} + > /dev/null || :
     echo "$folder/bin/python$version"
 done
+cp tests/install-interpreters.sh "$complete"

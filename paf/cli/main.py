@@ -1,6 +1,8 @@
 """The command line: paf VERB. The only place of the command that chooses an exit status."""
 
+import os
 import sys
+import time
 
 from paf import VERSION
 from paf.cli.common import ERROR, INTERRUPTED, USAGE, Problem, complain, write
@@ -80,7 +82,17 @@ def epilog(module):
 def main(argv=None):
     """Run the verb that argv (list of str) names; return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
+    _take_the_time_zone_of_the_node()
     return guarded(lambda: _run(argv))
+
+
+def _take_the_time_zone_of_the_node():
+    """Forget the time zone of the administrator's shell: the cluster's logs have the machine's.
+
+    Their lines name no zone. What is printed names the one that it is in.
+    """
+    if os.environ.pop("TZ", None) is not None:
+        time.tzset()
 
 
 def _run(argv):

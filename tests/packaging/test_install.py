@@ -19,10 +19,10 @@ REFUSED = {
 }
 
 
-def make(*words, check=True):
+def make(*words, check=True, **options):
     """Run make in the checkout."""
     need("make", "make")
-    return run("make", "-s", *words, cwd=REPOSITORY, check=check)
+    return run("make", "-s", *words, cwd=REPOSITORY, check=check, **options)
 
 
 @pytest.mark.parametrize("word", REFUSED)
@@ -95,6 +95,15 @@ def test_the_manual_page_describes_the_build(variant, words, tmp_path):
         assert word in text
     for parameter in parameters.DECLARED:
         assert f" {parameter.name} {parameter.text.split()[0]} " in text, parameter.name
+
+
+def test_nothing_of_the_builders_shell_is_in_what_is_installed(tmp_path):
+    run("sh", "-c", 'umask 077; exec make -s install "$1"', "sh", f"DESTDIR={tmp_path}/root",
+        cwd=REPOSITORY, env={"PGHOST": "db.example.com"})
+    values = (tmp_path / "root" / LIBRARY[1:] / "paf" / "variant.py").read_text()
+    assert "db.example.com" not in values
+    for path in (tmp_path / "root").rglob("*"):
+        assert path.stat().st_mode & 0o044 == 0o044, path
 
 
 def test_the_manual_page_has_no_macro_by_accident(tmp_path):

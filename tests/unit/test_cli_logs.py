@@ -159,3 +159,17 @@ def test_a_timeline_without_an_event_has_a_form_too(tmp_path, capsys, output):
         assert json.loads(out)["kind"] is None
     else:
         assert "no change of p" in out
+
+
+@pytest.mark.parametrize("verb", ["history", "timeline"])
+def test_a_time_zone_of_the_shell_changes_no_time(data, capsys, monkeypatch, verb):
+    words = [verb, "--resource", "pgsqld", "--output", "json",
+             "--log", str(data / "cli" / "history" / "srv1")]
+    found = []
+    for zone in (None, "Asia/Kolkata", "America/St_Johns"):
+        if zone:
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+        main(words)
+        found.append(capsys.readouterr().out)
+    assert found[1:] == [found[0], found[0]] and len(found[0]) > 1000

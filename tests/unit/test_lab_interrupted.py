@@ -1,5 +1,6 @@
 """Programs of lab and trials that are interrupted: nothing that they started runs on."""
 
+import os
 import re
 import signal
 import subprocess
@@ -47,3 +48,15 @@ def test_each_program_of_the_trials_can_be_interrupted():
     for path in programs:
         called = re.findall(r"sys\.exit\((\w+)\(", path.read_text(encoding="utf-8"))
         assert called == ["interruptible"], path
+
+
+def test_no_program_of_the_lab_works_with_what_a_shell_has_set():
+    program = ("import os, sys, time\nfrom lab.tools import interruptible\n"
+               "sys.exit(interruptible(lambda: print(oct(os.umask(0)), time.tzname[0],\n"
+               "    sorted(name for name in os.environ if name[:2] in ('PG', 'TZ')))))")
+    usual, other = [subprocess.run(
+        ["sh", "-c", f'umask {umask}; exec "$@"', "sh", sys.executable, "-c", program],
+        cwd=REPOSITORY, env={**os.environ, **variables}, check=True, capture_output=True,
+        text=True).stdout for umask, variables in (
+            ("022", {}), ("077", {"TZ": "Asia/Tokyo", "PGHOST": "elsewhere", "PGSERVICE": "x"}))]
+    assert other == usual and other.startswith("0o22 ") and other.endswith(" []\n")
