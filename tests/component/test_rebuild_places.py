@@ -5,14 +5,13 @@ import shutil
 
 import pytest
 
-from paf import ocf
 from paf.actions import rejoin
 from paf.cli.common import Problem
 from paf.cli.rebuild import copying, rebuild
 from paf.instance import divergence, journal
 from tests.component.cutting import cut, steps_of
 from tests.component.server import clone, owner, wait_until
-from tests.component.test_rebuild import context_of, work_of
+from tests.component.test_rebuild import context_of, next_start, work_of
 from tests.component.test_rewind import (
     come_back, fail_over, journal_of, lost_of, own_files, write_commits)
 from tests.component.test_rewind_cut import own, same_rows
@@ -151,16 +150,11 @@ def test_a_cut_after_the_old_directory_is_given_up_leads_to_the_same_places(cras
 
 def brought_to_an_end(node, *words):
     """Do what the next start does after a cut, or paf rebuild where that is refused; say which."""
-    context = context_of(node)
-    if not journal.exists(context.instance):
-        return "nothing left"
-    try:
-        rejoin.finish(context)
-        return "complete"
-    except ocf.NotUsable as error:
-        assert "run paf rebuild again" in str(error)
+    end = next_start(node)
+    if end != "refused":
+        return end
     work_of(node, *words).do()
-    assert not journal.exists(context.instance)
+    assert not journal_of(node).exists()
     return "run again"
 
 
