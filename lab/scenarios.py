@@ -192,8 +192,11 @@ _COMMIT = ("create table if not exists only_here (n int); "
            "insert into only_here select generate_series(1, 1000)")
 
 
-def diverge(lab, sql=_COMMIT):
-    """Cut the primary's power while it holds WAL of this SQL that no other has; return it."""
+def diverge(lab, sql=_COMMIT, write=lambda: None):
+    """Cut the primary's power while it holds WAL of this SQL that no other has; return it.
+
+    write: called while no standby receives anything.
+    """
     wait_for_ranks(lab)
     old = lab.primary()
     others = [name for name in lab.nodes if name != old]
@@ -201,6 +204,7 @@ def diverge(lab, sql=_COMMIT):
     with deaf(lab, others[0]), deaf(lab, others[1]):
         # local: with synchronous standbys nothing would acknowledge it
         lab.nodes[old].sql("set synchronous_commit = local; " + sql, timeout=120)
+        write()
         lab.power_off(old)
         for name in others:
             lab.nodes[name].signal("term", "walreceiver")

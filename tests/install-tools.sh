@@ -26,7 +26,7 @@ packages() {
         lab) echo "make python3 python3-psycopg2 iproute2 nftables util-linux procps psmisc strace" \
                   "corosync pacemaker pacemaker-cli-utils resource-agents pcs crmsh" \
                   "dpkg-dev debhelper dh-python" \
-                  "postgresql-15" ;;
+                  "postgresql-15 pgbackrest" ;;
         unit) echo "make python3 python3-pytest python3-pytest-xdist python3-hypothesis" \
                    "python3-greenlet" \
                    "python3-psycopg2 python3-lxml python3-jsonschema" \
