@@ -204,6 +204,8 @@ def test_good_settings_have_nothing():
      "wal_retrieve_retry_interval is 5000 ms", "500ms"),
     ({"settings": {"recovery_init_sync_method": "fsync"}, "files": check_instance.MANY_FILES},
      "recovery_init_sync_method is fsync", "syncfs"),
+    ({"settings": {"wal_sender_shutdown_timeout": "0"}}, "wal_sender_shutdown_timeout is 0 ms",
+     "wal_sender_shutdown_timeout = "),
     ({"settings": {"recovery_target_name": "before"}}, "recovery_target_name is set", "--restart"),
     ({"mine": {"system_identifier": "1"}, "upstream": {"system_identifier": "2"}},
      "system identifier 1 here, 2 on the primary", None),

@@ -41,6 +41,12 @@ def test_an_lsn_is_written_as_postgresql_does():
     assert wal.describe(wal.Position(3, 0x5000148)) == "TL 3, 0/5000148"
 
 
+@pytest.mark.parametrize("text", ["0/5000148", "0/05000148"])
+def test_an_lsn_of_19_is_padded_and_the_same(text):
+    """PostgreSQL 19 writes eight digits behind the slash."""
+    assert wal.parse_lsn(text) == 0x5000148
+
+
 @pytest.mark.parametrize("value", [
     "", "1", "1#", "#1", "1#2#3", "0/5000148", "1#0/5", "1#-5", "1#+5", "1# 5", "a#1", "1#5.0",
     "-1#5", "1#0x5"])

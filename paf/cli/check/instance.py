@@ -64,6 +64,13 @@ def wal(subject):
         yield finding.warning("default_transaction_read_only is on",
                               "clients cannot write to this server once it is the primary",
                               finding.set_by_sql(subject, "default_transaction_read_only", "off"))
+    # since PostgreSQL 19; milliseconds, -1 without a limit
+    if have.get("wal_sender_shutdown_timeout", "-1") != "-1":
+        yield finding.warning(
+            "wal_sender_shutdown_timeout is {0} ms".format(have["wal_sender_shutdown_timeout"]),
+            "a primary that is demoted may end before standbys have all of its WAL: then "
+            "the switchover is refused after it was demoted",
+            finding.set_by_sql(subject, "wal_sender_shutdown_timeout", "-1"))
 
 
 def standby(subject):
