@@ -36,6 +36,14 @@ def _element(parent, tag, **attributes):
     return ElementTree.SubElement(parent, tag, names)
 
 
+def _named(settings, properties):
+    """Return cluster properties under the names that all nodes know and none calls deprecated."""
+    if not all(systems.has_fencing_options(system)
+               for system in {settings.system(node) for node in settings.names}):
+        return properties
+    return {name.replace("stonith-", "fencing-"): value for name, value in properties.items()}
+
+
 def _pairs(parent, tag, ident, values):
     if not values:
         return
@@ -173,7 +181,7 @@ def build(settings):
         _element(configuration, "crm_config"),
         "cluster_property_set",
         "cib-bootstrap-options",
-        properties,
+        _named(settings, properties),
     )
     nodes = _element(configuration, "nodes")
     for node in settings.names:

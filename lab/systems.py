@@ -140,6 +140,12 @@ def knows_promoted(system):
     return newest_schema(system) >= (3, 7)
 
 
+def has_fencing_options(system):
+    """Return whether a root's Pacemaker calls stonith-enabled fencing-enabled, as 3.0.2 does."""
+    version = versions(system, ["pacemaker"]).get("pacemaker", "").rpartition(":")[2]
+    return [int(number) for number in re.findall(r"\d+", version)[:3]] >= [3, 0, 2]
+
+
 def versions(system, packages):
     """Return {package: version} of what is installed in a root."""
     output = run(["dpkg-query", "--admindir", Path(system, "var/lib/dpkg"), "-W", "-f",

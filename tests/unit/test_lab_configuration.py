@@ -1,5 +1,6 @@
 """The texts that the lab writes for its nodes."""
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -96,3 +97,23 @@ def test_the_status_is_read_from_crm_mon():
     assert seen.promoted("pgsqld") == ["srv1"]
     assert seen.attributes["srv1"] == {"master-pgsqld": "1001"}
     assert seen.failures[0].reason == '"x"'
+
+
+@pytest.mark.parametrize("version, names", [
+    ("2.1.5-1+deb12u1", {"stonith-enabled", "stonith-timeout"}),
+    ("3.0.1-1", {"stonith-enabled", "stonith-timeout"}),
+    ("3.0.2-1", {"fencing-enabled", "fencing-timeout"}),
+    ("1:3.1.0~rc1-1", {"fencing-enabled", "fencing-timeout"})])
+def test_the_options_of_fencing_have_the_names_of_the_version(monkeypatch, version, names):
+    monkeypatch.setattr(cib.systems, "versions", lambda *_: {"pacemaker": version})
+    options = ElementTree.fromstring(cib.build(Settings(count=3))).iter("nvpair")
+    found = {option.get("name"): option.get("value") for option in options}
+    assert {name for name in found if re.match("stonith-|fencing-", name)} == names
+    assert found[next(name for name in names if name.endswith("enabled"))] == "true"
+
+
+def test_old_names_stay_as_long_as_a_node_knows_no_others(monkeypatch):
+    monkeypatch.setattr(cib.systems, "versions", lambda system, _: {
+        "pacemaker": "3.0.3-2" if system == "/new" else "2.1.5-1"})
+    monkeypatch.setattr(cib.systems, "newest_schema", lambda _: (3, 7))
+    assert "stonith-enabled" in cib.build(Settings(count=3, roots={"srv2": "/new"}))
