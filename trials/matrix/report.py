@@ -29,8 +29,9 @@ _STEPS = """
 """
 
 _FOOT = """
-Pacemaker 3.0.1's own `crm_resource --validate` ends with an assertion for each agent, IPaddr2 as
-well. So pcs of forky warns of "invalid validation data" when it creates the resource.
+From Pacemaker 3.0.1 on, `crm_resource --validate` ends with an assertion of D-Bus's library where no
+D-Bus runs, as in these nodes, for each agent, IPaddr2 as well. So pcs of forky and sid warns of
+"invalid validation data" when it creates the resource. With D-Bus it answers.
 
 ## What is not played live
 
