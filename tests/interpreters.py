@@ -76,12 +76,13 @@ def agent_argv(agent):
 def main(arguments):
     """List the interpreters, or run a command under each; return the exit status."""
     pythons, required, command = found(), list(REQUIRED), arguments
-    if arguments[:1] == ["--only"]:
+    chosen = arguments[:1] == ["--only"]
+    if chosen:
         required, command = [*map(_version, arguments[1].split(","))], arguments[2:]
         pythons = {version: pythons[version] for version in required if version in pythons}
     failed = [version for version, path in pythons.items() if not _run(command, version, path)]
     absent = [version for version in VERSIONS if version not in pythons]
-    if required is REQUIRED:
+    if not chosen:
         print(f"NOT TRIED, no interpreter: {', '.join(absent) or 'none'}")
     missing = [version for version in required if version not in pythons]
     if missing:
