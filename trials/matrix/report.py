@@ -29,8 +29,8 @@ _STEPS = """
 """
 
 _FOOT = """
-From Pacemaker 3.0.1 on, `crm_resource --validate` ends with an assertion of D-Bus's library where no
-D-Bus runs, as in these nodes, for each agent, IPaddr2 as well. So pcs of forky and sid warns of
+From Pacemaker 3.0.1 on, `crm_resource --validate` ends with an assertion of D-Bus's library where
+no D-Bus runs, as in these nodes, for each agent, IPaddr2 as well. So pcs of forky and sid warns of
 "invalid validation data" when it creates the resource. With D-Bus it answers.
 
 ## What is not played live
