@@ -10,6 +10,7 @@ from paf.cli.common import (
 from paf.cli.status import status, text
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
+from paf.decide import wal
 
 HELP = "move the primary to another node"
 TEXT = """Moves the primary to NODE, or to the standby that is first in line. Looks first whether
@@ -28,6 +29,8 @@ _LIFETIME = "PT10M"
 _IN_THE_WAY = NO_ACTION + ("node-maintenance", "left-over-constraint")
 _STEP = 0.25        # seconds between two looks
 _PATIENCE = 180.0   # seconds, by default
+#: Of WAL that the target has still to replay, less than this (bytes) is not worth a word: seconds.
+_BACKLOG = 64 << 20
 _SETTLED = 3        # looks in a row that show an idle cluster
 
 
@@ -57,6 +60,7 @@ def run(options):
     say("")
     for line in plan(report, target):
         say(line)
+    _warn(pacemaker, report, target)
     if options.dry_run:
         doubts = list(unknown(report, target))
         for doubt in doubts:
@@ -150,6 +154,55 @@ def plan(report, target):
     yield "  {0} is promoted, if it has received all of {1}'s WAL; now it lags by {2}".format(
         target, old, text.size(node["lag_bytes"]))
     yield "  otherwise the switchover is refused and {0} stays the primary".format(old)
+
+
+def _backlog(report, target):
+    """Return how many bytes `target` has not replayed; 0 if not known, which `plan` shows."""
+    return _row(report, target).get("lag_bytes") or 0
+
+
+def _row(report, target):
+    """Return what a report has of a node, {} if nothing."""
+    return dict((node["node"], node) for node in report["nodes"]).get(target, {})
+
+
+def _warn(pacemaker, report, target):
+    """Warn of a target that has much to replay, after a second look. Raises Problem."""
+    if _backlog(report, target) >= _BACKLOG:
+        begin = time.time()
+        later = status.look(report["resource"], pacemaker)
+        for words in backlog(report, later, target, time.time() - begin):
+            complain(words)
+
+
+def _replayed(report, target):
+    """Return up to where `target` has replayed (int, bytes from 0/0), None if not known."""
+    found = _row(report, target).get("replayed")
+    return None if found is None else wal.parse_lsn(found)
+
+
+def backlog(report, later, target, elapsed):
+    """Yield how long a promotion has to wait until `target` has replayed what it lacks; pure.
+
+    report, later: two looks of paf status, `elapsed` seconds apart; they show how fast it replays.
+    Source: PostgreSQL manual, pg_promote: a standby first replays all that it has received.
+    """
+    left = _row(later, target).get("lag_bytes")
+    if left is None:    # not known now: it was much just before
+        left = _backlog(report, target)
+    if left < _BACKLOG:
+        return
+    before, after = (_replayed(seen, target) for seen in (report, later))
+    words = "{0} has {1} of WAL still to replay, and no client can write until it has: ".format(
+        target, text.size(left))
+    if before is None or after is None or elapsed <= 0:
+        yield words + "how fast it replays is not known"
+    elif after <= before:
+        yield words + "in {0:.1f} s it has replayed nothing".format(elapsed)
+    else:
+        speed = (after - before) / float(elapsed)
+        yield words + "about {0:.0f} s, at {1} a second as now; wait until it is less".format(
+            max(1.0, left / speed), text.size(int(speed)))
 
 
 def _confirmed(target):

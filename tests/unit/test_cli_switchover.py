@@ -1,5 +1,6 @@
 """paf switchover: what is refused beforehand, and that nothing is left behind."""
 
+import copy
 import os
 import signal
 from types import SimpleNamespace
@@ -91,6 +92,47 @@ def test_without_a_candidate_there_is_no_default(report):
         row["score"] = -1000
     with pytest.raises(Problem):
         switchover.first_in_line(report)
+
+
+def lagging(report, megabytes, replayed):
+    found = copy.deepcopy(report)
+    node(found, "srv1").update(lag_bytes=megabytes and megabytes << 20, replayed=replayed)
+    return found
+
+
+@pytest.mark.parametrize("left, before, after, words", [
+    (400, "0/10000000", "0/12800000", "has 400 MB of WAL still to replay, and no client can write "
+     "until it has: about 20 s, at 20 MB a second as now"),
+    (400, "0/10000000", "0/10000000", "in 2.0 s it has replayed nothing"),
+    (400, "0/10000000", "0/0F000000", "in 2.0 s it has replayed nothing"),
+    (400, None, "0/12800000", "how fast it replays is not known"),
+    (400, "0/10000000", None, "how fast it replays is not known"),
+    (64, "1/FF000000", "2/FF000000", "about 1 s, at "),
+    (None, "0/10000000", None, "has 400 MB of WAL still to replay"),
+    (63, "0/10000000", "0/10000000", None),
+    (0, "0/10000000", "0/10000000", None)])
+def test_what_the_target_has_still_to_replay_is_told_with_how_long_that_takes(
+        report, left, before, after, words):
+    first, second = lagging(report, 400, before), lagging(report, left, after)
+    found = list(switchover.backlog(first, second, "srv1", 2.0))
+    assert len(found) == (words is not None)
+    assert not found or words in found[0]
+
+
+def test_a_clock_that_was_set_back_gives_no_speed(report):
+    first, second = lagging(report, 400, "0/10000000"), lagging(report, 400, "0/12800000")
+    line, = switchover.backlog(first, second, "srv1", -3.0)
+    assert "how fast it replays is not known" in line
+
+
+@pytest.mark.parametrize("megabytes, looks", [(400, 2), (1, 1), (None, 1)])
+def test_only_for_much_wal_the_cluster_is_looked_at_twice(
+        folder, report, monkeypatch, capsys, megabytes, looks):
+    seen = [lagging(report, megabytes, "0/10000000"), lagging(report, megabytes, "0/10000000")]
+    monkeypatch.setattr(switchover.status, "look", lambda *_: seen.pop(0))
+    assert main(["switchover", "srv1", "--dry-run"]) in (OK, NOT_DONE)
+    assert len(seen) == 2 - looks
+    assert ("still to replay" in capsys.readouterr().err) == (looks == 2)
 
 
 class Fake:
