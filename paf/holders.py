@@ -33,7 +33,8 @@ def judge(context, where, view, node, mine):
         quorum.taken_in(published, sorted(set(view.scores) | set(view.online)),
                         set(view.online) - set(view.running) - heard
                         - set(view.acknowledged)),
-        _set_back(context, where, view, words) if rules else ())
+        _set_back(context, where, view, words) | _outrun(context, primary, node, mine)
+        if rules else ())
 
 
 def _ran_since(words, mine):
@@ -59,6 +60,21 @@ def _set_back(context, where, view, words):
     said = set(votes) | set(voters)
     return election.set_back(dict((node, fact) for node, fact in marks(view).items()
                                   if node in said), votes)
+
+
+def _outrun(context, primary, node, mine):
+    """Return a set with the last primary if it votes, and has less of its timeline than `node`.
+
+    It was set back then, and does not have all that it acknowledged: see election.decide. mine: the
+    wal.Position of the candidate `node`. One that is demoted just now has not been away.
+    """
+    if primary == node or primary not in transition.voters(context.notification) or (
+            primary in transition.nodes(context.notification.promoted)):
+        return set()
+    fact = context.cluster.positions([primary], context.deadline).get(primary)
+    less = fact is not None and is_known(fact) and (
+        fact.value.timeline == mine.timeline and fact.value.lsn < mine.lsn)
+    return set([primary]) if less else set()
 
 
 def marks(view):

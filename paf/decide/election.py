@@ -88,21 +88,57 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
         return Verdict(False, "the WAL position of {0} itself is not known: {1}".format(
             candidate, _doubt(positions[candidate])), None, (), (candidate,))
     mine = positions[candidate].value
+    doubt = _outrun(primary, positions, lines or {}, behind) if certain else ""
+    primary = None if doubt else primary    # it does not have all there is
     strangers = (_strangers(candidate, others, primary, lines or {}, positions) if certain else
                  _left_behind(candidate, others, primary, lines or {}, behind))
     if certain and strangers and primary not in voters:
-        return _without_primary(candidate, strangers, primary, mine)
+        return _without_primary(candidate, strangers, primary, mine, doubt)
     last = _last(str(primary), others + [candidate], lines or {}, certain)
     best = _best(candidate, others, positions, last, strangers)
     if best is not None:
         return _behind(best, positions[best].value, mine, candidate in strangers, best == primary)
+    return _leading(candidate, others, positions)
+
+
+def _leading(candidate, others, positions):
+    # type: (str, list[str], dict[str, Fact]) -> Verdict
+    """Return the Verdict on a candidate that no known position is ahead of."""
+    where = wal.describe(positions[candidate].value)
     doubtful = tuple(node for node in others if not is_known(positions[node]))
     if doubtful:
         return Verdict(False, "; ".join("{0} may be ahead of {1}: {2}".format(
-            node, wal.describe(mine), _doubt(positions[node])) for node in doubtful),
-            None, (), doubtful)
-    return Verdict(True, "no standby is ahead of {0} ({1})".format(
-        candidate, wal.describe(mine)), None, (), ())
+            node, where, _doubt(positions[node])) for node in doubtful), None, (), doubtful)
+    return Verdict(True, "no standby is ahead of {0} ({1})".format(candidate, where), None, (), ())
+
+
+def _outrun(primary, positions, lines, behind):
+    # type: (str | None, dict[str, Fact], Lines, Collection[str]) -> str
+    """Return why the last primary does not count as such (str), "" where it does.
+
+    Nodes that followed it may have more of its WAL, though a primary sends what is on its disk. So
+    it was set back since: restored from a copy, or its disk to a snapshot, or that lost what it had
+    called written. Where the first record of the timeline is gone, who had a score of a connected
+    standby has followed it.
+    """
+    from paf.decide import timelines
+    fact, last = positions.get(str(primary)), lines.get(str(primary))
+    if fact is None or not is_known(fact) or last is None:
+        return ""
+
+    def followed(node):
+        # type: (str) -> bool
+        line = lines.get(node)
+        found = timelines.compare(line, last)
+        return line is not None and not timelines.left(line, last) and (
+            found == timelines.TOGETHER or found == timelines.UNSURE and node not in behind)
+    ahead = sorted(node for node, other in positions.items()
+                   if other.value is not None and other.value.timeline == fact.value.timeline
+                   and other.value.lsn > fact.value.lsn and followed(node))
+    if not ahead:
+        return ""
+    return "the last primary, {0}, has less than {1}, which followed it: was it restored? " \
+        "Accept the loss: paf promote".format(primary, " and ".join(ahead))
 
 
 def _behind(best, position, mine, stranger, primary):
@@ -155,16 +191,19 @@ def _is_later(fact, other):
         fact.value.timeline > other.value.timeline)
 
 
-def _without_primary(candidate, strangers, primary, mine):
-    # type: (str, set[str], str | None, wal.Position) -> Verdict
-    """Return the Verdict where positions do not compare, and the last primary is away."""
-    who = "the last primary is not known; accept the loss: paf promote"
+def _without_primary(candidate, strangers, primary, mine, doubt):
+    # type: (str, set[str], str | None, wal.Position, str) -> Verdict
+    """Return the Verdict where positions do not compare, and the last primary is away.
+
+    doubt: why one that is here does not count (str), "" where it does not vote.
+    """
+    who = doubt or "the last primary is not known; accept the loss: paf promote"
     if primary:
         who = ("the last primary, {0}, does not vote; start {0}, or accept the loss: "
                "paf promote".format(primary))
     return Verdict(False, "{0} may have another history than {1} (at {2}), and {3}".format(
         ", ".join(sorted(strangers)), candidate, wal.describe(mine), who), None, (),
-        (primary,) if primary else ())
+        (primary,) if primary else (candidate,) if doubt else ())
 
 
 def _last(primary, nodes, lines, certain):

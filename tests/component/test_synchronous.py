@@ -149,6 +149,41 @@ def test_one_that_was_set_back_to_an_older_copy_proves_nothing_until_it_has_caug
     assert "srv2 may have less than it acknowledged" in synchronous.store.refusal("srv3")
 
 
+@pytest.mark.parametrize("present", [("srv1", "srv2", "srv3"), ("srv1", "srv3")])
+def test_a_last_primary_that_was_set_back_does_not_have_all_there_is(synchronous, present):
+    """All lose power; the disk of the primary's node comes back as it was some time before.
+
+    It crashed, so it left no last words that would show this. A standby has more of its WAL.
+    """
+    primary = synchronous["srv1"].server
+    primary.stop()
+    as_owner("cp", "-a", primary.pgdata, f"{primary.pgdata}.older")
+    primary.start()
+    synchronous.wait_for_streams("srv1", 2)
+    primary.sql("INSERT INTO t SELECT generate_series(1, 100)")
+    synchronous.wait_for_streams("srv1", 2)
+    assert synchronous["srv1"].monitor().code == 8
+    for node in synchronous:
+        node.server.kill_and_reap()
+    synchronous.move_vip(None)
+    as_owner("rm", "-r", primary.pgdata)
+    as_owner("cp", "-a", f"{primary.pgdata}.older", primary.pgdata)
+    for name in {"srv1", "srv2", "srv3"} - set(present):
+        synchronous.store.add_member(name, online=False)
+    runs = synchronous.at_once(lambda node: node.agent("start", lists=dict(
+        active="", start=" ".join(present))), present)
+    assert [run.code for run in runs.values()] == [0] * len(present)
+    lists = dict(active=" ".join(present), unpromoted=" ".join(present), promote="srv1")
+    assert synchronous.promote("srv1", lists, present).code == 1
+    assert f"{present[1]} is ahead" in synchronous.store.refusal("srv1")
+    run = synchronous.promote(present[1], dict(lists, promote=present[1]), present)
+    if len(present) == 3:
+        assert run.code == 0 and synchronous["srv2"].value("SELECT count(*) FROM t") == 100
+    else:    # the one that is away may have more than that
+        assert run.code == 1
+        assert "srv2 may hold commits" in synchronous.store.refusal("srv3")
+
+
 def test_the_administrator_may_accept_the_loss_for_one_promotion(synchronous):
     synchronous["srv2"].kill()
     synchronous["srv1"].kill()

@@ -55,7 +55,7 @@ def store(tmp_path):
 def context(store, node, active=NODES):
     log = types.SimpleNamespace(warning=lambda text: None, info=lambda text: None)
     lists = types.SimpleNamespace(active=tuple(
-        types.SimpleNamespace(node=name) for name in active), start=(), stop=())
+        types.SimpleNamespace(node=name) for name in active), start=(), stop=(), promoted=())
     return types.SimpleNamespace(node=node, cluster=store, log=log, deadline=None,
                                  notification=lists)
 
@@ -232,6 +232,15 @@ def test_a_last_primary_that_was_set_back_does_not_have_all(store):
     assert not verdict.promote and verdict.awaited == ("srv2",)
     store.marks["srv1"] = "2#900"
     assert judge(store, votes, active=("srv1", "srv3")).promote
+
+
+@pytest.mark.parametrize("vote, promotes", [
+    (AT_900, True), (Known(Position(2, 899)), False), (AtLeast(Position(2, 100), "x"), True)])
+def test_a_last_primary_with_less_than_the_candidate_proves_nothing(store, vote, promotes):
+    """One that may have more was compared before."""
+    verdict = judge(store, {"srv1": vote, "srv3": AT_900}, active=("srv1", "srv3"))
+    assert verdict.promote == promotes
+    assert promotes or verdict.awaited == ("srv2",)
 
 
 def test_last_words_that_are_behind_what_was_acknowledged_prove_nothing(store):

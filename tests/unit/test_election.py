@@ -323,3 +323,34 @@ def test_one_that_waited_itself_is_waited_for_after_a_cold_start():
     scores = {"srv2": 1000, "srv3": election.WAITING, "srv4": -1000}
     assert election.awaited(["srv2"], scores, 1001) == ["srv3"]
     assert election.awaited(["srv2"], scores, 1001, ["srv3"]) == []
+
+
+UNMARKED, UNMARKED_STANDBY = "own 1:0:initdb 3:20:", "not 1:0:initdb 3:20:"
+
+
+@pytest.mark.parametrize("primary,standby,behind,winner", [
+    (WAS_PRIMARY, FOLLOWED, [], "srv2"),                  # one history, and it has more
+    (UNMARKED, UNMARKED_STANDBY, [], None),               # most likely so
+    (UNMARKED, UNMARKED_STANDBY, ["srv2"], "srv1"),       # it did not follow
+    (WAS_PRIMARY, "not 1:0:initdb 3:20:a", [], "srv1"),   # of another history
+    (WAS_PRIMARY, ANOTHER_THREE, [], "srv1"),
+    (WAS_PRIMARY, "", [], "srv1")])                       # an agent of 2.x publishes none
+def test_a_last_primary_with_less_than_its_standby_was_set_back(primary, standby, behind, winner):
+    """A primary sends what is on its disk, so a standby never has more, unless that lost some."""
+    votes = {"srv1": Known(Position(3, 500)), "srv2": Known(Position(3, 900))}
+    lines = {"srv1": line_from_wire(primary)}
+    if standby:
+        lines["srv2"] = line_from_wire(standby)
+    for candidate in votes:
+        verdict = election.decide(candidate, list(votes), votes, "srv1", lines, True, behind)
+        assert verdict.promote == (candidate == winner)
+        assert verdict.better == (winner if candidate != winner else None)
+        if winner is None:
+            assert "srv1, has less than srv2" in verdict.reason
+            assert verdict.awaited == (candidate,), "it looks again"
+
+
+def test_a_last_primary_whose_end_is_not_known_was_not_set_back_for_sure():
+    votes = {"srv1": AtLeast(Position(3, 500), "x"), "srv2": Known(Position(3, 900))}
+    lines = {"srv1": line_from_wire(WAS_PRIMARY), "srv2": line_from_wire(FOLLOWED)}
+    assert not election.decide("srv2", list(votes), votes, "srv1", lines).promote
