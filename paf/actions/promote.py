@@ -1,9 +1,10 @@
 """promote: make the standby the primary, if the election says so."""
 
 from paf import holders, ocf, promotion
+from paf import instance as local
 from paf.decide import election, scores, state, transition
 from paf.cluster import base
-from paf.instance import observe, server
+from paf.instance import observe, queries, server
 
 _VOTES_PATIENCE = 5.0       # seconds
 _RECOUNT_MUTE = 0.3
@@ -11,7 +12,7 @@ _RECOUNT_MUTE = 0.3
 
 def run(context):
     """Promote the instance and return SUCCESS. Raises OcfError (soft)."""
-    sight = observe.settle(context.instance, context.deadline)
+    sight = observe.settle(context.instance, context.deadline, _query(context))
     if sight.verdict.state == state.PRIMARY and observe.is_certain(sight):
         return ocf.SUCCESS
     if sight.verdict.state in state.DOWN:
@@ -20,11 +21,40 @@ def run(context):
     elif sight.verdict.state != state.STANDBY:
         raise ocf.OcfError("cannot promote, the instance is {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))
+    _let_replay(context, sight)
     if context.in_cluster:
         check_election(context)
         holders.publish_rule(context)
     _promote(context)
     return ocf.SUCCESS
+
+
+def _query(context):
+    try:
+        return queries.replay(local.version(context.instance))
+    except ocf.OcfError:    # no data directory: observing says so in its own way
+        return queries.role()
+
+
+def _let_replay(context, sight):
+    """Start a standby again whose replay is paused for want of what the primary has. OcfError.
+
+    A promotion would end it, and with its configuration it would not start again. Its position
+    stays: all that it has received is on disk.
+    """
+    if not sight.rows or sight.rows[0][2] not in ("t", "true"):
+        return
+    from paf.instance import limits
+    more = limits.too_low(context.instance, context.deadline)
+    if not more:
+        return
+    from paf.actions import start
+    from paf.crash import watcher
+    context.log.warning("replay is paused, as the primary had {0}, and this instance less: it is "
+                        "started again".format(", ".join(more)))
+    watcher.end(context)
+    server.stop(context.instance, context.deadline, context.log)
+    start.as_standby(context)
 
 
 def check_election(context):

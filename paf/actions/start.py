@@ -5,6 +5,7 @@ from paf.actions import reload
 from paf.crash import watcher
 from paf.decide import scores, state, transition
 from paf.cluster import base, notes
+from paf.decide.knowledge import Known
 from paf.instance import journal, observe, postmaster, server, settings, standby_mode
 
 #: What of a start's time is left for reporting it, in seconds.
@@ -81,7 +82,7 @@ def as_standby(context):
     settings.check_data_directory(context.instance, context.deadline)
     standby_mode.enable(context.instance)
     _check_still_whole(context)
-    server.start(context.instance, context.deadline)
+    _start_server(context)
     sight = observe.settle(context.instance, context.deadline)
     if sight.verdict.state != state.STANDBY:
         if sight.verdict.state == state.PRIMARY:    # perhaps beside another one: stopped at once
@@ -92,6 +93,24 @@ def as_standby(context):
     remarks.forget(context)
     reload.keep(context)
     watcher.keep(context)
+
+
+def _start_server(context):
+    """Start the server; with the primary's values where its configuration has less. OcfError.
+
+    Asked after it did not start: PostgreSQL refuses to run a standby with less, and the service
+    must not stay down for that.
+    """
+    try:
+        server.start(context.instance, context.deadline)
+    except ocf.OcfError as error:
+        from paf.instance import limits
+        more = limits.too_low(context.instance, context.deadline)
+        if not more or postmaster.find(context.instance) != Known(None):
+            raise
+        context.log.warning("{0}; it is started with {1}, as the primary had, since the "
+                            "configuration has less".format(error, ", ".join(more)))
+        server.start(context.instance, context.deadline, more)
 
 
 def _check_still_whole(context):

@@ -59,6 +59,11 @@ _RECEIVING = "(SELECT count(*) FROM pg_catalog.pg_stat_get_wal_receiver() AS r "
 _NOW = "CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' " \
        "ELSE ({diff}({current}, '0/0'))::bigint::text END"
 _ROLE = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, '', '', '', ''"
+_REPLAY = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, CASE WHEN " \
+          "pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_is_wal_replay_paused()::text " \
+          "ELSE '' END, '', '', ''"
+#: The first version that pauses replay where a setting is lower than the primary's.
+_FIRST_THAT_PAUSES = 140000
 
 _POSITION = """
 SELECT {diff}({arrived}, '0/0')::bigint::text,
@@ -101,6 +106,11 @@ def monitor(version, slots=False):
 def role():
     """Return the query for the role alone; its first row reads like the monitor's."""
     return _ROLE
+
+
+def replay(version):
+    """Return the query for the role, and whether replay is paused ('' before 14)."""
+    return _REPLAY if version >= _FIRST_THAT_PAUSES else _ROLE
 
 
 def position(version):

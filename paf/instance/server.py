@@ -31,9 +31,10 @@ def quoted(words):
                     for word in words)
 
 
-def start(instance, deadline):
+def start(instance, deadline, more=()):
     """Start the server as a standby, and wait until it accepts connections. Raises OcfError.
 
+    more: "NAME=VALUE" (of str) of settings that outweigh the configuration's.
     What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
     would hand a -D of its own to its shell in double quotes, which keep no "$" from it.
     """
@@ -42,7 +43,8 @@ def start(instance, deadline):
             "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN))),
             "-o", quoted(["-D", instance.parameters.pgdata]
                          + parameters.words(instance.parameters.start_opts)
-                         + standby_mode.options(instance))]
+                         + standby_mode.options(instance)
+                         + [word for setting in more for word in ("-c", setting)])]
     owner, log = local.owner(instance), serverlog.Mark(instance)
     result = runner.run(argv, deadline, user=owner, keep=8192, until=_readiness(instance), env={
         "HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name,

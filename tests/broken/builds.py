@@ -161,8 +161,8 @@ BUILDS = (
             "test_no_node_is_banned_for_an_error_of_the_disk_that_can_pass",)),
     Broken(1, "a demotion starts a server that promotes itself",
            "paf/instance/server.py",
-           "                         + standby_mode.options(instance))]",
-           "                         + [])]",
+           "                         + standby_mode.options(instance)",
+           "                         + []",
            (_COMPONENT + "test_preconditions.py::"
             "test_a_setting_that_came_after_the_start_ends_no_recovery_after_a_demotion",)),
     Broken(5, "a tool that gave no answer has found damage",

@@ -1,6 +1,6 @@
 """Broken builds of what is known of processes: what cannot be seen has ended, by one line."""
 
-from tests.broken.builds import _UNIT, Broken
+from tests.broken.builds import _COMPONENT, _UNIT, Broken
 
 BUILDS = (
     Broken(5, "a process whose start cannot be read has ended",
@@ -13,6 +13,16 @@ BUILDS = (
            "paf/instance/postmaster.py",
            "        return _by_processes(instance, Known(None)) if lines.value else Known(None)",
            "        return Known(None)", (_UNIT + "test_processes.py",)),
+    Broken(5, "an instance with a setting below its primary's stays down",
+           "paf/actions/start.py",
+           "        if not more or postmaster.find(context.instance) != Known(None):",
+           "        if True:",
+           (_COMPONENT + "test_preconditions.py::"
+            "test_an_instance_whose_settings_are_below_its_primarys_starts_with_those",)),
+    Broken(5, "a standby whose replay is paused for a low setting is ended by its promotion",
+           "paf/actions/promote.py", "    _let_replay(context, sight)", "    pass",
+           (_COMPONENT + "test_preconditions.py::"
+            "test_a_standby_whose_replay_is_paused_for_a_low_setting_can_be_promoted",)),
     Broken(5, "an empty postmaster.pid keeps an instance stopped",
            "paf/instance/pidfile.py", "        _remove_empty(instance)", "        pass",
            (_UNIT + "test_processes.py",)),

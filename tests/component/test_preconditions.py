@@ -41,6 +41,38 @@ def test_a_setting_that_came_after_the_start_ends_no_recovery_after_a_demotion(p
     assert primary.agent("start", lists=FIRST_START).code == ARGS
 
 
+def test_an_instance_whose_settings_are_below_its_primarys_starts_with_those(node):
+    """PostgreSQL runs no standby with less; a crash and a demotion must not end the service."""
+    node.configure("max_connections = 4", "max_worker_processes = 2")
+    run = node.agent("start", lists=FIRST_START)
+    assert run.code == 0 and "max_connections=10, max_worker_processes=8" in run.log, run
+    assert [node.value(f"SHOW {name}") for name in ("max_connections", "max_worker_processes")] == [
+        "10", "8"]
+
+
+def test_a_standby_whose_replay_is_paused_for_a_low_setting_can_be_promoted(trio):
+    """max_connections was raised on the primary first. A promotion would end the standby."""
+    primary, standby = trio["srv1"], trio["srv2"]
+    primary.configure("max_connections = 20")
+    primary.server.stop()
+    primary.server.start()
+    trio.move_vip("srv1")
+
+    def paused():
+        return standby.value("SELECT pg_is_wal_replay_paused()")
+    wait_until(paused, "replay to be paused")
+    primary.sql("INSERT INTO t SELECT generate_series(1, 100)")
+    wait_until(lambda: primary.value("SELECT count(*) FROM pg_stat_replication WHERE flush_lsn = "
+                                     "pg_current_wal_flush_lsn()") == 2, "the standbys to have it")
+    assert primary.monitor().code == 8
+    primary.kill()
+    trio.move_vip(None)
+    lists = dict(active="srv2 srv3", unpromoted="srv2 srv3", promote="srv2")
+    run = trio.promote("srv2", lists, ["srv2", "srv3"])
+    assert run.code == 0 and "max_connections=20" in run.log, run
+    assert standby.value("SELECT count(*) FROM t") == 100
+
+
 def test_a_trigger_file_that_is_left_is_refused_and_its_setting_alone_is_not(node):
     """PostgreSQL 16 and later have none, and refuse the setting itself."""
     has_triggers = "promote_trigger_file" in node_settings(node)

@@ -91,7 +91,7 @@ def test_a_start_that_fails_takes_no_last_words_away(synchronous):
     assert standby.agent("stop", lists=dict(
         active="srv1 srv2 srv3", promoted="srv1", stop="srv2")).code == 0
     said = synchronous.store.permanent("last_words", "srv2")
-    standby.server.configure("max_connections = 1")
+    standby.server.configure("unix_socket_directories = '/nonexistent'")
     assert standby.agent("start", lists=dict(
         active="srv1 srv3", promoted="srv1", unpromoted="srv3", start="srv2")).code == 1
     assert synchronous.store.permanent("last_words", "srv2") == said

@@ -11,6 +11,7 @@ from paf.cli.check import instance as check_instance
 from paf.cli.check import primary as check_primary
 from paf.cli.check import slots as check_slots
 from paf.cli.main import main
+from paf.instance import limits
 from tests.unit.support import instance_at
 
 EDITS = (
@@ -275,13 +276,13 @@ def test_a_small_difference_of_the_clocks_is_nothing():
 @pytest.mark.parametrize("name, count", [("14", 5), ("15-in-archive-recovery", 5), ("18", 5)])
 def test_the_control_file_has_the_primarys_limits(data, name, count):
     text = (data / "pg_controldata" / f"{name}.txt").read_text()
-    limits = check_primary.limits_in(text)
-    assert len(limits) == count and limits["max_connections"] == 100
-    assert limits["max_locks_per_transaction"] == 64
+    found = limits.named_in(text)
+    assert len(found) == count and found["max_connections"] == 100
+    assert found["max_locks_per_transaction"] == 64
     # up to 9.4, and before max_wal_senders was among them
     old = text.replace("max_connections setting", "Current max_connections setting").replace(
         "max_wal_senders setting", "none")
-    assert len(check_primary.limits_in(old)) == count - 1
+    assert len(limits.named_in(old)) == count - 1
 
 
 @pytest.mark.parametrize("number, wanted", [(90624, 906), (100023, 10), (150018, 15)])

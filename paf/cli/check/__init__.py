@@ -15,7 +15,7 @@ from paf.cli.check import instance as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.decide.knowledge import Known, is_known
 from paf.deadline import Deadline
-from paf.instance import controldata, postmaster, settings
+from paf.instance import controldata, limits, postmaster, settings
 
 HELP = "look for mistakes in the cluster, on this host and in its server"
 TEXT = """Checks the cluster's configuration, this host and the settings of its server (as root, on
@@ -261,7 +261,7 @@ def _subject(instance, managed, configured, pacemaker, answer):
         mine={"system_identifier": control.value.system_identifier if is_known(control)
               else None,
               "major": primary.major(int(answer["settings"]["server_version_num"]))},
-        limits=primary.limits(instance, deadline),
+        limits=limits.look(instance, deadline),
         clock=answer["clock"][0] if answer["clock"] else None,
         files=host.files(where.datadir, server.MANY_FILES), owner=where.system_user,
         keeps_slots=where.slots is True)

@@ -4,52 +4,14 @@ Asked with what a standby has: its control file, its WAL receiver, and a replica
 No login on other nodes, no password but that of primary_conninfo.
 """
 
-from paf import instance as local
-from paf import ocf, runner
+from paf import ocf
 from paf.cli import finding
 from paf.cli.servers import REPLICATION, remote
 from paf.decide.knowledge import is_known
-from paf.instance import settings, upstream
-
-#: A standby needs at least as much of these as its primary has. The setting, and how
-#: pg_controldata calls the primary's. Source: PostgreSQL manual, "Hot Standby",
-#: "Administrator's Overview".
-LIMITS = (("max_connections", "max_connections"), ("max_worker_processes", "max_worker_processes"),
-          ("max_wal_senders", "max_wal_senders"),
-          ("max_prepared_transactions", "max_prepared_xacts"),
-          ("max_locks_per_transaction", "max_locks_per_xact"))
+from paf.instance import upstream
 
 #: Seconds. Less than that may be the network's, or the receiver's.
 SKEW = 1.0
-
-
-def limits(instance, deadline):
-    """Return {setting: (at the next start, in the control file)}, both int.
-
-    While a server is a standby, its control file has the primary's values. None where they cannot
-    be found out.
-    """
-    try:
-        result = runner.run([local.program(instance, "pg_controldata"),
-                             instance.parameters.datadir], deadline, user=instance.owner)
-        needed = limits_in(result.out) if result.status == 0 else {}
-        return dict((name, (int(settings.read(instance, name, deadline)), needed[name]))
-                    for name in needed) or None
-    except (ocf.OcfError, ValueError):
-        return None
-
-
-def limits_in(text):
-    """Return the limits (dict of setting to int) in pg_controldata's output; pure.
-
-    Each came with some version of PostgreSQL, max_wal_senders last, in 12.
-    """
-    fields = {}
-    for line in text.splitlines():
-        name, _, value = line.replace("Current ", "", 1).partition(" setting:")
-        if ocf.is_number(value.strip()):
-            fields[name] = int(value)
-    return dict((name, fields[there]) for name, there in LIMITS if there in fields)
 
 
 def primary(instance, conninfo, deadline):
