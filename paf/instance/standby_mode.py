@@ -48,17 +48,16 @@ def _is_file(path):
 
 
 def options(instance):
-    """Return the options (list of str) of a server program that only Pacemaker may promote.
+    """Return the options (list of str) of a server that only Pacemaker may promote.
 
     They outweigh the configuration files, which may have changed while the server ran: a demotion
-    and the recovery of a primary do not check them. Up to PostgreSQL 11 they are in recovery.conf.
+    and the recovery of a primary do not check them. Up to PostgreSQL 11 most are in recovery.conf.
     """
-    version = local.version(instance)
-    if version < FIRST_WITH_SIGNAL:
-        return []
-    settings = [(name, "") for name in TARGETS] + [("recovery_target_timeline", "latest")]
-    if version < FIRST_WITHOUT_TRIGGER:
-        settings.append(("promote_trigger_file", ""))
+    version, settings = local.version(instance), [("hot_standby", "on")]
+    if version >= FIRST_WITH_SIGNAL:
+        settings += [(name, "") for name in TARGETS] + [("recovery_target_timeline", "latest")]
+        if version < FIRST_WITHOUT_TRIGGER:
+            settings.append(("promote_trigger_file", ""))
     return [word for name, value in settings for word in ("-c", "{0}={1}".format(name, value))]
 
 

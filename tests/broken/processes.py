@@ -19,6 +19,10 @@ BUILDS = (
            "        if True:",
            (_COMPONENT + "test_preconditions.py::"
             "test_an_instance_whose_settings_are_below_its_primarys_starts_with_those",)),
+    Broken(5, "a demoted server with hot_standby=off never answers",
+           "paf/instance/standby_mode.py",
+           '    version, settings = local.version(instance), [("hot_standby", "on")]',
+           "    version, settings = local.version(instance), []", (_UNIT + "test_instance.py",)),
     Broken(5, "a standby whose replay is paused for a low setting is ended by its promotion",
            "paf/actions/promote.py", "    _let_replay(context, sight)", "    pass",
            (_COMPONENT + "test_preconditions.py::"

@@ -29,7 +29,7 @@ def test_a_start_refuses_a_setting_that_ends_or_holds_recovery(idle, lines, word
 
 @pytest.mark.parametrize("lines", [
     ["recovery_target = 'immediate'", "recovery_target_action = 'promote'"],
-    ["recovery_target_timeline = 'current'"]])
+    ["recovery_target_timeline = 'current'"], ["hot_standby = off"]])
 def test_a_setting_that_came_after_the_start_ends_no_recovery_after_a_demotion(primary, lines):
     """A demotion checks no settings: the server is started with options that outweigh them."""
     primary.configure(*lines)

@@ -215,6 +215,7 @@ def test_the_server_is_started_with_nothing_that_ends_recovery(tmp_path, version
     assert [word for word in words if word.endswith("=")] == [
         name + "=" for name in targets + names]
     assert ("recovery_target_timeline=latest" in words) == (version != "11")
+    assert words[:2] == ["-c", "hot_standby=on"], "else it would never answer"
 
 
 @pytest.mark.parametrize("name", ["standby.signal", "standby.signal.pgsqlms"])
