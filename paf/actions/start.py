@@ -6,7 +6,8 @@ from paf.crash import watcher
 from paf.decide import scores, state, transition
 from paf.cluster import base, notes
 from paf.decide.knowledge import Known
-from paf.instance import journal, observe, postmaster, server, settings, standby_mode
+from paf.instance import (
+    journal, observe, postmaster, server, settings, standby_mode, tablespaces)
 
 #: What of a start's time is left for reporting it, in seconds.
 _MARGIN = 2.0
@@ -80,6 +81,7 @@ def as_standby(context):
     own WAL first and then stays a standby, so that no client writes before it is promoted.
     """
     settings.check_data_directory(context.instance, context.deadline)
+    tablespaces.check(context.instance)
     standby_mode.enable(context.instance)
     _check_still_whole(context)
     _start_server(context)

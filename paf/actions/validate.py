@@ -6,7 +6,7 @@ import stat
 from paf import instance as local
 from paf import ocf, parameters, variant
 from paf.decide.knowledge import is_known
-from paf.instance import controldata, settings
+from paf.instance import controldata, settings, tablespaces
 
 HOST_LEVEL = 10
 
@@ -96,6 +96,7 @@ def host(context):
     settings.check_programs(context.instance)
     control = _control(context)
     settings.check_data_directory(context.instance, context.deadline)
+    tablespaces.check(context.instance)
     if control.wal_level not in _WAL_LEVELS:
         raise ocf.BadParameter("wal_level must be replica or logical, it was \"{0}\" when "
                                "PostgreSQL last ran".format(control.wal_level))

@@ -19,6 +19,10 @@ BUILDS = (
            "        if True:",
            (_COMPONENT + "test_preconditions.py::"
             "test_an_instance_whose_settings_are_below_its_primarys_starts_with_those",)),
+    Broken(4, "a standby without the file system of a tablespace is started",
+           "paf/actions/start.py", "    tablespaces.check(context.instance)", "    pass",
+           (_COMPONENT + "test_preconditions.py::"
+            "test_an_instance_without_a_tablespaces_file_system_is_not_started",)),
     Broken(5, "a demoted server with hot_standby=off never answers",
            "paf/instance/standby_mode.py",
            '    version, settings = local.version(instance), [("hot_standby", "on")]',

@@ -1,10 +1,11 @@
 """Settings that end recovery, hold it, or keep a standby from being one; and who is promoted."""
 
+import os
 import pathlib
 
 import pytest
 
-from tests.component.server import wait_until
+from tests.component.server import owner, wait_until
 
 ARGS = 2
 FIRST_START = dict(start="srv1", inactive="pgsqld")
@@ -39,6 +40,30 @@ def test_a_setting_that_came_after_the_start_ends_no_recovery_after_a_demotion(p
     assert primary.value("SHOW recovery_target_timeline") == "latest"
     assert primary.agent("stop").code == 0
     assert primary.agent("start", lists=FIRST_START).code == ARGS
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+def test_an_instance_without_a_tablespaces_file_system_is_not_started(primary, mounted):
+    """The folder is there, and empty: what was mounted there is not. Nothing is replayed."""
+    space = primary.pgdata.parent / "space"
+    space.mkdir()
+    os.chown(space, owner().pw_uid, owner().pw_gid)
+    primary.sql(f"CREATE TABLESPACE apart LOCATION '{space}'")
+    primary.sql("CREATE TABLE placed (n int) TABLESPACE apart")
+    primary.sql("CHECKPOINT")
+    primary.sql("INSERT INTO placed VALUES (1)")
+    primary.kill_and_reap()
+    if not mounted:
+        folder, = space.iterdir()
+        folder.rename(primary.pgdata.parent / folder.name)
+    before = primary.files()
+    run = primary.agent("start", lists=FIRST_START)
+    assert run.code == (0 if mounted else 1), run
+    if not mounted:
+        assert f"the tablespace at {space} is not there" in run.reason
+        assert primary.files() == before and not list(space.iterdir())
+        run = primary.agent("demote", lists=dict(demote="srv1", promoted="srv1"))
+        assert run.code == 1 and str(space) in run.reason, "no other way leads past it"
 
 
 def test_an_instance_whose_settings_are_below_its_primarys_starts_with_those(node):

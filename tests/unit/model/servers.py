@@ -223,6 +223,7 @@ def _nothing(*_arguments, **_options):
 _WITHOUT_REMARKS = {
     "paf.instance.line.read": Server.line, "paf.instance.waiting.end": _nothing,
     "paf.actions.reload.keep": _nothing, "paf.remarks.say": _nothing,
+    "paf.instance.tablespaces.check": _nothing,
     "paf.remarks.repeat": _nothing, "paf.cluster.manager.find": lambda: "7 7",
     "paf.cluster.manager.is_same": lambda text: text == "7 7",
     "paf.remarks.of_parameters": lambda context: [], "paf.remarks.forget": _nothing,

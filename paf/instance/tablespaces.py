@@ -1,0 +1,42 @@
+"""Tablespaces whose file system is not there, as after a boot at which it was not mounted.
+
+PostgreSQL starts without them. A standby then replays its WAL into the empty folder below, streams
+and acknowledges commits; with the file system mounted again, what was replayed there is lost.
+Source: PostgreSQL manual, "Database File Layout" (pg_tblspc); catalog.h: the folder in a tablespace
+is called PG_VERSION_NUMBER.
+"""
+
+import errno
+import os
+
+from paf import instance as local
+from paf.ocf import OcfError, is_number
+
+_FOLDER = "pg_tblspc"
+_OF_A_SERVER = "PG_"
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+def check(instance):
+    """Raise OcfError unless each tablespace of the data directory is there, as far as is seen.
+
+    Before anything is written or replayed. Soft: a file system may be mounted later.
+    """
+    for name in _names(local.path(instance, _FOLDER)) or ():
+        if not is_number(name):
+            continue
+        link = local.path(instance, os.path.join(_FOLDER, name))
+        inside = _names(link)
+        if inside is None or not any(each.startswith(_OF_A_SERVER) for each in inside):
+            raise OcfError("the tablespace at {0} is not there: mount its file system (if it was "
+                           "dropped, remove the link {1})".format(os.path.realpath(link), link))
+
+
+def _names(folder):
+    """Return the names in a folder (a list of str), None without the folder. Raises OcfError."""
+    try:
+        return os.listdir(folder)
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return None
+        raise OcfError("cannot look into {0}: {1}".format(folder, error.strerror))
