@@ -109,13 +109,18 @@ def run(instance, conninfo, found, deadline, log, harmless=False):
     facts["set"] = keptwal.free_name(instance, facts["started"])
     top = facts["top"] = ownfiles.names(instance)
     journal.begin(instance, facts)
+    _reversible(instance, top, facts, parts, deadline)
+    return _carry_on(instance, facts, deadline, log)
+
+
+def _reversible(instance, top, facts, parts, deadline):
+    """Do what comes before pg_rewind, all of it or nothing. Raises OcfError."""
     try:
         check_dead(instance)
         _prepare(instance, top, facts, parts, deadline)
     except OcfError:
         _undo(instance, facts)
         raise
-    return _carry_on(instance, facts, deadline, log)
 
 
 def check_dead(instance):
@@ -180,8 +185,9 @@ def _remove_configuration(instance, facts):
 
 
 def _mark(instance, facts, phase):
+    """Note how far it got: in the facts (dict) once the journal has it. Raises OcfError."""
+    journal.write(instance, dict(facts, phase=phase))
     facts["phase"] = phase
-    journal.write(instance, facts)
 
 
 def _carry_on(instance, facts, deadline, log):

@@ -342,3 +342,27 @@ def test_a_socket_in_the_data_directory_is_no_reason_that_lasts(instance, tmp_pa
     assert ownfiles.names(instance) == []
     ownfiles.put_back(instance, [])
     assert own_files(tmp_path / "main") == OWN
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_disk_that_is_full_before_pg_rewind_leaves_the_directory_as_it_was(
+        instance, tmp_path, monkeypatch, own):
+    """Also without a postgresql.conf in it: pg_rewind is given one that must not stay."""
+    there = OWN if own else {"pg_hba.conf": "2"}
+    for name in set(OWN) - set(there):
+        (tmp_path / "main" / name).unlink()
+    facts = {"what": "rewind", "phase": "keeping", "deep": [], "top": sorted(there),
+             "restore_command": "false", "segment_size": 1 << 24}
+    monkeypatch.setattr(rewind, "_pg_rewind", lambda *_: "")
+    monkeypatch.setattr(rewind, "_keep_copies", lambda *_: {"again": True, "kept": True})
+    write = journal.write
+
+    def full(where, noted):
+        if noted["phase"] == rewind.REWINDING:
+            raise ocf.NotUsable("cannot write the journal: No space left on device")
+        write(where, noted)
+    monkeypatch.setattr(journal, "write", full)
+    journal.begin(instance, facts)
+    with pytest.raises(ocf.NotUsable, match="No space left"):
+        rewind._reversible(instance, sorted(there), facts, None, Deadline(5.0))
+    assert own_files(tmp_path / "main") == there and not journal.exists(instance)
