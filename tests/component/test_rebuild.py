@@ -112,6 +112,24 @@ def test_a_copy_says_that_it_is_not_known_what_is_given_up(crashed, monkeypatch)
     assert "only here is not known (no pg_waldump)" in text and "pg_basebackup copies" in text
 
 
+def test_a_copy_that_has_not_run_yet_may_have_commits_that_the_primary_has_not(crashed):
+    """Of a primary that died before a standby had them: only the copy has them then."""
+    node = crashed["srv1"]
+    (node.pgdata / "backup_label").write_text("START WAL LOCATION: 0/2000028 (file 0...2)\n")
+    shutil.chown(node.pgdata / "backup_label", owner().pw_uid, owner().pw_gid)
+    work = work_of(node)
+    text = "\n".join(work.says())
+    assert "it has not run since it was copied" in text
+    assert "among them 1 commit" in text and "its WAL is kept in" in text
+    for path in (crashed.folder / "wal1").glob("0*"):    # a backup comes without
+        path.rename(crashed.folder / f"aside.{path.name}")
+    assert "it has not run since it was copied" in "\n".join(work_of(node).says())
+    for path in crashed.folder.glob("aside.*"):
+        path.rename(crashed.folder / "wal1" / path.name[6:])
+    work.do()
+    assert list(lost_of(node).iterdir())
+
+
 def test_a_copy_keeps_the_nodes_own_files_and_the_place_of_its_wal(crashed):
     node = crashed["srv1"]
     before = own(node)

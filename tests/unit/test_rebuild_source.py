@@ -6,9 +6,10 @@ import pwd
 
 import pytest
 
-from paf import runner
+from paf import ocf, runner
 from paf.cli.common import Problem
 from paf.cli.rebuild import rebuild, source
+from paf.decide.knowledge import Known, Unknown
 from tests.unit.support import instance_at
 
 IDENTITY = "7712739864084596867\x1f1\x1f0/1501328\x1f"
@@ -152,3 +153,25 @@ def test_only_a_copy_of_the_primary_needs_them(data, monkeypatch, words, asked):
     rebuild.arguments(parser)
     rebuild.Work(instance_at(data), "srv1", parser.parse_args(words)).look()
     assert seen == ["room"] * asked + ["plan"]
+
+
+@pytest.mark.parametrize("answer, found, doubt", [
+    ((Known("diverged"), ""), "diverged", ""),
+    ((Unknown("no answer"), ""), None, "no answer"),
+    (ocf.NotUsable("pg_waldump is missing"), None, "pg_waldump is missing")])
+def test_a_copy_that_has_not_run_yet_may_have_what_the_primary_has_not(
+        data, monkeypatch, answer, found, doubt):
+    """The primary that it was copied from may have died. What is not known is no obstacle."""
+    def examine(*_):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+    monkeypatch.setattr(rebuild.promotions, "examine", examine)
+    monkeypatch.setattr(rebuild.rewind, "is_fresh_copy", lambda _: True)
+    monkeypatch.setattr(rebuild.controldata, "read", lambda *_: Known(None))
+    parser = argparse.ArgumentParser()
+    rebuild.arguments(parser)
+    work = rebuild.Work(instance_at(data), "srv1", parser.parse_args([]))
+    work._source = source.Source(WHERE, "1", 1, {}, "")
+    assert work._not_rewound() == "it has not run since it was copied"
+    assert (work._found, work._doubt) == (found, doubt)

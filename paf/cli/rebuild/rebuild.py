@@ -152,6 +152,7 @@ class Work(object):
             return "there is no data directory that could be read"
         control = control.value
         if rewind.is_fresh_copy(self._instance):
+            self._examine_copy()
             return "it has not run since it was copied"
         fact = self._examine()
         if self._options.copy or self._options.origin == backup.NAME:
@@ -185,6 +186,16 @@ class Work(object):
                                      Deadline(30.0))
         self._found, self._doubt = fact.value, fact.reason
         return fact
+
+    def _examine_copy(self):
+        """Do what `_examine` does for a copy that has not run: its WAL may not be there.
+
+        What a primary sent it before that died may be what no standby has.
+        """
+        try:
+            self._examine()
+        except ocf.OcfError as error:
+            self._doubt = str(error)
 
     def _control(self):
         """Return the Fact of the old directory's controldata.ControlData, None if unreadable."""
