@@ -106,9 +106,12 @@ class Client(Helper):
     #: not when the address was back.
     IMPATIENT = (0.03, 0.1)
 
-    def start(self, interval=0.005, size=10, host=VIP):
-        """Start writing a row of `size` bytes every `interval` seconds; wait for the first one."""
-        primary = self.lab.primary()
+    def start(self, interval=0.005, size=10, host=VIP, primary=None):
+        """Start writing a row of `size` bytes every `interval` seconds; wait for the first one.
+
+        primary: the name of the node where the table is made, where Pacemaker knows of none.
+        """
+        primary = primary or self.lab.primary()
         self.lab.nodes[primary].sql(TABLE)
         self.lab.nodes[primary].sql(f"delete from paf_lab_rows where run = '{self.name}'")
         self._start(
