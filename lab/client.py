@@ -18,7 +18,8 @@ from pathlib import Path
 import psycopg2
 import psycopg2.extensions
 
-CONNECT_SECONDS = 0.3
+#: Servers that are emulated need longer to start a backend.
+CONNECT_SECONDS = float(os.environ.get("PAF_LAB_CONNECT_SECONDS", "0.3"))
 ANSWER_SECONDS = 1.0
 LONGEST_ANSWER_SECONDS = 16.0
 DSN = (

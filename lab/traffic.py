@@ -29,6 +29,10 @@ class Helper:
     """A program of the lab that runs in the hub, found again by the pid in its folder."""
 
     module = ""
+    #: Added to its environment.
+    environment: dict = {}
+    #: Seconds until its first row or transaction is acknowledged.
+    first = 60
 
     def __init__(self, lab, run):
         self.lab = lab
@@ -49,7 +53,7 @@ class Helper:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env=HELPER_ENVIRONMENT,
+                env={**HELPER_ENVIRONMENT, **self.environment},
             )
         write_file(self.folder / "pid", f"{self._process.pid}\n")
 
@@ -101,7 +105,7 @@ class Client(Helper):
 
     #: Seconds in which the network, and a server that has just failed, have to answer before
     #: another connection is tried; None: as long as always, for networks that are slow.
-    patience = None
+    patience: tuple | None = None
     #: What an outage is measured with: a client that is more patient measures its own patience, and
     #: not when the address was back.
     IMPATIENT = (0.03, 0.1)
@@ -130,7 +134,8 @@ class Client(Helper):
             ]
         )
         wait_until(
-            lambda: self.read("acks.log"), 60, "the client's first acknowledged row", step=0.02
+            lambda: self.read("acks.log"), self.first, "the client's first acknowledged row",
+            step=0.02
         )
         return self
 
@@ -182,13 +187,17 @@ class History(Helper):
 
     module = "history"
 
-    def start(self, host=VIP):
-        """Start the writers; wait for the first acknowledged transaction."""
+    def start(self, host=VIP, interval=0.05):
+        """Start the writers; wait for the first acknowledged transaction.
+
+        interval: seconds between two transactions of a writer.
+        """
         primary = self.lab.primary()
         self.lab.nodes[primary].sql(lists.TABLE)
         self.lab.nodes[primary].sql(f"delete from paf_lab_lists where run = '{self.name}'")
-        self._start(["--folder", str(self.folder), "--run", self.name, "--host", host])
-        wait_until(lambda: checker.OK in self.read("history.log"), 60,
+        self._start(["--folder", str(self.folder), "--run", self.name, "--host", host,
+                     "--interval", str(interval)])
+        wait_until(lambda: checker.OK in self.read("history.log"), self.first,
                    "the first acknowledged transaction", step=0.05)
         return self
 

@@ -10,11 +10,12 @@ from lab.tools import LabError, write_file
 
 from . import image, layout, network
 from .guest import Guest
+from .questions import Questions
 
 PACKAGE = "/root/resource-agents-paf_3.0.0-1_all.deb"
 
 
-class Machines:
+class Machines(Questions):
     """`with Machines("smoke") as lab:` starts the guests and takes them down."""
 
     def __init__(self, name="machines", watchdog=True):

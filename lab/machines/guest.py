@@ -7,10 +7,10 @@ import signal
 from lab import network as lab_network
 from lab.tools import LabError, run, wait_until
 
-from . import layout, network, qmp
+from . import layout, network, qmp, questions
 
 MEMORY = 1024       # MB
-BOOT = 600          # seconds: 40 on an idle machine, and it may be shared
+BOOT = 1800         # seconds: 40 on an idle machine, and it may be shared
 
 
 def command(name, folder, image, watchdog):
@@ -63,12 +63,17 @@ class Guest:
             return False
         return pid in lab_network.pids(self.hub)
 
-    def on(self):
-        """Switch it on."""
+    def on(self, *more):
+        """Switch it on; more: options of QEMU."""
         if not self.is_on:
             (self.folder / "pid").unlink(missing_ok=True)
-            run(lab_network.inside(self.hub, command(self.name, self.folder, self.image,
-                                                     self.watchdog)), timeout=60)
+            run(lab_network.inside(self.hub, [*command(
+                self.name, self.folder, self.image, self.watchdog), *more]), timeout=60)
+
+    def dark(self):
+        """Cut its power, but not that of the board that manages it: what fences can start it."""
+        self.off()
+        self.on("-S")
 
     def off(self):
         """Cut its power: what it has not written to its disk is lost."""
@@ -103,6 +108,10 @@ class Guest:
         if check and not found.ok:
             raise LabError(f"{self.name}: {found}")
         return found
+
+    def sql(self, query, timeout=60):
+        """Run a query on its server, from the hub; return the rows, lists of strings."""
+        return questions.sql(self.hub, self.address, query, timeout)
 
     def put(self, path, data, mode="644"):
         """Write a file in it (data: bytes or text)."""

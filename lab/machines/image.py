@@ -33,6 +33,11 @@ _CUSTOMIZE = """set -e
 cp -a "$2/." "$1/"
 : > "$1/etc/machine-id"
 chroot "$1" systemctl enable systemd-networkd.service
+# for trials that use it: where it is enabled, Corosync and Pacemaker require it
+chroot "$1" systemctl disable sbd.service
+# seconds that pcs waits for a host; "pcs cluster setup" has no option for it
+sed -i "s/^default_request_timeout = .*/default_request_timeout = 1200/" \
+    "$1/usr/lib/python3/dist-packages/pcs/settings.py"
 # a time in which nothing of the cluster happens, not in the middle of a trial
 chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer
 """
