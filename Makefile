@@ -7,6 +7,8 @@
 #   make check-all        make check, and what takes too long for every change (root)
 #   make faults [ONLY=4,13] [WATCH=no]    what was broken, and the result: docs/reliability.md
 #                         (root); with WATCH=no without the watcher (crash_watch=false)
+#   make machines [ONLY=panic,pause]    the quick start and faults on three QEMU guests with systemd:
+#                         trials/machines/README.md (root)
 #   make matrix [CELL=debian13] [REFRESH=1]    each release and version played: docs/support.md (root)
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
@@ -61,10 +63,10 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo demo-often check check-fast check-all faults matrix elections soak explore partitions bench lint format coverage docs docs-generated install check-values package-values deb rpm release clean
+.PHONY: all demo demo-often check check-fast check-all faults machines matrix elections soak explore partitions bench lint format coverage docs docs-generated install check-values package-values deb rpm release clean
 
 all:
-	@sed -n '3,25s/^# *//p' Makefile
+	@sed -n '3,27s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -109,6 +111,10 @@ check-all: check
 faults:
 	@tests/install-tools.sh unit lab
 	@exec /usr/bin/python3 -B -m trials.faults $(if $(ONLY),--only "$(ONLY)") $(if $(filter no,$(WATCH)),--no-watch)
+
+machines:
+	@tests/install-tools.sh lab machines
+	@exec /usr/bin/python3 -B -m trials.machines $(if $(ONLY),--only "$(ONLY)")
 
 # REFRESH=1 makes new roots of the distributions, and plays nothing
 matrix:

@@ -17,12 +17,16 @@ BOTH = ("srv1", "srv2")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of commands. nodes: where it is run; skipped: the lab does it in its own way."""
+    """A block of commands. nodes: where it is run; skipped: the lab does it in its own way.
+
+    text: lines of a file, and no commands.
+    """
 
     nodes: tuple
     skipped: bool
     until: bool
     commands: tuple
+    text: bool = False
 
 
 def blocks(text):
@@ -33,13 +37,13 @@ def blocks(text):
     return found
 
 
-def _block(words, _language, body):
+def _block(words, language, body):
     where, *more = [word.strip() for word in words.split(";")]
     if where != "both" and where not in BOTH:
         raise ValueError(f"where is {where}?")
     return Block(BOTH if where == "both" else (where,),
                  any(word.startswith("lab: boot") for word in more),
-                 "until it succeeds" in more, tuple(commands(body)))
+                 "until it succeeds" in more, tuple(commands(body)), language == "text")
 
 
 def commands(body):

@@ -1,0 +1,1 @@
+"""Faults that need a machine, on three QEMU guests: `make machines`, docs/machines.md."""

@@ -1,0 +1,76 @@
+"""python3 -m trials.machines [--only panic,pause]: faults on machines; README.md."""
+
+import argparse
+import contextlib
+import itertools
+import sys
+
+from lab.machines.cluster import Machines
+from lab.settings import CHECKOUT
+from lab.tools import LabError, interruptible
+from trials.machines import report, store
+from trials.machines.faults import TABLE
+from trials.machines.stage import QUICK_START, Stage
+
+LOGS = CHECKOUT / "build" / "machines"
+ROWS = (QUICK_START, *TABLE)
+
+
+def chosen(text):
+    """Return the rows in "panic,pause"; "smoke": the few for little time."""
+    names = text.replace(",", " ").split()
+    unknown = set(names) - {row.name for row in ROWS} - {"smoke"}
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"no fault {', '.join(sorted(unknown))}: smoke, "
+            f"{', '.join(row.name for row in ROWS)}")
+    return [row for row in ROWS if row.name in names or ("smoke" in names and row.smoke)]
+
+
+def guests(name):
+    """Give the guests of the lab of that name, which are left up; None: guests for this once."""
+    if name:
+        return contextlib.nullcontext(Machines.attach(name))
+    return Machines("trial")
+
+
+def play(stage, rows, bare):
+    """Play the rows; yield a Result each. bare: the guests are no cluster yet."""
+    if bare or QUICK_START in rows:
+        result = stage.quick_start(lambda line: print(line, flush=True))
+        yield result
+        if not result.holds:
+            return
+    for fault in rows:
+        if fault is not QUICK_START:
+            yield stage.run(fault)
+
+
+def main(arguments=None):
+    """Play, print, write; return the exit status."""
+    parser = argparse.ArgumentParser(prog="make machines", description=__doc__)
+    parser.add_argument("--only", type=chosen, default=list(ROWS), metavar="NAMES",
+                        help="names of faults, panic,pause; smoke: the few for little time")
+    parser.add_argument("--lab", help="guests that are up, and are left up; a cluster already, "
+                        "unless quickstart is among the names")
+    options = parser.parse_args(arguments)
+    failed, counter = [], itertools.count(1)
+    try:
+        with guests(options.lab) as lab:
+            for result in play(Stage(lab, LOGS), options.only, bare=not options.lab):
+                store.save(result)
+                failed += [] if result.holds else [result.name]
+                print(f"[{next(counter)}, {result.seconds:.0f} s] {report.line(result)}",
+                      flush=True)
+    except LabError as error:
+        print(f"no guests: {error}")
+        return 1
+    report.write(ROWS, store.load())
+    print(f"written: {report.PAGE.relative_to(CHECKOUT)}")
+    print(f"do not hold: {', '.join(failed)}; logs in {LOGS.relative_to(CHECKOUT)}" if failed
+          else "all hold")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(interruptible(main))

@@ -1,0 +1,100 @@
+"""The faults that need a machine: a small function for each, in a table."""
+
+import contextlib
+import time
+
+from lab.machines.qmp import Silence
+from lab.tools import wait_until
+from lab.traffic import Client
+from trials.machines.model import Table
+
+TABLE = Table()
+#: Seconds for which a guest is paused: longer than corosync's token and than a watchdog.
+PAUSE = 20
+#: Seconds in which an answer that was sent before the pause reaches its client.
+ON_THE_WAY = 1.0
+LONG = 900
+
+
+def shell(guest, command, **options):
+    """Run a line of shell in a guest."""
+    return guest.run(["sh", "-c", command], **options)
+
+
+def last(guest, command):
+    """Run a line of shell in a guest that may not live to answer."""
+    with contextlib.suppress(Silence):
+        shell(guest, command, timeout=10, check=False)
+
+
+@TABLE.row("switchover", "`paf switchover` under load", "the other node is the primary",
+           smoke=True)
+def switchover(scene):
+    """Move the primary as an administrator does."""
+    target = scene.others[0]
+    found = scene.victim.run(["paf", "switchover", target, "--yes"], check=False, timeout=LONG)
+    assert found.ok, f"{found}"
+    assert scene.lab.primary() == target, "another primary than was asked for"
+    return []
+
+
+@TABLE.row("panic", "the primary's kernel panics (`echo c > /proc/sysrq-trigger`)",
+           "fenced; a standby is promoted; it comes back", smoke=True)
+def panic(scene):
+    """Let the kernel die; its guest does nothing more, and runs on for QEMU."""
+    last(scene.victim, "echo c > /proc/sysrq-trigger")
+    scene.successor()
+    return [scene.old]
+
+
+@TABLE.row("power", "power cut of the primary; what was not flushed is lost",
+           "fenced; a standby is promoted; it comes back")
+def power(scene):
+    """Cut the power; fencing starts the guest again."""
+    scene.victim.dark()
+    scene.successor()
+    return [scene.old]
+
+
+@TABLE.row("reboot", "`systemctl reboot` of the primary under load",
+           "a standby is promoted, nobody is fenced; it comes back")
+def reboot(scene):
+    """Reboot as an administrator does."""
+    before = scene.victim.boot_id()
+    last(scene.victim, "systemctl reboot")
+    scene.successor()
+    scene.victim.wait_up(LONG, before)
+    return []
+
+
+@TABLE.row("pause", f"the primary's guest is paused for {PAUSE} s or more",
+           "fenced; a standby is promoted; the paused guest takes no write after that", smoke=True)
+def pause(scene):
+    """Pause the guest, and let it run on after its successor was promoted."""
+    direct = Direct(scene.lab, f"{scene.run}-direct")
+    direct.start(interval=0.05, host=scene.victim.address)
+    with direct:
+        scene.victim.pause()
+        begin = time.monotonic()
+        scene.successor()
+        wait_until(lambda: time.monotonic() > begin + PAUSE, PAUSE + 30, "the pause", 0.2)
+        # fencing has reset it and let it run; for one that was not fenced the pause ends here
+        scene.victim.resume()
+        scene.lab.wait_whole(LONG)
+    # what it had sent before may come late; a successor needs longer than that
+    late = [row for row in direct.acknowledged() if row > begin + ON_THE_WAY]
+    scene.remarks.append(f"{len(late)} writes after the pause")
+    assert not late, f"{len(late)} writes after the pause, {late[-1] - begin:.1f} s long"
+    return [scene.old]
+
+
+class Direct(Client):
+    """A client of one server, whoever is the primary, that waits for no standby."""
+
+    environment = {"PGOPTIONS": "-c synchronous_commit=local", "PAF_LAB_CONNECT_SECONDS": "5"}
+    first = LONG
+
+    def acknowledged(self):
+        """Return the times of the acknowledged rows (monotonic)."""
+        return [int(line.split()[2]) / 1e9 for line in self.read("acks.log").splitlines()
+                if len(line.split()) == 3]

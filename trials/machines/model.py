@@ -1,0 +1,83 @@
+"""What a fault on machines is, the scene that it is played in, and its result."""
+
+import functools
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row of the table.
+
+    play(scene) plays it, and returns the names of the guests that had to be fenced. It raises
+    AssertionError or LabError where something is not as it should be. smoke: one of the few
+    that are played where time is short.
+    """
+
+    name: str
+    what: str
+    expected: str
+    play: Any
+    smoke: bool = False
+
+
+class Table(list):
+    """The faults: `@TABLE.row(name, what, expected)` above the function that plays one."""
+
+    def row(self, name, what, expected, **more):
+        """Add the decorated function as the way to play the fault."""
+        def add(play):
+            self.append(Fault(name, what, expected, play, **more))
+            return play
+        return add
+
+
+@dataclass
+class Scene:
+    """The cluster while a fault is played in it."""
+
+    lab: Any
+    client: Any
+    run: str
+    remarks: list = field(default_factory=list)
+    fenced: Counter = field(default_factory=Counter)    # before the fault
+
+    @functools.cached_property
+    def old(self):
+        """The primary's name at the beginning."""
+        return self.lab.primary()
+
+    @functools.cached_property
+    def others(self):
+        """The names of the standbys at the beginning."""
+        return [name for name in self.lab.nodes if name != self.old]
+
+    @property
+    def victim(self):
+        """The guest that is the primary at the beginning."""
+        return self.lab.nodes[self.old]
+
+    def successor(self):
+        """Wait until another guest is the primary; return its name."""
+        return self.lab.primary(self.others)
+
+
+@dataclass
+class Result:
+    """The result of a fault: problems (sentences; none: it holds), and what was measured."""
+
+    name: str
+    problems: list
+    outage_ms: int | None = None
+    lost: int | None = None
+    fencings: int | None = None
+    seconds: float = 0.0
+    remarks: list = field(default_factory=list)
+    agent: str = ""     # the commit that was played
+    date: str = ""
+
+    @property
+    def holds(self):
+        """True when all is as it should be."""
+        return not self.problems

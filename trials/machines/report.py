@@ -1,0 +1,57 @@
+"""The table of the results: a line for the terminal, and the section of README.md."""
+
+import re
+
+from lab.settings import CHECKOUT
+
+PAGE = CHECKOUT / "trials" / "machines" / "README.md"
+BEGIN, END = "<!-- begin: make machines -->\n", "<!-- end: make machines -->\n"
+_HEAD = """| fault | what | expected | came out | outage | rows lost | fencings | played |
+| --- | --- | --- | --- | ---: | ---: | ---: | --- |
+"""
+
+
+def outcome(result):
+    """Return the result of a fault in a few words."""
+    if result is None:
+        return "not played"
+    words = f"FAILS: {'; '.join(result.problems)}" if result.problems else "holds"
+    return "; ".join([words, *result.remarks])
+
+
+def line(result):
+    """Return a line for the terminal."""
+    seen = (f"outage {_milliseconds(result.outage_ms)}, {_number(result.lost)} lost, "
+            f"{_number(result.fencings)} fenced")
+    return f"{result.name:11} {seen}  {outcome(result)}"
+
+
+def table(rows, results):
+    """Return the section between the markers."""
+    return _HEAD + "".join(_row(row, results.get(row.name)) for row in rows)
+
+
+def write(rows, results):
+    """Put the table into the page, between its markers."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}{table(rows, results)}{END}{after}", encoding="utf-8")
+
+
+def _row(row, result):
+    cells = [row.name, row.what, row.expected, outcome(result)[:300]]
+    if result is None:
+        cells += ["-", "-", "-", ""]
+    else:
+        cells += [_milliseconds(result.outage_ms), _number(result.lost),
+                  _number(result.fencings), f"{result.date}, {result.agent}"]
+    return "| " + " | ".join(re.sub(r"\s+", " ", cell).replace("|", "\\|")
+                             for cell in cells) + " |\n"
+
+
+def _number(value):
+    return "-" if value is None else str(value)
+
+
+def _milliseconds(value):
+    return "-" if value is None else f"{value} ms"

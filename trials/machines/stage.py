@@ -1,0 +1,158 @@
+"""The cluster of guests that the faults are played on, and the course of each: play, audit."""
+
+import contextlib
+import itertools
+import time
+
+from lab.machines import layout
+from lab.machines.network import plugged
+from lab.machines.qmp import Silence
+from lab.machines.questions import refused
+from lab.report import two_primaries
+from lab.tools import LabError, wait_until
+from lab.traffic import Client, History, Sampler
+from trials.machines import page
+from trials.machines.model import Fault, Result, Scene
+
+#: What the page does not set: one standby has each commit, and the lab's clients are let in.
+_MORE = f"""set -e
+echo "synchronous_standby_names = 'ANY 1 ({', '.join(layout.NAMES)})'" \
+    > /etc/postgresql/15/main/conf.d/trial.conf
+sed -i '1i host all postgres {layout.NETWORK}.{layout.HUB}/32 trust' \
+    /etc/postgresql/15/main/pg_hba.conf
+pg_ctlcluster 15 main reload
+"""
+_LONG = 1200
+#: Emulated servers need longer to start a backend.
+_PATIENT = {"PAF_LAB_CONNECT_SECONDS": "5"}
+#: The row of the table that comes before the faults.
+QUICK_START = Fault("quickstart", "the quick start, command by command; then a standby reboots",
+                    "a whole cluster, before and after", None, smoke=True)
+_numbers = itertools.count(1)
+
+
+class Writer(Client):
+    """The writing client, patient."""
+
+    environment = _PATIENT
+    patience = (3, 5)
+    first = _LONG
+
+
+class Lists(History):
+    """The history client, patient."""
+
+    environment = _PATIENT
+    first = _LONG
+
+
+class Looks(Sampler):
+    """The sampler, patient."""
+
+    environment = _PATIENT
+
+
+class Stage:
+    """Three guests: quick_start makes a cluster of them, and then run plays faults on it."""
+
+    def __init__(self, lab, logs):
+        self.lab, self.logs = lab, logs
+
+    def quick_start(self, say):
+        """Make a cluster of bare guests as the page does, and reboot a standby; return a Result."""
+        start, result = time.monotonic(), Result(QUICK_START.name, [])
+        try:
+            page.play(self.lab, say)
+            say("now for the lab: a synchronous standby, and its clients")
+            for guest in self.lab.nodes.values():
+                guest.run(["sh", "-c", _MORE])
+            self.lab.wait_whole()
+            self._reboot()
+        except (AssertionError, LabError) as error:
+            result.problems.append(_words(error))
+        return self._done(result, start)
+
+    def _reboot(self):
+        """Reboot a standby as an administrator does: the cluster starts on it at boot."""
+        name = next(name for name in self.lab.nodes if name != self.lab.primary())
+        guest, before = self.lab.nodes[name], self.lab.fencings()
+        boot = guest.boot_id()
+        with contextlib.suppress(Silence):
+            guest.run(["systemctl", "reboot"], check=False, timeout=30)
+        guest.wait_up(_LONG, boot)
+        self.lab.wait_whole()
+        assert self.lab.fencings() == before, f"{name} was fenced during its reboot"
+
+    def run(self, fault):
+        """Play a fault; return its Result."""
+        start, result = time.monotonic(), Result(fault.name, [])
+        try:
+            self.lab.wait_whole()
+            self._play(fault, result)
+        except (AssertionError, LabError) as error:
+            result.problems.append(_words(error))
+        return self._done(result, start)
+
+    def _done(self, result, start):
+        result.seconds = time.monotonic() - start
+        if result.problems:
+            self.lab.gather(self.logs / result.name)
+        return result
+
+    def _play(self, fault, result):
+        run = f"{fault.name}-{next(_numbers)}"
+        client, lists, looks = Writer(self.lab, run), Lists(self.lab, run), Looks(self.lab, run)
+        scene = Scene(self.lab, client, run, result.remarks, self.lab.fencings())
+        assert scene.old, "no primary to begin with"
+        expected = None
+        looks.start(interval=0.5)
+        lists.start(host=layout.VIP, interval=1)
+        client.start(host=layout.VIP, interval=0.1)
+        with looks, lists, client:
+            client.wait_rows(50, _LONG)
+            try:
+                expected = fault.play(scene)
+            except (AssertionError, LabError) as error:
+                # what was seen is reported anyway, below
+                result.problems.append(_words(error))
+            finally:
+                self._repair(scene)
+            client.wait_rows(50, _LONG)
+        self._judge(result, scene, expected, (client, lists, looks))
+
+    def _repair(self, scene):
+        """Take back what a fault may have left, and wait until the cluster is whole."""
+        for name, guest in self.lab.nodes.items():
+            plugged(self.lab.hub, name, True)
+            guest.on()
+            guest.resume()
+        wait_until(lambda: self._is_whole(scene), _LONG, "a whole cluster", 1)
+
+    def _is_whole(self, scene):
+        """Return whether the cluster is whole; rebuild what asks for the administrator."""
+        for name, reason in refused(self.lab.status()[1]).items():
+            scene.remarks.append(f"{name} was rebuilt: {reason}")
+            self.lab.nodes[name].run(["paf", "rebuild", "--yes"], timeout=_LONG)
+        return self.lab.wait_whole(60)
+
+    def _judge(self, result, scene, expected, seen):
+        client, lists, looks = seen
+        report, verdict = client.report(), lists.report()
+        result.outage_ms = report.outage_ms
+        result.lost = None if report.lost is None else len(report.lost)
+        if report.lost is None:
+            result.problems.append("no primary is left to look for the rows")
+        elif report.lost:
+            result.problems.append(f"{len(report.lost)} rows lost")
+        result.problems += verdict.problems if verdict else ["no primary to read the lists"]
+        result.problems += [f"{one.node} and {other.node} both took writes"
+                            for one, other in two_primaries(looks.report())]
+        fenced = sorted(node for node, _ in (self.lab.fencings() - scene.fenced).elements())
+        result.fencings = len(fenced)
+        if expected is not None and fenced != sorted(expected):
+            result.problems.append(f"fenced: {', '.join(fenced) or 'none'}; expected: "
+                                   f"{', '.join(sorted(expected)) or 'none'}")
+
+
+def _words(error):
+    return " ".join((str(error) or type(error).__name__).split())[:400]
