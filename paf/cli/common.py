@@ -172,6 +172,21 @@ def _writable(text):
     return text.encode(encoding, "backslashreplace").decode(encoding)  # novm
 
 
+def no_node(node, nodes):
+    """Return the sentence (str) on a name that none of the cluster's nodes (their names) has."""
+    return "there is no node {0} here; there are {1}".format(node, ", ".join(sorted(nodes)))
+
+
+def require_nodes(wanted, nodes):
+    """Raise Problem for a name that no node has: before anything else is said of the cluster.
+
+    wanted: names (list of str, None where none is given); nodes: those of the cluster's nodes.
+    """
+    for node in wanted:
+        if node is not None and node not in nodes:
+            raise Problem(no_node(node, nodes))
+
+
 def complain(text):
     """Print a line for people on standard error."""
     _write(sys.stderr, 2, "paf: {0}\n".format(text))

@@ -7,7 +7,8 @@ from paf import instance as local
 from paf import ocf, runner
 from paf.cli import configuration, dialect, promotions, walrecords
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, say, say_json, table)
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, require_nodes, say,
+    say_json, table)
 from paf.cli.walrecords import CATALOGS
 from paf.deadline import Deadline
 from paf.decide import loss, wal
@@ -45,9 +46,11 @@ def run(options):
     """Show what is found; return the exit code."""
     pacemaker = Pacemaker()
     here = pacemaker.node()
+    configured = configuration.parse(pacemaker.cib())
     if options.node not in (None, here):
+        require_nodes([options.node], configured.nodes)
         raise Problem("the WAL of {0} lies on {0}: run paf lost there".format(options.node))
-    managed = configuration.find(configuration.parse(pacemaker.cib()), options.resource)
+    managed = configuration.find(configured, options.resource)
     instance = dialect.instance_of(managed)
     try:
         found, doubt = places(instance, lambda: promotions.of_primary(pacemaker, managed.name))

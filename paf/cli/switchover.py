@@ -5,8 +5,8 @@ import time
 
 from paf.cli import configuration, view
 from paf.cli.common import (
-    ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, say,
-    seconds)
+    ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed,
+    no_node, require_nodes, say, seconds)
 from paf.cli.status import status, text
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
@@ -49,6 +49,7 @@ def run(options):
     """Move the primary; return the exit code."""
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
+    require_nodes([options.node], [node["node"] for node in report["nodes"]])
     target = options.node or first_in_line(report)
     obstacles = list(problems(report, target))
     for line in text.lines(report):
@@ -117,7 +118,7 @@ def _unfit(report, target):
     nodes = dict((node["node"], node) for node in report["nodes"])
     node = nodes.get(target)
     if node is None:
-        yield "there is no node {0} here; there are {1}".format(target, ", ".join(sorted(nodes)))
+        yield no_node(target, nodes)
     elif node["membership"] != view.ONLINE:
         yield "{0} is {1}".format(target, node["membership"])
     elif "shutdown" in node["flags"]:

@@ -266,6 +266,32 @@ def test_attributes_that_a_node_gets_when_it_is_back_are_no_refusal():
     assert actions.actions(facts)[0] == []
 
 
+@pytest.mark.parametrize("code", ["", "PAF-E115 "])
+def test_a_refusal_has_its_code_in_front_since_there_are_codes(code):
+    line = ("Nov 23 15:00:20.000 srv1 pacemaker-attrd [6] (x) notice: Setting "
+            f"not_promoted_because-p[srv2]: (unset) -> {code}switchover refused: x | from srv2")
+    event, = events.events(list(logs.facts_of(line, NOW)), "p")
+    assert (event.kind, event.nodes) == (events.REFUSED, ["srv2"])
+    assert history.reason(event) == code + "switchover refused: x"
+
+
+@pytest.mark.parametrize("is_dc", [True, False])
+def test_what_follows_a_refusal_is_another_event_on_the_dc_too(is_dc):
+    """Only the log of the DC has the notification that a demotion was to come."""
+    head = "Nov 23 15:{0} srv1 pacemaker-{1}"
+    lines = [head.format("00:20.300", "attrd [6] (x) notice: Setting not_promoted_because-p[srv2]: "
+                         "(unset) -> switchover refused: x | from srv2")]
+    if is_dc:
+        lines += [head.format(f"00:20.{at}", "controld [5] (x) notice: " + line) for at, line in (
+            ("100", "Initiating notify operation p_pre_notify_demote_0 on srv2 | action 60"),
+            ("900", "Transition 3 action 60 (p_pre_notify_demote_0 on srv2) confirmed: ok | rc=0"))]
+    lines += [head.format(f"00:{second:02d}.000", "controld [5] (x) notice: " + line)
+              for second, line in done(50, "demote", "srv1", 1) + done(52, "stop", "srv1", 2)]
+    facts = sorted((fact for line in lines for fact in logs.facts_of(line, NOW)), key=logs.order)
+    assert [(event.kind, event.nodes) for event in events.events(facts, "p")] == [
+        (events.REFUSED, ["srv2"]), (events.STOP, ["srv1"])]
+
+
 @pytest.mark.parametrize("verb", ["history", "timeline"])
 def test_the_json_fits_its_schema(data, capsys, verb):
     source = ["--log", str(data / "cli" / "history" / "srv1"), "--resource", "pgsqld",

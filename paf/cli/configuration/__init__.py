@@ -170,8 +170,10 @@ def find(configured, name=""):
     """
     found = [item for item in configured.resources if not name or name in names_of(item)]
     if not found:
-        raise Problem("there is no resource of ocf:heartbeat:pgsqlms{0} in this cluster".format(
-            " called {0}".format(name) if name else ""))
+        others = ", ".join(item.name for item in configured.resources)
+        raise Problem("there is no resource of ocf:heartbeat:pgsqlms{0} in this cluster{1}".format(
+            " called {0}".format(name) if name else "",
+            ", but {0}".format(others) if others else ""))
     if len(found) > 1:
         raise Problem("name one of the resources with --resource: {0}".format(
             ", ".join(item.name for item in found)))

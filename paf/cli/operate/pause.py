@@ -6,7 +6,7 @@ from xml.sax.saxutils import quoteattr
 
 from paf.cli import configuration
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, clock, complain, confirmed, say)
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, clock, complain, confirmed, no_node, say)
 from paf.cli.operate import pauses
 from paf.cli.status import status
 
@@ -85,7 +85,7 @@ def unfit(report, node):
     if node is None:
         return ""
     if node not in names:
-        return "there is no node {0} here; there are {1}".format(node, ", ".join(sorted(names)))
+        return no_node(node, names)
     if node in report["primaries"]:
         return ("{0} has the primary: in maintenance it would not be replaced if it failed. Pause "
                 "the resource (paf pause), or move the primary first (paf switchover)".format(node))

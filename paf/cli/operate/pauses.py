@@ -8,6 +8,14 @@ def name_of(resource):
     return "paf-pause-{0}".format(re.sub(r"[^A-Za-z0-9_.-]", "_", resource))
 
 
+def is_in_maintenance(root, node):
+    """Return whether a node (its name) has the attribute that paf pause gives it; root: as below.
+    """
+    return any(pair.get("name") == "maintenance"
+               for item in root.findall("configuration/nodes/node") if item.get("uname") == node
+               for pair in item.findall("instance_attributes/nvpair"))
+
+
 def end_of(root, resource):
     """Return until when paf pause has paused a resource, as the CIB (an Element) has it.
 

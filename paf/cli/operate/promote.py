@@ -4,7 +4,8 @@ import time
 
 from paf.cli import view
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, say, seconds)
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, no_node,
+    require_nodes, say, seconds)
 from paf.cli.status import status
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
@@ -48,6 +49,7 @@ def run(options):
     """Have the node promoted; return the exit code."""
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
+    require_nodes([options.node] + options.confirm_off, [row["node"] for row in report["nodes"]])
     obstacles = list(problems(report, options.node, options.confirm_off))
     if not report["primaries"]:    # else nothing is to be lost
         for line in loss(report, options.node):
@@ -83,7 +85,7 @@ def problems(report, node, off=()):
         yield "{0} is the primary: paf switchover moves it".format(
             " and ".join(report["primaries"]))
     if node not in rows:
-        yield "there is no node {0} here; there are {1}".format(node, ", ".join(sorted(rows)))
+        yield no_node(node, rows)
         return
     if not report["quorum"]:
         yield ("this partition has no quorum, so Pacemaker promotes nothing: bring back enough "

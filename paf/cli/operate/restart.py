@@ -4,7 +4,8 @@ import time
 
 from paf.cli import servers
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say, seconds)
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, require_nodes, say,
+    seconds)
 from paf.cli.status import service, status
 from paf.cli.switchover import Switchover, first_in_line
 
@@ -82,10 +83,7 @@ def chosen(report, node):
     if node == report["primary"]:
         raise Problem("{0} has the primary: paf restart --rolling moves it first; or paf "
                       "switchover, then paf restart {0}".format(node))
-    there = [row["node"] for row in report["nodes"]]
-    if node not in there:
-        raise Problem("there is no node {0} here; there are {1}".format(
-            node, ", ".join(sorted(there))))
+    require_nodes([node], [row["node"] for row in report["nodes"]])
     if node not in standbys:
         raise Problem("{0} runs no standby".format(node))
     return [node]

@@ -1,7 +1,8 @@
 """paf resume: let Pacemaker act again."""
 
-from paf.cli.common import ERROR, OK, Pacemaker, Problem, complain, say
-from paf.cli.operate import pause
+from paf.cli import configuration
+from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, require_nodes, say
+from paf.cli.operate import pause, pauses
 from paf.cli.status import status
 from paf.cli.status.concern import NO_ACTION
 
@@ -12,7 +13,7 @@ is found as it is. Refused while a server runs in another role than the one that
 since Pacemaker would stop or demote it, and where that is not known; --force does it anyway. What
 else keeps Pacemaker from acting is named, and the exit code is 2."""
 EXAMPLES = ("paf resume", "paf resume srv2")
-EXIT_CODES = ((OK, "done"),
+EXIT_CODES = ((OK, "done"), (NOT_DONE, "nothing is paused, and nothing was changed"),
               (ERROR, "refused, or the cluster cannot be asked; or done, and something else keeps "
                       "Pacemaker from acting"))
 
@@ -30,9 +31,9 @@ def run(options):
     """End the pause; return the exit code."""
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
-    if options.node and options.node not in [row["node"] for row in report["nodes"]]:
-        raise Problem("there is no node {0} here; there are {1}".format(
-            options.node, ", ".join(sorted(row["node"] for row in report["nodes"]))))
+    require_nodes([options.node], [row["node"] for row in report["nodes"]])
+    if not is_paused(configuration.parse(pacemaker.cib()).root, report["resource"], options.node):
+        return _in_the_way(report, options.node) or _not_paused(options.node)
     wrong = [] if options.force else list(elsewhere(report, options.node))
     if wrong:
         raise Problem("; ".join(wrong) + ": bring it back to its role, or use --force")
@@ -44,13 +45,35 @@ def run(options):
                       "--name", "maintenance", "--delete")
     else:
         pause.end_of(pacemaker, report["resource"])
-    left = list(still(status.look(options.resource, pacemaker), options.node))
-    for what in left:
-        complain("still so: {0}".format(what))
+    left = _in_the_way(status.look(options.resource, pacemaker), options.node)
     if left:
-        return ERROR
+        return left
     say("Pacemaker acts again; look at paf status")
     return OK
+
+
+def is_paused(root, resource, node):
+    """Return whether paf pause has left something of a resource, or of a node, in the CIB; pure.
+
+    root: the CIB (an Element); resource: the primitive's name; node: its name, None for the
+    resource. A pause whose time is over is one: it is to be removed.
+    """
+    return (pauses.is_in_maintenance(root, node) if node else
+            pauses.end_of(root, resource) is not None)
+
+
+def _not_paused(node):
+    complain("{0} is not paused, nothing was changed".format(node) if node else
+             "nothing is paused, nothing was changed")
+    return NOT_DONE
+
+
+def _in_the_way(report, node):
+    """Say what keeps Pacemaker from acting; return the exit code, 0 where nothing does."""
+    left = list(still(report, node))
+    for what in left:
+        complain("still so: {0}".format(what))
+    return ERROR if left else OK
 
 
 def still(report, node=None):

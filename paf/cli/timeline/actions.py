@@ -6,6 +6,7 @@ notifications, and when a fencing began.
 
 from collections import namedtuple
 
+from paf import codes
 from paf.cli.timeline import changes, logs
 
 #: One action: times in epoch seconds; end is None when the logs do not say; result "ok"...
@@ -114,9 +115,9 @@ def _refusals(facts):
     began = [(fact.host, fact.moment) for fact in facts if fact.kind == "began"]
     found = []
     for fact in facts:
-        if (fact.kind != "attribute" or not fact.values["value"].startswith(_CLAIMED)
-                or any(host == fact.host and 0 <= fact.moment - moment < _REJOINED
-                       for host, moment in began)):
+        if not _is_refusal(fact) or any(
+                host == fact.host and 0 <= fact.moment - moment < _REJOINED
+                for host, moment in began):
             continue
         resource = fact.values["name"].partition("-")[2]
         item = Action(resource, REFUSE, fact.values["node"], fact.moment, fact.moment, "refused",
@@ -125,6 +126,12 @@ def _refusals(facts):
                    and abs(other.start - item.start) < _LATE for other in found):
             found.append(item)
     return found
+
+
+def _is_refusal(fact):
+    """Return whether a logs.Fact is the reason of a refusal, with its code in front or without."""
+    return (fact.kind == "attribute"
+            and codes.without_code(fact.values["value"]).startswith(_CLAIMED))
 
 
 def _of_the_dc(facts):
