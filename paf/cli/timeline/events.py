@@ -173,7 +173,10 @@ def _is_open(group, resource, primary):
     """Return whether the event has taken the primary away, or starts all, and has none yet."""
     found = primary is None and any(item.operation == "start" and item.resource == resource
                                     for item in group)
+    refused = any(item.operation == REFUSE for item in group)
     for item in group:
+        if item.operation == "pre-demote" and refused:
+            continue    # in the log of the DC alone; no demotion has followed
         if _ends_a_reign(item, primary, resource):
             found = True
         elif item.operation == "promote" and item.resource == resource and is_good(item.result):
