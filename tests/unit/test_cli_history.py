@@ -146,6 +146,15 @@ def test_a_failed_start_is_not_merged_with_the_switchover_after_it():
         (events.FAILED_START, ["srv3"]), (events.SWITCHOVER, ["srv1", "srv2"])]
 
 
+@pytest.mark.parametrize("pause", [1, 5, 30])
+def test_the_stop_after_a_failed_start_belongs_to_it(pause):
+    found = by_the_dc(*done(0, "promote", "srv1", 1), *done(100, "start", "srv3", 2, "error"),
+                      *done(101 + pause, "stop", "srv3", 3),
+                      *done(110 + pause, "stop", "srv3", 4))
+    assert [(event.kind, event.nodes) for event in found][1:] == [
+        (events.FAILED_START, ["srv3"]), (events.STOP, ["srv3"])]
+
+
 def test_an_outage_whose_begin_is_not_in_the_logs_is_said_to_be_longer(data):
     facts = [fact for fact in logs.read(files.find([str(data / "cli" / "history" / "srv3")]), NOW)
              if fact.kind != "token"]

@@ -123,6 +123,8 @@ def _begins_another(item, group, resource, vips, primary):
                 and bool(_done(group, "stop", resource)))
     if _is_back(item, group, resource, primary):
         return True
+    if _ends_a_failed_start(item, group, resource):
+        return False
     if _lacks_address(group, resource, vips, primary) and rest <= _GAP:
         return False
     return rest > _GAP or (_ends_a_reign(item, primary, resource)
@@ -141,6 +143,14 @@ def _is_of_another(item, group, resource, primary):
     return (item.operation == "demote" and item.resource == resource and item.node != primary
             and not any(other.operation == "promote" and other.resource == resource
                         and other.node == item.node for other in group))
+
+
+def _ends_a_failed_start(item, group, resource):
+    """Return whether an Action is the stop with which Pacemaker follows a start that failed."""
+    own = [other for other in group if other.node == item.node and other.resource == resource
+           and other.operation in ("start", "stop")]
+    return (item.operation == "stop" and item.resource == resource and bool(own)
+            and own[-1].operation == "start" and failed(own[-1].result))
 
 
 def _is_back(item, group, resource, primary):
