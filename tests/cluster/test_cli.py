@@ -12,6 +12,7 @@ from lab import scenarios
 from lab.cib import RESOURCE, VIP_RESOURCE
 from lab.report import parse_acks
 from lab.tools import LabError, wait_until
+from tests.cluster import stories
 
 LAB = {"meta": {"interleave": "true"}}
 #: Longest time of a switchover, in seconds; paf itself follows it for 180 s.
@@ -188,7 +189,7 @@ def test_an_interrupted_switchover_leaves_nothing(lab):
     scenarios.wait_for_ranks(lab)
     old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
     node = lab.nodes[old]
-    command = node.inside(["/usr/sbin/paf", "switchover", target, "--yes"])
+    command, since = node.inside(["/usr/sbin/paf", "switchover", target, "--yes"]), lab.now()
     # it is not over before it is interrupted
     with no_server_starts(lab, node), subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
@@ -201,6 +202,9 @@ def test_an_interrupted_switchover_leaves_nothing(lab):
     assert "interrupted" in said, said
     wait_until(lambda: constraints(lab) == [], 90, "the request to be withdrawn", step=0.3)
     lab.wait_settled(180)
+    # whether it was given up or went on depends on the moment; the agent has refused nothing
+    last = stories.of_all(lab, since, None)[-1]
+    assert last["kind"] in ("switchover given up", "switchover"), last
 
 
 def event_of_paf(lab, kind):

@@ -53,6 +53,17 @@ def test_the_promises_are_the_same_on_both_first_pages():
     assert promises(REPOSITORY / "README.md") == promises(DOCS / "index.md")
 
 
+def test_each_page_has_the_style_with_tables_that_fit_and_a_dark_mode(site):
+    style = (site / "_static" / "paf.css").read_text(encoding="utf-8")
+    table = re.search(r"^table\.docutils \{([^}]*)\}", style, re.MULTILINE)
+    assert table and "overflow-x: auto" in table.group(1) and "max-width: 100%" in table.group(1)
+    assert "@media (prefers-color-scheme: dark)" in style
+    assert "thead:not(:has(p)) { display: none; }" in style    # Markdown has no table without one
+    for path in site.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "_static/paf.css" in text and 'name="viewport"' in text, path
+
+
 def test_every_page_is_built(site):
     built = {path.stem for path in site.glob("*.html")}
     assert {path.stem for path in DOCS.glob("*.md")} <= built
