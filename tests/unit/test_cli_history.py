@@ -155,6 +155,32 @@ def test_the_stop_after_a_failed_start_belongs_to_it(pause):
         (events.FAILED_START, ["srv3"]), (events.STOP, ["srv3"])]
 
 
+def address(second, node, number):
+    return [(second, f"Initiating start operation ip_start_0 on {node} | action {number}"),
+            (second + 1, f"Transition 3 action {number} (ip_start_0 on {node}) confirmed: ok | rc")]
+
+
+@pytest.mark.parametrize("is_dc", [True, False])
+@pytest.mark.parametrize("pause", [1, 5, 30])
+def test_the_address_that_follows_the_first_promotion_late_belongs_to_it(is_dc, pause):
+    told = [(102, "Initiating notify operation p_post_notify_promote_0 on srv1 | action 60"),
+            (103, "Transition 3 action 60 (p_post_notify_promote_0 on srv1) confirmed: ok | rc")]
+    found = by_the_dc(*done(97, "start", "srv1", 1), *done(99, "promote", "srv1", 2),
+                      *(told if is_dc else []), *address(100 + pause, "srv1", 3),
+                      vips=("ip",))
+    assert [(event.kind, event.nodes) for event in found] == [(events.START, ["srv1"])]
+
+
+@pytest.mark.parametrize("is_dc", [True, False])
+def test_notifications_that_only_the_dc_logs_hold_no_event_open(is_dc):
+    told = [(102, "Initiating notify operation p_post_notify_promote_0 on srv1 | action 60"),
+            (103, "Transition 3 action 60 (p_post_notify_promote_0 on srv1) confirmed: ok | rc")]
+    found = by_the_dc(*done(97, "start", "srv1", 1), *done(99, "promote", "srv1", 2),
+                      *(told if is_dc else []), *done(104, "start", "srv2", 3))
+    assert [(event.kind, event.nodes) for event in found] == [
+        (events.START, ["srv1"]), (events.START, ["srv2"])]
+
+
 def test_an_outage_whose_begin_is_not_in_the_logs_is_said_to_be_longer(data):
     facts = [fact for fact in logs.read(files.find([str(data / "cli" / "history" / "srv3")]), NOW)
              if fact.kind != "token"]
@@ -163,12 +189,12 @@ def test_an_outage_whose_begin_is_not_in_the_logs_is_said_to_be_longer(data):
     assert not events.events(facts, "pgsqld", ("pgsqld-ip",), silence=3.0)[3].at_least
 
 
-def by_the_dc(*steps):
+def by_the_dc(*steps, vips=()):
     """Return the Events of steps (second, text of the DC's controller)."""
     facts = [fact for second, line in steps for fact in logs.facts_of(
         "Nov 23 {0:02d}:{1:02d}:{2:02d}.000 srv3 pacemaker-controld [5] (x) notice: {3}".format(
             15 + second // 3600, second // 60 % 60, second % 60, line), NOW)]
-    return events.events(facts, "p")
+    return events.events(facts, "p", vips)
 
 
 def done(second, operation, node, number, result="ok"):

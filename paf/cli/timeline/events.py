@@ -112,7 +112,9 @@ def _begins_another(item, group, resource, vips, primary):
     a primary is an event of its own, however soon it comes after something else; unless clients
     never got to it, since the address had not moved.
     """
-    rest = item.start - _end(group)
+    # only the log of the DC has notifications
+    rest = item.start - _end([other for other in group if other.operation not in _NOTIFICATIONS]
+                             or group)
     if _is_gone(group, resource, primary):
         return _is_of_another(item, group, resource, primary)
     if rest > _LONG:
@@ -167,7 +169,7 @@ def _lacks_address(group, resource, vips, primary):
         primary = next((item.node for item in group if item.operation in ("demote", "fence")), None)
     for item in group:
         if item.operation == "promote" and item.resource == resource and is_good(item.result):
-            moved = primary not in (None, item.node)
+            moved = primary != item.node
         elif item.resource in vips and item.operation == "start":
             moved = False
     return moved and bool(vips)
