@@ -263,7 +263,7 @@ class Load(Helper):
     def prepare(self, scale, fillfactor=80):
         """Make pgbench's tables, unless they are there."""
         node = self.lab.nodes[self.lab.primary()]
-        if node.sql("select to_regclass('pgbench_history')") == [[""]]:
+        if node.sql("select count(*) from pg_class where relname = 'pgbench_history'") == [["0"]]:
             node.run([f"{self.lab.settings.bindir}/pgbench", "--initialize", "--quiet",
                       f"--scale={scale}", f"--fillfactor={fillfactor}", "postgres"],
                      user="postgres", timeout=600)

@@ -3,6 +3,9 @@
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
+
+import pytest
 
 from lab import traffic
 from lab.settings import CHECKOUT
@@ -42,3 +45,20 @@ def test_the_rates_are_those_of_each_second(tmp_path):
         "pgbench: error: connection to server failed\n"
         "progress: 1.0 s, 0.0 tps, lat 0.0 ms stddev 0.0, 0 failed\n")
     assert load.rates() == [812.5, 0.0]
+
+
+@pytest.mark.parametrize("there, made", [("0", 1), ("1", 0)])
+def test_the_tables_are_made_once(tmp_path, there, made):
+    class Node:
+        runs = 0
+
+        def sql(self, query):
+            return [[there]] if "count(*)" in query else []
+
+        def run(self, argv, **_):
+            self.runs += "--initialize" in argv
+    node = Node()
+    lab = SimpleNamespace(folder=tmp_path, nodes={"srv1": node}, primary=lambda: "srv1",
+                          settings=SimpleNamespace(bindir="/usr/lib/postgresql/15/bin"))
+    traffic.Load(lab, "load").prepare(30)
+    assert node.runs == made
