@@ -21,7 +21,7 @@
 #                         pgbench beside them: docs/performance-sync.md, docs/performance-load.md
 #   make format           all Python in the one format that make lint checks
 #   make lint             style, format, types, spelling of Python 2.6, layers, words, shell scripts
-#   make coverage         lines of paf/ that no unit or component test runs (root)
+#   make coverage [TESTS=tests/unit]    lines of paf/ that no unit or component test runs (root)
 #   make docs             the documentation as a site, in build/docs/html
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
 #   make deb [VARIANT=]   the package for Debian, in dist/VARIANT/
@@ -66,7 +66,7 @@ TOOLS   ?= tests/install-tools.sh
 .PHONY: all demo demo-often check check-fast check-all faults machines matrix elections soak explore partitions bench lint format coverage docs docs-generated install check-values package-values deb rpm release clean
 
 all:
-	@sed -n '3,27s/^# *//p' Makefile
+	@sed -n '3,/^$$/s/^# *//p' Makefile
 
 check-values:
 	@case "$(VARIANT)" in corosync1|corosync2) ;; \
@@ -91,12 +91,12 @@ demo-often:
 		$(if $(BUSY),--busy "$(BUSY)")
 
 check:
-	@tests/install-tools.sh unit lab matrix lint packaging docs
+	@tests/install-tools.sh unit coverage lab matrix lint packaging docs
 	@tests/install-interpreters.sh
 	@exec /usr/bin/python3 -B -m tests.stages
 
 # what takes too long for every change: the long cluster tests, Debian's own checks of the package on
-# a bare system, and all component tests with the agent under each Python
+# a bare system, all component tests with the agent under each Python, and coverage
 check-all: check
 	@tests/install-tools.sh packaging-all
 	@tools/check-deb.sh
@@ -104,6 +104,7 @@ check-all: check
 	@$(PYTEST) tests/broken tests/packaging -m long
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) tests/component
 	@PAF_ALL_CUTS=1 $(PYTEST) tests/component -k cut_at_any_step
+	@$(MAKE) --no-print-directory coverage
 	@$(MAKE) --no-print-directory elections
 	@exec /usr/bin/python3 -B -m trials.faults
 	@exec /usr/bin/python3 -B -m trials.soak --minutes 5 --seed 1

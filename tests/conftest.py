@@ -16,6 +16,7 @@ MARKERS = {
     "root": "needs to be run as root",
     "cluster": "needs the lab: a real cluster in namespaces",
     "long": "takes a minute or more and guards what seldom changes: `make check-all` runs it",
+    "no_cover": "generated histories, too slow under coverage: `make check` does not measure them",
     "xdist_group": "tests that one process runs, one after the other",
 }
 _FOLDERS = {"unit": "unit", "component": "component", "cluster": "cluster", "docs": "docs"}
@@ -24,7 +25,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile(
     "paf", deadline=None, database=None, print_blob=True,
-    # the same ones each time, so that a change is what turns a test red; `make elections` draws
+    # the same examples in each run: a change turns a test red, not chance; `make elections` draws
     derandomize="PAF_HISTORIES" not in os.environ,
     suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("paf")

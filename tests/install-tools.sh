@@ -4,7 +4,7 @@
 #
 #   tests/install-tools.sh [SET ...]        sets: lab unit lint packaging docs (these
 #       without an argument), packaging-all, for `make check-all`, matrix, for roots of other
-#       releases, machines, for lab/machines, and coverage, for `make coverage`
+#       releases, machines, for lab/machines, and coverage, for `make check` and `make coverage`
 #
 # No service gets started or enabled, no database cluster is created; apt's
 # settings are restored afterwards.
@@ -41,7 +41,7 @@ packages() {
         machines) echo "mmdebstrap e2fsprogs qemu-system-x86 qemu-utils ipxe-qemu seabios" ;;
         packaging-all) echo "autopkgtest mmdebstrap piuparts" ;;
         lint) echo "make python3 python3-venv python3-pip shellcheck codespell" ;;
-        coverage) echo "python3-coverage" ;;
+        coverage) echo "python3-coverage python3-pytest-cov" ;;
         docs) echo "make python3 python3-sphinx python3-myst-parser prometheus" \
                    "prometheus-node-exporter haproxy" ;;
         *) say "no set '$1': lab, unit, packaging, packaging-all, lint, docs, coverage, machines or matrix" >&2

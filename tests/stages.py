@@ -29,13 +29,16 @@ TAIL = 300
 _PYTEST = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
            "--durations=10", "-m", "not long"]
 _TOGETHER = ["--dist", "loadgroup"]
+#: Percent of paf/ that the unit tests have to run. pytest-cov measures it, as pyproject.toml says.
+UNIT_FLOOR = 80
+_MEASURED = ["--cov=paf", "--cov-report=term:skip-covered", f"--cov-fail-under={UNIT_FLOOR}"]
 
 #: Rounds, one after the other. The lanes of a round run beside each other, the stages of a lane one
 #: after the other: (name, command). Clusters and servers mostly wait, so more of them than there
 #: are processors.
 ROUNDS = (
     ((("lint", ["tests/lint.sh"]),
-      ("unit", [*_PYTEST, "-n", "2", *_TOGETHER, "tests/unit", "tests/docs"])),),
+      ("unit", [*_PYTEST, "-n", "2", *_TOGETHER, *_MEASURED, "tests/unit", "tests/docs"])),),
     ((("clusters", [*_PYTEST, "-n", "4", *_TOGETHER, "tests/cluster"]),),
      (("component", [*_PYTEST, "-n", "3", *_TOGETHER, "tests/component"]),),
      (("broken", [*_PYTEST, "tests/broken"]),
@@ -90,8 +93,12 @@ class Stage:
         return f"{'ok' if self.poll() == 0 else 'FAILED':6} {self.name:12} {took}  {self._counts()}"
 
     def _counts(self):
-        found = re.findall(r"^\d+ (?:passed|failed|error|skipped)[^\n]*? in ", self.text(), re.M)
-        return found[-1][:-4] if found else ""
+        """Return the numbers of tests, with the rate of lines where it was measured."""
+        text = self.text()
+        found = re.findall(r"^\d+ (?:passed|failed|error|skipped)[^\n]*? in ", text, re.M)
+        rate = re.findall(r"^TOTAL .* (\d+)%$", text, re.M)
+        return ", ".join([*(one[:-4] for one in found[-1:]),
+                          *(f"{one} % of paf/" for one in rate[-1:])])
 
     def text(self):
         """Return its output."""

@@ -7,6 +7,10 @@ import pytest
 from tests import fast, stages
 
 
+#: How pytest-cov 4.0 and coverage 6.5 end their report.
+_REPORT = "TOTAL                                  14043   2417    83%"
+
+
 @pytest.fixture(autouse=True)
 def logs(tmp_path, monkeypatch):
     monkeypatch.setattr(stages, "LOGS", tmp_path)
@@ -14,16 +18,23 @@ def logs(tmp_path, monkeypatch):
 
 def test_each_stage_gets_a_line_and_a_failure_its_output(capsys, monkeypatch):
     monkeypatch.setattr(stages, "ROUNDS", (
-        ((("good", ["sh", "-c", "echo '3 passed, 1 warning in 0.02s'"]), ("next", ["true"])),),
+        ((("good", ["sh", "-c", f"echo '{_REPORT}'; echo '3 passed, 1 warning in 0.02s'"]),
+          ("next", ["true"])),),
         ((("bad", ["sh", "-c", "echo this went wrong; exit 3"]), ("never", ["false"])),
          (("other", ["true"]), ("last", ["true"]))),
         ((("never", ["false"]),),)))
     assert stages.main() == 1
     out = capsys.readouterr().out
-    assert "ok     good          0 min  0 s  3 passed, 1 warning" in out
+    assert "ok     good          0 min  0 s  3 passed, 1 warning, 83 % of paf/\n" in out
     assert "ok     next" in out and "ok     last" in out
     assert "FAILED bad" in out and "ok     other" in out and "never" not in out
     assert "this went wrong" in out
+
+
+def test_the_unit_stage_fails_below_its_floor_of_coverage():
+    command = dict(stages.ROUNDS[0][0])["unit"]
+    assert f"--cov-fail-under={stages.UNIT_FLOOR}" in command and "--cov=paf" in command
+    assert stages.UNIT_FLOOR >= 80
 
 
 def test_all_is_well_when_every_stage_is(capsys, monkeypatch):

@@ -16,6 +16,9 @@ from tests.unit.model.events import EVENTS, NAMES, RULES, happen, listed
 from tests.unit.model.servers import stand_in
 from tests.unit.simulation import HISTORIES
 
+#: Hundreds of thousands of steps, which coverage would make several times slower.
+pytestmark = pytest.mark.no_cover
+
 _models = {}
 
 

@@ -11,6 +11,9 @@ from paf.decide.knowledge import Unknown
 from paf.decide.wal import Position
 from tests.unit.simulation import HISTORIES, line, place, World
 
+#: Hundreds of thousands of steps, which coverage would make several times slower.
+pytestmark = pytest.mark.no_cover
+
 NODES = ("srv1", "srv2", "srv3", "srv4")
 POSITIONS = st.builds(Position, st.integers(1, 2), st.integers(1, 3))
 

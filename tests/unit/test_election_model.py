@@ -16,6 +16,9 @@ from paf.decide.knowledge import Unknown
 from paf.decide.wal import Position
 from tests.unit.simulation import HISTORIES, Killed, line, Node, place, World
 
+#: Hundreds of thousands of steps, which coverage would make several times slower.
+pytestmark = pytest.mark.no_cover
+
 OURS = ("srv1", "srv2", "srv3")
 PERL = ("perl1", "perl2")
 POSITIONS = st.builds(Position, st.integers(1, 2), st.integers(1, 4))
