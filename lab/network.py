@@ -78,7 +78,7 @@ def delete(namespace):
 
 
 def alone(method):
-    """Let one process at a time change the network: the power daemon does it, too."""
+    """Lock the network for this process: the power daemon changes it, too."""
 
     @functools.wraps(method)
     def locked(self, *arguments, **options):

@@ -31,10 +31,10 @@ class Instance:
 
     @property
     def doing(self):
-        """What is done with the instance right now, "" if nothing is.
+        """The operation that runs on the instance right now, "" for none.
 
-        Monitoring is nothing: it changes no role, and after a stop Pacemaker 2.1.5 can leave the
-        recurring monitor of the earlier role pending without end.
+        A monitor does not count: it changes no role, and after a stop Pacemaker 2.1.5 can leave
+        the recurring monitor of the earlier role pending without end.
         """
         pending = "" if self.pending == "Monitoring" else self.pending
         return pending or (self.role if self.role in BUSY else "")

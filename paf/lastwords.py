@@ -35,7 +35,7 @@ def leave(context):
 
 
 def postpone(context):
-    """Have the stop that follows publish the last words: no time may be left for it now."""
+    """Leave the last words to the stop that follows: no time may be left for them now."""
     if context.in_cluster:
         _note(context, "yes")
 

@@ -279,7 +279,7 @@ def explain_score(context, view, deadline):
 
 
 def try_again(context, view):
-    """Let those be candidates again that waited for what was missing. Raises OcfError.
+    """Make nodes that waited for what was missing candidates again. Raises OcfError.
 
     view: cib.View. For a cluster without a primary, when a node or an answer has come.
     """

@@ -83,7 +83,7 @@ def forget(context):
 
 
 def repeat(context):
-    """Have what is wrong said again: the attribute that shows it may be gone. Raises nothing."""
+    """Repeat remarks at the next monitor: their attribute may be gone. Raises nothing."""
     try:
         lastgood.remove(lastgood.path(context.environment, "remarks"))
     except EnvironmentError as error:

@@ -11,7 +11,7 @@ from lab.tools import LabError, wait_until
 from trials.faults import audits
 from trials.faults.stage import whole_or_stopped
 
-#: Row, index and commit record of one of the client's rows in the WAL, at the least.
+#: Bytes of WAL that each row of the client needs at least: row, index entry, commit record.
 ROW_BYTES = 150
 _WHOLE = 300    # seconds
 

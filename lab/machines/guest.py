@@ -91,7 +91,7 @@ class Guest:
         qmp.qmp(self.folder / "qmp", "stop")
 
     def resume(self):
-        """Let a paused guest run on."""
+        """Continue a paused guest."""
         qmp.qmp(self.folder / "qmp", "cont")
 
     def status(self):

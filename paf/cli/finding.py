@@ -85,7 +85,7 @@ def parameter_is(resource, name, value):
 
 
 def operation_is_there(resource, name, interval, timeout, role=""):
-    """Return the cure that adds an operation; crmsh has a word of its own for monitors only."""
+    """Return the cure that adds an operation; crmsh has a command for monitors only."""
     spelling = {"": "", "Promoted": PROMOTED, "Unpromoted": UNPROMOTED}[role]
     words = "interval={0:.0f}s timeout={1:.0f}s".format(interval, timeout)
     attributes = 'name="{0}" interval="{1:.0f}s" timeout="{2:.0f}s"'.format(name, interval, timeout)

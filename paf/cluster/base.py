@@ -148,7 +148,7 @@ class Cluster(object):
         self._keep(_LAST_WORDS, node, "", deadline)
 
     def publish_acknowledged(self, node, vote, deadline):
-        """Publish what a node's instance may have acknowledged commits up to. Raises OcfError.
+        """Publish up to where a node's instance may have acknowledged commits. Raises OcfError.
 
         vote: text of election.to_vote, "" to remove it, once the primary has seen it there again.
         """

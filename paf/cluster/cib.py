@@ -29,7 +29,7 @@ Names = namedtuple("Names", "score reason position failure counts rule last_word
 NO_NAMES = Names("", "", "", "", (), "", "", "", "")
 
 TRUE = ("true", "on", "yes", "y", "1")
-_AWAY = ("", "0", "false", "offline")    # of in_ccm and crmd
+_AWAY = ("", "0", "false", "offline")    # values of in_ccm and crmd of a node that is away
 #: What a probe ends with that found nothing, or has nothing to run it with.
 _NOT_THERE = ("2", "3", "4", "5", "6", "7")
 _RESOURCES = ("primitive", "group", "clone", "master", "bundle")

@@ -245,7 +245,7 @@ def put(path, content):
 
 
 def sync(place):
-    """Have the names in a folder survive a power cut."""
+    """Write the names in a folder to disk, so that they survive a power cut."""
     descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -37,7 +37,7 @@ def addresses(node, deadline):
         return Unknown("the address of {0} could not be looked up in time".format(node))
     found = []
     for words in [line.split() for line in result.out.splitlines()]:
-        if words and words[0] not in found:    # once for each kind of socket
+        if words and words[0] not in found:    # getent has a line for each kind of socket
             found.append(words[0])
     if result.status != 0 or not found:
         return Unknown("the name {0} leads to no address (getent: status {1}), so its server "

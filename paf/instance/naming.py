@@ -25,7 +25,7 @@ _NO_PARAMETER = ("application_name", "dbname", "replication")    # of primary_co
 
 
 def complete(instance, folder, facts, log):
-    """Let a copy be started as this node's standby. Raises OcfError.
+    """Prepare a copy so that it starts as this node's standby. Raises OcfError.
 
     instance: this node's; folder: the data directory (path) as it is now; facts: a dict with FACTS;
     log: has warning(text), for people. What the configuration has already is not written again, so
@@ -66,7 +66,7 @@ def _name_the_node(instance, facts, log):
 
 
 def _name_the_archive(instance, folder, command, log):
-    """Let the server find the WAL since the backup, unless its configuration says where it is."""
+    """Configure where the WAL since the backup is, unless the configuration says so already."""
     try:
         if settings.read(instance, "restore_command", Deadline(_PATIENCE)):
             return

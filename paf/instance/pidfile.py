@@ -18,7 +18,7 @@ _NAME = "postmaster.pid"
 
 
 def make_way(instance, deadline):
-    """Let a server program start where none runs; before each start. Raises OcfError.
+    """Remove what keeps a server from starting where none runs; before each start. Raises OcfError.
 
     A dead postmaster may wait for its parent to reap it. Where another process has its number, the
     file gets that of the agent, which is the parent of what it starts. The rest of the file stays:

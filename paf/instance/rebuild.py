@@ -131,7 +131,7 @@ def rename(instance, path, target):
 
 
 def own_again(instance, old, copy, largest, deep=()):
-    """Give a copy the node's own files of the old data directory.
+    """Put the node's own files from the old data directory into the copy.
 
     old, copy: paths; deep: what ownfiles.deep returns, of the old directory. Files that came with
     the copy and are the primary's own go, unless the old directory has none. Returns the names of

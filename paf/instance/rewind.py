@@ -331,7 +331,7 @@ def _passes(result):
 
 
 def recover(instance, deadline, log):
-    """Have the instance shut down cleanly, which pg_rewind asks for. Raises OcfError.
+    """Start and shut down the instance cleanly, as pg_rewind requires. Raises OcfError.
 
     What crashed replays its own WAL in single-user mode: on the timeline it was on, without the
     archive (where the new primary's timeline may be, which it could not follow), and no client is

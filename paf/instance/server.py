@@ -146,7 +146,7 @@ def _reasons(instance, pid):
 
 
 def order_promotion(instance, deadline):
-    """Have the standby promoted; see await_promotion. Raises OcfError.
+    """Order the promotion of the standby; await_promotion waits for it. Raises OcfError.
 
     pg_ctl looks ten times a second and, since PostgreSQL 10, gives up after 60 s; so it only
     gives the order.

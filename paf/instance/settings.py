@@ -93,7 +93,7 @@ def check_standby(instance, node, deadline):
             raise BadParameter("recovery_target_timeline must be latest, it is \"{0}\"".format(
                 target))
     else:
-        read(instance, "config_file", deadline)    # what postgresql.conf has wrong is said here
+        read(instance, "config_file", deadline)    # raises what is wrong in postgresql.conf
         problems = standby_mode.template_problems(standby_mode.template(instance))
         if problems:
             raise BadParameter("{0} ({1})".format(problems[0], name))

@@ -158,7 +158,7 @@ def _sleeping(pid):
 
 
 def wake(pids):
-    """Let processes go on that were stopped with SIGSTOP: as they are, they cannot end."""
+    """Continue processes that were stopped with SIGSTOP: a stopped process cannot end."""
     for pid in pids:
         postmaster.send(pid, signals.SIGCONT)
 

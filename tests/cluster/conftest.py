@@ -15,8 +15,8 @@ LOGS = REPOSITORY / "build" / "cluster-logs"
 LINES = 40
 _failed = pytest.StashKey()
 
-#: What lets a cluster be on a machine that is busy, or stops for some seconds: nothing that is slow
-#: counts as dead there. Where a module's LAB says otherwise, that counts.
+#: Timeouts for a machine that is busy, or stops for some seconds: what is slow does not count as
+#: dead there. A module's own LAB overrides them.
 PATIENT: dict = {
     "postgres": {"wal_sender_timeout": "30s", "wal_receiver_timeout": "30s"},
     "operations": {"monitor:Promoted": {"timeout": "30s"},

@@ -34,7 +34,7 @@ def test_power_cut_of_the_primary_under_load(lab):
     assert outcome.takes_part or outcome.what == DIVERGED, outcome
     if outcome.is_refused:
         assert f"start on {old} returned" in lab.crm_mon()
-        # hard, but nothing that is repeated without end, or that stops the others
+        # a hard error: Pacemaker neither repeats the start without end nor stops the other nodes
         assert lab.primary() != old
     scenarios.make_whole(lab, outcome)
 

@@ -196,7 +196,7 @@ class Cluster:
                 f"primary_conninfo = {quoted(conninfo)}")
 
     def move_vip(self, name):
-        """Let clients and standbys reach that node, None for no node; end present connections."""
+        """Route clients and standbys to that node, None for no node; end present connections."""
         path = self.vip / ".s.PGSQL.5432"
         path.unlink(missing_ok=True)
         for node in self:

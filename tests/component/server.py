@@ -185,7 +185,7 @@ class Server:
         wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the postmaster to be reaped")
 
     def hold_still(self):
-        """Have the server write no WAL of its own accord any more, until it is killed.
+        """Stop what the server writes to the WAL of its own accord, until it is killed.
 
         Every 15 s the background writer writes which transactions run, now and then the
         checkpointer a checkpoint; a standby that is cut off just then misses that.

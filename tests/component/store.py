@@ -50,7 +50,7 @@ class Store:
         return path
 
     def add_member(self, node, online=True):
-        """Let the cluster have a node."""
+        """Add a node to the cluster."""
         self._path("members", coded(node)).write_text("online" if online else "offline")
 
     def remove_member(self, node):
@@ -120,24 +120,24 @@ class Store:
         return self._path("attrd", coded(f"fail-count-{self.resource}{by_operation}"), coded(node))
 
     def is_of_old(self, old):
-        """Let the DC have the feature set of Pacemaker 1.1.16, which counts by resource, or not."""
+        """Give the DC the feature set of Pacemaker 1.1.16, which counts by resource, or not."""
         self._old = old
         self._path("feature_set").write_text("3.0.11" if old else "3.16.1")
 
     def counts_failures(self, times):
-        """Let Pacemaker count each failure that is reported to it so many times."""
+        """Make Pacemaker count each failure that is reported to it so many times."""
         self._path("counts").write_text(str(times))
 
     def has_quorum(self, has):
-        """Let the partition have quorum, or not."""
+        """Give the partition quorum, or take it."""
         self._path("quorum").write_text("1" if has else "0")
 
     def stops(self, node):
-        """Let Pacemaker have stopped the resource on a node."""
+        """Record that Pacemaker has stopped the resource on a node."""
         self._path("stopped", coded(node)).write_text("")
 
     def promotes(self, node):
-        """Let Pacemaker have promoted the resource on a node."""
+        """Record that Pacemaker has promoted the resource on a node."""
         self._path("promoted", coded(node)).write_text("")
 
     def remark(self, node):
@@ -154,7 +154,7 @@ class Store:
         self._path("broken", program).write_text(how)
 
     def repairs(self, program):
-        """Let it work again."""
+        """Make the program work again."""
         self._path("broken", program).unlink()
 
     def calls(self, start=0):

@@ -82,7 +82,7 @@ def watched(make_cluster):
 
 
 def promoted(nodes, name):
-    """Let the Pacemaker of all nodes have promoted that one alone."""
+    """Record on all nodes that Pacemaker has promoted that one alone."""
     for one in nodes.values():
         shutil.rmtree(one.store.folder / "promoted", ignore_errors=True)
         one.store.promotes(name)

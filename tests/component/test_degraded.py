@@ -11,7 +11,7 @@ SETTING = "ANY 1 (srv2, srv3)"
 
 
 def age(node, seconds=60):
-    """Let what worries a monitor of a node be some seconds old."""
+    """Make the noted worries of a node some seconds old."""
     path = node.temporary / f"pgsqlms-{node.cluster.store.resource}.worries"
     path.write_text(str(int(time.time()) - seconds))
 

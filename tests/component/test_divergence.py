@@ -19,7 +19,7 @@ def fail_over(cluster):
 
 
 def hold_still(cluster):
-    """Let the primary write nothing more of its own accord; the standby has all of its WAL."""
+    """Stop what the primary writes of its own accord; the standby has all of its WAL."""
     cluster["srv1"].hold_still()
     cluster.wait_for_streams("srv1", 1)
 

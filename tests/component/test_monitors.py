@@ -41,7 +41,7 @@ def counted(tmp_path):
 
 
 def settle(cluster):
-    """Let the primary write its scores."""
+    """Run the monitor with which the primary writes its scores."""
     cluster["srv1"].monitor()
     assert cluster.store.score("srv1") == 1001
 

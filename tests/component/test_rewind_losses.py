@@ -90,7 +90,7 @@ def test_crash_recovery_removes_nothing_of_the_wal_that_is_only_here(hinted):
 
 
 def promote_alone(node):
-    """Have a dead instance become a primary by itself, as after a mistake of an administrator."""
+    """Run a dead instance as a primary by itself, as after a mistake of an administrator."""
     # a killed server that init has not reaped yet counts as running to the next one
     for lock in (node.pgdata / "postmaster.pid",
                  node.cluster.sockets / f".s.PGSQL.{node.server.port}.lock"):

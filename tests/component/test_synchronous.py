@@ -33,7 +33,7 @@ def synchronous(make_cluster):
 
 
 def lose_rows_on(cluster, name):
-    """Let a standby miss rows that are acknowledged by the other one."""
+    """Make a standby miss rows that the other one acknowledges."""
     cluster[name].stop("immediate")
     cluster["srv1"].sql("INSERT INTO t SELECT generate_series(1, 100)")
 

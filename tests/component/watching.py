@@ -83,7 +83,7 @@ def told(node):
 
 
 def begin(node, **more):
-    """Let a monitor of the running instance begin the watcher."""
+    """Start the watcher, with a monitor of the running instance."""
     node.parameters["crash_watch"] = "true"
     node.cluster.store.configure(resources())
     assert node.monitor(**more).code in (0, 8)

@@ -71,7 +71,7 @@ def _read(grammar, scope):
 
 
 class Walk:
-    """One walk: draws at each choice, and adds what it meets to an element."""
+    """A random walk through the grammar: it draws at each choice, and adds what it meets."""
 
     def __init__(self, draw):
         self._draw = draw
@@ -204,7 +204,7 @@ _OF_RESOURCES = ("primitive", "group", "clone", "master", "bundle")
 
 
 def connect(draw, configured):
-    """Let each reference lead to an element of its kind; remove what can have none."""
+    """Point each reference at an element of its kind; remove those that can have none."""
     resources = [item.get("id") for item in configured.iter()
                  if item.tag in _OF_RESOURCES and item.get("id") != "->"]
     for item in configured.iter():

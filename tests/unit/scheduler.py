@@ -98,7 +98,7 @@ def set_node(root, node, name, value):
 
 
 def shut_down(root, node):
-    """Let a node ask for its shutdown."""
+    """Make a node ask for its shutdown."""
     state = node_state(root, node)
     group = state.find("transient_attributes/instance_attributes")
     if group is None:
@@ -113,7 +113,7 @@ def node_state(root, node):
 
 
 def leave_alone(root, node):
-    """Let all nodes but one have left the controllers' group: a DC that is alone."""
+    """Take all nodes but one out of the controllers' group: a DC that is alone."""
     for state in root.iter("node_state"):
         if state.get("uname") != node:
             state.attrib.update({"crmd": "offline", "join": "down", "expected": "down"})

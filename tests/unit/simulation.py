@@ -52,11 +52,11 @@ class Task:
         self.ended = True
 
     def step(self):
-        """Let it run to its next command or pause (called by the scheduler)."""
+        """Run it to its next command or pause (called by the scheduler)."""
         self._coroutine.switch()
 
     def give_way(self):
-        """Let others run (called by the agent)."""
+        """Yield to the others (called by the agent)."""
         self._lives -= 1
         self._coroutine.parent.switch()
         if self._lives < 0:

@@ -33,7 +33,7 @@ class Clock:
         return self.now
 
     def sleep(self, seconds):
-        """Let time pass, and remember how much."""
+        """Advance the time, and remember by how much."""
         self.pauses.append(seconds)
         self.now += seconds
 

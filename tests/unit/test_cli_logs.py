@@ -21,7 +21,7 @@ from tests.unit.test_cli_history import NOW, SCHEMAS
     "Nov 26 10:00:00.1.2", "mai 26 10:00:00", "2026-1-26 10:00:00", "9999-99-99T99:99:99",
     "0000-00-00T00:00:00"])
 def test_a_line_whose_time_cannot_be_read_ends_nothing(tmp_path, time):
-    """A disk that was full, a locale of its own."""
+    """A full disk cuts a line; a locale of its own writes months in its language."""
     log = tmp_path / "pacemaker.log"
     line = "Nov 26 10:00:01 srv1 pacemaker-controld [1] (x) notice: Node srv2 state is now lost\n"
     log.write_text(line.replace("Nov 26 10:00:01", time) + line)

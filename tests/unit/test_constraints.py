@@ -142,7 +142,7 @@ def test_an_action_that_fails_blocks_nothing_after_it(cluster, name):
 
 
 def test_a_mandatory_order_blocks_an_address_whose_primary_was_demoted_already(cluster):
-    """What the pages recommended before; without this, the tests above prove nothing."""
+    """The documentation recommended this order before; it shows that the tests above can fail."""
     for name in ("switchover", "shutdown of all nodes"):
         whole = cluster(TRANSITIONS[name][0], "Mandatory")
         actions = whole.plan().actions

@@ -13,7 +13,7 @@ from tests.unit.support import instance_at
 
 
 def answers(monkeypatch, primary, here):
-    """Have the primary and this server answer; primary: a text, or (status, complaint)."""
+    """Set what the primary and this server answer; primary: a text, or (status, complaint)."""
     def there(instance, where, pairs, text, deadline):
         asked.append((dict(pairs)["dbname"], text))
         status, out, err = (0, primary, "") if isinstance(primary, str) else (primary[0], "",

@@ -280,7 +280,7 @@ PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, err
 
 
 def refusing(monkeypatch, number, *names):
-    """Have functions of the system fail in the agent with an error number."""
+    """Make functions of the system fail in the agent with an error number."""
     def refuse(*_, **__):
         raise OSError(number, os.strerror(number))
     for name in names:

@@ -24,7 +24,7 @@ def main():
         print(child.wait(), flush=True)
 sys.exit(interruptible(main))
 """
-#: A shell starts what runs in the background so.
+#: A shell starts background jobs with SIGINT ignored.
 _IN_BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
 
 

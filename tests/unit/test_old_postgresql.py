@@ -33,7 +33,7 @@ class Sight:
 
 @pytest.fixture
 def titled(monkeypatch):
-    """Let the instance have processes with these titles."""
+    """Give the instance processes with these titles."""
     def put(*titles):
         monkeypatch.setattr(postmaster, "processes", lambda instance: list(range(len(titles))))
         monkeypatch.setattr(postmaster, "title", lambda pid: titles[pid])

@@ -49,7 +49,7 @@ def instance(tmp_path):
 
 @pytest.fixture(params=[errno.EACCES, errno.EPERM, errno.EIO, errno.ENFILE])
 def hide(request, monkeypatch):
-    """Have a file of one process refused by the system."""
+    """Make reading a file of one process fail."""
     read = proc._content
 
     def hide(pid, *names):

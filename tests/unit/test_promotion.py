@@ -93,7 +93,7 @@ def test_a_short_timeout_still_leaves_time_to_wait_for_the_last_primary(make, re
 
 
 def killed(context, seen=None):
-    """Have the pre-promote notification killed after it has opened its round."""
+    """Kill the pre-promote notification after it has opened its round."""
     context.cluster._note_round("open", "1")
     context.cluster.primary_seen = lambda deadline: seen
 

@@ -117,7 +117,7 @@ def test_nothing_is_imported_or_run_for_what_is_off():
 
 
 def answering(monkeypatch, tmp_path, result, version="15"):
-    """Have the primary answer; return the instance and what it is asked."""
+    """Set the answer of the primary; return the instance and what it is asked."""
     def there(instance, where, pairs, text, deadline):
         asked.append((dict(pairs), text))
         return result

@@ -168,7 +168,7 @@ class Measurement:
 
     @contextlib.contextmanager
     def _load(self, cluster, seen):
-        """Have pgbench run in the block, if it is to run, from some seconds before it on.
+        """Run pgbench in the block, if it is to run, from some seconds before it on.
 
         seen: gets [transactions a second before the block, MiB of WAL since the last checkpoint].
         """

@@ -14,7 +14,7 @@ TABLE = Table()
 
 @contextlib.contextmanager
 def small_disk(lab, node):
-    """Have the WAL of a standby on a small disk while the block runs."""
+    """Put the WAL of a standby on a small disk while the block runs."""
     tools.stand_by(lab, node)
     tools.own_wal_disk(lab, node)
     tools.stand_by(lab, node, on=False)

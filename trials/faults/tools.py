@@ -79,7 +79,7 @@ def stand_by(lab, node, on=True):
 
 
 def cleanup(lab, node):
-    """Have Pacemaker forget the failures of the instance on a node, and try again."""
+    """Clean up the failures of the instance on a node, so that Pacemaker tries again."""
     lab.any_node().run(["crm_resource", "--cleanup", "--resource", RESOURCE, "--node", node])
 
 

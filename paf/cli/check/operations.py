@@ -37,7 +37,7 @@ def operations(configured, managed):
 
 
 def _failures(configured, managed):
-    """Yield which operation's failure has no right consequence, by itself or by op_defaults."""
+    """Yield a Finding for each operation with a wrong on-fail, its own or from op_defaults."""
     why = "a failure of {0} would leave the cluster without a primary, or with two"
     for item in managed.operations:
         if item.values.get("on-fail", "").lower() in _NO_RECOVERY and item.name in _RECOVERED:

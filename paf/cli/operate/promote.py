@@ -46,7 +46,7 @@ def arguments(parser):
 
 
 def run(options):
-    """Have the node promoted; return the exit code."""
+    """Promote the node; return the exit code."""
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
     require_nodes([options.node] + options.confirm_off, [row["node"] for row in report["nodes"]])

@@ -56,7 +56,7 @@ def run(options):
 
 
 def reload(instance):
-    """Have the server read its files, and see that it has. Raises Problem.
+    """Reload the configuration of the server, and check that it was read. Raises Problem.
 
     A session that begins after it has the time of the last reload that succeeded.
     """

@@ -97,7 +97,7 @@ class Copying(object):
         rebuild.swap(self._instance, facts)
 
     def _discarding(self):
-        """Give the old directory up, and copy into its place; the node's own files wait aside."""
+        """Delete the old directory and copy into its place; the node's own files are kept aside."""
         data, facts = self._instance.parameters.datadir, self._facts(rebuild.DISCARDED)
         if not journal.exists(self._instance) or journal.read(self._instance).get(
                 "phase") != rebuild.DISCARDED:
@@ -149,7 +149,7 @@ class Copying(object):
         self._run("pg_basebackup", argv, found.environment, found.stdin)
 
     def _run(self, name, argv, environment, stdin):
-        """Run what copies, and say how far it is. Raises Problem."""
+        """Run the program that copies, and print its progress. Raises Problem."""
         result = runner.run(argv, Deadline(self._options.hours * 3600.0), keep=65536,
                             user=local.owner(self._instance), env=environment,
                             stdin=stdin, until=self._progress)
@@ -169,7 +169,7 @@ class Copying(object):
         return False
 
     def _relink(self, copy):
-        """Let the links of the copy lead where its folders will be. Raises Problem."""
+        """Point the links of the copy at where its folders will be. Raises Problem."""
         with runner.Acting(local.owner(self._instance)):
             self._check_tablespaces(copy)
             for name, target in self._plan.links:

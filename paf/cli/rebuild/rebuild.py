@@ -281,7 +281,7 @@ class Work(object):
         say("copied")
 
     def _note_missed(self, reason):
-        """Have the old directory stay where the copy may lack files of this node's (why: str)."""
+        """Keep the old directory where the copy may lack files of this node (why: str)."""
         if reason:
             self._is_kept = False
             complain("it is not known which configuration files this node has in PostgreSQL's own "

@@ -318,7 +318,7 @@ def _votes(facts, group, resource):
 def _outage(group, old, promoted, demoted, lost, failures, vips):
     """Return (down, up, estimated): from the primary's end to the next one behind its address.
 
-    up is None where trouble has ended it and there is none by the end of the logs.
+    up is None where a failure ended the primary and the logs show no later one.
     """
     if not promoted and (old is None or not any(
             item.operation == "fence" and item.node == old for item in group) and not any(

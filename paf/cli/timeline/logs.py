@@ -212,7 +212,7 @@ def _of_patterns(head, when):
         found = pattern.search(head.group("text"))
         if found:
             if kind == "lost" and not _is_controller(head.group("daemon")):
-                return []    # every daemon says so
+                return []    # the other daemons log the same loss again
             values = dict((name, value or "") for name, value in found.groupdict().items())
             return [Fact(kind, when, head.group("host"), values)]
     return []

@@ -47,7 +47,7 @@ class Seen(simulation.Cluster):
     """The agent's view of the model."""
 
     def run(self, argv, deadline):
-        """Let clients write in between; keep what people see apart."""
+        """Write as clients do in between; keep what people see apart."""
         self.world.tick()
         if "--node" in argv and argv[0] == "attrd_updater" and not any(
                 word.startswith("not_promoted_because") for word in argv):

@@ -16,7 +16,7 @@ def listed(rule, count):
 
 
 def happen(world, event, number):
-    """Let an event happen; `number` says to which node."""
+    """Play an event; `number` says on which node."""
     name = sorted(world.machines)[number % len(world.machines)]
     EVENTS[event](world, world.machines[name], number)
 
@@ -132,8 +132,8 @@ def _set_back(world, server, number):
 def _by_hand(world, _server, number):
     """An administrator runs the servers without the cluster, which is down, and stops them again.
 
-    Then the cluster starts, and looks at what is there. Who runs a primary beside the last one, or
-    without it, has two: that is no history for an agent.
+    Then the cluster starts, and looks at what is there. No primary is run beside the last one, or
+    without it: those would be two primaries, which no agent can prevent.
     """
     servers = [one for one in world.machines.values() if not one.bare]
     here = [one for one in servers if one.power]
