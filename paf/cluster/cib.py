@@ -26,7 +26,6 @@ View = namedtuple("View", "online scores reasons positions cleaned_up running wi
 #: and counts, a tuple: which one counts failures differs between versions.
 Names = namedtuple("Names", "score reason position failure counts rule last_words accept "
                    "acknowledged")
-NO_NAMES = Names("", "", "", "", (), "", "", "", "")
 
 TRUE = ("true", "on", "yes", "y", "1")
 _AWAY = ("", "0", "false", "offline")    # values of in_ccm and crmd of a node that is away

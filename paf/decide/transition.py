@@ -61,12 +61,6 @@ def nodes(members):
     return [member.node for member in members]
 
 
-def is_given(notification):
-    # type: (Notification) -> bool
-    """Return whether Pacemaker set notify variables at all (a run by hand has none)."""
-    return any(getattr(notification, name) for name in LISTS)
-
-
 def candidate(notification):
     # type: (Notification) -> str | None
     """Return the node that is to be promoted; None if there is none."""

@@ -1,6 +1,7 @@
 """Values that many unit tests start from."""
 
 from paf import instance, ocf, parameters, runner
+from paf.cluster import cib
 
 NOBODY = runner.Account("nobody", 65534, 65534, "/nonexistent")
 
@@ -19,6 +20,10 @@ def parameters_with(**values):
 def instance_at(folder, **values):
     """Return the Instance whose data directory is `folder`."""
     return instance.Instance(parameters_with(pgdata=str(folder), **values), NOBODY)
+
+
+#: A CIB is read without a name that counts.
+NO_NAMES = cib.Names("", "", "", "", (), "", "", "", "")
 
 
 class Clock:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from paf.cluster import cib, history, rules
 from paf.decide import scores
 from paf.ocf import OcfError
+from tests.unit.support import NO_NAMES
 
 NAMES = cib.Names("master-pgsqld", "reason-pgsqld", "position", "failed", ("count",), "rule",
                   "last", "accept", "acknowledged")
@@ -295,7 +296,7 @@ COUNTS = ("failed_because-pgsqld", "fail-count-pgsqld#asyncmon_0", "fail-count-p
     (("fail-count-other", "1"), False), (("fail-count-pgsqld#monitor_5000", "1"), False)])
 def test_a_reason_stays_as_long_as_the_failure_counts(count, stays):
     states = node_state(1, pairs=[("failed_because-pgsqld", "crashed"), count])
-    view = cib.parse(CIB.format(nodes="", states=states), cib.NO_NAMES._replace(
+    view = cib.parse(CIB.format(nodes="", states=states), NO_NAMES._replace(
         score="m", failure=COUNTS[0], counts=COUNTS[1:]))
     assert view.cleaned_up == ([] if stays else ["srv1"])
 

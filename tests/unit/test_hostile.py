@@ -12,7 +12,7 @@ from paf.deadline import Deadline
 from paf.instance import conninfo, controldata, sql
 from paf.log import without_secrets
 from paf.runner import Result
-from tests.unit.support import environment, notify_variables
+from tests.unit.support import environment, NO_NAMES, notify_variables
 
 TEXT = st.one_of(
     st.text(max_size=40),
@@ -110,7 +110,7 @@ def test_any_history_file_is_read(text):
 @given(TEXT)
 def test_any_cib_is_a_view_or_a_clear_error(text):
     try:
-        assert cib.parse(text, cib.NO_NAMES).online == []
+        assert cib.parse(text, NO_NAMES).online == []
     except ocf.OcfError as error:
         assert "CIB" in str(error)
 

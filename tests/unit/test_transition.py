@@ -112,17 +112,12 @@ def test_a_blank_new_list_does_not_hide_the_old_one():
 def test_blank_lists_are_empty():
     found = read()
     assert all(getattr(found, name) == () for name in transition.LISTS)
-    assert not transition.is_given(found)
 
 
 def test_without_any_variable_all_is_empty():
     found = transition.read(environment())
-    assert found.kind == "" and found.operation == "" and not transition.is_given(found)
-
-
-def test_any_list_means_that_pacemaker_has_spoken():
-    assert transition.is_given(read(start="srv1"))
-    assert transition.is_given(read(inactive="pgsqld:0"))
+    assert found.kind == "" and found.operation == ""
+    assert all(getattr(found, name) == () for name in transition.LISTS)
 
 
 def test_an_empty_active_list_is_made_of_both_roles():

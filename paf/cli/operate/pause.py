@@ -22,8 +22,6 @@ EXAMPLES = ("paf pause", "paf pause --for 30min", "paf pause srv2")
 EXIT_CODES = ((OK, "done"), (NOT_DONE, "not confirmed: nothing was changed"),
               (ERROR, "refused, or the cluster cannot be asked"))
 
-_HOUR = 3600.0
-
 
 def arguments(parser):
     """Declare the verb's arguments."""
