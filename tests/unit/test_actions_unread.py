@@ -137,6 +137,7 @@ def test_a_server_that_came_up_as_a_primary_is_stopped_at_once(make, monkeypatch
     primary = types.SimpleNamespace(verdict=types.SimpleNamespace(state=state.PRIMARY, why="it is"))
     monkeypatch.setattr(settings, "check_data_directory", lambda *_: None)
     monkeypatch.setattr(start.standby_mode, "enable", lambda _: None)
+    monkeypatch.setattr(start.tablespaces, "check", lambda _: None)
     monkeypatch.setattr(journal, "exists", lambda _: False)
     monkeypatch.setattr(server, "start", lambda *_: done.append("start"))
     monkeypatch.setattr(server, "stop", lambda *_: done.append("stop"))
