@@ -4,17 +4,20 @@ Source: Pacemaker Explained, "Nodes": an entry stays until the node is removed f
 """
 
 from paf.cluster import cib
+from paf.ocf import OcfError
 
 
 def nodes(xml):
     """Return the names (a sorted list) of the CIB's nodes. Raises OcfError when the XML is none.
 
-    xml: the CIB's (str).
+    Also where a node has no name yet: its slot would be that of a stranger. xml: the CIB's (str).
     """
     found = []
 
     def start(tag, attributes):
-        if tag == "node" and attributes.get("uname"):
+        if tag == "node":
+            if not attributes.get("uname"):
+                raise OcfError("cannot understand the CIB: a node has no name")
             found.append(attributes["uname"])
     parser = cib.xml_parser()
     parser.StartElementHandler = start

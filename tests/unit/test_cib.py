@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf.cluster import cib, history, rules
+from paf.cluster import cib, history, members, rules
 from paf.decide import scores
 from paf.ocf import OcfError
 from tests.unit.support import NO_NAMES
@@ -310,3 +310,11 @@ def test_a_partition_without_quorum_decides_nothing_unless_that_is_ignored(
     option = f'<nvpair id="p" name="no-quorum-policy" value="{policy}"/>' if policy else ""
     xml = f"<?xml version='1.0'?><cib epoch='1'{have}><configuration>{option}</configuration></cib>"
     assert cib.is_powerless(xml) is powerless
+
+
+def test_a_node_without_a_name_is_no_stranger():
+    """Its slot would be dropped, and with it the WAL that it needs."""
+    xml = '<cib><configuration><nodes><node id="1" uname="srv1"/>{0}</nodes></configuration></cib>'
+    assert members.nodes(xml.format('<node id="2" uname="srv2"/>')) == ["srv1", "srv2"]
+    with pytest.raises(OcfError, match="a node has no name"):
+        members.nodes(xml.format('<node id="2"/>'))
