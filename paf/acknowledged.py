@@ -23,7 +23,7 @@ _RESTORED = Unknown("a base backup")
 def enter(context, view, was):
     """Publish what this instance needs to count, before it is started. Raises OcfError.
 
-    view: cib.View; was: the state it is started from. A base backup of which nothing is known may
+    view: cib.Scan; was: the state it is started from. A base backup of which nothing is known may
     be of any time. With "*" an instance that no primary has seen may hold commits as well.
     """
     if not view.rules:
@@ -56,7 +56,7 @@ def _is_more(mark, before):
 def follow(context, view, timeline, replicas, deadline):
     """Remember how far standbys are, and publish it of those that do not stream. Raises OcfError.
 
-    For the primary. view: cib.View; timeline: its own (int); replicas: a list of scores.Replica.
+    For the primary. view: cib.Scan; timeline: its own (int); replicas: a list of scores.Replica.
     Only one that has caught up acknowledges commits, so only that counts.
     """
     if not timeline:    # a position without one would be less than any other

@@ -19,7 +19,7 @@ def lag(context, where):
 def stranded(context, where, view):
     """Return why the old primary, which was moved while it lived, would be stranded, or None.
 
-    where: position.Place of this node; view: cib.View. It can follow only a node that has all it
+    where: position.Place of this node; view: cib.Scan. It can follow only a node that has all it
     wrote, to the shutdown checkpoint.
     """
     lists = context.notification

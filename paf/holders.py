@@ -12,13 +12,13 @@ from paf.decide.knowledge import Known, Unknown, is_known
 
 
 def judge(context, where, view, node, mine):
-    """Return the election.Verdict on what others may hold, for a candidate at `mine`.
+    """Return the election.Decision on what others may hold, for a candidate at `mine`.
 
     node: the candidate (str): this one, or one that is ahead of it; mine: its wal.Position.
     """
     rules, primary, published, doubt = _rules(context, where, view)
     if doubt:
-        return election.Verdict(False, doubt, None, (), (context.node,))
+        return election.Decision(False, doubt, None, (), (context.node,))
     voters = transition.voters(context.notification)
     words = last_words(view)
     if primary in words and is_known(words[primary]) and _ran_since(words[primary].value, mine):
@@ -78,14 +78,14 @@ def _outrun(context, primary, node, mine):
 
 
 def marks(view):
-    """Return what instances may have acknowledged, by a cib.View: dict of node to Fact."""
+    """Return what instances may have acknowledged, by a cib.Scan: dict of node to Fact."""
     facts = dict((node, election.from_vote(text)) for node, text in view.acknowledged.items())
     return dict((node, Unknown("cannot be understood") if fact is None else fact)
                 for node, fact in facts.items())
 
 
 def _left_by_primary(view, primary, mine, words, voters):
-    """Return the election.Verdict on a last primary that was stopped cleanly, ahead; or None.
+    """Return the election.Decision on a last primary that was stopped cleanly, ahead; or None.
 
     Whatever Pacemaker's lists say: the change of its last words aborts the transition that moves
     it, and the next one no longer knows a primary. And scores may not name it: one that was
@@ -97,13 +97,13 @@ def _left_by_primary(view, primary, mine, words, voters):
                 or is_known(words[node]) and words[node].value.timeline > mine.timeline):
             reason = election.check_move(node, mine, words)
             if reason:
-                return election.Verdict(False, "{0}; start {1}, or accept the loss: "
-                                        "paf promote".format(reason, node), None, (), (node,))
+                return election.Decision(False, "{0}; start {1}, or accept the loss: "
+                                         "paf promote".format(reason, node), None, (), (node,))
     return None
 
 
 def last_words(view):
-    """Return the last words in a cib.View: dict of node to the Fact of its wal.Position."""
+    """Return the last words in a cib.Scan: dict of node to the Fact of its wal.Position."""
     facts = dict((node, election.from_vote(text)) for node, text in view.last_words.items())
     return dict((node, Unknown("its last words cannot be understood") if fact is None else fact)
                 for node, fact in facts.items())

@@ -69,7 +69,7 @@ def _leave(context):
 def withdraw(context, view):
     """Take this node's last words back, before it is started, or as it runs. Raises OcfError.
 
-    view: cib.View. An instance that runs can have more than they say.
+    view: cib.Scan. An instance that runs can have more than they say.
     """
     context.cluster.notes.remove(notes.UNSAID)
     if context.node in view.last_words:

@@ -10,22 +10,22 @@ from paf import VERSION, parameters, variant
 
 #: An action of the agent: name, timeout, interval and depth ("" where it has none) and role,
 #: which is "promoted", "unpromoted" or "".
-Action = namedtuple("Action", "name timeout interval depth role")
+OcfAction = namedtuple("OcfAction", "name timeout interval depth role")
 
 ACTIONS = (
-    Action("start", 60, "", "", ""),
-    Action("stop", 60, "", "", ""),
-    Action("reload", 20, "", "", ""),
-    Action("reload-agent", 20, "", "", ""),
-    Action("promote", 30, "", "", ""),
-    Action("demote", 120, "", "", ""),
-    Action("monitor", 10, 15, 0, "promoted"),
-    Action("monitor", 10, 16, 0, "unpromoted"),
-    Action("notify", 60, "", "", ""),
-    Action("meta-data", 5, "", "", ""),
-    Action("validate-all", 5, "", 0, ""),
-    Action("validate-all", 20, "", 10, ""),
-    Action("methods", 5, "", "", ""),
+    OcfAction("start", 60, "", "", ""),
+    OcfAction("stop", 60, "", "", ""),
+    OcfAction("reload", 20, "", "", ""),
+    OcfAction("reload-agent", 20, "", "", ""),
+    OcfAction("promote", 30, "", "", ""),
+    OcfAction("demote", 120, "", "", ""),
+    OcfAction("monitor", 10, 15, 0, "promoted"),
+    OcfAction("monitor", 10, 16, 0, "unpromoted"),
+    OcfAction("notify", 60, "", "", ""),
+    OcfAction("meta-data", 5, "", "", ""),
+    OcfAction("validate-all", 5, "", 0, ""),
+    OcfAction("validate-all", 20, "", 10, ""),
+    OcfAction("methods", 5, "", "", ""),
 )
 
 _ROLES = {

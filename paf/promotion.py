@@ -38,7 +38,7 @@ def second_primary(lists):
 
 
 def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
-    """Wait until all voters have voted, and return the election.Verdict.
+    """Wait until all voters have voted, and return the election.Decision.
 
     maintenance: nodes that Pacemaker does not notify; they, and those that stay silent for `mute`
     seconds, are asked through their database port. One that has left the cluster is not waited
@@ -64,7 +64,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
 
 
 def _decide(candidate, voters, positions, cold):
-    """Return the election.Verdict on a node; cold: a Cold.
+    """Return the election.Decision on a node; cold: a Cold.
 
     A last primary that was set back does not have all there is, and counts like any other node.
     """
@@ -156,9 +156,9 @@ def _left(context, where, view):
 
 
 def judge(context, where, view, verdict):
-    """Return the final election.Verdict: also about nodes that do not vote.
+    """Return the final election.Decision: also about nodes that do not vote.
 
-    where: position.Place of this node; view: cib.View; verdict: of `count`.
+    where: position.Place of this node; view: cib.Scan; verdict: of `count`.
     """
     if verdict.promote:
         others = holders.judge(context, where, view, context.node, where.position.value)
@@ -166,14 +166,14 @@ def judge(context, where, view, verdict):
     if not verdict.promote and context.node in view.accepted:
         reason = "the administrator accepts the loss ({0})".format(verdict.reason)
         context.log.warning(reason)
-        return election.Verdict(True, reason, None, (), ())
+        return election.Decision(True, reason, None, (), ())
     return verdict
 
 
 def cold_facts(context, view):
     """Return what is known after a cold start, a Cold; that of a warm one names no primary.
 
-    view: cib.View; None in promote, which finds the last primary in a note. An instance that left
+    view: cib.Scan; None in promote, which finds the last primary in a note. An instance that left
     the history of the primary is not started while that one runs: it can vote only where no
     primary ran when it was started.
     """
@@ -261,7 +261,7 @@ def refuse(context, reason, score=None):
 def explain_score(context, view, deadline):
     """Show why this node cannot be promoted where its score says so, and nothing else does.
 
-    view: cib.View. For a cluster without a primary. Without a score, the node says so unless one
+    view: cib.Scan. For a cluster without a primary. Without a score, the node says so unless one
     that can be promoted runs, or is being started: that one will be, or says why not. Raises
     OcfError.
     """
@@ -281,7 +281,7 @@ def explain_score(context, view, deadline):
 def try_again(context, view):
     """Make nodes that waited for what was missing candidates again. Raises OcfError.
 
-    view: cib.View. For a cluster without a primary, when a node or an answer has come.
+    view: cib.Scan. For a cluster without a primary, when a node or an answer has come.
     """
     for node, score in sorted(view.scores.items()):
         if score == election.WAITING:

@@ -8,7 +8,7 @@ standby that was away finds its WAL, also on another primary. A standby may read
 
 from paf import instance as local
 from paf import ocf
-from paf.cluster import history, members
+from paf.cluster import members, ophistory
 from paf.decide import slots, state
 from paf.decide.knowledge import is_known
 from paf.instance import queries
@@ -86,12 +86,12 @@ def _change(context, wanted, may_make, deadline):
 
 
 def _streaming(nodes, me, replicas):
-    """Return the slots.Members as a primary sees them: what streams, up to what it has flushed."""
+    """Return the slots.Peers as a primary sees them: what streams, up to what it has flushed."""
     flushed = {}    # type: dict[str, list[int | None]]
     for replica in replicas:
         if replica.state not in _NOT_YET:
             flushed.setdefault(replica.name, []).append(replica.flushed)
-    return [slots.Member(node, node in flushed, _least(flushed.get(node, [])))
+    return [slots.Peer(node, node in flushed, _least(flushed.get(node, [])))
             for node in nodes if node != me]
 
 
@@ -101,20 +101,20 @@ def _least(numbers):
 
 
 def _of_primary(context, xml, others, here, streams, deadline):
-    """Return the slots.Members as a standby sees them, and what is wrong. Raises OcfError.
+    """Return the slots.Peers as a standby sees them, and what is wrong. Raises OcfError.
 
     others: all other nodes. The primary itself reads from no slot: what it would need here, should
     this standby take over, is no older than this server's last restartpoint.
     """
-    promoted = history.promoted(xml, context.cluster.resource)
+    promoted = ophistory.promoted(xml, context.cluster.resource)
     names = dict((node, slots.name_of(node)) for node in others)
     fact = actual.of_primary(context.instance, [names[node] for node in others], deadline) if (
         others) else None
     if fact is None or not is_known(fact):
-        known = [slots.Member(node, False, None) for node in others]
+        known = [slots.Peer(node, False, None) for node in others]
         return known, ["slots=true: the primary's slots cannot be read: {0}".format(
             fact.reason)] if fact is not None and streams else []
-    return [slots.Member(node, True, here.redo)
+    return [slots.Peer(node, True, here.redo)
             if promoted == [node] and names[node] not in fact.value else
-            slots.Member(node, names[node] in fact.value, fact.value.get(names[node]))
+            slots.Peer(node, names[node] in fact.value, fact.value.get(names[node]))
             for node in others], []

@@ -22,7 +22,7 @@ _Sight = namedtuple("_Sight", "setting wanted epoch end flushed")
 def steps(context, view, row, replicas, timeline, deadline):
     """Yield what a primary has to do for elections, each a function without arguments.
 
-    view: cib.View; row: the first one of queries.monitor; replicas: a list of scores.Replica;
+    view: cib.Scan; row: the first one of queries.monitor; replicas: a list of scores.Replica;
     timeline: of the primary (int). Last words of nodes that stream again are removed.
     """
     flushed = _flushed(replicas)
@@ -54,7 +54,7 @@ def _flushed(replicas):
 def keep(context, view, setting, end, flushed, deadline):
     """Bring the published rule up to date, as the primary. Raises OcfError.
 
-    view: cib.View; setting: synchronous_standby_names; end: of the primary's WAL (int bytes);
+    view: cib.Scan; setting: synchronous_standby_names; end: of the primary's WAL (int bytes);
     flushed: dict of standby to the LSN (int) that it has flushed, None where it did not say so.
     """
     wanted = quorum.parse(setting)

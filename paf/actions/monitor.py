@@ -137,9 +137,9 @@ def _is_unasked(context):
     if not context.in_cluster or (
             context.environment.meta("role").lower() in ("promoted", "master")):
         return False
-    from paf.cluster import history
+    from paf.cluster import ophistory
     try:
-        found = history.promoted(context.cluster.cib(context.deadline), context.cluster.resource)
+        found = ophistory.promoted(context.cluster.cib(context.deadline), context.cluster.resource)
         others = [node for node in found if node != context.node]
     except ocf.OcfError as error:
         context.log.warning("this instance is a primary, Pacemaker has it as a standby, and its "

@@ -83,7 +83,7 @@ def check_election(context):
 
 
 def _count(context, found):
-    """Return the election.Verdict as the votes are now.
+    """Return the election.Decision as the votes are now.
 
     Who does not vote was judged before; where the notification could not (ROUND_OPEN), it is now.
     """
@@ -101,7 +101,7 @@ def _count(context, found):
     if found == base.ROUND_OPEN:
         verdict = _judge(context, verdict, view)
     elif not verdict.promote and context.node in view.accepted:
-        return election.Verdict(True, "the administrator accepts the loss", None, (), ())
+        return election.Decision(True, "the administrator accepts the loss", None, (), ())
     return verdict
 
 
@@ -149,7 +149,7 @@ def _promote(context):
 
 
 def _look(context):
-    """Return the cib.View while PostgreSQL works, None where Pacemaker gives no answer."""
+    """Return the cib.Scan while PostgreSQL works, None where Pacemaker gives no answer."""
     if not context.in_cluster:
         return None
     try:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from paf.cli import old_crm_mon
 from paf.cli.common import Problem, xml_data
 
-#: nodes: dict of node to its state (one of the words below); instances: a list of Instance;
+#: nodes: dict of node to its state (one of the words below); instances: a list of CloneInstance;
 #: attributes: dict of node to dict; failures: a list of Failure; degraded: the same for monitors
 #: that say only that something else may fail soon; pending: a list of str; flags:
 #: dict of node to the list of all that holds for it besides (FLAGS); ids: dict of node to str.
@@ -18,7 +18,7 @@ View = namedtuple(
     "View", "dc quorum maintenance nodes instances attributes failures degraded pending flags ids")
 
 #: One running instance of a resource. role: Promoted, Unpromoted, Started...
-Instance = namedtuple("Instance", "resource node role failed managed")
+CloneInstance = namedtuple("CloneInstance", "resource node role failed managed")
 
 Failure = namedtuple("Failure", "resource node operation status reason when")
 
@@ -102,9 +102,9 @@ def _instances(root):
             role = resource.get("role", "")
             if role == "Started" and any(resource is other for other in promotable):
                 role = UNPROMOTED    # 1.1.10, where the recurring monitor was lost
-            yield Instance(base_name(resource.get("id", "")), node.get("name"),
-                           _OLD_ROLES.get(role, role), resource.get("failed") == "true",
-                           resource.get("managed") != "false")
+            yield CloneInstance(base_name(resource.get("id", "")), node.get("name"),
+                                _OLD_ROLES.get(role, role), resource.get("failed") == "true",
+                                resource.get("managed") != "false")
 
 
 def _pending(root):

@@ -100,7 +100,7 @@ class Cluster(object):
         return name
 
     def view(self, deadline):
-        """Return the cib.View: members, promotion scores, public attributes. Raises OcfError."""
+        """Return the cib.Scan: members, promotion scores, public attributes. Raises OcfError."""
         xml = self.cib(deadline)
         self.is_powerless = cib.is_powerless(xml)
         return cib.parse(xml, self.names(), self.resource, time.time())
@@ -285,7 +285,7 @@ class Cluster(object):
         """Clear away an election whose end was not announced to this node. Raises OcfError."""
 
     def tidy(self, view, deadline):
-        """Remove what past elections left in the cib.View; for the primary. Raises OcfError.
+        """Remove what past elections left in the cib.Scan; for the primary. Raises OcfError.
 
         A loss is accepted where no primary runs. A word that was left, or was given while one
         runs, would have its node promoted by the next failover, whatever it lacks by then.

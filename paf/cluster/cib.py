@@ -18,7 +18,7 @@ from paf.ocf import INFINITY, OcfError, score
 #: of these permanent attributes; accepted: nodes (set) for which the administrator accepts a loss;
 #: maintenance: nodes (set) in maintenance mode, which Pacemaker does not notify; acknowledged: as
 #: rules, what each standby may have acknowledged.
-View = namedtuple("View", "online scores reasons positions cleaned_up running wished rules "
+Scan = namedtuple("Scan", "online scores reasons positions cleaned_up running wished rules "
                   "last_words accepted maintenance acknowledged")
 
 #: The names of the attributes that `parse` looks for, each as it is called for the resource.
@@ -35,7 +35,7 @@ _RESOURCES = ("primitive", "group", "clone", "master", "bundle")
 
 
 def parse(xml, names, resource="", now=None):
-    """Return the View in the CIB's XML (str). Raises OcfError when it is none.
+    """Return the Scan in the CIB's XML (str). Raises OcfError when it is none.
 
     names: Names; resource: the resource's name; now: seconds since 1970, to know which constraints
     have expired.
@@ -47,7 +47,7 @@ def parse(xml, names, resource="", now=None):
                if value not in ("", "0")]
     # what is no number is 0 to Pacemaker; a node that has it is none without a score
     scores = dict((node, score(text) or 0) for node, text in permanent[names.score].items())
-    return View(
+    return Scan(
         sorted(reader.online),
         scores, transient[names.reason], transient[names.position],
         sorted(set(transient[names.failure]) - set(counted)),

@@ -32,7 +32,7 @@ WAITING = -10
 #: What the candidate does. promote: bool; reason: str; better: the node that is ahead (None:
 #: none is); missing: nodes (tuple of str) that have not reported yet; awaited: nodes (tuple of
 #: str) that have to come, or whose position has to become known, before this can be decided.
-Verdict = namedtuple("Verdict", "promote reason better missing awaited")
+Decision = namedtuple("Decision", "promote reason better missing awaited")
 
 
 _BOUND = "atleast/"
@@ -65,8 +65,8 @@ def from_vote(text):
 
 
 def decide(candidate, voters, positions, primary=None, lines=None, certain=True, behind=()):
-    # type: (str, Nodes, Positions, str | None, Lines | None, bool, Nodes) -> Verdict
-    """Return the Verdict on promoting `candidate`.
+    # type: (str, Nodes, Positions, str | None, Lines | None, bool, Nodes) -> Decision
+    """Return the Decision on promoting `candidate`.
 
     candidate: node (str). voters: nodes expected to report. positions: dict of node to the Fact
     of its wal.Position, of this round only. primary: after a cold start, the last primary (str),
@@ -83,9 +83,9 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
     missing = tuple(node for node in sorted(others + [candidate]) if node not in positions)
     if missing:
         reason = "{0} did not report its WAL position".format(", ".join(missing))
-        return Verdict(False, reason, None, missing, missing)
+        return Decision(False, reason, None, missing, missing)
     if not is_known(positions[candidate]):
-        return Verdict(False, "the WAL position of {0} itself is not known: {1}".format(
+        return Decision(False, "the WAL position of {0} itself is not known: {1}".format(
             candidate, _doubt(positions[candidate])), None, (), (candidate,))
     mine = positions[candidate].value
     doubt = _outrun(primary, positions, lines or {}, behind) if certain else ""
@@ -102,14 +102,14 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
 
 
 def _leading(candidate, others, positions):
-    # type: (str, list[str], dict[str, Fact]) -> Verdict
-    """Return the Verdict on a candidate that no known position is ahead of."""
+    # type: (str, list[str], dict[str, Fact]) -> Decision
+    """Return the Decision on a candidate that no known position is ahead of."""
     where = wal.describe(positions[candidate].value)
     doubtful = tuple(node for node in others if not is_known(positions[node]))
     if doubtful:
-        return Verdict(False, "; ".join("{0} may be ahead of {1}: {2}".format(
+        return Decision(False, "; ".join("{0} may be ahead of {1}: {2}".format(
             node, where, _doubt(positions[node])) for node in doubtful), None, (), doubtful)
-    return Verdict(True, "no standby is ahead of {0} ({1})".format(candidate, where), None, (), ())
+    return Decision(True, "no standby is ahead of {0} ({1})".format(candidate, where), None, (), ())
 
 
 def _outrun(primary, positions, lines, behind):
@@ -142,14 +142,14 @@ def _outrun(primary, positions, lines, behind):
 
 
 def _behind(best, position, mine, stranger, primary):
-    # type: (str, wal.Position, wal.Position, bool, bool) -> Verdict
-    """Return the Verdict where `best` is at `position`, and the candidate, at `mine`, behind it."""
+    # type: (str, wal.Position, wal.Position, bool, bool) -> Decision
+    """Return the Decision where `best` is at `position`, the candidate, at `mine`, behind it."""
     text = "{0} is ahead: {1} > {2}"
     if stranger or position < mine:
         text = ("{0} was the last primary" + ("" if primary else " or followed it")
                 + ": {1} there counts more than {2} here")
-    return Verdict(False, text.format(best, wal.describe(position), wal.describe(mine)),
-                   best, (), ())
+    return Decision(False, text.format(best, wal.describe(position), wal.describe(mine)),
+                    best, (), ())
 
 
 def _strangers(candidate, others, primary, lines, positions):
@@ -192,8 +192,8 @@ def _is_later(fact, other):
 
 
 def _without_primary(candidate, strangers, primary, mine, doubt):
-    # type: (str, set[str], str | None, wal.Position, str) -> Verdict
-    """Return the Verdict where positions do not compare, and the last primary is away.
+    # type: (str, set[str], str | None, wal.Position, str) -> Decision
+    """Return the Decision where positions do not compare, and the last primary is away.
 
     doubt: why one that is here does not count (str), "" where it does not vote.
     """
@@ -201,7 +201,7 @@ def _without_primary(candidate, strangers, primary, mine, doubt):
     if primary:
         who = ("the last primary, {0}, does not vote; start {0}, or accept the loss: "
                "paf promote".format(primary))
-    return Verdict(False, "{0} may have another history than {1} (at {2}), and {3}".format(
+    return Decision(False, "{0} may have another history than {1} (at {2}), and {3}".format(
         ", ".join(sorted(strangers)), candidate, wal.describe(mine), who), None, (),
         (primary,) if primary else (candidate,) if doubt else ())
 
@@ -263,8 +263,8 @@ def check_absent(candidate,     # type: str
                  nodes,         # type: list[str]
                  back=()        # type: Collection[str]
                  ):
-    # type: (...) -> Verdict
-    """Return the Verdict on nodes that do not vote: may one of them hold an acknowledged commit?
+    # type: (...) -> Decision
+    """Return the Decision on nodes that do not vote: may one of them hold an acknowledged commit?
 
     For a candidate that no voter is ahead of. mine: its wal.Position; rules: list of
     (quorum.Rule, where it was found: str); primary: the last primary (str), None where that is
@@ -283,13 +283,13 @@ def check_absent(candidate,     # type: str
             stopped = [node for node in ahead if node in names]
             missing = [node for node in names if node not in back] or (
                 [primary] if primary and primary not in back else [])
-            return Verdict(False, "{0} may hold commits that were acknowledged, and {1} ({2}); "
-                           "{3}accept the loss: paf promote".format(
-                               " or ".join(names),
-                               _absence(names, stopped, last_words, mine, back), source,
-                               missing and "start {0}, or ".format(" and ".join(missing)) or ""),
-                           None, (), tuple(missing))
-    return Verdict(True, "no absent node can hold an acknowledged commit", None, (), ())
+            return Decision(False, "{0} may hold commits that were acknowledged, and {1} ({2}); "
+                            "{3}accept the loss: paf promote".format(
+                                " or ".join(names),
+                                _absence(names, stopped, last_words, mine, back), source,
+                                missing and "start {0}, or ".format(" and ".join(missing)) or ""),
+                            None, (), tuple(missing))
+    return Decision(True, "no absent node can hold an acknowledged commit", None, (), ())
 
 
 def _as_nodes(names, nodes):

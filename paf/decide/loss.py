@@ -12,46 +12,46 @@ LOST, NOTHING = "lost", "nothing"
 
 #: record: its name, or "Manager/*" for all others of that manager; verdict; one, several: what it
 #: is for people, where a client relies on it; why.
-Rule = namedtuple("Rule", "record verdict one several why")
+Kind = namedtuple("Kind", "record verdict one several why")
 
 RULES = (
-    Rule("Transaction/COMMIT", LOST, "1 commit", "{0} commits",
+    Kind("Transaction/COMMIT", LOST, "1 commit", "{0} commits",
          "the client gets its answer once this record is on disk"),
-    Rule("Transaction/COMMIT_PREPARED", LOST, "1 commit", "{0} commits",
+    Kind("Transaction/COMMIT_PREPARED", LOST, "1 commit", "{0} commits",
          "the second phase of a commit: a transaction manager was answered"),
-    Rule("Transaction/PREPARE", LOST, "1 prepared transaction", "{0} prepared transactions",
+    Kind("Transaction/PREPARE", LOST, "1 prepared transaction", "{0} prepared transactions",
          "a transaction manager may commit it on the ground of this answer"),
-    Rule("Transaction/ABORT_PREPARED", LOST, "1 prepared transaction rolled back",
+    Kind("Transaction/ABORT_PREPARED", LOST, "1 prepared transaction rolled back",
          "{0} prepared transactions rolled back",
          "the transaction would be there again, with its locks, and its manager has forgotten it"),
-    Rule("Transaction/*", NOTHING, "", "", "an abort leaves nothing; the others go with a commit"),
-    Rule("LogicalMessage/*", LOST, "1 logical message", "{0} logical messages",
+    Kind("Transaction/*", NOTHING, "", "", "an abort leaves nothing; the others go with a commit"),
+    Kind("LogicalMessage/*", LOST, "1 logical message", "{0} logical messages",
          "one that is not transactional counts without a commit"),
-    Rule("ReplicationOrigin/*", LOST, "1 position of a subscription",
+    Kind("ReplicationOrigin/*", LOST, "1 position of a subscription",
          "{0} positions of subscriptions", "progress that is set by hand counts without a commit"),
-    Rule("XLOG/RESTORE_POINT", LOST, "1 restore point", "{0} restore points",
+    Kind("XLOG/RESTORE_POINT", LOST, "1 restore point", "{0} restore points",
          "a client may have its name, for a later recovery"),
-    Rule("XLOG/BACKUP_END", LOST, "the end of 1 base backup", "the ends of {0} base backups",
+    Kind("XLOG/BACKUP_END", LOST, "the end of 1 base backup", "the ends of {0} base backups",
          "the backup was called complete, and needs the WAL up to here"),
-    Rule("XLOG/CHECKPOINT_SHUTDOWN", NOTHING, "", "", "bookkeeping"),
-    Rule("XLOG/CHECKPOINT_ONLINE", NOTHING, "", "", "bookkeeping"),
-    Rule("XLOG/CHECKPOINT_REDO", NOTHING, "", "", "bookkeeping, since 17"),
-    Rule("XLOG/NOOP", NOTHING, "", "", "bookkeeping"),
-    Rule("XLOG/NEXTOID", NOTHING, "", "", "numbers set apart; used ones go with a commit"),
-    Rule("XLOG/SWITCH", NOTHING, "", "", "the rest of a segment is empty"),
-    Rule("XLOG/PARAMETER_CHANGE", NOTHING, "", "", "settings, for standbys"),
-    Rule("XLOG/FPW_CHANGE", NOTHING, "", "", "settings, for standbys"),
-    Rule("XLOG/FPI", NOTHING, "", "", "an image of a page"),
-    Rule("XLOG/FPI_FOR_HINT", NOTHING, "", "", "an image of a page"),
-    Rule("XLOG/OVERWRITE_CONTRECORD", NOTHING, "", "", "marks a record that was cut off"),
-    Rule("Standby/*", NOTHING, "", "", "locks and running transactions, for standbys"),
-    Rule("Sequence/*", NOTHING, "", "", "nextval and setval are on disk with the commit of their "
+    Kind("XLOG/CHECKPOINT_SHUTDOWN", NOTHING, "", "", "bookkeeping"),
+    Kind("XLOG/CHECKPOINT_ONLINE", NOTHING, "", "", "bookkeeping"),
+    Kind("XLOG/CHECKPOINT_REDO", NOTHING, "", "", "bookkeeping, since 17"),
+    Kind("XLOG/NOOP", NOTHING, "", "", "bookkeeping"),
+    Kind("XLOG/NEXTOID", NOTHING, "", "", "numbers set apart; used ones go with a commit"),
+    Kind("XLOG/SWITCH", NOTHING, "", "", "the rest of a segment is empty"),
+    Kind("XLOG/PARAMETER_CHANGE", NOTHING, "", "", "settings, for standbys"),
+    Kind("XLOG/FPW_CHANGE", NOTHING, "", "", "settings, for standbys"),
+    Kind("XLOG/FPI", NOTHING, "", "", "an image of a page"),
+    Kind("XLOG/FPI_FOR_HINT", NOTHING, "", "", "an image of a page"),
+    Kind("XLOG/OVERWRITE_CONTRECORD", NOTHING, "", "", "marks a record that was cut off"),
+    Kind("Standby/*", NOTHING, "", "", "locks and running transactions, for standbys"),
+    Kind("Sequence/*", NOTHING, "", "", "nextval and setval are on disk with the commit of their "
          "transaction only, by PostgreSQL's own rule"),
-    Rule("Database/*", NOTHING, "", "", "goes with a commit"),
-    Rule("Tablespace/*", NOTHING, "", "", "goes with a commit"),
-    Rule("RelMap/*", NOTHING, "", "", "goes with a commit"),
-    Rule("Storage/*", NOTHING, "", "", "goes with a commit, or with a vacuum"),
-) + tuple(Rule(manager + "/*", NOTHING, "", "", "pages and status of transactions: a change "
+    Kind("Database/*", NOTHING, "", "", "goes with a commit"),
+    Kind("Tablespace/*", NOTHING, "", "", "goes with a commit"),
+    Kind("RelMap/*", NOTHING, "", "", "goes with a commit"),
+    Kind("Storage/*", NOTHING, "", "", "goes with a commit, or with a vacuum"),
+) + tuple(Kind(manager + "/*", NOTHING, "", "", "pages and status of transactions: a change "
                "counts with its commit, and a vacuum changes nothing that is seen")
           for manager in ("CLOG", "MultiXact", "CommitTs", "Heap", "Heap2", "Btree", "Hash", "Gin",
                           "Gist", "SPGist", "BRIN", "Generic"))
@@ -62,8 +62,8 @@ Loss = namedtuple("Loss", "relied_on unknown")
 
 
 def rule(record):
-    # type: (str) -> Rule | None
-    """Return the Rule of a record ("Manager/RECORD", str), None without one.
+    # type: (str) -> Kind | None
+    """Return the Kind of a record ("Manager/RECORD", str), None without one.
 
     "+INIT" says that the page was new. The most exact name counts.
     """

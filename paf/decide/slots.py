@@ -23,7 +23,7 @@ Slot = namedtuple("Slot", "name lost lsn active")
 
 #: What a server knows of another member. node: str; wanted: whether it needs a slot here; bound:
 #: how far that may be advanced (int bytes), None where that is not known.
-Member = namedtuple("Member", "node wanted bound")
+Peer = namedtuple("Peer", "node wanted bound")
 
 #: A server's own WAL. redo: where its last checkpoint or restartpoint begins, what a new slot keeps
 #: at most; end: what it has replayed or written (int bytes); segment: bytes of a WAL segment.
@@ -49,8 +49,8 @@ def name_of(node):
 
 
 def changes(slots, members, here):
-    # type: (Iterable[Slot], Iterable[Member], Here) -> list[Change]
-    """Return the Changes (a list) for the members. slots: of Slot; members: of Member; here: Here.
+    # type: (Iterable[Slot], Iterable[Peer], Here) -> list[Change]
+    """Return the Changes (a list) for the members. slots: of Slot; members: of Peer; here: Here.
 
     A slot is advanced by a segment at least: less would free nothing.
     """
@@ -65,7 +65,7 @@ def changes(slots, members, here):
 
 
 def _wanted(slot, member, here):
-    # type: (Slot | None, Member, Here) -> list[str]
+    # type: (Slot | None, Peer, Here) -> list[str]
     """Return what is to be done (a list of words) with a member's Slot, None without one."""
     if slot is None:
         return [MAKE] if member.wanted else []
@@ -97,10 +97,10 @@ def strangers(slots, me, nodes):
 
 
 def empty(slots, members):
-    # type: (Iterable[Slot], Iterable[Member]) -> list[str]
+    # type: (Iterable[Slot], Iterable[Peer]) -> list[str]
     """Return the nodes (a list) whose slot has lost its WAL, and that do not stream.
 
-    slots: of Slot; members: of Member, as a primary sees them.
+    slots: of Slot; members: of Peer, as a primary sees them.
     """
     keeps = dict((slot.name, slot.lsn is not None and not slot.lost) for slot in slots)
     return [member.node for member in members

@@ -19,21 +19,21 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _TRUE, _FALSE = ("true", "yes"), ("false", "no")
 
 
-class Malformed(ValueError):
+class BadTemplate(ValueError):
     """A line that PostgreSQL does not understand; the text says which, and nothing of it."""
 
 
 def parse(text):
     """Return {name: value} (str) of a file's text; the last line of a name counts.
 
-    Raises Malformed.
+    Raises BadTemplate.
     """
     import re
     line_of, values = re.compile(_LINE), {}
     for number, line in enumerate(text.split("\n"), 1):
         found = line_of.match(line)
         if not found:
-            raise Malformed("syntax error in line {0}".format(number))
+            raise BadTemplate("syntax error in line {0}".format(number))
         if found.group("name"):
             values[found.group("name")] = unquoted(found.group("value"))
     return values

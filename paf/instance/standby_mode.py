@@ -82,7 +82,7 @@ def template_problems(text):
     from paf.instance import recovery_conf
     try:
         values = recovery_conf.parse(text)
-    except recovery_conf.Malformed as error:
+    except recovery_conf.BadTemplate as error:
         return ["the recovery template has a {0}".format(error)]
     found = []
     if recovery_conf.boolean(values.get("standby_mode", "")) is not True:
@@ -103,7 +103,7 @@ def template_value(text, name):
     from paf.instance import recovery_conf
     try:
         return recovery_conf.parse(text).get(name, "")
-    except recovery_conf.Malformed:
+    except recovery_conf.BadTemplate:
         return ""
 
 
@@ -112,7 +112,7 @@ def template_conninfo(text):
     from paf.instance import recovery_conf
     try:
         return recovery_conf.parse(text).get("primary_conninfo")
-    except recovery_conf.Malformed:
+    except recovery_conf.BadTemplate:
         return None
 
 

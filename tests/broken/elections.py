@@ -41,7 +41,8 @@ BUILDS = (
            "        elif False:", (_UNIT + "test_acknowledged.py",)),
     Broken(4, "a last primary that was restored has all there is",
            "paf/promotion.py", "        primary = None", "        pass",
-           (_KNOWN.format("True-a last primary that was set back"),)),
+           (_UNIT + "test_promotion.py::"
+            "test_a_last_primary_that_was_set_back_is_not_ahead_of_all",)),
     Broken(4, "a last primary has all there is, although a standby has more of its WAL",
            "paf/decide/election.py",
            "    primary = None if doubt else primary    # it does not have all there is",

@@ -77,7 +77,7 @@ def _skipped(tree):
         if isinstance(node, ast.Call) and (
                 isinstance(node.func, ast.Attribute) and node.func.attr in LOG
                 or isinstance(node.func, ast.Name) and node.func.id in (
-                    "Parameter", "namedtuple", "Rule")):
+                    "Parameter", "namedtuple", "Kind", "Rule")):
             yield from (id(child) for child in ast.walk(node) if isinstance(child, ast.Constant))
 
 

@@ -15,7 +15,7 @@ import greenlet
 from paf import ocf
 from paf.actions import notify as notify_action
 from paf.actions import promote, start
-from paf.cluster.cib import View
+from paf.cluster.cib import Scan
 from paf.cluster.corosync2 import Corosync2
 from paf.decide import transition
 from paf.decide import state
@@ -153,10 +153,10 @@ class Cluster(Corosync2):
         return Result(0, "", "", False)
 
     def view(self, deadline):
-        """Return the substitute for the cib.View."""
+        """Return the substitute for the cib.Scan."""
         self.task.give_way()
         world = self.world
-        return View(online=sorted(world.nodes), scores=dict(world.scores),
+        return Scan(online=sorted(world.nodes), scores=dict(world.scores),
                     reasons=dict(world.reasons), positions={}, cleaned_up=[],
                     running=sorted(world.nodes), wished=set(), rules=dict(world.rules),
                     last_words=dict(world.last_words), accepted=set(world.accepted),

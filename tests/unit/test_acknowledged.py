@@ -35,8 +35,8 @@ class Store:
             self.marks[node] = vote
 
     def view(self, **facts):
-        """Return the cib.View."""
-        empty = cib.View(NODES, {"srv1": 1001, "srv2": 990, "srv3": 1000}, {}, {}, [], NODES,
+        """Return the cib.Scan."""
+        empty = cib.Scan(NODES, {"srv1": 1001, "srv2": 990, "srv3": 1000}, {}, {}, [], NODES,
                          set(), dict(self.rules), dict(self.last_words), set(), set(),
                          dict(self.marks))
         return empty._replace(**facts)
@@ -190,7 +190,7 @@ def test_a_primary_whose_epoch_another_node_has_as_well_publishes_a_higher_one(s
 
 
 def judge(store, votes, active=("srv2", "srv3"), own="ANY 1 (srv1, srv2, srv3)", **facts):
-    """Hold an election on srv3 after srv1 has died; return the election.Verdict."""
+    """Hold an election on srv3 after srv1 has died; return the election.Decision."""
     store.votes = votes
     where = Place(votes["srv3"], None, Known(own))
     view = store.view(**{**dict(online=list(active), running=list(active)), **facts})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf.cluster import cib, history, members, rules
+from paf.cluster import cib, members, ophistory, rules
 from paf.decide import scores
 from paf.ocf import OcfError
 from tests.unit.support import NO_NAMES
@@ -126,7 +126,7 @@ def test_what_is_no_cib_says_nothing_of_nodes_and_scores(xml):
     with pytest.raises(OcfError, match="cannot understand the CIB"):
         cib.parse(xml, NAMES)
     with pytest.raises(OcfError, match="cannot understand the CIB"):
-        history.promoted(xml, "pgsqld")
+        ophistory.promoted(xml, "pgsqld")
 
 
 def test_a_declaration_may_precede_the_cib():

@@ -109,7 +109,7 @@ def test_an_event_that_goes_on_is_waited_for(facts, monkeypatch, tmp_path):  # n
     event = next(one for one in of(facts, "srv3") if one.kind == events.FAILOVER)
     node = Node(monkeypatch, tmp_path, "srv3", [event._replace(new=None, actions=[], lost={})])
     node.name = alert.dc_of(configuration.parse(node.cib()).root)
-    monkeypatch.setattr(alert.history, "promoted", lambda xml, resource: [])
+    monkeypatch.setattr(alert.ophistory, "promoted", lambda xml, resource: [])
     assert not node.speak() and node.sent == []
     assert node.speak(at_once=True) and len(node.sent) == 1 and "no primary" in node.sent[0]
 

@@ -116,7 +116,7 @@ LIMITED = {"max_slot_wal_keep_size": "1024"}
 
 def slot(name, kind="physical", active=False, status="reserved", synced=False, safe=None,
          failover=False):
-    return check_slots.Slot(name, kind, active, status, synced, safe, failover)
+    return check_slots.Row(name, kind, active, status, synced, safe, failover)
 
 
 #: A logical slot that standbys are to have, and settings with which they get it.
@@ -134,7 +134,7 @@ def subject(**changes):
               "psql": "psql", "resource": "pgsqld-clone", "mine": {}, "limits": {}, "clock": 0.0,
               "upstream": {"system_identifier": "1"}, "files": 0, "owner": "postgres",
               "keeps_slots": False, **changes}
-    return check_instance.Subject(settings=settings, **values)
+    return check_instance.Checked(settings=settings, **values)
 
 
 def found(**changes):

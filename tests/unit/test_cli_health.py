@@ -20,8 +20,8 @@ from paf.cluster.base import Cluster
 from paf.deadline import Deadline
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PRIMARY = looks.Server(False, 5, 5000, 4000, None, None, None)
-STANDBY = looks.Server(True, 5, 5000, 4000, True, 5000, 1.5)
+PRIMARY = looks.Local(False, 5, 5000, 4000, None, None, None)
+STANDBY = looks.Local(True, 5, 5000, 4000, True, 5000, 1.5)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,8 @@ def facts(data):
     configured = configuration.parse(xml)
     managed = configuration.find(configured)
     names = Cluster(ocf.Environment({"OCF_RESOURCE_INSTANCE": managed.name})).names()
-    return looks.Facts("", "srv3", managed.name, True, cib.parse(xml, names, managed.name),
-                       ["srv3"], PRIMARY, "", configured.root, configured.properties, managed)
+    return looks.Looked("", "srv3", managed.name, True, cib.parse(xml, names, managed.name),
+                        ["srv3"], PRIMARY, "", configured.root, configured.properties, managed)
 
 
 @pytest.fixture

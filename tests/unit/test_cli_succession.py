@@ -20,7 +20,7 @@ SCHEMA = json.loads((DOCS / "forecast.json").read_text())
 FENCED = fencing.Fencing(True, ["fence"], False, "")
 VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
 NODES = ["srv1", "srv2", "srv3"]
-BALLOT = cib.View(NODES, {"srv1": 1000, "srv2": 990, "srv3": 1001}, {}, {}, [], NODES, set(),
+BALLOT = cib.Scan(NODES, {"srv1": 1000, "srv2": 990, "srv3": 1001}, {}, {}, [], NODES, set(),
                   {"srv3": "4 1 srv1 srv2"}, {}, set(), set(), {})
 
 

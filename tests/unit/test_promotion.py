@@ -41,7 +41,7 @@ class Cluster(base.Cluster):
         super().__init__(types.SimpleNamespace(
             resource="pgsqld", feature_set=(3, 16, 1), meta=lambda name: "",
             variables={"HA_RSCTMP": str(folder)}))
-        empty = cib.View(["srv2"], {}, {}, {}, [], ["srv2"], set(), {}, {}, set(), set(), {})
+        empty = cib.Scan(["srv2"], {}, {}, {}, [], ["srv2"], set(), {}, {}, set(), set(), {})
         self.facts, self.done, self.votes = empty._replace(**facts), [], {}
 
     def view(self, deadline):
@@ -141,14 +141,14 @@ def monitored(context, monkeypatch):
 def test_a_loss_is_accepted_also_where_no_node_is_waited_for(make, monkeypatch, awaited):
     """Where two histories meet and the last primary is not known, no node would end the wait."""
     context = make(ALONE, scores={"srv2": 1000, "srv1": 1000})
-    promotion.wait_for(context, election.Verdict(False, "two histories", None, (), awaited))
+    promotion.wait_for(context, election.Decision(False, "two histories", None, (), awaited))
     assert monitored(context, monkeypatch) == election.WAITING
     context.cluster.facts = context.cluster.facts._replace(accepted={"srv2"})
     assert monitored(context, monkeypatch) == election.LOSER_SCORE
     assert context.cluster.notes.read(notes.AWAITED) == ""
 
 
-AHEAD = election.Verdict(False, "srv3 is ahead: 2 > 1", "srv3", (), ())
+AHEAD = election.Decision(False, "srv3 is ahead: 2 > 1", "srv3", (), ())
 BOTH = dict(ALONE, active="srv2 srv3", unpromoted="srv2 srv3")
 
 
@@ -304,3 +304,13 @@ def test_a_node_that_does_not_vote_is_named_with_what_its_server_says(make, monk
     assert verdict.missing == ("srv3",) and not verdict.promote
     assert verdict.reason == ("srv3 did not report its WAL position; its server at srv3:5432 still "
                               "replays")
+
+
+def test_a_last_primary_that_was_set_back_is_not_ahead_of_all():
+    """What it had acknowledged is known here, and it has less. Its history is not known."""
+    positions = {"srv1": Known(Position(3, 500)), "srv2": Known(Position(3, 900))}
+    cold = promotion.Cold("srv1", {}, True, election.to_vote(Known(Position(3, 800))), ())
+    for needed, promoted in ((cold.needed, True), ("", False)):
+        decision = promotion._decide("srv2", list(positions), positions,
+                                     cold._replace(needed=needed))
+        assert decision.promote == promoted

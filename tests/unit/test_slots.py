@@ -29,7 +29,7 @@ def slot(lsn=90 * MB, lost=False, active=False, name=NAME):
 
 
 def wanted(have, bound, is_wanted=True, here=HERE):
-    member = slots.Member("srv2", is_wanted, bound)
+    member = slots.Peer("srv2", is_wanted, bound)
     return [(change.what, change.lsn) for change in slots.changes(have, [member], here)]
 
 
@@ -87,7 +87,7 @@ def test_only_the_agents_slots_of_nodes_that_left_are_dropped():
 
 
 def test_a_slot_without_wal_is_said_while_its_node_does_not_stream():
-    members = [slots.Member("srv2", False, None), slots.Member("srv3", True, 5)]
+    members = [slots.Peer("srv2", False, None), slots.Peer("srv3", True, 5)]
     have = [slot(lsn=None), slot(lsn=None, name=slots.name_of("srv3"))]
     assert slots.empty(have, members) == ["srv2"]
     assert slots.empty([slot(lost=True)], members) == ["srv2"]
@@ -178,7 +178,7 @@ class Keeping:
         self.cluster = types.SimpleNamespace(cib=lambda deadline: "", resource="pgsqld")
         self.log = types.SimpleNamespace(info=lambda text: None)
         monkeypatch.setattr(cluster_members, "nodes", lambda xml: list(nodes))
-        monkeypatch.setattr(keeper.history, "promoted", lambda *_: list(promoted))
+        monkeypatch.setattr(keeper.ophistory, "promoted", lambda *_: list(promoted))
         monkeypatch.setattr(actual, "of_primary", lambda *_: of_primary)
         monkeypatch.setattr(actual, "change", self.change)
 

@@ -38,7 +38,7 @@ def primary(store):
     """Return a function: one monitor of the primary srv1; it returns the rules from then on."""
     def monitor(setting, end, flushed, **rules):
         store.rules.update(rules)
-        view = cib.View(["srv1", "srv2", "srv3"], {"srv1": 1001, "srv2": 990, "srv3": 1000}, {},
+        view = cib.Scan(["srv1", "srv2", "srv3"], {"srv1": 1001, "srv2": 990, "srv3": 1000}, {},
                         {}, [], [], set(), dict(store.rules), {}, set(), set(), {})
         log = types.SimpleNamespace(warning=lambda text: None)
         synchronous.keep(types.SimpleNamespace(node="srv1", cluster=store, log=log), view, setting,

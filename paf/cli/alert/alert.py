@@ -6,7 +6,7 @@ import time
 from paf.cli import configuration
 from paf.cli.alert import fold
 from paf.cli.common import ERROR, OK, Pacemaker, Problem
-from paf.cluster import history
+from paf.cluster import ophistory
 from paf.deadline import Deadline
 
 HELP = "alert agent for Pacemaker: one message for each failover"
@@ -85,7 +85,7 @@ def _speak(recipient, memory, at_once):
     since = max(now - _LATELY, memory.since())
     waits = False
     for managed in configured.resources:
-        promoted = history.promoted(xml, managed.name)
+        promoted = ophistory.promoted(xml, managed.name)
         for event in _events(configured, managed, since):
             is_open = fold.is_open(event, promoted)
             if fold.is_said(event, said[0]) or node != fold.speaker(

@@ -249,9 +249,9 @@ def _subject(instance, managed, configured, pacemaker, answer):
     control = controldata.read(instance, deadline)
     psql = "runuser -u {0} -- {1} -X -q -h {2} -p {3} -d postgres".format(
         where.system_user, local.program(instance, "psql"), where.pghost, where.pgport)
-    return server.Subject(
+    return server.Checked(
         settings=answer["settings"], rules=hba.rules(answer["hba"]),
-        slots=[slots.Slot(*row) for row in answer["slots"]],
+        slots=[slots.Row(*row) for row in answer["slots"]],
         in_recovery=answer["in_recovery"], conninfo=conninfo, node=node,
         nodes=configured.nodes if configured else sorted(places) or [node],
         own=[places[node]] if node in places else hba.resolved(node), vips=vips,

@@ -8,20 +8,20 @@ from collections import namedtuple
 
 #: line (int); kind: local, host, hostssl...; databases, users: lists of str; address, mask: str
 #: or None; method: str; error: str or None.
-Rule = namedtuple("Rule", "line kind databases users address mask method error")
+HbaRule = namedtuple("HbaRule", "line kind databases users address mask method error")
 
 _TCP = ("host", "hostnossl", "hostnogssenc", "hostssl", "hostgssenc")
 
 
 def rules(rows):
     """Return the Rules of pg_hba_file_rules' rows."""
-    return [Rule(line, kind, (databases or "").split(","), (users or "").split(","), address, mask,
-                 method, error)
+    return [HbaRule(line, kind, (databases or "").split(","), (users or "").split(","), address,
+                    mask, method, error)
             for line, kind, databases, users, address, mask, method, error in rows]
 
 
 def for_replication(found, user, address, own):
-    """Return the Rule that decides on replication by `user` from `address`; None without one.
+    """Return the HbaRule that decides on replication by `user` from `address`; None without one.
 
     own: the addresses of the server's host, for samehost. Whether a user belongs to a role (+) or
     fits a pattern (/) is not known: then the rule counts, unless it rejects.

@@ -10,15 +10,15 @@ from paf.cli.servers import NO_WAIT
 from paf.instance import conninfo as connections
 from paf.instance.server import quoted
 
-#: What the rules look at. settings: dict of str; rules: list of hba.Rule; slots: list of
-#: slots.Slot; in_recovery: bool; conninfo: primary_conninfo (str); node: this node's name; nodes:
+#: What the rules look at. settings: dict of str; rules: list of hba.HbaRule; slots: list of
+#: slots.Row; in_recovery: bool; conninfo: primary_conninfo (str); node: this node's name; nodes:
 #: all; own: this node's addresses; vips: the cluster's; rejoin: the parameter; major: 15...; psql:
 #: the command line that reaches the server (str); resource: its name for crm_resource; upstream:
 #: what the primary reports (dict), {} unknown; mine: the same of this server; limits: see
 #: primary.limits; clock: seconds that this node's is ahead of the primary's, None unknown; files:
 #: how many the data directory has, MANY_FILES at most; owner: the account it runs under (str);
 #: keeps_slots: the parameter slots (bool).
-Subject = namedtuple("Subject", "settings rules slots in_recovery conninfo node nodes own vips "
+Checked = namedtuple("Checked", "settings rules slots in_recovery conninfo node nodes own vips "
                      "rejoin psql resource upstream mine limits clock files owner "
                      "keeps_slots")
 

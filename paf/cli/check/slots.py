@@ -1,6 +1,6 @@
 """paf check: replication slots of the local server. Pure.
 
-Source: PostgreSQL manual, pg_replication_slots, "Replication Slot Synchronization",
+Source: PostgreSQL manual, pg_replication_slots, "Replication Row Synchronization",
 max_slot_wal_keep_size.
 """
 
@@ -15,7 +15,7 @@ from paf.instance import conninfo as connections
 #: synced: whether it is a copy of one of the primary's, which is inactive by nature (17); safe:
 #: safe_wal_size, bytes that may be written until it can lose WAL, None without a limit or before
 #: 13; failover: whether standbys are to have a copy (17).
-Slot = namedtuple("Slot", "name kind active status synced safe failover")
+Row = namedtuple("Row", "name kind active status synced safe failover")
 
 #: The share of max_slot_wal_keep_size that is left when a slot is said to run short.
 _SHORT = 0.1
@@ -23,7 +23,7 @@ _MEGABYTE = 1 << 20
 
 
 def member_of(slot, nodes):
-    """Return the node (str) that a physical Slot is for, by its name; None if it is for no node."""
+    """Return the node (str) that a physical Row is for, by its name; None if it is for no node."""
     words = slot.name.split("_")
     for node in nodes:
         if slot.name == kept.name_of(node):
@@ -82,7 +82,7 @@ def by_parameter(subject):
 
 
 def _one(subject, slot, limit):
-    """Yield the findings on a Slot; limit: max_slot_wal_keep_size, in MB, from the server."""
+    """Yield the findings on a Row; limit: max_slot_wal_keep_size, in MB, from the server."""
     if slot.status == "lost":
         yield finding.error(
             "the replication slot {0} has lost WAL (wal_status is lost)".format(slot.name),

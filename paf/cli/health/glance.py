@@ -24,7 +24,7 @@ def of(xml, wanted=""):
     several sets of parameters, a bundle, another number of resources than one: those are for the
     reader of all.
     """
-    reader = _Reader()
+    reader = _Glancer()
     parser = cib.xml_parser()
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     try:
@@ -36,7 +36,7 @@ def of(xml, wanted=""):
     return Glance(reader.found[0], reader.parameters, reader.nodes, reader.quorum)
 
 
-class _Reader(object):
+class _Glancer(object):
     """Follows the XML from tag to tag; `is_odd` once something is not written plainly."""
 
     def __init__(self):

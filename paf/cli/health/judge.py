@@ -1,6 +1,6 @@
 """What a node answers to a load balancer: yes, or no with the reason. Pure.
 
-Each question takes looks.Facts and returns (whether it is so, one line of reason). What is not
+Each question takes looks.Looked and returns (whether it is so, one line of reason). What is not
 known is a no: a load balancer that leaves out a good node costs less than one that sends writes to
 a wrong one. No reason has a password, an address or a text that a program printed.
 """
@@ -71,7 +71,7 @@ def _not_replica(facts):
 def lag(server):
     """Return how far a standby is behind its primary (int, bytes); None where it is not known.
 
-    server: looks.Server. Counted to the end of the primary's WAL as the standby heard of it last.
+    server: looks.Local. Counted to the end of the primary's WAL as the standby heard of it last.
     """
     if not server.streaming or server.replayed is None or server.seen is None:
         return None

@@ -12,24 +12,24 @@ from paf import ocf
 from paf.cli import dialect
 from paf.cli.common import Pacemaker, Problem
 from paf.cli.health import glance, wire
-from paf.cluster import history
+from paf.cluster import ophistory
 from paf.cluster.base import Cluster
 from paf.cluster.cib import parse
 from paf.deadline import Deadline
 from paf.instance import identity, postmaster, sql, standby_mode
 
 #: What is known. unknown: why nothing is, "" if something is; node: this one's name; resource: its
-#: name; quorum: bool, None not known; view: cluster.cib.View; promoted: nodes (list) that are
-#: online and promoted, by Pacemaker's history; server: Server, None without an answer; silence: why
+#: name; quorum: bool, None not known; view: cluster.cib.Scan; promoted: nodes (list) that are
+#: online and promoted, by Pacemaker's history; server: Local, None without an answer; silence: why
 #: there is none. Of a whole look only: root (Element of the CIB), properties (dict of str),
 #: managed (configuration.Managed).
-Facts = namedtuple("Facts", "unknown node resource quorum view promoted server silence root "
-                   "properties managed")
+Looked = namedtuple("Looked", "unknown node resource quorum view promoted server silence root "
+                    "properties managed")
 
 #: What the server on this node answers. in_recovery: bool; timeline, position (received, or written
 #: by a primary), replayed, seen (the primary's end of WAL in its last message): int bytes or None;
 #: streaming: bool, None not known; heard: seconds (float) since that message, None not known.
-Server = namedtuple("Server", "in_recovery timeline position replayed streaming seen heard")
+Local = namedtuple("Local", "in_recovery timeline position replayed streaming seen heard")
 
 #: What a primary says of its standbys. standbys: dict of name to servers.Server; commits:
 #: servers.Commits, None where it did not say; position: the end of its WAL (int bytes) or None.
@@ -64,7 +64,7 @@ def query(version):
 
 
 def understand(rows, is_receiving):
-    """Return the Server in the query's rows (list of lists of str); None if it is not there; pure.
+    """Return the Local in the query's rows (list of lists of str); None if it is not there; pure.
 
     is_receiving: function that says whether WAL arrives, asked where SQL does not (before 9.6).
     """
@@ -78,8 +78,8 @@ def understand(rows, is_receiving):
         streaming = status == "streaming"
     else:
         streaming = is_receiving()
-    return Server(in_recovery, _number(timeline, int), _number(position, int),
-                  _number(replayed, int), streaming, _number(seen, int), _number(heard, float))
+    return Local(in_recovery, _number(timeline, int), _number(position, int),
+                 _number(replayed, int), streaming, _number(seen, int), _number(heard, float))
 
 
 def _number(text, kind):
@@ -90,7 +90,7 @@ def _number(text, kind):
 
 
 def look(resource="", patience=_PATIENCE, whole=False):
-    """Return the Facts of this node. Never raises for what a program does or fails to do.
+    """Return the Looked of this node. Never raises for what a program does or fails to do.
 
     resource: its name, "" where there is one only; patience: seconds for each question; whole:
     whether root, properties and managed are needed as well, which takes longer.
@@ -104,14 +104,14 @@ def look(resource="", patience=_PATIENCE, whole=False):
         node = _node(pacemaker, seen.nodes)
         cluster = Cluster(ocf.Environment({"OCF_RESOURCE_INSTANCE": seen.name}))
         view = parse(xml, cluster.names(), seen.name)
-        promoted = history.promoted(xml, seen.name)
+        promoted = ophistory.promoted(xml, seen.name)
         quorum = _quorum(pacemaker, seen.quorum)
     except Problem as error:
         return nothing(str(error))
     except ocf.OcfError:
         return nothing("the cluster's state cannot be understood")
     server, silence = ask(dialect.instance_of(seen), patience)
-    return Facts("", node, seen.name, quorum, view, promoted, server, silence, *more)
+    return Looked("", node, seen.name, quorum, view, promoted, server, silence, *more)
 
 
 def _in_full(xml, resource):
@@ -131,8 +131,8 @@ def _as_glance(root, properties, managed):
 
 
 def nothing(why):
-    """Return the Facts of a node that knows nothing; why (str)."""
-    return Facts(why, "", "", None, None, [], None, "was not asked", None, {}, None)
+    """Return the Looked of a node that knows nothing; why (str)."""
+    return Looked(why, "", "", None, None, [], None, "was not asked", None, {}, None)
 
 
 def _cib(pacemaker):
@@ -175,7 +175,7 @@ def _quorum(pacemaker, known):
 
 
 def ask(instance, patience):
-    """Return (Server, "") of the local instance, or (None, why there is no answer)."""
+    """Return (Local, "") of the local instance, or (None, why there is no answer)."""
     deadline = Deadline(patience)
     try:
         text, where = query(local.version(instance)), identity.address(instance)
@@ -194,7 +194,7 @@ def ask(instance, patience):
 def process(facts):
     """Return the server's process (pid, None unknown) and the path of what makes it a standby.
 
-    facts: Facts, with a server that has answered.
+    facts: Looked, with a server that has answered.
     """
     instance = dialect.instance_of(facts.managed)
     try:
@@ -208,7 +208,7 @@ def process(facts):
 def standbys(facts, patience=_PATIENCE):
     """Return what the server says of its standbys, if it is a primary: SaidOfStandbys, or None.
 
-    facts: Facts; patience: seconds.
+    facts: Looked; patience: seconds.
     """
     if facts.server is None or facts.server.in_recovery:
         return None

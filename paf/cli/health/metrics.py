@@ -52,7 +52,7 @@ def page(resource):
 
 
 def _look(resource):
-    """Return looks.Facts, and what the server says of its standbys (looks.SaidOfStandbys, None).
+    """Return looks.Looked, and what the server says of its standbys (looks.SaidOfStandbys, None).
     """
     facts = looks.look(resource, whole=True)
     return facts, looks.standbys(facts)

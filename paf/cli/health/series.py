@@ -53,8 +53,8 @@ HELP = (
 def of(facts, said, now, old):
     """Return the Values (list) of a node.
 
-    facts: looks.Facts; said: looks.SaidOfStandbys or None; now: epoch seconds; old: dict of name to
-    float, what the file had before.
+    facts: looks.Looked; said: looks.SaidOfStandbys or None; now: epoch seconds; old: dict of name
+    to float, what the file had before.
     """
     known = not facts.unknown
     looked = now if known else old.get(LOOKED)

@@ -36,7 +36,7 @@ FORMAT = 1
 #: commits_wait: whether commits then wait for a standby that is not there, None not known;
 #: loses_acknowledged: whether acknowledged commits are lost, None not known or no primary; instead,
 #: unless: of succession.Election.
-Loss = namedtuple("Loss", "lost answer to stays loss_bytes fenced_by reasons commits_wait "
+Away = namedtuple("Away", "lost answer to stays loss_bytes fenced_by reasons commits_wait "
                   "loses_acknowledged instead unless")
 
 
@@ -72,7 +72,7 @@ def run(options):
 
 
 def is_good(loss):
-    """Return whether clients can go on writing after a Loss, with no more to be done; pure.
+    """Return whether clients can go on writing after a Away, with no more to be done; pure.
 
     What a new primary's commits wait for is that server's own setting, which is not known here.
     """
@@ -81,7 +81,7 @@ def is_good(loss):
 
 
 def of(pacemaker, sight, nodes):
-    """Return the Loss of nodes (list of str), all at once. Changes nothing."""
+    """Return the Away of nodes (list of str), all at once. Changes nothing."""
     outcome = simulate.loss(pacemaker, sight.managed, nodes)
     devices = dict((node, fencing.of(pacemaker, sight.configured, sight.seen, node))
                    for node in nodes)
@@ -95,7 +95,7 @@ def of(pacemaker, sight, nodes):
 
 
 def judge(report, nodes, outcome, devices, kept, elected=None):
-    """Return the Loss; pure.
+    """Return the Away; pure.
 
     report: of paf status; outcome: simulate.Outcome; devices: dict of node to fencing.Fencing;
     kept: whether the others have quorum, None where it is not known; elected: succession.Election,
@@ -124,7 +124,7 @@ def judge(report, nodes, outcome, devices, kept, elected=None):
     if to and lost["loss_bytes"] is None:
         unknown.append("what {0} has received is not known".format(to))
     answer = False if no else None if unknown else True
-    return Loss(nodes, answer, to, stays, 0 if stays else lost["loss_bytes"],
+    return Away(nodes, answer, to, stays, 0 if stays else lost["loss_bytes"],
                 sorted(set(name for node in nodes for name in devices[node].devices)),
                 no + unknown + remarks, commits_wait(report, nodes, to),
                 False if stays else lost["loses_acknowledged"] if answer else None,

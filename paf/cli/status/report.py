@@ -25,7 +25,7 @@ class Facts(namedtuple("Facts", "known commits outcome fencing votes ballot")):
     known: dict of node to servers.Server; commits: servers.Commits or None; outcome:
     simulate.Outcome of losing the primary's node (where there is no primary: of losing none);
     fencing: fencing.Fencing of that node, None where there is no primary; votes: quorum.Votes;
-    ballot: cluster.cib.View, None where it was not looked at.
+    ballot: cluster.cib.Scan, None where it was not looked at.
     """
 
     __slots__ = ()

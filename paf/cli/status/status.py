@@ -73,7 +73,7 @@ def _print(options, found):
 
 
 #: What was seen: view.View, Configuration, Managed, report.Facts, and the report (dict) of it.
-Sight = namedtuple("Sight", "seen configured managed facts report")
+Look = namedtuple("Look", "seen configured managed facts report")
 
 
 def look(resource, pacemaker):
@@ -90,7 +90,7 @@ def names_of(resource):
 
 
 def sight(resource, pacemaker):
-    """Return the Sight of the cluster as it is now. Raises Problem."""
+    """Return the Look of the cluster as it is now. Raises Problem."""
     seen = view.look(pacemaker)
     text_of_cib, now = pacemaker.cib(), time.time()
     configured = configuration.parse(text_of_cib, now)
@@ -107,5 +107,5 @@ def sight(resource, pacemaker):
         fencing=fencing.of(pacemaker, configured, seen, primary) if primary else None,
         votes=quorum.of(pacemaker),
         ballot=cib.parse(text_of_cib, names_of(managed.name), managed.name, now))
-    return Sight(seen, configured, managed, facts,
-                 report.report(seen, configured, managed, facts))
+    return Look(seen, configured, managed, facts,
+                report.report(seen, configured, managed, facts))

@@ -24,7 +24,7 @@ _LOWEST, _HIGHEST = wal.NOWHERE, wal.Position(2 ** 32, 2 ** 64)
 def of(found, ballot, lost, candidate):
     """Return the Election after the loss of nodes.
 
-    found: a report of paf status (dict), with its nodes; ballot: cluster.cib.View, None where the
+    found: a report of paf status (dict), with its nodes; ballot: cluster.cib.Scan, None where the
     agents' attributes were not looked at, so that nothing is known of an election; lost: nodes
     (list of str); candidate: the one that Pacemaker would promote, None for none.
     """
@@ -87,7 +87,7 @@ def _refusal(found, ballot, lost, node, voters):
 
 
 def _absent(found, ballot, lost, node, mine, voters, entries):
-    """Return the election.Verdict on those that would not vote, as the candidate judges them.
+    """Return the election.Decision on those that would not vote, as the candidate judges them.
 
     mine: its wal.Position; entries: dict of node to quorum.Entry.
     """

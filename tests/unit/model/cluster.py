@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from paf.actions import demote, monitor, promote, start, stop
 from paf.actions import notify as notify_action
-from paf.cluster.cib import View
+from paf.cluster.cib import Scan
 from paf.decide import transition
 from paf.decide.knowledge import Unknown
 from paf import ocf
@@ -43,7 +43,7 @@ class Deadline(simulation.Deadline):
         return Deadline(self._world, self._task, min(seconds, self.remaining))
 
 
-class Seen(simulation.Cluster):
+class View(simulation.Cluster):
     """The agent's view of the model."""
 
     def run(self, argv, deadline):
@@ -62,16 +62,16 @@ class Seen(simulation.Cluster):
                            if name in self.world.nodes}, self.resource)
 
     def view(self, deadline):
-        """Return the cib.View."""
+        """Return the cib.Scan."""
         self.task.give_way()
         world = self.world
-        return View(online=sorted(world.nodes), scores=dict(world.scores),
+        return Scan(online=sorted(world.nodes), scores=dict(world.scores),
                     reasons={node: text for node, text in world.reasons.items() if text},
                     positions={}, cleaned_up=[], wished={world.wish} - {None},
                     running=sorted(set(world.roles) & set(world.nodes)), rules=dict(world.rules),
                     last_words=dict(world.last_words), accepted=set(world.accepted),
                     acknowledged=dict(world.acknowledged), maintenance=set(
-                        world.nodes) - set(world._managed()))
+            world.nodes) - set(world._managed()))
 
 
 class Model(simulation.World):
@@ -205,7 +205,7 @@ class Model(simulation.World):
             instance=self.machines[name], log=simulation._Silent(),
             notification=transition.read(environment(**variables)),
             parameters=SimpleNamespace(maxlag=self.maxlag, rejoin="no", bindir="/", slots=False),
-            cluster=Seen(self, name, task, variables))
+            cluster=View(self, name, task, variables))
 
     def act(self, name, action, lists, interval=15000):
         """Run an action on a node; return the OcfError it ended with, None if it went well."""

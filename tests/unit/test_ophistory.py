@@ -5,7 +5,7 @@ from xml.parsers import expat
 import pytest
 
 from paf import ocf
-from paf.cluster import history
+from paf.cluster import ophistory
 
 
 #: Recorded from Pacemaker 1.1.13, without keys and times.
@@ -27,13 +27,13 @@ RECORDED = """<cib><status>
 
 
 def test_the_recorded_cib_has_its_primary():
-    assert history.promoted(RECORDED, "pgsqld") == ["srv1"]
+    assert ophistory.promoted(RECORDED, "pgsqld") == ["srv1"]
 
 
 @pytest.mark.parametrize("words", ['crmd="offline"', 'crmd="online" join="down"'])
 def test_a_primary_whose_controller_has_failed_may_still_run(words):
-    assert history.promoted(RECORDED.replace('crmd="online" join="member"', words),
-                            "pgsqld") == ["srv1"]
+    assert ophistory.promoted(RECORDED.replace('crmd="online" join="member"', words),
+                              "pgsqld") == ["srv1"]
 
 
 def cib(*operations, online="true", resource="pgsqld"):
@@ -55,33 +55,34 @@ def cib(*operations, online="true", resource="pgsqld"):
     ([(5, "promote", "0"), (9, "notify", "0")], True),
     ([(5, "promote", "0"), (9, "demote", "1")], True)])
 def test_the_last_operation_that_says_so_counts(operations, expected):
-    assert history.promoted(cib(*operations), "pgsqld") == ["srv1"] * expected
+    assert ophistory.promoted(cib(*operations), "pgsqld") == ["srv1"] * expected
 
 
 def test_nodes_that_are_away_and_other_resources_do_not_count():
     promoted = (5, "promote", "0")
-    assert history.promoted(cib(promoted, online="false"), "pgsqld") == []
-    assert history.promoted(cib(promoted, resource="other"), "pgsqld") == []
-    assert history.promoted(cib(promoted, resource="pgsqld:1"), "pgsqld") == ["srv1"]
+    assert ophistory.promoted(cib(promoted, online="false"), "pgsqld") == []
+    assert ophistory.promoted(cib(promoted, resource="other"), "pgsqld") == []
+    assert ophistory.promoted(cib(promoted, resource="pgsqld:1"), "pgsqld") == ["srv1"]
 
 
 def test_a_state_without_a_name_is_that_of_the_node_with_its_number():
     """A primary that nobody sees would let a second one go on."""
     nodes = '<configuration><nodes><node id="1" uname="srv1"/></nodes></configuration><status>'
     nameless = RECORDED.replace('id="1" uname="srv1"', 'id="1"')
-    assert history.promoted(nameless.replace("<status>", nodes), "pgsqld") == ["srv1"]
+    assert ophistory.promoted(nameless.replace("<status>", nodes), "pgsqld") == ["srv1"]
     with pytest.raises(ocf.OcfError, match="on which node"):
-        history.promoted(nameless, "pgsqld")
-    assert history.promoted(nameless.replace('in_ccm="true"', 'in_ccm="false"', 1), "pgsqld") == []
+        ophistory.promoted(nameless, "pgsqld")
+    assert ophistory.promoted(nameless.replace(
+        'in_ccm="true"', 'in_ccm="false"', 1), "pgsqld") == []
 
 
 def test_what_is_no_cib_is_an_error():
     with pytest.raises(ocf.OcfError):
-        history.promoted("<cib", "pgsqld")
+        ophistory.promoted("<cib", "pgsqld")
 
 
 def test_names_are_read_as_those_of_the_environment_are(monkeypatch):
     """With Python 2's own strings a name with more than ASCII would be another node's."""
     made = []
-    monkeypatch.setattr(history.cib, "xml_parser", lambda: made.append(1) or expat.ParserCreate())
-    assert history.promoted("<cib/>", "pgsqld") == [] and made
+    monkeypatch.setattr(ophistory.cib, "xml_parser", lambda: made.append(1) or expat.ParserCreate())
+    assert ophistory.promoted("<cib/>", "pgsqld") == [] and made
