@@ -68,3 +68,12 @@ def test_a_deciding_module_that_reads_the_clock_is_found(tmp_path):
                     ocf="")
     assert [line for line in layers.impure(edges)] == [
         "paf/decide.state imports time: modules that decide are pure"]
+
+
+def test_bytecode_beside_the_source_has_no_words(monkeypatch, tmp_path):
+    """Python 2 writes it there in the first `make check`; the second one has to read past it."""
+    (tmp_path / "paf" / "__pycache__").mkdir(parents=True)
+    for name in ("paf/agent.py", "paf/agent.pyc", "paf/__pycache__/agent.cpython-311.pyc"):
+        (tmp_path / name).write_bytes(b"\xf3" if name.endswith("c") else b"# a comment\n")
+    monkeypatch.setattr(words, "REPOSITORY", tmp_path)
+    assert list(words.files()) == ["paf/agent.py"]
