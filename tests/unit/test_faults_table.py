@@ -7,7 +7,8 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from trials.faults import foreseen, report, store
-from trials.faults.model import Fault, Result
+from trials.faults.model import Fault
+from trials.result import Played
 from trials.faults.stage import STAGES
 from trials.faults.table import FAULTS
 from trials.soak import steps
@@ -35,7 +36,7 @@ def test_a_fault_that_was_not_played_says_so():
 
 
 def test_the_page_tells_what_was_measured_and_of_which_agent():
-    result = Result(4, [], 1200, 0, 1, remarks=["srv1 stays stopped"], agent="abc1234",
+    result = Played(4, [], 1200, 0, 1, remarks=["srv1 stays stopped"], agent="abc1234",
                     date="2026-01-02")
     page = report.page([FAULT], {4: result}, {})
     assert ("| 4 | a \\| hangs | SIGSTOP | continued | holds; srv1 stays stopped | 1200 ms | 0 | "
@@ -43,7 +44,7 @@ def test_the_page_tells_what_was_measured_and_of_which_agent():
 
 
 def test_the_page_tells_what_holds_without_the_watcher():
-    results = {4: Result(4, [], agent="abc1234", date="2026-01-02")}
+    results = {4: Played(4, [], agent="abc1234", date="2026-01-02")}
     assert "`make faults WATCH=no`" not in report.page([FAULT], {}, {})
     assert "1 of 1 faults hold (2026-01-02, abc1234)." in report.page([FAULT], {}, results)
     results[4].problems.append("two rows lost")
@@ -52,9 +53,9 @@ def test_the_page_tells_what_holds_without_the_watcher():
 
 def test_what_was_played_is_remembered_with_and_without_the_watcher(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "PATH", tmp_path / "played.json")
-    store.save(Result(4, [], 1200))
-    store.save(Result(5, []))
-    store.save(Result(4, ["two rows lost"]), watch=False)
+    store.save(Played(4, [], 1200))
+    store.save(Played(5, []))
+    store.save(Played(4, ["two rows lost"]), watch=False)
     assert {number: result.outage_ms for number, result in store.load().items()} == {
         4: 1200, 5: None}
     assert {number: result.holds for number, result in store.load(watch=False).items()} == {
@@ -62,7 +63,7 @@ def test_what_was_played_is_remembered_with_and_without_the_watcher(tmp_path, mo
 
 
 def test_a_problem_is_a_failure():
-    result = Result(4, ["two rows lost"])
+    result = Played(4, ["two rows lost"])
     assert not result.holds and "FAILS: two rows lost" in report.line(FAULT, result)
 
 
@@ -115,6 +116,6 @@ def test_a_forecast_is_asked_on_a_node_that_survives_until_it_is_known(monkeypat
 
 
 def test_the_page_has_which_forecast_came_true():
-    assert report.outcome(FAULT, Result(4, [], forecast="srv2 is promoted")) == (
+    assert report.outcome(FAULT, Played(4, [], forecast="srv2 is promoted")) == (
         "holds, forecast right")
-    assert report.outcome(FAULT, Result(4, [])) == "holds"
+    assert report.outcome(FAULT, Played(4, [])) == "holds"

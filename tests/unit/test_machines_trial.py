@@ -11,7 +11,7 @@ from tests import quickstart
 from tests.conftest import REPOSITORY
 from trials.machines import __main__ as command, page, report, store
 from trials.machines.faults import TABLE
-from trials.machines.model import Result
+from trials.result import Played
 
 #: Results may be so much older than the agent's code.
 DAYS = 30
@@ -83,7 +83,7 @@ def test_faults_are_chosen_by_their_names():
 def test_the_page_has_a_row_for_each_fault(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "PAGE", tmp_path / "README.md")
     report.PAGE.write_text(f"before\n{report.BEGIN}old\n{report.END}after\n", encoding="utf-8")
-    report.write(command.ROWS, {"panic": Result("panic", ["two | lost"], 1200, 2, 1, agent="abc",
+    report.write(command.ROWS, {"panic": Played("panic", ["two | lost"], 1200, 2, 1, agent="abc",
                                                 date="2026-01-02")})
     text = report.PAGE.read_text(encoding="utf-8")
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
@@ -91,7 +91,7 @@ def test_the_page_has_a_row_for_each_fault(tmp_path, monkeypatch):
     assert text.count("| not played |") == len(TABLE)
 
 
-class Played:
+class EmptyStage:
     """A stage without guests: a quick start with that problem, if any."""
 
     def __init__(self, *problems):
@@ -99,11 +99,11 @@ class Played:
 
     def quick_start(self, say):
         self.seen.append("quickstart")
-        return Result("quickstart", self.problems)
+        return Played("quickstart", self.problems)
 
     def run(self, fault):
         self.seen.append(fault.name)
-        return Result(fault.name, [])
+        return Played(fault.name, [])
 
 
 @pytest.mark.parametrize("names, bare, problems, expected", [
@@ -112,9 +112,9 @@ class Played:
     ("quickstart,panic", False, (), ["quickstart", "panic"]),
     ("panic,pause", True, ("apt fails",), ["quickstart"])])  # no cluster, no faults
 def test_faults_are_played_on_a_cluster_only(names, bare, problems, expected):
-    stage = Played(*problems)
+    stage = EmptyStage(*problems)
     results = list(command.play(stage, command.chosen(names), bare))
-    assert stage.seen == expected == [result.name for result in results]
+    assert stage.seen == expected == [result.fault for result in results]
 
 
 class Shell:
@@ -188,8 +188,8 @@ def test_the_results_on_machines_are_not_older_than_the_agents_code_by_a_month()
 
 def test_old_and_failed_results_are_stale():
     code = datetime.date(2026, 3, 1)
-    good = {"panic": Result("panic", [], date="2026-01-31"),
-            "pause": Result("pause", [], date="2026-02-01")}
+    good = {"panic": Played("panic", [], date="2026-01-31"),
+            "pause": Played("pause", [], date="2026-02-01")}
     assert stale(good, code) == [] == stale({}, code)
-    assert stale({**good, "panic": Result("panic", [], date="2026-01-29")}, code) == ["panic"]
-    assert stale({**good, "panic": Result("panic", ["x"], date="2026-02-01")}, code) == ["panic"]
+    assert stale({**good, "panic": Played("panic", [], date="2026-01-29")}, code) == ["panic"]
+    assert stale({**good, "panic": Played("panic", ["x"], date="2026-02-01")}, code) == ["panic"]

@@ -26,7 +26,7 @@ SHELL_FUNCTIONS = "usr/lib/ocf/lib/heartbeat/ocf-shellfuncs"
 BROKEN, MENDED = "crm_attribute -p $@", "crm_attribute -p ${OCF_RESOURCE_INSTANCE} $@"
 
 
-def mended():
+def repaired():
     """Return a folder with the functions that the agent needs, to be laid over a node's root."""
     folder = cache_folder() / "pgsql"
     text = Path("/", SHELL_FUNCTIONS).read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ class PgsqlCluster(Cluster):
     title = "pgsql agent"
 
     def __init__(self, name, nodes, **more):
-        super().__init__(name, nodes, kind="pgsql", agent=str(mended()),
+        super().__init__(name, nodes, kind="pgsql", agent=str(repaired()),
                          meta={"migration-threshold": "1"},
                          parameters=parameters(Settings(name=name, count=nodes)), **more)
 

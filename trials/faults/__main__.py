@@ -9,7 +9,7 @@ import time
 
 from lab.settings import CHECKOUT
 from trials.faults import report, store
-from trials.faults.model import Result
+from trials.result import Played
 from trials.faults.stage import STAGES, Stage
 from trials.faults.table import FAULTS
 from lab.tools import LabError, interruptible
@@ -27,18 +27,18 @@ def numbers(text):
 
 
 def tested(fault):
-    """Run the tests for a fault that is not played; return its Result."""
+    """Run the tests for a fault that is not played; return its Played."""
     start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header",
          *fault.tests], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     last = (done.stdout.strip() or done.stderr.strip() or "no output").splitlines()[-1]
-    return Result(fault.number, [f"tests: {last}"] if done.returncode else [],
+    return Played(fault.number, [f"tests: {last}"] if done.returncode else [],
                   seconds=time.monotonic() - start)
 
 
 def play(faults, announce, watch=True):
-    """Play the faults, cluster by cluster; return {number: Result}. watch: see crash_watch."""
+    """Play the faults, cluster by cluster; return {number: Played}. watch: see crash_watch."""
     results = {}
 
     def note(fault, result):

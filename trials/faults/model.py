@@ -97,24 +97,3 @@ class Scene:
     def old(self):
         """The primary's name at the beginning."""
         return self.lab.primary()
-
-
-@dataclass
-class Result:
-    """The result of a fault: problems (sentences; none: it holds), and what was measured."""
-
-    number: int
-    problems: list
-    outage_ms: int | None = None
-    lost: int | None = None
-    fencings: int | None = None
-    seconds: float = 0.0
-    remarks: list = field(default_factory=list)
-    forecast: str = ""  # what paf forecast said before, "" where it was not asked
-    agent: str = ""     # the commit that was played
-    date: str = ""
-
-    @property
-    def holds(self):
-        """True when all is as it should be."""
-        return not self.problems

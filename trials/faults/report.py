@@ -95,7 +95,7 @@ def _without_watcher(faults, results):
     played = [results[fault.number] for fault in faults if fault.number in results]
     if not played:
         return ""
-    failed = [f"{result.number}" for result in played if not result.holds]
+    failed = [f"{result.fault}" for result in played if not result.holds]
     when = ", ".join(sorted({f"{result.date}, {result.agent}" for result in played}))
     return (f"\nWith `crash_watch=false` (`make faults WATCH=no`): only monitors find a crash; "
             f"{len(played) - len(failed)} of {len(played)} faults hold ({when})"

@@ -6,7 +6,8 @@ import traceback
 
 from lab import scenarios
 from trials.faults import audits, foreseen
-from trials.faults.model import Result, Scene
+from trials.faults.model import Scene
+from trials.result import Played
 from lab import repair
 from lab.lab import Lab
 from lab.outcome import outcomes
@@ -66,8 +67,8 @@ class Stage:
         self.measure = max(0.5, play.client.outage_ms / 1000)
 
     def run(self, fault):
-        """Play a fault; return its Result. Afterwards the cluster is whole, or a new one."""
-        start, result = time.monotonic(), Result(fault.number, [])
+        """Play a fault; return its Played. Afterwards the cluster is whole, or a new one."""
+        start, result = time.monotonic(), Played(fault.number, [])
         try:
             scenarios.wait_for_ranks(self.lab)
             self._play(fault, result)

@@ -8,7 +8,7 @@ import datetime
 import json
 
 from lab.settings import CHECKOUT
-from trials.faults.model import Result
+from trials.result import Played
 from lab.tools import run, write_file
 
 PATH = CHECKOUT / "trials" / "faults" / "played.json"
@@ -25,14 +25,14 @@ def agent():
 
 
 def load(watch=True):
-    """Return {number: Result} of all that was played before. watch: with crash_watch on, or off."""
-    return {item["number"]: Result(**item) for item in _read().get(_NAMES[watch], ())}
+    """Return {number: Played} of all that was played before. watch: with crash_watch on, or off."""
+    return {item["fault"]: Played(**item) for item in _read().get(_NAMES[watch], ())}
 
 
 def save(result, watch=True):
-    """Remember a Result, with the day and the agent."""
+    """Remember a Played, with the day and the agent."""
     result.agent, result.date = agent(), datetime.date.today().isoformat()
-    results = {**load(watch), result.number: result}
+    results = {**load(watch), result.fault: result}
     stored = {**_read(), _NAMES[watch]: [dataclasses.asdict(results[number])
                                          for number in sorted(results)]}
     write_file(PATH, json.dumps(stored, indent=1) + "\n")

@@ -35,7 +35,7 @@ def guests(name):
 
 
 def play(stage, rows, bare):
-    """Play the rows; yield a Result each. bare: the guests are no cluster yet."""
+    """Play the rows; yield a Played each. bare: the guests are no cluster yet."""
     if bare or QUICK_START in rows:
         result = stage.quick_start(lambda line: print(line, flush=True))
         yield result
@@ -59,7 +59,7 @@ def main(arguments=None):
         with guests(options.lab) as lab:
             for result in play(Stage(lab, LOGS), options.only, bare=not options.lab):
                 store.save(result)
-                failed += [] if result.holds else [result.name]
+                failed += [] if result.holds else [result.fault]
                 print(f"[{next(counter)}, {result.seconds:.0f} s] {report.line(result)}",
                       flush=True)
     except LabError as error:

@@ -61,23 +61,3 @@ class Scene:
     def successor(self):
         """Wait until another guest is the primary; return its name."""
         return self.lab.primary(self.others)
-
-
-@dataclass
-class Result:
-    """The result of a fault: problems (sentences; none: it holds), and what was measured."""
-
-    name: str
-    problems: list
-    outage_ms: int | None = None
-    lost: int | None = None
-    fencings: int | None = None
-    seconds: float = 0.0
-    remarks: list = field(default_factory=list)
-    agent: str = ""     # the commit that was played
-    date: str = ""
-
-    @property
-    def holds(self):
-        """True when all is as it should be."""
-        return not self.problems

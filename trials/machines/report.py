@@ -23,7 +23,7 @@ def line(result):
     """Return a line for the terminal."""
     seen = (f"outage {_milliseconds(result.outage_ms)}, {_number(result.lost)} lost, "
             f"{_number(result.fencings)} fenced")
-    return f"{result.name:11} {seen}  {outcome(result)}"
+    return f"{result.fault:11} {seen}  {outcome(result)}"
 
 
 def table(rows, results):

@@ -12,7 +12,8 @@ from lab.report import two_primaries
 from lab.tools import LabError, wait_until
 from lab.traffic import Client, History, Sampler
 from trials.machines import page
-from trials.machines.model import Fault, Result, Scene
+from trials.machines.model import Fault, Scene
+from trials.result import Played
 
 #: What the page does not set: one standby has each commit, and the lab's clients are let in.
 _MORE = f"""set -e
@@ -59,8 +60,8 @@ class Stage:
         self.lab, self.logs = lab, logs
 
     def quick_start(self, say):
-        """Make a cluster of bare guests as the page does, and reboot a standby; return a Result."""
-        start, result = time.monotonic(), Result(QUICK_START.name, [])
+        """Make a cluster of bare guests as the page does, and reboot a standby; return a Played."""
+        start, result = time.monotonic(), Played(QUICK_START.name, [])
         try:
             page.play(self.lab, say)
             say("now for the lab: a synchronous standby, and its clients")
@@ -84,8 +85,8 @@ class Stage:
         assert self.lab.fencings() == before, f"{name} was fenced during its reboot"
 
     def run(self, fault):
-        """Play a fault; return its Result."""
-        start, result = time.monotonic(), Result(fault.name, [])
+        """Play a fault; return its Played."""
+        start, result = time.monotonic(), Played(fault.name, [])
         try:
             self.lab.wait_whole()
             self._play(fault, result)
@@ -96,7 +97,7 @@ class Stage:
     def _done(self, result, start):
         result.seconds = time.monotonic() - start
         if result.problems:
-            self.lab.gather(self.logs / result.name)
+            self.lab.gather(self.logs / result.fault)
         return result
 
     def _play(self, fault, result):

@@ -7,21 +7,21 @@ import json
 from lab.settings import CHECKOUT
 from lab.tools import write_file
 from trials.faults.store import agent
-from trials.machines.model import Result
+from trials.result import Played
 
 PATH = CHECKOUT / "trials" / "machines" / "played.json"
 
 
 def load():
-    """Return {name: Result} of all that was played before."""
+    """Return {name: Played} of all that was played before."""
     if not PATH.exists():
         return {}
-    return {item["name"]: Result(**item) for item in json.loads(PATH.read_text(encoding="utf-8"))}
+    return {item["fault"]: Played(**item) for item in json.loads(PATH.read_text(encoding="utf-8"))}
 
 
 def save(result):
-    """Remember a Result, with the day and the agent."""
+    """Remember a Played, with the day and the agent."""
     result.agent, result.date = agent(), datetime.date.today().isoformat()
-    results = {**load(), result.name: result}
+    results = {**load(), result.fault: result}
     write_file(PATH, json.dumps([dataclasses.asdict(results[name]) for name in sorted(results)],
                                 indent=1) + "\n")
