@@ -54,6 +54,8 @@ def _node(node, folder):
     settings, disk = node.settings, node.disk
     _copy(disk.path("/var/log"), folder / "log")
     _copy(disk.path("/var/lib/pacemaker/cib/cib.xml"), folder / "cib-on-disk.xml")
+    # what the scheduler decided from: crm_simulate -x plays it again
+    _copy(disk.path("/var/lib/pacemaker/pengine"), folder / "pengine")
     for name in ("boot.json", "console.log", "agent.json"):
         _copy(disk.folder / name, folder / name)
     for name in ("node.conf", "pg_hba.conf"):

@@ -1,6 +1,7 @@
 """A lab for each module of tests; the logs of all nodes when a test fails."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -11,8 +12,12 @@ from lab.owner import free_name
 from lab.tools import LabError
 
 LOGS = REPOSITORY / "build" / "cluster-logs"
-#: Of the agent's lines in the log, that a test which fails prints for each node.
-LINES = 40
+#: Of the lines below in the log, that a test which fails prints for each node.
+LINES = 60
+#: What the agent says, what the scheduler decides and why, what it takes for a failure, and whom it
+#: fences. Where the folder of logs is out of a reader's reach, this has to explain the failure.
+_LINES_OF = re.compile(r"pgsqlms\(|Actions: |Unexpected result|Transition \d+ aborted|"
+                       r"saving inputs|will be fenced")
 _failed = pytest.StashKey()
 
 #: Timeouts for a machine that is busy, or stops for some seconds: what is slow does not count as
@@ -76,13 +81,14 @@ def lab(cluster, request):
         cluster.gather(folder)
         print(f"the logs of all nodes are in {folder}")
         for name, node in cluster.nodes.items():
-            print(f"{name}, what the agent said last:", *_said(node), sep="\n  ")
+            print(f"{name}, what the agent and Pacemaker said last:", *_said(node), sep="\n  ")
         cluster.up()
 
 
 def _said(node):
-    """Return the agent's last lines in a node's log: the folder may be out of a reader's reach."""
-    return [line for line in node.log().splitlines() if "pgsqlms(" in line][-LINES:]
+    """Return the last lines in a node's log that explain what happened, without repetitions."""
+    lines = [line for line in node.log().splitlines() if _LINES_OF.search(line)]
+    return list(dict.fromkeys(lines))[-LINES:]
 
 
 @pytest.hookimpl(hookwrapper=True)
