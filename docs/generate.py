@@ -166,7 +166,7 @@ def cell(value):
     return " / ".join(value) if isinstance(value, tuple) else value
 
 
-def told(vote):
+def vote_text(vote):
     """Return a vote as people read it."""
     if vote is None:
         return "no vote"
@@ -210,7 +210,7 @@ def tables_page():
             code, _CODE_NAMES[code]) for code in codes])
     text += SCORES + "".join("| {0} | {1} |\n".format(*row) for row in WHO)
     text += ELECTION + "".join("| {0} | {1} |\n".format(
-        " | ".join(told(vote) for vote in votes), verdict(votes)) for votes in VOTES)
+        " | ".join(vote_text(vote) for vote in votes), verdict(votes)) for votes in VOTES)
     return text + QUORUM + "".join("| `{0}` | {1} | {2} |\n".format(
         setting, heard, unheard(setting, heard)) for setting, heard in HEARD)
 

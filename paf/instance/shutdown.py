@@ -4,7 +4,7 @@ A fast shutdown ends sessions at once and then waits, without a limit of its own
 (before the shutdown checkpoint until each has sent what it has, after it until its client has
 acknowledged everything), for the archiver, and for the program that reads its messages. One client
 that hangs must not keep the others from getting a primary. And it never ends where the server was
-restarting after the crash of one of its processes, and had not begun to replay: the postmaster
+restarting after the crash of one of its processes, and had not started to replay: the postmaster
 waits for a checkpointer that nobody asks to end. Source: PostgreSQL's ShutdownXLOG,
 WalSndWaitStopping, WalSndDone, pgarch_MainLoop; PostmasterStateMachine with FatalError set.
 """
@@ -27,9 +27,9 @@ _CHECKPOINTER = "checkpointer"
 _UTIME, _STIME = 11, 12     # among the fields of /proc/PID/stat after the name, proc(5)
 #: Processes that need nothing of a checkpoint: the collector of messages (syslogger since 19).
 _LOGGERS = ("logger",)
-#: No shutdown checkpoint of a primary has begun. A server that was restarting may not have noted
+#: No shutdown checkpoint of a primary has started. A server that was restarting may not have noted
 #: yet that it recovers: the next start repeats it, however this one ends.
-_NOT_BEGUN = (state.IN_PRODUCTION, state.IN_CRASH_RECOVERY, state.IN_ARCHIVE_RECOVERY)
+_NOT_STARTED = (state.IN_PRODUCTION, state.IN_CRASH_RECOVERY, state.IN_ARCHIVE_RECOVERY)
 #: The shutdown checkpoint is written: all that is left to do is to send it.
 _WRITTEN = (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY)
 #: A process that waits wakes up when a timeout of its own ends: once in ten seconds at most.
@@ -78,8 +78,8 @@ class Shutdown(object):
             return
         control = controldata.read(self._instance, self._deadline)
         pid = postmaster.parent(pids)
-        begun = not is_known(control) or control.value.state not in _NOT_BEGUN
-        if pid is not None and not begun:
+        started = not is_known(control) or control.value.state not in _NOT_STARTED
+        if pid is not None and not started:
             self._log.warning("PostgreSQL was restarting after a crash when it was asked to end, "
                               "and does not end by itself: it is ended at once (immediate mode), "
                               "the next start repeats the recovery")

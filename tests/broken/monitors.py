@@ -27,6 +27,6 @@ BUILDS = (
             "test_a_partition_without_quorum_decides_nothing_unless_that_is_ignored",)),
     Broken(3, "a shutdown that writes its checkpoint counts as one that cannot end",
            "paf/instance/shutdown.py",
-           "        begun = not is_known(control) or control.value.state not in _NOT_BEGUN",
-           "        begun = False", (_UNIT + "test_shutdown.py",)),
+           "        started = not is_known(control) or control.value.state not in _NOT_STARTED",
+           "        started = False", (_UNIT + "test_shutdown.py",)),
 )

@@ -226,8 +226,8 @@ def assert_outage(lab, play, event, since, gone, latest=None):
     """Hold the outage of an event to what happened, and to what the client saw.
 
     since: before the cause, gone: when the old primary certainly took no row any more, latest: when
-    the outage had certainly begun, `gone` without it (epoch seconds). Not compared is how long the
-    client's outage was: on a busy machine the client itself stops, and comes back late.
+    the outage had certainly started, `gone` without it (epoch seconds). Not compared is how long
+    the client's outage was: on a busy machine the client itself stops, and comes back late.
     """
     promoted, epoch = actions(event, "promote")[-1], time.time() - time.monotonic()
     behind = [item["end"] for item in actions(event, "start", VIP_RESOURCE)]

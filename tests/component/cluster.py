@@ -110,17 +110,17 @@ class Node:
             "HA_RSCTMP": str(self.temporary),
             "HA_SBIN_DIR": str(self.cluster.store.programs),
             "PAF_TEST_STORE": str(self.cluster.store.folder), "PAF_TEST_NODE": self.name}
-        told = dict(self.parameters)
+        settings = dict(self.parameters)
         if in_cluster:
             variables.update({"OCF_RA_VERSION_MAJOR": "1", "OCF_RA_VERSION_MINOR": "1"})
-            told.update({
+            settings.update({
                 "crm_feature_set": "3.16.1", "CRM_meta_timeout": str(int(timeout * 1000)),
                 "CRM_meta_interval": str(interval * 1000), "CRM_meta_on_node": self.name,
                 "CRM_meta_notify": "true", "CRM_meta_master_max": "1",
                 "CRM_meta_promoted_max": "1"})
-            told.update(notify_variables(**{"kind": "", "operation": "", **(lists or {})}))
-        told.update(keys)
-        for name, value in told.items():
+            settings.update(notify_variables(**{"kind": "", "operation": "", **(lists or {})}))
+        settings.update(keys)
+        for name, value in settings.items():
             if value is not None:
                 outer = name.isupper() or name.startswith("HA_")
                 variables[name if outer else "OCF_RESKEY_" + name] = value
@@ -243,8 +243,8 @@ class Cluster:
 
     def notify(self, kind, operation, lists, on, **more):
         """Run the notify action on these nodes at once; return {name: Run}."""
-        told = dict(lists, kind=kind, operation=operation)
-        return self.at_once(lambda node: node.agent("notify", lists=told, **more), on)
+        sent = dict(lists, kind=kind, operation=operation)
+        return self.at_once(lambda node: node.agent("notify", lists=sent, **more), on)
 
     def promote(self, name, lists, on, **more):
         """Announce the promotion, promote, say that it is over; return the promotion's Run."""

@@ -78,7 +78,7 @@ def test_a_standby_that_is_gone_loses_its_score_and_gets_it_back(trio):
     assert trio.store.refusal("srv3") is None
 
 
-def test_of_a_node_where_it_is_stopped_nobody_is_told_to_rebuild_it(trio):
+def test_a_rebuild_is_not_recommended_where_it_is_stopped(trio):
     """As after a ban, in standby mode, or on a node that has no PostgreSQL at all."""
     settle(trio)
     trio["srv3"].stop()

@@ -76,28 +76,28 @@ def test_a_shutdown_checkpoint_that_only_it_has_is_given_up(hinted):
     come_back(hinted, "safe")
 
 
-@pytest.mark.parametrize("statement, told", [
+@pytest.mark.parametrize("statement, shown", [
     ("INSERT INTO t VALUES (7)", "1 commit, the last at 20"),
     ("SELECT pg_create_restore_point('here')", "1 restore point"),
     ("SELECT pg_logical_emit_message(false, 'a', 'b')", "1 logical message")])
-def test_one_record_that_a_client_may_rely_on_keeps_it_stopped(hinted, statement, told):
+def test_one_record_that_a_client_may_rely_on_keeps_it_stopped(hinted, statement, shown):
     hinted.move_vip(None)
     hinted["srv1"].sql(statement)
     hinted["srv1"].sql("CHECKPOINT")
     fail_over(hinted)
     before = hinted["srv1"].files()
     run = come_back(hinted, None, code=5)
-    assert re.search(rf"diverged: \d+ bytes .*exist only here, among them {told}", run.reason)
+    assert re.search(rf"diverged: \d+ bytes .*exist only here, among them {shown}", run.reason)
     assert hinted["srv1"].files() == before
     assert not journal_of(hinted["srv1"]).exists()
 
 
-@pytest.mark.parametrize("before, statements, told", [
+@pytest.mark.parametrize("before, statements, shown", [
     ("", ("ANALYZE t",), ""),
     ("", ("ANALYZE t", "INSERT INTO t VALUES (7)"), "1 commit, the last at 20"),
     ("", ("BEGIN; ANALYZE t; INSERT INTO t VALUES (7); COMMIT",), "1 commit, the last at 20"),
     ("INSERT INTO t VALUES (7)", ("ANALYZE t",), "1 commit, the last at 20")])
-def test_commits_of_statistics_alone_are_given_up(hinted, before, statements, told):
+def test_commits_of_statistics_alone_are_given_up(hinted, before, statements, shown):
     """As autovacuum makes them; not where the same transaction has written something earlier."""
     hinted["srv1"].sql("INSERT INTO t SELECT generate_series(1, 1000)")
     hinted["srv1"].sql("CHECKPOINT")
@@ -116,9 +116,9 @@ def test_commits_of_statistics_alone_are_given_up(hinted, before, statements, to
         connection.commit()
     connection.close()
     fail_over(hinted)
-    run = come_back(hinted, None, code=5 if told else 0)
-    if told:
-        assert f"exist only here, among them {told}" in run.reason
+    run = come_back(hinted, None, code=5 if shown else 0)
+    if shown:
+        assert f"exist only here, among them {shown}" in run.reason
     else:
         assert "no commit among them but 1 commit of statistics (ANALYZE)" in run.log
 

@@ -12,7 +12,7 @@ from paf.instance import postmaster
 from tests.component import cluster as component
 from tests.component.server import wait_until
 from tests.component.watching import (
-    asleep, begin, files_of, gone, is_asked_to_end, lock, resources, told, watchers, watching)
+    asleep, begin, files_of, gone, is_asked_to_end, lock, resources, reports, watchers, watching)
 
 OPERATION = '<operations><op id="m" name="monitor" interval="15s" {0}/></operations>'
 PROPERTY = ('<crm_config><cluster_property_set id="c"><nvpair id="p" name="{0}" value="{1}"/>'
@@ -38,9 +38,9 @@ def watched(primary):
 # What it reports
 
 @pytest.mark.fast
-def test_a_crash_is_told_at_once_and_says_why(watched):
+def test_a_crash_is_reported_at_once_and_says_why(watched):
     watched.kill()
-    wait_until(lambda: told(watched), "Pacemaker to get the report")
+    wait_until(lambda: reports(watched), "Pacemaker to get the report")
     gone(watched)
     assert "crashed primary" in watched.log.read_text()
     call, = (call for call in watched.cluster.store.calls() if "--fail" in call.words)
@@ -69,7 +69,7 @@ def test_a_count_without_end_stays_as_it_is(watched):
     watched.cluster.store.counts_failures(0)
     watched.kill()
     gone(watched)
-    assert told(watched) == 1 and not any(
+    assert reports(watched) == 1 and not any(
         "--update=" in word for call in watched.cluster.store.calls() for word in call.words)
 
 
@@ -77,21 +77,21 @@ def test_a_failure_that_was_never_counted_leaves_the_count_as_it_was(watched):
     watched.cluster.store.counts_failures(0)
     watched.kill()
     gone(watched)
-    assert told(watched) == 1 and watched.cluster.store.failures("srv1") == 0
+    assert reports(watched) == 1 and watched.cluster.store.failures("srv1") == 0
 
 
-def test_a_crashed_standby_is_told_too(pair):
+def test_a_crashed_standby_is_reported_too(pair):
     standby = pair["srv2"]
     begin(standby)
     standby.kill()
     gone(standby)
-    assert told(standby) == 1 and "crashed standby" in standby.log.read_text()
+    assert reports(standby) == 1 and "crashed standby" in standby.log.read_text()
 
 
 def test_a_postmaster_alone_that_dies_is_a_crash(watched):
     watched.signal(signal.SIGKILL)
     gone(watched)
-    assert told(watched) == 1
+    assert reports(watched) == 1
 
 
 def test_a_monitor_that_comes_after_it_does_not_tell_once_more(watched):
@@ -118,7 +118,7 @@ def test_a_monitor_that_comes_before_it_tells_alone(watched):
     os.kill(pid, signal.SIGCONT)
     thread.join()
     gone(watched)
-    assert codes == [9] and told(watched) == 0 and watched.cluster.store.failures("srv1") == 0
+    assert codes == [9] and reports(watched) == 0 and watched.cluster.store.failures("srv1") == 0
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -138,10 +138,10 @@ def test_the_reason_goes_once_the_failure_was_cleaned_up(pair, old):
 # What it does not show
 
 @pytest.mark.fast
-def test_a_clean_shutdown_is_not_told(watched):
+def test_a_clean_shutdown_is_not_reported(watched):
     watched.stop()
     gone(watched)
-    assert told(watched) == 0
+    assert reports(watched) == 0
     assert not lock(watched).exists()
 
 
@@ -152,20 +152,20 @@ def test_a_logging_collector_that_outlives_a_clean_shutdown_is_no_crash(watched)
     try:
         watched.stop()
         gone(watched)
-        assert told(watched) == 0
+        assert reports(watched) == 0
         assert (watched.monitor().code, watched.probe()) == (7, 7)
     finally:
         os.kill(logger, signal.SIGCONT)
 
 
-def test_a_clean_shutdown_of_a_standby_is_not_told(pair):
+def test_a_clean_shutdown_of_a_standby_is_not_reported(pair):
     begin(pair["srv2"])
     pair["srv2"].stop()
     gone(pair["srv2"])
-    assert told(pair["srv2"]) == 0
+    assert reports(pair["srv2"]) == 0
 
 
-def test_a_server_that_runs_again_is_not_told(watched):
+def test_a_server_that_runs_again_is_not_reported(watched):
     """The postmaster dies, and is started again before the watcher has looked."""
     pid = watching(watched)
     os.kill(pid, signal.SIGSTOP)
@@ -173,7 +173,7 @@ def test_a_server_that_runs_again_is_not_told(watched):
     assert watched.agent("start").code == 0
     os.kill(pid, signal.SIGCONT)
     gone(watched)
-    assert told(watched) == 0
+    assert reports(watched) == 0
     assert watched.monitor().code == 0
     assert watching(watched) != pid
 
@@ -191,38 +191,38 @@ SILENCE = {
 
 
 @pytest.mark.parametrize("case", SILENCE)
-def test_where_pacemaker_is_not_to_act_it_is_not_told(watched, case):
+def test_where_pacemaker_is_not_to_act_it_is_not_reported(watched, case):
     watched.cluster.store.configure(*SILENCE[case])
     watched.kill()
     gone(watched)
-    assert told(watched) == 0
+    assert reports(watched) == 0
     assert "not reported to Pacemaker" in watched.log.read_text()
     assert watched.cluster.store.failures("srv1") == 0
 
 
 @pytest.mark.parametrize("name, value", [("shutdown", "1700000000"), ("maintenance", "true")])
-def test_of_a_node_in_maintenance_or_being_shut_down_it_is_not_told(watched, name, value):
+def test_of_a_node_in_maintenance_or_being_shut_down_it_is_not_reported(watched, name, value):
     watched.cluster.store._path("status", b"srv1".hex(), name.encode().hex()).write_text(value)
     watched.kill()
     gone(watched)
-    assert told(watched) == 0
+    assert reports(watched) == 0
 
 
-def test_of_a_node_that_is_not_in_the_cluster_it_is_not_told(watched):
+def test_of_a_node_that_is_not_in_the_cluster_it_is_not_reported(watched):
     watched.cluster.store.add_member("srv1", online=False)
     watched.kill()
     gone(watched)
-    assert told(watched) == 0
+    assert reports(watched) == 0
 
 
 def test_without_a_cluster_it_ends_and_says_why(watched):
     watched.cluster.store.breaks("cibadmin")
     watched.kill()
     gone(watched)
-    assert told(watched) == 0 and "cibadmin failed" in watched.log.read_text()
+    assert reports(watched) == 0 and "cibadmin failed" in watched.log.read_text()
 
 
-def test_where_pacemaker_refuses_to_be_told_nothing_is_left_of_it(watched):
+def test_where_pacemaker_refuses_the_report_nothing_is_left_of_it(watched):
     """The monitor reports then: a count below zero would hide that failure, or the next."""
     store = watched.cluster.store
     store.breaks("crm_resource")
@@ -238,7 +238,7 @@ def test_a_monitor_with_the_usual_on_fail_is_no_reason_for_silence(watched):
     watched.cluster.store.configure(resources(OPERATION.format('on-fail="restart"')))
     watched.kill()
     gone(watched)
-    assert told(watched) == 1
+    assert reports(watched) == 1
 
 
 # Who begins and ends it
@@ -252,7 +252,7 @@ def test_start_begins_it_and_stop_ends_it(idle):
         assert idle.agent("stop").code == 0
         assert watchers(idle.temporary) == []
         assert list(idle.temporary.glob("*.watcher")) == []
-        assert told(idle) == 0
+        assert reports(idle) == 0
     finally:
         idle.parameters["crash_watch"] = "false"
 
@@ -261,10 +261,10 @@ def test_a_demotion_ends_it_and_begins_another(watched):
     first = watching(watched)
     assert watched.agent("demote", lists=dict(demote="srv1")).code == 0
     assert watching(watched) != first and watchers(watched.temporary) == [watching(watched)]
-    assert told(watched) == 0
+    assert reports(watched) == 0
 
 
-def test_a_stop_while_pacemaker_is_about_to_be_told_comes_first(watched):
+def test_a_stop_during_a_report_to_pacemaker_comes_first(watched):
     """The watcher sees the crash, then is stopped; no failure may follow the stop."""
     pid = watching(watched)
     os.kill(pid, signal.SIGSTOP)
@@ -277,10 +277,10 @@ def test_a_stop_while_pacemaker_is_about_to_be_told_comes_first(watched):
     thread.join()
     assert results == [0]
     gone(watched)
-    assert told(watched) == 0
+    assert reports(watched) == 0
 
 
-def test_a_crash_that_makes_a_promotion_fail_is_not_told_as_well(pair):
+def test_a_crash_that_makes_a_promotion_fail_is_not_reported_as_well(pair):
     """Pacemaker counts the failed promotion; the watcher saw the crash too, and would add one."""
     standby, programs = pair["srv2"], pair.folder / "bin"
     begin(standby)
@@ -303,7 +303,7 @@ def test_a_crash_that_makes_a_promotion_fail_is_not_told_as_well(pair):
     os.kill(pid, signal.SIGCONT)
     thread.join()
     gone(standby)
-    assert results == [1] and told(standby) == 0
+    assert results == [1] and reports(standby) == 0
 
 
 def test_a_monitor_brings_back_one_that_was_killed(watched):
@@ -332,7 +332,7 @@ def test_the_parameter_turns_it_off_while_it_runs(watched):
     watched.monitor()
     assert watchers(watched.temporary) == [] and not lock(watched).exists()
     watched.kill()
-    assert watched.monitor().code == 9 and told(watched) == 0
+    assert watched.monitor().code == 9 and reports(watched) == 0
 
 
 def test_a_reload_begins_it_anew_with_what_has_changed(watched):
@@ -393,4 +393,4 @@ def test_it_survives_the_removal_of_the_agent(primary, tmp_path, monkeypatch):
     shutil.rmtree(tmp_path / "resource.d")
     primary.kill()
     gone(primary)
-    assert told(primary) == 1 and "Traceback" not in primary.log.read_text()
+    assert reports(primary) == 1 and "Traceback" not in primary.log.read_text()

@@ -77,7 +77,7 @@ def gone(node):
     wait_until(lambda: not watchers(node.temporary), "the watcher to have ended")
 
 
-def told(node):
+def reports(node):
     """Return how often a failure of the resource on a node was reported to Pacemaker."""
     return sum("--fail" in call.words for call in node.cluster.store.calls())
 

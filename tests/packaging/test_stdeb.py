@@ -17,8 +17,8 @@ def test_tox_builds_python3_paf_and_it_goes_without_a_trace(root, tmp_path):
     root.run("dpkg", "--purge", "python3-paf")
     before = root.changes()
     root.run("dpkg", "--install", f"/mnt/{package.name}", share=package.parent)
-    told = root.run("python3", "-I", "-c", "import paf; print(paf.__file__, paf.VERSION)").stdout
-    assert told == f"/usr/lib/python3/dist-packages/paf/__init__.py {VERSION}\n"
+    printed = root.run("python3", "-I", "-c", "import paf; print(paf.__file__, paf.VERSION)").stdout
+    assert printed == f"/usr/lib/python3/dist-packages/paf/__init__.py {VERSION}\n"
     assert "usage: paf" in root.run("paf", "--help").stdout
     root.run("dpkg", "--purge", "python3-paf")
     assert root.changes() == before

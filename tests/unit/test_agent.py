@@ -51,7 +51,7 @@ def test_meta_data_needs_no_environment(capfd):
     assert capfd.readouterr().out.startswith("<?xml")
 
 
-def test_each_method_but_the_told_ones_has_a_module():
+def test_each_method_but_the_listed_ones_has_a_module():
     # watch is no action of OCF's: Pacemaker never asks for it
     assert set(agent._MODULES) - {"watch"} | {"methods", "meta-data"} == set(agent.METHODS)
 

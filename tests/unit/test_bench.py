@@ -40,7 +40,7 @@ def test_what_is_meant_is_kept_by_an_agent_that_is_quick_and_lean():
 
 
 @pytest.mark.parametrize("peer", ["perl", "pgsql"])
-def test_what_is_missed_is_told_with_its_name(peer):
+def test_what_is_missed_is_reported_with_its_name(peer):
     slow = [target.what for target in targets.missed(results(peer, ours=2.0, theirs=1.0))]
     assert "switchover, without writes" in slow and "crash of the primary, total" in slow
     assert "monitor, standby, cpu ms" in slow
@@ -223,7 +223,7 @@ class Broken:
         """Do nothing."""
 
 
-def test_a_step_that_fails_is_noted_and_told_and_ends_nothing(monkeypatch, capsys):
+def test_a_step_that_fails_is_noted_and_reported_and_ends_nothing(monkeypatch, capsys):
     monkeypatch.setattr(measure, "KINDS", {"ours": Broken, "perl": Broken})
     monkeypatch.setattr(measure, "free_name", lambda name: name)    # no lab is started
     saved = []
@@ -242,5 +242,5 @@ def test_the_pgsql_agent_gets_its_own_parameters_and_no_other():
              for pair in primitive.find("instance_attributes").iter("nvpair")}
     assert primitive.get("type") == "pgsql" and "bindir" not in given
     assert (given["node_list"], given["master_ip"]) == ("srv1 srv2 srv3", VIP)
-    told = costs.environment(argparse.Namespace(settings=settings, nodes=settings.names), "srv1")
-    assert told["OCF_RESKEY_rep_mode"] == "sync" and "OCF_RESKEY_bindir" not in told
+    shown = costs.environment(argparse.Namespace(settings=settings, nodes=settings.names), "srv1")
+    assert shown["OCF_RESKEY_rep_mode"] == "sync" and "OCF_RESKEY_bindir" not in shown

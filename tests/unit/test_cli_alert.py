@@ -252,12 +252,12 @@ def test_without_pacemaker_it_says_what_it_is_for(monkeypatch, capsys):
 
 
 def test_what_cannot_be_sent_is_said_in_syslog_without_the_address(monkeypatch):
-    told = []
-    monkeypatch.setattr(send, "say", told.append)
+    said = []
+    monkeypatch.setattr(send, "say", said.append)
     for name, text in (("kind", "fencing"), ("recipient", "ftp://user:secret@example.org")):
         monkeypatch.setenv(f"CRM_alert_{name}", text)
     assert main(["alert"]) == 2
-    assert len(told) == 1 and "secret" not in told[0] and "mail address" in told[0]
+    assert len(said) == 1 and "secret" not in said[0] and "mail address" in said[0]
 
 
 def test_the_reasons_of_all_nodes(data):

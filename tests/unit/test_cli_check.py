@@ -286,7 +286,7 @@ def test_the_control_file_has_the_primarys_limits(data, name, count):
 
 
 @pytest.mark.parametrize("number, wanted", [(90624, 906), (100023, 10), (150018, 15)])
-def test_the_major_version_is_told_from_the_number(number, wanted):
+def test_the_major_version_is_read_from_the_number(number, wanted):
     assert check_primary.major(number) == wanted
 
 

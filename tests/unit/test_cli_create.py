@@ -56,7 +56,7 @@ def test_alerts_are_configured_where_they_are_wanted(shell):
         assert "secret" not in str(refused.value).replace("may be a secret", "")
 
 
-def test_what_is_not_told_is_asked_for(capsys):
+def test_what_is_not_given_is_asked_for(capsys):
     assert command.main(["create", "--pgdata", "/d"]) == 2
     assert "missing: --bindir" in capsys.readouterr().err
 

@@ -168,8 +168,8 @@ def test_without_pacemaker_the_answer_is_503_and_says_so(monkeypatch, capfd):
         os.dup2(saved, 0)
         os.close(saved)
         os.close(read)
-    told = capfd.readouterr().out
-    assert told.startswith("HTTP/1.0 503 ") and "cannot understand the CIB" in told
+    shown = capfd.readouterr().out
+    assert shown.startswith("HTTP/1.0 503 ") and "cannot understand the CIB" in shown
 
 
 def test_answers_of_servers_of_each_age():

@@ -54,9 +54,9 @@ def test_outages_are_the_same_on_all_nodes_that_were_there(facts, node):
 
 
 def test_reasons_are_the_same_on_all_nodes(facts):
-    told = {node: [history.reason(event) for event in of(facts, node)] for node in NODES}
-    assert told["srv1"] == told["srv2"] == told["srv3"]
-    assert "crashed primary" in told["srv1"][2] and "pg_waldump is missing" in told["srv1"][8]
+    shown = {node: [history.reason(event) for event in of(facts, node)] for node in NODES}
+    assert shown["srv1"] == shown["srv2"] == shown["srv3"]
+    assert "crashed primary" in shown["srv1"][2] and "pg_waldump is missing" in shown["srv1"][8]
 
 
 def test_on_what_positions_a_promotion_was_decided(facts):
@@ -163,20 +163,20 @@ def address(second, node, number):
 @pytest.mark.parametrize("is_dc", [True, False])
 @pytest.mark.parametrize("pause", [1, 5, 30])
 def test_the_address_that_follows_the_first_promotion_late_belongs_to_it(is_dc, pause):
-    told = [(102, "Initiating notify operation p_post_notify_promote_0 on srv1 | action 60"),
-            (103, "Transition 3 action 60 (p_post_notify_promote_0 on srv1) confirmed: ok | rc")]
+    shown = [(102, "Initiating notify operation p_post_notify_promote_0 on srv1 | action 60"),
+             (103, "Transition 3 action 60 (p_post_notify_promote_0 on srv1) confirmed: ok | rc")]
     found = by_the_dc(*done(97, "start", "srv1", 1), *done(99, "promote", "srv1", 2),
-                      *(told if is_dc else []), *address(100 + pause, "srv1", 3),
+                      *(shown if is_dc else []), *address(100 + pause, "srv1", 3),
                       vips=("ip",))
     assert [(event.kind, event.nodes) for event in found] == [(events.START, ["srv1"])]
 
 
 @pytest.mark.parametrize("is_dc", [True, False])
 def test_notifications_that_only_the_dc_logs_hold_no_event_open(is_dc):
-    told = [(102, "Initiating notify operation p_post_notify_promote_0 on srv1 | action 60"),
-            (103, "Transition 3 action 60 (p_post_notify_promote_0 on srv1) confirmed: ok | rc")]
+    shown = [(102, "Initiating notify operation p_post_notify_promote_0 on srv1 | action 60"),
+             (103, "Transition 3 action 60 (p_post_notify_promote_0 on srv1) confirmed: ok | rc")]
     found = by_the_dc(*done(97, "start", "srv1", 1), *done(99, "promote", "srv1", 2),
-                      *(told if is_dc else []), *done(104, "start", "srv2", 3))
+                      *(shown if is_dc else []), *done(104, "start", "srv2", 3))
     assert [(event.kind, event.nodes) for event in found] == [
         (events.START, ["srv1"]), (events.START, ["srv2"])]
 

@@ -52,10 +52,10 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path, monkeypatch
     broken: list = []
     facts = logs.read(names, NOW, broken)
     assert [time.localtime(fact.moment).tm_sec for fact in facts] == [1, 4]
-    told = "\n".join(sorted(broken))
-    assert re.findall(r"cannot read \S*/(\S+):", told) == [
+    shown = "\n".join(sorted(broken))
+    assert re.findall(r"cannot read \S*/(\S+):", shown) == [
         "gone", "pacemaker.log-1.gz", "pacemaker.log-2.zst", "pacemaker.log-3.xz"]
-    assert "packed with zstd" in told and "packed with xz" in told and "No such file" in told
+    assert "packed with zstd" in shown and "packed with xz" in shown and "No such file" in shown
 
 
 def test_what_could_not_be_read_is_missing(tmp_path, capsys):
@@ -104,7 +104,7 @@ def test_a_log_without_any_time_that_is_known_is_said_not_to_be_read(tmp_path):
     log.write_text(LOST.format(1).replace("Nov 23 15:00:01", "Mo 2026-11-23 15:00:01 CET"))
     with pytest.raises(Problem, match="no line has a time"):
         logs.read([str(log)], NOW)
-    # corosync may be told to write no times; its log is only an addition
+    # corosync may be shown to write no times; its log is only an addition
     log.write_text("notice  [TOTEM ] A processor failed, forming new configuration.\n")
     assert logs.read([str(log)], NOW) == []
 

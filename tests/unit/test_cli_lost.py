@@ -244,14 +244,14 @@ TRANSACTION = ("rmgr: Transaction len (rec/tot):     46/    46, tx:        {0}, 
                "prev 0/00000140, desc: {2}\n")
 
 
-@pytest.mark.parametrize("lines, told", [
+@pytest.mark.parametrize("lines, shown", [
     ([(800, "100", "PREPARE gid a: " + TIME)], "1 prepared transaction"),
     ([(800, "100", "PREPARE gid a: " + TIME), (0, "180", "COMMIT_PREPARED 800: " + TIME)], ""),
     ([(800, "100", "PREPARE gid a: " + TIME), (0, "180", "ABORT_PREPARED 800: " + TIME)], ""),
     ([(0, "180", "ABORT_PREPARED 800: " + TIME)], "1 prepared transaction rolled back")])
-def test_a_transaction_that_is_prepared_is_something(lines, told):
+def test_a_transaction_that_is_prepared_is_something(lines, shown):
     found = walrecords.understand(records("".join(TRANSACTION.format(*line) for line in lines)))
-    assert lost.loss.judge(found.others).relied_on == told
+    assert lost.loss.judge(found.others).relied_on == shown
     assert len(found.commits) == sum("COMMIT" in line[2] for line in lines)
 
 
@@ -263,14 +263,14 @@ def test_a_restore_point_and_a_message_are_no_nothing(here, asked, capsys, monke
             "rmgr: LogicalMessage len (rec/tot):     59/    59, tx:        801, lsn: 0/00000200, "
             "prev 0/00000180, desc: MESSAGE transactional, prefix \"a\"; payload (1 bytes)\n")
     found = walrecords.understand(records(text), START)
-    told = lost.loss.judge(found.others).relied_on
-    assert told == "1 logical message and 1 restore point" and not found.commits
+    shown = lost.loss.judge(found.others).relied_on
+    assert shown == "1 logical message and 1 restore point" and not found.commits
     one: dict = {"folder": "/x", "given_up": "now", "diverged": "d", "commits": [], "tables": [],
-                 "unread_from": None, "others": told}
+                 "unread_from": None, "others": shown}
     monkeypatch.setattr(lost, "places", lambda *_: ([("/x", {})], []))
     monkeypatch.setattr(lost, "report", lambda *_: one)
     assert lost.run(asked) == NOT_DONE
-    assert told in capsys.readouterr().out
+    assert shown in capsys.readouterr().out
 
 
 def described(place, **facts):

@@ -123,8 +123,8 @@ def test_a_pause_is_not_ended_while_a_server_has_another_role(report):
     assert list(resume.elsewhere(report)) == [
         "the server on srv1 is a primary, Pacemaker knows a standby"]
     row(report, "srv1").update(role="standby", in_recovery=None)
-    told, = resume.elsewhere(report)
-    assert "whether the server on srv1 is a standby" in told and "not known" in told
+    shown, = resume.elsewhere(report)
+    assert "whether the server on srv1 is a standby" in shown and "not known" in shown
     assert list(resume.elsewhere(report, "srv2")) == []
 
 
@@ -242,10 +242,10 @@ def lost(report):
 
 def test_what_a_promotion_by_force_loses_is_spelled_out(report):
     lost(report)
-    told = "\n".join(promote.loss(report, "srv2"))
-    assert "srv2 is to be promoted, at TL 5, 0/3142D70" in told
-    assert "srv1 is at TL 5, 0/3142EA8: 312 B are lost" in told
-    assert "srv3 was the last primary; what it has is NOT KNOWN (node offline)" in told
+    shown = "\n".join(promote.loss(report, "srv2"))
+    assert "srv2 is to be promoted, at TL 5, 0/3142D70" in shown
+    assert "srv1 is at TL 5, 0/3142EA8: 312 B are lost" in shown
+    assert "srv3 was the last primary; what it has is NOT KNOWN (node offline)" in shown
     assert list(promote.problems(report, "srv2")) == []
 
 
@@ -341,9 +341,9 @@ def test_commits_that_would_wait_after_a_loss_are_said(report, names, nodes, to,
     found = forecast.judge(report, nodes, simulate.Outcome(to, True, ""),
                            dict.fromkeys(nodes, FENCED), True)
     assert (found.commits_wait, forecast.is_good(found)) == (waits, good)
-    told = "\n".join(forecast.lines([found], "srv3", []))
-    assert ("COMMITS WAIT" in told) == (waits is True)
-    assert ("not known" in told.partition("\n\n")[0]) == (names is None)
+    shown = "\n".join(forecast.lines([found], "srv3", []))
+    assert ("COMMITS WAIT" in shown) == (waits is True)
+    assert ("not known" in shown.partition("\n\n")[0]) == (names is None)
 
 
 def test_past_failovers_that_cannot_be_read_are_not_none(monkeypatch):

@@ -126,8 +126,8 @@ def test_what_keeps_pacemaker_from_a_failover_is_named_with_its_command(
     found = asked(texts)
     assert code in codes(found), found["todo"]
     assert found["failover"]["answer"] is False and status.verdict(found) == NOT_DONE
-    told = "\n".join(text.lines(found))
-    assert "failover now?  NO" in told and command in told
+    shown = "\n".join(text.lines(found))
+    assert "failover now?  NO" in shown and command in shown
 
 
 @pytest.mark.parametrize("facts, code, answer", [
@@ -166,8 +166,8 @@ def test_one_standby_in_maintenance_is_not_the_whole_cluster(texts):
     with_flag(texts, "srv2", "maintenance")
     found = asked(texts)
     assert codes(found) == ["node-maintenance"] and found["failover"]["answer"] is True
-    told = "\n".join(text.lines(found))
-    assert "srv2 is in maintenance" in told and "streaming, node maintenance" in told
+    shown = "\n".join(text.lines(found))
+    assert "srv2 is in maintenance" in shown and "streaming, node maintenance" in shown
     assert status.verdict(found) == NOT_DONE
 
 
@@ -217,7 +217,7 @@ def test_servers_that_cannot_be_asked_are_not_taken_for_good(texts):
 
 @pytest.mark.parametrize("sync, acknowledged, words", [
     ("sync", False, "no acknowledged commit"), ("async", True, "312 B of WAL")])
-def test_the_loss_is_told(texts, sync, acknowledged, words):
+def test_the_loss_is_reported(texts, sync, acknowledged, words):
     rows = [PRIMARY[0], ["standby", "srv1", "streaming", "51654000", "51654000", "", sync, ""],
             ["standby", "srv2", "streaming", "51654312", "51654312", "", "sync", ""]]
     found = asked(texts, rows, ("srv1", 0, 0.0))["failover"]

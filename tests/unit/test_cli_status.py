@@ -75,8 +75,8 @@ def test_a_standby_speaks_for_itself(seen, configured):
 
 def test_what_nobody_tells_is_a_question_mark(seen, configured):
     found = report(seen, configured, {})
-    told = "\n".join(text.lines(found))
-    assert "srv1  standby" in told and "?" in told
+    shown = "\n".join(text.lines(found))
+    assert "srv1  standby" in shown and "?" in shown
     assert found["primary"] == "srv3"
 
 
@@ -247,15 +247,15 @@ def test_a_server_of_another_cluster_has_no_position_here(seen, configured):
     assert "the standby on srv1: another cluster answers there" in "\n".join(text.lines(found))
 
 
-def test_failures_and_refusals_are_told_with_their_reasons(seen, configured):
+def test_failures_and_refusals_are_shown_with_their_reasons(seen, configured):
     failure = view.Failure("pgsqld", "srv2", "start", "not installed",
                            "diverged: 96 bytes exist only here", "Mon Nov 23 15:18:24 2026")
     attributes = {**seen.attributes, "srv2": {"master-pgsqld": "-1000000",
                                               "not_promoted_because-pgsqld": "srv1 is ahead"}}
     found = report(seen._replace(failures=[failure], attributes=attributes), configured, known())
-    told = "\n".join(text.lines(found))
-    assert "start failed (not installed)" in told and "96 bytes exist only here" in told
-    assert "promotion refused: srv1 is ahead" in told
+    shown = "\n".join(text.lines(found))
+    assert "start failed (not installed)" in shown and "96 bytes exist only here" in shown
+    assert "promotion refused: srv1 is ahead" in shown
 
 
 def test_a_node_that_is_off_says_so(seen, configured):
@@ -265,7 +265,7 @@ def test_a_node_that_is_off_says_so(seen, configured):
     assert (found["role"], found["state"]) == ("stopped", "node offline")
 
 
-def test_maintenance_is_told(seen, configured):
+def test_maintenance_is_reported(seen, configured):
     found = report(seen._replace(maintenance=True), configured, {})
     assert "maintenance-mode" in "\n".join(text.lines(found))
 

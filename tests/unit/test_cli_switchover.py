@@ -111,7 +111,7 @@ def lagging(report, megabytes, replayed):
     (None, "0/10000000", None, "has 400 MB of WAL still to replay"),
     (63, "0/10000000", "0/10000000", None),
     (0, "0/10000000", "0/10000000", None)])
-def test_what_the_target_has_still_to_replay_is_told_with_how_long_that_takes(
+def test_what_the_target_has_still_to_replay_is_reported_with_how_long_that_takes(
         report, left, before, after, words):
     first, second = lagging(report, 400, before), lagging(report, left, after)
     found = list(switchover.backlog(first, second, "srv1", 2.0))

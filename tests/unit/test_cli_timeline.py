@@ -33,7 +33,7 @@ def found(folder):
     return events.events(facts, "pgsqld", ("pgsql-master-ip",))
 
 
-def test_the_events_are_told_apart(found):
+def test_the_events_are_distinguished(found):
     assert [(event.kind, event.old, event.new) for event in found] == [
         (events.START, None, "srv1"), (events.SWITCHOVER, "srv1", "srv2"),
         (events.FAILOVER, "srv2", "srv3")]
@@ -51,8 +51,8 @@ def test_the_begin_of_a_power_cut_is_estimated_from_corosyncs_timeout(found):
 
 def test_where_corosync_does_not_tell_its_timeouts_do(folder):
     facts = [fact for fact in logs.read(files.find([str(folder)]), NOW) if fact.kind != "token"]
-    told = events.events(facts, "pgsqld", ("pgsql-master-ip",), silence=1.65 + 1.98)
-    assert timeline.outage(told[2]) == pytest.approx(15.820, rel=0.1)
+    shown = events.events(facts, "pgsqld", ("pgsql-master-ip",), silence=1.65 + 1.98)
+    assert timeline.outage(shown[2]) == pytest.approx(15.820, rel=0.1)
 
 
 def test_the_log_of_the_dc_alone_tells_the_same(folder):
@@ -208,7 +208,7 @@ def crash_and_recovery(at):
     return [fact for line in lines for fact in logs.facts_of(line, NOW)]
 
 
-def test_a_crash_that_pacemaker_was_told_of_begins_the_outage():
+def test_the_outage_starts_with_the_crash_that_pacemaker_got_a_report_of():
     event, = events.events(crash_and_recovery(0), "p")
     assert (event.kind, event.old, event.new) == (events.PRIMARY_RECOVERY, "srv1", "srv1")
     assert timeline.outage(event) == pytest.approx(4.4)

@@ -33,7 +33,7 @@ def test_each_version_is_understood(recorded, version):
 
 
 @pytest.mark.parametrize("version, expected", [("15", True), ("18", True), ("14", False)])
-def test_checksums_are_told(recorded, version, expected):
+def test_checksums_are_read(recorded, version, expected):
     assert controldata.parse(recorded(version)).checksums is expected
 
 
@@ -49,7 +49,7 @@ def test_checksums_that_are_being_switched_are_none(recorded, number):
     ("15", state.SHUT_DOWN), ("15-in-production", state.IN_PRODUCTION),
     ("15-in-archive-recovery", state.IN_ARCHIVE_RECOVERY),
     ("15-shut-down-in-recovery", state.SHUT_DOWN_IN_RECOVERY)])
-def test_each_state_is_told(recorded, name, expected):
+def test_each_state_is_reported(recorded, name, expected):
     assert controldata.parse(recorded(name)).state == expected
 
 

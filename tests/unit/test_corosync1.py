@@ -23,12 +23,12 @@ STATE = ('<node_state uname="{0}" in_ccm="true" crmd="online"><nvpair name="lsn_
 
 
 class Node(Corosync1):
-    """A node whose crm_attribute changes the CIB (`told`, a dict) after some queries."""
+    """A node whose crm_attribute changes the CIB (`shown`, a dict) after some queries."""
 
     def __init__(self, late=0):
         super().__init__(environment(CRM_meta_on_node="srv1"))
         self.notes = Notes(Environment({"HA_RSCTMP": os.environ["HA_RSCTMP"]}))
-        self.told, self.calls, self._late, self._coming = {}, [], late, {}
+        self.shown, self.calls, self._late, self._coming = {}, [], late, {}
 
     def run(self, argv, deadline):
         """Play crm_attribute and cibadmin."""
@@ -36,12 +36,12 @@ class Node(Corosync1):
         if argv[0] == "cibadmin":
             self._late -= 1
             if self._late < 0:
-                self.told.update(self._coming)
-            states = "".join(STATE.format(node, value) for node, value in self.told.items())
+                self.shown.update(self._coming)
+            states = "".join(STATE.format(node, value) for node, value in self.shown.items())
             return Result(0, f"<cib><status>{states}</status></cib>", "", False)
         node = argv[argv.index("--node") + 1]
         if "--delete" in argv:
-            self.told.pop(node)
+            self.shown.pop(node)
         else:
             self._coming[node] = argv[argv.index("--update") + 1]
         return Result(0, "", "", False)
@@ -61,30 +61,30 @@ def folder(tmp_path, monkeypatch):
 def test_a_position_is_published_once_it_stands_in_the_cib(deadline):
     node = Node(late=3)
     node.vote("srv2", HERE, deadline)
-    assert node.told == {"srv1": "3#5000"}
+    assert node.shown == {"srv1": "3#5000"}
     assert node.positions(["srv1"], deadline) == {"srv1": HERE}
 
 
 def test_the_same_position_again_changes_nothing(deadline):
     node = Node()
     node.vote("srv2", HERE, deadline)
-    before = dict(node.told)
+    before = dict(node.shown)
     node.vote("srv2", HERE, deadline)
-    assert node.told == before
+    assert node.shown == before
 
 
 @pytest.mark.parametrize("text", ["", "3", "x#y", "3#-1", "3#0/5000"])
 def test_a_value_that_is_no_position_counts_for_none(text, deadline):
     node = Node()
-    node.told = {"srv1": "3#5000", "srv2": text}
+    node.shown = {"srv1": "3#5000", "srv2": text}
     assert node.positions(["srv1", "srv2"], deadline) == {"srv1": HERE}
 
 
 def test_the_primary_removes_all_positions_and_nothing_where_there_is_none(deadline):
     node = Node()
-    node.told = {"srv1": "3#5000", "srv2": "3#6000"}
+    node.shown = {"srv1": "3#5000", "srv2": "3#6000"}
     node.tidy(node.view(deadline), deadline)
-    assert node.told == {}
+    assert node.shown == {}
     calls = len(node.calls)
     node.tidy(node.view(deadline), deadline)
     assert len(node.calls) == calls + 1    # the look itself

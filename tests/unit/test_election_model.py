@@ -101,8 +101,8 @@ def play(world, plan, number):
         return
     lives = plan["lives"] if plan["end"] == "killed" else 10**6
     if world.try_promotion(candidate, lists, lives):
-        told = [world.nodes[name].position for name in voters]
-        assert world.nodes[candidate].position >= max(told)
+        shown = [world.nodes[name].position for name in voters]
+        assert world.nodes[candidate].position >= max(shown)
         assert not plan["mute"] & set(voters), "a peer without a vote was not waited for"
         if plan["end"] in ("promoted", "joined"):
             world.post_promote(lists)
@@ -150,7 +150,7 @@ def test_after_any_bad_end_the_next_rounds_find_a_primary(seed, ours, perl, end,
 
 @given(st.integers(0, 2**32), POSITIONS, POSITIONS)
 @settings(max_examples=HISTORIES // 3)
-def test_a_perl_candidate_is_told_every_position_at_once(seed, one, other):
+def test_a_perl_candidate_gets_every_position_at_once(seed, one, other):
     """It waits without a limit for lsn_location, so it must never wait for our rounds."""
     world = Upgrade(seed, {"srv1": one, "srv2": other, "perl1": Position(1, 1)})
     world.start_all()

@@ -76,9 +76,9 @@ def test_any_attribute_values_are_positions_or_nothing(ballot, location):
             return Result(0, f'name="x" host="srv1" value="{value}"\n'
                              f'name="x" host="srv2" value="{value}"\n', "", False)
     cluster = Cluster(environment(CRM_meta_on_node="srv1"))
-    told = cluster.positions(["srv1", "srv2"], Deadline(0))
-    assert all(isinstance(where, wal.Position) for where in told.values())
-    assert set(told) <= {"srv1", "srv2"}
+    shown = cluster.positions(["srv1", "srv2"], Deadline(0))
+    assert all(isinstance(where, wal.Position) for where in shown.values())
+    assert set(shown) <= {"srv1", "srv2"}
 
 
 REPLICAS = st.lists(st.builds(

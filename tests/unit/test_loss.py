@@ -43,7 +43,7 @@ def test_nothing_is_promised_exactly_where_no_record_promises(counts):
     assert (loss.judge(counts).relied_on == "") == (not set(counts) & LOST)
 
 
-def test_what_is_told_is_counted_in_words():
+def test_what_is_shown_is_counted_in_words():
     assert loss.judge({"Transaction/COMMIT": 1}).relied_on == "1 commit"
     assert loss.judge({"Transaction/COMMIT": 2, "Transaction/COMMIT_PREPARED": 3,
                        "XLOG/RESTORE_POINT": 1}).relied_on == "5 commits and 1 restore point"

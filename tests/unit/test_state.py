@@ -106,7 +106,7 @@ def test_a_restored_backup_is_not_running_to_any_monitor():
     assert state.MONITOR_CODES[decided(seen)] == (ocf.NOT_RUNNING, ocf.NOT_RUNNING)
 
 
-def test_a_crashed_primary_is_told_from_a_crashed_standby():
+def test_a_crashed_primary_is_distinguished_from_a_crashed_standby():
     found = {decided(seen) for seen in DEAD if seen.control == state.IN_PRODUCTION
              and seen.files in (state.SIGNAL, state.NEITHER)}
     assert found == {state.CRASHED_PRIMARY}

@@ -57,7 +57,7 @@ def found(instance, floor):
     return walend.find(instance, floor, Deadline(30))
 
 
-def test_a_segment_that_was_never_begun_holds_nothing_more(standby, tmp_path):
+def test_a_segment_that_was_never_started_holds_nothing_more(standby, tmp_path):
     assert found(standby, BOUNDARY) == Known(BOUNDARY)
     segment(tmp_path, 5, address=SIZE)    # recycled
     assert found(standby, BOUNDARY) == Known(BOUNDARY)
