@@ -60,8 +60,11 @@ def writable(play, node, begin, end):
 def test_a_crashed_primary_takes_no_write_before_it_is_promoted_again(lab):
     with scenarios.watched(lab, primary=lab.primary()) as play:
         victim = scenarios.kill_primary(lab)
-    assert play.actions() == [(operation, victim) for operation in
-                              ("demote", "stop", "start", "promote")]
+    acted = play.actions()
+    assert [operation for operation, node in acted if node == victim] == [
+        "demote", "stop", "start", "promote"]
+    # the scheduler has been seen to restart a standby in the same transition, right after its clone
+    assert {operation for operation, node in acted if node != victim} <= {"stop", "start"}
     assert writable(play, victim, moment(play, "start"), moment(play, "promote")) == []
     assert play.client.lost == []
     assert play.fencings == []
