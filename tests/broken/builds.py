@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 _COMPONENT = "tests/component/"
 _UNIT = "tests/unit/"
-_KNOWN = "tests/unit/test_cluster_model.py::test_no_history_that_is_known_breaks_a_promise[{0}]"
+_KNOWN = (_UNIT + "test_cluster_model.py::"
+          "test_no_history_that_is_known_breaks_a_promise[lasting-{0}]")
 
 
 @dataclass(frozen=True)

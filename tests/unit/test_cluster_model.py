@@ -6,6 +6,11 @@ happens: never two primaries, no acknowledged commit lost where standbys are syn
 primary stranded by a move, a reason where there is no primary, and one primary in the end.
 """
 
+import builtins
+import os
+import subprocess
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,13 +30,12 @@ _models = {}
 @pytest.fixture(autouse=True)
 def servers(monkeypatch):
     """What asks a real server asks the model's."""
-    stand_in(monkeypatch, lambda environment: _models["now"].machines[
-        environment.meta("on_node")].notes)
+    stand_in(monkeypatch, lambda: _models["now"])
 
 
-def model(seed, count, rule, maxlag=0, bare=False):
+def model(seed, count, rule, maxlag=0, bare=False, forgetful=False):
     """Return a cluster that has just started for the first time; bare: without the last server."""
-    _models["now"] = world = Model(seed, NAMES[:count], None, maxlag)
+    _models["now"] = world = Model(seed, NAMES[:count], None, maxlag, forgetful)
     world.machines[NAMES[count - 1]].bare = bare
     world.use(listed(rule, count - bare))
     world.durable = rule is not None
@@ -213,18 +217,52 @@ def hold(world, history):
                             f"{world.reasons}")
 
 
+#: Worries of a monitor count once they last, or at once where it cannot remember them.
+SCHEDULES = pytest.mark.parametrize("forgetful", [False, True], ids=["lasting", "at once"])
+
+
 @pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.parametrize("marks", [True, False])
-def test_no_history_that_is_known_breaks_a_promise(name, marks):
+@SCHEDULES
+def test_no_history_that_is_known_breaks_a_promise(name, marks, forgetful):
     count, rule, history = KNOWN[name]
     for seed in SEEDS.get(name, range(10)):
-        world = model(seed, count, rule)
+        world = model(seed, count, rule, forgetful=forgetful)
         world.marks = marks
         hold(world, history)
 
 
 @settings(max_examples=HISTORIES)
 @given(st.integers(0, 2**32), st.integers(2, 4), st.sampled_from(RULES), st.sampled_from((0, 3)),
-       st.booleans(), HISTORY)
-def test_no_history_breaks_a_promise(seed, count, rule, maxlag, bare, history):
-    hold(model(seed, count, rule, maxlag, bare and count > 2), history)
+       st.booleans(), st.booleans(), HISTORY)
+def test_no_history_breaks_a_promise(seed, count, rule, maxlag, bare, forgetful, history):
+    hold(model(seed, count, rule, maxlag, bare and count > 2, forgetful), history)
+
+
+@SCHEDULES
+def test_a_standby_without_a_primary_is_degraded_once_that_lasts_and_does_not_fail(forgetful):
+    world = model(1, 2, None, forgetful=forgetful)
+    play(world, [("deaf", 1, False), ("monitors", 0, False)])
+    assert "worries" in world.machines["srv2"].files or forgetful
+    assert not world.machines["srv1"].files.get("worries")
+    assert bool(world.machines["srv2"].files.get("remarks")) is forgetful
+    play(world, [("time passes", 1, False), ("monitors", 0, False)])
+    assert world.machines["srv2"].files["remarks"] == "this standby does not stream from a primary"
+    assert not world.failed
+    play(world, [("power cut", 1, False), ("power on", 1, True)])
+    assert "remarks" not in world.machines["srv2"].files
+
+
+def test_the_model_uses_no_file_no_program_and_no_clock_of_the_machine(monkeypatch):
+    """Else what it finds differs between users, and between an idle machine and a busy one."""
+    for name in ("two timelines of the same number, of which one is published no longer",
+                 "a synchronous standby that was set back after a power cut"):
+        count, rule, history = KNOWN[name]
+        hold(model(0, count, rule), history)    # what is imported only now is read from files
+        with monkeypatch.context() as without:
+            for module, names in ((os, ("open", "stat", "lstat", "listdir", "unlink", "rename",
+                                        "mkdir", "fork")), (builtins, ("open",)),
+                                  (subprocess, ("Popen",)), (time, ("time", "monotonic", "sleep"))):
+                for used in names:
+                    without.delattr(module, used)
+            hold(model(0, count, rule), history)

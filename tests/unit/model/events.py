@@ -56,6 +56,17 @@ def _crash(world, server, _number):
         world.look(server.name)
 
 
+def _fail(world, server, _number):
+    """A monitor of the node's instance fails, as by its timeout: Pacemaker starts it again."""
+    if server.name in world.roles and server.name in world.nodes and not server.maintenance:
+        world.failed.add(server.name)
+
+
+def _pass(world, _server, number):
+    """Nothing happens for a while: what was new lasts then."""
+    world.now += 5.0 * (number + 1)
+
+
 def _turn(attribute, running=False):
     """Return an event that turns a state of a node on, or off again."""
     def turn(_world, server, _number):
@@ -162,6 +173,8 @@ EVENTS = {
     "power on": _power_on,
     "cold start": _cold_start,
     "crash": _crash,
+    "monitor fails": _fail,
+    "time passes": _pass,
     "standby mode": _turn("standby"),
     "maintenance": _turn("maintenance"),
     "deaf": _turn("deaf"),

@@ -5,6 +5,8 @@ is the beginning of the primary's. What the agent asks of an instance is answere
 at the end, which `stand_in` puts in place of the modules that would ask a real one.
 """
 
+import errno
+import os
 from types import SimpleNamespace
 
 from paf import ocf
@@ -56,7 +58,7 @@ class Server:
         self.deaf = self.stalled = self.vague = self.mute = False
         self.maintenance = self.standby = self.bare = False
         self.promoted_at, self.labelled = None, False
-        self.notes = Notes()
+        self.notes, self.files = Notes(), {}
 
     @property
     def timeline(self):
@@ -98,7 +100,7 @@ class Server:
 
     def lose_power(self):
         """Nothing in memory is left."""
-        self.power, self.notes, self.mute = False, Notes(), False
+        self.power, self.notes, self.files, self.mute = False, Notes(), {}, False
         self.crash()
 
     def crash(self):
@@ -220,18 +222,37 @@ def _nothing(*_arguments, **_options):
 
 
 #: The model has no parameters that could be wrong, and no sessions; and its own WAL.
-_WITHOUT_REMARKS = {
+_WITHOUT = {
     "paf.instance.line.read": Server.line, "paf.instance.waiting.end": _nothing,
-    "paf.actions.reload.keep": _nothing, "paf.remarks.say": _nothing,
-    "paf.instance.tablespaces.check": _nothing,
-    "paf.remarks.repeat": _nothing, "paf.cluster.manager.find": lambda: "7 7",
+    "paf.actions.reload.keep": _nothing,
+    "paf.instance.tablespaces.check": _nothing, "paf.cluster.manager.find": lambda: "7 7",
     "paf.cluster.manager.is_same": lambda text: text == "7 7",
-    "paf.remarks.of_parameters": lambda context: [], "paf.remarks.forget": _nothing,
+    "paf.remarks.of_parameters": lambda context: [],
     "paf.instance.postmaster.processes": lambda server: [1] if server.running else []}
 
 
-def stand_in(monkeypatch, notes_of):
-    """Put the servers of the model in place of what asks real ones. notes_of(environment)."""
+def _write(place, text):
+    server, kind = place
+    if kind == "worries" and server.world.forgetful:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), kind)
+    server.files[kind] = text
+
+
+def _memory(model_of):
+    """Return what stands in for the files of a node and for the clock: they are the model's."""
+    def server_of(environment):
+        return model_of().machines[environment.meta("on_node")]
+    return {
+        "paf.cluster.notes.Notes": lambda environment: server_of(environment).notes,
+        "paf.lastgood.path": lambda environment, kind: (server_of(environment), kind),
+        "paf.lastgood.read": lambda place: place[0].files.get(place[1], ""),
+        "paf.lastgood.write": _write,
+        "paf.lastgood.remove": lambda place: place[0].files.pop(place[1], None),
+        "paf.remarks.time": SimpleNamespace(time=lambda: model_of().now)}
+
+
+def stand_in(monkeypatch, model_of):
+    """Put the model in place of what asks real servers, files and clocks. model_of(): the Model."""
     places = {
         "paf.instance.observe.observe": lambda server, deadline, query=None: server.sight(),
         "paf.instance.observe.settle": lambda server, deadline, query=None: server.sight(),
@@ -264,8 +285,7 @@ def stand_in(monkeypatch, notes_of):
         "paf.actions.validate.host": _nothing,
         "paf.actions.rejoin.check": _check_rejoin,
         "paf.instance.journal.exists": _nothing,
-        "paf.cluster.notes.Notes": notes_of,
+        "paf.ocf.MISTAKES": (),    # they have to show
     }
-    places.update(_WITHOUT_REMARKS)
-    for name, function in places.items():
-        monkeypatch.setattr(name, function)
+    for name, stand_in_for_it in {**places, **_WITHOUT, **_memory(model_of)}.items():
+        monkeypatch.setattr(name, stand_in_for_it)
