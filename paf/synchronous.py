@@ -83,7 +83,7 @@ def keep(context, view, setting, end, flushed, deadline):
         _publish(context, wanted and quorum.Entry(mine.epoch, wanted), deadline)
     else:
         return
-    _remove(context, set(facts) - set([context.node]), deadline)
+    _remove(context, _over(facts, wanted, flushed) - set([context.node]), deadline)
 
 
 def _publish(context, entry, deadline):
@@ -128,6 +128,17 @@ def _is_confirmed(context, sight):
         context.cluster.notes.write(notes.NARROWER, "{0} {1}".format(sight.end, current))
         return False
     return is_number(since) and quorum.is_confirmed(sight.wanted, int(since), sight.flushed)
+
+
+def _over(facts, wanted, flushed):
+    """Return the nodes (a set) whose rules are no longer needed, with this primary's own.
+
+    facts: of rules, dict of node to Fact; wanted: the Rule of this primary; flushed: as in `keep`.
+    A node that does not follow keeps the rule of its time as a primary. No other fact shows, after
+    a cold start, that its newest timeline may be one of its own: see timelines.ownership.
+    """
+    return set(node for node, fact in facts.items() if wanted is None or not is_known(fact)
+               or flushed.get(node) is not None)
 
 
 def _remove(context, nodes, deadline):

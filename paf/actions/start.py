@@ -185,9 +185,10 @@ def _enter_without_primary(context, was, deadline):
     """
     from paf.decide import timelines
     from paf.instance import line
-    context.cluster.say_line(timelines.line_to_wire(line.read(
-        context.instance, was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY))), deadline)
     view = context.cluster.view(deadline)
+    own = timelines.ownership(was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY),
+                              context.node in view.rules)
+    context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, own)), deadline)
     promotion.try_again(context, view)
     if _is_first(context, was, view, deadline):
         return

@@ -119,7 +119,8 @@ def _outrun(primary, positions, lines, behind):
     Nodes that followed it may have more of its WAL, though a primary sends what is on its disk. So
     it was set back since: restored from a copy, or its disk to a snapshot, or that lost what it had
     called written. Where the first record of the timeline is gone, who had a score of a connected
-    standby has followed it.
+    standby has followed it; not who may have been the primary of that timeline: no monitor of the
+    last primary has seen that one follow.
     """
     from paf.decide import timelines
     fact, last = positions.get(str(primary)), lines.get(str(primary))
@@ -131,7 +132,8 @@ def _outrun(primary, positions, lines, behind):
         line = lines.get(node)
         found = timelines.compare(line, last)
         return line is not None and not timelines.left(line, last) and (
-            found == timelines.TOGETHER or found == timelines.UNSURE and node not in behind)
+            found == timelines.TOGETHER
+            or found == timelines.UNSURE and line.own is False and node not in behind)
     ahead = sorted(node for node, other in positions.items()
                    if other.value is not None and other.value.timeline == fact.value.timeline
                    and other.value.lsn > fact.value.lsn and followed(node))
@@ -222,7 +224,7 @@ def _last(primary, nodes, lines, certain):
     def counts(line):
         # type: (Line | None) -> bool
         return timelines.compare(line, presumed) == timelines.TOGETHER or bool(
-            line and presumed and line.own and not presumed.own)
+            line and presumed and line.own and presumed.own is False)
     return set([primary] + [node for node in nodes if counts(lines.get(node))])
 
 

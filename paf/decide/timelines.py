@@ -21,8 +21,13 @@ UNRELATED = "not in the history"
 #: time of the promotion: two timelines of the same number have different ones.
 Reign = namedtuple("Reign", "timeline begin mark")
 
-#: An instance's history: Reigns (tuple), oldest first; own: it was the primary of the newest one.
+#: An instance's history: Reigns (tuple), oldest first; own: it was the primary of the newest one,
+#: True, False, or None where that is not known.
 Line = namedtuple("Line", "reigns own")
+
+#: How Line.own travels.
+_OWN = {True: "own", False: "not", None: "maybe"}
+_WORDS = dict((word, own) for own, word in _OWN.items())
 
 #: How two Lines compare.
 TOGETHER = "one history"
@@ -117,8 +122,8 @@ def compare(line, other):
     None is a line that is not known. Two nodes that were promoted from the same timeline have both
     counted up by one: they have different timelines of the same number, and their positions say
     nothing about each other. Where the first bytes are gone from disk, that can be excluded for
-    what followed a primary, and not for what was one. A promotion that both have proves that what
-    was before it is the same.
+    what followed a primary, and not for what was one, or may have been. A promotion that both have
+    proves that what was before it is the same.
     """
     if line is None or other is None:
         return UNSURE
@@ -140,8 +145,20 @@ def compare(line, other):
             known = True
     newest = max(list(reigns) + list(others))
     owners = [one for one, numbers in ((line, reigns), (other, others))
-              if one.own and max(numbers) == newest]
+              if one.own is not False and max(numbers) == newest]
     return UNSURE if owners and not known else TOGETHER
+
+
+def ownership(was_primary, has_rule):
+    # type: (bool, bool) -> bool | None
+    """Return whether an instance was the primary of its newest timeline, None if that is not known.
+
+    was_primary: its control file said so when it was started. The first start as a standby ends
+    that. has_rule: a rule of synchronous standbys is published for its node. A primary publishes
+    one, and the next primary removes it once this instance follows: until then its newest timeline
+    may be one of its own, however often it was started since.
+    """
+    return True if was_primary else None if has_rule else False
 
 
 def differing(line, other):
@@ -177,13 +194,14 @@ def line_to_wire(line):
     # type: (Line | None) -> str
     """Return a Line as the value of a node attribute: "own 3:50331744:1f3a 4:..."; see `Reign`.
 
+    "not" in place of "own" for a timeline that it followed, "maybe" where that is not known.
     "unknown" for None: the node's history cannot be read.
     """
     if line is None:
         return "unknown"
     words = ["{0}:{1}:{2}".format(reign.timeline, reign.begin, reign.mark or "")
              for reign in line.reigns]
-    return " ".join(["own" if line.own else "not"] + words)
+    return " ".join([_OWN[line.own]] + words)
 
 
 def line_from_wire(value):
@@ -196,6 +214,6 @@ def line_from_wire(value):
         if len(parts) != 3 or not is_number(parts[0]) or not is_number(parts[1]):
             return None
         reigns.append(Reign(int(parts[0]), int(parts[1]), parts[2] or None))
-    if not reigns or words[0] not in ("own", "not"):
+    if not reigns or words[0] not in _WORDS:
         return None
-    return Line(tuple(reigns), words[0] == "own")
+    return Line(tuple(reigns), _WORDS[words[0]])

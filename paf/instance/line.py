@@ -22,7 +22,7 @@ _MOST = 20
 def read(instance, own):
     """Return the timelines.Line of an instance, None where its history cannot be read.
 
-    own: whether it was the primary of its newest timeline when it ended.
+    own: whether it was the primary of its newest timeline, of timelines.ownership.
     """
     folder = walfiles.look(instance)
     newest = folder.newest_timeline

@@ -32,6 +32,17 @@ BUILDS = (
            "paf/cluster/cib.py",
            '    if not start.startswith(b"<cib") or start[4:5] not in b" \\t\\r\\n>/":',
            "    if False:", (_UNIT + "test_cib.py",)),
+    Broken(4, "who was a primary is no longer one of a timeline once it was started as a standby",
+           "paf/decide/timelines.py",
+           "    return True if was_primary else None if has_rule else False",
+           "    return was_primary",
+           (_KNOWN.format("False-two timelines of the same number, of which one was started "
+                          "twice"),)),
+    Broken(4, "what shows that a node was a primary, and has not followed since, is removed",
+           "paf/synchronous.py", "               or flushed.get(node) is not None)",
+           "               or True)",
+           (_KNOWN.format("False-two timelines of the same number, after a monitor of the later "
+                          "primary"),)),
     Broken(4, "a standby that was restored counts as one that has what it acknowledged",
            "paf/decide/election.py", "    silent -= set(back)", "    pass",
            (_UNIT + "test_acknowledged.py",)),

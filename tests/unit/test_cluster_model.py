@@ -50,6 +50,12 @@ HISTORY = st.lists(st.tuples(st.sampled_from(sorted(EVENTS)), st.integers(0, 7),
                    min_size=1, max_size=14)
 
 
+_TWO_TIMELINES = (
+    ("deaf", 1, False), ("deaf", 2, False), ("crash", 0, True), ("write", 7, False),
+    ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False), ("write", 1, False))
+_TWO_NODES_BOOT = (("power cut", 1, False), ("power cut", 2, False), ("power on", 0, False),
+                   ("power on", 1, True))
+
 #: Histories that agents of the past did not survive: (nodes, rule, history).
 KNOWN = {
     "a standby that lags, beside one in standby mode": (3, ("ANY", 1, 4), [
@@ -81,6 +87,15 @@ KNOWN = {
             ("power cut", 1, False), ("power cut", 2, False), ("power on", 0, False),
             ("power on", 1, True), ("attributes restart", 0, False), ("monitors", 0, False),
             ("crash", 1, True)]),
+    "two timelines of the same number, of which one was started twice": (3, ("ANY", 1, 4), [
+        *_TWO_TIMELINES, *_TWO_NODES_BOOT, ("standby mode", 0, True), ("standby mode", 0, True)]),
+    "two timelines of the same number, and another power cut": (3, ("ANY", 1, 4), [
+        *_TWO_TIMELINES, *_TWO_NODES_BOOT, ("power cut", 0, False), ("power cut", 1, False),
+        ("power on", 0, False), ("power on", 1, True)]),
+    "two timelines of the same number, after a monitor of the later primary": (
+        3, ("ANY", 1, 4), [
+            *_TWO_TIMELINES, ("monitor", 0, False), *_TWO_NODES_BOOT, ("monitor fails", 0, False),
+            ("monitor fails", 1, True)]),
     "an old primary that counted up twice": (3, ("ANY", 1, 4), [
         ("deaf", 1, False), ("deaf", 2, False), ("crash", 0, True), ("crash", 0, True),
         ("write", 7, False), ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False),

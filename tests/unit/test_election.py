@@ -263,6 +263,7 @@ NO_MARKS = "own 1:0:initdb 3:20:"
     (FOLLOWED, WAS_PRIMARY, "srv2"),          # one history: who has more of it
     (FOLLOWED, NO_MARKS, "srv2"),             # the other one only followed
     (WAS_PRIMARY, ANOTHER_THREE, "srv1"),     # two of one number: the score decides
+    (NO_MARKS.replace("own", "maybe"), WAS_PRIMARY, "srv1"),    # perhaps two
     (WAS_PRIMARY, "", "srv1")])               # an agent of 2.x publishes none
 def test_a_score_that_is_too_old_to_name_the_last_primary(old, new, winner):
     """After a move, all nodes lost power before the first monitor of srv2 could write scores."""
@@ -328,10 +329,24 @@ def test_one_that_waited_itself_is_waited_for_after_a_cold_start():
 UNMARKED, UNMARKED_STANDBY = "own 1:0:initdb 3:20:", "not 1:0:initdb 3:20:"
 
 
+@pytest.mark.parametrize("own, promoted", [("own", False), ("maybe", False), ("not", True)])
+def test_without_the_last_primary_one_that_may_have_been_a_primary_is_of_no_known_history(
+        own, promoted):
+    """Two timelines of one number, without their first records: positions say nothing."""
+    votes = {"srv1": Known(Position(3, 900)), "srv2": Known(Position(3, 500))}
+    lines = {"srv1": line_from_wire(UNMARKED.replace("own", own)),
+             "srv2": line_from_wire(UNMARKED_STANDBY)}
+    verdict = election.decide("srv1", list(votes), votes, "srv3", lines)
+    assert verdict.promote is promoted
+    assert promoted or "the last primary, srv3, does not vote" in verdict.reason
+
+
 @pytest.mark.parametrize("primary,standby,behind,winner", [
     (WAS_PRIMARY, FOLLOWED, [], "srv2"),                  # one history, and it has more
     (UNMARKED, UNMARKED_STANDBY, [], None),               # most likely so
     (UNMARKED, UNMARKED_STANDBY, ["srv2"], "srv1"),       # it did not follow
+    (UNMARKED, UNMARKED.replace("own", "maybe"), [], "srv1"),    # no monitor saw it follow
+    (WAS_PRIMARY, WAS_PRIMARY.replace("own", "maybe"), [], "srv2"),
     (WAS_PRIMARY, "not 1:0:initdb 3:20:a", [], "srv1"),   # of another history
     (WAS_PRIMARY, ANOTHER_THREE, [], "srv1"),
     (WAS_PRIMARY, "", [], "srv1")])                       # an agent of 2.x publishes none

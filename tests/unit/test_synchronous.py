@@ -111,6 +111,21 @@ def test_a_rule_that_cannot_be_understood_is_removed_once_no_commit_may_need_it(
     assert primary("", 300, {"srv3": 200}) == {}
 
 
+def test_the_rule_of_a_former_primary_is_removed_once_its_node_follows(primary):
+    """Until then it shows that the newest timeline there may be one of its own."""
+    both = {"srv1": "2 1 srv1 srv3", "srv2": "1 1 srv1 srv3"}
+    assert primary(WIDE, 100, {"srv3": 100}, **both) == both
+    assert primary(WIDE, 100, {"srv3": 100, "srv2": None}) == both    # nothing says what it has
+    assert primary(WIDE, 100, {"srv3": 100, "srv2": 70}) == {"srv1": "2 1 srv1 srv3"}
+
+
+def test_no_rule_is_left_where_commits_wait_for_no_standby_any_longer(primary):
+    """Else that of the former primary would be the last one's, in the next election."""
+    primary("", 100, {"srv3": 100}, srv1="2 1 srv1 srv3", srv2="1 1 srv1 srv3")
+    primary("", 100, {"srv3": 100})
+    assert primary("", 100, {"srv3": 100}) == {}
+
+
 def test_a_setting_in_another_character_set_is_kept_like_any_other(primary):
     setting = 'ANY 1 ("n\udce9")'    # as psql's output is read: what is no UTF-8 survives
     primary(setting, 100, {"srv3": 100}, srv1="1 1 n%E9 srv3")

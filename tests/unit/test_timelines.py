@@ -71,9 +71,12 @@ FOLLOWED = line(FIRST, (2, 50, "a"))
     (line(FIRST, (3, 50, "a")), PARTED),
     (line(FIRST, (2, 50, None)), TOGETHER),
     (line(FIRST, (2, 50, None), own=True), UNSURE),
+    (line(FIRST, (2, 50, None), own=None), UNSURE),
     (line(FIRST, (2, 50, None), (3, 90, "b"), own=True), UNSURE),
+    (line(FIRST, (2, 50, None), (3, 90, "b"), own=None), UNSURE),
     (line(FIRST, (2, 50, None), (3, 90, "b")), TOGETHER),
     (line(FIRST, own=True), TOGETHER),
+    (line(FIRST, (2, 50, "a"), own=None), TOGETHER),
     (line((2, 50, "a"), (3, 90, "b"), own=True), TOGETHER),
     (None, UNSURE),
 ])
@@ -99,6 +102,7 @@ def test_which_promotion_was_another_one_at_the_same_place(other, timeline):
 @pytest.mark.parametrize("one, gone", [
     (line(FIRST), False), (FOLLOWED, False), (None, False),
     (line(FIRST, (2, 50, None), own=True), True),
+    (line(FIRST, (2, 50, None), own=None), False),
     (line(FIRST, (2, 50, "a"), (3, 90, None)), True),
     (line(FIRST, (2, 60, "a")), True),
 ])
@@ -107,8 +111,15 @@ def test_what_left_the_last_primarys_history(one, gone):
     assert left(one, None) is False
 
 
+def test_who_was_a_primary_and_has_followed_none_since_may_be_the_primary_of_its_timeline():
+    """The control file says so until the first start as a standby, and the rule until it streams"""
+    assert timelines.ownership(True, True) is timelines.ownership(True, False) is True
+    assert timelines.ownership(False, True) is None
+    assert timelines.ownership(False, False) is False
+
+
 def test_a_line_travels_between_nodes():
-    for own, mark in itertools.product((True, False), ("1f", None)):
+    for own, mark in itertools.product((True, False, None), ("1f", None)):
         one = line((1, 0, "initdb"), (7, 2**40, mark), own=own)
         assert line_from_wire(line_to_wire(one)) == one
     assert line_from_wire(line_to_wire(None)) is None
