@@ -281,8 +281,11 @@ class Cluster(object):
         None where no voter has said so.
         """
 
-    def end_old_round(self, deadline):
-        """Clear away an election whose end was not announced to this node. Raises OcfError."""
+    def end_old_round(self, has_primary, deadline):
+        """Clear away an election whose end was not announced to this node. Raises OcfError.
+
+        has_primary: False where no promotion has ended it, and this node's votes alone are over.
+        """
 
     def tidy(self, view, deadline):
         """Remove what past elections left in the cib.Scan; for the primary. Raises OcfError.

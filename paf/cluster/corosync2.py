@@ -222,14 +222,18 @@ class Corosync2(Cluster):
             self._delete("lsn_location", deadline)
             self.notes.remove(_PUBLISHED)
 
-    def end_old_round(self, deadline):
+    def end_old_round(self, has_primary, deadline):
         """Clear away an election whose end was not announced to this node. Raises OcfError.
 
         A cluster manager that is busy with a node that joins does not run what it announces to
-        its own node (2.1.5).
+        its own node (2.1.5). Without a primary the election was refused: how this instance was
+        started, its timelines, and what it waits for still count in the next one.
         """
         if _round(self._values("ballot", deadline).get(self.node(deadline), "")):
-            self.forget(deadline)
+            if has_primary:
+                self.forget(deadline)
+            else:
+                self._update("ballot", _NO_ROUND, deadline)
             self._confirm("ballot", _NO_ROUND, deadline)
         else:    # for a candidate that knows no rounds
             self._delete("lsn_location", deadline)

@@ -10,7 +10,7 @@ def run(context):
     """
     lists = context.notification
     if not lists.promote:
-        context.cluster.end_old_round(context.deadline)
+        context.cluster.end_old_round(bool(transition.lasting_primaries(lists)), context.deadline)
     started = transition.nodes(lists.start)
     # one that was started itself is no primary, whatever it was when the transition began
     if context.node in transition.nodes(lists.promoted) and context.node not in started:

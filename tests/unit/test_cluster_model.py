@@ -157,7 +157,8 @@ KNOWN = {
 
 
 #: Seeds of those that only few seeds broke.
-SEEDS = {"a node that was the primary of more timelines, and was left behind": (84, 91, 247)}
+SEEDS = {"a node that was the primary of more timelines, and was left behind": (84, 91, 247),
+         "two timelines of the same number, of which one was started twice": (*range(10), 1006)}
 
 
 @pytest.mark.parametrize("count, rule", [(3, ("ANY", 1, 0)), (4, ("ANY", 1, 0))])

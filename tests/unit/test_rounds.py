@@ -8,6 +8,7 @@ from paf.deadline import Deadline
 from paf.decide.knowledge import Known
 from paf.ocf import OcfError
 from paf.runner import Result
+from tests.unit import simulation
 from tests.unit.support import Clock, environment
 
 REFUSED = Result(102, "", "attrd_updater: Could not connect to attrd: Connection refused\n", False)
@@ -121,3 +122,24 @@ def test_the_cib_is_asked_of_this_node_without_a_word_that_is_deprecated(feature
             return Result(0, "<cib/>", "", False)
     Node(environment(crm_feature_set=feature_set)).cib(Deadline(1))
     assert asked == [["cibadmin", "--query", *options]]
+
+
+@pytest.mark.parametrize("primary", ["", "srv3"])
+def test_a_start_ends_an_election_that_was_not_ended_only_beside_a_primary(primary, monkeypatch):
+    """Without one, how an instance was started, and its timelines, count in the next election."""
+    monkeypatch.setattr("paf.instance.position.place", simulation.place)
+    monkeypatch.setattr("paf.instance.line.read", simulation.line)
+    monkeypatch.setattr("paf.promotion.await_the_absent", lambda context, where: True)
+    nodes = ("srv1", "srv2")
+    world = simulation.World(1, dict.fromkeys(nodes, wal.Position(3, 500)))
+    lists = {"start": "srv1 srv2", "promote": "srv1"}
+    for name in nodes:
+        world.started(name, False, lists)
+    world.notify(lists, "pre", nodes)    # no promotion follows
+    notes = world.nodes["srv2"].notes.words
+    assert notes["start"] == "cold" and notes["line"]
+    world.notify({"active": "srv1 srv2", "unpromoted": "srv1 srv2", "promoted": primary,
+                  "start": "srv4", "operation": "start"}, "post", nodes)
+    ballots = world.query("srv2", "ballot-default")
+    assert 'host="srv2" value="none:"' in ballots and 'host="srv1" value="none:"' in ballots
+    assert {"start", "line"} & set(notes) == (set() if primary else {"start", "line"})
