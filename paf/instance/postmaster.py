@@ -13,7 +13,7 @@ from paf import instance as local
 from paf import runner, signals
 from paf.decide.knowledge import Known, Unknown
 from paf.instance.proc import (
-    ENDED, Unseen, all_pids, content, descendants, known, parent_of, state_of, title)
+    ENDED, Unseen, all_pids, descendants, known, parent_of, state_of, title)
 from paf.ocf import is_number
 
 #: A living postmaster: pid; port (int), socket (its first folder of sockets, str), listens (its
@@ -305,10 +305,14 @@ def _is_of(instance, pid):
     except OSError:
         pass    # then the account is all there is
     owners.discard(0)
-    for line in content(pid, "status").split(b"\n"):
+    try:
+        text = known(pid, "status")
+    except Unseen:
+        return bool(owners)
+    for line in text.split(b"\n"):
         if line.startswith(b"Uid:"):
             return bool(owners & set(int(uid) for uid in line.split()[1:]))
-    return bool(owners)
+    return bool(owners and text)    # without any, it has ended since
 
 
 def _same_folder(instance, pid):

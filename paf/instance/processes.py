@@ -7,7 +7,8 @@ from paf.deadline import Deadline
 from paf.instance import postmaster, proc
 from paf.ocf import OcfError
 
-_MOMENT = 5.0   # seconds for what was killed to end
+_MOMENT = 5.0   # seconds for what was killed to end, or to show its arguments
+_LONGEST_NAME = 15    # bytes of /proc/PID/comm
 
 
 def running(program, argument):
@@ -16,8 +17,29 @@ def running(program, argument):
     Raises proc.Unseen where one may be among them: two that write to one directory ruin it.
     """
     return [pid for pid in proc.all_pids()
-            if argument in runner.text(proc.known(pid, "cmdline")).split("\0")
-            and _name(pid) == program]
+            if argument in _arguments(pid, program) and _name(pid) == program]
+
+
+def _arguments(pid, program):
+    """Return the arguments (a list of str) of a process, with its name. Raises proc.Unseen.
+
+    While one executes another program it has the name of that, and no arguments for a moment:
+    it may be the one (fs/exec.c, begin_new_exec; fs/binfmt_elf.c, create_elf_tables).
+    """
+    def read():
+        found[:] = [word for word in runner.text(proc.known(pid, "cmdline")).split("\0") if word]
+        return found or not _executes(pid, program)
+    found = []
+    if not Deadline(_MOMENT).wait_for(read):
+        raise proc.Unseen("process {0} is a {1}, and its arguments cannot be seen".format(
+            pid, program))
+    return found
+
+
+def _executes(pid, program):
+    """Return whether a process has a program's name, and has not ended. Raises proc.Unseen."""
+    name = runner.text(proc.known(pid, "comm")).rstrip("\n")
+    return name == program[:_LONGEST_NAME] and _name(pid) == program
 
 
 def end(program, argument):

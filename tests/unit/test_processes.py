@@ -20,6 +20,25 @@ DEAF = "trap '' INT; exec \"$0\" -c \"$1\""
 SERVER = "exec 3<&0; (read line <&3) & wait $!"
 
 
+@pytest.fixture(autouse=True)
+def ours(monkeypatch):
+    """Of all processes, only this one and what it has started: others come and go, unseen perhaps.
+
+    Those of other users, for one, and those of the same test elsewhere on this machine.
+    """
+    everyone = proc.all_pids
+
+    def all_pids():
+        pids = everyone()
+        parents = {pid: proc.parent_of(pid) for pid in pids}
+        found = [os.getpid()]
+        for parent in found:
+            found += [pid for pid in pids if parents[pid] == parent]
+        return found
+    for module in (proc, postmaster):
+        monkeypatch.setattr(module, "all_pids", all_pids)
+
+
 @pytest.fixture
 def start(tmp_path):
     """Start a process in a data directory, under a name; give it a postmaster.pid."""
@@ -118,6 +137,27 @@ def test_a_program_whose_arguments_cannot_be_seen_may_be_the_one(start, hide):
         processes.running("pg_rewind", "-c")
 
 
+def test_a_program_that_shows_no_arguments_yet_may_be_the_one(start, monkeypatch):
+    """The kernel shows the name of what is executed before its arguments."""
+    process, read, asked = start("pg_rewind"), proc._content, []
+
+    def late(pid, name):
+        asked.append(name if pid == process.pid else "another's")
+        return b"" if pid == process.pid and name == "cmdline" and asked.count("cmdline") < 3 else read(pid, name)
+    monkeypatch.setattr(proc, "_content", late)
+    assert processes.running("pg_rewind", "-c") == [process.pid]
+    assert asked.count("cmdline") == 3
+    monkeypatch.setattr(processes, "_MOMENT", 0.0)
+    del asked[:]
+    with pytest.raises(proc.Unseen, match="its arguments cannot be seen"):
+        processes.running("pg_rewind", "-c")
+    del asked[:]
+    assert processes.running("pg_basebackup", "-c") == []
+    process.kill()
+    assert Deadline(10.0).wait_for(lambda: read(process.pid, "cmdline") == b"")
+    assert processes.running("pg_rewind", "-c") == [], "it has ended, and was not waited for"
+
+
 def test_a_program_whose_file_cannot_be_seen_may_be_the_one(start, monkeypatch):
     process, readlink = start("pg_rewind"), os.readlink
 
@@ -144,6 +184,19 @@ def test_the_watcher_waits_for_a_server_that_it_cannot_see(start, hide, instance
             process.wait()
     waiting.await_end(instance, process.pid, pause)
     assert pauses == [None, None, None]
+
+
+def test_a_process_that_ends_while_it_is_looked_at_is_none_of_ours(start, instance, monkeypatch):
+    """Where the agent may not see where others work, only what still runs may be ours."""
+    process = start()
+
+    def refuse(_instance, _pid):
+        process.kill()
+        process.wait()
+        raise PermissionError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr(postmaster, "_same_folder", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 1)
+    assert postmaster.stands_here(instance, process.pid) == Known(False)
 
 
 def test_a_root_folder_that_cannot_be_seen_may_be_ours(start, instance, monkeypatch):
