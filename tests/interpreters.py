@@ -38,9 +38,16 @@ def found():
 
 
 def _of_pyenv():
-    """Return the folders of the interpreters that pyenv has installed, the newest first."""
+    """Return the folders of the interpreters that pyenv has installed, the newest first.
+
+    A folder of another user, closed to this one, has none that could be run.
+    """
     root = pathlib.Path(os.environ.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
-    return sorted(map(str, root.glob("versions/*/bin")), reverse=True)
+    versions = root / "versions"
+    if not os.access(versions, os.R_OK | os.X_OK):
+        return []
+    return sorted((str(folder / "bin") for folder in versions.iterdir()
+                   if os.access(folder / "bin", os.X_OK)), reverse=True)
 
 
 def _first(version, folders):

@@ -1,5 +1,9 @@
 """The Pythons that the agent is tried under: all that the machine has, and the others are named."""
 
+import errno
+import os
+import pathlib
+
 import pytest
 
 from tests import interpreters
@@ -32,6 +36,20 @@ def test_pyenvs_are_found_beside_those_on_the_path(machine):
              "3.14": machine("build/interpreters/bin", "3.14")}
     machine("pyenv/versions/3.11.7/bin", "3.11")
     assert interpreters.found() == paths
+
+
+def test_a_pyenv_of_another_user_has_none(machine, tmp_path, monkeypatch):
+    """As /root/.pyenv, in PYENV_ROOT of a shell that became another user's; root sees it anyway."""
+    machine("pyenv/versions/3.6.15/bin", "3.6")
+    access = os.access
+
+    def refuse(path, *_arguments):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+    for name in ("glob", "iterdir", "stat", "exists"):
+        monkeypatch.setattr(pathlib.Path, name, refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: (
+        not str(path).startswith(str(tmp_path / "pyenv")) and access(path, mode, **more)))
+    assert interpreters.found() == {}
 
 
 def test_one_that_does_not_run_or_is_another_is_none(machine):
