@@ -166,7 +166,9 @@ def test_without_a_choice_outages_alone_have_no_partitions():
     assert "partition of the primary" not in faults and "power cut of the primary" in faults
 
 
-def test_synchronous_clusters_differ_in_how_soon_standbys_look_for_a_primary():
+def test_synchronous_clusters_differ_in_how_soon_standbys_look_for_a_primary(tmp_path, monkeypatch):
+    monkeypatch.setattr(pgsql, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(pgsql, "SHELL_FUNCTIONS", "etc/passwd")    # there without resource-agents
     fast, slow = (modes.KINDS[name]("bench", 3).settings.postgres
                   for name in ("sync", "sync-default"))
     assert fast["synchronous_standby_names"] == slow["synchronous_standby_names"]
@@ -174,6 +176,7 @@ def test_synchronous_clusters_differ_in_how_soon_standbys_look_for_a_primary():
     assert slow["wal_retrieve_retry_interval"] == "5s"
     busy = modes.KINDS["pgsql"]("bench", 3, postgres=measure.BUSY).settings.postgres
     assert busy == measure.BUSY
+    assert (tmp_path / "pgsql" / "etc" / "passwd").exists(), "what the agent needs is written there"
 
 
 class Clock:
