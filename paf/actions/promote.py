@@ -13,7 +13,7 @@ _RECOUNT_MUTE = 0.3
 def run(context):
     """Promote the instance and return SUCCESS. Raises OcfError (soft)."""
     sight = observe.settle(context.instance, context.deadline, _query(context))
-    if sight.verdict.state == state.PRIMARY and observe.is_certain(sight):
+    if observe.shows_primary(context.instance, sight):
         return ocf.SUCCESS
     if sight.verdict.state in state.DOWN:
         from paf.actions import start

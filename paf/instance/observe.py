@@ -68,6 +68,24 @@ def is_certain(sight):
         state.IN_PRODUCTION, state.IN_ARCHIVE_RECOVERY)
 
 
+def shows_primary(instance, sight):
+    """Return whether a Sight is surely that of a primary; the processes say so where no one else does.
+
+    With a bindir that is wrong neither the server nor its control file can be asked.
+    """
+    if sight.verdict.state != state.PRIMARY:
+        return False
+    try:
+        return is_certain(sight) or postmaster.has_wal_writer(instance)
+    except postmaster.Unseen:
+        return False
+
+
+def is_primary(instance, deadline):
+    """Return whether the instance runs as a primary for sure. Asks nothing of a common standby."""
+    return files(instance) != state.SIGNAL and shows_primary(instance, observe(instance, deadline))
+
+
 def _control_state(control):
     if control is None:
         return None

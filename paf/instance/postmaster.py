@@ -33,6 +33,8 @@ _LOGGER = (": logger", ": logger process", ": syslogger")    # the second up to 
 #: The title of a WAL receiver, followed by what it does; the former up to 9.6.
 _RECEIVERS = (": wal receiver process", ": walreceiver")
 _AT_REST = ("idle", "restarting", "waiting")
+#: How the title of the WAL writer ends; the second in older servers.
+_WAL_WRITERS = (": walwriter", ": wal writer process")
 _REFUSED = (errno.EACCES, errno.EPERM)
 
 
@@ -223,6 +225,15 @@ def is_receiving(instance):
     found = [text.partition(name)[2].split()[:1] for text in titles for name in _RECEIVERS
              if name in text]
     return any(activity not in [[word] for word in _AT_REST] for activity in found)
+
+
+def has_wal_writer(instance):
+    """Return whether a WAL writer runs: a postmaster starts one when recovery is over, not before.
+
+    So it shows a primary. False also where no title can be read. Raises Unseen. Source:
+    PostgreSQL's postmaster.c, which wants PM_RUN for it.
+    """
+    return any(title(pid).endswith(_WAL_WRITERS) for pid in processes(instance))
 
 
 def parent(pids):

@@ -7,6 +7,7 @@ from paf.decide.knowledge import is_known
 from paf.instance import position
 
 _ROUND_PATIENCE = 20.0      # seconds
+_LOOK_PATIENCE = 5.0
 
 
 def run(context):
@@ -28,6 +29,8 @@ def run(context):
     context.log.info("{0}: {1} is to be promoted".format(_name(context, mark), chosen))
     recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
     context.cluster.open_round(where.position, recovered, deadline, seen)
+    if not lists.promoted and _is_forgotten(context):
+        return
     if mark == base.MARK_COLD and not _is_behind(context) and (
             promotion.await_the_absent(context, where)):
         return
@@ -35,6 +38,23 @@ def run(context):
         _prepare_recovered(context, where)
     else:
         _elect(context, where)
+
+
+def _is_forgotten(context):
+    """Return whether this candidate is a primary, of which Pacemaker has forgotten that it is one.
+
+    It does each time a reload's transition is aborted before the primary's next monitor: by any
+    change of the CIB, whoever makes it. Source: Pacemaker records a reload as a start
+    (pcmk__create_history_xml, up to 3.0 at least). `promote` then changes nothing. A refusal would
+    end with a primary that is demoted, and no position is needed for what has been decided: none
+    may be known, on whatever node, as what was reloaded can be a wrong bindir.
+    """
+    from paf.instance import observe
+    found = observe.is_primary(context.instance, context.deadline.within(_LOOK_PATIENCE))
+    if found:
+        context.log.info("{0} is the primary already, and stays it: there is no "
+                         "election".format(context.node))
+    return found
 
 
 def _name(context, mark):

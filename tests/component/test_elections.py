@@ -229,6 +229,31 @@ def test_a_primary_that_pacemaker_has_forgotten_is_accepted_as_it_is(trio):
     assert run.code == 0 and trio["srv1"].pid() == pid and not trio["srv1"].in_recovery
 
 
+@pytest.mark.parametrize("nowhere", [["srv1", "srv2", "srv3"], ["srv1"], ["srv2", "srv3"]],
+                         ids=["on-all-nodes", "there", "on-the-others"])
+def test_a_forgotten_primary_stays_it_where_a_wrong_bindir_was_reloaded(trio, nowhere):
+    """No position is known there, and none is needed: a refusal ended with no primary."""
+    pid, lists = trio["srv1"].pid(), dict(FORGOTTEN, promote="srv1")
+    for name in nowhere:
+        trio[name].parameters["bindir"] = "/nonexistent"
+    trio.store.set_score("srv1", 1001)
+    run = trio.promote("srv1", lists, ["srv1", "srv2", "srv3"])
+    assert run.code == 0 and trio["srv1"].pid() == pid and not trio["srv1"].in_recovery
+    assert trio.store.refusal("srv1") is None and trio.store.scores("srv1") == [1001]
+    assert trio["srv1"].monitor().code == 8
+
+
+def test_a_standby_that_only_looks_like_a_primary_is_elected_as_any_other(trio):
+    """An administrator has removed its signal file, and neither psql nor pg_controldata runs."""
+    (trio["srv2"].pgdata / "standby.signal").unlink()
+    trio["srv2"].parameters["bindir"] = "/nonexistent"
+    lists = dict(FORGOTTEN, promote="srv2")
+    trio.notify("pre", "promote", lists, ["srv1", "srv2", "srv3"])
+    assert trio.store.refusal("srv2").startswith("PAF-E108 the WAL position of srv2 itself")
+    assert trio["srv2"].agent("promote", lists=lists).code == 1
+    assert trio["srv2"].in_recovery and not trio["srv1"].in_recovery
+
+
 @pytest.mark.parametrize("entered", [True, False])
 def test_an_election_whose_end_was_not_announced_is_cleared_away_with_the_next_start(
         survivors, entered):

@@ -40,6 +40,7 @@ ROUND = st.fixed_dictionaries({
 @pytest.fixture(autouse=True)
 def positions_of_the_simulation(monkeypatch):
     monkeypatch.setattr("paf.instance.position.place", place)
+    monkeypatch.setattr("paf.instance.observe.is_primary", lambda *_: False)
     monkeypatch.setattr("paf.instance.line.read", line)
     monkeypatch.setattr("paf.instance.position.by_checkpoint", lambda node, fact, deadline: fact)
     monkeypatch.setattr("paf.instance.peer.position", lambda *_: Unknown("no port"))

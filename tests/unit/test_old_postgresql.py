@@ -53,6 +53,17 @@ def test_a_receiver_is_known_by_its_title(titled, titles, streams):
     assert postmaster.is_receiving(None) is streams
 
 
+@pytest.mark.parametrize("titles, runs", [
+    (["postgres: wal writer process"], True), (["postgres: srv2: wal writer process"], True),
+    (["postgres: walwriter"], True), (["postgres: srv2: walwriter"], True),
+    (["postgres: startup recovering 000000010000000000000003", "postgres: walreceiver"], False),
+    (["postgres: postgres walwriter [local] idle"], False), ([""], False), ([], False)])
+def test_a_wal_writer_is_known_by_its_title(titled, titles, runs):
+    """So a primary is known where neither the server nor its control file can be asked."""
+    titled("/usr/lib/postgresql/9.5/bin/postgres -D /data", *titles)
+    assert postmaster.has_wal_writer(None) is runs
+
+
 def test_a_standby_that_has_diverged_is_noticed_where_sql_says_nothing(titled, monkeypatch):
     asked = []
     monkeypatch.setattr(divergence, "find", lambda *_: asked.append(True) or SimpleNamespace(

@@ -195,11 +195,31 @@ def test_who_is_behind_after_a_cold_start_does_not_wait_for_absent_nodes_first(m
     for name, answer in (("mark", base.MARK_COLD), ("open_round", None), ("lines", {})):
         monkeypatch.setattr(context.cluster, name, lambda *_, answer=answer: answer, raising=False)
     monkeypatch.setattr("paf.hindrances.stranded", lambda *_: None)
+    monkeypatch.setattr("paf.instance.observe.is_primary", lambda *_: False)
     monkeypatch.setattr(promotion, "await_the_absent", lambda *_: pytest.fail("it waits"))
     context.cluster.votes["srv3"] = Known(Position(2, 0x5000149))
     pre_promote.run(context)
     assert context.cluster.facts.scores["srv3"] == 1000
     assert any("srv3 is ahead" in text for text in context.said)
+
+
+@pytest.mark.parametrize("lists, primary, asked, elected", [
+    (BOTH, True, True, False), (BOTH, False, True, True),
+    (dict(BOTH, promoted="srv1", demote="srv1"), True, False, True)])
+def test_a_primary_that_pacemaker_has_forgotten_needs_no_election(make, monkeypatch, lists, primary,
+                                                                  asked, elected):
+    """A refusal would have it demoted. Where the lists have a primary, none is forgotten."""
+    context, done = make(lists, scores={"srv2": 1001}), []
+    monkeypatch.setattr("paf.instance.position.place", lambda *_: PLACE)
+    monkeypatch.setattr("paf.instance.observe.is_primary",
+                        lambda *_: done.append("asked") or primary)
+    monkeypatch.setattr(context.cluster, "open_round", lambda *_: done.append("opened"),
+                        raising=False)
+    monkeypatch.setattr(pre_promote, "_elect", lambda *_: done.append("elected"))
+    pre_promote.run(context)
+    # the others wait for a round to vote in
+    assert done == ["opened"] + asked * ["asked"] + elected * ["elected"]
+    assert context.cluster.done == []
 
 
 def test_what_an_administrator_accepted_ends_with_any_promotion(make):

@@ -19,11 +19,12 @@ def wrong_parameter(scene):
     lab, victim = scene.lab, scene.others[0]
     with tools.with_parameter(lab, "bindir", "/nowhere", lab.settings.bindir):
         time.sleep(SEVERAL_MONITORS)
-        assert scene.actions() == [], scene.actions()
+        # Pacemaker may have forgotten the primary: its promotion changes nothing there
+        assert set(scene.actions()) <= {("promote", scene.old)}, scene.actions()
         tools.stand_by(lab, victim)
         tools.stand_by(lab, victim, on=False)
         wait_until(lambda: scene.shows(f"start on {victim} returned"), 60, "the refusal", step=0.5)
-        assert ("stop", scene.old) not in scene.actions()
+        assert not {("stop", scene.old), ("demote", scene.old)} & set(scene.actions())
     tools.cleanup(lab, victim)
     scene.settled(primary=scene.old)
 

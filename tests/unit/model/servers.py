@@ -256,6 +256,8 @@ def stand_in(monkeypatch, model_of):
     places = {
         "paf.instance.observe.observe": lambda server, deadline, query=None: server.sight(),
         "paf.instance.observe.settle": lambda server, deadline, query=None: server.sight(),
+        "paf.instance.observe.files": lambda server: (
+            state.NEITHER if server.primary else state.SIGNAL),
         "paf.instance.server.start": lambda server, deadline: server.start(),
         "paf.instance.server.stop": lambda server, deadline, log: server.stop(),
         "paf.instance.server.order_promotion": _nothing,
