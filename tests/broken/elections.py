@@ -3,6 +3,17 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(5, "a primary that Pacemaker has forgotten is refused, and demoted then",
+           "paf/notifications/pre_promote.py",
+           "    if not lists.promoted and _is_forgotten(context):", "    if False:",
+           (_COMPONENT + "test_elections.py::"
+            "test_a_forgotten_primary_stays_it_where_a_wrong_bindir_was_reloaded",)),
+    Broken(2, "a standby without its signal file is a primary if nothing else can be asked",
+           "paf/instance/postmaster.py",
+           "    return any(title(pid).endswith(_WAL_WRITERS) for pid in processes(instance))",
+           "    return True",
+           (_COMPONENT + "test_elections.py::"
+            "test_a_standby_that_only_looks_like_a_primary_is_elected_as_any_other",)),
     Broken(4, "a segment that cannot be opened is the end of the WAL",
            "paf/instance/walend.py",
            "        if error.errno == errno.ENOENT:    # no other error says that it is not there",

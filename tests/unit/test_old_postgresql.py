@@ -1,4 +1,4 @@
-"""PostgreSQL 9.3 to 9.5, which have no view of the WAL receiver: process titles replace it."""
+"""What process titles show: of PostgreSQL 9.3 to 9.5, and of a server that cannot be asked."""
 
 from types import SimpleNamespace
 
@@ -7,7 +7,9 @@ import pytest
 from paf import runner
 from paf.actions import monitor
 from paf.deadline import Deadline
-from paf.instance import divergence, postmaster, queries, settings, standby_mode
+from paf.decide import state
+from paf.decide.knowledge import Unknown
+from paf.instance import divergence, observe, postmaster, queries, settings, standby_mode
 from paf.ocf import BadParameter, OcfError
 from tests.unit.support import environment, instance_at
 
@@ -62,6 +64,30 @@ def test_a_wal_writer_is_known_by_its_title(titled, titles, runs):
     """So a primary is known where neither the server nor its control file can be asked."""
     titled("/usr/lib/postgresql/9.5/bin/postgres -D /data", *titles)
     assert postmaster.has_wal_writer(None) is runs
+
+
+@pytest.mark.parametrize("titles, found", [(["postgres: walwriter"], True), ([], False)])
+def test_a_role_that_is_concluded_from_files_is_certain_where_a_process_shows_it(
+        titled, titles, found):
+    """As with a wrong bindir."""
+    titled(*titles)
+    primary = concluded(state.NEITHER)
+    assert primary.verdict.state == state.PRIMARY
+    assert observe.shows_primary(None, primary) is found
+    assert observe.shows_primary(None, concluded(state.SIGNAL)) is False
+
+
+def test_processes_that_cannot_be_seen_show_no_primary(monkeypatch):
+    def unseen(_):
+        raise postmaster.Unseen("/proc cannot be read")
+    monkeypatch.setattr(postmaster, "processes", unseen)
+    assert observe.shows_primary(None, concluded(state.NEITHER)) is False
+
+
+def concluded(files):
+    """Return the Sight of a running server whose data directory has these files, and no more."""
+    seen = state.Observation(state.ALIVE, state.NOT_ASKED, state.UNANSWERED, files)
+    return observe.Sight(state.decide(seen), Unknown("no pg_controldata"), [], "", "")
 
 
 def test_a_standby_that_has_diverged_is_noticed_where_sql_says_nothing(titled, monkeypatch):

@@ -228,6 +228,7 @@ _WITHOUT = {
     "paf.instance.tablespaces.check": _nothing, "paf.cluster.manager.find": lambda: "7 7",
     "paf.cluster.manager.is_same": lambda text: text == "7 7",
     "paf.remarks.of_parameters": lambda context: [],
+    "paf.instance.observe.files": lambda server: (state.SIGNAL, state.NEITHER)[server.primary],
     "paf.instance.postmaster.processes": lambda server: [1] if server.running else []}
 
 
@@ -256,8 +257,6 @@ def stand_in(monkeypatch, model_of):
     places = {
         "paf.instance.observe.observe": lambda server, deadline, query=None: server.sight(),
         "paf.instance.observe.settle": lambda server, deadline, query=None: server.sight(),
-        "paf.instance.observe.files": lambda server: (
-            state.NEITHER if server.primary else state.SIGNAL),
         "paf.instance.server.start": lambda server, deadline: server.start(),
         "paf.instance.server.stop": lambda server, deadline, log: server.stop(),
         "paf.instance.server.order_promotion": _nothing,
