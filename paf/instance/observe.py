@@ -69,9 +69,10 @@ def is_certain(sight):
 
 
 def shows_primary(instance, sight):
-    """Return whether a Sight is surely that of a primary; the processes say so where no one else does.
+    """Return whether a Sight is surely that of a primary.
 
-    With a bindir that is wrong neither the server nor its control file can be asked.
+    The processes show it where neither the server nor its control file can be asked: bindir may be
+    wrong.
     """
     if sight.verdict.state != state.PRIMARY:
         return False

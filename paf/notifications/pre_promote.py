@@ -26,11 +26,11 @@ def run(context):
     mark = base.MARK_NONE
     if transition.is_recovery_of_primary(lists) or not lists.promoted:
         mark = context.cluster.mark()
-    context.log.info("{0}: {1} is to be promoted".format(_name(context, mark), chosen))
     recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
     context.cluster.open_round(where.position, recovered, deadline, seen)
     if not lists.promoted and _is_forgotten(context):
         return
+    context.log.info("{0}: {1} is to be promoted".format(_name(context, mark), chosen))
     if mark == base.MARK_COLD and not _is_behind(context) and (
             promotion.await_the_absent(context, where)):
         return
