@@ -14,7 +14,8 @@ OTHER = PREFIX + "599"
 #: counts, so what encloses other reasons comes first. A number is never used for something else.
 TABLE = (
     # a running instance that is degraded; it encloses why a primary cannot be asked
-    (309, ("this standby does not stream", "commits wait for synchronous standbys: ")),
+    (309, ("replay is paused", "this standby does not stream",
+           "commits wait for synchronous standbys: ")),
 
     # its slots; it encloses other programs' words
     (310, ("slots=true: ",)),

@@ -111,6 +111,19 @@ def lasting(context, worries):
     return [] if 0 <= age < _LASTING else worries    # the clock may have been set
 
 
+def paused(context, sight):
+    """Return why PostgreSQL has paused this standby's replay (a list of str): no worry that passes.
+
+    sight: observe.Sight with the rows of queries.monitor.
+    """
+    said = sight.rows[0][5] if sight.rows else ""
+    if not said:
+        return []
+    from paf.instance import limits
+    why = limits.why_paused(context.instance, said, context.deadline.within(_PATIENCE))
+    return [why] if why else []
+
+
 def status(context, code, worries):
     """Return the exit status (int) of a monitor that would end with `code`; says why.
 

@@ -67,7 +67,7 @@ def _look_after(context, sight):
             _try_again(context)
             worries = _check_stream(context, sight)
     finally:
-        worries = remarks.lasting(context, worries)
+        worries = remarks.paused(context, sight) + remarks.lasting(context, worries)
         remarks.say(context, _remarks(context, sight) + worries)
     if is_primary and not _is_unasked(context):
         update_scores(context, sight)

@@ -40,18 +40,17 @@ def _let_replay(context, sight):
     """Start a standby again whose replay is paused for want of what the primary has. OcfError.
 
     A promotion would end it, and with its configuration it would not start again. Its position
-    stays: all that it has received is on disk.
+    stays: all that it has received is on disk. Also where it is not known why replay is paused.
     """
-    if not sight.rows or sight.rows[0][2] not in ("t", "true"):
+    if not sight.rows or not sight.rows[0][2]:
         return
     from paf.instance import limits
-    more = limits.too_low(context.instance, context.deadline)
-    if not more:
+    why = limits.why_paused(context.instance, sight.rows[0][2], context.deadline)
+    if not why:
         return
     from paf.actions import start
     from paf.crash import watcher
-    context.log.warning("replay is paused, as the primary had {0}, and this instance less: it is "
-                        "started again".format(", ".join(more)))
+    context.log.warning("{0}: this is done before it is promoted".format(why))
     watcher.end(context)
     server.stop(context.instance, context.deadline, context.log)
     start.as_standby(context)

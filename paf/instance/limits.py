@@ -7,13 +7,12 @@ PostgreSQL manual, "Hot Standby", "Administrator's Overview".
 
 from paf import instance as local
 from paf import ocf, runner
-from paf.instance import settings
+from paf.decide.knowledge import Known, Unknown, is_known
+from paf.instance import queries
 
-#: The setting, and how pg_controldata calls the primary's.
-LIMITS = (("max_connections", "max_connections"), ("max_worker_processes", "max_worker_processes"),
-          ("max_wal_senders", "max_wal_senders"),
-          ("max_prepared_transactions", "max_prepared_xacts"),
-          ("max_locks_per_transaction", "max_locks_per_xact"))
+#: How pg_controldata calls the primary's value, where it has another name than the setting.
+_CALLED = {"max_prepared_transactions": "max_prepared_xacts",
+           "max_locks_per_transaction": "max_locks_per_xact"}
 
 
 def look(instance, deadline):
@@ -22,14 +21,53 @@ def look(instance, deadline):
     While a server is a standby, its control file has the primary's values. None where they cannot
     be found out.
     """
+    from paf.instance import settings
     try:
-        result = runner.run([local.program(instance, "pg_controldata"),
-                             instance.parameters.datadir], deadline, user=instance.owner)
-        needed = named_in(result.out) if result.status == 0 else {}
+        needed = _needed(instance, deadline)
         return dict((name, (int(settings.read(instance, name, deadline)), needed[name]))
-                    for name in needed) or None
+                    for name in needed)
     except (ocf.OcfError, ValueError):
         return None
+
+
+def _needed(instance, deadline):
+    """Return the primary's values in the control file (dict of setting to int). Raises OcfError."""
+    result = runner.run([local.program(instance, "pg_controldata"),
+                         instance.parameters.datadir], deadline, user=instance.owner)
+    found = named_in(result.out) if not result.timed_out and result.status == 0 else {}
+    if not found:
+        raise ocf.OcfError("pg_controldata does not say what the primary had")
+    return found
+
+
+def running_below(instance, said, deadline):
+    """Return the Fact of why a standby does not replay: a list of (setting, here, primary's value).
+
+    [] where no setting keeps it from that, so where an administrator has paused it. said: the
+    running server's values, as queries.replay has them (str); "" where replay is not paused.
+    """
+    if not said:
+        return Known([])
+    here = said.split(" ")
+    if len(here) != len(queries.LIMITS) or not all(ocf.is_number(word) for word in here):
+        return Unknown("the server does not say its settings")
+    try:
+        needed = _needed(instance, deadline)
+    except ocf.OcfError as error:
+        return Unknown(str(error))
+    return Known([(name, int(mine), needed[name]) for name, mine in zip(queries.LIMITS, here)
+                  if int(mine) < needed.get(name, 0)])
+
+
+def why_paused(instance, said, deadline):
+    """Return why PostgreSQL has paused replay (str), "" where it did not; said: as above."""
+    fact = running_below(instance, said, deadline)
+    if not is_known(fact):
+        return "replay is paused, and cannot find out why: {0}".format(fact.reason)
+    if not fact.value:
+        return ""
+    return "replay is paused: {0}; restart this standby".format(" and ".join(
+        "{0} is {1} here, and was {2} on the primary".format(*row) for row in fact.value))
 
 
 def named_in(text):
@@ -42,7 +80,8 @@ def named_in(text):
         name, _, value = line.replace("Current ", "", 1).partition(" setting:")
         if ocf.is_number(value.strip()):
             fields[name] = int(value)
-    return dict((name, fields[there]) for name, there in LIMITS if there in fields)
+    called = [(name, _CALLED.get(name, name)) for name in queries.LIMITS]
+    return dict((name, fields[there]) for name, there in called if there in fields)
 
 
 def too_low(instance, deadline):

@@ -4,6 +4,10 @@ PostgreSQL 10 renamed xlog to wal and location to lsn. One statement brings all 
 wants: the first row is about the instance, the others about what it sees of its standbys.
 """
 
+#: Settings of which a standby needs at least as much as its primary; see limits.
+LIMITS = ("max_connections", "max_worker_processes", "max_wal_senders",
+          "max_prepared_transactions", "max_locks_per_transaction")
+
 _NAMES_BEFORE_10 = {
     "received": "pg_last_xlog_receive_location()",
     "replayed": "pg_last_xlog_replay_location()",
@@ -23,7 +27,7 @@ _NAMES = {
 
 _MONITOR = """
 SELECT 'me', pg_catalog.pg_is_in_recovery()::text, {receiving},
-       pg_catalog.current_setting('synchronous_standby_names'), {now}, ''
+       pg_catalog.current_setting('synchronous_standby_names'), {now}, {paused}
 UNION ALL
 SELECT 'standby', application_name, state, ({diff}({written}, '0/0'))::bigint::text,
        ({diff}({current}, {written}))::bigint::text,
@@ -59,9 +63,12 @@ _RECEIVING = "(SELECT count(*) FROM pg_catalog.pg_stat_get_wal_receiver() AS r "
 _NOW = "CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' " \
        "ELSE ({diff}({current}, '0/0'))::bigint::text END"
 _ROLE = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, '', '', '', ''"
-_REPLAY = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, CASE WHEN " \
-          "pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_is_wal_replay_paused()::text " \
-          "ELSE '' END, '', '', ''"
+_REPLAY = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, {0}, '', '', ''"
+# As the server has them: its configuration may have other ones by now.
+_PAUSED = "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN '' " \
+          "WHEN pg_catalog.pg_is_wal_replay_paused() THEN {0} ELSE '' END".format(
+              " || ' ' || ".join("pg_catalog.current_setting('{0}')".format(name)
+                                 for name in LIMITS))
 #: The first version that pauses replay where a setting is lower than the primary's.
 _FIRST_THAT_PAUSES = 140000
 
@@ -89,9 +96,9 @@ def _names(version):
 def monitor(version, slots=False):
     """Return the monitor's query.
 
-    First row: role, if a WAL receiver streams ('' before 9.6), synchronous_standby_names, and on a
-    primary the end of its WAL (bytes). Then a row for each standby: application_name, state,
-    written (bytes), lag of that, flushed (bytes).
+    First row: role, if a WAL receiver streams ('' before 9.6), synchronous_standby_names, on a
+    primary the end of its WAL (bytes), and on a standby what `replay` asks. Then a row for each
+    standby: application_name, state, written (bytes), lag of that, flushed (bytes).
 
     With `slots`, since PostgreSQL 13, also a row "limit": max_slot_wal_keep_size, where the last
     checkpoint or restartpoint begins, what is replayed or written, the size of a segment (bytes);
@@ -99,7 +106,8 @@ def monitor(version, slots=False):
     """
     receiving = _RECEIVING if version >= 90600 else "''"
     names = _names(version)
-    return _MONITOR.format(receiving=receiving, now=_NOW.format(**names), **names) + (
+    return _MONITOR.format(receiving=receiving, now=_NOW.format(**names),
+                           paused=_paused(version), **names) + (
         "UNION ALL" + _SLOTS if slots and version >= FIRST_WITH_LIMIT else "")
 
 
@@ -109,8 +117,15 @@ def role():
 
 
 def replay(version):
-    """Return the query for the role, and whether replay is paused ('' before 14)."""
-    return _REPLAY if version >= _FIRST_THAT_PAUSES else _ROLE
+    """Return the query for the role and, where replay is paused, the values of LIMITS.
+
+    '' where it is not, and before 14: no server pauses for such a setting there.
+    """
+    return _REPLAY.format(_paused(version))
+
+
+def _paused(version):
+    return _PAUSED if version >= _FIRST_THAT_PAUSES else "''"
 
 
 def position(version):

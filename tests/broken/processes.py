@@ -34,6 +34,11 @@ BUILDS = (
            "paf/actions/promote.py", "    _let_replay(context, sight)", "    pass",
            (_COMPONENT + "test_preconditions.py::"
             "test_a_standby_whose_replay_is_paused_for_a_low_setting_can_be_promoted",)),
+    Broken(5, "a replay that is paused for a low setting counts as well once the file has more",
+           "paf/instance/limits.py", '                  if int(mine) < needed.get(name, 0)])',
+           '                  if False])',
+           (_COMPONENT + "test_preconditions.py::"
+            "test_a_standby_whose_replay_is_paused_for_a_low_setting_says_which",)),
     Broken(5, "an empty postmaster.pid keeps an instance stopped",
            "paf/instance/pidfile.py", "        _remove_empty(instance)", "        pass",
            (_UNIT + "test_processes.py",)),

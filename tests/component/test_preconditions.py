@@ -8,6 +8,7 @@ import pytest
 from tests.component.server import owner, wait_until
 
 ARGS = 2
+DEGRADED = 190
 FIRST_START = dict(start="srv1", inactive="pgsqld")
 
 
@@ -75,17 +76,73 @@ def test_an_instance_whose_settings_are_below_its_primarys_starts_with_those(nod
         "10", "8"]
 
 
-def test_a_standby_whose_replay_is_paused_for_a_low_setting_can_be_promoted(trio):
-    """max_connections was raised on the primary first. A promotion would end the standby."""
-    primary, standby = trio["srv1"], trio["srv2"]
+@pytest.fixture
+def paused(trio):
+    """Three nodes; max_connections was raised on the primary first, and the standbys paused."""
+    primary = trio["srv1"]
     primary.configure("max_connections = 20")
     primary.server.stop()
     primary.server.start()
     trio.move_vip("srv1")
+    for name in ("srv2", "srv3"):
+        wait_until(lambda name=name: trio[name].value("SELECT pg_is_wal_replay_paused()"),
+                   "replay to be paused")
+    return trio
 
-    def paused():
-        return standby.value("SELECT pg_is_wal_replay_paused()")
-    wait_until(paused, "replay to be paused")
+
+def test_a_standby_whose_replay_is_paused_for_a_low_setting_says_which(paused):
+    node = paused["srv2"]
+    words = "replay is paused: max_connections is 10 here, and was 20 on the primary"
+    for configured in (10, 20):    # by itself the file changes nothing
+        node.configure(f"max_connections = {configured}")
+        run = node.monitor()
+        assert run.code == DEGRADED and run.reason.startswith("PAF-E309 " + words), run
+        assert words in paused.store.remark("srv2")
+    node.server.stop()
+    node.server.start()
+    paused.wait_for_streams("srv1", 1)
+    assert node.monitor().code == 0 and paused.store.remark("srv2") is None
+
+
+def test_what_keeps_replay_paused_may_not_be_found_out(paused):
+    """Then that is said; and a promotion starts the standby again, as for a setting."""
+    node, folder = paused["srv2"], paused.folder / "bin"
+    node.configure("max_connections = 20")
+    folder.mkdir()
+    for name in os.listdir(node.programs):
+        (folder / name).symlink_to(f"{node.programs}/{name}")
+    silent = folder / "pg_controldata"
+    silent.unlink()
+    silent.write_text(f"#!/bin/sh\n{node.programs}/pg_controldata \"$@\" | grep -v max_\n")
+    silent.chmod(0o755)
+    node.parameters["bindir"] = str(folder)
+    words = "replay is paused, and cannot find out why: pg_controldata does not say"
+    run = node.monitor()
+    assert run.code == DEGRADED and words in run.reason
+    run = promoted(paused)
+    assert run.code == 0 and words in run.log, run
+    assert node.value("SHOW max_connections") == "20"
+
+
+def test_a_replay_that_an_administrator_has_paused_is_no_worry(pair):
+    pair["srv2"].sql("SELECT pg_wal_replay_pause()")
+    wait_until(lambda: pair["srv2"].value("SELECT pg_get_wal_replay_pause_state()") == "paused",
+               "replay to be paused")
+    run = pair["srv2"].monitor()
+    assert run.code == 0 and "paused" not in run.log
+
+
+@pytest.mark.parametrize("configured", [10, 20])
+def test_a_standby_whose_replay_is_paused_for_a_low_setting_can_be_promoted(paused, configured):
+    """A promotion would end it; also where its configuration, but not the server, has enough."""
+    paused["srv2"].configure(f"max_connections = {configured}")
+    run = promoted(paused)
+    assert run.code == 0 and "was 20 on the primary" in run.log, run
+
+
+def promoted(trio):
+    """Write on the primary srv1, kill it, and return the Run of the promotion of srv2."""
+    primary, standby = trio["srv1"], trio["srv2"]
     primary.sql("INSERT INTO t SELECT generate_series(1, 100)")
     wait_until(lambda: primary.value("SELECT count(*) FROM pg_stat_replication WHERE flush_lsn = "
                                      "pg_current_wal_flush_lsn()") == 2, "the standbys to have it")
@@ -94,8 +151,8 @@ def test_a_standby_whose_replay_is_paused_for_a_low_setting_can_be_promoted(trio
     trio.move_vip(None)
     lists = dict(active="srv2 srv3", unpromoted="srv2 srv3", promote="srv2")
     run = trio.promote("srv2", lists, ["srv2", "srv3"])
-    assert run.code == 0 and "max_connections=20" in run.log, run
     assert standby.value("SELECT count(*) FROM t") == 100
+    return run
 
 
 def test_a_trigger_file_that_is_left_is_refused_and_its_setting_alone_is_not(node):

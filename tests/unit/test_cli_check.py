@@ -214,6 +214,8 @@ def test_good_settings_have_nothing():
      "major version 15 here, 17", None),
     ({"limits": {"max_connections": (100, 200), "max_wal_senders": (10, 10)}},
      "max_connections is 100 at the next start, below the 200", "max_connections = "),
+    ({"limits": {"max_connections": (200, 200)}, "settings": {"max_connections": "100"}},
+     "max_connections is 100 here, and was 200 on the primary: replay is paused", "--restart"),
     ({"upstream": {}}, "of the same cluster is not known", None),
     ({"limits": None}, "what the next start needs is not known", None),
     ({"clock": None}, "the primary's clock is not known here", None),

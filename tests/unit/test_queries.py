@@ -40,6 +40,14 @@ def test_each_is_one_statement_that_changes_nothing(text):
     assert "{" not in text
 
 
+@pytest.mark.parametrize("version, pauses", [(90300, False), (130000, False), (140000, True)])
+@pytest.mark.parametrize("query", [queries.monitor, queries.replay])
+def test_the_running_servers_settings_are_asked_where_replay_can_be_paused_for_them(
+        version, pauses, query):
+    assert ("pg_is_wal_replay_paused" in query(version)) is pauses
+    assert ("current_setting('max_locks_per_transaction')" in query(version)) is pauses
+
+
 def test_what_was_written_and_is_not_flushed_yet_counts():
     """With synchronous_commit=remote_write it was acknowledged."""
     assert "(SELECT greatest(pg_last_wal_receive_lsn(), r.written_lsn)" in queries.position(130000)

@@ -49,13 +49,21 @@ def same_cluster(subject):
 
 
 def enough(subject):
-    """The next start as a standby finds settings that are not below the primary's."""
+    """No setting is below the primary's, neither now nor at the next start as a standby."""
     if subject.limits is None:
         yield finding.warning(
             "what the next start needs is not known",
             "pg_controldata or the configuration could not be read: max_connections and others "
             "were not compared with the primary's")
     for name, (coming, needed) in sorted((subject.limits or {}).items()):
+        here = subject.settings.get(name, "")
+        if subject.in_recovery and ocf.is_number(here) and int(here) < needed:
+            yield finding.error(
+                "{0} is {1} here, and was {2} on the primary: replay is paused".format(
+                    name, here, needed),
+                "PostgreSQL replays nothing more until this standby is started with as much",
+                finding.both("crm_resource --restart --resource {0} --node {1}".format(
+                    subject.resource, subject.node)))
         if coming < needed:
             yield finding.error(
                 "{0} is {1} at the next start, below the {2} in the control file".format(
