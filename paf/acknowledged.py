@@ -26,7 +26,7 @@ def enter(context, view, was):
     view: cib.Scan; was: the state it is started from. A base backup of which nothing is known may
     be of any time. With "*" an instance that no primary has seen may hold commits as well.
     """
-    if not view.rules:
+    if not (view.rules or view.copies):
         return
     before = marks(view).get(context.node)
     words = view.last_words.get(context.node)

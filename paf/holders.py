@@ -132,16 +132,25 @@ def _rules(context, where, view):
 def last_primary(context, view, entries):
     """Return (node, quorum.Entry) of the last primary, None for what is not known."""
     primary, entry = quorum.last_primary(entries, view.scores, scores.PRIMARY)
-    if primary is None and set(view.scores) | set(view.rules) <= set([context.node]):
-        primary = context.node    # the very first start, of what was shut down as a primary
+    # the very first start, of what was shut down as a primary: the CIB has no other node's traces,
+    # but it has none of nodes that were removed either
+    if (primary is None and set(view.scores) | set(entries) <= set([context.node])
+            and view.scores.get(context.node, scores.FIRST) > 0
+            and context.cluster.notes.read(notes.ORIGIN)):
+        primary = context.node
     return primary, entry
 
 
 def entries_of(view):
-    """Return ({node: quorum.Entry}, why one of them cannot be understood or None)."""
+    """Return ({node: quorum.Entry}, why one of them cannot be understood or None).
+
+    Also those of nodes that were removed from the cluster, of which others keep a copy.
+    """
     facts = dict((node, quorum.from_wire(text)) for node, text in view.rules.items())
-    bad = [fact.reason for fact in facts.values() if not is_known(fact)]
-    return dict((node, fact.value) for node, fact in facts.items() if is_known(fact)), (
+    copies = [quorum.copy_from_wire(text) for _, text in sorted(view.copies.items())]
+    bad = [fact.reason for fact in list(facts.values()) + copies if not is_known(fact)]
+    entries = dict((node, fact.value) for node, fact in facts.items() if is_known(fact))
+    return quorum.with_copies(entries, [fact.value for fact in copies if is_known(fact)]), (
         bad[0] if bad else None)
 
 

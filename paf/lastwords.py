@@ -57,7 +57,7 @@ def _leave(context):
     if ended not in (None, state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY):
         return
     view = context.cluster.view(deadline)
-    if ended == state.SHUT_DOWN_IN_RECOVERY and not view.rules:
+    if ended == state.SHUT_DOWN_IN_RECOVERY and not (view.rules or view.copies):
         return
     fact = position.at_rest(context.instance, deadline) if ended else Unknown(control.reason)
     if not is_known(fact):

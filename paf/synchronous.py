@@ -6,7 +6,7 @@ standbys have flushed all that was written before.
 
 from collections import namedtuple
 
-from paf import acknowledged
+from paf import acknowledged, holders
 from paf.cluster import notes
 from paf.decide import quorum, scores
 from paf.decide.knowledge import Known, is_known
@@ -30,7 +30,7 @@ def steps(context, view, row, replicas, timeline, deadline):
         if node in flushed or node == context.node:
             yield lambda node=node: context.cluster.forget_last_words(node, deadline)
     setting, end = row[3], row[4]
-    if (setting.strip() or view.rules) and end:
+    if (setting.strip() or view.rules or view.copies) and end:
         yield lambda: keep(context, view, setting, int(end), flushed, deadline)
         yield lambda: acknowledged.follow(context, view, timeline, replicas, deadline)
     elif view.acknowledged:
@@ -61,38 +61,55 @@ def keep(context, view, setting, end, flushed, deadline):
     if not is_known(wanted):    # whatever streams may acknowledge commits
         context.log.warning(wanted.reason)
         wanted = Known(quorum.ANY)
-    facts = dict((node, quorum.from_wire(text)) for node, text in view.rules.items())
-    entries = dict((node, fact.value) for node, fact in facts.items() if is_known(fact))
+    entries, bad = holders.entries_of(view)
     _, last = quorum.last_primary(entries, view.scores, scores.PRIMARY)
-    mine = entries.get(context.node)
+    said = quorum.from_wire(view.rules.get(context.node, ""))
+    mine = said.value if is_known(said) else None
     wanted = _with_seen(wanted.value, view, context.node, flushed, mine)
     if last is None or mine is None or mine.epoch < last.epoch:
         rule = quorum.join(last.rule if last else None, wanted)
-        if len(entries) < len(facts):    # what cannot be understood may ask for any standby
+        if bad:    # what cannot be understood may ask for any standby
             rule = quorum.join(rule, quorum.ANY)
         epoch = last.epoch + 1 if last else 1
-        _publish(context, rule and quorum.Entry(epoch, rule), deadline)
+        _publish(context, view, rule and quorum.Entry(epoch, rule), deadline)
         return
     if mine.rule == wanted:
         context.cluster.notes.remove(notes.NARROWER)
+        _copy(context, view, mine, deadline)
     elif wanted is not None and (not quorum.covers(mine.rule, wanted)
                                  or set(wanted.names) - set(mine.rule.names)):
-        _publish(context, quorum.Entry(mine.epoch, quorum.join(mine.rule, wanted)), deadline)
+        entry = quorum.Entry(mine.epoch, quorum.join(mine.rule, wanted))
+        _publish(context, view, entry, deadline)
         return
     elif _is_confirmed(context, _Sight(setting, wanted, mine.epoch, end, flushed)):
-        _publish(context, wanted and quorum.Entry(mine.epoch, wanted), deadline)
+        _publish(context, view, wanted and quorum.Entry(mine.epoch, wanted), deadline)
     else:
+        _copy(context, view, mine, deadline)
         return
-    _remove(context, _over(facts, wanted, flushed) - set([context.node]), deadline)
+    _remove(context, _over(view.rules, wanted, flushed) - set([context.node]), deadline)
 
 
-def _publish(context, entry, deadline):
-    """Publish an Entry, None for no rule. Raises OcfError.
+def _publish(context, view, entry, deadline):
+    """Publish an Entry, None for no rule, and copies of it. Raises OcfError.
 
     The note goes first: one that is left would have the same narrower rule hold at once, next time.
+    A copy that is left would ask for what no primary says.
     """
     context.cluster.notes.remove(notes.NARROWER)
+    if entry is None:
+        _copy(context, view, None, deadline)
     context.cluster.publish_rule(context.node, entry, deadline)
+    if entry is not None:
+        _copy(context, view, entry, deadline)
+
+
+def _copy(context, view, entry, deadline):
+    """Keep a copy of this primary's Entry at all other nodes, None for none. Raises OcfError."""
+    text = quorum.copy_to_wire(context.node, entry) if entry else ""
+    for node in sorted(set(view.scores) | set(view.online) | set(view.copies)):
+        wanted = "" if node == context.node else text
+        if view.copies.get(node, "") != wanted:
+            context.cluster.publish_copy(node, wanted, deadline)
 
 
 def _with_seen(rule, view, me, flushed, mine):
@@ -130,15 +147,15 @@ def _is_confirmed(context, sight):
     return is_number(since) and quorum.is_confirmed(sight.wanted, int(since), sight.flushed)
 
 
-def _over(facts, wanted, flushed):
+def _over(rules, wanted, flushed):
     """Return the nodes (a set) whose rules are no longer needed, with this primary's own.
 
-    facts: of rules, dict of node to Fact; wanted: the Rule of this primary; flushed: as in `keep`.
+    rules: dict of node to what it published (str); wanted: the Rule of this primary; flushed: as in `keep`.
     A node that does not follow keeps the rule of its time as a primary. No other fact shows, after
     a cold start, that its newest timeline may be one of its own: see timelines.ownership.
     """
-    return set(node for node, fact in facts.items() if wanted is None or not is_known(fact)
-               or flushed.get(node) is not None)
+    return set(node for node, text in rules.items() if wanted is None
+               or not is_known(quorum.from_wire(text)) or flushed.get(node) is not None)
 
 
 def _remove(context, nodes, deadline):

@@ -226,7 +226,8 @@ def _steps(context, sight, deadline):
     folder = walfiles.look(context.instance)
     just_promoted = folder.promoted_ago < _RECONNECTION
     replicas = _replicas(sight.rows)
-    if sight.rows[0][3].strip() or view.rules or view.last_words or view.acknowledged:
+    if sight.rows[0][3].strip() or (view.rules or view.copies or view.last_words
+                                    or view.acknowledged):
         from paf import synchronous
         for step in synchronous.steps(context, view, sight.rows[0], replicas,
                                       folder.newest_timeline, deadline):
@@ -352,12 +353,8 @@ def not_following(context, target):
 
 def _replicas(rows):
     """Return the scores.Replica of each row about a standby."""
-    found = []
-    for row in rows[1:]:
-        if len(row) == 6 and row[0] == "standby":
-            numbers = [int(text) if text else None for text in row[3:]]
-            found.append(scores.Replica(row[1], row[2], *numbers))
-    return found
+    return [scores.Replica(row[1], row[2], *[int(text) if text else None for text in row[3:]])
+            for row in rows[1:] if len(row) == 6 and row[0] == "standby"]
 
 
 def _unacknowledged(context, sight):

@@ -127,7 +127,7 @@ def _withdraw_last_words(context, was):
     if context.in_cluster:
         from paf import acknowledged, lastwords
         view = context.cluster.view(context.deadline)
-        if view.rules:
+        if view.rules or view.copies:
             acknowledged.enter(context, view, was)
         lastwords.withdraw(context, view)
 
@@ -163,6 +163,8 @@ def enter_cluster(context, was):
         if mark == base.MARK_COLD or not (transition.lasting_primaries(lists)
                                           or transition.candidate(lists)):
             _enter_without_primary(context, was, deadline)
+        else:
+            context.cluster.notes.remove(notes.ORIGIN)
         context.cluster.notes.remove(notes.PENDING)
     except ocf.OcfError as error:
         context.log.warning("started, but the cluster does not know it yet; the next monitor "
@@ -185,9 +187,11 @@ def _enter_without_primary(context, was, deadline):
     """
     from paf.decide import timelines
     from paf.instance import line
+    was_primary = was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY)
+    if was_primary:
+        context.cluster.notes.write(notes.ORIGIN, was)
     view = context.cluster.view(deadline)
-    own = timelines.ownership(was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY),
-                              context.node in view.rules)
+    own = timelines.ownership(was_primary, context.node in view.rules)
     context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, own)), deadline)
     promotion.try_again(context, view)
     if _is_first(context, was, view, deadline):

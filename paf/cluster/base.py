@@ -14,6 +14,7 @@ FAILURE = "failed_because"
 _SCORE = "master"                   # promotion score
 _RULE = "synchronous"               # the quorum.Entry of a node that was or is the primary
 _LAST_WORDS = "last_words"          # the vote of an instance that was stopped cleanly
+_COPY = "primary_rule"              # of a node that was not: the last primary's Entry, and its name
 _ACKNOWLEDGED = "acknowledged"      # a vote: what an instance has if it was not set back
 # transient:
 _REASON = "not_promoted_because"
@@ -22,10 +23,8 @@ _ACCEPT = "accept_loss"             # set by the administrator
 _FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 _ALWAYS_LOCAL = (3, 20, 0)    # feature set of Pacemaker 3.0.0
-
 #: Each of Pacemaker's programs answers in milliseconds, or something is wrong with the cluster.
 _PATIENCE = 10.0
-
 _NAME_PATIENCE = 2.0    # seconds; clients may be waiting
 _BETWEEN_LOOKS = 1.0
 
@@ -112,7 +111,7 @@ class Cluster(object):
             position=self.attribute(_POSITION), failure=self.attribute(FAILURE),
             counts=crash_counts(self.resource), rule=self.attribute(_RULE),
             last_words=self.attribute(_LAST_WORDS), accept=self.attribute(_ACCEPT),
-            acknowledged=self.attribute(_ACKNOWLEDGED))
+            acknowledged=self.attribute(_ACKNOWLEDGED), copy=self.attribute(_COPY))
 
     def cib(self, deadline):
         """Return this node's CIB (XML, str). Raises OcfError."""
@@ -136,6 +135,10 @@ class Cluster(object):
         """
         self._keep(_RULE, node, quorum.to_wire(entry) if entry else "", deadline)
 
+    def publish_copy(self, node, text, deadline):
+        """Keep a primary's rule (quorum.copy_to_wire) at another node, "" none. Raises OcfError."""
+        self._keep(_COPY, node, text, deadline)
+
     def leave_last_words(self, vote, deadline):
         """Publish where the WAL of an instance ends that was stopped cleanly. Raises OcfError.
 
@@ -144,7 +147,7 @@ class Cluster(object):
         self._keep(_LAST_WORDS, self.node(deadline), vote, deadline)
 
     def forget_last_words(self, node, deadline):
-        """Remove the last words of a node whose instance runs again. Raises OcfError."""
+        """Remove the last words of a node that runs again. Raises OcfError."""
         self._keep(_LAST_WORDS, node, "", deadline)
 
     def publish_acknowledged(self, node, vote, deadline):
@@ -160,8 +163,7 @@ class Cluster(object):
 
     def _keep(self, name, node, value, deadline):
         """Set a permanent attribute of a node in the CIB, "" removes it. Raises OcfError."""
-        argv = ["crm_attribute", "--type", "nodes", "--node", node,
-                "--name", self.attribute(name)]
+        argv = ["crm_attribute", "--type", "nodes", "--node", node, "--name", self.attribute(name)]
         self.checked(argv + (["--update", value] if value else ["--delete"]), deadline)
 
     def explain(self, node, reason, deadline):
@@ -190,8 +192,7 @@ class Cluster(object):
         self._show(name, node, _coded(text), deadline)
 
     def _show(self, name, node, text, deadline):
-        argv = ["crm_attribute", "--type", "status", "--node", node,
-                "--name", self.attribute(name)]
+        argv = ["crm_attribute", "--type", "status", "--node", node, "--name", self.attribute(name)]
         self.checked(argv + (["--update", text] if text else ["--delete"]), deadline)
 
     def check_host(self):
@@ -260,7 +261,7 @@ class Cluster(object):
     def forget(self, deadline):
         """End the election on this node, whatever its result. Raises OcfError."""
         for name in (notes.ROUND, notes.START, notes.AWAITED, notes.PRIMARY, notes.RULE,
-                     notes.REASON):
+                     notes.ORIGIN, notes.REASON):
             self.notes.remove(name)
 
     def say_line(self, line, deadline):

@@ -17,15 +17,16 @@ from paf.ocf import INFINITY, OcfError, score
 #: INFINITY, as a request for a switchover does; rules, last_words: dicts of node to its value (str)
 #: of these permanent attributes; accepted: nodes (set) for which the administrator accepts a loss;
 #: maintenance: nodes (set) in maintenance mode, which Pacemaker does not notify; acknowledged: as
-#: rules, what each standby may have acknowledged.
+#: rules, what each standby may have acknowledged; copies: as rules, the last primary and its rule,
+#: kept at each other node.
 Scan = namedtuple("Scan", "online scores reasons positions cleaned_up running wished rules "
-                  "last_words accepted maintenance acknowledged")
+                  "last_words accepted maintenance acknowledged copies")
 
 #: The names of the attributes that `parse` looks for, each as it is called for the resource.
-#: score, rule, last_words, acknowledged: permanent; reason, position, accept, failure: transient,
-#: and counts, a tuple: which one counts failures differs between versions.
+#: score, rule, last_words, acknowledged, copy: permanent; reason, position, accept, failure:
+#: transient, and counts, a tuple: which one counts failures differs between versions.
 Names = namedtuple("Names", "score reason position failure counts rule last_words accept "
-                   "acknowledged")
+                   "acknowledged copy")
 
 TRUE = ("true", "on", "yes", "y", "1")
 _AWAY = ("", "0", "false", "offline")    # values of in_ccm and crmd of a node that is away
@@ -54,7 +55,7 @@ def parse(xml, names, resource="", now=None):
         sorted(reader.running), reader.wished(now), permanent[names.rule],
         permanent[names.last_words],
         set(node for node, text in transient[names.accept].items() if text.lower() in TRUE),
-        reader.maintenance, permanent[names.acknowledged])
+        reader.maintenance, permanent[names.acknowledged], permanent[names.copy])
 
 
 def is_powerless(xml):
@@ -153,7 +154,7 @@ class _Reader(object):
         self.online, self.running, self.maintenance = [], set(), set()
         self._last = "{0}_last_0".format(resource)
         self.permanent = dict((name, {}) for name in (
-            names.score, names.rule, names.last_words, names.acknowledged))
+            names.score, names.rule, names.last_words, names.acknowledged, names.copy))
         self.transient = dict((name, {}) for name in names.counts + (
             names.reason, names.position, names.failure, names.accept))
         self._node, self._section, self._names = None, None, {}

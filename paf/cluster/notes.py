@@ -16,6 +16,8 @@ _LONGEST = 1 << 20
 
 #: How the instance came to run (base.MARK_...), until a promotion has ended.
 START = "start"
+#: That the instance was a primary before it was started without one; until a promotion has ended.
+ORIGIN = "origin"
 #: The current round, and what its candidate decided: see base.Cluster.
 ROUND = "round"
 #: The last primary, as this candidate knew it when it held the election after a cold start.

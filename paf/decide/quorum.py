@@ -141,6 +141,41 @@ def from_wire(value):
     return Known(Entry(int(words[0]), Rule(int(words[1]), names)))
 
 
+def copy_to_wire(primary, entry):
+    # type: (str, Entry) -> str
+    """Return what other nodes keep of the Entry of `primary` (str): "PRIMARY ENTRY"."""
+    return "{0} {1}".format(_encoded(primary), to_wire(entry))
+
+
+def copy_from_wire(value):
+    # type: (str) -> Fact
+    """Return the (primary, Entry) in such a text: Known, or Unknown for anything else."""
+    primary, _, text = value.partition(" ")
+    fact = from_wire(text)
+    return Known((_decoded(primary), fact.value)) if primary and is_known(fact) else Unknown(
+        "\"{0}\" is no rule of synchronous standbys".format(value))
+
+
+def with_copies(entries, copies):
+    # type: (dict[str, Entry], list[tuple[str, Entry]]) -> dict[str, Entry]
+    """Return the entries (dict of node to Entry) with those of nodes that were removed.
+
+    copies: what other nodes keep of them, (primary, Entry). What a primary says itself is newer. Of
+    copies with one epoch, of which some were not brought up to date, all count.
+    """
+    lost = {}  # type: dict[str, Entry]
+    for primary, entry in copies:
+        found = lost.get(primary, entry)
+        if found.epoch == entry.epoch:
+            rule = join(found.rule, entry.rule)
+            lost[primary] = Entry(entry.epoch, rule)
+        elif found.epoch < entry.epoch:
+            lost[primary] = entry
+    lost.update((node, entry) for node, entry in entries.items()
+                if node not in lost or entry.epoch >= lost[node].epoch)
+    return lost
+
+
 def _encoded(name):
     # type: (str) -> str
     data = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")

@@ -1,7 +1,7 @@
 """Before a promotion: all nodes vote with their position, and the candidate decides."""
 
 from paf import holders, promotion
-from paf.cluster import base
+from paf.cluster import base, notes
 from paf.decide import election, scores, transition
 from paf.decide.knowledge import is_known
 from paf.instance import position
@@ -27,6 +27,7 @@ def run(context):
     if transition.is_recovery_of_primary(lists) or not lists.promoted:
         mark = context.cluster.mark()
     recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
+    context.cluster.notes.remove(notes.RULE)    # of an election that ended before its promotion
     context.cluster.open_round(where.position, recovered, deadline, seen)
     if not lists.promoted and _is_forgotten(context):
         return

@@ -262,7 +262,7 @@ BUILDS = (
            (_UNIT + "test_synchronous.py::"
             "test_what_an_earlier_reign_saw_does_not_narrow_the_rule_of_this_one",)),
     Broken(4, "a published rule that cannot be understood counts as none",
-           "paf/synchronous.py", "        if len(entries) < len(facts):    # what cannot be "
+           "paf/synchronous.py", "        if bad:    # what cannot be "
            "understood may ask for any standby", "        if False:",
            (_UNIT + "test_synchronous.py::"
             "test_a_rule_that_cannot_be_understood_is_removed_once_no_commit_may_need_it",)),

@@ -50,8 +50,8 @@ BUILDS = (
            (_KNOWN.format("False-two timelines of the same number, of which one was started "
                           "twice"),)),
     Broken(4, "what shows that a node was a primary, and has not followed since, is removed",
-           "paf/synchronous.py", "               or flushed.get(node) is not None)",
-           "               or True)",
+           "paf/synchronous.py", "               or not is_known(quorum.from_wire(text)) "
+           "or flushed.get(node) is not None)", "               or True)",
            (_KNOWN.format("False-two timelines of the same number, after a monitor of the later "
                           "primary"),)),
     Broken(4, "a start ends an election that no promotion has ended",
@@ -124,4 +124,21 @@ BUILDS = (
     Broken(2, "a damaged record in the last segment is the end of the WAL",
            "paf/instance/walend.py", "    if walpages.goes_on(instance, end, size):",
            "    if False:", (_UNIT + "test_walend.py",)),
+    Broken(4, "the rule of a last primary that was removed from the cluster is gone",
+           "paf/holders.py",
+           "    copies = [quorum.copy_from_wire(text) for _, text in sorted(view.copies.items())]",
+           "    copies = []",
+           (_COMPONENT + "test_removed_nodes.py::"
+            "test_the_rule_of_a_last_primary_that_was_removed_from_the_cluster_holds",)),
+    Broken(4, "a rule that an earlier election has noted is published by a later one",
+           "paf/notifications/pre_promote.py",
+           "    context.cluster.notes.remove(notes.RULE)    # of an election that ended before its "
+           "promotion", "    pass",
+           (_COMPONENT + "test_removed_nodes.py::"
+            "test_what_an_earlier_election_would_have_published_is_not_published",)),
+    Broken(4, "a standby that is the last node in the CIB counts as the last primary",
+           "paf/holders.py", "            and context.cluster.notes.read(notes.ORIGIN)):",
+           "            and context.node):",
+           (_COMPONENT + "test_removed_nodes.py::"
+            "test_a_standby_that_is_left_alone_is_not_taken_for_the_last_primary",)),
 )

@@ -17,6 +17,8 @@ from tests.component.server import (
 
 
 _NUMBERS = itertools.count(1)
+#: synchronous_standby_names of the fixture `synchronous`.
+SYNCHRONOUS = "ANY 1 (srv1, srv2, srv3)"
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +157,7 @@ def steady(running_for_all):
     for node in running_for_all:
         running(node)
     running_for_all.wait_for_streams("srv1", 2)
-    running_for_all.store.forget_scores()
+    running_for_all.store.forget_permanent()
     return running_for_all
 
 
@@ -205,6 +207,21 @@ def pair(make_cluster):
     """A running primary (srv1) and a standby (srv2) that streams from it."""
     cluster = make_cluster("srv1", "srv2")
     cluster.start()
+    return cluster
+
+
+@pytest.fixture
+def synchronous(make_cluster):
+    """Commits wait for one of two standbys; the primary has published that.
+
+    They wait from the start: after a reload only once the checkpointer has read the setting, too.
+    """
+    cluster = make_cluster("srv1", "srv2", "srv3")
+    for node in cluster:
+        node.server.configure(f"synchronous_standby_names = '{SYNCHRONOUS}'",
+                              "wal_sender_timeout = '60s'")
+    cluster.start()
+    assert cluster["srv1"].monitor().code == 8
     return cluster
 
 

@@ -2,6 +2,7 @@
 
 import pathlib
 import py_compile
+import shutil
 from dataclasses import dataclass
 
 PROGRAMS = ("attrd_updater", "crm_attribute", "crm_node", "cibadmin", "crm_resource")
@@ -54,8 +55,10 @@ class Store:
         self._path("members", coded(node)).write_text("online" if online else "offline")
 
     def remove_member(self, node):
-        """Take a node out of the cluster."""
+        """Take a node out of the cluster, with all that the CIB has of it, as crm_node -R does."""
         self._path("members", coded(node)).unlink()
+        for section in ("nodes", "status"):
+            shutil.rmtree(self.folder / section / coded(node), ignore_errors=True)
 
     def value(self, attribute, node):
         """Return a private attribute's value, None if it was never set."""
@@ -79,8 +82,8 @@ class Store:
         """Return the scores of these nodes, in their order."""
         return [self.score(node) for node in nodes]
 
-    def forget_scores(self):
-        """Remove the promotion scores of all nodes."""
+    def forget_permanent(self):
+        """Remove all permanent attributes of all nodes, their promotion scores too."""
         for path in self.folder.glob("nodes/*/*"):
             path.unlink()
 

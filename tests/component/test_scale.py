@@ -58,7 +58,7 @@ def test_a_monitor_starts_as_many_programs_with_32_nodes_as_with_3(steady):
     finally:
         for name in names(max(SIZES))[3:]:
             steady.store.remove_member(name)
-        steady.store.forget_scores()
+        steady.store.forget_permanent()
 
 
 @pytest.mark.fast

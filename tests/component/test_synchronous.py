@@ -9,27 +9,11 @@ import pytest
 from paf.decide import election
 from tests.component.server import as_owner, wait_until
 
-SETTING = "ANY 1 (srv1, srv2, srv3)"
 COLD = dict(active="", promoted="", start="srv2")
 
 
 def alone(*nodes):
     return dict(active=" ".join(nodes), unpromoted=" ".join(nodes), promote="srv3")
-
-
-@pytest.fixture
-def synchronous(make_cluster):
-    """Commits wait for one of two standbys; the primary has published that.
-
-    They wait from the start: after a reload only once the checkpointer has read the setting, too.
-    """
-    cluster = make_cluster("srv1", "srv2", "srv3")
-    for node in cluster:
-        node.server.configure(f"synchronous_standby_names = '{SETTING}'",
-                              "wal_sender_timeout = '60s'")
-    cluster.start()
-    assert cluster["srv1"].monitor().code == 8
-    return cluster
 
 
 def lose_rows_on(cluster, name):

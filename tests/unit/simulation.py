@@ -160,7 +160,8 @@ class Cluster(Corosync2):
                     reasons=dict(world.reasons), positions={}, cleaned_up=[],
                     running=sorted(world.nodes), wished=set(), rules=dict(world.rules),
                     last_words=dict(world.last_words), accepted=set(world.accepted),
-                    maintenance=set(), acknowledged=dict(world.acknowledged))
+                    maintenance=set(), acknowledged=dict(world.acknowledged),
+                    copies=dict(world.copies))
 
 
 class Node:
@@ -184,7 +185,7 @@ class World:
         self.scores = {name: 1000 - 10 * rank for rank, name in enumerate(positions)}
         self.log, self.now, self.reasons = [], 0.0, {}
         self.rules, self.last_words, self.accepted = {}, {}, set()
-        self.acknowledged = {}
+        self.acknowledged, self.copies = {}, {}
         self._delivered = collections.Counter()
 
     def query(self, reader, name):
@@ -202,7 +203,7 @@ class World:
             self.scores[node] = int(value)
             return
         values = {"synchronous": self.rules, "last_words": self.last_words,
-                  "acknowledged": self.acknowledged}[attribute]
+                  "acknowledged": self.acknowledged, "primary_rule": self.copies}[attribute]
         values.pop(node, None)
         if value:
             values[node] = value

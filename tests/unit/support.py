@@ -23,7 +23,7 @@ def instance_at(folder, **values):
 
 
 #: A CIB is read without a name that counts.
-NO_NAMES = cib.Names("", "", "", "", (), "", "", "", "")
+NO_NAMES = cib.Names("", "", "", "", (), "", "", "", "", "")
 
 
 class Clock:

@@ -23,8 +23,13 @@ class Store:
     def __init__(self, folder, rules):
         variables = {"HA_RSCTMP": str(folder), "OCF_RESOURCE_INSTANCE": "pgsqld"}
         self.notes = notes.Notes(types.SimpleNamespace(variables=variables, resource="pgsqld"))
-        self.marks, self.rules, self.last_words = {}, dict(rules), {}
+        self.marks, self.rules, self.last_words, self.copies = {}, dict(rules), {}, {}
         self.votes, self.written = {}, []
+
+    def publish_rule(self, node, entry, deadline):
+        """Nothing of the tests here."""
+
+    publish_copy = publish_rule
 
     def publish_acknowledged(self, node, vote, deadline):
         """Set or remove what a node needs."""
@@ -38,7 +43,7 @@ class Store:
         """Return the cib.Scan."""
         empty = cib.Scan(NODES, {"srv1": 1001, "srv2": 990, "srv3": 1000}, {}, {}, [], NODES,
                          set(), dict(self.rules), dict(self.last_words), set(), set(),
-                         dict(self.marks))
+                         dict(self.marks), dict(self.copies))
         return empty._replace(**facts)
 
     def positions(self, voters, deadline):

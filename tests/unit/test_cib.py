@@ -12,7 +12,7 @@ from paf.ocf import OcfError
 from tests.unit.support import NO_NAMES
 
 NAMES = cib.Names("master-pgsqld", "reason-pgsqld", "position", "failed", ("count",), "rule",
-                  "last", "accept", "acknowledged")
+                  "last", "accept", "acknowledged", "copy")
 CIB = ("<cib><configuration><nodes>{nodes}</nodes></configuration>"
        "<status>{states}</status></cib>")
 

@@ -17,7 +17,7 @@ from tests.unit.support import Clock
 
 NOW = 1_800_000_000
 NAMES = cib.Names("score", "reason", "position", "failed", ("count",), "rule", "last", "accept",
-                  "acknowledged")
+                  "acknowledged", "copy")
 
 
 def rule(inside, **attributes):

@@ -22,7 +22,7 @@ sys.path.insert(0, sys.argv[1])
 from paf.cluster import cib
 from paf.crash import objections
 name, text = sys.argv[2:]
-names = cib.Names("master-" + name, "", "", "", (), "", "", "", "")
+names = cib.Names("master-" + name, "", "", "", (), "", "", "", "", "")
 view = cib.parse(text, names, resource=name)
 assert view.scores == {"n" + name: 1001}, view
 assert view.online == view.running == ["n" + name], view

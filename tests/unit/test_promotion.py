@@ -41,7 +41,7 @@ class Cluster(base.Cluster):
         super().__init__(types.SimpleNamespace(
             resource="pgsqld", feature_set=(3, 16, 1), meta=lambda name: "",
             variables={"HA_RSCTMP": str(folder)}))
-        empty = cib.Scan(["srv2"], {}, {}, {}, [], ["srv2"], set(), {}, {}, set(), set(), {})
+        empty = cib.Scan(["srv2"], {}, {}, {}, [], ["srv2"], set(), {}, {}, set(), set(), {}, {})
         self.facts, self.done, self.votes = empty._replace(**facts), [], {}
 
     def view(self, deadline):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paf.decide import quorum
-from paf.decide.knowledge import Known, Unknown
+from paf.decide.knowledge import Known, Unknown, is_known
 from paf.decide.quorum import Entry, Rule
 
 NODES = ["srv1", "srv2", "srv3", "srv4"]
@@ -169,6 +169,34 @@ def test_of_two_entries_of_one_epoch_none_is_the_last_primarys():
 def test_a_narrower_rule_holds_once_its_standbys_have_all_that_was_written(
         setting, flushed, confirmed):
     assert quorum.is_confirmed(quorum.parse(setting).value, 10, flushed) is confirmed
+
+
+@pytest.mark.parametrize("copies, wanted", [
+    ([], {"srv2": (7, 1, "srv1")}),
+    (["srv1 8 2 srv2 srv3"], {"srv2": (7, 1, "srv1"), "srv1": (8, 2, "srv2 srv3")}),
+    (["srv1 8 2 srv2 srv3", "srv1 8 1 srv2", "srv1 6 1 srv9"],    # some were not brought up to date
+     {"srv2": (7, 1, "srv1"), "srv1": (8, 1, "srv2 srv3")}),
+    (["srv1 6 1 srv9", "srv1 8 1 srv2"], {"srv2": (7, 1, "srv1"), "srv1": (8, 1, "srv2")}),
+    (["srv2 7 1 srv9"], {"srv2": (7, 1, "srv1")}),    # what it says itself counts
+    (["srv2 8 1 srv9"], {"srv2": (8, 1, "srv9")}),    # an older CIB came back
+])
+def test_the_rule_of_a_node_that_was_removed_is_known_by_copies(copies, wanted):
+    entries = {"srv2": quorum.Entry(7, quorum.Rule(1, ("srv1",)))}
+    facts = [quorum.copy_from_wire(text) for text in copies]
+    assert quorum.with_copies(entries, [fact.value for fact in facts]) == {
+        node: quorum.Entry(epoch, quorum.Rule(number, tuple(names.split())))
+        for node, (epoch, number, names) in wanted.items()}
+
+
+@pytest.mark.parametrize("node", ["srv1", "é x", "*"])
+def test_a_copy_comes_back_as_it_was_written(node):
+    entry = quorum.Entry(3, quorum.Rule(1, ("*", "srv2")))
+    assert quorum.copy_from_wire(quorum.copy_to_wire(node, entry)).value == (node, entry)
+
+
+@pytest.mark.parametrize("text", ["", "srv1", "srv1 x 1 srv2", " 3 1 srv2", "3 1 srv2"])
+def test_what_is_no_copy_is_not_known(text):
+    assert not is_known(quorum.copy_from_wire(text))
 
 
 @pytest.mark.parametrize("setting, streaming, able", [

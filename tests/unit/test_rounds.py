@@ -29,7 +29,7 @@ class Cluster(corosync2.Corosync2):
 
     def view(self, deadline):
         """Return a view of the CIB that has only scores in it."""
-        return cib.Scan([], self.scores, {}, {}, [], [], set(), {}, {}, set(), set(), {})
+        return cib.Scan([], self.scores, {}, {}, [], [], set(), {}, {}, set(), set(), {}, {})
 
     def run(self, argv, deadline):
         """Return the next answer about the attribute that argv names."""

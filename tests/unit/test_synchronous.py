@@ -17,7 +17,14 @@ class Store:
     def __init__(self, folder):
         variables = {"HA_RSCTMP": str(folder), "OCF_RESOURCE_INSTANCE": "pgsqld"}
         self.notes = notes.Notes(types.SimpleNamespace(variables=variables, resource="pgsqld"))
-        self.rules = {}
+        self.rules, self.copies = {}, {}
+
+    def publish_copy(self, node, text, deadline):
+        """Set or remove a copy."""
+        del deadline
+        self.copies.pop(node, None)
+        if text:
+            self.copies[node] = text
 
     def publish_rule(self, node, entry, deadline):
         """Set or remove a rule, as it travels."""
@@ -39,7 +46,8 @@ def primary(store):
     def monitor(setting, end, flushed, **rules):
         store.rules.update(rules)
         view = cib.Scan(["srv1", "srv2", "srv3"], {"srv1": 1001, "srv2": 990, "srv3": 1000}, {},
-                        {}, [], [], set(), dict(store.rules), {}, set(), set(), {})
+                        {}, [], [], set(), dict(store.rules), {}, set(), set(), {},
+                        dict(store.copies))
         log = types.SimpleNamespace(warning=lambda text: None)
         synchronous.keep(types.SimpleNamespace(node="srv1", cluster=store, log=log), view, setting,
                          end, flushed, None)
@@ -138,3 +146,22 @@ def test_a_note_is_read_whole_however_long_it_is(store):
     rule = quorum.Rule(1, tuple(sorted(f"standby-{number:04d}" for number in range(1000))))
     store.notes.write(notes.RULE, quorum.to_wire(quorum.Entry(7, rule)))
     assert quorum.from_wire(store.notes.read(notes.RULE)).value == quorum.Entry(7, rule)
+
+
+def test_other_nodes_keep_a_copy_of_the_rule(primary, store):
+    """Removing the primary's node from the cluster removes the rule that it published."""
+    primary(NARROW, 100, {"srv3": 100})
+    assert store.copies == dict.fromkeys(("srv2", "srv3"), "srv1 1 1 srv3")
+    store.copies = {"srv1": "srv2 1 1 srv1", "srv2": "srv1 1 1 srv9"}    # of earlier primaries
+    primary(NARROW, 100, {"srv3": 100})
+    assert store.copies == dict.fromkeys(("srv2", "srv3"), "srv1 1 1 srv3")
+
+
+def test_a_copy_goes_before_the_rule_does(primary, store, monkeypatch):
+    """One that is left would ask for standbys of which no primary says anything."""
+    primary(NARROW, 100, {"srv3": 100})
+    left = []
+    monkeypatch.setattr(store, "publish_rule", lambda *words: left.append(dict(store.copies)))
+    for end in (100, 200, 300):
+        primary("", end, {"srv3": 300})
+    assert left == [{}]

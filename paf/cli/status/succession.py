@@ -72,14 +72,12 @@ def _refusal(found, ballot, lost, node, voters):
     """
     if node in ballot.accepted:
         return "", ""
-    facts = dict((name, quorum.from_wire(text)) for name, text in ballot.rules.items())
-    bad = [fact.reason for fact in facts.values() if not is_known(fact)]
+    entries, bad = holders.entries_of(ballot)
     if bad:
-        return bad[0], ""
+        return bad, ""
     mine = _position(voters.get(node))
-    verdicts = [_absent(found, ballot, lost, node, where, voters, dict(
-        (name, fact.value) for name, fact in facts.items()))
-        for where in ([mine] if mine else [_LOWEST, _HIGHEST])]
+    verdicts = [_absent(found, ballot, lost, node, where, voters, entries)
+                for where in ([mine] if mine else [_LOWEST, _HIGHEST])]
     no = [verdict.reason for verdict in verdicts if not verdict.promote]
     if len(no) == len(verdicts):
         return no[0], ""

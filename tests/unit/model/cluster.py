@@ -278,7 +278,7 @@ class Model(simulation.World):
 
     def _permanent(self):
         return (dict(self.scores), dict(self.rules), dict(self.last_words),
-                dict(self.acknowledged))
+                dict(self.acknowledged), dict(self.copies))
 
     def _is_aborted(self):
         return (self._permanent() != self._before or self._joined

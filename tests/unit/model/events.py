@@ -116,7 +116,7 @@ def _remove(world, server, _number):
     if name not in world.nodes and not world.removed:
         world.removed.add(name)
         for values in (world.scores, world.rules, world.last_words, world.acknowledged,
-                       world.roles):
+                       world.copies, world.roles):
             values.pop(name, None)
 
 

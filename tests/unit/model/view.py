@@ -59,5 +59,5 @@ class View(simulation.Cluster):
                     positions={}, cleaned_up=[], wished={world.wish} - {None},
                     running=sorted(set(world.roles) & set(world.nodes)), rules=dict(world.rules),
                     last_words=dict(world.last_words), accepted=set(world.accepted),
-                    acknowledged=dict(world.acknowledged), maintenance=set(
-            world.nodes) - set(world._managed()))
+                    acknowledged=dict(world.acknowledged), copies=dict(world.copies),
+                    maintenance=set(world.nodes) - set(world._managed()))
