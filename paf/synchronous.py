@@ -150,9 +150,10 @@ def _is_confirmed(context, sight):
 def _over(rules, wanted, flushed):
     """Return the nodes (a set) whose rules are no longer needed, with this primary's own.
 
-    rules: dict of node to what it published (str); wanted: the Rule of this primary; flushed: as in `keep`.
-    A node that does not follow keeps the rule of its time as a primary. No other fact shows, after
-    a cold start, that its newest timeline may be one of its own: see timelines.ownership.
+    rules: dict of node to what it published (str); wanted: the Rule of this primary; flushed: as in
+    `keep`. A node that does not follow keeps the rule of its time as a primary. No other fact
+    shows, after a cold start, that its newest timeline may be one of its own: see
+    timelines.ownership.
     """
     return set(node for node, text in rules.items() if wanted is None
                or not is_known(quorum.from_wire(text)) or flushed.get(node) is not None)

@@ -31,7 +31,7 @@ def _arguments(pid, program):
         return found or not _executes(pid, program)
     found = []
     if not Deadline(_MOMENT).wait_for(read):
-        raise proc.Unseen("process {0} is a {1}, and its arguments cannot be seen".format(
+        raise proc.Unseen("cannot see the arguments of process {0}: none of a {1}".format(
             pid, program))
     return found
 

@@ -165,7 +165,7 @@ def wake(pids):
 
 def _switches(pid):
     """Return how often a process has waited (int); None where that cannot be seen."""
-    for line in postmaster.content(pid, "status").split(b"\n"):
+    for line in proc.content(pid, "status").split(b"\n"):
         if line.startswith(_SWITCHES):
             return int(line.split()[1])
     return None
@@ -186,7 +186,7 @@ def _waits_to_send(pid):
     except OSError:
         return None
     for number in numbers:
-        for line in postmaster.content(pid, "fdinfo/" + number).split(b"\n"):
+        for line in proc.content(pid, "fdinfo/" + number).split(b"\n"):
             words = line.split()
             if words[:1] == [b"tfd:"] and len(words) > 3:
                 seen = bool(seen) or bool(int(words[3], 16) & _EPOLLOUT)

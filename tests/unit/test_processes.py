@@ -143,7 +143,9 @@ def test_a_program_that_shows_no_arguments_yet_may_be_the_one(start, monkeypatch
 
     def late(pid, name):
         asked.append(name if pid == process.pid else "another's")
-        return b"" if pid == process.pid and name == "cmdline" and asked.count("cmdline") < 3 else read(pid, name)
+        if pid == process.pid and name == "cmdline" and asked.count("cmdline") < 3:
+            return b""
+        return read(pid, name)
     monkeypatch.setattr(proc, "_content", late)
     assert processes.running("pg_rewind", "-c") == [process.pid]
     assert asked.count("cmdline") == 3
