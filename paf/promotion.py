@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from paf import holders, ocf
-from paf.cluster import base, notes
+from paf.cluster import base, members, notes
 from paf.decide import election, scores, transition
 from paf.decide.knowledge import is_known
 
@@ -48,7 +48,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     voters = transition.voters(context.notification)
     deadline = deadline.within(context.deadline.remaining / 2)
     seen, asked, doubts = [], {}, {}
-    departure = base.Departure(context.cluster, deadline)
+    departure = members.Departure(context.cluster, deadline)
 
     def over():
         positions = dict(asked, **context.cluster.positions(voters, context.deadline))
@@ -175,9 +175,10 @@ def cold_facts(context, view):
 
     view: cib.Scan; None in promote, which finds the last primary in a note. An instance that left
     the history of the primary is not started while that one runs: it can vote only where no
-    primary ran when it was started.
+    primary ran when it was started. Such a start has all that vote publish their histories, also
+    those that followed the primary until it was lost.
     """
-    if context.cluster.mark() != base.MARK_COLD:
+    if context.cluster.mark() != base.MARK_COLD and not context.cluster.counts_line():
         context.cluster.notes.remove(notes.PRIMARY)
         return _WARM
     if view is not None:
@@ -192,7 +193,7 @@ def cold_facts(context, view):
         context.cluster.notes.read(notes.PRIMARY).split("\n") + [""] * 3)[:4]
     from paf.decide import timelines
     lines = dict((node, timelines.line_from_wire(text)) for node, text in (
-        context.cluster.lines(context.deadline).items()))
+        context.cluster.lines(transition.voters(context.notification), context.deadline).items()))
     return Cold(primary or None, lines, doubt != _BY_SCORE, needed,
                 behind.split())
 

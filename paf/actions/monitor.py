@@ -64,7 +64,7 @@ def _look_after(context, sight):
         if is_primary:
             worries = _unacknowledged(context, sight)
         else:
-            _try_again(context)
+            _try_again(context, sight)
             worries = _check_stream(context, sight)
     finally:
         worries = remarks.paused(context, sight) + remarks.lasting(context, worries)
@@ -90,16 +90,18 @@ def _publish_again(context):
         context.log.warning("what this node has published may be gone: {0}".format(error))
 
 
-def _try_again(context):
+def _try_again(context, sight):
     """Do what a start had no time for; and be a candidate again once what was missing has come.
 
-    Costs two looks for a file where there is nothing to do.
+    Costs three looks for a file where there is nothing to do.
     """
     if not context.in_cluster:
         return
     from paf.cluster import notes
     own = notes.Notes(context.environment)
     try:
+        if sight.rows and sight.rows[0][2] not in ("", "0"):
+            context.cluster.follow(context.deadline)
         if own.read(notes.PENDING):
             from paf.actions import start
             start.finish(context)
@@ -289,10 +291,8 @@ def _bare(said):
 def _first_replicas(context, replicas, expected):
     """Wait for standbys to find a new primary, while no other node could be promoted.
 
-    expected: how many other nodes there are.
-
-    Without it a cluster that has just started could lose its primary, or have it moved, and be
-    left without one, until the next monitor.
+    expected: how many other nodes there are. Without this wait a cluster that has just started
+    could lose its primary, or have it moved, and be left without one, until the next monitor.
     """
     def connected():
         if len(found) < expected:

@@ -165,6 +165,8 @@ def enter_cluster(context, was):
             _enter_without_primary(context, was, deadline)
         else:
             context.cluster.notes.remove(notes.ORIGIN)
+            if transition.starts_without_primary(lists, context.node):
+                say_line(context, was, context.cluster.view(deadline), deadline)
         context.cluster.notes.remove(notes.PENDING)
     except ocf.OcfError as error:
         context.log.warning("started, but the cluster does not know it yet; the next monitor "
@@ -185,14 +187,10 @@ def _enter_without_primary(context, was, deadline):
 
     Candidates that waited for a node that was missing are tried again: this one has come.
     """
-    from paf.decide import timelines
-    from paf.instance import line
-    was_primary = was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY)
-    if was_primary:
+    if was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY):
         context.cluster.notes.write(notes.ORIGIN, was)
     view = context.cluster.view(deadline)
-    own = timelines.ownership(was_primary, context.node in view.rules)
-    context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, own)), deadline)
+    say_line(context, was, view, deadline)
     promotion.try_again(context, view)
     if _is_first(context, was, view, deadline):
         return
@@ -200,6 +198,18 @@ def _enter_without_primary(context, was, deadline):
         context.cluster.notes.write(notes.AWAITED, notes.NO_NODE)
     if view.scores:    # else another instance, which starts just now, may give itself the first
         promotion.explain_score(context, view, deadline)
+
+
+def say_line(context, was, view, deadline):
+    """Publish this instance's timelines: no primary has compared them with its own. OcfError.
+
+    was: the state it was started from; view: cib.Scan.
+    """
+    from paf.decide import timelines
+    from paf.instance import line
+    own = timelines.ownership(was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY),
+                              context.node in view.rules)
+    context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, own)), deadline)
 
 
 def _is_first(context, was, view, deadline):

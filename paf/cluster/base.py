@@ -26,7 +26,6 @@ _ALWAYS_LOCAL = (3, 20, 0)    # feature set of Pacemaker 3.0.0
 #: Each of Pacemaker's programs answers in milliseconds, or something is wrong with the cluster.
 _PATIENCE = 10.0
 _NAME_PATIENCE = 2.0    # seconds; clients may be waiting
-_BETWEEN_LOOKS = 1.0
 
 #: Characters that break XML when nothing escapes them, and what is stored for them.
 _IN_WORDS = (('"', "'"), ("<", "less than"), ("&", "and"))
@@ -271,9 +270,19 @@ class Cluster(object):
         """Return whether this node's timelines.Line is published, as far as it can be."""
         return True
 
-    def lines(self, deadline):
-        """Return the timelines.Line (on the wire, str) of each node that says one (a dict)."""
-        del deadline
+    def follow(self, deadline):
+        """Withdraw this node's timelines.Line, as the instance follows a primary. OcfError."""
+
+    def counts_line(self):
+        """Return whether a Line of this node is published, for the elections to compare with."""
+        return False
+
+    def lines(self, voters, deadline):
+        """Return the timelines.Line (on the wire, str) of each voter that says one (a dict).
+
+        "" for one that could, and has said none.
+        """
+        del voters, deadline
         return {}
 
     def primary_seen(self, deadline):
@@ -320,31 +329,6 @@ class Cluster(object):
                 argv[0], "no answer in time" if result.timed_out else
                 (result.err or result.out).strip() or "status {0}".format(result.status)))
         return results[0]
-
-
-class Departure(object):
-    """Notices that nodes which are waited for have left the cluster.
-
-    Pacemaker then computes a new transition, but only after the running actions have ended.
-    cluster: Cluster; deadline: that of the wait.
-    """
-
-    def __init__(self, cluster, deadline):
-        self._cluster, self._deadline = cluster, deadline
-        self._looked = 0.0
-
-    def is_noticed(self, nodes):
-        """Return whether one of `nodes` (of str) is no longer a member; False if that is unknown.
-
-        Asks at intervals only: most waits end before the first one.
-        """
-        if self._deadline.elapsed - self._looked < _BETWEEN_LOOKS:
-            return False
-        self._looked = self._deadline.elapsed
-        try:
-            return not set(nodes) <= set(self._cluster.view(self._deadline).online)
-        except OcfError:
-            return False
 
 
 def plain(text):

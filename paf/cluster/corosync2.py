@@ -20,7 +20,8 @@ How an instance was started, and what a candidate has decided, are notes of that
 import binascii
 import os
 
-from paf.cluster.base import ROUND_NONE, ROUND_REFUSED, Cluster, Departure
+from paf.cluster.base import ROUND_NONE, ROUND_REFUSED, Cluster
+from paf.cluster.members import Departure
 from paf.decide import election, scores, wal
 from paf.decide.knowledge import Known
 from paf.ocf import OcfError
@@ -68,13 +69,29 @@ class Corosync2(Cluster):
         """Return whether this node's timelines.Line is published. Raises OcfError."""
         return bool(self.notes.read(_LINE))
 
-    def lines(self, deadline):
-        """Return the timelines.Line (on the wire, str) of each node that says one (a dict).
+    def counts_line(self):
+        """Return whether a Line of this node is published. Raises OcfError."""
+        return self.says_line()
 
-        One that was withdrawn is still listed, without a value: its node follows a primary.
+    def lines(self, voters, deadline):
+        """Return the timelines.Line (on the wire, str) of each voter that says one (a dict).
+
+        One that was withdrawn is still listed, without a value. "" for a voter without one that has
+        entered the cluster: an agent that publishes none has no ballot either.
         """
         lines = self._values(_LINE, deadline)
-        return dict((node, lines[node]) for node in lines if lines[node])
+        found = dict((node, lines[node]) for node in voters if lines.get(node))
+        if len(found) < len(voters):
+            ballots = self._values("ballot", deadline)
+            found.update((node, "") for node in voters if node not in found and ballots.get(node))
+        return found
+
+    def follow(self, deadline):
+        """Withdraw this node's timelines.Line, as the instance follows a primary. OcfError.
+
+        Where the end of an election was not announced to this node, no promotion did that.
+        """
+        self._withdraw_line(deadline)
 
     def _withdraw_line(self, deadline):
         """Once a primary runs, an instance follows it, and its old line no longer counts."""

@@ -93,7 +93,9 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
     strangers = (_strangers(candidate, others, primary, lines or {}, positions) if certain else
                  _left_behind(candidate, others, primary, lines or {}, behind))
     if certain and strangers and primary not in voters:
-        return _without_primary(candidate, strangers, primary, mine, doubt)
+        again = doubt or None in (lines or {}).values()    # which may become known
+        return _without_primary(candidate, strangers, primary, mine, doubt)._replace(
+            awaited=tuple(node for node in (primary, again and candidate) if node))
     last = _last(str(primary), others + [candidate], lines or {}, certain)
     best = _best(candidate, others, positions, last, strangers)
     if best is not None:
@@ -204,8 +206,7 @@ def _without_primary(candidate, strangers, primary, mine, doubt):
         who = ("the last primary, {0}, does not vote; start {0}, or accept the loss: "
                "paf promote".format(primary))
     return Decision(False, "{0} may have another history than {1} (at {2}), and {3}".format(
-        ", ".join(sorted(strangers)), candidate, wal.describe(mine), who), None, (),
-        (primary,) if primary else (candidate,) if doubt else ())
+        ", ".join(sorted(strangers)), candidate, wal.describe(mine), who), None, (), ())
 
 
 def _last(primary, nodes, lines, certain):

@@ -89,6 +89,17 @@ def lasting_primaries(notification):
     return sorted(set(nodes(notification.promoted)) - set(leaving))
 
 
+def starts_without_primary(notification, node=None):
+    # type: (Notification, str | None) -> bool
+    """Return whether `node`, or one at all, is started in this transition beside no primary.
+
+    Not where the primary is recovered on its node: that needs no election.
+    """
+    started = nodes(notification.start)
+    return (bool(started) if node is None else node in started) and not (
+        lasting_primaries(notification) or is_recovery_of_primary(notification))
+
+
 def is_recovery_of_primary(notification):
     # type: (Notification) -> bool
     """Return whether the primary is to be promoted again on its node."""

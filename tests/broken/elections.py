@@ -54,6 +54,21 @@ BUILDS = (
            "or flushed.get(node) is not None)", "               or True)",
            (_KNOWN.format("False-two timelines of the same number, after a monitor of the later "
                           "primary"),)),
+    Broken(4, "where a standby runs, the history of what is started without a primary is no matter",
+           "paf/actions/start.py",
+           "        elif transition.starts_without_primary(lists, context.node):",
+           "        elif False:",
+           (_UNIT + "test_rounds.py",)),
+    Broken(4, "a standby that runs does not compare itself with what is started without a primary",
+           "paf/promotion.py",
+           "    if context.cluster.mark() != base.MARK_COLD and not context.cluster.counts_line():",
+           "    if context.cluster.mark() != base.MARK_COLD:",
+           (_KNOWN.format("True-two timelines of the same number, and a standby of the later one "
+                          "still runs"),)),
+    Broken(4, "the history of a voter that could have published one is that of the candidate",
+           "paf/cluster/corosync2.py", "        if len(found) < len(voters):", "        if False:",
+           (_KNOWN.format("True-two timelines of the same number, and a standby of the later one "
+                          "is not notified"),)),
     Broken(4, "a start ends an election that no promotion has ended",
            "paf/cluster/corosync2.py", "            if has_primary:", "            if True:",
            (_UNIT + "test_rounds.py",)),

@@ -96,6 +96,11 @@ KNOWN = {
         3, ("ANY", 1, 4), [
             *_TWO_TIMELINES, ("monitor", 0, False), *_TWO_NODES_BOOT, ("monitor fails", 0, False),
             ("monitor fails", 1, True)]),
+    "two timelines of the same number, and a standby of the later one still runs": (
+        3, ("ANY", 1, 4), [*_TWO_TIMELINES, ("power cut", 2, False), ("power on", 0, True)]),
+    "two timelines of the same number, and a standby of the later one is not notified": (
+        3, ("ANY", 1, 4), [*_TWO_TIMELINES, ("mute", 1, False), ("power cut", 2, False),
+                           ("power on", 0, True)]),
     "an old primary that counted up twice": (3, ("ANY", 1, 4), [
         ("deaf", 1, False), ("deaf", 2, False), ("crash", 0, True), ("crash", 0, True),
         ("write", 7, False), ("power cut", 0, True), ("deaf", 1, False), ("deaf", 2, False),

@@ -329,6 +329,15 @@ def test_one_that_waited_itself_is_waited_for_after_a_cold_start():
 UNMARKED, UNMARKED_STANDBY = "own 1:0:initdb 3:20:", "not 1:0:initdb 3:20:"
 
 
+def test_a_history_that_is_not_known_is_asked_for_again():
+    votes = {"srv1": Known(Position(3, 900)), "srv2": Known(Position(3, 500))}
+    lines = {"srv1": line_from_wire(WAS_PRIMARY), "srv2": line_from_wire(ANOTHER_THREE)}
+    assert election.decide("srv1", list(votes), votes, "srv3", lines).awaited == ("srv3",)
+    lines["srv2"] = None
+    assert election.decide("srv1", list(votes), votes, "srv3", lines).awaited == ("srv3", "srv1")
+    assert election.decide("srv1", list(votes), votes, "srv3", {"srv1": lines["srv1"]}).promote
+
+
 @pytest.mark.parametrize("own, promoted", [("own", False), ("maybe", False), ("not", True)])
 def test_without_the_last_primary_one_that_may_have_been_a_primary_is_of_no_known_history(
         own, promoted):

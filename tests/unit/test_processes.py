@@ -151,7 +151,7 @@ def test_a_program_that_shows_no_arguments_yet_may_be_the_one(start, monkeypatch
     assert asked.count("cmdline") == 3
     monkeypatch.setattr(processes, "_MOMENT", 0.0)
     del asked[:]
-    with pytest.raises(proc.Unseen, match="its arguments cannot be seen"):
+    with pytest.raises(proc.Unseen, match="cannot see the arguments"):
         processes.running("pg_rewind", "-c")
     del asked[:]
     assert processes.running("pg_basebackup", "-c") == []

@@ -133,7 +133,7 @@ def monitored(context, monkeypatch):
     """Run the part of a standby's monitor that makes a candidate again."""
     monkeypatch.setattr(monitor, "_is_unasked", lambda context: False)
     monkeypatch.setattr(notes, "Notes", lambda environment: context.cluster.notes)
-    monitor._try_again(context)
+    monitor._try_again(context, types.SimpleNamespace(rows=[]))
     return context.cluster.facts.scores["srv2"]
 
 
@@ -293,11 +293,11 @@ def test_a_node_without_a_score_says_so_until_it_has_one(make, monkeypatch, here
     context.cluster.notes.write(notes.AWAITED, notes.NO_NODE)
     context.cluster.facts.scores.pop("srv2", None)
     monkeypatch.setattr(notes, "Notes", lambda environment: context.cluster.notes)
-    monitor._try_again(context)
+    monitor._try_again(context, types.SimpleNamespace(rows=[]))
     assert bool(context.cluster.done) == bool(words) and (words or "") in str(context.cluster.done)
     assert context.cluster.notes.read(notes.AWAITED)
     context.cluster.facts.scores["srv2"] = 1000
-    monitor._try_again(context)
+    monitor._try_again(context, types.SimpleNamespace(rows=[]))
     assert not context.cluster.notes.read(notes.AWAITED)
 
 

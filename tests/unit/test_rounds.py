@@ -1,7 +1,10 @@
 """The rounds of an election over private attributes, when the attribute manager fails."""
 
+import types
+
 import pytest
 
+from paf.actions import monitor
 from paf.decide import wal
 from paf.cluster import cib, corosync2
 from paf.deadline import Deadline
@@ -85,8 +88,18 @@ def test_values_are_read_as_the_program_prints_them():
 def test_a_line_that_was_withdrawn_is_none():
     """Pacemaker 2.1.5 lists a deleted private attribute with an empty value."""
     out = line("line-default", "srv1", "") + line("line-default", "srv2", "own 1:0:initdb")
-    cluster = Cluster(line=[Result(0, out, "", False)])
-    assert cluster.lines(Deadline(1)) == {"srv2": "own 1:0:initdb"}
+    cluster = Cluster(line=[Result(0, out, "", False)], ballot=[NEVER_SET])
+    assert cluster.lines(["srv1", "srv2"], Deadline(1)) == {"srv2": "own 1:0:initdb"}
+
+
+def test_a_history_that_a_voter_could_have_published_is_not_known():
+    """An older agent can publish none; that of a node that does not vote is no matter."""
+    ballots = line("ballot-default", "srv1", "none:") + line("ballot-default", "srv2", "none:")
+    lines = line("line-default", "srv1", "own 1:0:initdb") + line("line-default", "srv4", "not 1:")
+    cluster = Cluster(line=[Result(0, lines, "", False)], ballot=[Result(0, ballots, "", False)])
+    assert cluster.lines(["srv1", "srv2", "srv3"], Deadline(1)) == {
+        "srv1": "own 1:0:initdb", "srv2": ""}
+    assert cluster.lines(["srv1"], Deadline(1)) == {"srv1": "own 1:0:initdb"}
 
 
 def test_an_agent_that_knows_no_rounds_is_counted_in_ones_own():
@@ -143,3 +156,34 @@ def test_a_start_ends_an_election_that_was_not_ended_only_beside_a_primary(prima
     ballots = world.query("srv2", "ballot-default")
     assert 'host="srv2" value="none:"' in ballots and 'host="srv1" value="none:"' in ballots
     assert {"start", "line"} & set(notes) == (set() if primary else {"start", "line"})
+
+
+@pytest.mark.parametrize("lists, said", [
+    ({"promoted": "srv3", "demote": "srv3", "stop": "srv3", "start": "srv1", "promote": "srv2"},
+     "own 1:"),
+    ({"promoted": "srv3", "start": "srv1"}, None)])    # it has compared itself with this one
+def test_an_old_primary_that_is_started_as_the_last_one_is_lost_says_so(lists, said, monkeypatch):
+    """Only this start finds in the control file that it was one."""
+    monkeypatch.setattr("paf.instance.line.read", simulation.line)
+    world = simulation.World(1, dict.fromkeys(("srv1", "srv2"), wal.Position(3, 500)))
+    world.started("srv1", True, dict(lists, active="srv2 srv3", unpromoted="srv2"))
+    found = world.nodes["srv1"].notes.words.get("line")
+    assert found.startswith(said) if said else not found
+
+
+@pytest.mark.parametrize("receivers, stays", [("1", False), ("0", True), ("", True)])
+def test_a_standby_that_streams_withdraws_what_it_was_compared_by(receivers, stays, monkeypatch):
+    """The end of an election is not announced to each node; "" is not known, before 9.6."""
+    monkeypatch.setattr("paf.instance.line.read", simulation.line)
+    world = simulation.World(1, {"srv1": wal.Position(3, 500)})
+    world.started("srv1", False, {"start": "srv1"})
+    own = world.nodes["srv1"].notes
+    monkeypatch.setattr("paf.cluster.notes.Notes", lambda environment: own)
+    own.write("pending", "")
+
+    def work(node, task):
+        sight = types.SimpleNamespace(rows=[["me", "true", receivers, "", "", ""]])
+        monitor._try_again(world.context(node, task, {}), sight)
+    assert world.run({"srv1": work}) == {"srv1": None}
+    assert bool(own.read("line")) is stays
+    assert ('value="not 1:' in world.query("srv1", "line-default")) is stays

@@ -35,6 +35,18 @@ FIRST_START = dict(
 ALREADY_STARTED = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")
 
 
+@pytest.mark.parametrize("lists, nodes", [
+    (RECOVERY_OF_PRIMARY, ""), (RECOVERY_OF_STANDBY, ""), (SWITCHOVER, ""), (NODE_LOST, ""),
+    (dict(NODE_LOST, start="srv2"), "srv2"), (FIRST_START, "srv1 srv2 srv3"),
+    (dict(active="srv1", unpromoted="srv1", start="srv2"), "srv2")])
+def test_what_is_started_beside_no_primary(lists, nodes):
+    """No primary has compared its history with its own. One that is recovered needs no election."""
+    lists = read(**lists)
+    assert transition.starts_without_primary(lists) == bool(nodes)
+    for node in ("srv1", "srv2", "srv3"):
+        assert transition.starts_without_primary(lists, node) == (node in nodes.split())
+
+
 @pytest.mark.parametrize("lists, name", [
     (RECOVERY_OF_PRIMARY, transition.RECOVERY_OF_PRIMARY),
     (RECOVERY_OF_STANDBY, transition.RECOVERY_OF_STANDBY),
