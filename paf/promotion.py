@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from paf import holders, ocf
-from paf.cluster import base, members, notes
+from paf.cluster import base, notes
 from paf.decide import election, scores, transition
 from paf.decide.knowledge import is_known
 
@@ -45,10 +45,11 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     for: Pacemaker computes again, but not before this action has ended. Half of the action's time
     is left for the steps of a refusal. cold: of `cold_facts`.
     """
+    from paf.cluster.departure import Departure
     voters = transition.voters(context.notification)
     deadline = deadline.within(context.deadline.remaining / 2)
     seen, asked, doubts = [], {}, {}
-    departure = members.Departure(context.cluster, deadline)
+    departure = Departure(context.cluster, deadline)
 
     def over():
         positions = dict(asked, **context.cluster.positions(voters, context.deadline))

@@ -21,7 +21,6 @@ import binascii
 import os
 
 from paf.cluster.base import ROUND_NONE, ROUND_REFUSED, Cluster
-from paf.cluster.members import Departure
 from paf.decide import election, scores, wal
 from paf.decide.knowledge import Known
 from paf.ocf import OcfError
@@ -146,6 +145,8 @@ class Corosync2(Cluster):
         withdrawn. A candidate without any ballot runs another agent, or has never entered: this
         node then has none either, so that its lsn_location counts.
         """
+        from paf.cluster.departure import Departure
+
         def opened():
             values = self._seen_values("ballot", deadline)
             if values is None:    # no answer is no news of the candidate

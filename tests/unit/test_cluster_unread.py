@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from paf import ocf, runner
-from paf.cluster import base, cib, corosync2, members, notes, rules
+from paf.cluster import base, cib, corosync2, departure, notes, rules
 from paf.crash import objections, waiting, watch, watcher
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known
@@ -105,7 +105,7 @@ def test_nobody_has_left_a_cluster_that_gives_no_answer():
     clock = Clock()
     deadline = Deadline(60, clock)
     clock.sleep(30)
-    assert members.Departure(silent(), deadline).is_noticed(["srv1"]) is False
+    assert departure.Departure(silent(), deadline).is_noticed(["srv1"]) is False
 
 
 def test_a_node_without_a_name_is_not_the_node_with_an_empty_one():
