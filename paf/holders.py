@@ -182,7 +182,8 @@ def prepare_rule(context, where, view):
     rule = quorum.join(last.rule if last else None, own.value)
     mine = entries.get(context.node)
     alone = [entry.epoch for entry in entries.values()].count(highest) == 1
-    if rule is None or (mine and mine.rule == rule and mine.epoch == highest and alone):
+    if rule is None or (mine and mine.rule == rule and mine.epoch == highest and alone
+                        and highest != quorum.FORMER):
         context.cluster.notes.remove(notes.RULE)
         return
     context.cluster.notes.write(notes.RULE, quorum.to_wire(quorum.Entry(highest + 1, rule)))

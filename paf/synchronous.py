@@ -66,7 +66,8 @@ def keep(context, view, setting, end, flushed, deadline):
     said = quorum.from_wire(view.rules.get(context.node, ""))
     mine = said.value if is_known(said) else None
     wanted = _with_seen(wanted.value, view, context.node, flushed, mine)
-    if last is None or mine is None or mine.epoch < last.epoch:
+    if last is None or mine is None or mine.epoch < last.epoch or (
+            mine.epoch == quorum.FORMER):
         rule = quorum.join(last.rule if last else None, wanted)
         if bad:    # what cannot be understood may ask for any standby
             rule = quorum.join(rule, quorum.ANY)
@@ -86,7 +87,7 @@ def keep(context, view, setting, end, flushed, deadline):
     else:
         _copy(context, view, mine, deadline)
         return
-    _remove(context, _over(view.rules, wanted, flushed) - set([context.node]), deadline)
+    _retire(context, view.rules, wanted, flushed, deadline)
 
 
 def _publish(context, view, entry, deadline):
@@ -147,13 +148,25 @@ def _is_confirmed(context, sight):
     return is_number(since) and quorum.is_confirmed(sight.wanted, int(since), sight.flushed)
 
 
+def _retire(context, rules, wanted, flushed, deadline):
+    """Take back what former primaries have published, with this primary's own rule. OcfError.
+
+    Arguments as of `_over`. What stays would be the last primary's, were this one removed.
+    """
+    over = _over(rules, wanted, flushed)
+    _remove(context, over - set([context.node]), deadline)
+    former = quorum.Entry(quorum.FORMER, wanted)
+    for node in sorted(set(rules) - over - set([context.node])):
+        if rules[node] != quorum.to_wire(former):
+            context.cluster.publish_rule(node, former, deadline)
+
+
 def _over(rules, wanted, flushed):
     """Return the nodes (a set) whose rules are no longer needed, with this primary's own.
 
     rules: dict of node to what it published (str); wanted: the Rule of this primary; flushed: as in
-    `keep`. A node that does not follow keeps the rule of its time as a primary. No other fact
-    shows, after a cold start, that its newest timeline may be one of its own: see
-    timelines.ownership.
+    `keep`. A node that does not follow keeps one, as a former primary. No other fact shows, after a
+    cold start, that its newest timeline may be one of its own: see timelines.ownership.
     """
     return set(node for node, text in rules.items() if wanted is None
                or not is_known(quorum.from_wire(text)) or flushed.get(node) is not None)

@@ -14,9 +14,8 @@ _KNOWN = {
 _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
 _FOLLOWING_PATIENCE = 10.0
-_LOOK_PATIENCE = 3.0
+_LOOK_PATIENCE = _STARTED_PATIENCE = 3.0
 _FIRST_PATIENCE = 6.0
-_STARTED_PATIENCE = 3.0
 
 #: Standbys need up to wal_retrieve_retry_interval (5 s by default) to find a new primary, and
 #: must not be without a score until the monitor after that.
@@ -69,7 +68,10 @@ def _look_after(context, sight):
     finally:
         worries = remarks.paused(context, sight) + remarks.lasting(context, worries)
         remarks.say(context, _remarks(context, sight) + worries)
-    if is_primary and not _is_unasked(context):
+    if not is_primary and worries:
+        from paf.actions import start
+        start.compare(context)
+    elif is_primary and not _is_unasked(context):
         update_scores(context, sight)
     return worries
 
@@ -264,9 +266,8 @@ def _say_line(context, deadline):
 
 
 def _explain(context, view, changes, replicas, deadline):
-    """Say beside the scores why a standby cannot be promoted, for as long as that holds.
-
-    Only when a score changes, or no reason is shown yet: a lag is another number each time.
+    """Say beside the scores why a standby cannot be promoted, for as long as that holds: only when
+    a score changes, or no reason is shown yet. A lag is another number each time.
     """
     for node in sorted(set(view.online) | set(view.reasons)):
         said = view.reasons.get(node, "")
@@ -359,11 +360,10 @@ def _replicas(rows):
 
 def _unacknowledged(context, sight):
     """Return what is to be said of commits that no standby acknowledges: a list of str."""
-    setting = sight.rows[0][3].strip() if sight.rows else ""
-    if not context.in_cluster or not setting:
+    if not context.in_cluster or not sight.rows or not sight.rows[0][3].strip():
         return []
     from paf.decide import quorum
-    return quorum.worries(quorum.parse(setting), [
+    return quorum.worries(quorum.parse(sight.rows[0][3].strip()), [
         replica.name for replica in _replicas(sight.rows) if replica.state == "streaming"])
 
 

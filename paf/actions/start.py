@@ -212,6 +212,21 @@ def say_line(context, was, view, deadline):
     context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, own)), deadline)
 
 
+def compare(context):
+    """Publish the timelines of a standby that followed the last primary, once. Raises nothing.
+
+    For what comes without one to compare with. Also for its monitor where it has no primary for a
+    while: the notification of that start may not have reached it.
+    """
+    try:
+        if context.in_cluster and not context.cluster.says_line():
+            say_line(context, state.STANDBY, context.cluster.view(context.deadline),
+                     context.deadline)
+    except ocf.OcfError as error:
+        context.log.warning("elections cannot compare this instance's history yet: {0}".format(
+            error))
+
+
 def _is_first(context, was, view, deadline):
     """Give the very first score if it is this instance's to give, and return whether it was."""
     if was == state.STOPPED_PRIMARY and scores.bootstrap(True, view.scores):

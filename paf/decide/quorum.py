@@ -33,6 +33,12 @@ _SEPARATORS = ",()*\""
 _METHODS = ("first", "any")
 
 
+#: The promotion score of a standby that does not stream, or is away: see decide/scores.
+NOT_CONNECTED = -1000
+#: The epoch of a primary before the last one: the rule is no longer its own.
+FORMER = 0
+
+
 def parse(text):
     # type: (str) -> Fact
     """Return what synchronous_standby_names (str) asks for: Known(Rule), Known(None) for nothing.
@@ -264,7 +270,9 @@ def last_primary(entries, scores, primary_score):
     publishes before it takes writes, so the highest epoch is the last one's. A node that has a
     primary's score and no entry was promoted by an agent that publishes none: then the last
     primary is not known, if there are entries; without any, it is that node. Nor is it where two
-    have the highest epoch: then the Entry covers what both say.
+    have the highest epoch, or former primaries alone are left: the Entry covers what all say then.
+    One that has the score of a standby that was away was left by a later primary, whose entry is
+    gone.
     """
     scored = [node for node, score in scores.items() if score >= primary_score]
     if not entries:
@@ -274,7 +282,8 @@ def last_primary(entries, scores, primary_score):
     rule = None  # type: Rule | None
     for node in nodes:
         rule = join(rule, entries[node].rule)
-    known = len(nodes) == 1 and all(other in entries for other in scored)
+    known = (len(nodes) == 1 and highest != FORMER and all(other in entries for other in scored)
+             and scores.get(nodes[0]) != NOT_CONNECTED)
     return (nodes[0] if known else None), Entry(highest, rule)
 
 

@@ -7,7 +7,7 @@ of streaming goes on; -1000 when not connected.
 
 from collections import namedtuple
 
-from paf.decide import election
+from paf.decide import election, quorum
 
 MYPY = False    # mypy reads the block below, Python never does
 if MYPY:
@@ -19,7 +19,7 @@ PRIMARY = 1001
 BEST = 1000
 STEP = 10
 NOT_READY = -1
-NOT_CONNECTED = -1000
+NOT_CONNECTED = quorum.NOT_CONNECTED
 
 #: Monitor runs for which a refused node stays barred after it has caught up, while its switchover
 #: is still requested.

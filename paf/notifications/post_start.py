@@ -11,12 +11,9 @@ def run(context):
     lists = context.notification
     if not lists.promote:
         context.cluster.end_old_round(bool(transition.lasting_primaries(lists)), context.deadline)
-    if transition.starts_without_primary(lists) and not context.cluster.says_line():
+    if transition.starts_without_primary(lists):
         from paf.actions import start
-        from paf.decide import state
-        # what followed the last primary compares itself with what comes without one
-        start.say_line(context, state.STANDBY, context.cluster.view(context.deadline),
-                       context.deadline)
+        start.compare(context)
     started = transition.nodes(lists.start)
     # one that was started itself is no primary, whatever it was when the transition began
     if context.node in transition.nodes(lists.promoted) and context.node not in started:

@@ -51,6 +51,8 @@ def test_a_standby_that_is_away_and_may_have_acknowledged_keeps_others_from_prom
     assert synchronous["srv2"].agent("start", lists=dict(COLD, active="srv3",
                                                          unpromoted="srv3")).code == 0
     assert synchronous.store.score("srv3") == election.LOSER_SCORE
+    synchronous.notify("post", "start", dict(COLD, active="srv3", unpromoted="srv3", start="srv2"),
+                       ["srv2", "srv3"])
     synchronous.notify("pre", "promote", alone("srv2", "srv3"), ["srv2", "srv3"])
     assert synchronous.store.scores("srv2", "srv3") == [1000, 1]
     lists = dict(alone("srv2", "srv3"), promote="srv2")

@@ -142,6 +142,10 @@ def test_a_node_that_never_had_a_standby_holds_nothing(names, idle, taken_in):
     ({"srv1": 3, "srv2": 4}, {"srv1": 1001}, "srv2", 4),     # promoted, and no monitor since
     ({"srv1": 3}, {"srv2": 1001, "srv1": -1000}, None, 3),   # promoted by an agent without entries
     ({"srv1": 3}, {}, "srv1", 3),
+    ({"srv1": 3}, {"srv1": -1000}, None, 3),                 # a later one was removed since
+    ({"srv1": 3}, {"srv1": -10}, "srv1", 3),
+    ({"srv1": 0}, {}, None, 0),                              # the same, after its first monitor
+    ({"srv1": 0, "srv2": 4}, {}, "srv2", 4),
 ])
 def test_the_last_primary_is_who_published_last(entries, scores, node, epoch):
     entries = {name: Entry(number, Rule(1, ("x",))) for name, number in entries.items()}

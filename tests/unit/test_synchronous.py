@@ -122,9 +122,14 @@ def test_a_rule_that_cannot_be_understood_is_removed_once_no_commit_may_need_it(
 def test_the_rule_of_a_former_primary_is_removed_once_its_node_follows(primary):
     """Until then it shows that the newest timeline there may be one of its own."""
     both = {"srv1": "2 1 srv1 srv3", "srv2": "1 1 srv1 srv3"}
-    assert primary(WIDE, 100, {"srv3": 100}, **both) == both
-    assert primary(WIDE, 100, {"srv3": 100, "srv2": None}) == both    # nothing says what it has
+    left = dict(both, srv2="0 1 srv1 srv3")    # no longer one that could be the last primary's
+    assert primary(WIDE, 100, {"srv3": 100}, **both) == left
+    assert primary(WIDE, 100, {"srv3": 100, "srv2": None}) == left    # nothing says what it has
     assert primary(WIDE, 100, {"srv3": 100, "srv2": 70}) == {"srv1": "2 1 srv1 srv3"}
+
+
+def test_a_former_primary_that_is_promoted_publishes_under_an_epoch_of_its_own(primary):
+    assert primary(WIDE, 100, {"srv3": 100}, srv1="0 1 srv1 srv3") == {"srv1": "1 1 srv1 srv3"}
 
 
 def test_no_rule_is_left_where_commits_wait_for_no_standby_any_longer(primary):
