@@ -5,7 +5,7 @@ from paf.actions import reload
 from paf.crash import watcher
 from paf.decide import scores, state, transition
 from paf.cluster import base, notes
-from paf.decide.knowledge import Known
+from paf.decide.knowledge import Known, is_known
 from paf.instance import (
     journal, observe, postmaster, server, settings, standby_mode, tablespaces)
 
@@ -67,11 +67,26 @@ def _start_checked(context, sight):
         from paf.actions import rejoin
         if context.in_cluster and rejoin.check(context):
             sight = observe.observe(context.instance, context.deadline)
+        _check_history(context, sight)
         as_standby(context)
     except ocf.OcfError:
         _repeat_last_words(context)
         raise
     return sight
+
+
+def _check_history(context, sight):
+    """Raise NotUsable where a pg_rewind that was run by hand has left a mixture of two servers.
+
+    A base backup starts from its label, and not from what the control file says.
+    """
+    from paf.instance import history
+    if sight.verdict.state == state.RESTORED or sight.control is None or (
+            not is_known(sight.control)):
+        return
+    reason = history.off_history(context.instance, sight.control.value)
+    if reason:
+        raise ocf.NotUsable(reason)
 
 
 def as_standby(context):

@@ -74,8 +74,13 @@ def _of_silent_primary(fact):
 def at_rest(instance, deadline):
     """Return the Fact of the wal.Position at which an instance ends that does not run."""
     control = controldata.read(instance, deadline)
-    bound = controldata.lower_bound(control.value) if is_known(control) else None
-    return _on_disk(instance, bound, control.reason, deadline)
+    if not is_known(control):
+        return Unknown(control.reason)
+    from paf.instance import history
+    reason = history.off_history(instance, control.value)
+    if reason:    # the end of the WAL is not where this instance ends
+        return Unknown(reason)
+    return _on_disk(instance, controldata.lower_bound(control.value), "", deadline)
 
 
 def _on_disk(instance, bound, reason, deadline):

@@ -1,8 +1,12 @@
 """Broken builds of paf rebuild: what is in the way is not named, own files are lost."""
 
-from tests.broken.builds import _UNIT, Broken
+from tests.broken.builds import _COMPONENT, _UNIT, Broken
 
 BUILDS = (
+    Broken(2, "what a pg_rewind by hand has left half done is started",
+           "paf/actions/start.py", "        _check_history(context, sight)", "        pass",
+           (_COMPONENT + "test_rewind.py::"
+            "test_what_a_pg_rewind_by_hand_has_left_half_done_is_not_started",)),
     Broken(7, "another major version is copied",
            "paf/cli/rebuild/source.py", "    if _major(theirs) != _major(mine):", "    if False:",
            (_UNIT + "test_rebuild_source.py::test_another_major_version_is_named",)),

@@ -58,6 +58,41 @@ def lost_of(node):
     return node.pgdata.parent / f"{node.pgdata.name}.lost"
 
 
+@pytest.fixture
+def half(hinted):
+    """A pg_rewind of srv1 that was run by hand and killed when only the control file was left."""
+    node, programs = hinted["srv1"], hinted["srv1"].programs
+    write_commits(hinted)
+    hinted["srv1"].stop()
+    assert hinted.promote("srv2", FAILOVER, ["srv2"]).code == 0
+    hinted["srv2"].sql("INSERT INTO t VALUES (2)")
+    hinted["srv2"].sql("CHECKPOINT")
+    kept = {name: (node.pgdata / name).read_bytes() for name in (
+        "global/pg_control", "postgresql.conf", "postgresql.auto.conf", "pg_hba.conf")}
+    as_owner(f"{programs}/pg_rewind", "-D", node.pgdata, "--source-server",
+             f"host={hinted.sockets} port={hinted['srv2'].port} dbname=postgres "
+             f"user={owner().pw_name}")
+    for name, content in kept.items():    # the configuration is in another place, say
+        (node.pgdata / name).write_bytes(content)
+    (node.pgdata / "backup_label").unlink()
+    assert node.control() == "shut down"
+    return hinted
+
+
+@pytest.mark.parametrize("mode", ["safe", "rewind"])
+@pytest.mark.parametrize("primary", ["srv2", None])
+def test_what_a_pg_rewind_by_hand_has_left_half_done_is_not_started(half, primary, mode):
+    """The control file says that it was shut down cleanly, and the files are two servers'."""
+    node = half["srv1"]
+    half.move_vip(primary)
+    before = node.files()
+    run = node.agent("start", lists=RETURN if primary else dict(start="srv1"), rejoin=mode)
+    assert run.code == 5 and "PAF-E206 a rewind was cut off, or files were copied" in run.reason
+    assert node.files() == before
+    words = half.store.permanent("last_words", "srv1")
+    assert words in (None, "unknown"), "where its WAL ends is not where it ends"
+
+
 # rejoin=safe, the default
 
 def test_by_default_an_old_primary_without_a_commit_of_its_own_comes_back(hinted):
