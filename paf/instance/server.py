@@ -162,12 +162,25 @@ def order_promotion(instance, deadline):
 def await_promotion(instance, deadline):
     """Wait until the server accepts writes. Raises OcfError.
 
-    The control file says so as soon as it does, as it does to pg_ctl.
+    The control file says so as soon as it does, as it does to pg_ctl. Where it cannot be read, the
+    server is asked: one that was promoted takes writes, whatever this action ends with.
     """
+    doubts = [""]
+
     def in_production():
         if postmaster.find(instance) == Known(None):
             raise OcfError("PostgreSQL ended while it was promoted, see its log")
         control = controldata.read(instance, deadline)
-        return is_known(control) and control.value.state == state.IN_PRODUCTION
+        doubts.append(control.reason or "")
+        if not is_known(control):
+            return _says_primary(instance, deadline)
+        return control.value.state == state.IN_PRODUCTION
     if not deadline.wait_for(in_production, longest=_PROMOTION_STEP):
-        raise OcfError("PostgreSQL was not promoted in {0:.0f} s".format(deadline.elapsed))
+        raise OcfError("PostgreSQL was not promoted in {0:.0f} s{1}".format(
+            deadline.elapsed, doubts[-1] and ", as far as it is known: " + doubts[-1]))
+
+
+def _says_primary(instance, deadline):
+    from paf.instance import observe
+    sight = observe.observe(instance, deadline)
+    return sight.verdict.state == state.PRIMARY and bool(sight.rows)

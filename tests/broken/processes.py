@@ -3,6 +3,11 @@
 from tests.broken.builds import _COMPONENT, _UNIT, Broken
 
 BUILDS = (
+    Broken(5, "a promotion that pg_controldata does not show has failed",
+           "paf/instance/server.py", "            return _says_primary(instance, deadline)",
+           "            return False",
+           (_COMPONENT + "test_identity.py::"
+            "test_a_promotion_is_seen_where_pg_controldata_gives_no_answer",)),
     Broken(5, "a process whose start cannot be read has ended",
            "paf/instance/proc.py", "    return is_known(now) and (now.value is None",
            "    return not is_known(now) or (now.value is None", (_UNIT + "test_processes.py",)),

@@ -31,6 +31,16 @@ def wrapped(tmp_path):
     return wrap
 
 
+def test_a_promotion_is_seen_where_pg_controldata_gives_no_answer(pair, wrapped):
+    """The server takes writes; an action that says otherwise would have it demoted again."""
+    pair["srv1"].kill()
+    pair.move_vip(None)
+    wrapped(pair["srv2"], pg_controldata="echo out of memory >&2; exit 1")
+    lists = dict(active="srv2", unpromoted="srv2", promote="srv2")
+    run = pair.promote("srv2", lists, ["srv2"], timeout=20)
+    assert run.code == 0 and not pair["srv2"].in_recovery, run
+
+
 # The process, whatever its program is called
 
 @pytest.fixture
