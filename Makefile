@@ -44,6 +44,8 @@ MANUALS  = /usr/share/man/man7
 COMMANDS = /usr/sbin
 COMMAND_MANUALS = /usr/share/man/man8
 COMPLETIONS = /usr/share/bash-completion/completions
+# programs that units start
+PROGRAMS = /usr/libexec
 # systemd's, for what listens and what comes at times; nothing is enabled. EL6 and Debian 7 have none
 UNITS    = /usr/lib/systemd/system
 # Packages have tools of their own for documents and set this to nothing.
@@ -208,6 +210,8 @@ install: check-values
 	@chmod 0755 "$(DESTDIR)$(LIBRARY)/paf-alert"
 	@test "$(VARIANT)" = corosync1 || for unit in units/*; do \
 		install -D -p -m 0644 "$$unit" "$(DESTDIR)$(UNITS)/$${unit#units/}" || exit 1; done
+	@test "$(VARIANT)" = corosync1 || \
+		install -D -p -m 0755 bin/paf-health "$(DESTDIR)$(PROGRAMS)/paf-health"
 	@install -d "$(DESTDIR)$(MANUALS)"
 	@"$(BUILD_PYTHON)" -B docs/manpage.py "$(DESTDIR)$(LIBRARY)" \
 		> "$(DESTDIR)$(MANUALS)/ocf_heartbeat_pgsqlms.7"

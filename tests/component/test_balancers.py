@@ -40,7 +40,8 @@ class Watched:
         self.kept.mkdir(mode=0o700)
         os.chown(self.kept, owner().pw_uid, owner().pw_gid)
         self.listener = Listener(
-            ["/usr/bin/python3", "-ISB", str(library / "bin" / "paf"), "health"], owner(),
+            [str(library / "bin" / "paf-health"), "/usr/bin/python3", "-ISB",
+             str(library / "bin" / "paf"), "health"], owner(),
             {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HA_SBIN_DIR": str(self.store.programs),
              "PAF_TEST_STORE": str(self.store.folder), "PAF_TEST_NODE": node.name,
              "RUNTIME_DIRECTORY": str(self.kept)})

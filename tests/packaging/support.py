@@ -19,8 +19,9 @@ COMMAND_MANUAL = "/usr/share/man/man8/paf.8"
 COMPLETION = "/usr/share/bash-completion/completions/paf"
 #: What is installed beside the library and the documents, without compression, and systemd's units.
 FILES = {AGENT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION, ALERT}
-PROGRAMS = {AGENT, COMMAND, ALERT}
 UNITS = "/usr/lib/systemd/system"
+FRONT = "/usr/libexec/paf-health"
+PROGRAMS = {AGENT, COMMAND, ALERT, FRONT}
 DOCS = "/usr/share/doc/resource-agents-paf"
 
 #: Names of the packages: the agent's, and the administrator's Python package.
@@ -80,8 +81,8 @@ def library_files(checkout):
 
 
 def units():
-    """Return the paths (a set of str) that systemd's units have once installed."""
-    return {f"{UNITS}/{path.name}" for path in (REPOSITORY / "units").iterdir()}
+    """Return the paths (a set of str) that systemd's units, and what they start, have."""
+    return {f"{UNITS}/{path.name}" for path in (REPOSITORY / "units").iterdir()} | {FRONT}
 
 
 class Root:

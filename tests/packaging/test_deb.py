@@ -6,8 +6,8 @@ import xml.etree.ElementTree as etree
 import pytest
 
 from tests.packaging.support import (
-    AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, library_files, need, run,
-    units)
+    AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, PROGRAMS, library_files,
+    need, run, units)
 
 VARIANTS = ("corosync1", "corosync2")
 SHEBANG = {"corosync1": "#!/usr/bin/python -ESsB", "corosync2": "#!/usr/bin/python3 -ISB"}
@@ -80,7 +80,7 @@ def test_it_holds_the_agent_the_library_the_manual_and_documents(deb, variant, c
         f"/usr/share/lintian/overrides/{NAME[variant]}"} | (
             units() if variant == "corosync2" else set())
     for name in files:
-        mode = "-rwxr-xr-x" if name in {AGENT, ALERT, COMMAND} | RTUPDATE[variant] else "-rw-r--r--"
+        mode = "-rwxr-xr-x" if name in PROGRAMS | RTUPDATE[variant] else "-rw-r--r--"
         assert listed[name] == [mode, "root/root"], name
 
 

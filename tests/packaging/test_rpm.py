@@ -7,8 +7,8 @@ import xml.etree.ElementTree as etree
 import pytest
 
 from tests.packaging.support import (
-    AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, REPOSITORY, library_files,
-    need, run, units)
+    AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, PROGRAMS, REPOSITORY,
+    library_files, need, run, units)
 
 # rhel "": a distribution that is none of Red Hat's, or Fedora
 Target = collections.namedtuple("Target", "rhel asked variant interpreter flags ocf")
@@ -90,7 +90,7 @@ def test_it_holds_the_agent_the_library_the_manual_and_documents(rpm, checkout, 
         AGENT, ALERT, MANUAL, COMMAND, COMMAND_MANUAL, COMPLETION} | (
             units() if target.variant == "corosync2" else set())
     for name in files:
-        mode = "-rwxr-xr-x" if name in (AGENT, ALERT, COMMAND) else "-rw-r--r--"
+        mode = "-rwxr-xr-x" if name in PROGRAMS else "-rw-r--r--"
         assert listed[name] == mode, name
     # as folders, so that bytecode of any Python goes away with the package
     assert {LIBRARY, f"{LIBRARY}/paf", f"{LIBRARY}/paf/cluster"} <= set(listed)

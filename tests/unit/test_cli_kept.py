@@ -55,13 +55,13 @@ def folder():
     return pathlib.Path(os.environ["RUNTIME_DIRECTORY"])
 
 
-def test_what_is_kept_is_given_again_for_a_second(server, clock):
+def test_what_is_kept_is_given_again_for_a_while(server, clock):
     found = server.keep(PRIMARY)
     assert (found.node, found.lag, found.said) == ("srv1", None, PRIMARY.said)
     begin = clock[-1]
-    clock.append(begin + kept.LIFE - 0.01)
+    clock.append(begin + kept.LIFE - 0.02)
     assert kept.read("").said == PRIMARY.said
-    for moment in (begin + kept.LIFE, begin - 0.01, begin + 1e6):
+    for moment in (begin + kept.LIFE, begin - 0.02, begin + 1e6):
         clock.append(moment)
         assert kept.read("") is None, moment
     assert [path.name for path in folder().iterdir()] == ["answers-"]
@@ -83,8 +83,8 @@ def test_another_process_with_the_number_of_the_server_is_not_it(server):
     path = folder() / "answers-"
     text = path.read_text(encoding="utf-8")
     start = kept.started(server.process.pid)
-    assert f"\n{start}\n" in text
-    path.write_text(text.replace(f"\n{start}\n", f"\n{int(start) - 1}\n"), encoding="utf-8")
+    assert f" {start} " in text
+    path.write_text(text.replace(f" {start} ", f" {int(start) - 1} "), encoding="utf-8")
     assert kept.read("") is None
 
 
@@ -117,6 +117,16 @@ def test_nothing_is_kept_of_a_node_that_is_not_well(server):
     assert server.keep(bad) is None
     kept.keep("", PRIMARY, None, False, server.process.pid, str(server.signal))
     kept.keep("", PRIMARY, server.clock[-1], False, None, str(server.signal))
+    assert not list(folder().iterdir())
+
+
+def test_a_look_that_finds_no_well_node_ends_what_was_kept(server):
+    assert server.keep(PRIMARY)
+    (folder() / "answers-.looking").touch()
+    bad = Answers("srv1", None, dict.fromkeys(QUESTIONS, (False, "no quorum")))
+    assert server.keep(bad) is None and not list(folder().iterdir())
+    assert server.keep(PRIMARY)
+    kept.keep("", bad, server.clock[-1], None, None, "")    # nor did its server answer
     assert not list(folder().iterdir())
 
 

@@ -1,16 +1,19 @@
-"""Answers that are kept for a second: many load balancers cost little more than one.
+"""Answers that are kept for two seconds: many load balancers cost little more than one.
 
 They are kept in the folder that systemd makes for the unit (RUNTIME_DIRECTORY, in /run), and
 nowhere without one. Only those of a node that is well are: any other is looked at for each request.
 What was kept is given for as long as
 
-* the look that it comes from began less than LIFE ago;
+* the look that it comes from began less than FRESH ago, or less than LIFE ago while another request
+  looks;
 * the same server process runs: what was a primary is one until its process ends;
 * the file that makes a standby is there, or is not, as it was: a promotion removes it.
 
-So for that second quorum, Pacemaker's word, the stream and the lag may be those of the look; the
-role of the server is that of now. Source: proc(5), uptime and stat; systemd.exec(5),
-RuntimeDirectory=.
+So for that time quorum, Pacemaker's word, the stream and the lag may be those of the look; the role
+of the server is that of now. bin/paf-health, which starts no Python, gives them by the same rules.
+
+The times are those since the boot, and /run is empty after one. Source: proc(5), uptime and stat;
+systemd.exec(5), RuntimeDirectory=.
 """
 
 import errno
@@ -19,9 +22,11 @@ import stat
 
 from paf.cli.health.answers import Answers, QUESTIONS
 
-LIFE = 1.0          # seconds
-_FORM = "paf health 1"
+FRESH = 1.75        # seconds; less than two intervals of a load balancer that asks every second
+LIFE = 2.5          # a look on a busy node takes some tenths of a second
+_FORM = "paf health 2"
 _END = "end"
+_LOOKING = ".looking"    # made by bin/paf-health, by one request of those that could look
 _LONGEST = 4096     # bytes of a file
 _START_TIME = 19    # its place in /proc/PID/stat after the name
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
@@ -56,11 +61,12 @@ def _understood(lines, moment):
 
     Raises ValueError or IndexError for what is no such file.
     """
-    form, began, pid, start, is_standby, signal, node, lag = lines[:8]
-    said = dict(zip(QUESTIONS, [(line[:1] == "1", line[2:]) for line in lines[8:]]))
-    if form != _FORM or lines[8 + len(QUESTIONS):] != [_END, ""]:
+    form, fields, signal, node = lines[:4]
+    said = dict(zip(QUESTIONS, [(line[:1] == "1", line[2:]) for line in lines[4:]]))
+    if form != _FORM or lines[4 + len(QUESTIONS):] != [_END, ""]:
         return None
-    if not 0.0 <= moment - float(began) < LIFE:
+    began, _, end, pid, start, is_standby, lag = fields.split(" ")
+    if not int(began) <= _hundredths(moment) < int(end):
         return None
     if started(int(pid)) != start:
         return None
@@ -70,26 +76,45 @@ def _understood(lines, moment):
 
 
 def keep(resource, answers, began, in_recovery, pid, signal):
-    """Keep the Answers of a look. A file that cannot be written is no error.
+    """Keep the Answers of a look; without any to keep, forget those of an earlier one.
 
-    began: `now` before the look; in_recovery: whether the server said so; pid: its process, as it
-    was found after the look (int, None unknown); signal: path of the file that makes a standby.
+    began: `now` before the look; in_recovery: whether the server said so, None unknown; pid: its
+    process, as it was found after the look (int, None unknown); signal: path of the file that makes
+    a standby. A file that cannot be written is no error.
     """
-    path, start = _path(resource), started(pid) if pid else None
-    if path is None or start is None or began is None or not answers.said["/health"][0]:
+    path = _path(resource)
+    if path is None:
         return
+    text = _text(answers, began, in_recovery, pid, signal)
+    if text is None:
+        _remove(path)
+    else:
+        _replace(path, text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
+    _remove(path + _LOOKING)
+
+
+def _text(answers, began, in_recovery, pid, signal):
+    """Return what is written of a look (str), None where nothing may be kept of it."""
+    start = started(pid) if pid else None
+    if start is None or began is None or not answers.said["/health"][0]:
+        return None
     # after the look it may be another process, or another role, than what answered
     if (int(start) / float(os.sysconf("SC_CLK_TCK")) >= began
             or os.path.lexists(signal) != in_recovery):
-        return
-    lines = [_FORM, "{0:.2f}".format(began), str(pid), start, "1" if in_recovery else "0", signal,
-             answers.node, "" if answers.lag is None else str(answers.lag)]
+        return None
+    fields = [_hundredths(began), _hundredths(began + FRESH), _hundredths(began + LIFE), pid, start,
+              int(in_recovery), "" if answers.lag is None else answers.lag]
+    lines = [_FORM, " ".join(str(field) for field in fields), signal, answers.node]
     lines += ["{0} {1}".format(int(good), why) for good, why in (
         answers.said[question] for question in QUESTIONS)]
     if any("\n" in line for line in lines):
-        return
-    text = "\n".join(lines + [_END, ""])
-    _replace(path, text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
+        return None
+    return "\n".join(lines + [_END, ""])
+
+
+def _hundredths(moment):
+    """Return seconds (float) in the unit that a shell can count in, that of /proc/uptime (int)."""
+    return int(round(moment * 100))
 
 
 def started(pid):
@@ -148,5 +173,13 @@ def _replace(path, content):
             os.rename(fresh, path)
         else:
             os.unlink(fresh)
+    except (IOError, OSError):
+        return
+
+
+def _remove(path):
+    """Remove a file; one that cannot be removed, or is not there, is left."""
+    try:
+        os.unlink(path)
     except (IOError, OSError):
         return

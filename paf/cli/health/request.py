@@ -42,13 +42,12 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 _UNITS = "kMGT"
 
 
-def read(deadline, descriptor=0):
+def read(deadline, descriptor=0, found=b""):
     """Return what a client sends (bytes), up to the end of its headers.
 
     No more than LONGEST bytes, and nothing that comes after the Deadline: what is there by then
-    is returned.
+    is returned. found: what was read of it before.
     """
-    found = b""
     while len(found) < LONGEST and not _is_whole(found):
         try:
             if not select.select([descriptor], [], [], deadline.remaining)[0]:
