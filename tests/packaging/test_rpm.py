@@ -123,7 +123,8 @@ def test_it_requires_what_the_variant_and_the_distribution_need(rpm, target):
         python.add("python >= 2.6")
     if target.rhel == "6":
         python.add("python-argparse")
-    assert required == CLUSTER[target.variant] | python
+    shell = {"/bin/sh"} if target.variant == "corosync2" else set()
+    assert required == CLUSTER[target.variant] | python | shell
     recommended = set(query(rpm, "--recommends"))
     assert recommended == (set() if target.rhel in ("6", "7")
                            else {"python3-lxml", "python3-psycopg2"})

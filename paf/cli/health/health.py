@@ -108,12 +108,11 @@ def answer(asked, resource=""):
 def _looked(resource):
     """Return the Answers of a look at this node, and keep them."""
     from paf.cli.health import judge, looks
-    began = kept.now()
     facts = looks.look(resource)
     answers = judge.answers(facts)
     server = facts.server
     pid, signal = (None, "") if server is None else looks.process(facts)
-    kept.keep(resource, answers, began, server and server.in_recovery, pid, signal)
+    kept.keep(resource, answers, kept.began(), server and server.in_recovery, pid, signal)
     return answers
 
 

@@ -4,8 +4,8 @@ They are kept in the folder that systemd makes for the unit (RUNTIME_DIRECTORY, 
 nowhere without one. Only those of a node that is well are: any other is looked at for each request.
 What was kept is given for as long as
 
-* the look that it comes from began less than FRESH ago, or less than LIFE ago while another request
-  looks;
+* the request whose look it comes from began less than FRESH ago, or less than LIFE ago while another
+  request looks;
 * the same server process runs: what was a primary is one until its process ends;
 * the file that makes a standby is there, or is not, as it was: a promotion removes it.
 
@@ -22,7 +22,7 @@ import stat
 
 from paf.cli.health.answers import Answers, QUESTIONS
 
-FRESH = 1.75        # seconds; less than two intervals of a load balancer that asks every second
+FRESH = 1.85        # seconds; less than two intervals of a load balancer that asks every second
 LIFE = 2.5          # a look on a busy node takes some tenths of a second
 _FORM = "paf health 2"
 _END = "end"
@@ -38,6 +38,15 @@ def now():
         return float(_content("/proc/uptime").split()[0])
     except (IOError, OSError, ValueError, IndexError):
         return None
+
+
+def began():
+    """Return when this process was started, as `now` counts (float); None if not known.
+
+    So the age of an answer does not depend on how long a busy node takes to start Python.
+    """
+    start = started(os.getpid())
+    return None if start is None else _seconds(start)
 
 
 def read(resource):
@@ -65,8 +74,8 @@ def _understood(lines, moment):
     said = dict(zip(QUESTIONS, [(line[:1] == "1", line[2:]) for line in lines[4:]]))
     if form != _FORM or lines[4 + len(QUESTIONS):] != [_END, ""]:
         return None
-    began, _, end, pid, start, is_standby, lag = fields.split(" ")
-    if not int(began) <= _hundredths(moment) < int(end):
+    begin, _, end, pid, start, is_standby, lag = fields.split(" ")
+    if not int(begin) <= _hundredths(moment) < int(end):
         return None
     if started(int(pid)) != start:
         return None
@@ -75,17 +84,17 @@ def _understood(lines, moment):
     return Answers(node, int(lag) if lag else None, said)
 
 
-def keep(resource, answers, began, in_recovery, pid, signal):
+def keep(resource, answers, begin, in_recovery, pid, signal):
     """Keep the Answers of a look; without any to keep, forget those of an earlier one.
 
-    began: `now` before the look; in_recovery: whether the server said so, None unknown; pid: its
+    begin: seconds since the boot, before the look; in_recovery: whether the server said so, None unknown; pid: its
     process, as it was found after the look (int, None unknown); signal: path of the file that makes
     a standby. A file that cannot be written is no error.
     """
     path = _path(resource)
     if path is None:
         return
-    text = _text(answers, began, in_recovery, pid, signal)
+    text = _text(answers, begin, in_recovery, pid, signal)
     if text is None:
         _remove(path)
     else:
@@ -93,16 +102,15 @@ def keep(resource, answers, began, in_recovery, pid, signal):
     _remove(path + _LOOKING)
 
 
-def _text(answers, began, in_recovery, pid, signal):
+def _text(answers, begin, in_recovery, pid, signal):
     """Return what is written of a look (str), None where nothing may be kept of it."""
     start = started(pid) if pid else None
-    if start is None or began is None or not answers.said["/health"][0]:
+    if start is None or begin is None or not answers.said["/health"][0]:
         return None
     # after the look it may be another process, or another role, than what answered
-    if (int(start) / float(os.sysconf("SC_CLK_TCK")) >= began
-            or os.path.lexists(signal) != in_recovery):
+    if _seconds(start) >= begin or os.path.lexists(signal) != in_recovery:
         return None
-    fields = [_hundredths(began), _hundredths(began + FRESH), _hundredths(began + LIFE), pid, start,
+    fields = [_hundredths(begin), _hundredths(begin + FRESH), _hundredths(begin + LIFE), pid, start,
               int(in_recovery), "" if answers.lag is None else answers.lag]
     lines = [_FORM, " ".join(str(field) for field in fields), signal, answers.node]
     lines += ["{0} {1}".format(int(good), why) for good, why in (
@@ -110,6 +118,11 @@ def _text(answers, began, in_recovery, pid, signal):
     if any("\n" in line for line in lines):
         return None
     return "\n".join(lines + [_END, ""])
+
+
+def _seconds(start):
+    """Return the seconds (float) in what `started` returns."""
+    return int(start) / float(os.sysconf("SC_CLK_TCK"))
 
 
 def _hundredths(moment):
