@@ -22,7 +22,7 @@ PACKAGE = "resource-agents-paf"
 LIBRARY = f"usr/share/{PACKAGE}"
 # What the package is made from
 SOURCES = ("Makefile", "README.md", "CHANGELOG.md", "LICENSE", "bin", "debian", "docs", "paf",
-           "resource.d", "tools")
+           "resource.d", "tools", "units")
 
 
 def stage(settings, agent, system=systems.HOST):

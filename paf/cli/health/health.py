@@ -13,7 +13,8 @@ HELP = "answer one HTTP request on standard input, for load balancers"
 TEXT = """Reads one request from standard input, answers on standard output, and ends. systemd
 listens on port 8009 (paf-health.socket, off until it is enabled), so no server has to be kept
 alive. It answers from what this node knows: its Pacemaker and its server. Where the unit gives it
-a folder in /run, it keeps the answers of a node that is well there, for a second.
+a folder in /run, it keeps the answers of a node that is well there, for two seconds;
+/usr/libexec/paf-health, which systemd starts, gives these without starting Python.
 
   /primary: 200 on the primary;
   /replica: 200 on a standby that streams;
