@@ -193,8 +193,8 @@ def cold_facts(context, view):
     primary, doubt, needed, behind = (
         context.cluster.notes.read(notes.PRIMARY).split("\n") + [""] * 3)[:4]
     from paf.decide import timelines
-    lines = dict((node, timelines.line_from_wire(text)) for node, text in (
-        context.cluster.lines(transition.voters(context.notification), context.deadline).items()))
+    found = context.cluster.lines(context.deadline, transition.voters(context.notification))
+    lines = dict((node, timelines.line_from_wire(found[node])) for node in found)
     return Cold(primary or None, lines, doubt != _BY_SCORE, needed,
                 behind.split())
 

@@ -80,11 +80,11 @@ def _check_history(context, sight):
 
     A base backup starts from its label, and not from what the control file says.
     """
-    from paf.instance import history
+    from paf.instance import historyfiles
     if sight.verdict.state == state.RESTORED or sight.control is None or (
             not is_known(sight.control)):
         return
-    reason = history.off_history(context.instance, sight.control.value)
+    reason = historyfiles.off_history(context.instance, sight.control.value)
     if reason:
         raise ocf.NotUsable(reason)
 

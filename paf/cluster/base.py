@@ -277,12 +277,12 @@ class Cluster(object):
         """Return whether a Line of this node is published, for the elections to compare with."""
         return False
 
-    def lines(self, voters, deadline):
-        """Return the timelines.Line (on the wire, str) of each voter that says one (a dict).
+    def lines(self, deadline, voters=()):
+        """Return the timelines.Line (on the wire, str) of each node that says one (a dict).
 
-        "" for one that could, and has said none.
+        "" for one of `voters` (of str) that could, and has said none.
         """
-        del voters, deadline
+        del deadline, voters
         return {}
 
     def primary_seen(self, deadline):

@@ -72,15 +72,15 @@ class Corosync2(Cluster):
         """Return whether a Line of this node is published. Raises OcfError."""
         return self.says_line()
 
-    def lines(self, voters, deadline):
-        """Return the timelines.Line (on the wire, str) of each voter that says one (a dict).
+    def lines(self, deadline, voters=()):
+        """Return the timelines.Line (on the wire, str) of each node that says one (a dict).
 
-        One that was withdrawn is still listed, without a value. "" for a voter without one that has
-        entered the cluster: an agent that publishes none has no ballot either.
+        One that was withdrawn is still listed, without a value. "" for one of `voters` without one
+        that has entered the cluster: an agent that publishes none has no ballot either.
         """
         lines = self._values(_LINE, deadline)
-        found = dict((node, lines[node]) for node in voters if lines.get(node))
-        if len(found) < len(voters):
+        found = dict((node, lines[node]) for node in lines if lines[node])
+        if set(voters) - set(found):
             ballots = self._values("ballot", deadline)
             found.update((node, "") for node in voters if node not in found and ballots.get(node))
         return found

@@ -76,8 +76,8 @@ def at_rest(instance, deadline):
     control = controldata.read(instance, deadline)
     if not is_known(control):
         return Unknown(control.reason)
-    from paf.instance import history
-    reason = history.off_history(instance, control.value)
+    from paf.instance import historyfiles
+    reason = historyfiles.off_history(instance, control.value)
     if reason:    # the end of the WAL is not where this instance ends
         return Unknown(reason)
     return _on_disk(instance, controldata.lower_bound(control.value), "", deadline)

@@ -66,7 +66,7 @@ BUILDS = (
            (_KNOWN.format("True-two timelines of the same number, and a standby of the later one "
                           "still runs"),)),
     Broken(4, "the history of a voter that could have published one is that of the candidate",
-           "paf/cluster/corosync2.py", "        if len(found) < len(voters):", "        if False:",
+           "paf/cluster/corosync2.py", "        if set(voters) - set(found):", "        if False:",
            (_KNOWN.format("True-two timelines of the same number, and a standby of the later one "
                           "is not notified"),)),
     Broken(4, "a former primary counts as the last one, once that was removed from the cluster",

@@ -89,17 +89,18 @@ def test_a_line_that_was_withdrawn_is_none():
     """Pacemaker 2.1.5 lists a deleted private attribute with an empty value."""
     out = line("line-default", "srv1", "") + line("line-default", "srv2", "own 1:0:initdb")
     cluster = Cluster(line=[Result(0, out, "", False)], ballot=[NEVER_SET])
-    assert cluster.lines(["srv1", "srv2"], Deadline(1)) == {"srv2": "own 1:0:initdb"}
+    assert cluster.lines(Deadline(1)) == {"srv2": "own 1:0:initdb"}
+    assert cluster.lines(Deadline(1), ["srv1", "srv2"]) == {"srv2": "own 1:0:initdb"}
 
 
 def test_a_history_that_a_voter_could_have_published_is_not_known():
     """An older agent can publish none; that of a node that does not vote is no matter."""
     ballots = line("ballot-default", "srv1", "none:") + line("ballot-default", "srv2", "none:")
-    lines = line("line-default", "srv1", "own 1:0:initdb") + line("line-default", "srv4", "not 1:")
+    said = {"srv1": "own 1:0:initdb", "srv4": "not 1:0:"}
+    lines = "".join(line("line-default", node, said[node]) for node in said)
     cluster = Cluster(line=[Result(0, lines, "", False)], ballot=[Result(0, ballots, "", False)])
-    assert cluster.lines(["srv1", "srv2", "srv3"], Deadline(1)) == {
-        "srv1": "own 1:0:initdb", "srv2": ""}
-    assert cluster.lines(["srv1"], Deadline(1)) == {"srv1": "own 1:0:initdb"}
+    assert cluster.lines(Deadline(1), ["srv1", "srv2", "srv3"]) == dict(said, srv2="")
+    assert cluster.lines(Deadline(1), ["srv1"]) == cluster.lines(Deadline(1)) == said
 
 
 def test_an_agent_that_knows_no_rounds_is_counted_in_ones_own():
