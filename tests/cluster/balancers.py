@@ -1,9 +1,9 @@
 """Load balancers that ask a node, as a program that runs there: python3 - SECONDS COUNT PATH...
 
 systemd-socket-activate starts for each request what the installed unit starts. Prints JSON:
-`answers`, a list of [path, status, when it was asked, when it was answered] (epoch seconds); `spent`,
-the processor time of all that the requests started and of what listens, in seconds; `bare`, that of a
-start of Python at the same time, which tells how fast the machine is now.
+`answers`, a list of [path, status, when it was asked, when it was answered] (epoch seconds);
+`spent`, the processor time of all that the requests started and of what listens, in seconds;
+`bare`, that of a start of Python at the same time, which tells how fast the machine is now.
 """
 
 import grp

@@ -9,7 +9,7 @@ from lab.tools import wait_until
 LAB = {"nodes": 2}
 BALANCERS = pathlib.Path(__file__).with_name("balancers.py").read_text(encoding="utf-8")
 SECONDS = 10
-#: Of a start of Python, in seconds, on the machine that docs/load-balancers.md has its numbers from.
+#: Seconds of processor time that a start of Python takes on the machine of docs/load-balancers.md.
 BARE = 0.009
 
 

@@ -4,8 +4,8 @@ They are kept in the folder that systemd makes for the unit (RUNTIME_DIRECTORY, 
 nowhere without one. Only those of a node that is well are: any other is looked at for each request.
 What was kept is given for as long as
 
-* the request whose look it comes from began less than FRESH ago, or less than LIFE ago while another
-  request looks;
+* the request whose look it comes from began less than FRESH ago, or less than LIFE ago while
+  another request looks;
 * the same server process runs: what was a primary is one until its process ends;
 * the file that makes a standby is there, or is not, as it was: a promotion removes it.
 
@@ -87,9 +87,9 @@ def _understood(lines, moment):
 def keep(resource, answers, begin, in_recovery, pid, signal):
     """Keep the Answers of a look; without any to keep, forget those of an earlier one.
 
-    begin: seconds since the boot, before the look; in_recovery: whether the server said so, None unknown; pid: its
-    process, as it was found after the look (int, None unknown); signal: path of the file that makes
-    a standby. A file that cannot be written is no error.
+    begin: seconds since the boot, before the look; in_recovery: whether the server said so, None
+    unknown; pid: its process, as it was found after the look (int, None unknown); signal: path of
+    the file that makes a standby. A file that cannot be written is no error.
     """
     path = _path(resource)
     if path is None:
@@ -110,8 +110,8 @@ def _text(answers, begin, in_recovery, pid, signal):
     # after the look it may be another process, or another role, than what answered
     if _seconds(start) >= begin or os.path.lexists(signal) != in_recovery:
         return None
-    fields = [_hundredths(begin), _hundredths(begin + FRESH), _hundredths(begin + LIFE), pid, start,
-              int(in_recovery), "" if answers.lag is None else answers.lag]
+    fields = [_hundredths(begin + age) for age in (0.0, FRESH, LIFE)]
+    fields += [pid, start, int(in_recovery), "" if answers.lag is None else answers.lag]
     lines = [_FORM, " ".join(str(field) for field in fields), signal, answers.node]
     lines += ["{0} {1}".format(int(good), why) for good, why in (
         answers.said[question] for question in QUESTIONS)]
