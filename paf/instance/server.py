@@ -176,8 +176,10 @@ def await_promotion(instance, deadline):
             return _says_primary(instance, deadline)
         return control.value.state == state.IN_PRODUCTION
     if not deadline.wait_for(in_production, longest=_PROMOTION_STEP):
-        raise OcfError("PostgreSQL was not promoted in {0:.0f} s{1}".format(
-            deadline.elapsed, doubts[-1] and ", as far as it is known: " + doubts[-1]))
+        if doubts[-1]:
+            raise OcfError("PostgreSQL was not promoted in {0:.0f} s, as far as it is known: "
+                           "{1}".format(deadline.elapsed, doubts[-1]))
+        raise OcfError("PostgreSQL was not promoted in {0:.0f} s".format(deadline.elapsed))
 
 
 def _says_primary(instance, deadline):
