@@ -185,7 +185,8 @@ def test_an_order_of_promotion_that_fails_is_no_promotion(instance, monkeypatch,
 def test_a_server_that_does_not_get_writable_is_not_promoted(instance, monkeypatch):
     answer(monkeypatch, postmaster, "find", Known(types.SimpleNamespace(pid=1)))
     answer(monkeypatch, controldata, "read", Unknown("pg_controldata was killed"))
-    with pytest.raises(ocf.OcfError, match="PostgreSQL was not promoted in"):
+    answer(monkeypatch, server, "_says_primary", False)
+    with pytest.raises(ocf.OcfError, match="was not promoted in .*pg_controldata was killed"):
         server.await_promotion(instance, Deadline(0))
     answer(monkeypatch, postmaster, "find", Known(None))
     with pytest.raises(ocf.OcfError, match="ended while it was promoted"):
