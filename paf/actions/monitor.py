@@ -28,7 +28,8 @@ def run(context):
     probe = context.environment.is_probe
     code = state.MONITOR_CODES[sight.verdict.state][0 if probe else 1]
     if code not in (ocf.SUCCESS, ocf.RUNNING_PROMOTED):
-        if not probe and sight.verdict.state in _KNOWN and _is_known(context):
+        from paf.crash import watcher
+        if not probe and sight.verdict.state in _KNOWN and watcher.has_reported(context):
             return _KNOWN[sight.verdict.state]
         if probe and code == ocf.NOT_RUNNING and context.in_cluster:
             from paf import lastwords
@@ -57,8 +58,8 @@ def _look_after(context, sight):
     """
     from paf.crash import watcher
     watcher.keep(context)
-    _publish_again(context)
     is_primary, worries = sight.verdict.state == state.PRIMARY, []
+    _publish_again(context, is_primary)
     try:
         if is_primary:
             worries = _unacknowledged(context, sight)
@@ -76,18 +77,23 @@ def _look_after(context, sight):
     return worries
 
 
-def _publish_again(context):
+def _publish_again(context, is_primary):
     """Publish again what the attribute manager has forgotten where it is another process now.
 
-    Costs a look for two files where there is nothing to do.
+    What a primary that is gone said of a standby, that says. Costs a look for two files otherwise.
     """
     if not context.in_cluster:
         return
     from paf.cluster import manager, notes
     try:
-        if not manager.is_same(notes.Notes(context.environment).read(notes.MANAGER)) and (
-                context.cluster.publish_again(context.deadline)):
-            remarks.repeat(context)
+        known = notes.Notes(context.environment).read(notes.MANAGER)
+        if manager.is_same(known) or not context.cluster.publish_again(context.deadline):
+            return
+        remarks.repeat(context)
+        if not is_primary:
+            from paf import promotion
+            view = context.cluster.view(context.deadline)
+            promotion.explain_score(context, view, context.deadline)
     except ocf.OcfError as error:
         context.log.warning("what this node has published may be gone: {0}".format(error))
 
@@ -153,16 +159,6 @@ def _is_unasked(context):
         raise ocf.OcfError("a second primary: Pacemaker promoted {0}, this one was promoted by "
                            "something else; see PostgreSQL's log".format(", ".join(others)))
     return False
-
-
-def _is_known(context):
-    """Return whether the watcher has reported the crash to Pacemaker, which acts on it now."""
-    from paf.crash import watcher
-    if not watcher.has_reported(context):
-        return False
-    context.log.info("the instance has crashed; that has just been reported, and Pacemaker would "
-                     "count it twice")
-    return True
 
 
 def _query(context):

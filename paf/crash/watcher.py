@@ -75,6 +75,8 @@ def has_reported(context):
             return False
         if lock.words()[1:2] == [REPORTED] and lock.age() < _BELIEVED:
             lock.release()
+            context.log.info("the instance has crashed; that has just been reported, and Pacemaker "
+                             "would count it twice")
             return True
         lock.remove()
     except EnvironmentError as error:

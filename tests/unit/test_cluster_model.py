@@ -253,6 +253,14 @@ def test_no_history_that_is_known_breaks_a_promise(name, marks, forgetful):
         hold(world, history)
 
 
+@SCHEDULES
+def test_a_reason_outlives_the_attribute_manager_of_the_node_that_has_it(forgetful):
+    """The primary that gave it may be gone by then."""
+    for seed in range(20):
+        hold(model(seed, 2, None, maxlag=3, forgetful=forgetful),
+             [("standby mode", 0, True), ("attributes restart", 1, True)])
+
+
 @settings(max_examples=HISTORIES)
 @given(st.integers(0, 2**32), st.integers(2, 4), st.sampled_from(RULES), st.sampled_from((0, 3)),
        st.booleans(), st.booleans(), HISTORY)

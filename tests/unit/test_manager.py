@@ -141,7 +141,7 @@ def test_a_monitor_looks_at_two_files_where_nothing_has_changed(
     context = types.SimpleNamespace(in_cluster=True, environment=None, deadline=None,
                                     cluster=types.SimpleNamespace(
                                         publish_again=lambda _: done.append("all") or known))
-    monitor._publish_again(context)
+    monitor._publish_again(context, is_primary=True)
     assert done == ["all", "remarks"][:1 + known] * calls
 
 
@@ -154,5 +154,5 @@ def test_a_monitor_that_cannot_publish_again_says_so_and_tries_again(
     monitor._publish_again(types.SimpleNamespace(
         in_cluster=True, environment=None, deadline=None,
         cluster=types.SimpleNamespace(publish_again=fails),
-        log=types.SimpleNamespace(warning=said.append)))
+        log=types.SimpleNamespace(warning=said.append)), is_primary=False)
     assert said == ["what this node has published may be gone: attrd_updater gives no answer"]
