@@ -115,8 +115,7 @@ BUILDS = (
            "    return not verdict.promote and not holders.judge(", (_UNIT + "test_promotion.py",)),
     Broken(4, "positions of two histories are compared where the last primary is away",
            "paf/decide/election.py", "    if certain and strangers and primary not in voters:",
-           "    if False:", (_KNOWN.format(
-               "True-two timelines of the same number, and the last primary is away"),)),
+           "    if False:", (_UNIT + "test_election.py",)),
     Broken(4, "a cold start whose election was killed promotes at once",
            "paf/actions/promote.py", "        _await_the_absent(context)", "        pass",
            (_KNOWN.format("True-a cold start whose election is killed"),)),

@@ -52,8 +52,7 @@ BUILDS = (
     Broken(4, "what shows that a node was a primary, and has not followed since, is removed",
            "paf/synchronous.py", "               or not is_known(quorum.from_wire(text)) "
            "or flushed.get(node) is not None)", "               or True)",
-           (_KNOWN.format("False-two timelines of the same number, after a monitor of the later "
-                          "primary"),)),
+           (_UNIT + "test_synchronous.py",)),
     Broken(4, "where a standby runs, the history of what is started without a primary is no matter",
            "paf/actions/start.py",
            "            if transition.starts_without_primary(lists, context.node):",
@@ -67,8 +66,7 @@ BUILDS = (
                           "still runs"),)),
     Broken(4, "the history of a voter that could have published one is that of the candidate",
            "paf/cluster/corosync2.py", "        if set(voters) - set(found):", "        if False:",
-           (_KNOWN.format("True-two timelines of the same number, and a standby of the later one "
-                          "is not notified"),)),
+           (_UNIT + "test_rounds.py",)),
     Broken(4, "a former primary counts as the last one, once that was removed from the cluster",
            "paf/decide/quorum.py", "             and scores.get(nodes[0]) != NOT_CONNECTED)",
            "             and True)", (_UNIT + "test_quorum.py",)),
