@@ -172,7 +172,7 @@ def _reasons(lab):
 
 #: Permanent attributes of nodes that the agent keeps up to date itself.
 _OF_THE_AGENT = [f"{name}-{RESOURCE}" for name in ("master", "synchronous", "last_words",
-                                                   "acknowledged")]
+                                                   "acknowledged", "primary_rule")]
 
 
 def configuration(lab):
