@@ -3,8 +3,8 @@
 import os
 import pathlib
 import subprocess
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -208,11 +208,7 @@ class Cluster:
     def start(self, primary="srv1"):
         """Start all instances without the agent, and wait until all standbys stream."""
         self.move_vip(primary)
-        threads = [threading.Thread(target=node.server.start) for node in self]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        self.at_once(lambda node: node.server.start(), list(self.nodes))
         self.wait_for_streams(primary, len(self.nodes) - 1)
 
     def wait_for_streams(self, primary, count):
@@ -225,21 +221,8 @@ class Cluster:
 
     def at_once(self, work, names):
         """Call work(node) for each node at once; return {name: result}."""
-        results, errors = {}, []
-
-        def one(name):
-            try:
-                results[name] = work(self[name])
-            except BaseException as error:    # noqa: BLE001  (raised again in the test)
-                errors.append(error)
-        threads = [threading.Thread(target=one, args=(name,)) for name in names]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if errors:
-            raise errors[0]
-        return results
+        with ThreadPoolExecutor(len(names) or 1) as pool:
+            return dict(zip(names, pool.map(lambda name: work(self[name]), names)))
 
     def notify(self, kind, operation, lists, on, **more):
         """Run the notify action on these nodes at once; return {name: Run}."""
