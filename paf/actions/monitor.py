@@ -71,7 +71,7 @@ def _look_after(context, sight):
         remarks.say(context, _remarks(context, sight) + worries)
     if not is_primary and worries:
         from paf.actions import start
-        start.compare(context)
+        start.compare(context, asked=False)
     elif is_primary and not _is_unasked(context):
         update_scores(context, sight)
     return worries

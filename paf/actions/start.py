@@ -227,19 +227,31 @@ def say_line(context, was, view, deadline):
     context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, own)), deadline)
 
 
-def compare(context):
+def compare(context, asked=True):
     """Publish the timelines of a standby that followed the last primary, once. Raises nothing.
 
-    For what comes without one to compare with. Also for its monitor where it has no primary for a
-    while: the notification of that start may not have reached it.
+    For what comes without one to compare with. asked: False for its monitor where it has no primary
+    for a while: the notification of such a start may not have reached it.
     """
     try:
-        if context.in_cluster and not context.cluster.says_line():
+        if context.in_cluster and not context.cluster.says_line() and (
+                asked or _is_compared(context)):
             say_line(context, state.STANDBY, context.cluster.view(context.deadline),
                      context.deadline)
     except ocf.OcfError as error:
         context.log.warning("elections cannot compare this instance's history yet: {0}".format(
             error))
+
+
+def _is_compared(context):
+    """Return whether a node that is no primary publishes its timelines. Raises OcfError.
+
+    With those of this node alone, an election would wait for those of all others.
+    """
+    from paf.cluster import ophistory
+    found = set(context.cluster.lines(context.deadline)) - set([context.node])
+    return bool(found) and bool(found - set(ophistory.promoted(
+        context.cluster.cib(context.deadline), context.cluster.resource)))
 
 
 def _is_first(context, was, view, deadline):
