@@ -182,10 +182,10 @@ class Client(Helper):
 class History(Helper):
     """Several writers that append to lists and read them back: `with lab.history() as history: …`.
 
-    See lab.history for what they do, and lab.checker for what is asked of the outcome.
+    See lab.appends for what they do, and lab.checker for what is asked of the outcome.
     """
 
-    module = "history"
+    module = "appends"
 
     def start(self, host=VIP, interval=0.05):
         """Start the writers; wait for the first acknowledged transaction.
