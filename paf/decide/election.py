@@ -211,13 +211,13 @@ def _without_primary(candidate, strangers, primary, mine, doubt):
 
 def _last(primary, nodes, lines, certain):
     # type: (str, list[str], Lines, bool) -> set[str]
-    """Return the nodes (a set) that count as the last primary: that one alone, if it is certain.
+    """Return the nodes (a set) that count as the last primary: those of one history with it.
 
-    Where only its score says so, those of one history with it: there the LSN decides. And a node
-    that was the primary of its timeline, where the other one only followed: the score is of an
-    earlier time.
+    There the LSN decides: where it cannot be promoted, a standby with all of its WAL is as good.
+    Where only its score says that it was one, also a node that was the primary of its timeline,
+    where the other one only followed: the score is of an earlier time.
     """
-    if certain:
+    if certain and primary not in lines:
         return set([primary])
     from paf.decide import timelines
     presumed = lines.get(primary)
@@ -225,7 +225,7 @@ def _last(primary, nodes, lines, certain):
     def counts(line):
         # type: (Line | None) -> bool
         return timelines.compare(line, presumed) == timelines.TOGETHER or bool(
-            line and presumed and line.own and presumed.own is False)
+            not certain and line and presumed and line.own and presumed.own is False)
     return set([primary] + [node for node in nodes if counts(lines.get(node))])
 
 

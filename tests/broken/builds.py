@@ -107,7 +107,7 @@ BUILDS = (
            (_KNOWN.format("True-an old primary that counted up twice"),)),
     Broken(4, "a score that is too old names the last primary",
            "paf/decide/election.py",
-           "            line and presumed and line.own and presumed.own is False)",
+           "            not certain and line and presumed and line.own and presumed.own is False)",
            "            line and presumed and False)", (_UNIT + "test_election.py",)),
     Broken(4, "who is behind concedes to a node that can only wait",
            "paf/promotion.py",

@@ -378,3 +378,17 @@ def test_a_last_primary_whose_end_is_not_known_was_not_set_back_for_sure():
     votes = {"srv1": AtLeast(Position(3, 500), "x"), "srv2": Known(Position(3, 900))}
     lines = {"srv1": line_from_wire(WAS_PRIMARY), "srv2": line_from_wire(FOLLOWED)}
     assert not election.decide("srv2", list(votes), votes, "srv1", lines).promote
+
+
+@pytest.mark.parametrize("lsn, line, promoted", [
+    (100, "not 1:0:initdb 3:20:aaa", True),
+    (99, "not 1:0:initdb 3:20:aaa", False),
+    (100, "not 1:0:initdb 3:20:bbb", False),    # a timeline of the same number
+    (100, "not 1:0:initdb 3:20:", False),       # which one is not known
+])
+def test_a_standby_that_has_all_of_the_last_primary_is_as_good(lsn, line, promoted):
+    """The last primary may have been promoted in vain: what promotes it fails."""
+    positions = {"srv1": Known(Position(3, 100)), "srv2": Known(Position(3, lsn))}
+    lines = {"srv1": line_from_wire("maybe 1:0:initdb 3:20:aaa"), "srv2": line_from_wire(line)}
+    found = election.decide("srv2", ["srv1", "srv2"], positions, "srv1", lines)
+    assert found.promote is promoted
