@@ -14,8 +14,9 @@ _KNOWN = {
 _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
 _FOLLOWING_PATIENCE = 10.0
-_LOOK_PATIENCE = _STARTED_PATIENCE = 3.0
+_LOOK_PATIENCE = 3.0
 _FIRST_PATIENCE = 6.0
+_STARTED_PATIENCE = 3.0
 
 #: Standbys need up to wal_retrieve_retry_interval (5 s by default) to find a new primary, and
 #: must not be without a score until the monitor after that.
@@ -28,9 +29,10 @@ def run(context):
     probe = context.environment.is_probe
     code = state.MONITOR_CODES[sight.verdict.state][0 if probe else 1]
     if code not in (ocf.SUCCESS, ocf.RUNNING_PROMOTED):
-        from paf.crash import watcher
-        if not probe and sight.verdict.state in _KNOWN and watcher.has_reported(context):
-            return _KNOWN[sight.verdict.state]
+        if not probe and sight.verdict.state in _KNOWN:
+            from paf.crash import watcher
+            if watcher.has_reported(context):
+                return _KNOWN[sight.verdict.state]
         if probe and code == ocf.NOT_RUNNING and context.in_cluster:
             from paf import lastwords
             lastwords.compare_at_probe(context, sight.verdict.state)
@@ -80,7 +82,8 @@ def _look_after(context, sight):
 def _publish_again(context, is_primary):
     """Publish again what the attribute manager has forgotten where it is another process now.
 
-    What a primary that is gone said of a standby, that says. Costs a look for two files otherwise.
+    A standby says again what a primary that is gone had said of it. Otherwise this costs a look for
+    two files.
     """
     if not context.in_cluster:
         return
@@ -108,7 +111,7 @@ def _try_again(context, sight):
     from paf.cluster import notes
     own = notes.Notes(context.environment)
     try:
-        if sight.rows and sight.rows[0][2] not in ("", "0"):
+        if sight.rows and sight.rows[0][2] not in ("", "0") and own.read(notes.LINE):
             context.cluster.follow(context.deadline)
         if own.read(notes.PENDING):
             from paf.actions import start
@@ -262,8 +265,9 @@ def _say_line(context, deadline):
 
 
 def _explain(context, view, changes, replicas, deadline):
-    """Say beside the scores why a standby cannot be promoted, for as long as that holds: only when
-    a score changes, or no reason is shown yet. A lag is another number each time.
+    """Say beside the scores why a standby cannot be promoted, for as long as that holds.
+
+    Only when a score changes, or no reason is shown yet: a lag is another number each time.
     """
     for node in sorted(set(view.online) | set(view.reasons)):
         said = view.reasons.get(node, "")

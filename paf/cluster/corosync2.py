@@ -20,6 +20,7 @@ How an instance was started, and what a candidate has decided, are notes of that
 import binascii
 import os
 
+from paf.cluster import notes
 from paf.cluster.base import ROUND_NONE, ROUND_REFUSED, Cluster
 from paf.decide import election, scores, wal
 from paf.decide.knowledge import Known
@@ -27,7 +28,7 @@ from paf.ocf import OcfError
 
 _NO_ROUND = "none:"
 _PUBLISHED = "published"
-_LINE = "line"
+_LINE = notes.LINE
 _UNKNOWN_LINE = "yes"    # of an earlier agent: a primary's monitor says it again
 #: Answers of attrd_updater that say: no node has the attribute. The second one up to 1.1.24, for a
 #: name that it has met before.

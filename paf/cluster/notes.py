@@ -38,6 +38,8 @@ AWAITED = "awaited"
 NO_NODE = "/"
 #: In front of a node there that is ahead, and waits itself: this one waits as long as that does.
 AFTER = "/after "
+#: That this node publishes its timelines, and which: see corosync2.
+LINE = "line"
 #: What a start could not do in time, for the next monitor.
 PENDING = "pending"
 #: That the last words of an instance could not be published, for the stop after a demotion.

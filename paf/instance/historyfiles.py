@@ -12,8 +12,8 @@ from paf.instance import walfiles
 def off_history(instance, control):
     """Return why the server cannot go on from its last checkpoint (str), "" where it can.
 
-    control: controldata.ControlData. PostgreSQL waits for WAL that nobody has, or ends. Nothing is
-    concluded from a history that cannot be read. Source: tliOfPointInHistory in timeline.c.
+    control: controldata.ControlData. PostgreSQL waits for WAL that exists nowhere, or ends. Nothing
+    is concluded from a history that cannot be read. Source: tliOfPointInHistory in timeline.c.
     """
     newest = walfiles.look(instance).newest_timeline
     switches = walfiles.switches(instance, newest)

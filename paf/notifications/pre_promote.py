@@ -45,7 +45,7 @@ def _is_forgotten(context):
     """Return whether this candidate is a primary, of which Pacemaker has forgotten that it is one.
 
     It does each time a reload's transition is aborted before the primary's next monitor: by any
-    change of the CIB, whoever makes it. Source: Pacemaker records a reload as a start
+    change of the CIB. Source: Pacemaker records a reload as a start
     (pcmk__create_history_xml, up to 3.0 at least). `promote` then changes nothing. A refusal would
     end with a primary that is demoted, and no position is needed for what has been decided: none
     may be known, on whatever node, as what was reloaded can be a wrong bindir.

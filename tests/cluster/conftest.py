@@ -14,8 +14,9 @@ from lab.tools import LabError
 LOGS = REPOSITORY / "build" / "cluster-logs"
 #: Of the lines below in the log, that a test which fails prints for each node.
 LINES = 60
-#: What the agent says, what the scheduler decides and why, what it takes for a failure, and whom it
-#: fences. Where the folder of logs is out of a reader's reach, this has to explain the failure.
+#: What the agent says, what the scheduler decides and why, what it takes for a failure, and which
+#: node it fences. Where the folder of logs is out of a reader's reach, this has to explain the
+#: failure.
 _LINES_OF = re.compile(r"pgsqlms\(|Actions: |Unexpected result|Transition \d+ aborted|"
                        r"saving inputs|will be fenced")
 _failed = pytest.StashKey()

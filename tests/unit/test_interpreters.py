@@ -39,7 +39,7 @@ def test_pyenvs_are_found_beside_those_on_the_path(machine):
 
 
 def test_a_pyenv_of_another_user_has_none(machine, tmp_path, monkeypatch):
-    """As /root/.pyenv, in PYENV_ROOT of a shell that became another user's; root sees it anyway."""
+    """PYENV_ROOT of a shell that became another user's; root may look into it anyway."""
     machine("pyenv/versions/3.6.15/bin", "3.6")
     access = os.access
 

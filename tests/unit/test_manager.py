@@ -156,3 +156,24 @@ def test_a_monitor_that_cannot_publish_again_says_so_and_tries_again(
         cluster=types.SimpleNamespace(publish_again=fails),
         log=types.SimpleNamespace(warning=said.append)), is_primary=False)
     assert said == ["what this node has published may be gone: attrd_updater gives no answer"]
+
+
+@pytest.mark.parametrize("line, asked", [("", []), ("not 1:0:initdb", ["follow"])])
+def test_a_standby_that_streams_asks_no_cluster_unless_it_publishes_its_timelines(
+        monkeypatch, line, asked):
+    """Each monitor would import what it needs for that."""
+    class Context:
+        in_cluster, environment, deadline = True, None, None
+
+        def __init__(self):
+            self.done = []
+
+        @property
+        def cluster(self):
+            self.done.append("follow")
+            return types.SimpleNamespace(follow=lambda _: None)
+    monkeypatch.setattr(notes, "Notes", lambda _: types.SimpleNamespace(
+        read=lambda name: line if name == notes.LINE else ""))
+    context = Context()
+    monitor._try_again(context, types.SimpleNamespace(rows=[["t", "", "1"]]))
+    assert context.done == asked

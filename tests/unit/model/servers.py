@@ -240,7 +240,7 @@ def _write(place, text):
 
 
 def _memory(model_of):
-    """Return what stands in for the files of a node and for the clock: they are the model's."""
+    """Return the substitutes for the files of a node and for the clock: they are the model's."""
     def server_of(environment):
         return model_of().machines[environment.meta("on_node")]
     return {
