@@ -110,9 +110,19 @@ class Root:
         place.parent.mkdir(parents=True, exist_ok=True)
         if link:
             place.symlink_to(link)
+            self._open_folders(link)
         else:
             place.write_text(text)
             place.chmod(0o755)
+
+    def _open_folders(self, path):
+        """Let every user of the root pass through the folders of a path; the machine's stay shut.
+
+        A checkout may be in a folder that its owner alone may enter, as mktemp makes them.
+        """
+        places = [pathlib.Path(path).absolute(), pathlib.Path(path).resolve()]
+        self.run("chmod", "o+x", *dict.fromkeys(
+            folder for place in places for folder in reversed(place.parents)))
 
     def _without(self, path):
         """Hide a file of the machine from the root, as overlayfs does: by a device 0/0."""
