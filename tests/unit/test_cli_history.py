@@ -293,6 +293,20 @@ def test_a_reason_with_quotes_is_read_back():
     assert kind == "op" and values["exit-reason"] == 'a < "b"'
 
 
+def test_a_monitor_that_fails_later_is_seen_on_each_node():
+    """Its failure has the number of the monitor's first action; only the DC says more of it."""
+    key = "15:4:8:e924a38e-1176-4e37-8f32-be900902926f"
+    runs = changes.Runs({})
+    for moment, element, code, since in (
+            (10.0, "p_monitor_15000", "8", "10"), (34.0, "p_last_failure_0", "9", "34"),
+            (34.1, "p_monitor_15000", "9", "34")):
+        runs.add({"id": element, "node": "", "added": "yes", "on_node": "srv2", "rc-code": code,
+                  "operation_key": "p_monitor_15000", "transition-magic": f"0:{code};{key}",
+                  "op-status": "0", "last-rc-change": since, "exec-time": "0",
+                  "exit-reason": "crashed primary"}, moment)
+    assert [(run.rc, run.end) for run in runs.found()] == [(8, 10.0), (9, 34.0)]
+
+
 def test_attributes_that_a_node_gets_when_it_is_back_are_no_refusal():
     lines = ["Nov 23 15:00:00.000 srv1 pacemakerd [5] (main) notice: Starting Pacemaker 2.1.5",
              "Nov 23 15:00:02.000 srv1 pacemaker-attrd [6] (x) notice: Setting "

@@ -86,6 +86,10 @@ class Runs(object):
         if key is None:
             return
         run = self._runs.get(key)
+        if run is not None and _is_later(run, known):
+            # all results of a recurring monitor have the number of its first action
+            key += (known.get("rc-code"), known.get("last-rc-change"))
+            run = self._runs.get(key)
         if run is None:
             self.order.append(key)
             self._runs[key] = _first(known, node, moment, live)
@@ -106,6 +110,12 @@ class Runs(object):
     def found(self):
         """Return the Runs, in the order of their start."""
         return sorted((self._runs[key] for key in self.order), key=lambda run: run.start)
+
+
+def _is_later(run, known):
+    """Return whether these are the values of a later run of a recurring operation."""
+    return bool(run.interval and run.end is not None and not _is_pending(known)
+                and _number(known.get("rc-code")) != run.rc)
 
 
 def _is_pending(known):
