@@ -13,7 +13,7 @@
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
 #   make explore [MINUTES=30] [SEED=1]    states of nodes crossed with events, until the time is up (root)
-#   make partitions [ROUNDS=20] [SYNC=1] [FENCING=no]    the primary is cut off under load, again and
+#   make partitions [ROUNDS=20] [SYNC=1] [FENCING=no] [DELAY=2]    the primary is cut off under load, again and
 #                         again; which rounds end without an administrator (root)
 #   make bench [RUNS=7] [QUICK=1] [PEER=pgsql]    outages and costs beside the Perl agent's, or the
 #                         pgsql agent's: docs/performance.md (root); fails if it misses a target
@@ -142,7 +142,8 @@ explore:
 partitions:
 	@tests/install-tools.sh lab
 	@exec /usr/bin/python3 -B -m trials.partitions $(if $(ROUNDS),--rounds "$(ROUNDS)") \
-		$(if $(SYNC),--synchronous) $(if $(filter no,$(FENCING)),--no-fencing)
+		$(if $(SYNC),--synchronous) $(if $(filter no,$(FENCING)),--no-fencing) \
+		$(if $(DELAY),--fence-delay "$(DELAY)")
 
 bench:
 	@tests/install-tools.sh lab

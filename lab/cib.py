@@ -91,13 +91,14 @@ def _primitive(parent, ident, kind, parameters, operations):
 
 def _fencing(resources, constraints, settings):
     """One device per node, never on its own node: a node can't be trusted to switch itself off."""
+    delay = {"pcmk_delay_base": f"{settings.fence_delay}s"} if settings.fence_delay else {}
     for node in settings.names:
         ident = f"fence-{node}"
         _primitive(
             resources,
             ident,
             "stonith:fence_paf_lab",
-            {"pcmk_host_list": node, "pcmk_host_check": "static-list"},
+            {"pcmk_host_list": node, "pcmk_host_check": "static-list", **delay},
             {"monitor": {"interval": "120s", "timeout": "20s"}},
         )
         _element(

@@ -56,7 +56,8 @@ class Settings:
     nodes that run another system than this machine's (node -> its root), `binds` folders that all
     nodes see at another place (place -> folder of this machine). `kind` is the agent's file name:
     an agent that is not PAF has `parameters` of its own, and gets no others. `slow`: how many times
-    as long the programs of Pacemaker and PostgreSQL take, see slow.py.
+    as long the programs of Pacemaker and PostgreSQL take, see slow.py. `fence_delay`: seconds from
+    the request of a fencing to the cut of the power, as a management board needs some.
     """
 
     name: str = "lab"
@@ -78,6 +79,7 @@ class Settings:
     meta: dict = dataclasses.field(default_factory=dict)
     resource: bool = True
     fencing: bool = True
+    fence_delay: int = 0
     token: int = 1000
     wait_for_all: bool = False
     slow: float = 1

@@ -82,6 +82,13 @@ def test_a_bare_cluster_has_fencing_and_no_server():
     ]
 
 
+@pytest.mark.parametrize("seconds, delays", [(0, set()), (2, {"2s"})])
+def test_a_fencing_can_take_its_time(seconds, delays):
+    root = ElementTree.fromstring(cib.build(Settings(fence_delay=seconds)))
+    assert {item.get("value") for item in root.iter("nvpair")
+            if item.get("name") == "pcmk_delay_base"} == delays
+
+
 def test_no_device_runs_on_the_node_that_it_fences():
     root = ElementTree.fromstring(cib.build(Settings()))
     places = {

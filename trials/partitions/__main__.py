@@ -90,10 +90,10 @@ def summary(played, wanted):
             f"{sum(one.lost for one in stopped)} of them kept on a stopped old primary")
 
 
-def settings(synchronous, fencing):
-    """Return what the Lab takes."""
+def settings(synchronous, fencing, delay=0):
+    """Return what the Lab takes; delay: seconds that fencing takes to cut the power."""
     return {"postgres": scenarios.SYNCHRONOUS if synchronous else {}, "fencing": fencing,
-            "operations": _MONITORS}
+            "fence_delay": delay, "operations": _MONITORS}
 
 
 def play(lab, number, synchronous):
@@ -170,9 +170,11 @@ def main(arguments=None):
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--synchronous", action="store_true", help="ANY 1 of the standbys")
     parser.add_argument("--no-fencing", action="store_true")
+    parser.add_argument("--fence-delay", type=int, default=0, metavar="SECONDS",
+                        help="from the request of a fencing to the cut of the power (0)")
     options = parser.parse_args(arguments)
-    with Lab(free_name("partitions"),
-             **settings(options.synchronous, not options.no_fencing)) as lab:
+    with Lab(free_name("partitions"), **settings(
+            options.synchronous, not options.no_fencing, options.fence_delay)) as lab:
         played = rounds(lab, options.rounds, options.synchronous)
     print(summary(played, options.rounds))
     return 0 if len(played) == options.rounds and not any(one.problems for one in played) else 1
