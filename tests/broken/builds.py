@@ -369,7 +369,7 @@ BUILDS = (
            (_COMPONENT + "test_crashes.py::test_a_pid_file_left_over_does_not_keep_the_server_down"
             "_while_its_owner_has_that_pid",)),
     Broken(2, "a promotion by force that did not happen hides who was the last primary",
-           "paf/cli/operate/promote.py",
+           "paf/cli/operate/promote_verb.py",
            '                if row["node"] == node or (row["score"] or 0) > 1:',
            '                if row["node"] == node:', (_UNIT + "test_cli_operate.py",)),
     Broken(6, "what Pacemaker does not manage is ready for a failover",

@@ -9,11 +9,11 @@ import pytest
 from paf.cli import configuration, lost, switchover
 from paf.cli.common import ERROR, NOT_DONE, Problem
 from paf.cli.main import main, module_of
-from paf.cli.operate import pause, pauses, promote, restart, resume
+from paf.cli.operate import pause, pauses, promote_verb, restart, resume
 from paf.cli.status import status
 
 CIB = (pathlib.Path(__file__).resolve().parents[1] / "data" / "cli" / "cib.xml").read_text()
-MODULES = (switchover, promote, pause, resume, restart, lost)
+MODULES = (switchover, promote_verb, pause, resume, restart, lost)
 
 
 class Pacemaker:

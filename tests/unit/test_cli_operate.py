@@ -10,7 +10,7 @@ import pytest
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, OK, Problem
 from paf.cli.main import main
-from paf.cli.operate import pause, promote, restart, resume
+from paf.cli.operate import pause, promote_verb, restart, resume
 from paf.cli.status import orders
 from paf.cli.status import fencing, forecast, quorum, simulate
 from paf.cli.status import report as status
@@ -156,7 +156,7 @@ def test_what_has_changed_until_the_answer_counts(report, monkeypatch, capsys, v
     else:
         lost(before)
     looks, asked = [before, after], []
-    module = {"pause": pause, "promote": promote}[verb[0]]
+    module = {"pause": pause, "promote": promote_verb}[verb[0]]
     monkeypatch.setattr(module, "Pacemaker", lambda: SimpleNamespace(
         ask=lambda *argv: asked.append(argv)))
     monkeypatch.setattr(status_verb, "sight", lambda *_: SimpleNamespace(report=looks.pop(0)))
@@ -242,11 +242,11 @@ def lost(report):
 
 def test_what_a_promotion_by_force_loses_is_spelled_out(report):
     lost(report)
-    shown = "\n".join(promote.loss(report, "srv2"))
+    shown = "\n".join(promote_verb.loss(report, "srv2"))
     assert "srv2 is to be promoted, at TL 5, 0/3142D70" in shown
     assert "srv1 is at TL 5, 0/3142EA8: 312 B are lost" in shown
     assert "srv3 was the last primary; what it has is NOT KNOWN (node offline)" in shown
-    assert list(promote.problems(report, "srv2")) == []
+    assert list(promote_verb.problems(report, "srv2")) == []
 
 
 @pytest.mark.parametrize("change, words", [
@@ -262,14 +262,14 @@ def test_what_a_promotion_by_force_loses_is_spelled_out(report):
 def test_a_promotion_that_pacemaker_would_not_do_is_refused(report, change, words):
     lost(report)
     change(report)
-    assert words in " ".join(promote.problems(report, "srv2"))
+    assert words in " ".join(promote_verb.problems(report, "srv2"))
 
 
 def test_a_member_is_not_taken_for_off(report):
     lost(report)
     row(report, "srv3")["membership"] = "unclean"
-    assert list(promote.problems(report, "srv2", ["srv3"])) == []
-    assert "srv1 is a member" in " ".join(promote.problems(report, "srv2", ["srv1", "srv3"]))
+    assert list(promote_verb.problems(report, "srv2", ["srv3"])) == []
+    assert "srv1 is a member" in " ".join(promote_verb.problems(report, "srv2", ["srv1", "srv3"]))
 
 
 @pytest.fixture
@@ -283,21 +283,21 @@ def looks(data):
 
 
 def test_a_promotion_by_force_is_followed(report, looks, monkeypatch):
-    monkeypatch.setattr(promote, "_STEP", 0)
+    monkeypatch.setattr(promote_verb, "_STEP", 0)
     lost(report)
     pacemaker = Recorder(looks=[looks[0], looks[1]])
-    assert promote.promote(pacemaker, report, "srv2", 5) == OK
+    assert promote_verb.promote(pacemaker, report, "srv2", 5) == OK
     assert ("attrd_updater", "--node", "srv2", "--name", "accept_loss-pgsqld", "--update",
             "true") in pacemaker.calls
     assert not any("--delete" in argv for argv in pacemaker.calls)
 
 
 def test_the_word_that_a_loss_is_accepted_is_taken_back(report, looks, monkeypatch):
-    monkeypatch.setattr(promote, "_STEP", 0)
+    monkeypatch.setattr(promote_verb, "_STEP", 0)
     lost(report)
     pacemaker = Recorder(looks=looks[:1])
     row(report, "srv1")["score"] = None
-    assert promote.promote(pacemaker, report, "srv2", 0.05) == ERROR
+    assert promote_verb.promote(pacemaker, report, "srv2", 0.05) == ERROR
     # the score of the last primary is what other elections know it by
     assert pacemaker.scores() == {"srv2": str(row(report, "srv2")["score"]), "srv3": "1001"}
     assert pacemaker.calls[-1] == ("attrd_updater", "--node", "srv2", "--name",

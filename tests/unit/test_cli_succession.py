@@ -9,7 +9,7 @@ import pytest
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR
 from paf.cli.main import main
-from paf.cli.operate import promote
+from paf.cli.operate import promote_verb
 from paf.cli.status import fencing, forecast, quorum, simulate, succession, text
 from paf.cli.status import report as status
 from paf.cli.status import status as verb
@@ -163,7 +163,7 @@ def test_a_standby_that_cannot_be_fenced_leaves_the_primary_where_it_is(data, de
 
 
 def test_where_there_is_a_primary_no_loss_is_listed(data, monkeypatch, capsys):
-    monkeypatch.setattr(promote, "Pacemaker", lambda: None)
+    monkeypatch.setattr(promote_verb, "Pacemaker", lambda: None)
     monkeypatch.setattr(verb, "look", lambda *_: a_report(data))
     assert main(["promote", "srv2"]) == ERROR
     said = capsys.readouterr()
