@@ -10,8 +10,8 @@ from paf.ocf import OcfError
 
 #: The verbs, in the order of the help, each with its module in paf.cli.
 VERBS = (("status", "status.status"), ("check", "check"), ("forecast", "status.forecast"),
-         ("switchover", "switchover"), ("promote", "operate.promote"),
-         ("restart", "operate.restart"), ("reload", "operate.reload"),
+         ("switchover", "switchover"), ("promote", "operate.promote_verb"),
+         ("restart", "operate.restart"), ("reload", "operate.reload_verb"),
          ("pause", "operate.pause"), ("resume", "operate.resume"),
          ("timeline", "timeline.timeline"), ("history", "timeline.history"), ("create", "create"),
          ("rebuild", "rebuild.rebuild"), ("lost", "lost"), ("health", "health.health"),

@@ -3,7 +3,7 @@
 import pytest
 
 from paf.cli.common import Problem
-from paf.cli.operate import reload
+from paf.cli.operate import reload_verb
 from tests.component.test_health import of
 
 
@@ -12,10 +12,10 @@ def test_a_reload_is_seen_to_be_done(node, monkeypatch):
     node.server.start()
     node.server.configure("max_connections = 77", "work_mem = '5MB'")
     for _ in range(3):
-        reload.reload(of(node))
-        assert reload.ask(of(node), reload._PENDING) == [["max_connections"]]
+        reload_verb.reload(of(node))
+        assert reload_verb.ask(of(node), reload_verb._PENDING) == [["max_connections"]]
     assert node.server.value("SHOW work_mem") == "5MB"
     node.server.configure("work_mem 5 MB")
-    monkeypatch.setattr(reload, "_PATIENCE", 2.0)
+    monkeypatch.setattr(reload_verb, "_PATIENCE", 2.0)
     with pytest.raises(Problem, match="its log says why"):
-        reload.reload(of(node))
+        reload_verb.reload(of(node))
