@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from paf.cli import configuration, old_crm_mon, servers, switchover, view
 from paf.cli.common import Pacemaker, Problem
-from paf.cli.status import fencing, quorum, report, simulate
+from paf.cli.status import fencing, report, simulate, votequorum
 from paf.runner import Result
 
 REASON = ("PostgreSQL: crashed primary: no process is left, and the control file says "
@@ -62,7 +62,7 @@ def test_the_status_of_a_cluster_without_node_attributes_in_crm_mon(recorded):
         view.look(pacemaker), configured, configuration.find(configured),
         report.Facts({}, servers.Commits("", 0, 0.0, "on", []), simulate.Outcome("srv2", True, ""),
                      fencing.Fencing(True, ["fence-srv1"], False, ""),
-                     quorum.Votes(3, 3, 2, {}, {"Quorate"}, "")))
+                     votequorum.Votes(3, 3, 2, {}, {"Quorate"}, "")))
     assert [node["score"] for node in found["nodes"]] == [1001, 1000, 990]
     assert found["primary"] == "srv1"
 

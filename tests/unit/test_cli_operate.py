@@ -12,7 +12,7 @@ from paf.cli.common import ERROR, OK, Problem
 from paf.cli.main import main
 from paf.cli.operate import pause, promote_verb, restart, resume
 from paf.cli.status import orders
-from paf.cli.status import fencing, forecast, quorum, simulate
+from paf.cli.status import fencing, forecast, simulate, votequorum
 from paf.cli.status import report as status
 from paf.cli.status import status as status_verb
 from paf.cli.timeline import gather
@@ -23,7 +23,7 @@ SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs" / "sch
 PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
            ["standby", "srv1", "streaming", "51654312", "51654312", "0.25", "async", ""],
            ["standby", "srv2", "streaming", "51654000", "51654000", "", "async", ""]]
-VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
+VOTES = votequorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
 FENCED = fencing.Fencing(True, ["fence"], False, "")
 
 

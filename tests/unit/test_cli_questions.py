@@ -8,7 +8,7 @@ import pytest
 
 from paf.cli import configuration, servers, view
 from paf.cli.common import NOT_DONE, OK
-from paf.cli.status import fencing, quorum, service, simulate, text
+from paf.cli.status import fencing, service, simulate, text, votequorum
 from paf.cli.status import report as status
 from paf.runner import Result
 
@@ -38,7 +38,7 @@ def asked(texts, rows=PRIMARY, commits=("", 0, 0.0), **facts):
     waits = servers.Commits(*(*commits, "on", [])[:5]) if commits else None
     given = {"known": known, "commits": waits,
              "outcome": simulate.outcome(texts["simulated"], managed.name, ["srv3"]),
-             "fencing": FENCED, "votes": quorum.votes(texts["votes"]), **facts}
+             "fencing": FENCED, "votes": votequorum.votes(texts["votes"]), **facts}
     return status.report(seen, configured, managed, status.Facts(**given))
 
 
@@ -136,8 +136,8 @@ def test_what_keeps_pacemaker_from_a_failover_is_named_with_its_command(
     ({"fencing": fencing.Fencing(True, [], False, "no answer")}, "fencing-unknown", None),
     ({"outcome": simulate.Outcome(None, False, "no crm_simulate")}, "successor-unknown", None),
     ({"outcome": simulate.Outcome(None, True, "")}, "no-successor", False),
-    ({"votes": quorum.Votes(3, 2, 2, {"1": 1, "3": 1}, set(), "")}, "votes", False),
-    ({"votes": quorum.Votes(0, 0, 0, {}, set(), "no answer")}, "votes-unknown", None),
+    ({"votes": votequorum.Votes(3, 2, 2, {"1": 1, "3": 1}, set(), "")}, "votes", False),
+    ({"votes": votequorum.Votes(0, 0, 0, {}, set(), "no answer")}, "votes-unknown", None),
 ])
 def test_what_the_programs_say_decides_or_is_not_known(texts, facts, code, answer):
     found = asked(texts, **facts)
@@ -348,12 +348,12 @@ def test_who_would_be_promoted_is_read_from_crm_simulate(data, name, promoted):
 
 
 def test_votes_are_read_from_corosync_quorumtool(texts):
-    votes = quorum.votes(texts["votes"])
+    votes = votequorum.votes(texts["votes"])
     assert (votes.expected, votes.needed, sorted(votes.votes)) == (3, 2, ["1", "2", "3"])
-    assert quorum.is_kept_without(votes, ["1"]) is True
-    assert quorum.is_kept_without(votes, ["1", "2"]) is False
-    assert quorum.is_kept_without(votes, ["9"]) is None
-    assert quorum.votes("Cannot initialize CMAP service") is None
+    assert votequorum.is_kept_without(votes, ["1"]) is True
+    assert votequorum.is_kept_without(votes, ["1", "2"]) is False
+    assert votequorum.is_kept_without(votes, ["9"]) is None
+    assert votequorum.votes("Cannot initialize CMAP service") is None
 
 
 @pytest.mark.parametrize("printed, devices", [
@@ -374,7 +374,7 @@ def test_programs_that_hang_leave_facts_unknown(texts):
     configured = configuration.parse(texts["cib"])
     managed = configuration.find(configured)
     assert "in time" in simulate.loss(Silent(), managed, ["srv3"]).unknown
-    assert "in time" in quorum.of(Silent()).unknown
+    assert "in time" in votequorum.of(Silent()).unknown
     seen = view.parse(texts["mon"])
     assert fencing.is_possible(fencing.of(Silent(), configured, seen, "srv3")) is None
 

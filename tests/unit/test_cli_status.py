@@ -5,7 +5,7 @@ import pytest
 from paf.decide import wal
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, NOT_DONE, OK, Problem
-from paf.cli.status import fencing, quorum, simulate, text
+from paf.cli.status import fencing, simulate, text, votequorum
 from paf.cli.status import report as status
 
 PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
@@ -29,7 +29,7 @@ def configured(folder):
     return configuration.parse((folder / "cib.xml").read_text())
 
 
-VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, {"Quorate"}, "")
+VOTES = votequorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, {"Quorate"}, "")
 FENCED = fencing.Fencing(True, ["fence-srv3"], False, "")
 WELL = status.Facts({}, servers.Commits("", 0, 0.0, "on", []), simulate.Outcome("srv1", True, ""),
                     FENCED, VOTES)

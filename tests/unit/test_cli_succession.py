@@ -10,7 +10,7 @@ from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR
 from paf.cli.main import main
 from paf.cli.operate import promote_verb
-from paf.cli.status import fencing, forecast, quorum, simulate, succession, text
+from paf.cli.status import fencing, forecast, simulate, succession, text, votequorum
 from paf.cli.status import report as status
 from paf.cli.status import status as verb
 from paf.cluster import cib
@@ -18,7 +18,7 @@ from paf.cluster import cib
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "schemas"
 SCHEMA = json.loads((DOCS / "forecast.json").read_text())
 FENCED = fencing.Fencing(True, ["fence"], False, "")
-VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
+VOTES = votequorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
 NODES = ["srv1", "srv2", "srv3"]
 BALLOT = cib.Scan(NODES, {"srv1": 1000, "srv2": 990, "srv3": 1001}, {}, {}, [], NODES, set(),
                   {"srv3": "4 1 srv1 srv2"}, {}, set(), set(), {}, {})

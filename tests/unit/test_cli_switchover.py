@@ -10,7 +10,7 @@ import pytest
 from paf.cli import configuration, switchover, view
 from paf.cli.common import ERROR, INTERRUPTED, NOT_DONE, OK, Problem
 from paf.cli.main import main
-from paf.cli.status import quorum, simulate
+from paf.cli.status import simulate, votequorum
 from paf.cli.status import report as status
 from paf.runner import Result
 
@@ -36,7 +36,7 @@ def report(folder, configured):
     return reported(folder, configured)
 
 
-VOTES = quorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
+VOTES = votequorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
 
 
 def node(report, name):

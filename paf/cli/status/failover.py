@@ -7,7 +7,7 @@ from paf.cli import finding
 from paf.cli.configuration import options
 from paf.cli.servers import NO_WAIT
 from paf.cli.status import fencing as devices
-from paf.cli.status import quorum, succession
+from paf.cli.status import succession, votequorum
 from paf.cli.status.concern import FAILOVER, concern, unknown
 from paf.cli.status.text import size
 
@@ -43,7 +43,7 @@ def votes(found, seen, configured, managed, facts):
     if not found["primary"] or (
             configured.properties.get("no-quorum-policy", "").lower() == "ignore"):
         return
-    kept = quorum.is_kept_without(facts.votes, [seen.ids.get(found["primary"], "")])
+    kept = votequorum.is_kept_without(facts.votes, [seen.ids.get(found["primary"], "")])
     if kept is None:
         why = ": " + facts.votes.unknown if facts.votes.unknown else ""
         yield unknown(

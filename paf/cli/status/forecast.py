@@ -5,7 +5,7 @@ from collections import namedtuple
 from paf.cli import servers
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json)
-from paf.cli.status import fencing, failover, quorum, service, simulate, status, succession
+from paf.cli.status import fencing, failover, votequorum, service, simulate, status, succession
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.text import size
 from paf.cli.timeline import events, gather, timeline
@@ -85,7 +85,8 @@ def of(pacemaker, sight, nodes):
     outcome = simulate.loss(pacemaker, sight.managed, nodes)
     devices = dict((node, fencing.of(pacemaker, sight.configured, sight.seen, node))
                    for node in nodes)
-    kept = quorum.is_kept_without(sight.facts.votes, [sight.seen.ids.get(node) for node in nodes])
+    kept = votequorum.is_kept_without(
+        sight.facts.votes, [sight.seen.ids.get(node) for node in nodes])
     if sight.configured.properties.get("no-quorum-policy", "").lower() == "ignore":
         kept = True
     stays = sight.report["primary"] not in nodes

@@ -24,7 +24,7 @@ class Facts(namedtuple("Facts", "known commits outcome fencing votes ballot")):
 
     known: dict of node to servers.Server; commits: servers.Commits or None; outcome:
     simulate.Outcome of losing the primary's node (where there is no primary: of losing none);
-    fencing: fencing.Fencing of that node, None where there is no primary; votes: quorum.Votes;
+    fencing: fencing.Fencing of that node, None where there is no primary; votes: votequorum.Votes;
     ballot: cluster.cib.Scan, None where it was not looked at.
     """
 

@@ -7,7 +7,7 @@ from paf import ocf
 from paf.cli import configuration, servers, view
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, clear_screen, complain, is_heard, say, say_json)
-from paf.cli.status import fencing, quorum, report, simulate, text
+from paf.cli.status import fencing, report, simulate, text, votequorum
 from paf.cluster import base, cib
 
 HELP = "is it up, would it fail over now, what has to be done"
@@ -105,7 +105,7 @@ def sight(resource, pacemaker):
         known=known, commits=asked.commits,
         outcome=simulate.loss(pacemaker, managed, [primary] if primary else []),
         fencing=fencing.of(pacemaker, configured, seen, primary) if primary else None,
-        votes=quorum.of(pacemaker),
+        votes=votequorum.of(pacemaker),
         ballot=cib.parse(text_of_cib, names_of(managed.name), managed.name, now))
     return Look(seen, configured, managed, facts,
                 report.report(seen, configured, managed, facts))
