@@ -4,7 +4,7 @@ from paf import ocf, runner
 from paf.decide import loss, state, timelines, transition, wal
 from paf.decide.knowledge import is_known
 from paf.instance import (
-    controldata, divergence, line, rebuild, rewind, rewindrole, settings, waiting, waldump)
+    controldata, divergence, line, replacement, rewind, rewindrole, settings, waiting, waldump)
 
 _MANUAL, _SAFE = "manual", "safe"
 _NO_COMMIT = "no commit among them"
@@ -16,8 +16,8 @@ def finish(context):
     Before that the data directory may be a mixture of two servers' files.
     """
     from paf.instance import unfinished
-    if unfinished.read(context.instance).get("what") == rebuild.WHAT:
-        rebuild.finish(context.instance, context.log)
+    if unfinished.read(context.instance).get("what") == replacement.WHAT:
+        replacement.finish(context.instance, context.log)
     else:
         rewind.finish(context.instance, context.deadline, context.log)
 

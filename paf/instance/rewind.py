@@ -15,8 +15,8 @@ from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
 from paf.decide.knowledge import Unknown, is_known
 from paf.instance import conninfo as connections
 from paf.instance import (
-    controldata, divergence, journal, keptwal, ownfiles, pidfile, postmaster, processes, rebuild,
-    rewindrole, settings, sql, standby_mode, upstream, waiting)
+    controldata, divergence, journal, keptwal, ownfiles, pidfile, postmaster, processes,
+    replacement, rewindrole, settings, sql, standby_mode, upstream, waiting)
 from paf.ocf import NotUsable, OcfError, passes
 
 _OLDEST = 90500
@@ -238,7 +238,7 @@ def finish(instance, deadline, log):
         return
     journal.write(instance, facts)    # it is this process that works on it now
     if phase == ABANDONED:
-        raise NotUsable(rebuild.NOT_REPLACED)
+        raise NotUsable(replacement.NOT_REPLACED)
     if phase == REWINDING:
         _check_source(instance, facts, deadline)
         log.warning("a rewind was cut off, it is repeated")
@@ -268,7 +268,7 @@ def give_up(instance, facts):
     ownfiles.put_back(instance, facts.get("deep", []))
     kept = _keep(instance, facts)
     if phase == ABANDONED:
-        journal.write(instance, rebuild.half(facts.get("conninfo", "")))
+        journal.write(instance, replacement.half(facts.get("conninfo", "")))
     else:
         journal.remove(instance)
     return kept

@@ -4,15 +4,15 @@ A journal that cannot be used may be that of a directory whose files are a mixtu
 So no server is started, until a copy of the primary has taken the directory's place.
 """
 
-from paf.instance import journal, rebuild, rewind
+from paf.instance import journal, replacement, rewind
 
-_PHASES = {rewind.WHAT: rewind.PHASES, rebuild.WHAT: rebuild.PHASES}
+_PHASES = {rewind.WHAT: rewind.PHASES, replacement.WHAT: replacement.PHASES}
 _TEXTS, _LISTS, _NUMBERS = (
     ("what", "phase", "conninfo", "restore_command", "system", "set", "started", "node", "archive"),
     ("deep", "swaps", "top", "moves", "switches", "parts", "links"), ("timeline", "segment_size"))
 #: What has to be there to go on from a phase.
 _NEEDED = {rewind.KEPT: ("deep", "top"), rewind.REWINDING: ("deep",), rewind.REWOUND: ("deep",),
-           rewind.RETURNING: ("deep",), rebuild.SWAPPING: ("swaps",)}
+           rewind.RETURNING: ("deep",), replacement.SWAPPING: ("swaps",)}
 _TO_REPEAT = ("conninfo", "system", "timeline", "switches", "restore_command")
 
 
@@ -34,8 +34,8 @@ def read(instance):
 
 def _is_complete(facts):
     """Return whether the facts have what a step needs that goes on from their phase; pure."""
-    needed = () if facts.get("what") == rebuild.WHAT and facts.get(
-        "phase") != rebuild.SWAPPING else _NEEDED.get(facts.get("phase"), ())
+    needed = () if facts.get("what") == replacement.WHAT and facts.get(
+        "phase") != replacement.SWAPPING else _NEEDED.get(facts.get("phase"), ())
     if facts.get("phase") == rewind.REWINDING and facts.get("again"):
         needed += _TO_REPEAT
     given = [(name, str) for name in _TEXTS] + [(name, list) for name in _LISTS] + [

@@ -356,12 +356,12 @@ BUILDS = (
            "get(\"since\") and pid != os.getpid():", "    if False:",
            (_UNIT + "test_rebuild_cut.py::test_what_is_under_way_is_left_alone",)),
     Broken(4, "a copy that fails leaves a half-rewound directory to the next start",
-           "paf/instance/rebuild.py", '    if facts.get("half"):', "    if False:",
+           "paf/instance/replacement.py", '    if facts.get("half"):', "    if False:",
            (_UNIT + "test_journal.py::"
             "test_a_copy_that_fails_leaves_a_half_rewound_directory_marked",)),
     Broken(4, "what may be back already is emptied again",
            "paf/cli/rebuild/copying.py",
-           '        facts["phase"] = rebuild.RETURNING    # from here on they may be back',
+           '        facts["phase"] = replacement.RETURNING    # from here on they may be back',
            "        pass", (_UNIT + "test_rebuild_cut.py::"
                             "test_a_cut_at_any_step_loses_none_of_the_nodes_own_files",)),
     Broken(5, "a number in a left-over postmaster.pid that was given out again keeps it stopped",

@@ -29,7 +29,7 @@ BUILDS = (
            (_UNIT + "test_rebuild_cut.py::"
             "test_configuration_that_is_not_known_is_not_given_up",)),
     Broken(4, "a copy that was cut off at its end is started under the primary's name",
-           "paf/instance/rebuild.py",
+           "paf/instance/replacement.py",
            "            if all(name in facts for name in naming.FACTS):", "            if False:",
            (_UNIT + "test_rebuild_cut.py::"
             "test_a_cut_after_the_files_are_back_still_names_the_node",)),
@@ -51,7 +51,7 @@ BUILDS = (
            (_UNIT + "test_cli_lost.py::"
             "test_rows_of_a_transaction_that_may_have_started_before_are_not_known",)),
     Broken(7, "a damaged journal is given up before the directory is marked as half made",
-           "paf/cli/rebuild/spoilt.py", '        journal.write(instance, rebuild.half(""))',
+           "paf/cli/rebuild/spoilt.py", '        journal.write(instance, replacement.half(""))',
            "        pass",
            (_UNIT + "test_journal.py::"
             "test_a_damaged_journal_is_refused_and_paf_rebuild_leads_out_of_it",)),

@@ -18,7 +18,7 @@ from paf.cli.rebuild import rebuild as verb
 from paf.cli.rebuild import source, spoilt
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown
-from paf.instance import journal, naming, ownfiles, postmaster, rebuild, rewind
+from paf.instance import journal, naming, ownfiles, postmaster, replacement, rewind
 from tests.component.cutting import cut
 from tests.unit.test_rebuild_cut import (
     LOG, OWN, Copying, copier, dead, facts_of, instance_in, options, own_files, write_facts)
@@ -118,7 +118,7 @@ def test_a_copy_that_fails_leaves_a_half_rewound_directory_marked(
             with pytest.raises(Problem, match="pg_basebackup failed"):
                 copier(instance, "--copy").run()
             with pytest.raises(ocf.NotUsable, match="run paf rebuild again"):
-                rebuild.finish(instance, LOG)
+                replacement.finish(instance, LOG)
     copier(instance, "--copy").run()
     assert own_files(tmp_path / "main") == OWN and not journal.exists(instance)
 

@@ -8,7 +8,7 @@ import pytest
 
 from paf import runner
 from paf.deadline import Deadline
-from paf.instance import journal, ownfiles, rebuild, settings
+from paf.instance import journal, ownfiles, replacement, settings
 from tests.unit.support import instance_at
 
 
@@ -75,7 +75,7 @@ def test_a_link_out_of_the_data_directory_comes_back(node, tmp_path, monkeypatch
         ownfiles.put_back(node, deep)
     else:
         monkeypatch.setattr(ownfiles, "is_anothers", lambda path: way == "moved")
-        moves = rebuild.own_again(node, str(tmp_path / "main"), str(copy), 1 << 20, deep)
+        moves = replacement.own_again(node, str(tmp_path / "main"), str(copy), 1 << 20, deep)
         shutil.move(tmp_path / "main", tmp_path / "old")
         for name in moves:
             os.rename(tmp_path / "old" / name, copy / name)
@@ -106,7 +106,7 @@ def test_a_folder_that_is_included_is_the_nodes_own_as_a_whole(node, tmp_path, w
     if way == "aside":
         ownfiles.put_back(node, deep)
     else:
-        assert rebuild.own_again(node, str(main), str(copy), 1 << 20, deep) == []
+        assert replacement.own_again(node, str(main), str(copy), 1 << 20, deep) == []
     assert sorted(os.listdir(copy / "global" / "conf.d")) == sorted(mine)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from paf.cli.common import Problem
 from paf.cli.rebuild import backup, plan
-from paf.instance import processes, rebuild
+from paf.instance import processes, replacement
 
 ID = 7712661807319062115
 #: What pgbackrest 2.45 prints of a stanza with one backup, and of one that is not there.
@@ -118,5 +118,5 @@ def test_a_shell_reads_the_restore_command_as_it_is_meant():
 def test_a_restore_that_has_outlived_the_command_is_ended(monkeypatch):
     ended = []
     monkeypatch.setattr(processes, "end", lambda *words: ended.append(words))
-    rebuild.end_copy({"swaps": [list(swap) for swap in TARGET.swaps]})
+    replacement.end_copy({"swaps": [list(swap) for swap in TARGET.swaps]})
     assert ("pgbackrest", "--pg1-path=/d/data.rebuilt") in ended

@@ -20,7 +20,7 @@ from paf.deadline import Deadline
 from paf.decide.knowledge import Known
 from paf.instance import (
     configfiles, controldata, divergence, journal, keptwal, naming, ownfiles, proc, processes,
-    rebuild, rewind, rewindrole, settings, unfinished)
+    replacement, rewind, rewindrole, settings, unfinished)
 from tests.component.cutting import cut
 from tests.unit.support import instance_at
 
@@ -140,7 +140,7 @@ def test_a_copy_that_cannot_be_looked_at_has_not_taken_its_place(instance, tmp_p
     """The old directory, which may be half rewound, would be started in place of the copy."""
     copy, lstat = tmp_path / "main.rebuilt", os.lstat
     copy.mkdir()
-    write_facts(instance, dead(), what="rebuild", phase=rebuild.SWAPPING, swaps=[
+    write_facts(instance, dead(), what="rebuild", phase=replacement.SWAPPING, swaps=[
         [str(copy), str(tmp_path / "main"), str(tmp_path / "main.old")]])
 
     def failing(path):
@@ -150,9 +150,9 @@ def test_a_copy_that_cannot_be_looked_at_has_not_taken_its_place(instance, tmp_p
     with monkeypatch.context() as patch:
         patch.setattr(os, "lstat", failing)
         with pytest.raises(ocf.OcfError, match="main.rebuilt: Input/output error"):
-            rebuild.finish(instance, LOG)
+            replacement.finish(instance, LOG)
     assert journal.exists(instance) and own_files(tmp_path / "main") == OWN
-    rebuild.finish(instance, LOG)
+    replacement.finish(instance, LOG)
     assert not journal.exists(instance) and (tmp_path / "main.old").is_dir()
 
 
@@ -189,10 +189,10 @@ def test_a_cut_at_any_step_loses_none_of_the_nodes_own_files(instance, tmp_path,
 
 def test_a_cut_before_the_directory_is_given_up_is_reverted_by_the_next_start(instance, tmp_path):
     (tmp_path / "main" / "pg_hba.conf").rename(tmp_path / "pg_hba.conf")
-    write_facts(instance, dead(), what="rebuild", phase=rebuild.ASIDE)
+    write_facts(instance, dead(), what="rebuild", phase=replacement.ASIDE)
     os.makedirs(os.path.join(journal.folder(instance), "own"))
     (tmp_path / "pg_hba.conf").rename(tmp_path / ".main.pgsqlms" / "own" / "pg_hba.conf")
-    rebuild.finish(instance, LOG)
+    replacement.finish(instance, LOG)
     assert own_files(tmp_path / "main") == OWN and not journal.exists(instance)
 
 
@@ -201,9 +201,9 @@ def test_a_cut_after_the_files_are_back_still_names_the_node(instance, tmp_path,
     found = []
     monkeypatch.setattr(naming, "complete", lambda _, folder, facts, __: found.append(
         (folder, facts["node"], journal.exists(instance))))
-    write_facts(instance, dead(), what="rebuild", phase=rebuild.RETURNING, node="srv1",
+    write_facts(instance, dead(), what="rebuild", phase=replacement.RETURNING, node="srv1",
                 conninfo="host=192.0.2.1", archive="")
-    rebuild.finish(instance, LOG)
+    replacement.finish(instance, LOG)
     assert found == [(str(tmp_path / "main"), "srv1", True)] and not journal.exists(instance)
 
 
@@ -267,7 +267,7 @@ def test_a_file_of_the_nodes_own_goes_back_where_its_folder_is_gone(instance, tm
     ownfiles.put_back(instance, [name])
     assert (main / name).read_text() == "work_mem = '5MB'"
     (tmp_path / "copy" / "global").mkdir(parents=True)
-    rebuild.own_again(instance, str(main), str(tmp_path / "copy"), 1 << 20, [name])
+    replacement.own_again(instance, str(main), str(tmp_path / "copy"), 1 << 20, [name])
     assert (tmp_path / "copy" / name).read_text() == "work_mem = '5MB'"
 
 
@@ -310,7 +310,7 @@ def test_what_is_under_way_is_left_alone(instance, started, what):
     other = started("pgsqlms")
     write_facts(instance, other, what=what, phase="rewinding", deep=[], swaps=[])
     finish = {"rewind": lambda: rewind.finish(instance, Deadline(5.0), LOG),
-              "rebuild": lambda: rebuild.finish(instance, LOG)}
+              "rebuild": lambda: replacement.finish(instance, LOG)}
     for attempt in (verb.Work(instance, "srv1", options()).look,
                     verb.Work(instance, "srv1", options()).do, finish[what]):
         with pytest.raises(ocf.OcfError, match=f"a {what} .* under way: process {other.pid}"):

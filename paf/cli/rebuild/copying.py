@@ -11,7 +11,7 @@ from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import conninfo as connections
 from paf.instance import (
-    divergence, journal, keptwal, naming, ownfiles, rebuild, rewind, sql, waiting, walfiles)
+    divergence, journal, keptwal, naming, ownfiles, replacement, rewind, sql, waiting, walfiles)
 
 _LARGEST_OWN = 64 << 20     # bytes of an entry of the node's own that is copied
 _PATIENCE = 120.0           # seconds to read the WAL
@@ -59,7 +59,7 @@ class Copying(object):
         journal.remove(self._instance)
 
     def _facts(self, phase):
-        return {"what": rebuild.WHAT, "phase": phase, "half": self._half, "deep": self._deep,
+        return {"what": replacement.WHAT, "phase": phase, "half": self._half, "deep": self._deep,
                 "swaps": [list(swap) for swap in self._plan.swaps],
                 "links": [list(link) for link in self._plan.links],
                 "conninfo": self._source.conninfo, "node": self._node,
@@ -74,7 +74,7 @@ class Copying(object):
             journal.begin(self._instance, facts)
 
     def _beside(self):
-        facts = self._facts(rebuild.COPYING)
+        facts = self._facts(replacement.COPYING)
         for copy, _, _ in self._plan.swaps:
             if os.path.lexists(copy):
                 raise Problem("{0} exists already, and not from a rebuild that was cut off: move "
@@ -84,39 +84,40 @@ class Copying(object):
             rewind.check_dead(self._instance)
             self._copy()
             old, copy = self._plan.swaps[-1][1], self._plan.swaps[-1][0]
-            facts["moves"] = rebuild.own_again(self._instance, old, copy, _LARGEST_OWN, self._deep)
+            facts["moves"] = replacement.own_again(
+                self._instance, old, copy, _LARGEST_OWN, self._deep)
             naming.complete(self._instance, copy, facts, _Aloud)
             self._relink(copy)
             rewind.check_dead(self._instance)
         except (Problem, ocf.OcfError, EnvironmentError, KeyboardInterrupt):
-            rebuild.forget(self._instance, facts)
-            rebuild.end(self._instance, facts)
+            replacement.forget(self._instance, facts)
+            replacement.end(self._instance, facts)
             raise
-        facts["phase"] = rebuild.SWAPPING
+        facts["phase"] = replacement.SWAPPING
         journal.write(self._instance, facts)
-        rebuild.swap(self._instance, facts)
+        replacement.swap(self._instance, facts)
 
     def _discarding(self):
         """Delete the old directory and copy into its place; the node's own files are kept aside."""
-        data, facts = self._instance.parameters.datadir, self._facts(rebuild.DISCARDED)
+        data, facts = self._instance.parameters.datadir, self._facts(replacement.DISCARDED)
         if not journal.exists(self._instance) or journal.read(self._instance).get(
-                "phase") != rebuild.DISCARDED:
+                "phase") != replacement.DISCARDED:
             self._set_aside(data)
         journal.write(self._instance, facts)
-        rebuild.end_copy(facts)
+        replacement.end_copy(facts)
         for _, place, _ in self._plan.swaps:
             _empty(self._instance, place)
         self._copy()
         if ownfiles.is_any_aside(self._instance):
             ownfiles.remove_strangers(self._instance)
-        facts["phase"] = rebuild.RETURNING    # from here on they may be back
+        facts["phase"] = replacement.RETURNING    # from here on they may be back
         journal.write(self._instance, facts)
         ownfiles.put_back(self._instance, self._deep)
         naming.complete(self._instance, os.path.realpath(data), facts, _Aloud)
 
     def _set_aside(self, data):
         """Move the node's own files into the journal: all of them, or none. Raises OcfError."""
-        facts = self._facts(rebuild.ASIDE)
+        facts = self._facts(replacement.ASIDE)
         self._begin(facts)
         try:
             rewind.check_dead(self._instance)
@@ -124,7 +125,7 @@ class Copying(object):
                 ownfiles.move_aside(self._instance, ownfiles.names(self._instance), self._deep)
         except (ocf.OcfError, KeyboardInterrupt):
             ownfiles.put_back(self._instance, self._deep)
-            rebuild.end(self._instance, facts)
+            replacement.end(self._instance, facts)
             raise
 
     def _copy(self):
@@ -164,7 +165,7 @@ class Copying(object):
         now = time.time()
         if now >= self._next:
             self._next = now + _LOOK
-            done = sum(rebuild.size_of(copy) for copy, _, _ in self._plan.swaps)
+            done = sum(replacement.size_of(copy) for copy, _, _ in self._plan.swaps)
             say(progress(done, self._size, now - self._began))
         return False
 

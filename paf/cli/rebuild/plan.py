@@ -10,7 +10,7 @@ from paf.cli.common import Problem
 from paf.cli.rebuild import places
 from paf.decide.knowledge import is_known
 from paf.instance import controldata, journal, postmaster
-from paf.instance.rebuild import size_of
+from paf.instance.replacement import size_of
 
 #: swaps: (copy, place, aside) of each folder; the data directory is the last. links: (path in the
 #: copy, what it leads to in the end); mapping: (location, copy) of tablespaces; wal: where the WAL

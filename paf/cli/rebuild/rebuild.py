@@ -13,7 +13,7 @@ from paf.decide.knowledge import Unknown, is_known
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.instance import (
-    controldata, divergence, journal, keptwal, observe, postmaster, queries, rebuild, rewind,
+    controldata, divergence, journal, keptwal, observe, postmaster, queries, replacement, rewind,
     rewindrole, settings)
 
 HELP = "bring this node's instance back: stopped, diverged, damaged or empty"
@@ -126,7 +126,7 @@ class Work(object):
                 copying.own_below(self._instance, True)
             self._plan = plan.make(
                 self._instance, self._source, self._options.discard, self._version,
-                noted.get("links") if noted.get("phase") == rebuild.DISCARDED else None)
+                noted.get("links") if noted.get("phase") == replacement.DISCARDED else None)
             if self._backup:
                 backup.check_spaces(self._backup, self._plan)
 
@@ -302,12 +302,13 @@ class Work(object):
         if not journal.exists(self._instance):
             return
         facts = journal.read(self._instance)
-        if facts.get("what") == rebuild.WHAT and facts.get("phase") == rebuild.DISCARDED:
+        if facts.get("what") == replacement.WHAT and facts.get("phase") == replacement.DISCARDED:
             if not self._options.discard:
                 raise Problem("the old data directory is given up already: say --discard again")
-        elif facts.get("what") == rebuild.WHAT:
-            rebuild.revert(self._instance, log.Log(ocf.Environment(os.environ)))
-            if facts.get("phase") in (rebuild.COPYING, rebuild.ASIDE) and not facts.get("half"):
+        elif facts.get("what") == replacement.WHAT:
+            replacement.revert(self._instance, log.Log(ocf.Environment(os.environ)))
+            if not facts.get("half") and facts.get("phase") in (
+                    replacement.COPYING, replacement.ASIDE):
                 self._look_again()
         elif facts.get("what", rewind.WHAT) == rewind.WHAT:
             place = rewind.give_up(self._instance, facts)
@@ -322,7 +323,7 @@ class Work(object):
         for copy, place, aside in self._plan.swaps:
             if aside and os.path.lexists(copy):
                 kept = aside.replace(place, copy, 1)
-                rebuild.rename(self._instance, copy, kept)
+                replacement.rename(self._instance, copy, kept)
                 say("{0} is now {1}".format(copy, kept))
 
     def _look_again(self):

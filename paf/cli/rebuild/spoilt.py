@@ -5,7 +5,7 @@ import os
 
 from paf import instance as local
 from paf import runner
-from paf.instance import journal, keptwal, ownfiles, processes, rebuild, unfinished
+from paf.instance import journal, keptwal, ownfiles, processes, replacement, unfinished
 from paf.ocf import failure, NotUsable, OcfError
 
 _FOLDER = "own"     # of the node's files, in the journal
@@ -62,7 +62,7 @@ def set_aside(instance, started):
                 os.rename(os.path.join(source, name), os.path.join(place, name))
             journal.sync(place)
         ownfiles.put_back(instance, [])
-        journal.write(instance, rebuild.half(""))
+        journal.write(instance, replacement.half(""))
         with runner.Acting(local.owner(instance)):
             os.rename(spoilt, os.path.join(place, _SPOILT))
     except (IOError, OSError) as error:
@@ -82,7 +82,7 @@ def _be_a_folder(instance, place):
     except OSError as error:
         if error.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise
-        rebuild.rename(instance, name, place)
+        replacement.rename(instance, name, place)
         journal.make_folder(instance, name)
         return
     try:
