@@ -8,7 +8,7 @@ from collections import namedtuple
 from xml.parsers import expat
 
 from paf.cluster import cib
-from paf.crash import report
+from paf.crash import failure_report
 from paf.ocf import OcfError, versions
 
 #: objection: why a failure is not reported to Pacemaker (str), None if it is; attribute: the name
@@ -49,7 +49,7 @@ def read(xml, resource, node):
     Raises OcfError when the XML is no CIB.
     """
     root = _parsed(xml)
-    attribute = report.attribute(resource, _feature_set(root))
+    attribute = failure_report.attribute(resource, _feature_set(root))
     states = [state for state in root.all("node_state")
               if state.attributes.get("uname") == node]
     found = [value for state in states for pair in state.all("nvpair")

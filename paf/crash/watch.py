@@ -14,7 +14,7 @@ from paf.crash import waiting, watcher
 from paf.decide import scores, state
 from paf.decide.knowledge import Known
 from paf.actions import monitor
-from paf.crash import objections, report as reports
+from paf.crash import failure_report as reports, objections
 from paf.deadline import Deadline
 from paf.instance import controldata, observe, postmaster
 

@@ -220,7 +220,7 @@ BUILDS = (
            """_IN_WORDS = (('"', "'"), ("<", "less than"), ("&", "and"))""", "_IN_WORDS = ()",
            (_UNIT + "test_attributes.py",)),
     Broken(6, "a crash is counted under a name that the DC does not use",
-           "paf/crash/report.py",
+           "paf/crash/failure_report.py",
            "    return older if feature_set and feature_set < _BY_OPERATION else newer",
            "    return newer", (_UNIT + "test_attributes.py",)),
     Broken(2, "a standby that has diverged goes unnoticed up to PostgreSQL 9.5",

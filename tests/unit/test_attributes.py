@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paf.cluster import base, corosync1, corosync2
-from paf.crash import report
+from paf.crash import failure_report
 from paf.deadline import Deadline
 from paf.runner import Result
 from tests.unit.support import environment
@@ -50,4 +50,4 @@ def test_any_text_is_stored_so_that_unescaped_xml_stays_xml(text):
     ((3, 0, 13), "fail-count-pgsqld#asyncmon_0"), ((3, 0, 14), "fail-count-pgsqld#asyncmon_0"),
     ((3, 20, 5), "fail-count-pgsqld#asyncmon_0"), ((), "fail-count-pgsqld#asyncmon_0")])
 def test_a_failure_is_counted_under_the_name_that_the_dc_uses(feature_set, name):
-    assert report.attribute("pgsqld", feature_set) == name
+    assert failure_report.attribute("pgsqld", feature_set) == name

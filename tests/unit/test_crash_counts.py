@@ -3,7 +3,7 @@
 import pytest
 
 from paf import ocf
-from paf.crash import report
+from paf.crash import failure_report
 from paf.deadline import Deadline
 
 COUNT = "fail-count-pgsqld#asyncmon_0"
@@ -40,5 +40,5 @@ class Attributes:
     ("INFINITY", [""], [])])
 def test_a_crash_counts_once_and_a_ban_stays(before, values, written):
     cluster = Attributes(values)
-    report.Report(cluster, COUNT, before).settle(Deadline(5), lambda seconds: None)
+    failure_report.Report(cluster, COUNT, before).settle(Deadline(5), lambda seconds: None)
     assert cluster.written == written
