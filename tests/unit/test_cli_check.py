@@ -9,7 +9,7 @@ from paf.cli.check import ask, hba
 from paf.cli.check import host as check_host
 from paf.cli.check import instance as check_instance
 from paf.cli.check import primary as check_primary
-from paf.cli.check import slots as check_slots
+from paf.cli.check import slotchecks as check_slots
 from paf.cli.main import main
 from paf.instance import limits
 from tests.unit.support import instance_at

@@ -10,7 +10,7 @@ from paf import instance as local
 from paf import ocf, parameters, runner
 from paf.cli import configuration, dialect, finding, servers
 from paf.cli.check import (
-    address, cluster, hba, host, operations, peers, primary, release, schemas, slots)
+    address, cluster, hba, host, operations, peers, primary, release, schemas, slotchecks)
 from paf.cli.check import instance as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.decide.knowledge import Known, is_known
@@ -214,7 +214,7 @@ def of_instance(instance, managed, configured, pacemaker):
                 instance.parameters.system_user))
         return
     subject = _subject(instance, managed, configured, pacemaker, answer)
-    for name, rule in server.RULES + slots.RULES + primary.RULES:
+    for name, rule in server.RULES + slotchecks.RULES + primary.RULES:
         for pair in _checked(name, rule(subject)):
             yield pair
 
@@ -251,7 +251,7 @@ def _subject(instance, managed, configured, pacemaker, answer):
         where.system_user, local.program(instance, "psql"), where.pghost, where.pgport)
     return server.Checked(
         settings=answer["settings"], rules=hba.rules(answer["hba"]),
-        slots=[slots.Row(*row) for row in answer["slots"]],
+        slots=[slotchecks.Row(*row) for row in answer["slots"]],
         in_recovery=answer["in_recovery"], conninfo=conninfo, node=node,
         nodes=configured.nodes if configured else sorted(places) or [node],
         own=[places[node]] if node in places else hba.resolved(node), vips=vips,

@@ -11,10 +11,10 @@ from paf.instance import conninfo as connections
 from paf.instance.server import quoted
 
 #: What the rules look at. settings: dict of str; rules: list of hba.HbaRule; slots: list of
-#: slots.Row; in_recovery: bool; conninfo: primary_conninfo (str); node: this node's name; nodes:
-#: all; own: this node's addresses; vips: the cluster's; rejoin: the parameter; major: 15...; psql:
-#: the command line that reaches the server (str); resource: its name for crm_resource; upstream:
-#: what the primary reports (dict), {} unknown; mine: the same of this server; limits: see
+#: slotchecks.Row; in_recovery: bool; conninfo: primary_conninfo (str); node: this node's name;
+#: nodes: all; own: this node's addresses; vips: the cluster's; rejoin: the parameter; major: 15...;
+#: psql: the command line that reaches the server (str); resource: its name for crm_resource;
+#: upstream: what the primary reports (dict), {} unknown; mine: the same of this server; limits: see
 #: primary.limits; clock: seconds that this node's is ahead of the primary's, None unknown; files:
 #: how many the data directory has, MANY_FILES at most; owner: the account it runs under (str);
 #: keeps_slots: the parameter slots (bool).
