@@ -12,7 +12,7 @@ from paf.cluster import members, ophistory
 from paf.decide import slots, state
 from paf.decide.knowledge import is_known
 from paf.instance import queries
-from paf.instance import slots as actual
+from paf.instance import serverslots as actual
 
 _PATIENCE = 6.0    # seconds
 _NOT_YET = ("startup", "backup")    # of pg_stat_replication: it has flushed nothing yet

@@ -12,10 +12,10 @@ from paf.deadline import Deadline
 from paf.decide import state, timelines, wal
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import (
-    conninfo, controldata, divergence, failoverslots, housekeeping, identity, journal,
-    keptwal, line, listening, observe, peer, pidfile, position, postmaster, proc, psql,
-    rewind, rewindrole, server, serverlog, settings, shutdown, slots, sql, standby_mode,
-    upstream, waiting, waldump, walend, walfiles, walpages)
+    conninfo, controldata, divergence, failoverslots, housekeeping, identity, journal, keptwal,
+    line, listening, observe, peer, pidfile, position, postmaster, proc, psql, rewind, rewindrole,
+    server, serverlog, serverslots, settings, shutdown, sql, standby_mode, upstream, waiting,
+    waldump, walend, walfiles, walpages)
 from tests.unit.support import instance_at
 
 SIZE = 1 << 20
@@ -106,7 +106,7 @@ def test_what_exists_only_here_needs_the_control_file(instance, monkeypatch):
 def test_slots_of_a_primary_that_cannot_be_asked_are_not_none(instance, monkeypatch):
     answer(monkeypatch, settings, "conninfo", "host='srv1")
     for fact in (failoverslots._primary(instance, Deadline(5)),
-                 slots.of_primary(instance, ["pgsqlms_srv2"], Deadline(5))):
+                 serverslots.of_primary(instance, ["pgsqlms_srv2"], Deadline(5))):
         assert isinstance(fact, Unknown) and "primary_conninfo cannot be used" in fact.reason
 
 

@@ -14,7 +14,7 @@ from paf.deadline import Deadline
 from paf.decide import slots, state
 from paf.decide.knowledge import Known, Unknown, is_known
 from paf.instance import psql, queries, settings
-from paf.instance import slots as actual
+from paf.instance import serverslots as actual
 from paf.ocf import OcfError
 from paf.runner import Result
 from tests.unit.support import instance_at, parameters_with
