@@ -134,8 +134,8 @@ def _remarks(context, sight):
                      "and promotion scores stay as they are".format(
                          context.parameters.system_user, sight.message))
     if context.parameters.slots:
-        from paf import slots
-        found += slots.keep(context, sight, _replicas(sight.rows))
+        from paf import slotkeeping
+        found += slotkeeping.keep(context, sight, _replicas(sight.rows))
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf import agent, slots as keeper
+from paf import agent, slotkeeping as keeper
 from paf.cluster import members as cluster_members
 from paf.deadline import Deadline
 from paf.decide import slots, state
