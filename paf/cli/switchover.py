@@ -7,7 +7,7 @@ from paf.cli import configuration, view
 from paf.cli.common import (
     ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed,
     no_node, require_nodes, say, seconds)
-from paf.cli.status import status, text
+from paf.cli.status import report_text, status
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
 from paf.decide import wal
@@ -52,7 +52,7 @@ def run(options):
     require_nodes([options.node], [node["node"] for node in report["nodes"]])
     target = options.node or first_in_line(report)
     obstacles = list(problems(report, target))
-    for line in text.lines(report):
+    for line in report_text.lines(report):
         say(line)
     if obstacles:
         for obstacle in obstacles:
@@ -153,7 +153,7 @@ def plan(report, target):
         yield "  {0} ({1}) goes to {2}; connections through it are cut".format(
             vip["name"], vip["address"], target)
     yield "  {0} is promoted, if it has received all of {1}'s WAL; now it lags by {2}".format(
-        target, old, text.size(node["lag_bytes"]))
+        target, old, report_text.size(node["lag_bytes"]))
     yield "  otherwise the switchover is refused and {0} stays the primary".format(old)
 
 
@@ -195,7 +195,7 @@ def backlog(report, later, target, elapsed):
         return
     before, after = (_replayed(seen, target) for seen in (report, later))
     words = "{0} has {1} of WAL still to replay, and no client can write until it has: ".format(
-        target, text.size(left))
+        target, report_text.size(left))
     if before is None or after is None or elapsed <= 0:
         yield words + "how fast it replays is not known"
     elif after <= before:
@@ -203,7 +203,7 @@ def backlog(report, later, target, elapsed):
     else:
         speed = (after - before) / float(elapsed)
         yield words + "about {0:.0f} s, at {1} a second as now; wait until it is less".format(
-            max(1.0, left / speed), text.size(int(speed)))
+            max(1.0, left / speed), report_text.size(int(speed)))
 
 
 def _confirmed(target):

@@ -8,7 +8,7 @@ import pytest
 
 from paf.cli import configuration, servers, view
 from paf.cli.common import NOT_DONE, OK
-from paf.cli.status import fencing, service, simulate, text, votequorum
+from paf.cli.status import fencing, report_text, service, simulate, votequorum
 from paf.cli.status import report as status
 from paf.runner import Result
 
@@ -66,7 +66,7 @@ def test_a_good_cluster_answers_yes_and_nothing_is_to_do(texts):
     assert codes(found) == [] and status.verdict(found) == OK
     assert found["up"]["answer"] is True and found["failover"]["answer"] is True
     assert (found["failover"]["to"], found["failover"]["loss_bytes"]) == ("srv1", 0)
-    assert "to srv1, which has all of srv3's WAL" in "\n".join(text.lines(found))
+    assert "to srv1, which has all of srv3's WAL" in "\n".join(report_text.lines(found))
 
 
 PROPERTY = '<cluster_property_set id="cib-bootstrap-options">'
@@ -126,7 +126,7 @@ def test_what_keeps_pacemaker_from_a_failover_is_named_with_its_command(
     found = asked(texts)
     assert code in codes(found), found["todo"]
     assert found["failover"]["answer"] is False and status.verdict(found) == NOT_DONE
-    shown = "\n".join(text.lines(found))
+    shown = "\n".join(report_text.lines(found))
     assert "failover now?  NO" in shown and command in shown
 
 
@@ -166,7 +166,7 @@ def test_one_standby_in_maintenance_is_not_the_whole_cluster(texts):
     with_flag(texts, "srv2", "maintenance")
     found = asked(texts)
     assert codes(found) == ["node-maintenance"] and found["failover"]["answer"] is True
-    shown = "\n".join(text.lines(found))
+    shown = "\n".join(report_text.lines(found))
     assert "srv2 is in maintenance" in shown and "streaming, node maintenance" in shown
     assert status.verdict(found) == NOT_DONE
 
@@ -178,7 +178,7 @@ def test_one_standby_in_maintenance_is_not_the_whole_cluster(texts):
 def test_what_a_node_is_besides_online_is_shown(texts, flag, word, command):
     with_flag(texts, "srv2", flag)
     found = asked(texts)
-    assert word in codes(found) and command in "\n".join(text.lines(found))
+    assert word in codes(found) and command in "\n".join(report_text.lines(found))
 
 
 def test_the_score_of_a_stopped_instance_is_not_explained_as_if_it_ran(texts):
@@ -265,7 +265,7 @@ def test_an_address_on_two_nodes_is_no_service(texts):
         "</resource>", '<node name="srv1" id="1" cached="true"/></resource>', 1)
     found = asked(texts)
     assert codes(found) == ["address-twice"] and found["up"]["answer"] is False
-    assert "on srv1 AND srv3" in next(text.lines(found))
+    assert "on srv1 AND srv3" in next(report_text.lines(found))
 
 
 def test_a_primary_that_only_a_replication_connection_reached_may_take_no_writes(texts):
@@ -331,7 +331,7 @@ def test_what_an_attribute_says_of_a_node_is_something_to_look_at(
     with_attribute(texts, "srv2", name, value)
     found = asked(texts)
     assert codes(found) == ([code] if code else [])
-    assert found["failover"]["answer"] is answer and words in "\n".join(text.lines(found))
+    assert found["failover"]["answer"] is answer and words in "\n".join(report_text.lines(found))
     assert status.verdict(found) == (NOT_DONE if code else OK)
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from paf.cli import check, configuration, create, switchover, view
 from paf.cli.common import Problem
 from paf.cli.main import parser
-from paf.cli.status import report, text
+from paf.cli.status import report, report_text
 from tests.conftest import REPOSITORY
 from tests.unit import cures, rng
 from tests.unit.test_cli_status import WELL
@@ -40,7 +40,7 @@ def test_no_configuration_breaks_a_verb(root):
         with pytest.raises(Problem, match="there is a resource .* already"):
             rehearse(xml, managed.name)
         found = report.report(SEEN, configured, managed, WELL)
-        assert list(text.lines(found))
+        assert list(report_text.lines(found))
         list(switchover.problems(found, "srv2"))
 
 

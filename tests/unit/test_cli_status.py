@@ -5,7 +5,7 @@ import pytest
 from paf.decide import wal
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, NOT_DONE, OK, Problem
-from paf.cli.status import fencing, simulate, text, votequorum
+from paf.cli.status import fencing, report_text, simulate, votequorum
 from paf.cli.status import report as status
 
 PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
@@ -75,7 +75,7 @@ def test_a_standby_speaks_for_itself(seen, configured):
 
 def test_what_nobody_tells_is_a_question_mark(seen, configured):
     found = report(seen, configured, {})
-    shown = "\n".join(text.lines(found))
+    shown = "\n".join(report_text.lines(found))
     assert "srv1  standby" in shown and "?" in shown
     assert found["primary"] == "srv3"
 
@@ -94,13 +94,14 @@ def test_no_primary_is_an_error_and_none_is_named(seen, configured):
     gone = seen._replace(instances=[item for item in seen.instances if item.role != "Promoted"])
     found = report(gone, configured, {})
     assert status.verdict(found) == ERROR
-    assert "primary NONE" in next(text.lines(found))
+    assert "primary NONE" in next(report_text.lines(found))
 
 
 def test_two_primaries_are_shouted(seen, configured):
     both = [item._replace(role="Promoted") if item.resource == "pgsqld" else item
             for item in seen.instances]
-    assert "AT ONCE" in next(text.lines(report(seen._replace(instances=both), configured, {})))
+    found = report(seen._replace(instances=both), configured, {})
+    assert "AT ONCE" in next(report_text.lines(found))
 
 
 def test_a_good_cluster_is_ok(seen, configured):
@@ -244,7 +245,8 @@ def test_a_server_of_another_cluster_has_no_position_here(seen, configured):
     stranger = Remote({"10.0.0.1": [["8", *answer[0][1:]]]})._by_replication("srv1", "10.0.0.1")
     assert (stranger.received, stranger.state) == (None, servers.STRANGER)
     found = report(seen, configured, {**known(), "srv1": stranger})
-    assert "the standby on srv1: another cluster answers there" in "\n".join(text.lines(found))
+    assert "the standby on srv1: another cluster answers there" in "\n".join(
+        report_text.lines(found))
 
 
 def test_failures_and_refusals_are_shown_with_their_reasons(seen, configured):
@@ -253,7 +255,7 @@ def test_failures_and_refusals_are_shown_with_their_reasons(seen, configured):
     attributes = {**seen.attributes, "srv2": {"master-pgsqld": "-1000000",
                                               "not_promoted_because-pgsqld": "srv1 is ahead"}}
     found = report(seen._replace(failures=[failure], attributes=attributes), configured, known())
-    shown = "\n".join(text.lines(found))
+    shown = "\n".join(report_text.lines(found))
     assert "start failed (not installed)" in shown and "96 bytes exist only here" in shown
     assert "promotion refused: srv1 is ahead" in shown
 
@@ -267,7 +269,7 @@ def test_a_node_that_is_off_says_so(seen, configured):
 
 def test_maintenance_is_reported(seen, configured):
     found = report(seen._replace(maintenance=True), configured, {})
-    assert "maintenance-mode" in "\n".join(text.lines(found))
+    assert "maintenance-mode" in "\n".join(report_text.lines(found))
 
 
 def test_old_words_for_roles_are_understood(folder):

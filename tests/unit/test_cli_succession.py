@@ -10,7 +10,7 @@ from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR
 from paf.cli.main import main
 from paf.cli.operate import promote_verb
-from paf.cli.status import fencing, forecast, simulate, succession, text, votequorum
+from paf.cli.status import fencing, forecast, report_text, simulate, succession, votequorum
 from paf.cli.status import report as status
 from paf.cli.status import status as verb
 from paf.cluster import cib
@@ -102,7 +102,7 @@ def test_a_node_that_may_hold_acknowledged_commits_and_does_not_vote_prevents_it
     assert bool(refused) is not answer
     if not answer:
         assert "srv2 may hold commits that were acknowledged" in found.reasons[0]
-        assert "srv2 may hold commits" in "\n".join(text.lines(report))
+        assert "srv2 may hold commits" in "\n".join(report_text.lines(report))
 
 
 def test_an_accepted_loss_is_no_refusal(data):

@@ -9,7 +9,7 @@ from paf.cli.common import (
 from paf.cli.status import status
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
-from paf.cli.status.text import size
+from paf.cli.status.report_text import size
 from paf.decide import wal
 
 HELP = "have a standby promoted that the agent would not promote, and accept what is lost"

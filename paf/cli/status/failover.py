@@ -9,7 +9,7 @@ from paf.cli.servers import NO_WAIT
 from paf.cli.status import fencing as devices
 from paf.cli.status import succession, votequorum
 from paf.cli.status.concern import FAILOVER, concern, unknown
-from paf.cli.status.text import size
+from paf.cli.status.report_text import size
 
 _WHY = "a lost primary may still be writing: before another is promoted Pacemaker has to be sure " \
        "that it is off"

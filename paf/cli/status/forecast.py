@@ -7,7 +7,7 @@ from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json)
 from paf.cli.status import fencing, failover, votequorum, service, simulate, status, succession
 from paf.cli.status.concern import NO_ACTION
-from paf.cli.status.text import size
+from paf.cli.status.report_text import size
 from paf.cli.timeline import events, gather, timeline
 from paf.cli.view import OFFLINE
 

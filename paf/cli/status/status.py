@@ -7,7 +7,7 @@ from paf import ocf
 from paf.cli import configuration, servers, view
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, clear_screen, complain, is_heard, say, say_json)
-from paf.cli.status import fencing, report, simulate, text, votequorum
+from paf.cli.status import fencing, report, report_text, simulate, votequorum
 from paf.cluster import base, cib
 
 HELP = "is it up, would it fail over now, what has to be done"
@@ -68,7 +68,7 @@ def _print(options, found):
     if options.output == "json":
         say_json(found)
     else:
-        for line in text.lines(found):
+        for line in report_text.lines(found):
             say(line)
 
 
