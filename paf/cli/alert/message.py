@@ -4,7 +4,7 @@ from collections import namedtuple
 
 from paf.cli.common import clock
 from paf.cli.timeline import events
-from paf.cli.timeline.text import outage, shown, title
+from paf.cli.timeline.event_text import outage, shown, title
 from paf.log import without_secrets
 
 #: subject (str), lines (list of str), fields (dict, for JSON).

@@ -80,7 +80,7 @@ def _in_logs(resource, promoted):
     promoted: when the present primary was promoted, epoch seconds: logs without that promotion do
     not say which outage was the last one.
     """
-    from paf.cli.timeline import gather, text
+    from paf.cli.timeline import event_text, gather
     import argparse  # novm
     wanted = argparse.Namespace(log=[], resource=resource, vip=[], output="json")
     try:
@@ -92,7 +92,7 @@ def _in_logs(resource, promoted):
                and abs((item.end or item.start) - promoted) < _NEAR
                for event in every for item in event.actions):
         return None, None
-    return (text.outage(found[-1]), found[-1].up) if found else (None, None)
+    return (event_text.outage(found[-1]), found[-1].up) if found else (None, None)
 
 
 def before(name):

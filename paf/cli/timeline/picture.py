@@ -8,7 +8,7 @@ import math
 from xml.sax.saxutils import escape
 
 from paf.cli.common import clock
-from paf.cli.timeline import actions, text
+from paf.cli.timeline import actions, event_text
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _GAP, _HEAD = 1180, 20, 45, 84, 20, 12, 18
 _COLOURS = {"demote": "#b8860b", "stop": "#8b5a2b", "start": "#2e7d5b", "promote": "#1f5fbf",
@@ -133,7 +133,7 @@ def svg(event):
 def _background(drawing, bottom):
     """Draw the heading, the outage behind everything, and the seconds."""
     event = drawing.event
-    title = text.title(event)
+    title = event_text.title(event)
     drawing.text(_LEFT, 24, title,
                  "t" if len(title) * _WIDE <= _WIDTH - _LEFT - _RIGHT else "u")
     drawing.text(_LEFT, 44, clock(event.begin), "s")
@@ -194,7 +194,7 @@ def _primary(drawing, top):
             drawing.box(left, top, width, 24, "#1f5fbf", "{0} is the primary".format(node))
             if width > len(node) * _NARROW + 10:
                 drawing.text(left + 5, top + 16, node, "w")
-    words = "no primary: {0}".format(text.shown(event).partition(" (")[0])
+    words = "no primary: {0}".format(event_text.shown(event).partition(" (")[0])
     left, right = drawing.x(event.down), drawing.x(up)
     drawing.box(left, top, max(1, right - left), 24, "#ef9a9a", words)
     if right - left > len(words) * _NARROW + 10:
@@ -206,9 +206,9 @@ def _primary(drawing, top):
 def _remarks(drawing, top):
     """Write why this node was promoted, and what is estimated; return the picture's height."""
     event = drawing.event
-    remarks = [line for line in text.why(event) if line]
+    remarks = [line for line in event_text.why(event) if line]
     if event.estimated or event.at_least:
-        remarks.append("no primary: {0}".format(text.shown(event)))
+        remarks.append("no primary: {0}".format(event_text.shown(event)))
     for line in [piece for remark in remarks for piece in _folded(remark)]:
         drawing.text(_LEFT, top, line, "s")
         top += 16
@@ -236,5 +236,5 @@ div,pre{{overflow-x:auto}}</style></head><body><div>{1}</div><pre>{2}</pre></bod
 
 def html(event):
     """Return a page (str) with the picture and the list of actions; it needs no other file."""
-    return _PAGE.format(escape(text.title(event)), svg(event),
-                        escape("\n".join(text.lines(event, _plain))))
+    return _PAGE.format(escape(event_text.title(event)), svg(event),
+                        escape("\n".join(event_text.lines(event, _plain))))

@@ -3,7 +3,7 @@
 from paf.cli.common import NOT_DONE, OK, Problem, complain, say, say_json
 from paf.cli.timeline import picture
 from paf.cli.timeline.gather import history, sources
-from paf.cli.timeline.text import lines, outage, shown, title, where
+from paf.cli.timeline.event_text import lines, outage, shown, title, where
 
 __all__ = ["FORMAT", "arguments", "as_values", "lines", "outage", "run", "shown", "title", "where"]
 
