@@ -10,7 +10,7 @@ import syslog
 import time
 
 from paf import codes, ocf, signals
-from paf.crash import waiting, watcher
+from paf.crash import postmaster_end, watcher
 from paf.decide import scores, state
 from paf.decide.knowledge import Known
 from paf.actions import monitor
@@ -37,7 +37,7 @@ def run(context):
     server = postmaster.find(context.instance).value
     context.cluster.node(context.deadline)    # now: it may have to start a program
     if server is not None:
-        waiting.await_end(context.instance, server.pid)
+        postmaster_end.await_end(context.instance, server.pid)
         ended = []
         # an action that stops the server ends the watcher first: until here SIGTERM ends it at once
         signals.signal(signals.SIGTERM, lambda *_: ended.append(True))

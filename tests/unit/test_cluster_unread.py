@@ -9,7 +9,7 @@ import pytest
 
 from paf import ocf, runner
 from paf.cluster import base, cib, corosync2, departure, notes, rules
-from paf.crash import objections, waiting, watch, watcher
+from paf.crash import objections, postmaster_end, watch, watcher
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known
 from paf.instance import proc
@@ -151,7 +151,7 @@ def test_without_a_descriptor_of_the_process_its_end_is_seen_by_looking(monkeypa
     monkeypatch.setattr(proc, "has_ended", lambda pid, born: (pid, born) == (4711, 7)
                         and ended.pop(0))
     pauses = []
-    waiting.await_end(None, 4711, pauses.append)
+    postmaster_end.await_end(None, 4711, pauses.append)
     assert len(pauses) == 2 and not ended
 
 

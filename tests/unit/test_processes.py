@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from paf import ocf
-from paf.crash import waiting
+from paf.crash import postmaster_end
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import journal, pidfile, postmaster, proc, processes, server
@@ -175,7 +175,7 @@ def test_a_program_whose_file_cannot_be_seen_may_be_the_one(start, monkeypatch):
 
 def test_the_watcher_waits_for_a_server_that_it_cannot_see(start, hide, instance, monkeypatch):
     process, pauses = start(), []
-    monkeypatch.setattr(waiting, "_pidfd", lambda _: None)
+    monkeypatch.setattr(postmaster_end, "_pidfd", lambda _: None)
     hide(process.pid, "stat")
 
     def pause(_seconds):
@@ -184,7 +184,7 @@ def test_the_watcher_waits_for_a_server_that_it_cannot_see(start, hide, instance
             monkeypatch.undo()
             process.kill()
             process.wait()
-    waiting.await_end(instance, process.pid, pause)
+    postmaster_end.await_end(instance, process.pid, pause)
     assert pauses == [None, None, None]
 
 
