@@ -3,7 +3,7 @@
 from paf import ocf
 from paf.crash import watcher
 from paf.decide import state, transition
-from paf.instance import observe, server, waiting
+from paf.instance import observe, server, waiting_commits
 
 _LOOK_PATIENCE = 5.0    # seconds
 
@@ -14,7 +14,8 @@ def run(context):
     Where Pacemaker stops the instance in the same transition, it is not started in between. No
     settings are checked here: clients are waiting, and a server that ran can be started.
     """
-    waiting.end(context.instance, context.log)    # first: a node that is cut off may be fenced
+    # first: a node that is cut off may be fenced
+    waiting_commits.end(context.instance, context.log)
     # a short check: a server that hangs is stopped anyway
     sight = observe.observe(context.instance, context.deadline.within(
         min(_LOOK_PATIENCE, context.deadline.remaining / 4)))

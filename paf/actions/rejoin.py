@@ -4,7 +4,8 @@ from paf import ocf, runner
 from paf.decide import loss, state, timelines, transition, wal
 from paf.decide.knowledge import is_known
 from paf.instance import (
-    controldata, divergence, line, replacement, rewind, rewindrole, settings, waiting, waldump)
+    controldata, divergence, line, replacement, rewind, rewindrole, settings, waiting_commits,
+    waldump)
 
 _MANUAL, _SAFE = "manual", "safe"
 _NO_COMMIT = "no commit among them"
@@ -130,7 +131,7 @@ def _no_loss(instance, found, content, deadline):
     found: divergence.Divergence; content: waldump.Content.
     """
     waited = loss.ended(content.transactions, [
-        wal.parse_lsn(text) for text in waiting.noted(instance, found.fork.timeline)])
+        wal.parse_lsn(text) for text in waiting_commits.noted(instance, found.fork.timeline)])
     rest = [lsn for lsn, text in content.transactions
             if text.startswith("COMMIT ") and lsn not in waited]
     try:

@@ -4,7 +4,7 @@ from paf import ocf
 from paf.crash import watcher
 from paf.decide import transition
 from paf.decide.knowledge import Known
-from paf.instance import postmaster, server, waiting
+from paf.instance import postmaster, server, waiting_commits
 
 
 def run(context):
@@ -16,7 +16,7 @@ def run(context):
         context.log.info("recovery of this standby")
     ran = postmaster.find(context.instance) != Known(None)
     if ran:
-        waiting.end(context.instance, context.log)
+        waiting_commits.end(context.instance, context.log)
     server.stop(context.instance, context.deadline, context.log)
     if ran or context.in_cluster and _is_unsaid(context):
         from paf import lastwords

@@ -16,7 +16,7 @@ from paf.decide.knowledge import Unknown, is_known
 from paf.instance import conninfo as connections
 from paf.instance import (
     controldata, divergence, journal, keptwal, ownfiles, pidfile, postmaster, processes,
-    replacement, rewindrole, settings, sql, standby_mode, upstream, waiting)
+    replacement, rewindrole, settings, sql, standby_mode, upstream, waiting_commits)
 from paf.ocf import NotUsable, OcfError, passes
 
 _OLDEST = 90500
@@ -199,7 +199,7 @@ def _carry_on(instance, facts, deadline, log):
         ownfiles.remove_strangers(instance)
         _mark(instance, facts, RETURNING)
     ownfiles.put_back(instance, facts["deep"])
-    waiting.forget(instance)
+    waiting_commits.forget(instance)
     place = _keep(instance, facts)
     journal.remove(instance)
     if place:

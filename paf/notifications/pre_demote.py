@@ -47,8 +47,8 @@ def _without_successor(context):
     lists = context.notification
     if context.node in transition.nodes(lists.demote):
         # perhaps this one is cut off, and about to be fenced
-        from paf.instance import waiting
-        waiting.end(context.instance, context.log)
+        from paf.instance import waiting_commits
+        waiting_commits.end(context.instance, context.log)
     elif not transition.stops_here(lists, context.node):
         from paf import promotion
         promotion.explain_score(context, context.cluster.view(context.deadline), context.deadline)

@@ -204,7 +204,7 @@ BUILDS = (
            (_COMPONENT + "test_rewind.py::test_commits_of_statistics_alone_are_given_up",)),
     Broken(5, "commits that waited are not noted at a shutdown",
            "paf/actions/stop.py",
-           "        waiting.end(context.instance, context.log)", "        pass",
+           "        waiting_commits.end(context.instance, context.log)", "        pass",
            (_COMPONENT + "test_waiting.py::"
             "test_commits_that_waited_when_it_was_shut_down_are_given_up",)),
     Broken(4, "an instance is started in the middle of a rewind",

@@ -14,8 +14,8 @@ from paf.decide.knowledge import Known, Unknown
 from paf.instance import (
     conninfo, controldata, divergence, failoverslots, housekeeping, identity, journal, keptwal,
     line, listening, observe, peer, pidfile, position, postmaster, proc, psql, rewind, rewindrole,
-    server, serverlog, serverslots, settings, shutdown, sql, standby_mode, upstream, waiting,
-    waldump, walend, walfiles, walpages)
+    server, serverlog, serverslots, settings, shutdown, sql, standby_mode, upstream,
+    waiting_commits, waldump, walend, walfiles, walpages)
 from tests.unit.support import instance_at
 
 SIZE = 1 << 20
@@ -240,7 +240,7 @@ def test_commits_that_wait_are_ended_as_far_as_they_are_seen(instance, monkeypat
     said = []
     answer(monkeypatch, postmaster, "find", Unknown("postmaster.pid cannot be read"))
     answer(monkeypatch, postmaster, "processes", postmaster.Unseen("/proc cannot be read"))
-    waiting.end(instance, types.SimpleNamespace(warning=said.append))
+    waiting_commits.end(instance, types.SimpleNamespace(warning=said.append))
     assert said == ["not all commits that wait are seen: /proc cannot be read"]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paf.decide import loss
-from paf.instance import configfiles, waiting, waldump
+from paf.instance import configfiles, waiting_commits, waldump
 from tests.conftest import REPOSITORY
 
 STATISTICS = (REPOSITORY / "tests" / "data" / "pg_waldump" / "stats-15.txt").read_text()
@@ -112,4 +112,4 @@ def test_what_waited_is_no_loss_and_all_else_is():
     ("postgres: walsender repl 10.0.0.2(1) streaming 0/3040E38", ""),
     ("postgres: startup recovering 000000010000000000000003", ""), ("", "")])
 def test_a_session_that_waits_is_known_by_its_title(title, lsn):
-    assert waiting._waits_for(title) == lsn
+    assert waiting_commits._waits_for(title) == lsn

@@ -11,7 +11,8 @@ from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import conninfo as connections
 from paf.instance import (
-    divergence, journal, keptwal, naming, ownfiles, replacement, rewind, sql, waiting, walfiles)
+    divergence, journal, keptwal, naming, ownfiles, replacement, rewind, sql, waiting_commits,
+    walfiles)
 
 _LARGEST_OWN = 64 << 20     # bytes of an entry of the node's own that is copied
 _PATIENCE = 120.0           # seconds to read the WAL
@@ -55,7 +56,7 @@ class Copying(object):
             self._discarding()
         else:
             self._beside()
-        waiting.forget(self._instance)
+        waiting_commits.forget(self._instance)
         journal.remove(self._instance)
 
     def _facts(self, phase):

@@ -223,7 +223,7 @@ def _nothing(*_arguments, **_options):
 
 #: The model has no parameters that could be wrong, and no sessions; and its own WAL.
 _WITHOUT = {
-    "paf.instance.line.read": Server.line, "paf.instance.waiting.end": _nothing,
+    "paf.instance.line.read": Server.line, "paf.instance.waiting_commits.end": _nothing,
     "paf.actions.reload.keep": _nothing,
     "paf.instance.tablespaces.check": _nothing, "paf.cluster.manager.find": lambda: "7 7",
     "paf.cluster.manager.is_same": lambda text: text == "7 7",
