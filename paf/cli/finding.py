@@ -42,7 +42,7 @@ def join(*cures):
 
 
 def sql(subject, *statements):
-    """Return the commands (a list of str) that run SQL on a check.instance.Checked's server."""
+    """Return the commands (a list of str) that run SQL on a serverchecks.Checked's server."""
     return ["{0} -c {1}".format(subject.psql, quoted([statement])) for statement in statements]
 
 

@@ -7,7 +7,7 @@ import pytest
 from paf.cli import check, configuration, finding
 from paf.cli.check import ask, hba
 from paf.cli.check import host as check_host
-from paf.cli.check import instance as check_instance
+from paf.cli.check import serverchecks as check_instance
 from paf.cli.check import primary as check_primary
 from paf.cli.check import slotchecks as check_slots
 from paf.cli.main import main

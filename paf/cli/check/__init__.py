@@ -11,7 +11,7 @@ from paf import ocf, parameters, runner
 from paf.cli import configuration, dialect, finding, servers
 from paf.cli.check import (
     address, cluster, hba, host, operations, peers, primary, release, schemas, slotchecks)
-from paf.cli.check import instance as server
+from paf.cli.check import serverchecks as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.decide.knowledge import Known, is_known
 from paf.deadline import Deadline
