@@ -3,7 +3,7 @@
 import pytest
 
 from paf.cli import configuration
-from paf.cli.check import cluster
+from paf.cli.check import clusterchecks
 from tests.unit import cures
 from tests.unit.test_cli_check import text
 
@@ -157,9 +157,9 @@ def test_the_clusters_old_property_for_managing_counts(text):
     configured = configuration.parse(text)
     managed = configuration.find(configured)
     configured.properties["is-managed-default"] = "off"
-    found, = cluster.running(configured, managed)
+    found, = clusterchecks.running(configured, managed)
     assert found.what == "pgsqld is not managed"
-    assert list(cluster.running(configured, managed._replace(meta={"is-managed": "1"}))) == []
+    assert list(clusterchecks.running(configured, managed._replace(meta={"is-managed": "1"}))) == []
 
 
 def test_a_template_is_no_traceback_and_its_parameters_are_cured_in_it(text, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from paf.cli import configuration
-from paf.cli.check import cluster, release
+from paf.cli.check import clusterchecks, release
 from paf.cli.configuration import options
 
 VERSION = '<nvpair id="v" name="dc-version" value="{0}"/>'
@@ -56,7 +56,7 @@ def test_an_option_of_fencing_has_the_name_of_the_version_or_the_one_it_has(
     found = configured(version, *([OFF.format(set_as)] if set_as else []))
     assert options.fencing(found, "enabled") == name
     if set_as:
-        wrong = [item for item in cluster.fencing(found, configuration.find(found))
+        wrong = [item for item in clusterchecks.fencing(found, configuration.find(found))
                  if item.what.startswith("fencing is off")]
         assert wrong[0].what == f"fencing is off ({name}=false)"
         assert wrong[0].pcs == [f"pcs property set {name}=true"]

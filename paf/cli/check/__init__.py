@@ -10,7 +10,7 @@ from paf import instance as local
 from paf import ocf, parameters, runner
 from paf.cli import configuration, dialect, finding, servers
 from paf.cli.check import (
-    address, cluster, hba, host, operations, peers, primary, release, schemas, slotchecks)
+    address, clusterchecks, hba, host, operations, peers, primary, release, schemas, slotchecks)
 from paf.cli.check import serverchecks as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.decide.knowledge import Known, is_known
@@ -34,9 +34,9 @@ _COLOURS = {finding.OK: "green", finding.UNSEEN: None, finding.WARNING: "yellow"
             finding.ERROR: "red"}
 _CLUSTER = (
     ("Pacemaker", release.release),
-    ("fencing", cluster.fencing), ("cluster properties", cluster.properties),
-    ("defaults", cluster.defaults), ("clone", cluster.clone),
-    ("enabled", cluster.running), ("leftovers", cluster.leftovers),
+    ("fencing", clusterchecks.fencing), ("cluster properties", clusterchecks.properties),
+    ("defaults", clusterchecks.defaults), ("clone", clusterchecks.clone),
+    ("enabled", clusterchecks.running), ("leftovers", clusterchecks.leftovers),
     ("operations", operations.operations), ("monitors", operations.monitors),
     ("parameters", operations.values), ("address", address.address),
     ("order", address.others))
