@@ -12,7 +12,7 @@ import pytest
 
 from paf.cli.main import main
 from paf.cli.timeline import (
-    actions, changes, events, files, gather, history, logs, picture, timeline)
+    action_times, changes, events, files, gather, history, logs, picture, timeline)
 
 NOW = 1795700000.0
 NODES = ("srv1", "srv2", "srv3")
@@ -237,8 +237,8 @@ def test_the_reason_of_another_resource_is_not_given():
     for resource, reason in (("p", "crashed"), ("q", "")):
         facts = [fact for text in [name, *crash, line.format(resource)]
                  for fact in logs.facts_of(text, NOW)]
-        (item,), _ = actions.actions(facts)
-        assert (item.operation, item.reason) == (actions.CRASH, reason)
+        (item,), _ = action_times.actions(facts)
+        assert (item.operation, item.reason) == (action_times.CRASH, reason)
 
 
 def test_an_outage_that_has_no_end_is_shown_to_go_on():
@@ -312,7 +312,7 @@ def test_attributes_that_a_node_gets_when_it_is_back_are_no_refusal():
              "Nov 23 15:00:02.000 srv1 pacemaker-attrd [6] (x) notice: Setting "
              "not_promoted_because-p[srv2]: (unset) -> switchover refused: x | from srv2 with no"]
     facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
-    assert actions.actions(facts)[0] == []
+    assert action_times.actions(facts)[0] == []
 
 
 @pytest.mark.parametrize("code", ["", "PAF-E115 "])

@@ -6,7 +6,7 @@ import pytest
 
 from paf.cli import servers
 from paf.cli.health import health, looks, metrics, request, series
-from paf.cli.timeline import actions, events, gather
+from paf.cli.timeline import action_times, events, gather
 from tests.unit.test_cli_health import facts, standby  # noqa: F401
 
 SAID = looks.SaidOfStandbys(
@@ -85,7 +85,7 @@ def test_what_keeps_pacemaker_from_acting_is_in_the_metrics(
 
 def test_the_outage_of_another_promotion_is_not_the_last_one(monkeypatch):
     """The logs were rotated away, or cannot be read."""
-    item = actions.Action("p", "promote", "srv1", 1000.0, 1002.0, "ok", "")
+    item = action_times.Action("p", "promote", "srv1", 1000.0, 1002.0, "ok", "")
     event = events.Event("failover", ["srv1"], "srv2", "srv1", 990.0, 1003.0, 991.0, 1003.0, False,
                          False, {}, {}, False, [item])
     monkeypatch.setattr(gather, "history", lambda _: gather.History([event], [], 0.0))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paf.cli.timeline import actions, events, logs, old_logs, timeline
+from paf.cli.timeline import action_times, events, logs, old_logs, timeline
 
 NOW = 1795658400.0
 VIPS = ("pgsqld-ip",)
@@ -42,7 +42,7 @@ def test_the_events_of_each_version_are_understood(found, version):
 def test_all_actions_but_notifications_have_an_end_and_a_result(found, version):
     for event in found(version):
         for item in event.actions:
-            if item.operation in actions.CHANGES:
+            if item.operation in action_times.CHANGES:
                 assert item.end is not None and item.result == "ok", item
 
 
@@ -70,7 +70,7 @@ def test_the_reason_of_a_failed_monitor_stands_in_the_nodes_own_log(found):
 
 def test_a_crash_that_was_reported_is_one(found):
     event = next(item for item in found("1.1.24") if item.kind == events.PRIMARY_RECOVERY)
-    assert [item.operation for item in event.actions].count(actions.CRASH) == 1
+    assert [item.operation for item in event.actions].count(action_times.CRASH) == 1
 
 
 @pytest.mark.parametrize("text, kind, values", [

@@ -17,7 +17,7 @@ import pytest
 
 from paf.cli.common import Problem
 from paf.cli.main import main
-from paf.cli.timeline import actions, events, files, logs, picture, timeline
+from paf.cli.timeline import action_times, events, files, logs, picture, timeline
 
 NOW = 1795447800.0
 
@@ -234,7 +234,7 @@ def test_a_node_that_was_lost_belongs_to_the_event_it_caused():
 def test_a_node_that_is_unfenced_is_not_lost(how, fenced):
     line = ("Nov 23 15:00:00.0 srv1 pacemaker-controld [5] (x) notice: "
             f"Requesting fencing ({how}) of node srv2 | action=1 timeout=20000")
-    assert [item.node for item in actions.actions(list(logs.facts_of(line, NOW)))[0]] == fenced
+    assert [item.node for item in action_times.actions(list(logs.facts_of(line, NOW)))[0]] == fenced
 
 
 @pytest.mark.parametrize("text, seconds", [
@@ -265,11 +265,12 @@ LONG = "a-node-whose-name-has-sixty-characters-as-some-clouds-give-"
 def long_event(count=9):
     """A failover among nodes with long names."""
     nodes = [f"{LONG}{number}" for number in range(1, count + 1)]
-    steps = [actions.Action("", "fence", nodes[0], 5.0, 6.0, "ok", "")]
-    steps += [actions.Action("pgsqld", "pre-promote", node, 6.0, 6.4, "ok", "")
+    steps = [action_times.Action("", "fence", nodes[0], 5.0, 6.0, "ok", "")]
+    steps += [action_times.Action("pgsqld", "pre-promote", node, 6.0, 6.4, "ok", "")
               for node in nodes[1:]]
-    steps += [actions.Action("pgsqld", "promote", nodes[1], 6.5, 7.0, "ok", ""),
-              actions.Action("pgsql-master-address", "start", nodes[1], 7.1, 7.2, "error", "<why>")]
+    steps += [action_times.Action("pgsqld", "promote", nodes[1], 6.5, 7.0, "ok", ""),
+              action_times.Action(
+                  "pgsql-master-address", "start", nodes[1], 7.1, 7.2, "error", "<why>")]
     return events.Event(
         events.FAILOVER, nodes[:2], nodes[0], nodes[1], 1.0, 7.2, 1.0, 7.2, True, False,
         {nodes[0]: 1.0}, {node: "TL 4, 0/3045C08" for node in nodes[1:]}, False, steps)

@@ -8,7 +8,7 @@ event, and the same rule chooses the one node that reports it.
 Source: Pacemaker Administration, "Alert Agents", environment variables.
 """
 
-from paf.cli.timeline import actions, events
+from paf.cli.timeline import action_times, events
 
 _TASKS = ("start", "stop", "promote", "demote", "monitor", "asyncmon")
 _NO_PROBE = ("0", "7", "8", "190", "191")
@@ -46,7 +46,7 @@ def speaker(event, resource, dc):
     mine = [item for item in event.actions if item.resource == resource and item.node
             and item.operation in _TASKS]
     promoted = [item.node for item in mine
-                if item.operation == "promote" and actions.is_good(item.result)]
+                if item.operation == "promote" and action_times.is_good(item.result)]
     fenced = [item.node for item in event.actions if item.operation == "fence"]
     alive = [item.node for item in mine if item.node not in event.lost
              and item.node not in fenced]

@@ -1,7 +1,7 @@
 """An event in words, for people."""
 
 from paf.cli.common import clock, coloured, table
-from paf.cli.timeline import actions, events
+from paf.cli.timeline import action_times, events
 
 
 def outage(event):
@@ -30,7 +30,7 @@ def lines(event, paint=coloured):
                 for node, moment in event.lost.items()]
     rows += [row for _, row in sorted(moments, key=lambda pair: pair[0])]
     for row, line in zip(rows, table(rows)):
-        bad = row is not rows[0] and row[4] and not actions.is_good(row[4].split(":")[0])
+        bad = row is not rows[0] and row[4] and not action_times.is_good(row[4].split(":")[0])
         yield paint(line, "red") if bad else line
     for line in why(event):
         yield line

@@ -6,7 +6,7 @@ all nodes whose logs cover the time find the same events.
 
 from collections import namedtuple
 
-from paf.cli.timeline.actions import (
+from paf.cli.timeline.action_times import (
     CHANGES, CRASH, REFUSE, actions, failed, is_good)
 from paf.decide import wal
 

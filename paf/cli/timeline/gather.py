@@ -6,7 +6,7 @@ from collections import namedtuple
 
 from paf.cli import configuration
 from paf.cli.common import Pacemaker, Problem, clock
-from paf.cli.timeline import actions, changes, events, files, logs
+from paf.cli.timeline import action_times, changes, events, files, logs
 
 #: events: list of events.Event, oldest first; missing: sentences (list of str) on what this node
 #: cannot know, and where it is known; [] where the story is complete; since: when the logs begin
@@ -57,7 +57,7 @@ def history(options):
 def _others(facts, resource):
     """Return a sentence (in a list) on which resources the logs have; [] where this one is there.
     """
-    names = sorted(set(item.resource for item in actions.actions(facts)[0] if item.resource))
+    names = sorted(set(item.resource for item in action_times.actions(facts)[0] if item.resource))
     if not names or resource in names:
         return []
     return ["the logs have nothing of {0}, but of {1}".format(resource, ", ".join(names))]

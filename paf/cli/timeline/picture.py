@@ -8,14 +8,14 @@ import math
 from xml.sax.saxutils import escape
 
 from paf.cli.common import clock
-from paf.cli.timeline import actions, event_text
+from paf.cli.timeline import action_times, event_text
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _GAP, _HEAD = 1180, 20, 45, 84, 20, 12, 18
 _COLOURS = {"demote": "#b8860b", "stop": "#8b5a2b", "start": "#2e7d5b", "promote": "#1f5fbf",
             "fence": "#7b1fa2", "monitor": "#c62828",
-            actions.CRASH: "#c62828", actions.REFUSE: "#c62828", "pre-promote": "#9fb8d8",
+            action_times.CRASH: "#c62828", action_times.REFUSE: "#c62828", "pre-promote": "#9fb8d8",
             "pre-demote": "#d8c49f", "post-promote": "#9fb8d8"}
-_FAILURES = (actions.CRASH, actions.REFUSE)
+_FAILURES = (action_times.CRASH, action_times.REFUSE)
 _LIGHT = ("pre-promote", "pre-demote", "post-promote")
 _FAILED = "#e53935"
 _AFTER = 0.16
@@ -99,7 +99,7 @@ def _span(drawing, item):
 
 
 def _is_bad(item):
-    return bool(item.result) and not actions.is_good(item.result)
+    return bool(item.result) and not action_times.is_good(item.result)
 
 
 def _words(item):
