@@ -101,6 +101,6 @@ def test_any_other_line_says_nothing():
 
 def test_what_came_in_one_second_is_in_order_over_several_logs():
     """A node's own log may be read before the DC's, and says why what the DC began has failed."""
-    own = logs.Fact("result", 5.0, "srv1", {"node": "srv1"})
-    earlier = logs.Fact("started", 5.0, "srv2", {"node": "srv1"})
+    own = logs.LogFact("result", 5.0, "srv1", {"node": "srv1"})
+    earlier = logs.LogFact("started", 5.0, "srv2", {"node": "srv1"})
     assert sorted([own, earlier], key=logs.order) == [earlier, own]

@@ -225,7 +225,7 @@ def test_what_ends_the_reign_of_a_primary_is_an_event_of_its_own_however_soon():
 
 def test_a_node_that_was_lost_belongs_to_the_event_it_caused():
     facts = crash_and_recovery(0) + crash_and_recovery(5)
-    facts.append(logs.Fact("lost", facts[0].moment - 0.1, "srv1", {"node": "srv2"}))
+    facts.append(logs.LogFact("lost", facts[0].moment - 0.1, "srv1", {"node": "srv2"}))
     found = events.events(sorted(facts, key=lambda fact: fact.moment), "p")
     assert [sorted(event.lost) for event in found] == [["srv2"], []]
 

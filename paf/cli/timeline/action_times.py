@@ -44,7 +44,7 @@ def failed(result):
 def actions(facts, live=()):
     """Return (Actions in the order of their start, those that only the present CIB has).
 
-    facts: logs.Facts; live: what changes.of_cib yields of the present CIB.
+    facts: logs.LogFacts; live: what changes.of_cib yields of the present CIB.
     """
     runs, own = _runs(facts, live)
     found = _of_the_dc(facts)
@@ -129,7 +129,7 @@ def _refusals(facts):
 
 
 def _is_refusal(fact):
-    """Return whether a logs.Fact is the reason of a refusal, with its code in front or without."""
+    """Return whether a logs.LogFact is the reason of a refusal, with or without its code."""
     return (fact.kind == "attribute"
             and codes.without_code(fact.values["value"]).startswith(_CLAIMED))
 

@@ -49,9 +49,9 @@ def is_failure(item):
 def events(facts, resource, vips=(), silence=0.0, live=()):
     """Return the Events of a resource, oldest first.
 
-    facts: logs.Facts; vips: names of the addresses it has; silence: seconds that corosync takes to
-    give a node up, used where its log does not say, 0.0 if that is not known either; live: what
-    changes.of_cib yields of the present CIB.
+    facts: logs.LogFacts; vips: names of the addresses it has; silence: seconds that corosync
+    takes to give a node up, used where its log does not say, 0.0 if that is not known either; live:
+    what changes.of_cib yields of the present CIB.
     """
     every, only_live = actions(facts, live)
     mine = [item for item in every if item.resource in (resource, "") + tuple(vips)

@@ -103,8 +103,8 @@ def silence(pacemaker):
 def missing(facts, found, hosts, others):
     """Yield what a node cannot know, and who does; pure.
 
-    facts: logs.Facts of its own logs; found: the Events; hosts: its name in the cluster, and other
-    names that it has in logs; others: the other nodes.
+    facts: logs.LogFacts of its own logs; found: the Events; hosts: its name in the cluster, and
+    other names that it has in logs; others: the other nodes.
     """
     node = hosts[0]
     where = "the logs of {0} have it".format(" and ".join(others) or "no other node")

@@ -19,7 +19,7 @@ from paf.cli.view import base_name
 
 #: kind: started, ended, result, fencing, fenced, lost, token, attribute, began, op, name; moment:
 #: epoch seconds; host: who says so; values: dict of str, by kind.
-Fact = namedtuple("Fact", "kind moment host values")
+LogFact = namedtuple("LogFact", "kind moment host values")
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CLOCK = r"\d{1,2}:\d{1,2}:\d{1,2}(?:[.,]\d*)?"
@@ -73,7 +73,7 @@ _PAUSE = 1.0        # seconds between the last line of one Pacemaker and the fir
 
 
 def read(names, now=None, broken=None):
-    """Return the Facts in log files, oldest first.
+    """Return the LogFacts in log files, oldest first.
 
     names: plain files, packed ones, archives of crm_report; of one log, the oldest first. broken: a
     list that gets a sentence on each file that cannot be read to its end; without it that is a
@@ -105,7 +105,7 @@ def read(names, now=None, broken=None):
 
 
 def recent(names, longest, now=None):
-    """Return the Facts at the end of plain log files, oldest first, as far as they can be read.
+    """Return the LogFacts at the end of plain log files, oldest first, as far as they can be read.
 
     longest: how many bytes of each are looked at.
     """
@@ -123,7 +123,7 @@ def recent(names, longest, now=None):
 
 
 class _Reading(object):
-    """The Facts in a log; "began" gets, as "after", when the log ended before.
+    """The LogFacts in a log; "began" gets, as "after", when the log ended before.
 
     now: epoch seconds; before: the last lines (list of str) of the part before this one.
     """
@@ -153,7 +153,7 @@ class _Reading(object):
 
 
 def order(fact):
-    """Return the sort key of a Fact: a node's result of an action follows the DC's start of it.
+    """Return the sort key of a LogFact: a node's result of an action follows the DC's start of it.
 
     Times are whole seconds in Pacemaker 1.1's own logs.
     """
@@ -189,7 +189,7 @@ def set_of(facts):
 
 
 def facts_of(line, now):
-    """Return the Facts (a list) in a line of a log."""
+    """Return the LogFacts (a list) in a line of a log."""
     if not _WORTH.search(line):
         return []
     head = _LINE.match(line.rstrip("\n"))
@@ -198,7 +198,7 @@ def facts_of(line, now):
         return []
     changed = changes.values_of(head.group("text"))
     if changed:
-        kept = [Fact(changed[0], when, head.group("host"), changed[1])]
+        kept = [LogFact(changed[0], when, head.group("host"), changed[1])]
         return kept + [fact for fact in _of_patterns(head, when) if changed[0] == "name"]
     return _of_patterns(head, when)
 
@@ -207,14 +207,14 @@ def _of_patterns(head, when):
     if head.group("daemon") == old_logs.DAEMON:
         found = old_logs.understand(head.group("text"), head.group("host"))
         if found:
-            return [Fact(found[0], when, head.group("host"), found[1])]
+            return [LogFact(found[0], when, head.group("host"), found[1])]
     for kind, pattern in _COMPILED:
         found = pattern.search(head.group("text"))
         if found:
             if kind == "lost" and not _is_controller(head.group("daemon")):
                 return []    # the other daemons log the same loss again
             values = dict((name, value or "") for name, value in found.groupdict().items())
-            return [Fact(kind, when, head.group("host"), values)]
+            return [LogFact(kind, when, head.group("host"), values)]
     return []
 
 

@@ -46,7 +46,7 @@ _KEY = re.compile(r"(?P<resource>.+)_(?P<operation>[a-z-]+)_\d+$")
 
 
 def understand(text, host):
-    """Return the (kind, values) of a line of crmd's, as logs.Fact has them; None for any other.
+    """Return the (kind, values) of a line of crmd's, as logs.LogFact has them; None for any other.
 
     text, host: the line without its head, and the node that wrote it (str).
     """
