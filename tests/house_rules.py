@@ -1,4 +1,4 @@
-"""The house rules that no other tool knows: short files, short functions, a light agent.
+"""The house rules that no other tool knows: short functions, a light agent, no name twice.
 
     python3 tests/house_rules.py        prints what breaks them; exit status 1 if anything does
 """
@@ -20,11 +20,15 @@ STANDARD = frozenset(
 TYPES = frozenset(["typing"])
 #: The command for people may import what the packages recommend.
 FOR_PEOPLE = "paf/cli/"
+#: Packages in which a module's or class's name occurs once. Python's own file names do not count.
+ONE_NAME_EACH = ("paf",)
+NOT_NAMES = ("__init__", "__main__")
 
 
 def main():
     """Print every breach; return the exit status."""
     found = [breach for path in sources() for breach in breaches(path)]
+    found += [breach for folder in ONE_NAME_EACH for breach in repeated(REPOSITORY / folder)]
     for breach in found:
         print(breach)
     return 1 if found else 0
@@ -54,6 +58,37 @@ def breaches(path):
             for module in imported(node):
                 if module not in STANDARD | TYPES | {"paf"}:
                     yield f"{name}: the agent must not import {module}"
+
+
+def repeated(package):
+    """Yield a line for each name that two modules or two classes of a package have.
+
+    A package counts as a module, but its main module may have its name: cli/status/status.py.
+    """
+    modules, classes = {}, {}
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package.parent).as_posix()
+        own = path.parent.name if path.stem == "__init__" else path.stem
+        if own not in NOT_NAMES and (path.stem == "__init__" or own != path.parent.name):
+            modules.setdefault(own, []).append(name)
+        for defined in classes_of(ast.parse(path.read_text(encoding="utf-8"), name)):
+            classes.setdefault(defined, []).append(name)
+    for kind, found in (("module", modules), ("class", classes)):
+        for name, places in sorted(found.items()):
+            if len(places) > 1:
+                yield f"{kind} {name} is in {', '.join(places)}: a name is for one {kind}"
+
+
+def classes_of(tree):
+    """Yield the names of the classes in a module, and of its named tuples."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            function = node.value.func
+            called = getattr(function, "id", getattr(function, "attr", ""))
+            if called == "namedtuple":
+                yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
 def imported(node):

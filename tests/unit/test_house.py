@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests import layers, words
+from tests import house_rules, layers, words
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +77,23 @@ def test_bytecode_beside_the_source_has_no_words(monkeypatch, tmp_path):
         (tmp_path / name).write_bytes(b"\xf3" if name.endswith("c") else b"# a comment\n")
     monkeypatch.setattr(words, "REPOSITORY", tmp_path)
     assert list(words.files()) == ["paf/agent.py"]
+
+
+@pytest.mark.parametrize("folder", house_rules.ONE_NAME_EACH)
+def test_a_name_is_for_one_module_and_one_class(folder):
+    assert list(house_rules.repeated(house_rules.REPOSITORY / folder)) == []
+
+
+@pytest.mark.parametrize("files, breaches", [
+    ({"a/slots.py": "", "b/slots.py": ""}, ["module slots is in p/a/slots.py, p/b/slots.py"]),
+    ({"a/__init__.py": "", "b/a.py": ""}, ["module a is in p/a/__init__.py, p/b/a.py"]),
+    ({"a/__init__.py": "", "a/a.py": "", "b/__init__.py": "", "b/__main__.py": ""}, []),
+    ({"x.py": "class Fact: pass", "y.py": "Fact = collections.namedtuple('Fact', 'kind')",
+      "z.py": "Fact = Known"}, ["class Fact is in p/x.py, p/y.py"]),
+    ({"x.py": "class Fact: pass", "y.py": "class Facts(namedtuple('Facts', 'a')): pass"}, [])])
+def test_a_name_that_occurs_twice_is_found(files, breaches, tmp_path):
+    for name, text in files.items():
+        path = tmp_path / "p" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert [line.partition(":")[0] for line in house_rules.repeated(tmp_path / "p")] == breaches
