@@ -5,7 +5,7 @@ import time
 from .cib import RESOURCE, VIP_RESOURCE
 from .tools import Deadline, LabError
 
-#: Scores of a standby that nothing can be promoted with yet: none, and "streaming begins".
+#: Scores with which a standby cannot be promoted yet: none, and that of "streaming begins".
 NO_CANDIDATE = (None, "-1")
 
 

@@ -103,11 +103,11 @@ class Client(Helper):
 
     module = "client"
 
-    #: Seconds in which the network, and a server that has just failed, have to answer before
-    #: another connection is tried; None: as long as always, for networks that are slow.
+    #: Seconds to wait for the network, and for a server that has just failed, before the client
+    #: opens another connection; None: the client's own limits, for slow networks.
     patience: tuple | None = None
-    #: What an outage is measured with: a client that is more patient measures its own patience, and
-    #: not when the address was back.
+    #: For measuring outages: a client that waits longer would measure its own wait, not when the
+    #: address was back.
     IMPATIENT = (0.03, 0.1)
 
     def start(self, interval=0.005, size=10, host=VIP, primary=None):

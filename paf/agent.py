@@ -12,7 +12,7 @@ _MODULES = {
     "promote": "actions.promote", "demote": "actions.demote", "notify": "actions.notify",
     "reload": "actions.reload", "reload-agent": "actions.reload",
     "validate-all": "actions.validate",
-    "watch": "crash.watch",    # no action of OCF's: the crash watcher runs it
+    "watch": "crash.watch",    # not an OCF action: the crash watcher runs it
 }
 
 #: Outside of Pacemaker there is no timeout; the agent takes that of its own meta-data.

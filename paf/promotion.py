@@ -231,7 +231,7 @@ def _would_refuse(context, where, view, better):
     voters = transition.voters(context.notification)
     positions = context.cluster.positions(voters, context.deadline)
     verdict = _decide(better, voters, positions, cold_facts(context, None))
-    if verdict.missing:    # a server answered in place of a vote
+    if verdict.missing:    # a node has not voted, only its server has answered
         return False
     return not verdict.promote or not holders.judge(
         context, where, view, better, positions[better].value).promote

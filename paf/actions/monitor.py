@@ -167,7 +167,7 @@ def _is_unasked(context):
 def _query(context):
     try:
         return queries.monitor(local.version(context.instance), context.parameters.slots)
-    except ocf.OcfError:    # no data directory: observing says so in its own way
+    except ocf.OcfError:    # no data directory: observe.settle reports that
         return queries.role()
 
 
@@ -392,5 +392,5 @@ def _is_streaming(context, receivers):
         try:
             return postmaster.is_receiving(context.instance)
         except postmaster.Unseen:
-            return True    # not known: no reason to look for one
+            return True    # not known: no reason to search for a cause
     return receivers != "0"

@@ -32,7 +32,7 @@ def run(context):
 def _query(context):
     try:
         return queries.replay(local.version(context.instance))
-    except ocf.OcfError:    # no data directory: observing says so in its own way
+    except ocf.OcfError:    # no data directory: observe.settle reports that
         return queries.role()
 
 

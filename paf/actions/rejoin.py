@@ -158,7 +158,7 @@ def _doubt(instance, deadline):
         if not settings.read(instance, "synchronous_standby_names", deadline):
             return ""
     except ocf.OcfError:
-        pass    # then it may have been set
+        pass    # not known: it may have been set
     return ("; whether they waited for a synchronous standby is not known, the server died before "
             "that was noted")
 

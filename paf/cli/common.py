@@ -209,13 +209,13 @@ def answer():
 def seconds(text):
     """Return a time on the command line (str) in seconds (float). Raises ValueError."""
     found = float(text)
-    if not 0 < found <= _LONGEST:    # nan is not, either
+    if not 0 < found <= _LONGEST:    # nan fails this, too
         raise ValueError(text)
     return found
 
 
 def xml_data(text):
-    """Return XML (str) for a parser: signs that are none, which a program printed, become "?"."""
+    """Return XML (str) for a parser: what a program printed and is not valid text becomes "?"."""
     return text if str is bytes else text.encode("utf-8", "replace")
 
 

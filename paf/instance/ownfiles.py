@@ -54,12 +54,12 @@ def storage(instance):
 
 
 def names_in(folder):
-    """Return what at the top of a data directory (a path) is no file of PostgreSQL's, sorted."""
+    """Return what is not PostgreSQL's at the top of a data directory (a path), sorted."""
     return sorted(name for name in os.listdir(folder) if name not in _POSTGRESQL)
 
 
 def has_folders(instance):
-    """Return whether the data directory has any folder of PostgreSQL's own. Raises OcfError."""
+    """Return whether the data directory has any of PostgreSQL's own folders. Raises OcfError."""
     folder = instance.parameters.datadir
     try:
         with runner.Acting(local.owner(instance)):
@@ -75,7 +75,7 @@ def has_folders(instance):
 def _storage(folder):
     """Return the names (set) at the top of a data directory that hold tablespaces, or its WAL.
 
-    Links of PostgreSQL's lead there. Source: PostgreSQL manual, "Tablespaces"; CREATE TABLESPACE
+    PostgreSQL's links lead there. Source: PostgreSQL manual, "Tablespaces"; CREATE TABLESPACE
     only warns of a location inside the data directory.
     """
     top, spaces = os.path.realpath(folder), os.path.join(folder, "pg_tblspc")
@@ -140,7 +140,7 @@ def _leads_to_storage(words):
 
 
 def _is_made_by_the_server(path, words):
-    """Return whether a path (its words below the data directory) is a folder of PostgreSQL's."""
+    """Return whether a path (its words below the data directory) is one of PostgreSQL's folders."""
     return os.path.isdir(path) and not os.path.islink(path) and (
         len(words) == 1 or "/".join(words) in _FOLDERS or (
             len(words) == 2 and words[0] in _OF_OBJECTS))
@@ -182,7 +182,7 @@ def put_back(instance, inside):
 def make_way(data, name):
     """Make the folders of a file, where the other server has none of these names. Raises OSError.
 
-    data: the data directory; name: the file's path in it, below a folder of PostgreSQL's.
+    data: the data directory; name: the file's path in it, below one of PostgreSQL's folders.
     """
     words = name.split("/")[:-1]
     for count in range(1, len(words) + 1):
@@ -199,7 +199,7 @@ def is_any_aside(instance):
 
 
 def remove_strangers(instance):
-    """Remove what is no file of PostgreSQL's: while the node's own are aside, the other node's."""
+    """Remove what is not PostgreSQL's: while the node's own files are aside, the other node's."""
     for name in names(instance):
         path = local.path(instance, name)
         try:

@@ -38,7 +38,7 @@ _SWITCHES = b"voluntary_ctxt_switches:"
 _EPOLLOUT = 0x4
 #: The share of the time after which clients that are slow, but still move, are ended as well.
 _LATE = 0.6
-_CHUNK, _MOST = 65536, 1 << 24    # bytes of messages that are read at once, and at one look
+_CHUNK, _MOST = 65536, 1 << 24    # bytes of messages: per read, and per look at the server
 
 
 class Shutdown(object):

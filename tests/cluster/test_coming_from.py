@@ -48,7 +48,7 @@ MOVE = "paf switchover srv2 --yes"
 TEMPORARY = """sed -i s/^auto/manual/ /etc/postgresql/15/main/start.conf
 mkdir -p /var/lib/pgsql/tmp
 chown postgres: /var/lib/pgsql/tmp"""
-#: A cluster as the pgsql agent's authors advise; its monitors are quick.
+#: A cluster as the authors of the pgsql agent advise, but with short monitor intervals.
 PGSQL = """pcs cluster cib /root/old.xml
 pcs -f /root/old.xml resource create pgsql ocf:heartbeat:pgsql \\
     pgctl=/usr/lib/postgresql/15/bin/pg_ctl psql=/usr/bin/psql \\

@@ -4,7 +4,7 @@ import os
 
 from paf import runner
 
-#: What changes something, or runs a program: before each of them the work can be cut off.
+#: Functions of os that change something. The work can be cut off before each, and before a program.
 STEPS = ("rename", "mkdir", "unlink", "rmdir", "fsync", "symlink", "chmod")
 CUT = 77
 

@@ -30,7 +30,7 @@ class Watched:
         self.store = Store(node.cluster.folder / f"store-{node.name}")
         for name in names:
             self.store.add_member(name)
-        # the server is asked without a program of PostgreSQL's
+        # no PostgreSQL program is needed to ask the server
         parameters = {**node.parameters, "bindir": "/nowhere"}
         self.store.configure(PRIMITIVE.format("".join(
             f'<nvpair id="a-{name}" name="{name}" value="{value}"/>'

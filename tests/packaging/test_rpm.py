@@ -10,7 +10,7 @@ from tests.packaging.support import (
     AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, PROGRAMS, REPOSITORY,
     library_files, need, run, units)
 
-# rhel "": a distribution that is none of Red Hat's, or Fedora
+# rhel "": a distribution that is not Red Hat's, or Fedora
 Target = collections.namedtuple("Target", "rhel asked variant interpreter flags ocf")
 
 TARGETS = [

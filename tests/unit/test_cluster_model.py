@@ -278,7 +278,7 @@ def test_a_standby_without_a_primary_is_degraded_once_that_lasts_and_does_not_fa
     play(world, [("time passes", 1, False), ("monitors", 0, False)])
     assert world.machines["srv2"].files["remarks"] == "this standby does not stream from a primary"
     assert not world.failed
-    # no other history is to be compared with: an election would wait for that of a third node
+    # there is no other history to compare with; an election would wait for the third node's
     assert not world.machines["srv2"].notes.read("line")
     # until one comes without a primary; the notification of its start may not have come here
     world.log.append(("srv3", "line-default", "own 1:0:"))

@@ -23,7 +23,7 @@ OURS = ("srv1", "srv2", "srv3")
 PERL = ("perl1", "perl2")
 POSITIONS = st.builds(Position, st.integers(1, 2), st.integers(1, 4))
 
-#: How a promotion goes on after its pre-promote notifications.
+#: What happens to a promotion after its pre-promote notifications.
 ENDS = ("promoted", "aborted", "failed", "killed", "joined")
 
 ROUND = st.fixed_dictionaries({

@@ -252,7 +252,7 @@ def test_a_damaged_journal_is_refused_and_paf_rebuild_leads_out_of_it(
     (truncated, ("--copy",)), (a_folder, ("--copy", "--discard"))])
 def test_a_way_out_of_a_damaged_journal_that_is_cut_off_starts_nothing_half_made(
         instance, tmp_path, damage, words):
-    """At any step there is a journal, or the copy is complete; no file of the node's is lost."""
+    """At any step there is a journal, or the copy is complete; no file of the node is lost."""
     step, was_cut = 0, True
     while was_cut:
         begin_again(tmp_path, damage)

@@ -161,7 +161,7 @@ def answered(monkeypatch, *results):
 @pytest.mark.parametrize("results, end", [
     ([(1, LINE.format("0/300100"), "error in WAL record at 0/300100: invalid record length at "
        "0/300128: wanted 24, got 0")], 0x300128),
-    # the last record ends with its page: only its own place is named
+    # the last record ends at the end of its page: the error names where that record begins
     ([(1, LINE.format("0/301FD8"), LAST_ON_ITS_PAGE), (0, LINE.format("0/301FD8"), "")], 0x302000),
     # nothing was read, since the next segment is missing
     ([(1, LINE.format("0/300100"), "could not find file \"000000010000000000000004\": No such file "

@@ -11,7 +11,7 @@ from paf.cli.rebuild import backup, plan
 from paf.instance import processes, replacement
 
 ID = 7712661807319062115
-#: What pgbackrest 2.45 prints of a stanza with one backup, and of one that is not there.
+#: What pgbackrest 2.45 prints for a stanza with one backup, and for one that does not exist.
 MAIN = json.loads('''{"archive":[{"database":{"id":1,"repo-key":1},"id":"15-1",
 "max":"000000010000000000000007","min":"000000010000000000000006"}],"backup":[{"archive":{"start":
 "000000010000000000000007","stop":"000000010000000000000007"},"backrest":{"format":5,"version":

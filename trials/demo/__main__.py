@@ -51,7 +51,7 @@ class Demo:
     def __init__(self, options):
         self.options = options
         self.began = time.monotonic()
-        self.played, self.failures = [], []     # (title, account) of each act; sentences
+        self.played, self.failures = [], []     # (title, what happened) of each act; what was wrong
         self.lab: Any = None
         self.started = False
 

@@ -15,7 +15,7 @@ from trials.explore.moves import IMPOSSIBLE, PRIMARY
 from trials.explore.states import STATES
 
 _CONF = "/var/lib/postgresql/node.conf"
-_PATIENCE = 120     # seconds in which there is a primary again, or a reason why not
+_PATIENCE = 120     # seconds until there must be a primary again, or a reason why not
 _NAMES_A_FACT = re.compile(r"srv\d|[0-9A-F]+/[0-9A-F]+|bytes|maxlag|timeline|clients already|"
                            r"does not stream")
 _STOPS_FOR_GOOD = re.compile(r"diverged|removed|rebuild|timeline")

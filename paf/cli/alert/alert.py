@@ -35,7 +35,7 @@ def arguments(parser):
 
 
 def run(options):
-    """Take one alert of Pacemaker's; return the exit code."""
+    """Take one Pacemaker alert; return the exit code."""
     from paf.cli.alert import send
     if not os.environ.get("CRM_alert_kind"):
         raise Problem("Pacemaker runs this for its alerts; see paf alert --help")

@@ -13,7 +13,7 @@ from paf.cli.timeline import action_times, events
 _TASKS = ("start", "stop", "promote", "demote", "monitor", "asyncmon")
 _NO_PROBE = ("0", "7", "8", "190", "191")
 _DEGRADED = {"190": "0", "191": "8"}
-#: Events after which there need not be a primary, or is the one of before.
+#: Events after which the cluster may have no primary, or still has the same one.
 _ENDS = (events.STOP, events.REFUSED, events.GIVEN_UP)
 _SOON = 120.0       # seconds within which the end of an outage belongs to it
 

@@ -13,7 +13,7 @@ import zlib
 
 from paf.cli.common import Problem
 
-#: Folders of Pacemaker's own, which hacluster may write to and a reboot empties.
+#: Pacemaker's own folders, which hacluster may write to and a reboot empties.
 FOLDERS = ("/run/crm", "/var/run/crm", "/run/pacemaker")
 _KEPT = 20          # keys of messages that went out
 _PER_HOUR = 10      # messages

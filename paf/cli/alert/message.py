@@ -11,7 +11,7 @@ from paf.log import without_secrets
 Message = namedtuple("Message", "subject lines fields")
 
 _LONGEST = 400      # characters of a reason
-#: Events in which nothing that was committed can be gone: the primary ended cleanly, or came back.
+#: Events in which no commit can be lost: the primary ended cleanly, or came back.
 _SAFE = (events.SWITCHOVER, events.PRIMARY_RECOVERY, events.RESTART)
 
 

@@ -17,7 +17,7 @@ from paf.instance import conninfo as connections
 #: 13; failover: whether standbys are to have a copy (17).
 Row = namedtuple("Row", "name kind active status synced safe failover")
 
-#: The share of max_slot_wal_keep_size that is left when a slot is said to run short.
+#: A slot runs short when less than this share of max_slot_wal_keep_size is left.
 _SHORT = 0.1
 _MEGABYTE = 1 << 20
 

@@ -23,10 +23,10 @@ OF_CLONES = ("promotable", "promoted-max", "promoted-node-max", "master-max", "m
              "clone-max", "clone-min", "clone-node-max", "notify", "ordered", "interleave",
              "globally-unique")
 
-#: interval, timeout: seconds (float), None where they are no times; where there is no timeout the
-#: default's; role: in the words of OCF 1.1, "" without; values: all attributes and options (dict
-#: of str), on-fail of op_defaults among them; enabled: bool; inherited: whether it is the
-#: template's; has_timeout: whether it has one of its own.
+#: interval, timeout: seconds (float), None if the value is not a time; without a timeout, the
+#: default one; role: in the words of OCF 1.1, "" without; values: all attributes and options (dict
+#: of str), with on-fail of op_defaults; enabled: bool; inherited: whether it comes from the
+#: template; has_timeout: whether it has its own.
 Operation = namedtuple(
     "Operation", "id name interval timeout role values enabled inherited has_timeout")
 

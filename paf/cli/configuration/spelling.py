@@ -39,8 +39,8 @@ def is_true(text):
 def seconds(text):
     """Return a time (str), with a unit, without one or of ISO 8601, in seconds (float).
 
-    None where it is no time. Of a fraction Pacemaker reads the whole number. A year has 365 days
-    here, a month 30: what they come to depends on the day.
+    None if it is not a time. Pacemaker ignores the fraction of a number. A year has 365 days here,
+    a month 30: their real length depends on the day.
     """
     text = (text or "").strip()
     found = _DURATION.match(text)

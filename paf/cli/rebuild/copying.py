@@ -14,7 +14,7 @@ from paf.instance import (
     divergence, journal, keptwal, naming, ownfiles, replacement, rewind, sql, waiting_commits,
     walfiles)
 
-_LARGEST_OWN = 64 << 20     # bytes of an entry of the node's own that is copied
+_LARGEST_OWN = 64 << 20     # bytes; larger files of the node itself are moved, not copied
 _PATIENCE = 120.0           # seconds to read the WAL
 _UNKNOWN = "it is not known whether the instance had diverged: {0}"
 _LOOK = 2.0                 # seconds between two lines of progress on a terminal

@@ -9,12 +9,12 @@ from collections import namedtuple
 from paf import codes
 from paf.cli.timeline import changes, logs
 
-#: One action: times in epoch seconds; end is None when the logs do not say; result "ok"...
+#: One action. Times: seconds since the epoch; end: None if the logs do not have it; result: "ok"...
 Action = namedtuple("Action", "resource operation node start end result reason")
 
 #: A crash that crash_watch has reported to Pacemaker, with crm_resource --fail.
 CRASH, _REPORTED = "crash", "asyncmon"
-#: The agent refused to promote; no operation of Pacemaker's.
+#: The agent refused to promote; this is not a Pacemaker operation.
 REFUSE = "refuse"
 CHANGES = ("start", "stop", "promote", "demote")
 

@@ -63,7 +63,7 @@ def _ended(values, host):
 
 
 def _failed(values, host):
-    # the interval is not said: any that is none of a probe's
+    # the line does not have the interval: any but that of a probe
     key = "{0}_{1}_1".format(values["resource"], values["operation"])
     return "ended", {"key": key, "action": "", "graph": "", "node": values["node"],
                      "result": _word(values["result"])}
