@@ -7,8 +7,27 @@ PostgreSQL manual, psql.
 from paf import instance as local
 from paf import runner
 from paf.instance import conninfo
+from paf.ocf import OcfError
 
 FIELD, RECORD = "\x1f", "\x1e"
+
+_AT_ONCE = "-c default_transaction_deferrable=off"
+_EVERYWHERE = " -c default_transaction_isolation=read\\ committed"
+_FIRST_WITH_BLANKS = 90500    # in options, behind a backslash
+
+
+def options(instance):
+    """Return the options (str) of sessions whose queries are answered, whatever the server's
+    defaults for transactions are.
+
+    A hot standby refuses serializable ones. A deferrable one that only reads waits for those of
+    others to end. Source: PostgreSQL manual, "Hot Standby", SET TRANSACTION.
+    """
+    try:
+        blanks = local.version(instance) >= _FIRST_WITH_BLANKS
+    except OcfError:    # the data directory cannot be read; its server may answer
+        blanks = False
+    return _AT_ONCE + (_EVERYWHERE if blanks else "")
 
 
 def here(instance, text, deadline, environment):
@@ -32,6 +51,8 @@ def there(instance, where, settings, text, deadline):
 
 def _run(instance, more, text, deadline, environment, stdin):
     commands = text if isinstance(text, list) else [text]
+    environment = dict(environment, PGOPTIONS=" ".join(
+        [environment.get("PGOPTIONS", ""), options(instance)]).lstrip())
     return runner.run([local.program(instance, "psql"), "-X", "-A", "-t", "-q", "-w",
                        "-v", "ON_ERROR_STOP=1", "-F", FIELD, "-R", RECORD] + more
                       + [word for command in commands for word in ("-c", command)],

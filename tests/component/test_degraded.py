@@ -82,3 +82,27 @@ def test_where_pacemaker_would_recover_it_or_only_looks_the_status_stays(alone, 
     age(alone["srv2"])
     run = alone["srv2"].agent("monitor", timeout=10, **{"interval": 15, **more})
     assert run.code == 0 and run.reason == ""
+
+
+def make_serializable(node):
+    """Have all transactions of a server be serializable, and deferrable where they only read."""
+    for name, value in (("isolation", "serializable"), ("deferrable", "on")):
+        node.sql(f"ALTER SYSTEM SET default_transaction_{name} = '{value}'")
+    node.sql("SELECT pg_reload_conf()")
+    wait_until(lambda: node.value("SHOW default_transaction_isolation") == "serializable", "reload")
+
+
+def test_serializable_by_default_keeps_no_server_from_answering(pair):
+    """A hot standby refuses such a query; on a primary it waits for writers that stay open."""
+    for node in (pair["srv1"], pair["srv2"]):
+        make_serializable(node)
+    writer = pair["srv1"].connect()
+    writer.autocommit = False
+    try:
+        with writer.cursor() as cursor:
+            cursor.execute("CREATE TABLE kept_open (n int)")
+            assert pair["srv1"].monitor(timeout=8).code == 8
+            assert pair["srv2"].monitor(timeout=8).code == 0
+    finally:
+        writer.close()
+    assert pair.store.remark("srv1") is None and pair.store.remark("srv2") is None

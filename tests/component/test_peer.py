@@ -71,6 +71,15 @@ def test_a_primary_that_lets_nothing_write_by_default_is_a_primary(pair):
     assert asked(pair["srv1"], str(pair.sockets)).value.timeline == 2
 
 
+def test_a_standby_whose_transactions_are_serializable_by_default_says_what_it_received(pair):
+    pair["srv2"].sql("ALTER SYSTEM SET default_transaction_isolation = 'serializable'")
+    pair["srv2"].sql("SELECT pg_reload_conf()")
+    wait_until(lambda: pair["srv2"].value("SHOW default_transaction_isolation") == "serializable",
+               "reload")
+    wait_until(lambda: isinstance(asked(pair["srv2"], str(pair.sockets), False), Known),
+               "an answer that is no lower bound")
+
+
 def restarted_with_unread_wal(pair):
     """Start the standby again with a row that it has received and, for the delay, not replayed."""
     standby, primary = pair["srv2"], pair["srv1"]

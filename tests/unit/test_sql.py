@@ -217,3 +217,17 @@ def test_two_servers_that_answer_one_after_the_other_are_not_one_primary(
     monkeypatch.setattr(upstream.psql, "there", lambda *_: Result(0, answers.pop(0), "", False))
     fact = upstream.ask(instance_at(tmp_path), "host=x", Deadline(5))
     assert "another server, or on another timeline" in fact.reason and answers == []
+
+
+@pytest.mark.parametrize("version, has_isolation", [("9.4", False), ("9.5", True), ("15", True)])
+def test_options_hold_a_blank_only_where_the_server_understands_one(
+        tmp_path, version, has_isolation):
+    """Up to 9.4 it would end each connection: options were taken apart at each blank."""
+    (tmp_path / "PG_VERSION").write_text(version + "\n")
+    options = psql.options(instance_at(str(tmp_path)))
+    assert "default_transaction_deferrable=off" in options
+    assert ("default_transaction_isolation=read\\ committed" in options) == has_isolation
+
+
+def test_where_the_version_cannot_be_read_a_server_is_asked_anyway(tmp_path):
+    assert "\\" not in psql.options(instance_at(str(tmp_path)))

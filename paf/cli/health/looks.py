@@ -16,7 +16,7 @@ from paf.cluster import ophistory
 from paf.cluster.base import Cluster
 from paf.cluster.cib import parse
 from paf.deadline import Deadline
-from paf.instance import identity, postmaster, sql, standby_mode
+from paf.instance import identity, postmaster, psql, sql, standby_mode
 
 #: What is known. unknown: why nothing is, "" if something is; node: this one's name; resource: its
 #: name; quorum: bool, None not known; view: cluster.cib.Scan; promoted: nodes (list) that are
@@ -179,9 +179,9 @@ def ask(instance, patience):
     deadline = Deadline(patience)
     try:
         text, where = query(local.version(instance)), identity.address(instance)
-        answer = wire.query(
-            where, local.owner(instance), (("application_name", "pgsqlms"),
-                                           ("options", sql.session(deadline))), text, deadline)
+        options = "{0} {1}".format(sql.session(deadline), psql.options(instance))
+        answer = wire.query(where, local.owner(instance), (
+            ("application_name", "pgsqlms"), ("options", options)), text, deadline)
         answer = answer or sql.query(instance, text, deadline, where)
     except ocf.OcfError:
         return None, "cannot be asked"
