@@ -54,6 +54,29 @@ def test_a_lost_node_was_heard_of_before_corosync_gave_it_up(found, version, sec
     assert timeline.outage(event) == pytest.approx(seconds)
 
 
+@pytest.mark.parametrize("version, votes", [
+    ("1.1.10", {"srv2": "TL 2, 0/31616E0", "srv3": "TL 2, 0/316C620"}),
+    ("1.1.12", {"srv2": "TL 2, 0/304A0B0", "srv3": "TL 2, 0/303F098"}),
+    ("1.1.16", {"srv2": "TL 3, 0/318F468", "srv3": "TL 3, 0/31991E8"}),
+    ("1.1.24", {"srv2": "TL 3, 0/32B2B58", "srv3": "TL 3, 0/32C7048"})])
+def test_the_positions_that_decided_an_election_are_found(found, version, votes):
+    event = next(item for item in found(version) if item.kind == events.FAILOVER)
+    assert event.votes == votes
+
+
+@pytest.mark.parametrize("version, node, ends", [
+    ("1.1.16", "srv2", "the control file says \"in archive recovery\""),
+    ("1.1.16", "srv1", "some of its processes are not"),
+    ("1.1.24", "srv1", "the control file says \"in production\"")])
+def test_a_reason_is_what_the_agent_said_and_no_more(data, version, node, ends):
+    """Their attribute manager adds which node has set it."""
+    path = data / "pacemaker" / version / "pacemaker.log"
+    reasons = [fact.values["value"] for fact in logs.read([str(path)], NOW)
+               if fact.kind == "attribute" and fact.values["node"] == node
+               and fact.values["name"] == "failed_because-pgsqld"]
+    assert reasons[0].startswith("PostgreSQL: crashed ") and reasons[0].endswith(ends)
+
+
 def test_a_node_that_was_fenced_is_shown(found):
     for version in ("1.1.16", "1.1.24"):
         event = next(item for item in found(version) if item.kind == events.FAILOVER)

@@ -309,10 +309,17 @@ def _votes(facts, group, resource):
         if (fact.kind == "attribute" and fact.values["name"] == "lsn_location-" + resource
                 and begin <= fact.moment <= end):
             position = wal.from_wire(fact.values["value"])
+            if position is None and _is_same_second(fact.moment, end):
+                continue    # an election withdraws its positions once the promotion is over
             found.pop(fact.values["node"], None)
             if position is not None:
                 found[fact.values["node"]] = wal.describe(position)
     return found
+
+
+def _is_same_second(moment, end):
+    """Return whether a moment (epoch seconds) known to the second only may be after `end`."""
+    return moment == int(moment) == int(end)
 
 
 def _outage(group, old, promoted, demoted, lost, failures, vips):

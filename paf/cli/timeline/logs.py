@@ -56,7 +56,7 @@ _PATTERNS = (
     ("lost", r"Node (?P<node>\S+) state is now lost"),
     ("token", r"A processor failed, forming new configuration: "
               r"token timed out \((?P<ms>\d+)ms\)"),
-    ("attribute", r"Setting (?P<name>(?:lsn_location|not_promoted_because|failed_because)-\S+?)"
+    ("attribute", r"Setting " + old_logs.ATTRIBUTES +
                   r"\[(?P<node>[^\]]+)\](?: in \S+)?: .*? -> (?P<value>.*?)(?: \| from .*)?$"),
     ("began", r"Starting Pacemaker \d"),
 )
@@ -204,7 +204,7 @@ def facts_of(line, now):
 
 
 def _of_patterns(head, when):
-    if head.group("daemon") == old_logs.DAEMON:
+    if head.group("daemon") in old_logs.DAEMONS:
         found = old_logs.understand(head.group("text"), head.group("host"))
         if found:
             return [LogFact(found[0], when, head.group("host"), found[1])]

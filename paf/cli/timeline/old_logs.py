@@ -7,14 +7,19 @@ these versions. The controller is called crmd there, and times are whole seconds
 import re
 
 DAEMON = "crmd"
+#: That, and the attribute manager.
+DAEMONS = (DAEMON, "attrd")
 #: A word of each line that says something.
 WORTH = ("Initiating action|confirmed on|Updating failcount|LRM operation|Operation |Result of|"
-         "fencing operation|terminated|is now lost|ocf-exit-reason|failed \\(target")
+         "fencing operation|terminated|is now lost|ocf-exit-reason|failed \\(target|Sent ")
 
 #: The results of operations as people know them, by the number in the log.
 RESULTS = {"0": "ok", "1": "error", "2": "invalid parameter", "3": "unimplemented feature",
            "4": "insufficient privileges", "5": "not installed", "6": "not configured",
            "7": "not running", "8": "promoted", "9": "promoted (failed)"}
+
+#: The attributes that are looked for.
+ATTRIBUTES = r"(?P<name>(?:lsn_location|not_promoted_because|failed_because)-\S+?)"
 
 _PATTERNS = (
     # up to 1.1.15; later ones have the words of 2.0
@@ -40,13 +45,19 @@ _PATTERNS = (
     ("fenced", r"Peer (?P<node>\S+) was(?P<not> not)? terminated \([^)]*\) by .*?: "
                r"(?P<reason>[^(|]*)"),
     ("lost", r"Node (?P<node>[^\s\[]+)\[\d+\] - state is now lost"),
+    # 1.1.13 and later; who has set it is no part of the value
+    ("attribute", r"Setting " + ATTRIBUTES + r"\[(?P<node>[^\]]+)\]: .*? -> "
+                  r"(?P<value>.*) from \S+$"),
+    # up to 1.1.12 each node says what it has set of its own
+    ("attribute", r"Sent update \d+: " + ATTRIBUTES + r"=(?P<value>.*)"),
+    ("attribute", r"Sent delete -?\d+: .*?attr=" + ATTRIBUTES + r"(?P<value>), "),
 )
 _COMPILED = [(kind, re.compile(pattern)) for kind, pattern in _PATTERNS]
 _KEY = re.compile(r"(?P<resource>.+)_(?P<operation>[a-z-]+)_\d+$")
 
 
 def understand(text, host):
-    """Return the (kind, values) of a line of crmd's, as logs.LogFact has them; None for any other.
+    """Return the (kind, values) of a daemon's line, as logs.LogFact has them; None for any other.
 
     text, host: the line without its head, and the node that wrote it (str).
     """
@@ -94,9 +105,13 @@ def _named(key, node):
     return dict(found.groupdict(), node=node) if found else {}
 
 
+def _attribute(values, host):
+    return "attribute", dict(values, node=values.get("node") or host)
+
+
 def _word(number):
     return RESULTS.get(number, number)
 
 
 _FORMS = {"ended": _ended, "failed": _failed, "result": _result, "reason": _reason,
-          "fenced": _fenced}
+          "fenced": _fenced, "attribute": _attribute}
