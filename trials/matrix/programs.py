@@ -8,7 +8,7 @@ import re
 
 from lab.settings import CHECKOUT
 
-#: Not searched: the command paf, whose calls are recorded instead, and corosync1.py, of another build.
+#: Not searched: the command paf, whose calls are recorded, and corosync1.py, of another build.
 _NOT_THE_AGENT = {"cli", "corosync1.py"}
 #: Options for older releases only: unit tests hold when they are left out.
 _OLDER = {"cibadmin": {"--local"}}
