@@ -9,7 +9,7 @@ from paf import runner
 from paf.cli.common import Problem
 from paf.deadline import Deadline
 from paf.decide import loss, wal
-from paf.instance import settings, sql, walpages
+from paf.instance import sql, walpages, walprogram
 
 #: Below that number, relations are PostgreSQL's own.
 CATALOGS = 16384
@@ -95,10 +95,9 @@ class Records(object):
         return (found or self._timelines)[0]
 
     def _dump(self, start, end):
-        argv = [local.program(self._instance, settings.wal_dump(self._instance)), "-p",
-                self._folder, "-t", str(self._named(start)), "-s", wal.format_lsn(start),
-                "-e", wal.format_lsn(end)]
-        result = runner.run(argv, Deadline(_PATIENCE), user=local.owner(self._instance))
+        position = wal.Position(self._named(start), start)
+        result = walprogram.run(
+            self._instance, self._folder, position, self._size, Deadline(_PATIENCE), end)
         if result.timed_out or (result.status != 0 and not result.out and " at " not in result.err):
             raise Problem("the WAL in {0} cannot be read: {1}".format(
                 self._folder, sql.last_words(result.err) or "it took too long"))

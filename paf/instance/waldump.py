@@ -4,9 +4,8 @@ import os
 from collections import namedtuple
 
 from paf import instance as local
-from paf import runner
 from paf.decide import wal
-from paf.instance import settings, walpages
+from paf.instance import settings, walpages, walprogram
 from paf.ocf import OcfError
 
 # as in "rmgr: XLOG ... lsn: 0/3000028, prev 0/2000110, desc: CHECKPOINT_SHUTDOWN redo ..."
@@ -39,16 +38,12 @@ def dump(instance, deadline, position, size, end=None, limit=None, manager=None,
     name = wal.segment_name(position.timeline, position.lsn, size)
     if not local.is_there(os.path.join(folder, name)):
         return None
-    argv = [local.program(instance, settings.wal_dump(instance)), "-p", folder,
-            "-t", str(position.timeline), "-s", wal.format_lsn(position.lsn)]
-    if end is not None:
-        argv += ["-e", wal.format_lsn(end)]
+    options = list(more)
     if limit is not None:
-        argv += ["-n", str(limit)]
+        options += ["-n", str(limit)]
     if manager is not None:
-        argv += ["-r", manager]
-    argv += more
-    result = runner.run(argv, deadline, user=local.owner(instance), keep=TAIL)
+        options += ["-r", manager]
+    result = walprogram.run(instance, folder, position, size, deadline, end, options, TAIL)
     if result.timed_out:
         raise NoAnswer("reading the WAL took too long")
     if result.status < 0:

@@ -16,10 +16,9 @@ import struct
 from collections import namedtuple
 
 from paf import instance as local
-from paf import runner
 from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known
-from paf.instance import settings, walfiles, walpages
+from paf.instance import settings, walfiles, walpages, walprogram
 from paf.ocf import OcfError
 
 #: The first page of a segment: the address (int LSN) that it was written for, bytes of a segment,
@@ -100,10 +99,11 @@ def _last_end(instance, floor, first, last, newest, deadline):
     size = newest.segment
     for number in range(last - 1, first - 1, -1):
         start = max(floor.lsn, number * size)
-        record = _last_record(instance, wal.Position(floor.timeline, start), last * size, deadline)
+        record = _last_record(
+            instance, wal.Position(floor.timeline, start), last * size, size, deadline)
         if record is not None:
             if start > floor.lsn:
-                _check_whole(instance, floor, record[0], deadline)
+                _check_whole(instance, floor, record[0], size, deadline)
             return wal.record_end(record[0], record[1], newest.page, size)
     return floor.lsn
 
@@ -155,9 +155,9 @@ def header(instance, timeline, number, size):
     return _Header(fields[3], fields[6], fields[7])
 
 
-def _check_whole(instance, start, end, deadline):
+def _check_whole(instance, start, end, size, deadline):
     """Raise OcfError unless all records from a Position to an LSN can be read."""
-    result = _dump(instance, start, end, deadline, "-r", "XLOG")    # the fewest to be printed
+    result = _dump(instance, start, end, size, deadline, "-r", "XLOG")    # the fewest to be printed
     if result.status != 0:
         place = _PLACE.search(result.err)
         raise OcfError("the WAL is damaged at {0}, and goes on behind it".format(place.group(1))
@@ -166,19 +166,17 @@ def _check_whole(instance, start, end, deadline):
                            or "status {0}".format(result.status)))
 
 
-def _dump(instance, start, end, deadline, *more):
-    result = runner.run(
-        [local.program(instance, settings.wal_dump(instance)), "-p", local.wal_folder(instance),
-         "-t", str(start.timeline), "-s", wal.format_lsn(start.lsn), "-e", wal.format_lsn(end)]
-        + list(more), deadline, user=local.owner(instance), keep=_TAIL)
+def _dump(instance, start, end, size, deadline, *more):
+    result = walprogram.run(
+        instance, local.wal_folder(instance), start, size, deadline, end, more, _TAIL)
     if result.timed_out:
         raise OcfError("reading the WAL took too long")
     return result
 
 
-def _last_record(instance, start, end, deadline):
+def _last_record(instance, start, end, size, deadline):
     """Return (LSN, bytes) of the last valid record from a Position on, None without one."""
-    result = _dump(instance, start, end, deadline)
+    result = _dump(instance, start, end, size, deadline)
     if result.status != 0 and not any(words in result.err for words in _ENDS):
         raise OcfError("{0} failed: {1}".format(
             settings.wal_dump(instance), " ".join(result.err.split()) or "status {0}".format(

@@ -1,6 +1,8 @@
 """An old primary comes back: it follows where it can, and says what only it has where it can't."""
 
+import os
 import re
+import shutil
 
 import pytest
 
@@ -56,6 +58,30 @@ def fork_of(node):
     """Return the LSN where the node's last timeline began."""
     text = (node.pgdata / "pg_wal" / "00000002.history").read_text()
     return text.split()[1]
+
+
+def list_first(node, length):
+    """Have a segment without a header be what the node's WAL folder lists first."""
+    folder, made = node.pgdata / "pg_wal", []
+    while not made or next(each.name for each in os.scandir(folder)
+                           if len(each.name) == 24) != made[-1].name:
+        made.append(folder / f"00000001000000FF{len(made):08X}")
+        made[-1].touch()
+        os.truncate(made[-1], length)
+        shutil.chown(made[-1], owner().pw_uid, owner().pw_gid)
+        assert len(made) < 10000, "no name is listed first"
+    for path in made[:-1]:
+        path.unlink()
+
+
+@pytest.mark.parametrize("length", [0, 16 << 20], ids=["empty", "zeros"])
+def test_a_segment_that_is_not_written_yet_keeps_no_wal_from_being_read(pair, length):
+    """pg_waldump takes the size of segments from the file that the folder lists first."""
+    write_alone(pair)
+    fail_over(pair)
+    list_first(pair["srv1"], length)
+    run = pair["srv1"].agent("start", lists=RETURN)
+    assert (run.code, "diverged: " in run.reason) == (5, True), run.reason
 
 
 def test_it_stays_so_and_stops_and_is_probed_without_a_failure(pair):

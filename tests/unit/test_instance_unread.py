@@ -293,10 +293,10 @@ def test_wal_that_takes_too_long_to_read_is_not_at_its_end(instance, tmp_path, m
     with pytest.raises(waldump.NoAnswer, match="reading the WAL took too long"):
         waldump.end(instance, HERE, SIZE, Deadline(5))
     with pytest.raises(ocf.OcfError, match="reading the WAL took too long"):
-        walend._last_record(instance, HERE, HERE.lsn + 8, Deadline(5))
+        walend._last_record(instance, HERE, HERE.lsn + 8, SIZE, Deadline(5))
     answer(monkeypatch, runner, "run", runner.Result(1, "", "could not open directory", False))
     with pytest.raises(ocf.OcfError, match="pg_waldump failed: could not open directory"):
-        walend._last_record(instance, HERE, HERE.lsn + 8, Deadline(5))
+        walend._last_record(instance, HERE, HERE.lsn + 8, SIZE, Deadline(5))
 
 
 def test_a_shutdown_checkpoint_without_a_readable_record_is_none(instance, monkeypatch):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from paf.deadline import Deadline
 from paf.decide import wal
-from paf.instance import psql, server, sql, upstream, waldump, walpages
+from paf.instance import psql, server, sql, upstream, waldump, walpages, walprogram
 from paf.ocf import OcfError
 from paf.runner import Result
 from tests.unit.support import instance_at
@@ -148,7 +148,7 @@ def ask_for_wal(monkeypatch, tmp_path, status, complaint):
     (tmp_path / "PG_VERSION").write_text("15\n")
     (tmp_path / "pg_wal").mkdir()
     (tmp_path / "pg_wal" / wal.segment_name(1, 6 << 20, 1 << 20)).write_bytes(b"")
-    monkeypatch.setattr(waldump.runner, "run", lambda *words, **more: Result(
+    monkeypatch.setattr(walprogram.runner, "run", lambda *words, **more: Result(
         status, "", complaint, False))
     return waldump.has_record_at(instance_at(tmp_path), wal.Position(1, 6 << 20), 1 << 20, None)
 

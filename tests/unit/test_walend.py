@@ -10,7 +10,7 @@ from paf import runner
 from paf.deadline import Deadline
 from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known, Unknown
-from paf.instance import controldata, line, position, sql, walend, walfiles
+from paf.instance import controldata, line, position, sql, walend, walfiles, walprogram
 from tests.unit.support import instance_at
 
 SIZE = 1 << 20
@@ -150,7 +150,7 @@ def forked(standby, tmp_path, monkeypatch):
     """Its control file knows timeline 2 only; timeline 3 began two segments later."""
     records = []
 
-    def last_record(instance, start, end, deadline):
+    def last_record(instance, start, end, size, deadline):
         records.append((start, end))
         return 7 * SIZE + 0x200, 100
     monkeypatch.setattr(walend, "_last_record", last_record)
@@ -228,7 +228,7 @@ def test_records_behind_a_damaged_one_do_not_count(standby, tmp_path, monkeypatc
             assert argv[argv.index("-e") + 1] == wal.format_lsn(6 * SIZE + 0x80)
             return runner.Result(status, "", complaint, False)
         return runner.Result(0, RECORD.format(wal.format_lsn(6 * SIZE + 0x80)), "", False)
-    monkeypatch.setattr(walend.runner, "run", run)
+    monkeypatch.setattr(walprogram.runner, "run", run)
     for number in (5, 6):
         segment(tmp_path, number)
     fact = found(standby, INSIDE)
