@@ -28,7 +28,7 @@ _APPEND = """insert into paf_lab_lists as lists values (%s, %s, array[%s])
 _READ = "select items from paf_lab_lists where run = %s and list = %s"
 
 
-class Writer(threading.Thread):
+class Appender(threading.Thread):
     """One client: transaction after transaction."""
 
     def __init__(self, options, number, lists, done, log):
@@ -106,7 +106,7 @@ def main(arguments):
             with lock:
                 output.write(json.dumps(entry, separators=(",", ":")) + "\n")
 
-        writers = [Writer(options, number, lists, done, log) for number in range(options.writers)]
+        writers = [Appender(options, number, lists, done, log) for number in range(options.writers)]
         for writer in writers:
             writer.start()
         for writer in writers:

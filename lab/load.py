@@ -18,7 +18,7 @@ PAUSE, LONGEST = 0.1, 3600
 CONNECT_SECONDS = 2
 
 
-class Load:
+class Pgbench:
     """Keeps one pgbench running until `stop`."""
 
     def __init__(self, argv, output):
@@ -54,9 +54,9 @@ def main(arguments):
     parser.add_argument("--clients", type=int, required=True)
     options = parser.parse_args(arguments)
     with open(Path(options.folder) / "load.log", "a", encoding="utf-8") as output:
-        load = Load([options.program, "--no-vacuum", "--progress=1", f"--time={LONGEST}",
-                     f"--client={options.clients}", "--jobs=2", f"--host={options.host}",
-                     f"--port={options.port}", "--username=postgres", "postgres"], output)
+        load = Pgbench([options.program, "--no-vacuum", "--progress=1", f"--time={LONGEST}",
+                        f"--client={options.clients}", "--jobs=2", f"--host={options.host}",
+                        f"--port={options.port}", "--username=postgres", "postgres"], output)
         signal.signal(signal.SIGTERM, load.stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         load.run()

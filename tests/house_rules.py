@@ -21,7 +21,7 @@ TYPES = frozenset(["typing"])
 #: The command for people may import what the packages recommend.
 FOR_PEOPLE = "paf/cli/"
 #: Packages in which a module's or class's name occurs once. Python's own file names do not count.
-ONE_NAME_EACH = ("paf",)
+ONE_NAME_EACH = ("paf", "lab")
 NOT_NAMES = ("__init__", "__main__")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lab.tools import LabError, interruptible
 
-from . import layout, network
+from . import bridges, layout
 from .cluster import Machines
 
 
@@ -39,11 +39,11 @@ def _resume(lab, args):
 
 
 def _cut(lab, args):
-    network.plugged(lab.hub, args.node, False)
+    bridges.plugged(lab.hub, args.node, False)
 
 
 def _mend(lab, args):
-    network.plugged(lab.hub, args.node, True)
+    bridges.plugged(lab.hub, args.node, True)
 
 
 def _status(lab, _args):

@@ -4,24 +4,24 @@ import json
 import shutil
 from pathlib import Path
 
-from lab import agents, network as lab_network
+from lab import agents, network
 from lab.settings import check_folder, labs_folder
 from lab.tools import LabError, write_file
 
-from . import image, layout, network
+from . import bridges, image, layout
 from .guest import Guest
-from .questions import Questions
+from .guest_questions import GuestQuestions
 
 PACKAGE = "/root/resource-agents-paf_3.0.0-1_all.deb"
 
 
-class Machines(Questions):
+class Machines(GuestQuestions):
     """`with Machines("smoke") as lab:` starts the guests and takes them down."""
 
     def __init__(self, name="machines", watchdog=True):
         self.name, self.watchdog = name, watchdog
         self.folder = labs_folder() / f"m-{name}"
-        self.hub = network.namespace(name)
+        self.hub = bridges.namespace(name)
         files = image.prepare()
         self.nodes = {node: Guest(node, self.hub, self.folder / node, files, watchdog)
                       for node in layout.NAMES}
@@ -52,7 +52,7 @@ class Machines(Questions):
         check_folder()
         self.down()
         package = Path(agents.package("ours")).read_bytes()
-        network.create(self.hub)
+        bridges.create(self.hub)
         for guest in self.nodes.values():
             guest.create()
             guest.on()
@@ -63,9 +63,9 @@ class Machines(Questions):
 
     def down(self):
         """End the guests and the network, and remove the disks."""
-        if lab_network.exists(self.hub):
-            lab_network.kill_all([self.hub])
-            lab_network.delete(self.hub)
+        if network.exists(self.hub):
+            network.kill_all([self.hub])
+            network.delete(self.hub)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def gather(self, folder):

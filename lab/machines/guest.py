@@ -4,10 +4,10 @@ import contextlib
 import os
 import signal
 
-from lab import network as lab_network
+from lab import network
 from lab.tools import LabError, run, wait_until
 
-from . import layout, network, qmp, questions
+from . import bridges, guest_questions, layout, qmp
 
 MEMORY = 1024       # MB
 BOOT = 1800         # seconds: 40 on an idle machine, and it may be shared
@@ -31,7 +31,7 @@ def command(name, folder, image, watchdog):
             f"{layout.FIRST_PORT + layout.number(name)},server=on,wait=off",
             "-rtc", "base=utc,clock=host", "-daemonize", "-pidfile", str(folder / "pid")]
     for card in (0, 1):
-        argv += ["-netdev", f"tap,id=n{card},ifname={network.tap(name, card)},script=no,"
+        argv += ["-netdev", f"tap,id=n{card},ifname={bridges.tap(name, card)},script=no,"
                  "downscript=no",
                  "-device", f"virtio-net-pci,netdev=n{card},mac={layout.mac(name, card)},romfile="]
     if watchdog:
@@ -61,13 +61,13 @@ class Guest:
             pid = int(path.read_text(encoding="ascii"))
         except (FileNotFoundError, ValueError):
             return False
-        return pid in lab_network.pids(self.hub)
+        return pid in network.pids(self.hub)
 
     def on(self, *more):
         """Switch it on; more: options of QEMU."""
         if not self.is_on:
             (self.folder / "pid").unlink(missing_ok=True)
-            run(lab_network.inside(self.hub, [*command(
+            run(network.inside(self.hub, [*command(
                 self.name, self.folder, self.image, self.watchdog), *more]), timeout=60)
 
     def dark(self):
@@ -111,7 +111,7 @@ class Guest:
 
     def sql(self, query, timeout=60):
         """Run a query on its server, from the hub; return the rows, lists of strings."""
-        return questions.sql(self.hub, self.address, query, timeout)
+        return guest_questions.sql(self.hub, self.address, query, timeout)
 
     def put(self, path, data, mode="644"):
         """Write a file in it (data: bytes or text)."""

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from lab.machines import questions
+from lab.machines import guest_questions
 from lab.tools import LabError, Result as Ended, run
 from tests import quickstart
 from tests.conftest import REPOSITORY
@@ -61,7 +61,7 @@ WHOLE = {"nodes": ROWS, "primary": "srv1", "vips": [{"node": "srv1"}]}
     ({"vips": [{"node": "srv2"}]}, "the primary is"), ({"vips": []}, "the primary is"),
     ({"primary": None}, "the primary is")])
 def test_what_is_missing_for_a_whole_cluster_is_said(change, words):
-    found = questions.missing({**WHOLE, **change})
+    found = guest_questions.missing({**WHOLE, **change})
     assert words in found and bool(words) == bool(found)
 
 
@@ -69,7 +69,7 @@ def test_only_fencings_that_succeeded_count():
     event = '<fence_event action="reboot" target="{0}" status="{1}" completed="{2}"/>'
     text = "<x>" + event.format("srv1", "success", "12:00") + event.format(
         "srv2", "failed", "12:01") + "</x>"
-    assert questions.history(text) == [("srv1", "12:00")]
+    assert guest_questions.history(text) == [("srv1", "12:00")]
 
 
 def test_faults_are_chosen_by_their_names():

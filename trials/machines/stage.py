@@ -5,9 +5,9 @@ import itertools
 import time
 
 from lab.machines import layout
-from lab.machines.network import plugged
+from lab.machines.bridges import plugged
 from lab.machines.qmp import Silence
-from lab.machines.questions import refused
+from lab.machines.guest_questions import refused
 from lab.report import two_primaries
 from lab.tools import LabError, wait_until
 from lab.traffic import Client, History, Sampler

@@ -41,7 +41,7 @@ def sql(hub, address, query, timeout=60):
     return [line.split("\t") for line in found.output.splitlines()]
 
 
-class Questions:
+class GuestQuestions:
     """The questions; a part of Machines, which has the guests."""
 
     hub: str
