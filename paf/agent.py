@@ -50,7 +50,7 @@ def main(argv=None, variables=None):
     environment = ocf.Environment(os.environ if variables is None else variables)
     action = argv[0] if argv else ""
     if action in ("meta-data", "methods", "--help", "-h", "help", ""):
-        return _tell(action)
+        return _print(action)
     log = Log(environment)
     try:
         return _act(action, environment, log)
@@ -64,7 +64,7 @@ def main(argv=None, variables=None):
         return _failed(action, ocf.ERR_GENERIC, ocf.mistake(error), log)
 
 
-def _tell(action):
+def _print(action):
     """Print what needs neither parameters nor rights."""
     if action == "meta-data":
         from paf import metadata

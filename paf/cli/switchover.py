@@ -242,7 +242,7 @@ class Switchover(object):
         try:
             code = self._move()
         except Interrupted:
-            self._tell("interrupted; Pacemaker finishes what it has started, see paf status")
+            self._say("interrupted; Pacemaker finishes what it has started, see paf status")
             code = INTERRUPTED
         finally:
             gone = self._clear()
@@ -256,10 +256,10 @@ class Switchover(object):
     def _move(self):
         self._pacemaker.ask("crm_resource", "--move", "--resource", self._clone, self._role(),
                             "--node", self._target, "--lifetime", _LIFETIME)
-        self._tell("asked Pacemaker to move the primary to {0}".format(self._target))
+        self._say("asked Pacemaker to move the primary to {0}".format(self._target))
         found = self._follow()
         if found == self._target:
-            self._tell(coloured("{0} is the primary".format(found), "green"))
+            self._say(coloured("{0} is the primary".format(found), "green"))
             wrong = list(self._not_as_planned())
             for what in wrong:
                 complain("{0}; see paf status".format(what))
@@ -303,7 +303,7 @@ class Switchover(object):
             seen = self._seen = view.look(self._pacemaker)
             primaries = view.promoted(seen, self._resource)
             self._progress(seen)
-            self._heed(seen)
+            self._note_refusal(seen)
             quiet = self._quiet(seen)
             done = primaries == [self._target] or (primaries == [self._old] and self._refusal)
             idle = idle + 1 if quiet and done else 0
@@ -327,10 +327,10 @@ class Switchover(object):
         if seen.pending:
             shown += " ({0})".format(", ".join(sorted(set(seen.pending))))
         if shown != self._shown:
-            self._tell(shown)
+            self._say(shown)
             self._shown = shown
 
-    def _heed(self, seen):
+    def _note_refusal(self, seen):
         """Note a refusal, and withdraw the request at once.
 
         A standby that follows well is let in again soon; with the request still there, Pacemaker
@@ -339,13 +339,13 @@ class Switchover(object):
         reason = seen.attributes.get(self._target, {}).get(REASON + self._resource, "")
         if reason and reason != self._before and not self._refusal:
             self._refusal = reason
-            self._tell("refused: {0}".format(reason))
+            self._say("refused: {0}".format(reason))
             self._withdraw()
 
     def _withdraw(self):
         self._pacemaker.run("crm_resource", "--clear", "--resource", self._clone)
 
-    def _tell(self, text):
+    def _say(self, text):
         say("{0:6.1f} s  {1}".format(time.time() - self._begin, text))
 
     def _clear(self):
@@ -360,7 +360,7 @@ class Switchover(object):
                     error)
                 continue
             if not left:
-                self._tell("the constraint of the move is gone")
+                self._say("the constraint of the move is gone")
                 return True
             what = "the constraint {0} is still there".format(", ".join(left))
         complain("{0}; it ends by itself after ten minutes: crm_resource --clear --resource "

@@ -60,7 +60,7 @@ def _find(instance):
     if not pid:
         # a living one whose file was emptied takes writes until it looks there, once a minute
         return _by_processes(instance, Known(None)) if lines.value else Known(None)
-    here = stands_here(instance, pid)
+    here = works_here(instance, pid)
     if isinstance(here, Unknown):
         return here
     if not here.value or not (_is_server(pid) or _has_children(instance, pid)):
@@ -145,7 +145,7 @@ def processes(instance):
     """
     found = []
     for pid in all_pids():
-        here = stands_here(instance, pid)
+        here = works_here(instance, pid)
         if isinstance(here, Unknown):
             raise Unseen(here.reason)
         if here.value and _is_server(pid):
@@ -165,7 +165,7 @@ def strayed(instance):
     folders = set([instance.parameters.datadir, instance.parameters.pgdata])
     folders |= set(os.path.realpath(folder) for folder in folders)
     return [pid for pid in all_pids() if _is_started_for(pid, folders)
-            and stands_here(instance, pid) == Known(False)
+            and works_here(instance, pid) == Known(False)
             and _has_our_root(instance, pid) and _is_server(pid)
             and any(_is_server(child) for child in descendants(pid))]
 
@@ -200,7 +200,7 @@ def _root_of(instance, pid):
     except OSError as error:
         if error.errno not in _REFUSED or instance.owner is None or os.geteuid() != 0:
             raise
-    with runner.Acting(instance.owner):    # as in `stands_here`
+    with runner.Acting(instance.owner):    # as in `works_here`
         return os.stat(path)
 
 
@@ -263,14 +263,14 @@ def is_alive(instance, pid):
     A shell whose working directory it is does not count, and neither does a zombie, which has no
     directory.
     """
-    here = stands_here(instance, pid)
+    here = works_here(instance, pid)
     try:
         return isinstance(here, Unknown) or (here.value and _is_server(pid))
     except Unseen:
         return True
 
 
-def stands_here(instance, pid):
+def works_here(instance, pid):
     """Return whether a process has the data directory as its working directory: a Fact of bool."""
     try:
         return Known(_same_folder(instance, pid))

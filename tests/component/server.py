@@ -157,9 +157,9 @@ class Server:
     def processes(self):
         """Return the pids of all living processes of this data directory."""
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
-                if self._stands_here(pid)]
+                if self._works_here(pid)]
 
-    def _stands_here(self, pid):
+    def _works_here(self, pid):
         try:
             return (os.readlink(f"/proc/{pid}/cwd").startswith(str(self.pgdata))
                     and "/postgres" in os.readlink(f"/proc/{pid}/exe"))

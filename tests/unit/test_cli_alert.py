@@ -93,7 +93,7 @@ class Node:
         return self.name
 
     def speak(self, at_once=False):
-        return alert._speak("dba@example.org", self.memory, at_once)
+        return alert._send("dba@example.org", self.memory, at_once)
 
 
 def test_one_message_however_often_pacemaker_calls(facts, monkeypatch, tmp_path):  # noqa: F811
@@ -272,14 +272,14 @@ def test_an_alert_that_comes_while_another_is_handled_is_not_lost(monkeypatch, t
     """It finds the lock taken and ends: the process that has the lock looks again."""
     looks = []
 
-    def speak(recipient, memory, at_once):
+    def send_once(recipient, memory, at_once):
         looks.append(at_once)
         if len(looks) == 1:
             other = Memory("syslog", str(tmp_path))
             other.note()
             assert not other.is_mine()
         return True
-    monkeypatch.setattr(alert, "_speak", speak)
+    monkeypatch.setattr(alert, "_send", send_once)
     monkeypatch.setattr(alert, "_REST", 0.05)
     monkeypatch.setattr("paf.cli.alert.memory._folder", lambda: str(tmp_path))
     alert._take("syslog")
@@ -288,7 +288,7 @@ def test_an_alert_that_comes_while_another_is_handled_is_not_lost(monkeypatch, t
 
 def test_an_event_without_an_end_is_not_looked_at_without_a_pause(monkeypatch, tmp_path):
     looks = []
-    monkeypatch.setattr(alert, "_speak", lambda *more: looks.append(more) and False)
+    monkeypatch.setattr(alert, "_send", lambda *more: looks.append(more) and False)
     for name, seconds in (("_REST", 0.2), ("_LONGEST", 0.5), ("_WHOLE", 60.0)):
         monkeypatch.setattr(alert, name, seconds)
     monkeypatch.setattr("paf.cli.alert.memory._folder", lambda: str(tmp_path))

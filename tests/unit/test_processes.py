@@ -198,7 +198,7 @@ def test_a_process_that_ends_while_it_is_looked_at_is_none_of_ours(start, instan
         raise PermissionError(errno.EACCES, "Permission denied")
     monkeypatch.setattr(postmaster, "_same_folder", refuse)
     monkeypatch.setattr(os, "geteuid", lambda: 1)
-    assert postmaster.stands_here(instance, process.pid) == Known(False)
+    assert postmaster.works_here(instance, process.pid) == Known(False)
 
 
 def test_a_root_folder_that_cannot_be_seen_may_be_ours(start, instance, monkeypatch):

@@ -64,14 +64,14 @@ def _take(recipient):
     while not whole.passed:
         deadline.wait_for(lambda: memory.silence() >= _REST, longest=_STEP)
         came = memory.last()
-        over = _speak(recipient, memory, deadline.passed) or deadline.passed
+        over = _send(recipient, memory, deadline.passed) or deadline.passed
         if over and memory.last() == came:
             return
-        # what came meanwhile has left its word to this process
+        # an alert that came meanwhile has left its event to this process
         whole.within(_REST).wait_for(lambda before=came: memory.last() != before, longest=_STEP)
 
 
-def _speak(recipient, memory, at_once):
+def _send(recipient, memory, at_once):
     """Send what this node has to say; return whether nothing has to be waited for.
 
     at_once: also of an event that is not over.
