@@ -1,0 +1,70 @@
+"""paf restart: which instances, in which order, and when none at all."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from paf.cli import servers
+from paf.cli.common import ERROR, NOT_DONE, OK
+from paf.cli.main import main
+from paf.cli.operate import restart
+from paf.cli.status import status as status_verb
+from tests.unit.test_cli_operate import report  # noqa: F401
+
+
+@pytest.fixture
+def restarted(report, monkeypatch):  # noqa: F811
+    """The nodes that were restarted, in this order; nothing is asked of a real cluster."""
+    done = []
+    sight = SimpleNamespace(report=report, managed=SimpleNamespace(name="pgsqld"))
+    monkeypatch.setattr(restart, "Pacemaker", lambda: SimpleNamespace(node=lambda: "srv3"))
+    monkeypatch.setattr(status_verb, "sight", lambda *_: sight)
+    monkeypatch.setattr(restart, "restart", lambda _, __, node, ___: done.append(node))
+    return done
+
+
+def waiting(monkeypatch, counts):
+    """Set how many settings wait for a restart on each node; None: its server gives no answer."""
+    monkeypatch.setattr(servers, "addresses", lambda _: {})
+    monkeypatch.setattr(servers, "Servers", lambda *_: SimpleNamespace(
+        count=lambda node, *_: counts[node]))
+
+
+def test_the_primary_is_the_last_one(restarted, capsys):
+    assert main(["restart", "--rolling", "--yes"]) == OK
+    assert restarted == ["srv2", "srv1", "srv3"]
+    assert "srv3: after a switchover to srv1, restarted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("counts, nodes", [
+    ({"srv1": 0, "srv2": 2, "srv3": 1}, ["srv2", "srv3"]), ({"srv1": 0, "srv2": 0, "srv3": 0}, [])])
+def test_only_what_waits_for_it_is_restarted(restarted, monkeypatch, capsys, counts, nodes):
+    waiting(monkeypatch, counts)
+    assert main(["restart", "--rolling", "--pending", "--yes"]) == OK
+    assert restarted == nodes
+    assert ("nothing waits for a restart" in capsys.readouterr().out) is (nodes == [])
+
+
+def test_where_it_is_not_known_what_waits_nothing_is_restarted(restarted, monkeypatch, capsys):
+    waiting(monkeypatch, {"srv1": None, "srv2": 1, "srv3": 1})
+    assert main(["restart", "--rolling", "--pending", "--yes"]) == ERROR
+    assert restarted == []
+    assert "whether settings of srv1 wait for a restart is not known" in capsys.readouterr().err
+
+
+def test_an_obstacle_is_a_refusal(restarted, report, capsys):  # noqa: F811
+    report["todo"].append({"about": "failover", "what": "srv1 has failed"})
+    assert main(["restart", "srv2", "--yes"]) == ERROR
+    assert restarted == [] and "not now: srv1 has failed" in capsys.readouterr().err
+
+
+def test_without_a_yes_nothing_is_restarted(restarted, monkeypatch):
+    monkeypatch.setattr(restart, "confirmed", lambda _: False)
+    assert main(["restart", "srv2"]) == NOT_DONE
+    assert restarted == []
+
+
+@pytest.mark.parametrize("words", [[], ["srv2", "--rolling"]])
+def test_a_node_or_all_of_them(restarted, words, capsys):
+    assert main(["restart", "--yes", *words]) == ERROR
+    assert restarted == [] and "name a NODE, or say --rolling" in capsys.readouterr().err
