@@ -2,7 +2,8 @@
 
 Source: Pacemaker Explained, "Clone notifications". The lists come as parallel variables,
 ..._notify_<list>_resource and ..._notify_<list>_uname; an empty list is one blank. Pacemaker 2.1
-added promoted and unpromoted to master and slave, which it still sends.
+added promoted and unpromoted to master and slave, which it still sends. Of a cloned group, the
+lists have the instances of all its members.
 """
 
 from collections import namedtuple
@@ -44,6 +45,17 @@ def read(environment):
 
 
 def _members(environment, name):
+    # type: (ocf.Environment, str) -> tuple[Member, ...]
+    """Return those of a list that are instances of this resource.
+
+    Another member of its group is on the same nodes, and may be announced later, or not at all.
+    """
+    own = environment.variables.get("OCF_RESOURCE_INSTANCE", "").partition(":")[0]
+    return tuple(member for member in _listed(environment, name)
+                 if member.resource.partition(":")[0] == own or not own)
+
+
+def _listed(environment, name):
     # type: (ocf.Environment, str) -> tuple[Member, ...]
     for known_as in (name, _OLD_NAMES.get(name, name)):
         resources = environment.meta("notify_{0}_resource".format(known_as)).split()

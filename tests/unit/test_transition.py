@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
+from paf import ocf, promotion
 from paf.decide import transition
-from paf import promotion
 from tests.unit.support import environment, notify_variables
 
 
@@ -105,6 +105,38 @@ def test_only_the_stopped_and_started_standby_is_recovered():
 def test_the_first_of_the_promote_list_is_the_candidate():
     assert transition.candidate(read(promote="srv2")) == "srv2"
     assert transition.candidate(read()) is None
+
+
+# A cloned group, as Pacemaker 2.1.5 announces it
+
+def in_group(own, other):
+    """Return what is read of the lists of two members of a group (dicts of words), as the first."""
+    found = notify_variables(**own)
+    for name, value in notify_variables(**other).items():
+        if name.endswith("_resource"):
+            value = value.replace("pgsqld", "other:0")
+        if name.endswith(("_resource", "_uname")) and value.strip():
+            found[name] = f"{found[name]} {value}".strip()
+    return transition.read(ocf.Environment(dict(
+        {"OCF_RESKEY_" + name: value for name, value in found.items()},
+        OCF_RESOURCE_INSTANCE="pgsqld")))
+
+
+@pytest.mark.parametrize("lists", [
+    RECOVERY_OF_PRIMARY, RECOVERY_OF_STANDBY, SWITCHOVER, NODE_LOST, STANDBY_NODE, FIRST_START,
+    ALREADY_STARTED])
+def test_other_members_of_its_group_do_not_count(lists):
+    """The primary of a switchover was counted twice: nothing was checked of it."""
+    found = in_group(lists, lists)
+    assert found == read(**lists)
+    assert transition.transition(found) == transition.transition(read(**lists))
+
+
+def test_what_is_lost_does_not_vote_where_another_member_of_its_group_is_stopped_later():
+    """Seen with Pacemaker 2.1.5: promote has in its lists what was done until then."""
+    found = in_group(NODE_LOST, dict(NODE_LOST, stop=""))
+    assert transition.voters(found) == ["srv2", "srv3"]
+    assert transition.moved_primary(found) == "srv1"
 
 
 # Vocabularies
