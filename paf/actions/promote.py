@@ -72,7 +72,8 @@ def check_election(context):
     if found == base.ROUND_REFUSED:
         raise ocf.OcfError("promotion was refused before, see not_promoted_because in crm_mon -A")
     if found not in (base.ROUND_OPEN, base.ROUND_PASSED):
-        raise ocf.OcfError("no election was held: the pre-promote notification did not run here")
+        raise ocf.OcfError("no election was held: the pre-promote notification did not run here, "
+                           "or failed")
     verdict = _count(context, found)
     if not verdict.promote:
         from paf.instance import position

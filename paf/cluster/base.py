@@ -171,7 +171,10 @@ class Cluster(object):
         Pacemaker keeps no reason of a notify action, which is where promotions are refused.
         """
         if node == self._node:
-            self.notes.write(notes.REASON, reason)
+            try:
+                self.notes.write(notes.REASON, reason)
+            except OcfError:
+                pass    # shown all the same, only not again where the attribute manager ends
         self._show(_REASON, node, _coded(reason), deadline)
 
     def show_failure(self, reason, deadline):

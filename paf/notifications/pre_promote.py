@@ -1,6 +1,6 @@
 """Before a promotion: all nodes vote with their position, and the candidate decides."""
 
-from paf import holders, promotion
+from paf import holders, ocf, promotion
 from paf.cluster import base, notes
 from paf.decide import election, scores, transition
 from paf.decide.knowledge import is_known
@@ -23,12 +23,11 @@ def run(context):
     if chosen != context.node:
         _vote(context, chosen, where, seen)
         return
-    mark = base.MARK_NONE
-    if transition.is_recovery_of_primary(lists) or not lists.promoted:
-        mark = context.cluster.mark()
-    recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
-    context.cluster.notes.remove(notes.RULE)    # of an election that ended before its promotion
-    context.cluster.open_round(where.position, recovered, deadline, seen)
+    try:
+        mark, recovered = _open(context, where, seen)
+    except ocf.OcfError as error:
+        _give_way(context, error)
+        return
     if not lists.promoted and _is_forgotten(context):
         return
     context.log.info("{0}: {1} is to be promoted".format(_name(context, mark), chosen))
@@ -39,6 +38,30 @@ def run(context):
         _prepare_recovered(context, where)
     else:
         _elect(context, where)
+
+
+def _open(context, where, seen):
+    """Open this candidate's round; return its mark, and whether it was recovered. OcfError."""
+    lists, mark = context.notification, base.MARK_NONE
+    if transition.is_recovery_of_primary(lists) or not lists.promoted:
+        mark = context.cluster.mark()
+    recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
+    context.cluster.notes.remove(notes.RULE)    # of an election that ended before its promotion
+    context.cluster.open_round(where.position, recovered, context.deadline, seen)
+    return mark, recovered
+
+
+def _give_way(context, error):
+    """Say why this candidate can open no round, and have another one tried. Raises OcfError.
+
+    Now: a promotion that fails would have its instance restarted first. Not where no other node
+    has as much, or where this one is the primary already.
+    """
+    reason = "no election was held: {0}".format(error)
+    context.log.error(reason)
+    context.cluster.explain(context.node, reason, context.deadline)
+    if not transition.is_recovery_of_primary(context.notification) and not _is_forgotten(context):
+        context.cluster.set_score(context.node, election.LOSER_SCORE, context.deadline)
 
 
 def _is_forgotten(context):

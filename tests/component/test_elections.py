@@ -132,6 +132,30 @@ def test_a_promotion_without_notification_is_refused(survivors):
     assert run.code == 1 and "pre-promote notification" in run.reason
 
 
+def test_a_candidate_that_can_hold_no_election_says_why_and_gives_way(survivors):
+    """There is no room for its notes: tried again and again, it would keep a healthy one out."""
+    lists, nowhere = with_candidate("srv2"), "/proc/nowhere"
+    node = survivors["srv2"]
+    node.agent("notify", lists=dict(lists, kind="pre", operation="promote"), HA_RSCTMP=nowhere)
+    assert survivors.store.refusal("srv2").startswith(
+        "PAF-E117 no election was held: cannot write /proc/nowhere/")
+    assert survivors.store.scores("srv2", "srv3") == [1, 990]
+    run = node.agent("promote", lists=lists, HA_RSCTMP=nowhere)
+    assert run.code == 1 and node.in_recovery and "no election was held" in run.reason
+
+
+@pytest.mark.parametrize("lists", [
+    dict(promoted="srv1", unpromoted="srv2", demote="srv1", stop="srv1", start="srv1",
+         active="srv1 srv2", promote="srv1"),
+    dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")], ids=["recovery", "forgotten"])
+def test_a_primary_keeps_its_score_where_no_election_can_be_held(pair, lists):
+    """It is recovered where it crashed, and has the most; or Pacemaker has forgotten what it is."""
+    pair.store.set_score("srv1", 1001)
+    pair["srv1"].agent("notify", lists=dict(lists, kind="pre", operation="promote"),
+                       HA_RSCTMP="/proc/nowhere")
+    assert pair.store.score("srv1") == 1001 and pair.store.refusal("srv1")
+
+
 # Agents before 3.0
 
 @pytest.mark.parametrize("value, code", [("1#1", 0), ("9#1", 1)])
