@@ -76,6 +76,7 @@ TABLE = (
     (203, ("rejoin=rewind: ", "a rewind needs ")),
     (204, ("another cluster's data",)),
     (202, ("with records that PAF does not know", "cannot be read to its end",
+           "in a form that is not understood", "in a form that is understood",
            "its first segment is missing", "the WAL is damaged at",
            "the WAL segment that holds ")),
     (308, ("its last state is unknown", "pg_controldata gave no answer",

@@ -9,7 +9,7 @@ pg_statistic_ext_data.h; pg_waldump.
 import re
 
 from paf.decide import wal
-from paf.instance import sql, waldump
+from paf.instance import settings, sql, waldump
 from paf.ocf import OcfError
 
 #: pg_statistic, its TOAST table, pg_statistic_ext_data, their indexes.
@@ -17,6 +17,7 @@ _STATISTICS = frozenset(("2619", "2696", "2840", "2841", "3429", "3430", "3431",
 _CHANGES = ("Heap", "Heap2", "Btree", "XLOG")
 _LINE = re.compile(r"^rmgr: (\S+) .*?, tx: +(\d+), lsn: ([0-9A-Fa-f]+/[0-9A-Fa-f]+), "
                    r".*?desc: (.*)$", re.M)
+_ANY_RECORD = re.compile(r"^rmgr:", re.M)
 _RELATION = re.compile(r"rel \d+/\d+/(\d+)")
 _NEXT = re.compile(r"nextXid (\d+)")
 _MOST = 20              # commits that are examined
@@ -72,7 +73,11 @@ def _records(instance, start, end, size, more, deadline):
         return []
     if result.status != 0 or len(result.out) >= waldump.TAIL - 1:
         raise OcfError(sql.last_words(result.err) or "too many")
-    return _LINE.findall(result.out)
+    found = _LINE.findall(result.out)
+    if len(found) != len(_ANY_RECORD.findall(result.out)):
+        raise OcfError("{0} prints records in a form that is not understood".format(
+            settings.wal_dump(instance)))
+    return found
 
 
 def _is_after(xid, following):

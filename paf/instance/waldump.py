@@ -124,7 +124,16 @@ def _last_xlog_record(instance, position, size, deadline):
 
 def has_record_at(instance, position, size, deadline):
     """Return whether the local WAL goes on at a Position; size: of a segment. Raises OcfError."""
-    return bool(_seen(dump(instance, deadline, position, size, limit=1), instance, position))
+    result = dump(instance, deadline, position, size, limit=1)
+    if result is not None and result.status == 0 and not records(result):
+        raise OcfError(unclear(instance, position.lsn))    # it fails where there is none
+    return bool(_seen(result, instance, position))
+
+
+def unclear(instance, lsn):
+    """Return why what pg_waldump printed from an LSN (int) on says nothing (str)."""
+    return "{0} printed no record from {1} on, or not in a form that is understood".format(
+        settings.wal_dump(instance), wal.format_lsn(lsn))
 
 
 def end(instance, start, size, deadline):
@@ -184,6 +193,9 @@ def content(instance, start, known_end, size, deadline):
         raise OcfError("the WAL is damaged at {0}, and goes on behind it".format(
             wal.format_lsn(end)))
     counts = statistics(result.out)
+    if end > start.lsn and (not counts or sum(counts.values()) != _total(result.out)):
+        raise OcfError("{0} counts the records in a form that is not understood".format(
+            settings.wal_dump(instance)))
     found = []
     if any(name.startswith("Transaction/") for name in counts):
         found = records(dump(instance, deadline, start, size, end, manager="Transaction"))
@@ -208,6 +220,13 @@ def _statistics(instance, start, size, deadline):
     again = dump(instance, deadline, start, size, end=boundary, more=["--stats=record"])
     return again._replace(err="at {0}: {1}".format(wal.format_lsn(boundary), again.err)
                           if again.status == 0 else again.err)
+
+
+def _total(text):
+    """Return the number of all records (int) that --stats=record printed, None without one."""
+    import re
+    found = re.search(r"(?m)^Total\s+(\d+)\s", text)
+    return int(found.group(1)) if found else None
 
 
 def statistics(text):

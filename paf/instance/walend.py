@@ -18,7 +18,7 @@ from collections import namedtuple
 from paf import instance as local
 from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known
-from paf.instance import settings, walfiles, walpages, walprogram
+from paf.instance import settings, waldump, walfiles, walpages, walprogram
 from paf.ocf import OcfError
 
 #: The first page of a segment: the address (int LSN) that it was written for, bytes of a segment,
@@ -99,13 +99,13 @@ def _last_end(instance, floor, first, last, newest, deadline):
     size = newest.segment
     for number in range(last - 1, first - 1, -1):
         start = max(floor.lsn, number * size)
-        record = _last_record(
-            instance, wal.Position(floor.timeline, start), last * size, size, deadline)
+        record = _last_record(instance, wal.Position(floor.timeline, start), last * size, size,
+                              deadline, number == first)
         if record is not None:
             if start > floor.lsn:
                 _check_whole(instance, floor, record[0], size, deadline)
             return wal.record_end(record[0], record[1], newest.page, size)
-    return floor.lsn
+    return floor.lsn    # the program has said that no record follows it
 
 
 def _numbers(instance, timeline, size):
@@ -174,12 +174,18 @@ def _dump(instance, start, end, size, deadline, *more):
     return result
 
 
-def _last_record(instance, start, end, size, deadline):
-    """Return (LSN, bytes) of the last valid record from a Position on, None without one."""
+def _last_record(instance, start, end, size, deadline, must_end=False):
+    """Return (LSN, bytes) of the last valid record from a Position on, None without one.
+
+    must_end: whether valid WAL ends between `start` and `end`, which the program reports if it
+    finds no record. In a later segment the end of a long one may be all there is. Raises OcfError.
+    """
     result = _dump(instance, start, end, size, deadline)
     if result.status != 0 and not any(words in result.err for words in _ENDS):
         raise OcfError("{0} failed: {1}".format(
             settings.wal_dump(instance), " ".join(result.err.split()) or "status {0}".format(
                 result.status)))
     found = _RECORD.findall(result.out)
+    if not found and (result.status == 0 and must_end or "rmgr:" in result.out):
+        raise OcfError(waldump.unclear(instance, start.lsn))
     return (wal.parse_lsn(found[-1][1]), int(found[-1][0])) if found else None

@@ -396,3 +396,34 @@ def test_a_phase_that_this_version_does_not_know_stops_the_rewind(instance, monk
     log = types.SimpleNamespace(warning=pytest.fail, info=pytest.fail)
     with pytest.raises(ocf.NotUsable, match="is of another version of PAF"):
         rewind.finish(instance, Deadline(5), log)
+
+
+@pytest.mark.parametrize("output", [
+    "", "Type  N\nTransaction/COMMIT: 3\n", "Heap/INSERT    3 ( 60.00)\n",
+    "Heap/INSERT    3 ( 60.00)\nTotal    5   4413 [22.68%]\n"])
+def test_statistics_that_are_not_understood_do_not_mean_that_no_commit_is_there(
+        instance, monkeypatch, output):
+    """A rewind would have given up all that is only here, with rejoin=safe."""
+    answer(monkeypatch, waldump, "_statistics", runner.Result(
+        1, output, "pg_waldump: error: error in WAL record at 0/500148: at 0/500190", False))
+    answer(monkeypatch, walpages, "goes_on", False)
+    with pytest.raises(ocf.OcfError, match="counts the records in a form that is not understood"):
+        waldump.content(instance, HERE, 0, SIZE, Deadline(5))
+
+
+def test_a_program_that_prints_nothing_does_not_say_that_no_record_is_there(
+        instance, tmp_path, monkeypatch):
+    segment(tmp_path, 5)
+    answer(monkeypatch, runner, "run", runner.Result(0, "", "", False))
+    with pytest.raises(ocf.OcfError, match="pg_waldump printed no record from 0/500148 on"):
+        waldump.has_record_at(instance, HERE, SIZE, Deadline(5))
+
+
+def test_records_of_a_transaction_that_are_not_understood_may_be_anything(
+        instance, tmp_path, monkeypatch):
+    segment(tmp_path, 5)
+    lines = ("rmgr: Heap  len (rec/tot): 59/ 59, tx:  731, lsn: 0/500150, prev 0/500100, desc: x\n"
+             "rmgr: Heap  length: 59, transaction: 731, at: 0/500190, INSERT\n")
+    answer(monkeypatch, runner, "run", runner.Result(0, lines, "", False))
+    with pytest.raises(ocf.OcfError, match="in a form that is not understood"):
+        housekeeping._records(instance, HERE, HERE.lsn + 99, SIZE, ("-x", "731"), Deadline(5))

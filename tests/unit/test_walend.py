@@ -150,7 +150,7 @@ def forked(standby, tmp_path, monkeypatch):
     """Its control file knows timeline 2 only; timeline 3 began two segments later."""
     records = []
 
-    def last_record(instance, start, end, size, deadline):
+    def last_record(instance, start, end, *_):
         records.append((start, end))
         return 7 * SIZE + 0x200, 100
     monkeypatch.setattr(walend, "_last_record", last_record)
@@ -238,3 +238,22 @@ def test_records_behind_a_damaged_one_do_not_count(standby, tmp_path, monkeypatc
         assert isinstance(fact, AtLeast) and fact.value == INSIDE
         assert fact.reason == "the WAL is damaged at 0/510000, and goes on behind it" or (
             "pg_waldump failed" in fact.reason)
+
+
+@pytest.mark.parametrize("output", [
+    "", "rmgr: Heap  length: 59, transaction: 731, at: 0/500150, INSERT\n"])
+def test_a_program_that_succeeds_without_a_record_that_is_understood_shows_no_end(
+        standby, tmp_path, monkeypatch, output):
+    """It fails where no record follows. A commit on the floor's own page would be given up."""
+    monkeypatch.setattr(walprogram.runner, "run", lambda *_, **__: runner.Result(0, output, "", False))
+    segment(tmp_path, 5)
+    fact = found(standby, INSIDE)
+    assert isinstance(fact, AtLeast) and "pg_waldump printed no record from 0/500148" in fact.reason
+
+
+def test_where_the_program_says_that_no_record_follows_the_floor_is_the_end(
+        standby, tmp_path, monkeypatch):
+    monkeypatch.setattr(walprogram.runner, "run", lambda *_, **__: runner.Result(
+        1, "", "pg_waldump: error: could not find a valid record after 0/500148", False))
+    segment(tmp_path, 5)
+    assert found(standby, INSIDE) == Known(INSIDE)
