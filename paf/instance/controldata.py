@@ -15,8 +15,9 @@ ControlData = namedtuple(
     "ControlData", "state timeline checkpoint redo recovery_end recovery_end_timeline "
     "segment_size wal_level wal_log_hints checksums system_identifier")
 
-#: What pg_controldata says of a file that is damaged or missing. Source: its controldata_utils.c.
-_DAMAGE = ("WARNING", "No such file or directory", "Not a directory", ": read ",
+#: What pg_controldata says of a file that is damaged or missing. Source: its controldata_utils.c;
+#: warnings have a small letter since 17.
+_DAMAGE = ("WARNING", "warning: ", "No such file or directory", "Not a directory", ": read ",
            "Is a directory")
 #: A server may write the file while it is read: then its checksum is briefly wrong.
 _LOOKS = 3

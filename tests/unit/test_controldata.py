@@ -170,6 +170,12 @@ def test_a_file_that_the_tool_complains_of_is_damaged(answering, result):
     assert type(found) is controldata.Damaged and found.reason.startswith("pg_controldata: ")
 
 
+@pytest.mark.parametrize("version", ["15", "17"])
+def test_a_file_of_zeros_is_damaged_in_the_words_of_each_version(answering, recorded, version):
+    found = answering(runner.Result(0, recorded(f"{version}-zeroed"), "", False))
+    assert type(found) is controldata.Damaged and "CRC checksum" in found.reason
+
+
 def test_a_checksum_that_is_wrong_for_a_moment_only_is_no_damage(answering, recorded):
     found = answering(runner.Result(0, "", WARNING, False),
                       runner.Result(0, recorded("15"), "", False))
