@@ -108,6 +108,16 @@ def test_both_are_built_at_once_and_each_is_the_same_to_the_byte(deb, variant, c
     assert (tmp_path / "both" / deb.name).read_bytes() == deb.read_bytes()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("variant", ["corosync2"], indirect=True)
+def test_its_source_package_builds_without_a_network(deb, variant, tmp_path):
+    """As Debian's builders do it: what is needed comes with the source, or with Build-Depends."""
+    dsc, = deb.parent.glob("*.dsc")
+    run("dpkg-source", "--extract", dsc, tmp_path / "source")
+    run("unshare", "--net", "dpkg-buildpackage", "-b", "-us", "-uc", cwd=tmp_path / "source")
+    assert (tmp_path / deb.name).read_bytes() == deb.read_bytes()
+
+
 def test_the_agent_is_built_for_the_variant(deb, variant, tmp_path):
     run("dpkg-deb", "--extract", deb, tmp_path)
     assert (tmp_path / AGENT[1:]).read_text().splitlines()[0] == SHEBANG[variant]

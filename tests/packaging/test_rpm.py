@@ -116,6 +116,17 @@ def test_a_second_build_is_the_same_to_the_byte(rpm, target, checkout, tmp_path)
         assert (tmp_path / target.variant / first.name).read_bytes() == first.read_bytes(), first
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("target", [TARGETS[0]], indirect=True)
+def test_its_source_package_builds_without_a_network(rpm, target, tmp_path):
+    source, = rpm.parent.glob("*.src.rpm")
+    # --nodeps: the database of a guest does not know what is installed
+    run("unshare", "--net", "rpmbuild", "--rebuild", "--nodeps", "--define", f"_topdir {tmp_path}",
+        source)
+    again, = (tmp_path / "RPMS" / "noarch").glob("*.rpm")
+    assert again.name == rpm.name and query(again, "--list") == query(rpm, "--list")
+
+
 def test_it_requires_what_the_variant_and_the_distribution_need(rpm, target):
     required = {line for line in query(rpm, "--requires") if not line.startswith("rpmlib")}
     python = {target.interpreter}
