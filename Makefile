@@ -98,13 +98,15 @@ check:
 	@exec /usr/bin/python3 -B -m tests.stages
 
 # what takes too long for every change: the long cluster tests, Debian's own checks of the package on
-# a bare system, all component tests with the agent under each Python, and coverage
+# bare systems, all component tests with the agent under each Python and with each PostgreSQL, and
+# coverage
 check-all: check
-	@tests/install-tools.sh packaging-all
-	@tools/check-deb.sh
+	@tests/install-tools.sh packaging-all matrix
+	@tools/check-deb.sh bullseye bookworm trixie sid
 	@$(PYTEST) -n 2 --dist loadgroup tests/cluster tests/component -m long
 	@$(PYTEST) tests/broken tests/packaging -m long
 	@/usr/bin/python3 -m tests.interpreters $(PYTEST) tests/component
+	@/usr/bin/python3 -m tests.servers $(PYTEST) -n 2 --dist loadgroup tests/component -m "not long"
 	@PAF_ALL_CUTS=1 $(PYTEST) tests/component -k cut_at_any_step
 	@$(MAKE) --no-print-directory coverage
 	@$(MAKE) --no-print-directory elections

@@ -13,7 +13,7 @@ from lab.tools import spread
 from tests import interpreters
 from tests.component.cluster import Cluster
 from tests.component.server import (
-    SETTINGS, Server, as_owner, bindir, clone, end_processes_in, owner)
+    SETTINGS, Server, as_owner, bindir, clone, end_processes_in, owner, without_checksums)
 
 
 _NUMBERS = itertools.count(1)
@@ -58,7 +58,7 @@ def templates(base):
     primary.parent.mkdir()
     os.chown(primary.parent, owner().pw_uid, owner().pw_gid)
     as_owner(f"{bindir()}/initdb", "-D", primary, "-N", "-A", "trust", "-U", owner().pw_name,
-             "--wal-segsize=1", "--locale=C", "-E", "UTF8")
+             "--wal-segsize=1", "--locale=C", "-E", "UTF8", *without_checksums())
     once = ["-c", f"unix_socket_directories={base}", "-c", "logging_collector=off"]
     with (primary / "postgresql.conf").open("a") as stream:
         stream.write(SETTINGS)

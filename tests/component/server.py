@@ -4,6 +4,7 @@ import glob
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -43,6 +44,17 @@ def bindir():
             return folder
     pytest.fail("the component tests need PostgreSQL 12 or later: apt-get install postgresql-15, "
                 "or name its folder in PAF_TEST_BINDIR", pytrace=False)
+
+
+def without_checksums():
+    """Return the words of initdb for the same instance with each version: 18 has them by default.
+
+    With checksums a rewind is always possible, and hint bits are logged.
+    """
+    said = subprocess.run([f"{bindir()}/postgres", "--version"], capture_output=True, text=True,
+                          check=True).stdout
+    major = int(re.search(r"\) (\d+)", said).group(1))
+    return ["--no-data-checksums"] if major >= 18 else []
 
 
 def owner():
