@@ -154,6 +154,15 @@ def test_a_wheel_is_for_python_2_and_3(tmp_path):
     assert wheel.name == f"paf-{VERSION}-py2.py3-none-any.whl"
 
 
+def test_pip_installs_the_command(tmp_path):
+    """`pip install .`, without a network: setuptools and wheel are Debian's."""
+    run(REPOSITORY / "tools/copy-source.sh", tmp_path / "source")
+    run("python3", "-m", "pip", "install", "--quiet", "--no-index", "--no-build-isolation",
+        "--target", tmp_path / "site", ".", cwd=tmp_path / "source")
+    said = run(tmp_path / "site/bin/paf", "--version", env={"PYTHONPATH": str(tmp_path / "site")})
+    assert VERSION in said.stdout
+
+
 @pytest.mark.parametrize("version, sentence", [
     ("", "VERSION must be like 3.0.0, not ''"), ("3", "VERSION must be like 3.0.0, not '3'"),
     ("9.9.9", "paf/__init__.py does not say 9.9.9")])
