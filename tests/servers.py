@@ -30,7 +30,8 @@ NOT_TRIED = {
 #: What the tests need and a node has not; the layer over the root goes away with the command.
 _TOOLS = "python3-pytest python3-pytest-xdist python3-hypothesis"
 _INSIDE = f"""apt-get -qq -o Acquire::Check-Valid-Until=false update
-DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --no-install-recommends install {_TOOLS} > /dev/null
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq --yes --no-install-recommends install {_TOOLS} > /dev/null
 cd "$1"
 shift
 exec "$@"

@@ -7,7 +7,7 @@ BUILDS = (
            "paf/instance/waldump.py",
            "    if end > start.lsn and (not counts or sum(counts.values()) != _total(result.out)):",
            "    if False:",
-           (_UNIT + "test_instance_unread.py::"
+           (_UNIT + "test_waldump.py::"
             "test_statistics_that_are_not_understood_do_not_mean_that_no_commit_is_there",)),
     Broken(2, "what a pg_rewind by hand has left half done is started",
            "paf/actions/start.py", "        _check_history(context, sight)", "        pass",

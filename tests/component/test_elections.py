@@ -147,7 +147,8 @@ def test_a_candidate_that_can_hold_no_election_says_why_and_gives_way(survivors)
 @pytest.mark.parametrize("lists", [
     dict(promoted="srv1", unpromoted="srv2", demote="srv1", stop="srv1", start="srv1",
          active="srv1 srv2", promote="srv1"),
-    dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")], ids=["recovery", "forgotten"])
+    dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")],
+    ids=["recovery", "forgotten"])
 def test_a_primary_keeps_its_score_where_no_election_can_be_held(pair, lists):
     """It is recovered where it crashed, and has the most; or Pacemaker has forgotten what it is."""
     pair.store.set_score("srv1", 1001)

@@ -53,7 +53,7 @@ def own_binary(node):
             shutil.copy(f"{node.programs}/{name}", folder / name)
         else:
             (folder / name).symlink_to(f"{node.programs}/{name}")
-    for name in ("lib", "share"):    # a server finds them beside its program, Debian's the latter not
+    for name in ("lib", "share"):    # a server finds them beside its program; Debian's, only lib
         (folder.parent / name).symlink_to(os.path.join(os.path.dirname(node.programs), name))
     node.parameters["bindir"] = str(folder)
     assert node.agent("start", lists=dict(start="srv1")).code == 0

@@ -15,7 +15,7 @@ from paf.instance import (
     conninfo, controldata, divergence, failoverslots, housekeeping, identity, journal, keptwal,
     line, listening, observe, peer, pidfile, position, postmaster, proc, psql, rewind, rewindrole,
     server, serverlog, serverslots, settings, shutdown, sql, standby_mode, upstream,
-    waiting_commits, waldump, walend, walfiles, walpages)
+    waiting_commits, walfiles)
 from tests.unit.support import instance_at
 
 SIZE = 1 << 20
@@ -277,65 +277,6 @@ def test_a_first_record_that_cannot_be_read_has_no_mark(instance, tmp_path):
     assert line._mark(instance, 2, begin, SIZE) is None
 
 
-def test_wal_goes_on_only_behind_what_is_there(instance, tmp_path):
-    assert walpages.goes_on(instance, HERE, SIZE) is False
-    segment(tmp_path, 5, page=77)
-    with pytest.raises(ocf.OcfError, match="the WAL segment that holds 0/500148 has no header"):
-        walpages.goes_on(instance, HERE, SIZE)
-    assert walpages.page_size_in(instance, str(tmp_path / "no")) is None
-    assert walpages.page_size_in(instance, str(segment(tmp_path, 5, page=77))) is None
-    assert walpages.page_size_in(instance, str(segment(tmp_path, 5))) == 8192
-
-
-def test_wal_that_takes_too_long_to_read_is_not_at_its_end(instance, tmp_path, monkeypatch):
-    segment(tmp_path, 5)
-    answer(monkeypatch, runner, "run", TIMEOUT)
-    with pytest.raises(waldump.NoAnswer, match="reading the WAL took too long"):
-        waldump.end(instance, HERE, SIZE, Deadline(5))
-    with pytest.raises(ocf.OcfError, match="reading the WAL took too long"):
-        walend._last_record(instance, HERE, HERE.lsn + 8, SIZE, Deadline(5))
-    answer(monkeypatch, runner, "run", runner.Result(1, "", "could not open directory", False))
-    with pytest.raises(ocf.OcfError, match="pg_waldump failed: could not open directory"):
-        walend._last_record(instance, HERE, HERE.lsn + 8, SIZE, Deadline(5))
-
-
-def test_a_shutdown_checkpoint_without_a_readable_record_is_none(instance, monkeypatch):
-    answer(monkeypatch, waldump, "_last_xlog_record", None)
-    assert waldump.ends_with_shutdown(instance, HERE, SIZE, Deadline(5)) is False
-    answer(monkeypatch, waldump, "_last_xlog_record", (
-        96, "CHECKPOINT_SHUTDOWN redo 0/60; shutdown"))
-    answer(monkeypatch, waldump, "dump", None)
-    with pytest.raises(ocf.OcfError, match="cannot read the WAL at 0/60"):
-        waldump.ends_with_shutdown(instance, HERE, SIZE, Deadline(5))
-
-
-def test_wal_that_is_damaged_in_its_middle_may_hold_anything(instance, monkeypatch):
-    answer(monkeypatch, waldump, "_statistics", runner.Result(1, "", "", False))
-    answer(monkeypatch, waldump, "_end_of", HERE.lsn)
-    answer(monkeypatch, walpages, "goes_on", True)
-    with pytest.raises(ocf.OcfError, match="the WAL is damaged at 0/500148, and goes on behind it"):
-        waldump.content(instance, HERE, 0, SIZE, Deadline(5))
-
-
-@pytest.mark.parametrize("later, runs", [(False, 2), (True, 1)])
-def test_wal_that_ends_with_its_last_segment_is_read_again_up_to_there(instance, tmp_path,
-                                                                       monkeypatch, later, runs):
-    """pg_waldump fails for want of the next file; a file after that one would be a hole."""
-    segment(tmp_path, 5)
-    if later:
-        segment(tmp_path, 7)
-    asked, missing = [], wal.segment_name(2, 6 * SIZE, SIZE)
-
-    def run(argv, *_, **__):
-        asked.append(argv)
-        return runner.Result(0, "", "", False) if "-e" in argv else runner.Result(
-            1, "", f'pg_waldump: error: could not find file "{missing}": No such file', False)
-    monkeypatch.setattr(runner, "run", run)
-    result = waldump._statistics(instance, HERE, SIZE, Deadline(5))
-    assert len(asked) == runs
-    assert result.err.startswith("at 0/600000: " if runs == 2 else "pg_waldump: error")
-
-
 def test_a_transaction_that_did_not_commit_is_no_statistics():
     changed = ("Heap", "7", "0/60", "HOT_UPDATE off 1, blkref #0: rel 1663/1/2619 blk 3")
     assert not housekeeping.only_statistics([changed, ("Transaction", "7", "0/90", "ABORT 2026")])
@@ -396,34 +337,3 @@ def test_a_phase_that_this_version_does_not_know_stops_the_rewind(instance, monk
     log = types.SimpleNamespace(warning=pytest.fail, info=pytest.fail)
     with pytest.raises(ocf.NotUsable, match="is of another version of PAF"):
         rewind.finish(instance, Deadline(5), log)
-
-
-@pytest.mark.parametrize("output", [
-    "", "Type  N\nTransaction/COMMIT: 3\n", "Heap/INSERT    3 ( 60.00)\n",
-    "Heap/INSERT    3 ( 60.00)\nTotal    5   4413 [22.68%]\n"])
-def test_statistics_that_are_not_understood_do_not_mean_that_no_commit_is_there(
-        instance, monkeypatch, output):
-    """A rewind would have given up all that is only here, with rejoin=safe."""
-    answer(monkeypatch, waldump, "_statistics", runner.Result(
-        1, output, "pg_waldump: error: error in WAL record at 0/500148: at 0/500190", False))
-    answer(monkeypatch, walpages, "goes_on", False)
-    with pytest.raises(ocf.OcfError, match="counts the records in a form that is not understood"):
-        waldump.content(instance, HERE, 0, SIZE, Deadline(5))
-
-
-def test_a_program_that_prints_nothing_does_not_say_that_no_record_is_there(
-        instance, tmp_path, monkeypatch):
-    segment(tmp_path, 5)
-    answer(monkeypatch, runner, "run", runner.Result(0, "", "", False))
-    with pytest.raises(ocf.OcfError, match="pg_waldump printed no record from 0/500148 on"):
-        waldump.has_record_at(instance, HERE, SIZE, Deadline(5))
-
-
-def test_records_of_a_transaction_that_are_not_understood_may_be_anything(
-        instance, tmp_path, monkeypatch):
-    segment(tmp_path, 5)
-    lines = ("rmgr: Heap  len (rec/tot): 59/ 59, tx:  731, lsn: 0/500150, prev 0/500100, desc: x\n"
-             "rmgr: Heap  length: 59, transaction: 731, at: 0/500190, INSERT\n")
-    answer(monkeypatch, runner, "run", runner.Result(0, lines, "", False))
-    with pytest.raises(ocf.OcfError, match="in a form that is not understood"):
-        housekeeping._records(instance, HERE, HERE.lsn + 99, SIZE, ("-x", "731"), Deadline(5))

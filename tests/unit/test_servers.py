@@ -18,7 +18,8 @@ def machine(tmp_path, monkeypatch):
 
 
 #: Fails with one server; each says which programs it was given.
-PLAYED = ["sh", "-c", 'echo "$PAF_TEST_BINDIR" >> {0}; case $PAF_TEST_BINDIR in */16/*) exit 1; esac']
+PLAYED = ["sh", "-c",
+          'echo "$PAF_TEST_BINDIR" >> {0}; case $PAF_TEST_BINDIR in */16/*) exit 1; esac']
 
 
 def test_the_command_runs_once_with_each_server(machine, capfd):

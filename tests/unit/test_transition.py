@@ -113,10 +113,9 @@ def in_group(own, other):
     """Return what is read of the lists of two members of a group (dicts of words), as the first."""
     found = notify_variables(**own)
     for name, value in notify_variables(**other).items():
-        if name.endswith("_resource"):
-            value = value.replace("pgsqld", "other:0")
         if name.endswith(("_resource", "_uname")) and value.strip():
-            found[name] = f"{found[name]} {value}".strip()
+            added = value.replace("pgsqld", "other:0") if name.endswith("_resource") else value
+            found[name] = f"{found[name]} {added}".strip()
     return transition.read(ocf.Environment(dict(
         {"OCF_RESKEY_" + name: value for name, value in found.items()},
         OCF_RESOURCE_INSTANCE="pgsqld")))

@@ -245,7 +245,8 @@ def test_records_behind_a_damaged_one_do_not_count(standby, tmp_path, monkeypatc
 def test_a_program_that_succeeds_without_a_record_that_is_understood_shows_no_end(
         standby, tmp_path, monkeypatch, output):
     """It fails where no record follows. A commit on the floor's own page would be given up."""
-    monkeypatch.setattr(walprogram.runner, "run", lambda *_, **__: runner.Result(0, output, "", False))
+    result = runner.Result(0, output, "", False)
+    monkeypatch.setattr(walprogram.runner, "run", lambda *_, **__: result)
     segment(tmp_path, 5)
     fact = found(standby, INSIDE)
     assert isinstance(fact, AtLeast) and "pg_waldump printed no record from 0/500148" in fact.reason

@@ -1,0 +1,133 @@
+"""What pg_waldump does not say of the WAL: nothing is read into its silence."""
+
+import os
+import struct
+
+import pytest
+
+from paf import ocf, runner
+from paf.deadline import Deadline
+from paf.decide import wal
+from paf.instance import housekeeping, waldump, walend, walpages
+from tests.unit.support import instance_at
+
+SIZE = 1 << 20
+TIMEOUT = runner.Result(-9, "", "", True)
+HERE = wal.Position(2, 5 * SIZE + 0x148)
+
+
+@pytest.fixture
+def instance(tmp_path, monkeypatch):
+    """An instance of PostgreSQL 15, of the tests' user, with an empty pg_wal."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)    # the test's folder is its user's own
+    (tmp_path / "PG_VERSION").write_text("15\n")
+    (tmp_path / "pg_wal").mkdir()
+    return instance_at(tmp_path)
+
+
+def answer(monkeypatch, module, name, value):
+    """Make a function of a module return a value, or raise it."""
+    def act(*_, **__):
+        if isinstance(value, Exception):
+            raise value
+        return value
+    monkeypatch.setattr(module, name, act)
+
+
+def segment(folder, number, page=8192, length=None, timeline=2):
+    """Write a segment with the long header of its first page."""
+    address = number * SIZE
+    header = struct.pack("=HHIQI4xQII", 0xD110, 2, timeline, address, 0, 7, SIZE, page)
+    path = folder / "pg_wal" / wal.segment_name(timeline, address, SIZE)
+    path.write_bytes(header if length is None else header[:length])
+    return path
+
+
+def test_wal_goes_on_only_behind_what_is_there(instance, tmp_path):
+    assert walpages.goes_on(instance, HERE, SIZE) is False
+    segment(tmp_path, 5, page=77)
+    with pytest.raises(ocf.OcfError, match="the WAL segment that holds 0/500148 has no header"):
+        walpages.goes_on(instance, HERE, SIZE)
+    assert walpages.page_size_in(instance, str(tmp_path / "no")) is None
+    assert walpages.page_size_in(instance, str(segment(tmp_path, 5, page=77))) is None
+    assert walpages.page_size_in(instance, str(segment(tmp_path, 5))) == 8192
+
+
+def test_wal_that_takes_too_long_to_read_is_not_at_its_end(instance, tmp_path, monkeypatch):
+    segment(tmp_path, 5)
+    answer(monkeypatch, runner, "run", TIMEOUT)
+    with pytest.raises(waldump.NoAnswer, match="reading the WAL took too long"):
+        waldump.end(instance, HERE, SIZE, Deadline(5))
+    with pytest.raises(ocf.OcfError, match="reading the WAL took too long"):
+        walend._last_record(instance, HERE, HERE.lsn + 8, SIZE, Deadline(5))
+    answer(monkeypatch, runner, "run", runner.Result(1, "", "could not open directory", False))
+    with pytest.raises(ocf.OcfError, match="pg_waldump failed: could not open directory"):
+        walend._last_record(instance, HERE, HERE.lsn + 8, SIZE, Deadline(5))
+
+
+def test_a_shutdown_checkpoint_without_a_readable_record_is_none(instance, monkeypatch):
+    answer(monkeypatch, waldump, "_last_xlog_record", None)
+    assert waldump.ends_with_shutdown(instance, HERE, SIZE, Deadline(5)) is False
+    answer(monkeypatch, waldump, "_last_xlog_record", (
+        96, "CHECKPOINT_SHUTDOWN redo 0/60; shutdown"))
+    answer(monkeypatch, waldump, "dump", None)
+    with pytest.raises(ocf.OcfError, match="cannot read the WAL at 0/60"):
+        waldump.ends_with_shutdown(instance, HERE, SIZE, Deadline(5))
+
+
+def test_wal_that_is_damaged_in_its_middle_may_hold_anything(instance, monkeypatch):
+    answer(monkeypatch, waldump, "_statistics", runner.Result(1, "", "", False))
+    answer(monkeypatch, waldump, "_end_of", HERE.lsn)
+    answer(monkeypatch, walpages, "goes_on", True)
+    with pytest.raises(ocf.OcfError, match="the WAL is damaged at 0/500148, and goes on behind it"):
+        waldump.content(instance, HERE, 0, SIZE, Deadline(5))
+
+
+@pytest.mark.parametrize("later, runs", [(False, 2), (True, 1)])
+def test_wal_that_ends_with_its_last_segment_is_read_again_up_to_there(instance, tmp_path,
+                                                                       monkeypatch, later, runs):
+    """pg_waldump fails for want of the next file; a file after that one would be a hole."""
+    segment(tmp_path, 5)
+    if later:
+        segment(tmp_path, 7)
+    asked, missing = [], wal.segment_name(2, 6 * SIZE, SIZE)
+
+    def run(argv, *_, **__):
+        asked.append(argv)
+        return runner.Result(0, "", "", False) if "-e" in argv else runner.Result(
+            1, "", f'pg_waldump: error: could not find file "{missing}": No such file', False)
+    monkeypatch.setattr(runner, "run", run)
+    result = waldump._statistics(instance, HERE, SIZE, Deadline(5))
+    assert len(asked) == runs
+    assert result.err.startswith("at 0/600000: " if runs == 2 else "pg_waldump: error")
+
+
+@pytest.mark.parametrize("output", [
+    "", "Type  N\nTransaction/COMMIT: 3\n", "Heap/INSERT    3 ( 60.00)\n",
+    "Heap/INSERT    3 ( 60.00)\nTotal    5   4413 [22.68%]\n"])
+def test_statistics_that_are_not_understood_do_not_mean_that_no_commit_is_there(
+        instance, monkeypatch, output):
+    """A rewind would have given up all that is only here, with rejoin=safe."""
+    answer(monkeypatch, waldump, "_statistics", runner.Result(
+        1, output, "pg_waldump: error: error in WAL record at 0/500148: at 0/500190", False))
+    answer(monkeypatch, walpages, "goes_on", False)
+    with pytest.raises(ocf.OcfError, match="counts the records in a form that is not understood"):
+        waldump.content(instance, HERE, 0, SIZE, Deadline(5))
+
+
+def test_a_program_that_prints_nothing_does_not_say_that_no_record_is_there(
+        instance, tmp_path, monkeypatch):
+    segment(tmp_path, 5)
+    answer(monkeypatch, runner, "run", runner.Result(0, "", "", False))
+    with pytest.raises(ocf.OcfError, match="pg_waldump printed no record from 0/500148 on"):
+        waldump.has_record_at(instance, HERE, SIZE, Deadline(5))
+
+
+def test_records_of_a_transaction_that_are_not_understood_may_be_anything(
+        instance, tmp_path, monkeypatch):
+    segment(tmp_path, 5)
+    lines = ("rmgr: Heap  len (rec/tot): 59/ 59, tx:  731, lsn: 0/500150, prev 0/500100, desc: x\n"
+             "rmgr: Heap  length: 59, transaction: 731, at: 0/500190, INSERT\n")
+    answer(monkeypatch, runner, "run", runner.Result(0, lines, "", False))
+    with pytest.raises(ocf.OcfError, match="in a form that is not understood"):
+        housekeeping._records(instance, HERE, HERE.lsn + 99, SIZE, ("-x", "731"), Deadline(5))
