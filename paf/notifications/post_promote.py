@@ -1,6 +1,33 @@
 """After a promotion: the election is over."""
 
+from paf import ocf
+from paf.cluster import notes, ophistory
+from paf.decide import transition
+
 
 def run(context):
-    """Clear away what the election left in this node's attributes. Raises OcfError."""
+    """Clear away what the election left in this node's attributes. Raises OcfError.
+
+    Pacemaker announces the end of a promotion that failed as well (seen with 2.1.5). No primary
+    has come then: how this instance was started, its timelines, and what it waits for still count.
+    """
+    if _is_needed_later(context) and not _is_promoted(context):
+        context.cluster.end_old_round(False, context.deadline)
+        return
     context.cluster.forget(context.deadline)
+
+
+def _is_needed_later(context):
+    """Return whether this node has noted what counts until there is a primary. Raises OcfError."""
+    own = context.cluster.notes
+    return any(own.read(name) for name in (notes.START, notes.ORIGIN, notes.AWAITED, notes.LINE))
+
+
+def _is_promoted(context):
+    """Return whether the candidate is promoted, by Pacemaker's history; False if not known."""
+    try:
+        found = ophistory.promoted(context.cluster.cib(context.deadline), context.cluster.resource)
+    except ocf.OcfError as error:
+        context.log.warning("whether the promotion succeeded is not known: {0}".format(error))
+        return False
+    return transition.candidate(context.notification) in found

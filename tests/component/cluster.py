@@ -235,6 +235,7 @@ class Cluster:
         run = self[name].agent("promote", lists=lists, **more)
         if run.code == 0:
             self.move_vip(name)
+            self.store.promotes(name)
             self.notify("post", "promote", lists, on)
         return run
 

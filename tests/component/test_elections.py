@@ -294,3 +294,25 @@ def test_an_election_whose_end_was_not_announced_is_cleared_away_with_the_next_s
     for node in ("srv2", "srv3"):
         assert not survivors.store.value("lsn_location", node)
         assert survivors.store.value("ballot", node) in ("none:", None)
+
+
+def test_a_promotion_that_failed_ends_no_cold_start(survivors):
+    """Pacemaker announces its end as well. Who waits goes on, and how it was started still counts.
+
+    A warm election compares no histories, and a node that waited would never have tried again.
+    """
+    lists = with_candidate("srv2")
+    for name in ("srv2", "srv3"):
+        (survivors[name].temporary / "pgsqlms-pgsqld.start").write_text("cold")
+    waits = survivors["srv3"].temporary / "pgsqlms-pgsqld.awaited"
+    waits.write_text("srv1")
+    survivors.notify("pre", "promote", lists, ["srv2", "srv3"])
+    survivors.notify("post", "promote", lists, ["srv2", "srv3"])
+    for name in ("srv2", "srv3"):
+        assert (survivors[name].temporary / "pgsqlms-pgsqld.start").read_text() == "cold"
+    assert waits.read_text() == "srv1"
+    assert survivors.store.value("ballot", "srv3") == "none:"
+    survivors.store.promotes("srv2")
+    survivors.notify("post", "promote", lists, ["srv2", "srv3"])
+    assert not waits.exists()
+    assert not (survivors["srv3"].temporary / "pgsqlms-pgsqld.start").exists()

@@ -330,9 +330,9 @@ class Model(simulation.World):
             return
         if self.act(name, promote, lists) is not None:
             self.failed.add(name)
-            return
-        self.roles[name] = PROMOTED
-        self.notify(lists, "post", "promote")
+        else:
+            self.roles[name] = PROMOTED
+        self.notify(lists, "post", "promote")    # also after one that failed: 2.1.5 does so
 
     # what has to hold once nothing is left to do
 
