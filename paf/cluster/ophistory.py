@@ -9,6 +9,8 @@ from paf.ocf import OcfError
 #: What an operation that succeeded leaves: whether the resource is promoted.
 _AFTER = {"promote": True, "demote": False, "stop": False, "start": False}
 _NAMELESS = ""
+_PENDING = "-1"
+_ENDS = {"ok": True, "failed": False}
 _MONITOR = {"8": True, "9": True, "191": True, "0": False, "190": False, "7": False}
 
 
@@ -18,6 +20,26 @@ def promoted(xml, resource):
     Also where the controller has failed, or has not joined yet: the instance may run. xml: the
     CIB's (str); resource: its name, without the number of a clone's instance. Raises OcfError when
     the XML is no CIB, or does not say which node it is.
+    """
+    nodes = sorted(node for node, role in _last(xml, resource, _role).items() if role)
+    if _NAMELESS in nodes:
+        raise OcfError("cannot understand the CIB: it does not say on which node {0} is "
+                       "promoted".format(resource))
+    return nodes
+
+
+def promotion(xml, resource, node):
+    """Return whether a node's promotion succeeded (bool), None where its end is not recorded yet.
+
+    xml, resource: as in `promoted`. Raises OcfError when the XML is no CIB.
+    """
+    return _ENDS.get(_last(xml, resource, _end_of_promotion).get(node))
+
+
+def _last(xml, resource, judge):
+    """Return what the last operation of each node shows (a dict by its name).
+
+    judge: what an operation's attributes (a dict) show, None for one that shows nothing.
     """
     found, names, seen = {}, {}, {"node": None, "ours": False}
 
@@ -31,17 +53,13 @@ def promoted(xml, resource):
         elif tag == "lrm_resource":
             seen["ours"] = attributes.get("id", "").partition(":")[0] == resource
         elif tag == "lrm_rsc_op" and seen["node"] is not None and seen["ours"]:
-            role = _role(attributes)
-            if role is not None:
-                found.setdefault(seen["node"], []).append((_number(attributes), role))
+            shown = judge(attributes)
+            if shown is not None:
+                found.setdefault(seen["node"], []).append((_number(attributes), shown))
     parser = cib.xml_parser()
     parser.StartElementHandler = start
     cib.feed(parser, xml)
-    nodes = sorted(node for node, roles in found.items() if max(roles)[1])
-    if _NAMELESS in nodes:
-        raise OcfError("cannot understand the CIB: it does not say on which node {0} is "
-                       "promoted".format(resource))
-    return nodes
+    return dict((node, max(shown)[1]) for node, shown in found.items())
 
 
 def _role(attributes):
@@ -50,6 +68,15 @@ def _role(attributes):
     if operation == "monitor":
         return _MONITOR.get(code)
     return _AFTER.get(operation) if code == "0" else None
+
+
+def _end_of_promotion(attributes):
+    """Return "ok" or "failed" for the end of a promotion, "before" for what comes ahead of one."""
+    if attributes.get("operation") == "promote":
+        if attributes.get("rc-code") == "0":
+            return "ok"
+        return "failed" if attributes.get("op-status", "0") != _PENDING else None
+    return {True: "ok", False: "before"}.get(_role(attributes))
 
 
 def _number(attributes):

@@ -4,6 +4,9 @@ from paf import ocf
 from paf.cluster import notes, ophistory
 from paf.decide import transition
 
+#: Seconds until a result has reached this node's copy of the CIB, and between two looks at it.
+_PATIENCE, _STEP = 2.0, 0.2
+
 
 def run(context):
     """Clear away what the election left in this node's attributes. Raises OcfError.
@@ -24,10 +27,23 @@ def _is_needed_later(context):
 
 
 def _is_promoted(context):
-    """Return whether the candidate is promoted, by Pacemaker's history; False if not known."""
+    """Return whether the candidate is promoted, by Pacemaker's history; False if not known.
+
+    The result may reach this node's copy of the CIB after this notification.
+    """
+    candidate = transition.candidate(context.notification)
+
+    def ended():
+        found = ophistory.promotion(
+            context.cluster.cib(context.deadline), context.cluster.resource, candidate)
+        return None if found is None else (found,)
     try:
-        found = ophistory.promoted(context.cluster.cib(context.deadline), context.cluster.resource)
+        found = context.deadline.within(_PATIENCE).wait_for(ended, longest=_STEP)
     except ocf.OcfError as error:
         context.log.warning("whether the promotion succeeded is not known: {0}".format(error))
         return False
-    return transition.candidate(context.notification) in found
+    if found is None:
+        context.log.warning("whether the promotion of {0} succeeded is not known: Pacemaker's "
+                            "history does not have its end".format(candidate))
+        return False
+    return found[0]

@@ -17,6 +17,7 @@ SILENT = {"metadata.py": "the meta-data", "variant.py": "the build", "log.py": "
           "codes.py": "words by which a reason gets its code",
           "transition.py": "names of transitions, for the log",
           "timelines.py": "kinds of relations",
+          "walprogram.py": "what pg_waldump prints",
           "controldata.py": "names of pg_controldata's lines"}
 #: Calls whose sentences go to the log.
 LOG = {"info", "debug", "warning", "error"}

@@ -85,7 +85,7 @@ class Deadline:
         """Return a deadline that is not later than this one."""
         return Deadline(self._world, self._task, min(seconds, self.remaining))
 
-    def wait_for(self, condition):
+    def wait_for(self, condition, **_):
         """Wait as deadline.Deadline does, giving way to the other agents."""
         while True:
             answer = condition()

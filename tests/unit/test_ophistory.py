@@ -26,6 +26,12 @@ RECORDED = """<cib><status>
 </lrm_resource></lrm></node_state></status></cib>"""
 
 
+def test_the_end_of_the_recorded_promotion_is_there():
+    assert ophistory.promotion(RECORDED, "pgsqld", "srv1") is True
+    assert ophistory.promotion(RECORDED, "pgsqld", "srv2") is None
+    assert ophistory.promotion(RECORDED, "pgsqld", "srv3") is None
+
+
 def test_the_recorded_cib_has_its_primary():
     assert ophistory.promoted(RECORDED, "pgsqld") == ["srv1"]
 
@@ -86,3 +92,21 @@ def test_names_are_read_as_those_of_the_environment_are(monkeypatch):
     made = []
     monkeypatch.setattr(ophistory.cib, "xml_parser", lambda: made.append(1) or expat.ParserCreate())
     assert ophistory.promoted("<cib/>", "pgsqld") == [] and made
+
+
+@pytest.mark.parametrize("operations, expected", [
+    ([], None), ([(5, "promote", "0")], True), ([(5, "promote", "1")], False),
+    ([(5, "promote", "0"), (6, "monitor", "8")], True),
+    ([(4, "start", "0"), (4, "monitor", "0")], None),
+    ([(5, "promote", "1"), (7, "stop", "0"), (9, "start", "0")], None),
+    ([(5, "promote", "1"), (9, "start", "0"), (11, "promote", "0")], True),
+    ([(5, "promote", "1"), (9, "start", "0"), (11, "promote", "1")], False),
+    ([(2, "promote", "0"), (3, "demote", "0")], None)])
+def test_the_end_of_a_promotion_is_that_of_the_last_one(operations, expected):
+    """The history still has the failure of the one before."""
+    assert ophistory.promotion(cib(*operations), "pgsqld", "srv1") is expected
+
+
+def test_a_promotion_that_still_runs_has_no_end():
+    running = cib((5, "promote", "193")).replace('rc-code="193"', 'rc-code="193" op-status="-1"')
+    assert ophistory.promotion(running, "pgsqld", "srv1") is None

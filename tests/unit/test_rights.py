@@ -21,8 +21,7 @@ ACTS = {"os": {"kill", "killpg", "mkdir", "rename", "unlink", "fchown", "chown",
 #: What runs a program: the runner, and a Cluster, by itself or for others.
 RUNNERS = ("runner.run", "self.run", "self.checked", ".run", ".checked")
 #: Programs whose names are in variables.
-NAMED = {("waldump.py", "settings.wal_dump"): "pg_waldump",
-         ("walend.py", "settings.wal_dump"): "pg_waldump",
+NAMED = {("walprogram.py", "settings.wal_dump"): "pg_waldump",
          ("listening.py", "program[0]"): "getent",
          ("base.py", "program"): ""}    # Cluster.run: of what others run
 

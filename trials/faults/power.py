@@ -172,11 +172,13 @@ def replay_paused(scene):
     best = scenarios.ranked_standbys(scene.lab)[0]
     scene.lab.nodes[best].sql("select pg_wal_replay_pause()")
     scene.client.wait_rows(200)
+    stays_off(scene.lab, scene.old)    # it could be back while the others still replay
     scene.foresee(scene.old)
     scene.lab.power_off(scene.old)
     wait_until(lambda: scene.lab.primary_now() in scene.others, 120, "another primary",
                step=0.2)
     scene.lab.nodes[best].sql("select pg_wal_replay_resume() where pg_is_in_recovery()")
+    come_back(scene.lab, scene.old)
     return [scene.old]
 
 
