@@ -28,7 +28,7 @@ NOT_TRIED = {
     "13": "the pytest of Debian 11 is too old; the cell debian11 of the matrix plays it"}
 
 #: What the tests need and a node has not; the layer over the root goes away with the command.
-_TOOLS = "python3-pytest python3-pytest-xdist python3-hypothesis"
+_TOOLS = "python3-pytest python3-pytest-xdist python3-hypothesis e2fsprogs pgbackrest haproxy"
 _INSIDE = f"""apt-get -qq -o Acquire::Check-Valid-Until=false update
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq --yes --no-install-recommends install {_TOOLS} > /dev/null

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from paf.decide import wal
 from tests.component.server import as_owner, bindir, owner, remove, wait_until
 
 FAILOVER = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1",
@@ -55,9 +56,12 @@ def test_an_old_primary_that_has_diverged_stays_stopped_with_fork_and_bytes(pair
 
 
 def fork_of(node):
-    """Return the LSN where the node's last timeline began."""
+    """Return the LSN where the node's last timeline began, as the agent writes it.
+
+    PostgreSQL 19 has eight digits after the slash.
+    """
     text = (node.pgdata / "pg_wal" / "00000002.history").read_text()
-    return text.split()[1]
+    return wal.format_lsn(wal.parse_lsn(text.split()[1]))
 
 
 def list_first(node, length):
