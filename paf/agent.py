@@ -12,7 +12,8 @@ _MODULES = {
     "promote": "actions.promote", "demote": "actions.demote", "notify": "actions.notify",
     "reload": "actions.reload", "reload-agent": "actions.reload",
     "validate-all": "actions.validate",
-    "watch": "crash.watch",    # not an OCF action: the crash watcher runs it
+    # no OCF actions: daemons that an action leaves behind
+    "watch": "crash.watch", "vote": "notifications.late_vote",
 }
 
 #: Outside of Pacemaker there is no timeout; the agent takes that of its own meta-data.

@@ -33,7 +33,7 @@ LAYERS = (
      "clock", ("decide.",)),
     ("base", "OCF environment and errors, parameters, meta-data, programs with a deadline, log",
      ("ocf", "parameters", "lastgood",
-      "metadata", "codes", "runner", "deadline", "log", "signals", "variant", "")),
+      "metadata", "codes", "runner", "background", "deadline", "log", "signals", "variant", "")),
 )
 #: Packages of one layer that do not know each other.
 APART = ("instance", "cluster")

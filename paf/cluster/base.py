@@ -288,6 +288,9 @@ class Cluster(object):
         del deadline, voters
         return {}
 
+    def vote_in_background(self):
+        """Have this node vote after this action. Only the corosync2 build waits for a round."""
+
     def primary_seen(self, deadline):
         """Return the furthest end of WAL (int bytes) that voters had heard of from the primary.
 

@@ -33,6 +33,9 @@ _UNKNOWN_LINE = "yes"    # of an earlier agent: a primary's monitor says it agai
 #: Answers of attrd_updater that say: no node has the attribute. The second one up to 1.1.24, for a
 #: name that it has met before.
 _NO_VALUES = ("does not exist", "no host values")
+#: Environment variable of the action `vote`: a round that is over. Seconds between its looks.
+_OVER = "PAF_ROUND_OVER"
+_LATE_STEP = 0.2
 _RESTART = 2.0    # seconds that Pacemaker takes to start an attribute manager that ended
 
 
@@ -40,6 +43,7 @@ class Corosync2(Cluster):
     """The election over private attributes."""
 
     _ballots = None
+    _over = ""      # the round that this node had answered already, as it was to vote
 
     def enter(self, mark, deadline):
         """Take part in elections from now on; called when the instance has started.
@@ -124,6 +128,31 @@ class Corosync2(Cluster):
         """
         return self._answer(candidate, fact, seen, deadline)
 
+    def vote_in_background(self):
+        """Have this node vote after this action has returned. Raises EnvironmentError.
+
+        Not in the round that `vote` has seen: that one is over.
+        """
+        from paf import background
+        background.start("vote", dict(self._environment.variables, **{_OVER: self._over}))
+
+    def vote_late(self, candidate, ask, deadline):
+        """Vote once the candidate has opened a round in which this node has not voted. OcfError.
+
+        ask: returns what `open_round` takes as `fact` and `seen`, as they are then.
+        """
+        over = self._environment.variables.get(_OVER, "")
+
+        def opened():
+            values = self._seen_values("ballot", deadline) or {}
+            number = _round(values.get(candidate, ""), candidate)
+            return "" if number in (over, _round(values.get(self.node(deadline), ""))) else number
+        number = deadline.wait_for(opened, longest=_LATE_STEP)
+        if number:
+            fact, seen = ask()
+            self._say_seen(number, seen, deadline)
+            self._update("ballot", "{0}:{1}".format(number, election.to_vote(fact)), deadline)
+
     def _say_seen(self, number, seen, deadline):
         # attrd takes changes in their order: who reads the ballot can read this
         if seen is not None:
@@ -165,6 +194,7 @@ class Corosync2(Cluster):
             if not found["known"]:
                 self._delete("ballot", deadline)
                 return None
+            self._over = str(found["old"])
             if found["old"]:
                 self._set("ballot", _NO_ROUND, deadline)
             return False

@@ -9,10 +9,9 @@ import errno
 import fcntl
 import os
 import stat
-import sys
 import time
 
-from paf import runner, signals, variant
+from paf import signals, variant
 from paf.instance import postmaster, proc
 from paf.ocf import is_number
 
@@ -189,9 +188,5 @@ def _identity(pid):
 
 def _start(context):
     """Start the watcher: this agent with the action `watch`."""
-    with open("/proc/self/cmdline", "rb") as stream:
-        words = stream.read().rstrip(b"\0").split(b"\0")
-    # the real executable: argv[0] may be a name that only a shell finds, or a link
-    given = words[1:len(words) - len(sys.argv) + 1]
-    words = [os.readlink("/proc/self/exe")] + given + ["watch"]  # type: ignore
-    runner.leave_behind(words, context.environment.variables)
+    from paf import background    # one more file to load, where no watcher runs yet
+    background.start("watch", context.environment.variables)

@@ -1,7 +1,7 @@
 """After a promotion: the election is over."""
 
 from paf import ocf
-from paf.cluster import notes, ophistory
+from paf.cluster import base, notes, ophistory
 from paf.decide import transition
 
 #: Seconds until a result has reached this node's copy of the CIB, and between two looks at it.
@@ -16,6 +16,9 @@ def run(context):
     """
     if _is_needed_later(context) and not _is_promoted(context):
         context.cluster.end_old_round(False, context.deadline)
+        if context.cluster.notes.read(notes.START) == base.MARK_RECOVERED:
+            # it lets an old primary do without votes, and there may have been another one
+            context.cluster.notes.remove(notes.START)
         return
     context.cluster.forget(context.deadline)
 

@@ -6,7 +6,8 @@ from paf.decide import election, scores, transition
 from paf.decide.knowledge import is_known
 from paf.instance import position
 
-_ROUND_PATIENCE = 20.0      # seconds
+#: Seconds in which the candidate opens the election, if it is notified at the same time.
+_ROUND_PATIENCE = 3.0
 _LOOK_PATIENCE = 5.0
 
 
@@ -96,6 +97,10 @@ def _name(context, mark):
 def _vote(context, chosen, where, seen):
     answered = context.cluster.vote(chosen, where.position,
                                     context.deadline.within(_ROUND_PATIENCE), seen)
+    if answered is False:
+        context.log.info("{0} has not opened an election yet: this node votes once it "
+                         "does".format(chosen))
+        context.cluster.vote_in_background()
     if answered is None and is_known(where.position):    # the candidate knows no rounds
         context.cluster.publish(where.position.value, context.deadline)
         fact = position.by_checkpoint(context.instance, where.position, context.deadline)

@@ -3,6 +3,11 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(8, "who is notified before the candidate does not vote",
+           "paf/notifications/pre_promote.py",
+           "        context.cluster.vote_in_background()", "        pass",
+           (_COMPONENT + "test_elections.py::"
+            "test_who_is_notified_before_the_candidate_votes_once_the_election_is_open",)),
     Broken(4, "a program that prints nothing shows that a node's WAL ends where it surely is",
            "paf/instance/walend.py",
            "    if not found and (result.status == 0 and must_end or \"rmgr:\" in result.out):",

@@ -111,6 +111,20 @@ def test_a_candidate_that_leaves_the_cluster_is_not_waited_for(survivors):
         survivors.store.add_member("srv2")
 
 
+@pytest.mark.fast
+def test_who_is_notified_before_the_candidate_votes_once_the_election_is_open(survivors):
+    """Where a node is busy, Pacemaker runs one notification after the other."""
+    lists = with_candidate("srv2")
+    for name in ("srv2", "srv3"):    # both take part in elections
+        survivors.store.set_value("ballot", name, "none:")
+    for _ in range(2):    # not in the round of before, which it has answered
+        early = survivors.notify("pre", "promote", lists, ["srv3"])["srv3"]
+        assert early.seconds < 10 and "votes once it does" in early.log
+        run = survivors.notify("pre", "promote", lists, ["srv2"])["srv2"]
+        assert "does not vote" not in run.log and "promoted: " not in run.log
+    assert survivors["srv2"].agent("promote", lists=lists).code == 0
+
+
 def test_an_old_value_of_a_peer_that_does_not_speak_does_not_count(survivors):
     survivors.notify("pre", "promote", with_candidate("srv3"), ["srv2", "srv3"])
     lists = with_candidate("srv2")

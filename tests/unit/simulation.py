@@ -22,6 +22,7 @@ from paf.decide import state
 from paf.decide.knowledge import Known
 from paf.decide.timelines import Line, Reign
 from paf.instance.position import Place
+from paf.notifications import late_vote
 from paf.runner import Result
 from tests.unit.support import environment, notify_variables
 
@@ -152,6 +153,10 @@ class Cluster(Corosync2):
             self.world.keep(name.rpartition("-")[0], words["--node"], words.get("--update", ""))
         return Result(0, "", "", False)
 
+    def vote_in_background(self):
+        """Leave a voter behind, as a daemon of the node."""
+        self.world.leave(self.name, dict(self._environment.variables, PAF_ROUND_OVER=self._over))
+
     def view(self, deadline):
         """Return the substitute for the cib.Scan."""
         self.task.give_way()
@@ -187,6 +192,24 @@ class World:
         self.rules, self.last_words, self.accepted = {}, {}, set()
         self.acknowledged, self.copies = {}, {}
         self._delivered = collections.Counter()
+        self._daemons = []
+
+    def leave(self, name, variables):
+        """Start a voter on a node, which goes on while other actions run."""
+        given = ocf.Environment(variables)
+
+        def vote(task):
+            cluster = self.sees(name, task)
+            cluster._environment = given
+            late_vote.run(SimpleNamespace(
+                node=name, deadline=Deadline(self, task, 60), instance=self.nodes[name],
+                notification=transition.read(given), cluster=cluster,
+                parameters=SimpleNamespace(maxlag=self.maxlag)))
+        self._daemons.append((name, Task(vote, 10**6)))
+
+    def sees(self, name, task):
+        """Return what an agent that was left behind on a node sees of the cluster."""
+        return Cluster(self, name, task, {})
 
     def query(self, reader, name):
         """Return attrd_updater --query --all's output: what has reached that node by now."""
@@ -225,16 +248,19 @@ class World:
         for name, work in works.items():
             tasks[name] = Task(lambda task, name=name, work=work: work(name, task),
                                (lives or {}).get(name, 10**6))
-        waiting = list(tasks.values())
-        while waiting:
-            task = self.random.choice(waiting)
-            task.step()
-            if task.ended:
-                waiting.remove(task)
+        while not all(task.ended for task in tasks.values()):
+            waiting = [task for task in tasks.values() if not task.ended]
+            self.random.choice(waiting + [task for _, task in self._living()]).step()
+        self._daemons = self._living()
         # Pacemaker's own messages travel behind the attribute managers', in one total order
         self._delivered.update({name: len(self.log) - self._delivered[name]
                                 for name in self.nodes})
         return {name: task.error for name, task in tasks.items()}
+
+    def _living(self):
+        """Return the daemons (pairs of node and Task) that run: none on a node that was lost."""
+        return [(name, task) for name, task in self._daemons
+                if name in self.nodes and not task.ended]
 
     def context(self, name, task, lists, seconds=60):
         """Return what an action gets on a node."""

@@ -8,6 +8,7 @@ primary stranded by a move, a reason where there is no primary, and one primary 
 
 import builtins
 import os
+import random
 import subprocess
 import time
 
@@ -250,6 +251,16 @@ def test_no_history_that_is_known_breaks_a_promise(name, marks, forgetful):
     for seed in SEEDS.get(name, range(10)):
         world = model(seed, count, rule, forgetful=forgetful)
         world.marks = marks
+        hold(world, history)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_no_history_that_is_known_breaks_one_where_nodes_are_notified_one_by_one(name):
+    """As Pacemaker does where it finds one of the nodes busy: some before the candidate."""
+    count, rule, history = KNOWN[name]
+    for seed in range(5):
+        world = model(seed, count, rule)
+        world.busy = random.Random(seed)
         hold(world, history)
 
 

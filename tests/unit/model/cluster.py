@@ -48,6 +48,7 @@ class Model(simulation.World):
         self.late, self.doomed, self.removed = None, {}, set()
         self.set_back = set()    # nodes whose data directory was
         self.electing = self._joined = False
+        self.busy = None    # draws in which order nodes are notified, where it is one by one
         self.use(rule)
         first = self.machines[names[0]]
         first.was_primary = True
@@ -181,9 +182,17 @@ class Model(simulation.World):
         if operation == "promote" and kind == "pre":
             lives.update(self.doomed)
             self.doomed = {}
-        for error in self.run(dict.fromkeys(hearing, work), lives).values():
-            if error is not None and not isinstance(error, (ocf.OcfError, simulation.Killed)):
-                raise error
+        groups = [hearing]
+        if self.busy is not None:
+            groups = [[name] for name in self.busy.sample(hearing, len(hearing))]
+        for group in groups:
+            for error in self.run(dict.fromkeys(group, work), lives).values():
+                if error is not None and not isinstance(error, (ocf.OcfError, simulation.Killed)):
+                    raise error
+
+    def sees(self, name, task):
+        """Return what an agent that was left behind on a node sees of the cluster."""
+        return View(self, name, task, {})
 
     def look(self, name):
         """Run a monitor where Pacemaker has an instance; note a failure."""

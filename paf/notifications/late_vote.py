@@ -1,0 +1,28 @@
+"""vote: a vote for an election that is not open yet. Not an OCF action.
+
+Where one of the nodes is busy, Pacemaker runs one operation at a time in the whole cluster, also of
+notifications that it announces to all. So a node may be notified before the candidate, whose
+notification opens the election, and does not run before this node's has returned. Started by
+pre_promote, as a daemon. Source: Pacemaker's load-threshold; throttle_get_total_job_limit in
+controld_throttle.c (1.1.13 and later).
+"""
+
+from paf import ocf
+from paf.decide import transition
+from paf.instance import position
+
+#: Seconds until the candidate's notification runs, at most.
+_PATIENCE = 30.0
+
+
+def run(context):
+    """Vote once the candidate has opened an election; return SUCCESS. Raises OcfError.
+
+    The position is read then: it may be another transition's election by now.
+    """
+    def vote():
+        where = position.place(context.instance, context.deadline)
+        return where.position, where.primary_seen if context.parameters.maxlag else None
+    context.cluster.vote_late(transition.candidate(context.notification), vote,
+                              context.deadline.within(_PATIENCE))
+    return ocf.SUCCESS
