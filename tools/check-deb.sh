@@ -38,13 +38,16 @@ bare() {      # SUITE
         "$1" "$work/base.tar.gz" "deb $mirror $1 main"
 }
 
-# the Perl package is in the archive under the same name: piuparts upgrades from it as well.
-# The folder tmp.ci is debconf's, once perl has gone away with the package
+# What other packages leave when they go away with this one: debconf without perl; in sid systemd and
+# pacemaker, whose folders systemd-tmpfiles makes
+OTHERS='(/var/cache/debconf/tmp.ci.*|/var/(lib|log)/pacemaker(/.*)?|/var/(lib|log|cache)/private/?|/root/.ssh/?|/etc/default/locale|/etc/vconsole.conf)'
+
+# the Perl package is in the archive under the same name: piuparts upgrades from it as well
 removal() {      # SUITE [OPTION]
     echo "check-deb: piuparts $2"
     # shellcheck disable=SC2086
     piuparts --basetgz="$work/base.tar.gz" --distribution="$1" --mirror="$mirror" $2 \
-        --ignore-regex='/var/cache/debconf/tmp.ci.*' --no-eatmydata --scriptsdir="$work/scripts" \
+        --ignore-regex="$OTHERS" --no-eatmydata --scriptsdir="$work/scripts" \
         --log-file="$work/piuparts.log" "$package" > /dev/null || {
         tail -n 60 "$work/piuparts.log" >&2; exit 1; }
     grep -E "^[0-9m.s]+ (PASS|INFO: PASS)" "$work/piuparts.log" || :
