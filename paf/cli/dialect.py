@@ -1,4 +1,4 @@
-"""How servers call what they are asked: PostgreSQL 10 renamed xlog to wal."""
+"""How servers call what they are asked, and what they mean: PostgreSQL 10 renamed xlog to wal."""
 
 from paf import instance as local
 from paf import ocf, parameters
@@ -18,6 +18,17 @@ _NAMES_BEFORE_10 = {
 def names(version):
     """Return how a PostgreSQL version (int) calls what is asked about (dict of str)."""
     return _NAMES if version >= 100000 else _NAMES_BEFORE_10
+
+
+def received(received_lsn, replayed_lsn):
+    """Return up to where a server has WAL (int bytes); None where it is not known; pure.
+
+    Both are int bytes as str, "" for none. A standby that was started says that it has received
+    up to the begin of the segment from which it streams, until the primary writes again. Source:
+    PostgreSQL manual, pg_last_wal_receive_lsn; RequestXLogStreaming in walreceiverfuncs.c.
+    """
+    known = [int(text) for text in (received_lsn, replayed_lsn) if text.isdigit()]
+    return max(known) if known else None
 
 
 def instance_of(managed):

@@ -47,7 +47,7 @@ SELECT 'me', pg_is_in_recovery()::text,
   {diff}(CASE WHEN pg_is_in_recovery() THEN {receive} ELSE {current} END, '0/0')::bigint::text,
   {diff}(CASE WHEN pg_is_in_recovery() THEN {replay} ELSE {current} END, '0/0')::bigint::text,
   CASE WHEN NOT pg_is_in_recovery() THEN ''
-       WHEN {receive} = {replay} THEN '0'
+       WHEN {diff}({receive}, {replay}) <= 0 THEN '0'
        ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::text END,
   CASE WHEN pg_is_in_recovery() THEN {paused}::text ELSE '' END,
   {receiver}
@@ -101,8 +101,8 @@ def understand(rows, source):
         return None, {}
     _, recovery, timeline, received, replayed, lag, paused, state = rows[0]
     in_recovery = recovery in ("t", "true")
-    own = Server(in_recovery, _int(timeline), _int(received) or _int(replayed), _int(replayed),
-                 _float(lag), paused in ("t", "true"), state, "", source)
+    own = Server(in_recovery, _int(timeline), dialect.received(received, replayed),
+                 _int(replayed), _float(lag), paused in ("t", "true"), state, "", source)
     standbys = {}
     if not in_recovery:
         for row in [row for row in rows[1:] if row[0] == "standby"]:

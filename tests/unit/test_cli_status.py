@@ -73,6 +73,16 @@ def test_a_standby_speaks_for_itself(seen, configured):
     assert found["lag_bytes"] == 51654312 - 50000000
 
 
+def test_a_standby_that_was_just_started_has_what_it_has_replayed(seen, configured):
+    """Until the primary writes, it says that it has received no more than a segment's begin."""
+    started = [["me", "true", "5", "50331648", "51654312", "0", "false", "streaming"]]
+    found = row(report(seen, configured, {
+        **known(), "srv1": servers.understand(started, "SQL on srv1")[0]}), "srv1")
+    assert found["received"] == wal.format_lsn(51654312) and found["not_received_bytes"] == 0
+    for text in (servers.query(90300), servers.query(150000)):    # the lag in seconds as well
+        assert " <= 0 THEN '0'" in text
+
+
 def test_what_nobody_tells_is_a_question_mark(seen, configured):
     found = report(seen, configured, {})
     shown = "\n".join(report_text.lines(found))

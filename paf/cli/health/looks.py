@@ -78,7 +78,7 @@ def understand(rows, is_receiving):
         streaming = status == "streaming"
     else:
         streaming = is_receiving()
-    return Local(in_recovery, _number(timeline, int), _number(position, int),
+    return Local(in_recovery, _number(timeline, int), dialect.received(position, replayed),
                  _number(replayed, int), streaming, _number(seen, int), _number(heard, float))
 
 
