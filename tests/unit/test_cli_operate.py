@@ -172,10 +172,17 @@ class Restarting:
         self._error, self.calls = error, []
 
     def wait(self, seconds, *argv):
-        raise self._error
+        if self._error:
+            raise self._error
 
     def run(self, *argv):
         self.calls.append(argv)
+
+    def cib(self):
+        return ('<cib><configuration><nodes><node id="2" uname="srv2"/></nodes></configuration>'
+                '<status><node_state id="2"><lrm id="2"><lrm_resources><lrm_resource id="pgsqld">'
+                '<lrm_rsc_op operation="start" call-id="7" transition-key="1:2:0:a"/>'
+                '</lrm_resource></lrm_resources></lrm></node_state></status></cib>')
 
 
 @pytest.mark.parametrize("error", [Problem("no end"), KeyboardInterrupt()])
@@ -187,6 +194,16 @@ def test_a_restart_that_is_cut_off_leaves_no_ban(report, monkeypatch, error):
         restart.restart(pacemaker, sight, "srv2", 1.0)
     assert pacemaker.calls == [("crm_resource", "--clear", "--resource", "pgsqld-clone", "--node",
                                 "srv2")]
+
+
+def test_a_restart_that_pacemaker_did_not_make_is_not_one(report, monkeypatch):
+    """crm_resource --restart ends with 0 where Pacemaker does nothing on the node."""
+    monkeypatch.setattr(status_verb, "look", lambda *_: report)
+    with pytest.raises(Problem, match="Pacemaker has not restarted srv2"):
+        restart.restart(Restarting(None), SimpleNamespace(managed=SimpleNamespace(name="pgsqld")),
+                        "srv2", 1.0)
+    assert restart.starts(Restarting(None), "pgsqld", "srv2") == ["1:2:0:a 7"]
+    assert restart.starts(Restarting(None), "pgsqld", "srv1") == []
 
 
 def test_each_restart_looks_first_whether_it_can_be(report, monkeypatch):
@@ -224,6 +241,12 @@ def test_the_order_of_a_rolling_restart(report):
      "not now: fencing is off"),
     (lambda report: row(report, "srv1").update(state="not streaming"), "srv1 does not stream"),
     (lambda report: report.update(synchronous=None), "is not known"),
+    (lambda report: row(report, "srv2").update(membership="maintenance"),
+     "Pacemaker restarts nothing on srv2: it is in maintenance"),
+    (lambda report: row(report, "srv2").update(flags=["maintenance"], membership="standby"),
+     "Pacemaker restarts nothing on srv2: it is in maintenance"),
+    (lambda report: row(report, "srv2").update(managed=False),
+     "Pacemaker restarts nothing on srv2: it does not manage the instance there"),
     (lambda report: (report.update(synchronous={"names": "srv1", "waiting": 0, "commit": "on"}),
                      row(report, "srv1").update(sync_state="sync")),
      "commits would wait while srv1")])

@@ -2,12 +2,13 @@
 
 import time
 
-from paf.cli import servers
+from paf.cli import configuration, servers
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, require_nodes, say,
     seconds)
 from paf.cli.status import service, status
 from paf.cli.switchover import Switchover, first_in_line
+from paf.cli.view import MAINTENANCE
 
 HELP = "restart a standby, or all instances one after the other"
 TEXT = """With NODE: restarts the standby there, through Pacemaker, and waits until it streams
@@ -16,7 +17,7 @@ each standby in turn, then a switchover to the one that is first in line, then w
 clients notice the switchover only. With --pending: only instances with settings that wait for a
 restart. Refused where failover would not be possible before (see paf status), and where commits
 would wait for a synchronous standby that is being restarted. Stops at the first instance that does
-not come back."""
+not come back, or that Pacemaker has not restarted."""
 EXAMPLES = ("paf restart srv2", "paf restart --rolling", "paf restart --rolling --pending --yes")
 EXIT_CODES = ((OK, "done, or nothing to do"), (NOT_DONE, "not confirmed: nothing was changed"),
               (ERROR, "refused, or an instance did not come back"))
@@ -96,6 +97,11 @@ def problems(report, wanted):
     for item in report["todo"]:
         if item["about"] in ("up", "failover"):
             yield "not now: {0}".format(item["what"])
+    for row in report["nodes"]:
+        if row["node"] in wanted and not is_managed(row):
+            yield "Pacemaker restarts nothing on {0}: {1}".format(
+                row["node"], "it is in maintenance" if row["managed"] else
+                "it does not manage the instance there")
     standbys = [row for row in report["nodes"] if row["role"] == "standby"]
     bad = [row["node"] for row in standbys if row["state"] != "streaming"]
     if bad and len(wanted) > 1:
@@ -111,6 +117,11 @@ def problems(report, wanted):
         if needed and node in there and len(there) - 1 < needed:
             yield ("commits would wait while {0} is restarted: synchronous_standby_names asks for "
                    "{1}, and {2} can acknowledge".format(node, needed, len(there)))
+
+
+def is_managed(row):
+    """Return whether Pacemaker acts on the instance of a node (its row in the report); pure."""
+    return row["managed"] and MAINTENANCE not in [row["membership"]] + row["flags"]
 
 
 def pending(pacemaker, sight, nodes):
@@ -135,6 +146,7 @@ def restart(pacemaker, sight, node, patience):
         if Switchover(pacemaker, report, target, patience).run() != OK:
             raise Problem("the primary stays where it is, and was not restarted")
     say("restarting {0}".format(node))
+    before = starts(pacemaker, sight.managed.name, node)
     try:
         pacemaker.wait(patience + _MORE, "crm_resource", "--restart", "--resource",
                        report["clone"], "--node", node, "--timeout", "{0:.0f}s".format(patience))
@@ -142,8 +154,29 @@ def restart(pacemaker, sight, node, patience):
         # it stops the instance by a ban, which would stay
         pacemaker.run("crm_resource", "--clear", "--resource", report["clone"], "--node", node)
         raise
+    if starts(pacemaker, sight.managed.name, node) == before:
+        raise Problem("Pacemaker has not restarted {0}, though crm_resource --restart reports no "
+                      "error: see paf status".format(node))
     await_streaming(pacemaker, sight.managed.name, node, patience)
     say("{0} streams again".format(node))
+
+
+def starts(pacemaker, resource, node):
+    """Return what identifies the last start of an instance in Pacemaker's history (list of str).
+
+    [] where it has none: the history was cleaned up. Each start has a transition of its own.
+    Raises Problem.
+    """
+    root = configuration.parse(pacemaker.cib()).root
+    names = dict((item.get("id"), item.get("uname"))
+                 for item in root.findall("configuration/nodes/node"))
+    return sorted(
+        operation.get("transition-key", "") + " " + operation.get("call-id", "")
+        for state in root.findall("status/node_state")
+        if (state.get("uname") or names.get(state.get("id"))) == node
+        for history in state.findall("lrm/lrm_resources/lrm_resource")
+        if history.get("id", "").partition(":")[0] == resource
+        for operation in history.findall("lrm_rsc_op") if operation.get("operation") == "start")
 
 
 def await_order(pacemaker, resource, node):
