@@ -38,7 +38,7 @@ def pacemaker(monkeypatch):
     """A Pacemaker for all verbs; the status has three nodes, and srv3 is the primary."""
     found = Pacemaker()
     rows = [{"node": name, "role": role, "in_recovery": role == "standby", "membership": "online",
-             "state": role, "score": 1000, "pacemaker_role": "Unpromoted"}
+             "state": role, "score": 1000, "pacemaker_role": "Unpromoted", "failures": []}
             for name, role in (("srv1", "standby"), ("srv2", "standby"), ("srv3", "primary"))]
     report = {"nodes": rows, "primary": "srv3", "primaries": ["srv3"], "quorum": True, "todo": [],
               "resource": "pgsqld", "clone": "pgsqld-clone", "vips": [],
@@ -111,4 +111,10 @@ def test_what_is_paused_is_resumed(pacemaker, words, cib, capsys):
         row["pacemaker_role"] = {"srv3": "Promoted"}.get(row["node"], "Unpromoted")
     assert main(words) == 0
     assert "Pacemaker acts again" in capsys.readouterr().out
-    assert pacemaker.calls[0][:2] == ("crm_resource", "--refresh") and len(pacemaker.calls) == 2
+    call, = pacemaker.calls    # to look at the primary again would take its address away meanwhile
+    assert "maintenance" in " ".join(call) or "paf-pause-pgsqld" in " ".join(call)
+    pacemaker.calls[:] = []
+    pacemaker.report["nodes"][1]["failures"] = [{"operation": "monitor"}]
+    assert main(words) == 0
+    assert pacemaker.calls[0] == ("crm_resource", "--refresh", "--resource", "pgsqld-clone",
+                                  "--node", "srv2") and len(pacemaker.calls) == 2

@@ -128,6 +128,20 @@ def test_a_pause_is_not_ended_while_a_server_has_another_role(report):
     assert list(resume.elsewhere(report, "srv2")) == []
 
 
+def test_pacemaker_looks_again_only_where_it_may_be_wrong(report):
+    """Until it has looked at the primary, it stops the address: clients would be cut off."""
+    assert list(resume.to_look_at(report)) == []
+    row(report, "srv1").update(in_recovery=None)
+    row(report, "srv2").update(pacemaker_role="Stopped")
+    assert list(resume.to_look_at(report)) == ["srv1", "srv2"]
+    assert list(resume.to_look_at(report, "srv2")) == ["srv2"]
+    row(report, "srv2").update(role="stopped")
+    row(report, "srv3").update(failures=[{"operation": "monitor"}])
+    assert list(resume.to_look_at(report)) == ["srv1", "srv3"]
+    row(report, "srv1").update(membership="offline")
+    assert list(resume.to_look_at(report)) == ["srv3"]
+
+
 def test_what_else_keeps_pacemaker_from_acting_is_said(report):
     assert list(resume.still(report)) == []
     item = {"code": "maintenance-mode", "node": None, "what": "maintenance-mode is on",

@@ -5,11 +5,13 @@ from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, re
 from paf.cli.operate import pause, pauses
 from paf.cli.status import status
 from paf.cli.status.concern import NO_ACTION
+from paf.cli.view import OFFLINE
 
 HELP = "let Pacemaker act again after paf pause"
-TEXT = """Ends what paf pause began, the resource's maintenance or that of NODE. First Pacemaker
-looks at what is really running (crm_resource --refresh): an instance that was restarted in its role
-is found as it is. Refused while a server runs in another role than the one that Pacemaker knows,
+TEXT = """Ends what paf pause began, the resource's maintenance or that of NODE. An instance that was
+restarted in its role goes on as it is. Where one has failed, or runs otherwise than Pacemaker
+knows, Pacemaker first looks at what is really running there (crm_resource --refresh). Refused
+while a server runs in another role than the one that Pacemaker knows,
 since Pacemaker would stop or demote it, and where that is not known; --force does it anyway. What
 else keeps Pacemaker from acting is named, and the exit code is 2."""
 EXAMPLES = ("paf resume", "paf resume srv2")
@@ -37,9 +39,9 @@ def run(options):
     wrong = [] if options.force else list(elsewhere(report, options.node))
     if wrong:
         raise Problem("; ".join(wrong) + ": bring it back to its role, or use --force")
-    where = ["--node", options.node] if options.node else []
-    pacemaker.ask("crm_resource", "--refresh", "--resource", report["clone"] or report["resource"],
-                  *where)
+    for node in to_look_at(report, options.node):
+        pacemaker.ask("crm_resource", "--refresh", "--resource",
+                      report["clone"] or report["resource"], "--node", node)
     if options.node:
         pacemaker.ask("crm_attribute", "--type", "nodes", "--node", options.node,
                       "--name", "maintenance", "--delete")
@@ -84,14 +86,32 @@ def still(report, node=None):
             yield "; ".join([item["what"]] + item["pcs"])
 
 
+_ROLES = {"Promoted": "primary", "Unpromoted": "standby"}
+
+
+def to_look_at(report, node=None):
+    """Yield the nodes whose instances Pacemaker has to look at again before it acts; pure.
+
+    node: the only one to be considered (str), None for all. Until Pacemaker has looked, it knows of
+    no primary: it stops the address, and starts it again. So that is not for an instance that it
+    knows rightly, and that has not failed.
+    """
+    for row in report["nodes"]:
+        expected = _ROLES.get(row["pacemaker_role"])
+        known = row["in_recovery"] is not None and row["role"] == expected if expected else (
+            row["role"] == "stopped")
+        if node in (None, row["node"]) and row["membership"] != OFFLINE and (
+                row["failures"] or not known):
+            yield row["node"]
+
+
 def elsewhere(report, node=None):
     """Yield which server runs in another role than Pacemaker knows, or may do so; pure.
 
     A server that is not asked by SQL does not say its role, nor whether it runs.
     """
-    known = {"Promoted": "primary", "Unpromoted": "standby"}
     for row in report["nodes"]:
-        expected = known.get(row["pacemaker_role"])
+        expected = _ROLES.get(row["pacemaker_role"])
         if node not in (None, row["node"]) or not expected:
             continue
         if row["in_recovery"] is None:
