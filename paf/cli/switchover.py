@@ -7,14 +7,15 @@ from paf.cli import configuration, view
 from paf.cli.common import (
     ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed,
     no_node, require_nodes, say, seconds)
-from paf.cli.status import report_text, status
+from paf.cli.status import report_text, simulate, status
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
 from paf.decide import wal
 
 HELP = "move the primary to another node"
 TEXT = """Moves the primary to NODE, or to the standby that is first in line. Looks first whether
-that can work, shows what will happen and asks. Then it follows the transition, checks its outcome,
+that can work (Pacemaker's scheduler is asked on a copy of the configuration), shows what will
+happen and asks. Then it follows the transition, checks its outcome,
 and takes away the constraint that it made, whatever happens: also when the switchover is refused,
 or on Ctrl-C. Where that is impossible (kill -9, a power cut), the constraint ends by itself after
 ten minutes."""
@@ -50,8 +51,8 @@ def run(options):
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
     require_nodes([options.node], [node["node"] for node in report["nodes"]])
-    target = options.node or first_in_line(report)
-    obstacles = list(problems(report, target))
+    target, outcome = destination(pacemaker, report, options.node)
+    obstacles = list(problems(report, target)) or list(impossible(report, outcome, target))
     for line in report_text.lines(report):
         say(line)
     if obstacles:
@@ -63,7 +64,7 @@ def run(options):
         say(line)
     _warn(pacemaker, report, target)
     if options.dry_run:
-        doubts = list(unknown(report, target))
+        doubts = list(unknown(report, target)) + [outcome.unknown] * bool(outcome.unknown)
         for doubt in doubts:
             complain(doubt)
         return NOT_DONE if doubts else OK
@@ -87,13 +88,42 @@ def again(pacemaker, report, target):
     return found
 
 
-def first_in_line(report):
-    """Return the standby with the best promotion score. Raises Problem."""
+def destination(pacemaker, report, node=None):
+    """Return (the node to become the primary, simulate.Outcome of the move there).
+
+    node: the one wanted; without one, the first in line of those that Pacemaker would promote.
+    Raises Problem where no standby may be promoted.
+    """
+    names = [node] if node else in_line(report)
+    asked = []
+    for name in names if report["primary"] else []:
+        asked.append((name, simulate.move(pacemaker, report["resource"], report["clone"], name)))
+        if not list(impossible(report, asked[-1][1], name)):
+            return asked[-1]
+    return (asked or [(names[0], simulate.Outcome(None, False, ""))])[0]
+
+
+def impossible(report, outcome, target):
+    """Yield why Pacemaker would not make the move, by its own scheduler; pure.
+
+    outcome: simulate.Outcome. Nothing where that is not known.
+    """
+    if not outcome.unknown and outcome.promoted != target:
+        yield ("Pacemaker would not promote {0}, even if asked to: a constraint, a rule or its "
+               "failures forbid it (crm_simulate)".format(target))
+    elif not outcome.unknown:
+        for what in simulate.left_behind(outcome, [vip["name"] for vip in report["vips"]]):
+            yield what + ": clients would not reach the primary"
+
+
+def in_line(report):
+    """Return the standbys (list) that may be promoted, the best one first. Raises Problem."""
     standbys = [node for node in report["nodes"] if node["role"] == "standby"
                 and node["membership"] == view.ONLINE and (node["score"] or -1) > 0]
     if not standbys:
         raise Problem("no standby has a positive promotion score: no node can take over")
-    return max(standbys, key=lambda node: node["score"])["node"]
+    standbys.sort(key=lambda node: (bool(list(_unfit(report, node["node"]))), -node["score"]))
+    return [node["node"] for node in standbys]
 
 
 def problems(report, target):

@@ -344,6 +344,8 @@ def test_the_word_that_a_loss_is_accepted_is_taken_back(report, looks, monkeypat
 @pytest.mark.parametrize("nodes, outcome, kept, answer, words", [
     (["srv3"], simulate.Outcome("srv1", True, ""), True, True, "srv3 lost: srv1 is promoted"),
     (["srv3"], simulate.Outcome("srv2", True, ""), True, True, "312 B of WAL"),
+    (["srv3"], simulate.Outcome("srv1", True, "", {"pgsql-master-ip": None}), True, True,
+     "the address pgsql-master-ip would be on no node"),
     (["srv1"], simulate.Outcome(None, True, ""), True, True, "srv3 stays the primary"),
     (["srv3"], simulate.Outcome(None, True, ""), True, False, "would promote no other node"),
     (["srv3", "srv1"], simulate.Outcome("srv2", True, ""), False, False, "no quorum"),

@@ -344,7 +344,16 @@ def test_what_crm_simulate_printed_in_part_says_nothing(texts, cut):
 @pytest.mark.parametrize("name, promoted", [("failover", "srv2"), ("none", None)])
 def test_who_would_be_promoted_is_read_from_crm_simulate(data, name, promoted):
     recorded = (data / "cli" / "crm_simulate" / f"{name}.txt").read_text()
-    assert simulate.outcome(recorded, "pgsqld", ["srv1"]) == (promoted, True, "")
+    found = simulate.outcome(recorded, "pgsqld", ["srv1"])
+    assert found == (promoted, True, "", {"pgsqld-ip": promoted})
+    assert list(simulate.left_behind(found, ["pgsqld-ip", "another"])) == []
+
+
+@pytest.mark.parametrize("place, where", [("srv3", "srv3"), (None, "no node")])
+def test_an_address_that_would_not_follow_the_primary_is_reported(texts, place, where):
+    found = asked(texts, outcome=simulate.Outcome("srv1", True, "", {"pgsql-master-ip": place}))
+    assert found["failover"]["answer"] is False and "address-stays" in codes(found)
+    assert f"the address pgsql-master-ip would be on {where}" in found["failover"]["text"]
 
 
 def test_votes_are_read_from_corosync_quorumtool(texts):

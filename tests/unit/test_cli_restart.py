@@ -8,6 +8,7 @@ from paf.cli import servers
 from paf.cli.common import ERROR, NOT_DONE, OK
 from paf.cli.main import main
 from paf.cli.operate import restart
+from paf.cli.status import simulate
 from paf.cli.status import status as status_verb
 from tests.unit.test_cli_operate import report  # noqa: F401
 
@@ -19,6 +20,7 @@ def restarted(report, monkeypatch):  # noqa: F811
     sight = SimpleNamespace(report=report, managed=SimpleNamespace(name="pgsqld"))
     monkeypatch.setattr(restart, "Pacemaker", lambda: SimpleNamespace(node=lambda: "srv3"))
     monkeypatch.setattr(status_verb, "sight", lambda *_: sight)
+    monkeypatch.setattr(simulate, "move", lambda *given: simulate.Outcome(given[-1], False, ""))
     monkeypatch.setattr(restart, "restart", lambda _, __, node, ___: done.append(node))
     return done
 
@@ -34,6 +36,14 @@ def test_the_primary_is_the_last_one(restarted, capsys):
     assert main(["restart", "--rolling", "--yes"]) == OK
     assert restarted == ["srv2", "srv1", "srv3"]
     assert "srv3: after a switchover to srv1, restarted" in capsys.readouterr().out
+
+
+def test_without_a_node_to_move_the_primary_to_nothing_is_restarted(restarted, monkeypatch, capsys):
+    monkeypatch.setattr(simulate, "move", lambda *_: simulate.Outcome(None, False, ""))
+    assert main(["restart", "--rolling", "--yes"]) == ERROR
+    assert restarted == []
+    assert "the primary was not restarted: Pacemaker would not promote srv1" in (
+        capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("counts, nodes", [

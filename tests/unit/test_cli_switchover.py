@@ -15,6 +15,9 @@ from paf.cli.status import report as status
 from paf.runner import Result
 
 
+MOVE = simulate.move
+
+
 @pytest.fixture
 def folder(data):
     return data / "cli"
@@ -36,6 +39,12 @@ def report(folder, configured):
     return reported(folder, configured)
 
 
+@pytest.fixture(autouse=True)
+def _moves(monkeypatch):
+    """Pacemaker would make any move."""
+    monkeypatch.setattr(simulate, "move", lambda *given: simulate.Outcome(given[-1], False, ""))
+
+
 VOTES = votequorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
 
 
@@ -45,7 +54,7 @@ def node(report, name):
 
 def test_a_healthy_standby_can_take_over(report):
     assert list(switchover.problems(report, "srv1")) == []
-    assert switchover.first_in_line(report) == "srv1"
+    assert switchover.destination(None, report)[0] == "srv1"
 
 
 @pytest.mark.parametrize("target, change, words", [
@@ -91,7 +100,63 @@ def test_without_a_candidate_there_is_no_default(report):
     for row in report["nodes"]:
         row["score"] = -1000
     with pytest.raises(Problem):
-        switchover.first_in_line(report)
+        switchover.destination(None, report)
+
+
+OTHERS = simulate.Outcome(None, False, "")
+STAYS = simulate.Outcome("srv1", False, "", {"pgsql-master-ip": None})
+
+
+@pytest.mark.parametrize("outcome, words", [
+    (OTHERS, "Pacemaker would not promote srv1, even if asked to"),
+    (STAYS, "the address pgsql-master-ip would be on no node: clients would not reach the primary")])
+def test_a_move_that_pacemaker_would_not_make_is_refused_beforehand(
+        report, monkeypatch, capsys, outcome, words):
+    """A constraint forbids the role there: the move would be followed until its timeout."""
+    monkeypatch.setattr(switchover, "Pacemaker", lambda: None)
+    monkeypatch.setattr(switchover.status, "look", lambda *_: report)
+    monkeypatch.setattr(simulate, "move", lambda *given: outcome)
+    assert main(["switchover", "srv1", "--dry-run"]) == ERROR
+    assert words in capsys.readouterr().err
+
+
+def test_the_first_in_line_is_one_that_pacemaker_would_promote(report, monkeypatch):
+    monkeypatch.setattr(simulate, "move", lambda *given: simulate.Outcome(
+        "srv2" if given[-1] == "srv2" else None, False, ""))
+    node(report, "srv2")["score"] = 990
+    assert switchover.destination(None, report)[0] == "srv2"
+    assert switchover.destination(None, report, "srv1")[0] == "srv1"
+    node(report, "srv2").update(state="replay paused")
+    node(report, "srv1")["score"] = 980
+    assert switchover.in_line(report) == ["srv1", "srv2"]
+
+
+def test_where_the_scheduler_gives_no_answer_a_trial_says_so(report, monkeypatch, capsys):
+    node(report, "srv1").update(not_received_bytes=0, state="streaming")
+    monkeypatch.setattr(switchover, "Pacemaker", lambda: None)
+    monkeypatch.setattr(switchover.status, "look", lambda *_: report)
+    monkeypatch.setattr(simulate, "move", lambda *given: simulate.Outcome(None, False, "no answer"))
+    assert main(["switchover", "srv1", "--dry-run"]) == NOT_DONE
+    assert "paf: no answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("release, role", [((2, 1, 5), "Master"), ((3, 0, 0), "Promoted")])
+def test_a_move_is_tried_on_a_copy_of_the_configuration(folder, release, role):
+    copies = []
+
+    def run(*argv):
+        with open(argv[argv.index("--xml-file") + 1], encoding="utf-8") as stream:
+            copies.append(stream.read())
+        return Result(0, (folder / "crm_simulate" / "failover.txt").read_text(), "", False)
+    pacemaker = SimpleNamespace(release=lambda: release, run=run,
+                                cib=(folder / "cib.xml").read_text)
+    found = MOVE(pacemaker, "pgsqld", "pgsqld-clone", "srv2")
+    assert (found.promoted, found.unknown, found.places["pgsqld-ip"]) == ("srv2", "", "srv2")
+    wish, = [item for item in configuration.parse(copies[0]).constraints if item.id == "paf-move"]
+    assert (wish.node, wish.score, wish.values["role"]) == ("srv2", 1000000, "Promoted")
+    assert f'role="{role}"' in copies[0]
+    lost = SimpleNamespace(release=lambda: release, run=run, cib=lambda: "no XML")
+    assert MOVE(lost, "pgsqld", "pgsqld-clone", "srv2").unknown
 
 
 def lagging(report, megabytes, replayed):

@@ -7,7 +7,7 @@ from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, require_nodes, say,
     seconds)
 from paf.cli.status import service, status
-from paf.cli.switchover import Switchover, first_in_line
+from paf.cli.switchover import Switchover, destination, impossible
 from paf.cli.view import MAINTENANCE
 
 HELP = "restart a standby, or all instances one after the other"
@@ -61,7 +61,7 @@ def run(options):
     for node in wanted:
         say("{0}: {1}".format(node, "restarted" if node != primary else
                               "after a switchover to {0}, restarted".format(
-                                  first_in_line(sight.report))))
+                                  successor(pacemaker, sight.report))))
     if not options.yes and not confirmed("Now? [y/N]"):
         complain("not confirmed, nothing was changed")
         return NOT_DONE
@@ -142,7 +142,7 @@ def restart(pacemaker, sight, node, patience):
     """Restart the instance on a node, which is a standby's or becomes one. Raises Problem."""
     report = await_order(pacemaker, sight.managed.name, node)
     if node == report["primary"]:
-        target = first_in_line(report)
+        target = successor(pacemaker, report)
         if Switchover(pacemaker, report, target, patience).run() != OK:
             raise Problem("the primary stays where it is, and was not restarted")
     say("restarting {0}".format(node))
@@ -159,6 +159,14 @@ def restart(pacemaker, sight, node, patience):
                       "error: see paf status".format(node))
     await_streaming(pacemaker, sight.managed.name, node, patience)
     say("{0} streams again".format(node))
+
+
+def successor(pacemaker, report):
+    """Return the node to which the primary moves before it is restarted. Raises Problem."""
+    target, outcome = destination(pacemaker, report)
+    for obstacle in impossible(report, outcome, target):
+        raise Problem("the primary was not restarted: {0}".format(obstacle))
+    return target
 
 
 def starts(pacemaker, resource, node):

@@ -6,7 +6,7 @@ from paf.cli.status.concern import FAILOVER, UP, answer
 #: Each yields Concerns from (report so far, view.View, Configuration, Managed, report.Facts).
 RULES = (service.primaries, service.members, service.addresses, service.commits,
          orders.cluster, orders.resource, orders.unmanaged, orders.constraints, orders.scores,
-         failover.fencing, failover.votes, failover.successor,
+         failover.fencing, failover.votes, failover.successor, failover.address,
          nodes.membership, nodes.maintenance, nodes.instances, nodes.remarks,
          nodes.failures)
 

@@ -7,7 +7,7 @@ from paf.cli import finding
 from paf.cli.configuration import options
 from paf.cli.servers import NO_WAIT
 from paf.cli.status import fencing as devices
-from paf.cli.status import succession, votequorum
+from paf.cli.status import simulate, succession, votequorum
 from paf.cli.status.concern import FAILOVER, concern, unknown
 from paf.cli.status.report_text import size
 
@@ -84,6 +84,14 @@ def successor(found, seen, configured, managed, facts):
                 elected(found, facts).to),
             "the servers could not be asked from here: run paf status as root, on the primary's "
             "node")
+
+
+def address(found, seen, configured, managed, facts):
+    """The address would be where the new primary is."""
+    for what in simulate.left_behind(facts.outcome, [vip["name"] for vip in found["vips"]]):
+        yield concern("address-stays", FAILOVER, "after a failover to {0} {1}".format(
+            facts.outcome.promoted, what), "clients would not reach the primary: look for "
+            "constraints that keep the address off a node, or do not tie it to the primary")
 
 
 def elected(found, facts):

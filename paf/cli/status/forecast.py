@@ -120,6 +120,7 @@ def judge(report, nodes, outcome, devices, kept, elected=None):
     if not stays:
         no += [item["what"] for item in report["todo"] if item["about"] == "failover"
                and item["code"] in NO_ACTION + ("node-maintenance",)]
+        remarks += simulate.left_behind(outcome, [vip["name"] for vip in report["vips"]])
     to = elected.to
     lost = failover.loss_to(to, report, _commits(report["synchronous"]))
     if to and lost["loss_bytes"] is None:

@@ -4,16 +4,34 @@ crm_simulate changes nothing. It takes it that every fencing succeeds and that q
 knows no WAL positions: paf.cli.status.fencing, quorum and concerns look at these.
 """
 
+import os
 import re
+import shutil
+import tempfile
 from collections import namedtuple
+from xml.etree import ElementTree
 
-from paf.cli.common import Problem
+from paf.cli.common import Problem, xml_data
 
-#: promoted: the node (str) that Pacemaker would promote, None where it would promote none; fenced:
-#: whether it would fence the lost node first (bool); unknown: why it is not known, "" if it is.
-Outcome = namedtuple("Outcome", "promoted fenced unknown")
+
+class Outcome(namedtuple("Outcome", "promoted fenced unknown places")):
+    """What Pacemaker would do.
+
+    promoted: the node (str) that it would promote, None where it would promote none; fenced:
+    whether it would fence the lost node first (bool); unknown: why it is not known, "" if it is;
+    places: where each resource that is no clone would be (dict of name to node, None for nowhere).
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, promoted, fenced, unknown, places=None):
+        """Make one; without places where nothing is known of other resources."""
+        return super(Outcome, cls).__new__(cls, promoted, fenced, unknown, places or {})
+
 
 _ACTION = re.compile(r"^\s*\*\s+Resource action:\s+(?P<resource>\S+)\s+promote on (?P<node>\S+)")
+_PLACE = re.compile(r"^\s*(?:\*\s+)?(?P<resource>\S+)\s+\((?:ocf|lsb|systemd|service)\b[^)]*\):"
+                    r"\s+(?:Stopped|Started (?P<node>\S+))")
 _FENCING = re.compile(r"^\s*\*\s+Fencing (?P<node>\S+)")
 
 
@@ -22,9 +40,43 @@ def loss(pacemaker, managed, nodes, source=("--live-check",)):
 
     source: the options that name the CIB to look at.
     """
-    argv = ["crm_simulate"] + list(source) + ["--simulate"]
+    options = list(source)
     for node in nodes:
-        argv += ["--node-fail", node]
+        options += ["--node-fail", node]
+    return _asked(pacemaker, managed.name, nodes, options)
+
+
+def move(pacemaker, resource, clone, target):
+    """Return the Outcome of a wish to have a resource (its name) promoted on `target`.
+
+    clone: the name of its clone. On a copy of the CIB, with the constraint that `crm_resource
+    --move` makes.
+    """
+    folder = tempfile.mkdtemp(prefix="paf-move-")
+    try:
+        role = "Promoted" if pacemaker.release() >= (3, 0, 0) else "Master"
+        name = os.path.join(folder, "cib.xml")
+        with open(name, "wb") as stream:
+            stream.write(_with_wish(pacemaker.cib(), clone, role, target))
+        return _asked(pacemaker, resource, [], ["--xml-file", name])
+    except (Problem, SyntaxError, EnvironmentError) as error:
+        return Outcome(None, False, str(error))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _with_wish(xml, clone, role, target):
+    """Return a CIB (XML, bytes) with a constraint that draws a role of a clone to a node."""
+    root = ElementTree.fromstring(xml_data(xml))
+    wish = {"id": "paf-move", "rsc": clone, "role": role, "node": target, "score": "INFINITY"}
+    for constraints in root.findall("configuration/constraints"):
+        constraints.append(ElementTree.Element("rsc_location", wish))
+    return ElementTree.tostring(root)
+
+
+def _asked(pacemaker, resource, nodes, options):
+    """Return the Outcome by crm_simulate with these options (list of str)."""
+    argv = ["crm_simulate", "--simulate"] + options
     try:
         result = pacemaker.run(*argv)
     except Problem as error:
@@ -33,7 +85,7 @@ def loss(pacemaker, managed, nodes, source=("--live-check",)):
         return Outcome(None, False, "crm_simulate failed: {0}".format(
             "no answer in time" if result.timed_out else
             " ".join((result.err or result.out).split()) or "status {0}".format(result.status)))
-    return outcome(result.out, managed.name, nodes)
+    return outcome(result.out, resource, nodes)
 
 
 def outcome(text, resource, nodes):
@@ -41,7 +93,8 @@ def outcome(text, resource, nodes):
 
     The status after the transition comes last: without it the output is not whole.
     """
-    if not re.search("^Revised cluster status", text, re.IGNORECASE | re.MULTILINE):
+    revised = re.search("^Revised cluster status", text, re.IGNORECASE | re.MULTILINE)
+    if not revised:
         return Outcome(None, False, "what crm_simulate printed cannot be understood")
     promoted, fenced = [], set()
     for line in text.splitlines():
@@ -51,4 +104,16 @@ def outcome(text, resource, nodes):
         found = _FENCING.match(line)
         if found:
             fenced.add(found.group("node"))
-    return Outcome(promoted[-1] if promoted else None, set(nodes) <= fenced, "")
+    found = [_PLACE.match(line) for line in text[revised.start():].splitlines()]
+    return Outcome(promoted[-1] if promoted else None, set(nodes) <= fenced, "",
+                   dict((place.group("resource"), place.group("node")) for place in found if place))
+
+
+def left_behind(found, vips):
+    """Yield which of the addresses (their names) would not be where the primary is; pure.
+
+    found: Outcome. Nothing of one that crm_simulate does not list.
+    """
+    for name in vips:
+        if found.promoted and found.places.get(name, found.promoted) != found.promoted:
+            yield "the address {0} would be on {1}".format(name, found.places[name] or "no node")
