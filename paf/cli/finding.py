@@ -3,6 +3,7 @@
 from collections import namedtuple
 
 from paf import metadata
+from paf.cli.configuration import names_of
 from paf.instance.server import quoted
 
 OK, UNSEEN, WARNING, ERROR = "OK", "UNSEEN", "WARNING", "ERROR"
@@ -74,6 +75,21 @@ def meta_is(resource, name, value):
     """
     return both("crm_resource --force --resource {0} --meta --set-parameter {1} "
                 "--parameter-value {2}".format(resource, name, value))
+
+
+def without_meta(managed, name):
+    """Return the cure that removes a meta attribute where it is set; managed: a Managed."""
+    if name == "is-managed" and name not in managed.defaults and name not in managed.meta:
+        return property_is("is-managed-default", "true")
+    if name not in managed.meta:
+        return both("crm_attribute --type rsc_defaults --name {0} --delete".format(name))
+    origin = managed.origins.get(name)
+    if origin in names_of(managed):
+        return both("crm_resource --force --resource {0} --meta --delete-parameter "
+                    "{1}".format(origin, name))
+    # it comes from a template, by a reference, or one of several sets: what the primitive says wins
+    good = {"target-role": "Started", "is-managed": "true", "maintenance": "false"}[name]
+    return meta_is(managed.name, name, good)
 
 
 def parameter_is(resource, name, value):

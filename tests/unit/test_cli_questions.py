@@ -83,6 +83,19 @@ def with_meta(texts, name, value):
         f'id="x-m" value="{value}"/></meta_attributes>', 1)
 
 
+def with_default(texts, name, value):
+    before, after = texts["cib"].split("<rsc_defaults>")
+    texts["cib"] = before + "<rsc_defaults>" + after.replace(
+        "</meta_attributes>", f'<nvpair name="{name}" id="d" value="{value}"/></meta_attributes>', 1)
+
+
+def with_own_meta(texts, name, value):
+    """In the clone's own set, which is its only one."""
+    texts["cib"] = texts["cib"].replace(
+        '<meta_attributes id="pgsqld-clone-meta">', '<meta_attributes id="pgsqld-clone-meta">'
+        f'<nvpair name="{name}" id="o" value="{value}"/>', 1)
+
+
 def with_flag(texts, node, flag):
     begin, end = texts["mon"].split(f'<node name="{node}"', 1)
     texts["mon"] = begin + f'<node name="{node}"' + end.replace(
@@ -105,11 +118,20 @@ def with_transient_score(texts):
 NO_FAILOVER = [
     (lambda texts: with_property(texts, "maintenance-mode", "true"), "maintenance-mode",
      "maintenance-mode=false"),
-    (lambda texts: with_meta(texts, "is-managed", "false"), "unmanaged", "manage pgsqld-clone"),
-    (lambda texts: with_meta(texts, "maintenance", "on"), "resource-maintenance",
+    (lambda texts: with_own_meta(texts, "is-managed", "false"), "unmanaged",
+     "manage pgsqld-clone"),
+    (lambda texts: with_own_meta(texts, "maintenance", "on"), "resource-maintenance",
      "--delete-parameter maintenance"),
-    (lambda texts: with_meta(texts, "target-role", "Slave"), "target-role",
+    (lambda texts: with_own_meta(texts, "target-role", "Slave"), "target-role",
      "--delete-parameter target-role"),
+    (lambda texts: with_default(texts, "target-role", "Unpromoted"), "target-role",
+     "crm_attribute --type rsc_defaults --name target-role --delete"),
+    (lambda texts: with_default(texts, "is-managed", "false"), "unmanaged",
+     "crm_attribute --type rsc_defaults --name is-managed --delete"),
+    (lambda texts: with_property(texts, "is-managed-default", "false"), "unmanaged",
+     "is-managed-default=true"),
+    (lambda texts: with_default(texts, "maintenance", "true"), "resource-maintenance",
+     "crm_attribute --type rsc_defaults --name maintenance --delete"),
     (lambda texts: with_flag(texts, "srv3", "maintenance"), "node-maintenance",
      "unmaintenance srv3"),
     (with_constraint, "left-over-constraint", "crm_resource --clear --resource pgsqld-clone"),
@@ -119,7 +141,7 @@ NO_FAILOVER = [
 
 
 @pytest.mark.parametrize("change, code, command", NO_FAILOVER,
-                         ids=[code for _, code, _ in NO_FAILOVER])
+                         ids=[f"{code}-{number}" for number, (_, code, _) in enumerate(NO_FAILOVER)])
 def test_what_keeps_pacemaker_from_a_failover_is_named_with_its_command(
         texts, change, code, command):
     change(texts)

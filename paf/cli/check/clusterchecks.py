@@ -184,29 +184,15 @@ def running(configured, managed):
             target.lower() not in ("started", "promoted", "master")):
         yield finding.error(
             "target-role={0}".format(target), "the resource is disabled",
-            _without_meta(managed, "target-role"))
+            finding.without_meta(managed, "target-role"))
     managing = boolean(configured.properties.get("is-managed-default"), True)
     for name, usual, words in _WATCHED:
         text = meta(managed, name, str(managing) if name == "is-managed" else "")
         if is_certain(managed, name) and boolean(text, usual) is not usual:
             yield finding.warning(
                 "{0} {1}".format(managed.name, words),
-                "Pacemaker watches it and does nothing: no failover", _without_meta(managed, name))
-
-
-def _without_meta(managed, name):
-    """Return the cure that removes a meta attribute where it is set."""
-    if name == "is-managed" and name not in managed.defaults and name not in managed.meta:
-        return finding.property_is("is-managed-default", "true")
-    if name not in managed.meta:
-        return finding.both("crm_attribute --type rsc_defaults --name {0} --delete".format(name))
-    origin = managed.origins.get(name)
-    if origin in names_of(managed):
-        return finding.both("crm_resource --force --resource {0} --meta --delete-parameter "
-                            "{1}".format(origin, name))
-    # it comes from a template, by a reference, or one of several sets: what the primitive says wins
-    good = {"target-role": "Started", "is-managed": "true", "maintenance": "false"}[name]
-    return finding.meta_is(managed.name, name, good)
+                "Pacemaker watches it and does nothing: no failover",
+                finding.without_meta(managed, name))
 
 
 def leftovers(configured, managed):

@@ -34,12 +34,11 @@ def resource(found, seen, configured, managed, facts):
     if target.lower() == "stopped":
         yield concern(
             "disabled", UP, "{0} is disabled (target-role=Stopped)".format(name),
-            "Pacemaker keeps it stopped",
-            (["pcs resource enable {0}".format(name)], ["crm resource start {0}".format(name)]))
+            "Pacemaker keeps it stopped", _by_shell(managed, "target-role", "enable", "start"))
     elif target.lower() in ("unpromoted", "slave"):
         yield concern("target-role", FAILOVER, "{0} has target-role={1}".format(name, target),
                       "Pacemaker promotes no node and demotes the primary",
-                      _without(name, "target-role"))
+                      finding.without_meta(managed, "target-role"))
     if is_true(configuration.meta(managed, "maintenance") or "false"):
         yield _maintenance(configured, managed, name)
     managing = configuration.meta(managed, "is-managed")
@@ -47,8 +46,15 @@ def resource(found, seen, configured, managed, facts):
     if not is_true(managing or default):
         yield concern("unmanaged", FAILOVER, "{0} is not managed".format(name),
                       "Pacemaker watches it and does nothing",
-                      (["pcs resource manage {0}".format(name)],
-                       ["crm resource manage {0}".format(name)]))
+                      _by_shell(managed, "is-managed", "manage", "manage"))
+
+
+def _by_shell(managed, option, pcs, crm):
+    """Return the cure by the shells' own verbs, where they change the option that holds."""
+    if managed.origins.get(option) not in configuration.names_of(managed):
+        return finding.without_meta(managed, option)
+    name = managed.clone or managed.name
+    return (["pcs resource {0} {1}".format(pcs, name)], ["crm resource {0} {1}".format(crm, name)])
 
 
 def unmanaged(found, seen, configured, managed, facts):
@@ -74,17 +80,13 @@ def _maintenance(configured, managed, name):
     end = pauses.end_of(configured.root, managed.name)
     if end is None:
         return concern("resource-maintenance", FAILOVER, "{0} is in maintenance".format(name),
-                       "Pacemaker watches it and does nothing", _without(name, "maintenance"))
+                       "Pacemaker watches it and does nothing",
+                       finding.without_meta(managed, "maintenance"))
     return concern(
         "paused", FAILOVER, "{0} is paused by paf pause{1}".format(
             name, ", until {0}".format(end) if end else ""),
         "Pacemaker watches it and does nothing until then",
         finding.both("paf resume --resource {0}".format(managed.name)))
-
-
-def _without(resource_name, name):
-    return finding.both("crm_resource --resource {0} --meta --delete-parameter {1}".format(
-        resource_name, name))
 
 
 def constraints(found, seen, configured, managed, facts):
