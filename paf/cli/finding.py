@@ -56,6 +56,41 @@ def set_by_sql(subject, name, value, restart=False):
     return both(*commands + sql(subject, "SELECT pg_reload_conf()"))
 
 
+def device_for(configured, node):
+    """Return (what is wrong with the fencing devices that a node has, "" for none; the cure).
+
+    A device that is configured for the node is not made a second time. Nodes' names in the lists
+    of devices count without regard to case.
+    """
+    there = [device for device in configured.devices if node.lower() in hosts_of(device)]
+    idle = [device.name for device in there if is_disabled(device)]
+    if idle:
+        return "{0} is disabled".format(" and ".join(idle)), (
+            ["pcs stonith enable {0}".format(name) for name in idle],
+            ["crm resource start {0}".format(name) for name in idle])
+    if there:
+        names = [device.name for device in there]
+        return "{0} does not run".format(" and ".join(names)), both(
+            *["crm_resource --cleanup --resource {0}".format(name) for name in names])
+    words = "fence-{0} {1}AGENT {2}pcmk_host_list={0} ..."
+    return "", (["pcs stonith create " + words.format(node, "", "")],
+                ["crm configure primitive " + words.format(node, "stonith:", "params ")])
+
+
+def hosts_of(device):
+    """Return the nodes (set, in small letters) that a fencing device (Primitive) lists; pure."""
+    listed = device.parameters.get("pcmk_host_list", "").lower()
+    mapped = device.parameters.get("pcmk_host_map", "").lower()
+    return set(listed.replace(",", " ").replace(";", " ").split()).union(
+        word.replace("=", ":").split(":")[0]
+        for word in mapped.replace(";", " ").replace(",", " ").split())
+
+
+def is_disabled(device):
+    """Return whether a fencing device (Primitive) is not used, since it is to be stopped; pure."""
+    return device.meta.get("target-role", "").lower() == "stopped"
+
+
 def property_is(name, value):
     """Return the cure that sets a cluster property."""
     return (["pcs property set {0}={1}".format(name, value)],

@@ -8,6 +8,7 @@ import pytest
 
 from paf.cli import configuration, servers, view
 from paf.cli.common import NOT_DONE, OK
+from paf.cli.check import clusterchecks
 from paf.cli.status import fencing, report_text, service, simulate, votequorum
 from paf.cli.status import report as status
 from paf.runner import Result
@@ -385,6 +386,34 @@ def test_votes_are_read_from_corosync_quorumtool(texts):
     assert votequorum.is_kept_without(votes, ["1", "2"]) is False
     assert votequorum.is_kept_without(votes, ["9"]) is None
     assert votequorum.votes("Cannot initialize CMAP service") is None
+
+
+DISABLED = ('<primitive id="fence-srv3" class="stonith" type="fence_paf_lab">', (
+    '<primitive id="fence-srv3" class="stonith" type="fence_paf_lab"><meta_attributes id="f">'
+    '<nvpair id="f-t" name="target-role" value="Stopped"/></meta_attributes>'))
+NONE = ('value="srv3"/>', 'value="srv9"/>')
+
+
+@pytest.mark.parametrize("change, words, command", [
+    (DISABLED, "no fencing device can reach srv3; fence-srv3 is disabled",
+     "pcs stonith enable fence-srv3"),
+    (("", ""), "no fencing device can reach srv3; fence-srv3 does not run",
+     "crm_resource --cleanup --resource fence-srv3"),
+    (NONE, "no fencing device can reach srv3",
+     "pcs stonith create fence-srv3 AGENT pcmk_host_list=srv3 ...")])
+def test_a_fencing_device_that_is_there_is_not_made_again(texts, change, words, command):
+    texts["cib"] = texts["cib"].replace(*change, 1)
+    found = asked(texts, fencing=fencing.Fencing(True, [], False, ""))
+    item, = [item for item in found["todo"] if item["code"] == "no-fencing-device"]
+    assert (item["what"], item["pcs"]) == (words, [command])
+
+
+def test_paf_check_enables_a_fencing_device_that_is_there(texts):
+    configured = configuration.parse(texts["cib"].replace(*DISABLED, 1))
+    item, = clusterchecks.fencing(configured, configuration.find(configured))
+    assert item.what == "no fencing device for srv3; fence-srv3 is disabled"
+    assert (item.pcs, item.crm) == (["pcs stonith enable fence-srv3"],
+                                    ["crm resource start fence-srv3"])
 
 
 @pytest.mark.parametrize("printed, devices", [

@@ -22,12 +22,11 @@ def fencing(configured, managed):
         return
     watchdog = _watchdog(configured)
     if watchdog is None:
+        found = [finding.device_for(configured, node) for node in missing]
         yield finding.error(
-            "no fencing device for {0}".format(", ".join(missing)), _DEVICE_WHY,
-            (["pcs stonith create fence-{0} AGENT pcmk_host_list={0} ...".format(node)
-              for node in missing],
-             ["crm configure primitive fence-{0} stonith:AGENT params pcmk_host_list={0} ..."
-              .format(node) for node in missing]))
+            "; ".join(["no fencing device for {0}".format(", ".join(missing))]
+                      + [wrong for wrong, _ in found if wrong]), _DEVICE_WHY,
+            finding.join(*[cure for _, cure in found]))
     elif not watchdog:
         yield finding.error(
             "SBD is configured to fence without a device ({0}), but Pacemaker sees no SBD with a "
@@ -45,15 +44,12 @@ def _fenced(configured):
     """Return (names that a device lists, in small letters; whether one takes any node)."""
     hosts, any_host = set(), False
     for device in configured.devices:
-        if device.meta.get("target-role", "").lower() == "stopped":
-            continue    # such a device is not used
-        listed = device.parameters.get("pcmk_host_list", "")
-        mapped = device.parameters.get("pcmk_host_map", "")
-        hosts.update(listed.lower().replace(",", " ").replace(";", " ").split())
-        hosts.update(word.split(":")[0].split("=")[0]
-                     for word in mapped.lower().replace(";", " ").split())
+        if finding.is_disabled(device):
+            continue
+        listed = finding.hosts_of(device)
+        hosts.update(listed)
         # a device that lists nothing is asked, or takes any node
-        any_host = any_host or not (listed or mapped)
+        any_host = any_host or not listed
     return hosts, any_host
 
 

@@ -31,11 +31,10 @@ def fencing(found, seen, configured, managed, facts):
         yield unknown("fencing-unknown", FAILOVER, "whether {0} can be fenced is not known: {1}"
                       .format(found["primary"], device.unknown), _WHY)
     elif not possible:
-        yield concern("no-fencing-device", FAILOVER, "no fencing device can reach {0}".format(
-            found["primary"]), _WHY, (
-            ["pcs stonith create fence-{0} AGENT pcmk_host_list={0} ...".format(found["primary"])],
-            ["crm configure primitive fence-{0} stonith:AGENT params pcmk_host_list={0} ...".format(
-                found["primary"])]))
+        wrong, cure = finding.device_for(configured, found["primary"])
+        yield concern("no-fencing-device", FAILOVER, "; ".join(
+            ["no fencing device can reach {0}".format(found["primary"])] + [wrong] * bool(wrong)),
+            _WHY, cure)
 
 
 def votes(found, seen, configured, managed, facts):
