@@ -34,6 +34,8 @@ NO_WAIT = ("off", "local")
 
 UNKNOWN = Server(None, None, None, None, None, None, "", "", "")
 NOT_STREAMING = "not streaming"
+#: The state of a standby that receives WAL and does not replay it.
+REPLAY_PAUSED = "replay paused"
 #: The state of a server of another cluster, where one of this cluster should be.
 STRANGER = "another cluster answers there"
 _PATIENCE = 4.0     # seconds for each question

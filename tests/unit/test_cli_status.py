@@ -70,6 +70,9 @@ def test_a_standby_speaks_for_itself(seen, configured):
     assert others == {}
     found = row(report(seen, configured, {**known(), "srv1": own}), "srv1")
     assert (found["timeline"], found["state"], found["lag_seconds"]) == (4, "replay paused", 7.5)
+    whole = report(seen, configured, {**known(), "srv1": own})
+    item, = [item for item in whole["todo"] if item["what"].endswith("replay paused")]
+    assert "SELECT pg_wal_replay_resume()" in item["why"]
     assert found["lag_bytes"] == 51654312 - 50000000
 
 
@@ -98,6 +101,13 @@ def test_what_nobody_tells_is_a_question_mark(seen, configured):
 ])
 def test_scores_are_explained(score, reason, words):
     assert words in status.score_means(score, reason)
+
+
+def test_the_score_of_a_primary_that_is_none_any_more_is_that_of_the_last_one(seen, configured):
+    demoted = [item._replace(role="Unpromoted") if item.role == "Promoted" else item
+               for item in seen.instances]
+    found = report(seen._replace(instances=demoted), configured, {})
+    assert row(found, "srv3")["score_means"] == "the last primary"
 
 
 def test_no_primary_is_an_error_and_none_is_named(seen, configured):

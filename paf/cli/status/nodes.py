@@ -4,6 +4,7 @@ Each takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
 from paf.cli import configuration, finding, view
+from paf.cli.servers import REPLAY_PAUSED
 from paf.cli.status.concern import FAILOVER, OTHER, concern, unknown
 from paf.decide.election import BARRED
 
@@ -77,6 +78,11 @@ def meant_to_be_idle(found, configured, managed):
     return idle
 
 
+_PAUSED = "it keeps what it receives, and replays none of it: its promotion would have to do that " \
+          "first. Unless its agent says what is wrong with its settings, somebody has paused it: " \
+          "SELECT pg_wal_replay_resume() there (pg_xlog_replay_resume up to PostgreSQL 9.6)"
+
+
 def _instance(node):
     name = node["node"]
     if node["state"] in ("stopped", "runs, not by Pacemaker", "promoted by hand"):
@@ -89,6 +95,7 @@ def _instance(node):
                       "run paf status as root, on the primary's node", node=name)
     elif node["state"] != "streaming":
         yield concern("not-streaming", OTHER, "the standby on {0}: {1}".format(name, node["state"]),
+                      _PAUSED if node["state"] == REPLAY_PAUSED else
                       "it falls behind; its server's log says why", node=name)
     if node["not_promoted_because"]:
         yield concern("not-promoted", OTHER, "{0} was not promoted: {1}".format(

@@ -89,7 +89,8 @@ def _node(node, seen, managed, server, top):
         "lag_bytes": _less(top, server.replayed), "lag_seconds": server.lag,
         "not_received_bytes": _less(top, server.received),
         "sync_state": server.sync or None, "score": score,
-        "score_means": score_means(score, reason, lives), "not_promoted_because": reason or None,
+        "score_means": score_means(score, reason, lives, role == view.PROMOTED),
+        "not_promoted_because": reason or None,
         "degraded_because": attributes.get(DEGRADED + managed.name) or None,
         "loss_accepted": bool(attributes.get(ACCEPTED + managed.name)),
         "failures": [{"operation": item.operation, "status": item.status, "reason": item.reason,
@@ -125,7 +126,7 @@ def _state(role, server, membership):
     if role == view.PROMOTED and server.in_recovery:
         return "in recovery"
     if server.paused:
-        return "replay paused"
+        return servers.REPLAY_PAUSED
     if role == view.UNPROMOTED and server.in_recovery and not server.state and (
             server.timeline is not None):    # up to PostgreSQL 9.5 a standby says neither
         return servers.NOT_STREAMING
@@ -136,11 +137,11 @@ def _lsn(number):
     return None if number is None else wal.format_lsn(number)
 
 
-def score_means(score, reason="", lives=True):
+def score_means(score, reason="", lives=True, promoted=True):
     """Return why a promotion score is what it is; the words are those of docs/decisions.md.
 
     score: int or None; reason: why a promotion was refused, "" if none was; lives: whether the
-    instance runs. The score of one that does not run was left from when it did.
+    instance runs, and is promoted. The score of one that does not run was left from when it did.
     """
     if score is None:
         return "none yet: the primary's monitor gives it" if lives else "none: it does not run"
@@ -151,7 +152,7 @@ def score_means(score, reason="", lives=True):
         return "does not run; the score is what was left of {0}".format(
             "its time as the primary" if score >= scores.PRIMARY else "when it did")
     if score >= scores.PRIMARY:
-        return "the primary"
+        return "the primary" if promoted else "the last primary"
     if scores.BEST - score >= 0 and score > 1 and (scores.BEST - score) % scores.STEP == 0:
         return "connected, number {0} in line".format((scores.BEST - score) // scores.STEP + 1)
     return {1: "the last resort: first start, an old primary, or a lost election",
