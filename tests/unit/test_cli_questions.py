@@ -116,7 +116,19 @@ def with_transient_score(texts):
         "</instance_attributes></transient_attributes></node_state></status></cib>")
 
 
+def with_ticket(texts, state):
+    """A ticket that another site has, or that nobody has been given yet."""
+    texts["cib"] = texts["cib"].replace(
+        "<constraints>", '<constraints><rsc_ticket id="t" rsc="pgsqld-clone" rsc-role="Promoted" '
+        'ticket="site" loss-policy="demote"/>').replace("<status>", f"<status>{state}").replace(
+            "<status/>", f"<status>{state}</status>")
+
+
 NO_FAILOVER = [
+    (lambda texts: with_ticket(texts, ""), "ticket", "crm_ticket --details --ticket site"),
+    (lambda texts: with_ticket(
+        texts, '<tickets><ticket_state id="site" granted="true" standby="true"/></tickets>'),
+     "ticket", "crm_ticket --details --ticket site"),
     (lambda texts: with_property(texts, "maintenance-mode", "true"), "maintenance-mode",
      "maintenance-mode=false"),
     (lambda texts: with_own_meta(texts, "is-managed", "false"), "unmanaged",
@@ -406,6 +418,11 @@ def test_a_fencing_device_that_is_there_is_not_made_again(texts, change, words, 
     found = asked(texts, fencing=fencing.Fencing(True, [], False, ""))
     item, = [item for item in found["todo"] if item["code"] == "no-fencing-device"]
     assert (item["what"], item["pcs"]) == (words, [command])
+
+
+def test_a_ticket_that_is_granted_is_in_no_way(texts):
+    with_ticket(texts, '<tickets><ticket_state id="site" granted="true"/></tickets>')
+    assert codes(asked(texts)) == []
 
 
 def test_paf_check_enables_a_fencing_device_that_is_there(texts):

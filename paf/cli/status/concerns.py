@@ -5,7 +5,8 @@ from paf.cli.status.concern import FAILOVER, UP, answer
 
 #: Each yields Concerns from (report so far, view.View, Configuration, Managed, report.Facts).
 RULES = (service.primaries, service.members, service.addresses, service.commits,
-         orders.cluster, orders.resource, orders.unmanaged, orders.constraints, orders.scores,
+         orders.cluster, orders.resource, orders.unmanaged, orders.constraints,
+         orders.tickets, orders.scores,
          failover.fencing, failover.votes, failover.successor, failover.address,
          nodes.membership, nodes.maintenance, nodes.instances, nodes.remarks,
          nodes.failures)

@@ -104,6 +104,20 @@ def constraints(found, seen, configured, managed, facts):
                 finding.both("crm_resource --clear --resource {0}".format(name)))
 
 
+def tickets(found, seen, configured, managed, facts):
+    """Every ticket that the resource needs is granted. Source: Pacemaker Explained, "Tickets"."""
+    granted = set(item.get("id") for item in configured.root.findall("status/tickets/ticket_state")
+                  if is_true(item.get("granted")) and not is_true(item.get("standby")))
+    wanted = set(item.values.get("ticket", "") for item in
+                 configuration.constraints_on(configured, managed, "ticket"))
+    for name in sorted(wanted - granted):
+        yield concern(
+            "ticket", FAILOVER, "the ticket {0} is not granted to this cluster".format(name),
+            "a constraint binds {0} to it: without it Pacemaker promotes, or starts, no "
+            "instance".format(managed.clone or managed.name),
+            finding.both("crm_ticket --details --ticket {0}".format(name)))
+
+
 def scores(found, seen, configured, managed, facts):
     """No transient promotion score covers the one that the agent keeps."""
     names = dict((node.get("id"), node.get("uname")) for node in
