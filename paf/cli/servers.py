@@ -150,9 +150,11 @@ class Servers(object):
     """Asks the servers of one resource; managed: configuration.Managed.
 
     commits: the primary's Commits once `known` has asked it; None where nothing is known of them.
+    silence: why this node's server did not answer (str), "" where it did, or was not asked.
     """
 
     commits = None
+    silence = ""
 
     def __init__(self, managed, node):
         self._node = node
@@ -212,8 +214,10 @@ class Servers(object):
         try:
             text = query(local.version(self._instance))
             answer = sql.query(self._instance, text, Deadline(_PATIENCE), no_wait=False)
-        except ocf.OcfError:
+        except ocf.OcfError as error:
+            self.silence = str(error)
             return None, {}, None
+        self.silence = "" if answer.kind == sql.ROWS else answer.message
         return understand(answer.rows, "SQL on {0}".format(self._node)) + (commits(answer.rows),)
 
     def _settings(self):

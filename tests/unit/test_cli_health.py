@@ -179,8 +179,8 @@ def test_answers_of_servers_of_each_age():
     assert none.streaming is False and judge.lag(none) is None
     old = looks.understand([["me", "true", "", "5000", "4000", "", "", ""]], lambda: True)
     assert old.streaming is True and old.timeline is None and judge.lag(old) is None
-    started = looks.understand([["me", "true", "5", "3000", "4000", "streaming", "4000", "0"]], None)
-    assert started.position == 4000    # it has received nothing yet since its start
+    fresh = looks.understand([["me", "true", "5", "3000", "4000", "streaming", "4000", "0"]], None)
+    assert fresh.position == 4000    # it has received nothing yet since its start
     assert looks.understand([], None) is None and looks.understand([["you"]], None) is None
     for version in (90300, 90600, 100000, 180000):
         assert "{" not in looks.query(version)

@@ -11,6 +11,7 @@ from paf.cli.common import NOT_DONE, OK
 from paf.cli.check import clusterchecks
 from paf.cli.status import fencing, report_text, service, simulate, votequorum
 from paf.cli.status import report as status
+from paf.instance import sql
 from paf.runner import Result
 
 PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
@@ -87,7 +88,8 @@ def with_meta(texts, name, value):
 def with_default(texts, name, value):
     before, after = texts["cib"].split("<rsc_defaults>")
     texts["cib"] = before + "<rsc_defaults>" + after.replace(
-        "</meta_attributes>", f'<nvpair name="{name}" id="d" value="{value}"/></meta_attributes>', 1)
+        "</meta_attributes>",
+        f'<nvpair name="{name}" id="d" value="{value}"/></meta_attributes>', 1)
 
 
 def with_own_meta(texts, name, value):
@@ -154,7 +156,7 @@ NO_FAILOVER = [
 
 
 @pytest.mark.parametrize("change, code, command", NO_FAILOVER,
-                         ids=[f"{code}-{number}" for number, (_, code, _) in enumerate(NO_FAILOVER)])
+                         ids=[f"{row[1]}-{number}" for number, row in enumerate(NO_FAILOVER)])
 def test_what_keeps_pacemaker_from_a_failover_is_named_with_its_command(
         texts, change, code, command):
     change(texts)
@@ -423,6 +425,23 @@ def test_a_fencing_device_that_is_there_is_not_made_again(texts, change, words, 
 def test_a_ticket_that_is_granted_is_in_no_way(texts):
     with_ticket(texts, '<tickets><ticket_state id="site" granted="true"/></tickets>')
     assert codes(asked(texts)) == []
+
+
+def test_why_the_servers_did_not_answer_root_is_said(texts):
+    found = asked(texts, rows=[], silence={"srv3": "sorry, too many clients already"})
+    item, = [item for item in found["todo"] if item["code"] == "primary-not-asked"]
+    assert item["what"].endswith("takes writes: sorry, too many clients already")
+    assert "as root" not in item["why"]
+
+
+def test_the_words_of_a_server_that_lets_nobody_in_are_kept(texts, monkeypatch):
+    managed = configuration.find(configuration.parse(texts["cib"]))
+    asked_here = servers.Servers(managed, "srv3")
+    monkeypatch.setattr(servers.local, "version", lambda _: 150000)
+    monkeypatch.setattr(servers.sql, "query", lambda *_, **__: sql.Answer(
+        sql.NO_CONNECTION, [], "sorry, too many clients already"))
+    assert asked_here.known(["srv3"], "srv3", dict) == {}
+    assert asked_here.silence == "sorry, too many clients already"
 
 
 def test_paf_check_enables_a_fencing_device_that_is_there(texts):

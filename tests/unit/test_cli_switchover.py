@@ -109,7 +109,8 @@ STAYS = simulate.Outcome("srv1", False, "", {"pgsql-master-ip": None})
 
 @pytest.mark.parametrize("outcome, words", [
     (OTHERS, "Pacemaker would not promote srv1, even if asked to"),
-    (STAYS, "the address pgsql-master-ip would be on no node: clients would not reach the primary")])
+    (STAYS, "the address pgsql-master-ip would be on no node: clients would not reach the "
+            "primary")])
 def test_a_move_that_pacemaker_would_not_make_is_refused_beforehand(
         report, monkeypatch, capsys, outcome, words):
     """A constraint forbids the role there: the move would be followed until its timeout."""

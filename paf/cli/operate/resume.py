@@ -8,12 +8,12 @@ from paf.cli.status.concern import NO_ACTION
 from paf.cli.view import OFFLINE
 
 HELP = "let Pacemaker act again after paf pause"
-TEXT = """Ends what paf pause began, the resource's maintenance or that of NODE. An instance that was
-restarted in its role goes on as it is. Where one has failed, or runs otherwise than Pacemaker
+TEXT = """Ends what paf pause began, the resource's maintenance or that of NODE. An instance that
+was restarted in its role goes on as it is. Where one has failed, or runs otherwise than Pacemaker
 knows, Pacemaker first looks at what is really running there (crm_resource --refresh). Refused
-while a server runs in another role than the one that Pacemaker knows,
-since Pacemaker would stop or demote it, and where that is not known; --force does it anyway. What
-else keeps Pacemaker from acting is named, and the exit code is 2."""
+while a server runs in another role than the one that Pacemaker knows, since Pacemaker would stop
+or demote it, and where that is not known; --force does it anyway. What else keeps Pacemaker from
+acting is named, and the exit code is 2."""
 EXAMPLES = ("paf resume", "paf resume srv2")
 EXIT_CODES = ((OK, "done"), (NOT_DONE, "nothing is paused, and nothing was changed"),
               (ERROR, "refused, or the cluster cannot be asked; or done, and something else keeps "

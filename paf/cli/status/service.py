@@ -25,11 +25,13 @@ def primaries(found, seen, configured, managed, facts):
             yield concern("primary-in-recovery", UP, "the server on {0} is in recovery, though "
                           "Pacemaker has promoted it".format(node["node"]), "it takes no writes")
         elif node["in_recovery"] is None:
+            why = facts.silence.get(node["node"], "")
             yield unknown(
                 "primary-not-asked", UP, "the server on {0} could not be asked whether it takes "
-                "writes".format(node["node"]), "run paf status as root, on that node; or let the "
-                "role of primary_conninfo connect to the database postgres, as a member of "
-                "pg_monitor")
+                "writes{1}".format(node["node"], ": " * bool(why) + why),
+                "its log says more" if why else
+                "run paf status as root, on that node; or let the role of primary_conninfo connect "
+                "to the database postgres, as a member of pg_monitor")
 
 
 def _without(facts):

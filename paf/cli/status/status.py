@@ -1,5 +1,6 @@
 """paf status: the verb. Looks at the cluster, prints a report, says whether all is well."""
 
+import os
 import time
 from collections import namedtuple
 
@@ -98,14 +99,17 @@ def sight(resource, pacemaker):
     primaries = view.promoted(seen, managed.name)
     primary = primaries[0] if len(primaries) == 1 else None
     online = [node for node, role in view.roles(seen, managed.name).items() if role != "Stopped"]
-    asked = servers.Servers(managed, pacemaker.node())
+    here = pacemaker.node()
+    asked = servers.Servers(managed, here)
     known = asked.known(online, primaries[0] if primaries else None,
                         lambda: servers.addresses(pacemaker))
+    # others are not let in, which says nothing of the server
+    silence = {here: asked.silence} if asked.silence and os.geteuid() == 0 else {}
     facts = report.Facts(
         known=known, commits=asked.commits,
         outcome=simulate.loss(pacemaker, managed, [primary] if primary else []),
         fencing=fencing.of(pacemaker, configured, seen, primary) if primary else None,
-        votes=votequorum.of(pacemaker),
+        votes=votequorum.of(pacemaker), silence=silence,
         ballot=cib.parse(text_of_cib, names_of(managed.name), managed.name, now))
     return Look(seen, configured, managed, facts,
                 report.report(seen, configured, managed, facts))
