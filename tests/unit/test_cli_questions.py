@@ -444,6 +444,23 @@ def test_the_words_of_a_server_that_lets_nobody_in_are_kept(texts, monkeypatch):
     assert asked_here.silence == "sorry, too many clients already"
 
 
+@pytest.mark.parametrize("role, down", [('role="Promoted" ', True), ("", False)])
+def test_an_instance_that_may_only_not_be_promoted_is_to_run(texts, role, down):
+    """The rule of a constraint has a role of its own."""
+    texts["cib"] = texts["cib"].replace("<constraints>", (
+        f'<constraints><rsc_location id="n" rsc="pgsqld-clone"><rule id="r" {role}score="-INFINITY">'
+        '<expression id="e" attribute="#uname" operation="eq" value="srv2"/></rule>'
+        "</rsc_location>"))
+    seen = view.parse(texts["mon"])
+    configured = configuration.parse(texts["cib"], NOW)
+    managed = configuration.find(configured)
+    stopped = seen._replace(instances=[item for item in seen.instances if item.node != "srv2"])
+    facts = status.Facts({}, None, simulate.Outcome("srv1", True, ""), FENCED, None)
+    found = status.report(stopped, configured, managed, facts._replace(
+        votes=votequorum.votes(texts["votes"])))
+    assert ("instance-down" in codes(found)) is down
+
+
 def test_paf_check_enables_a_fencing_device_that_is_there(texts):
     configured = configuration.parse(texts["cib"].replace(*DISABLED, 1))
     item, = clusterchecks.fencing(configured, configuration.find(configured))

@@ -74,6 +74,8 @@ def _written_out(values, kind, members, whole):
 
 
 def _constraint(element, kind, values, whole, rules):
+    if kind == "location" and rules and rules[0].get("role"):
+        values = dict(values, role=rules[0].get("role"))    # pcs and crmsh write it there
     for name in _ROLES:
         if name in values:
             values[name] = role(values[name])
