@@ -71,6 +71,19 @@ def test_the_node_that_is_ahead_is_promoted_not_pacemakers_candidate(data):
     assert found.loses_acknowledged is False
 
 
+def test_a_node_that_a_constraint_keeps_the_primary_off_is_not_promoted_instead(data):
+    report = a_report(data)
+    next(one for one in report["nodes"] if one["node"] == "srv2")["kept_off"] = True
+    found = foreseen(report)
+    assert (found.to, found.instead, found.unless) == ("srv1", [], ["srv2"])
+    report = a_report(data, srv1=51654000)
+    next(one for one in report["nodes"] if one["node"] == "srv2")["kept_off"] = True
+    found = foreseen(report)
+    assert found.answer is False
+    assert "srv2 has received more than srv1, and a constraint keeps the primary off it" in (
+        found.reasons)
+
+
 def test_a_tie_leaves_pacemakers_choice_and_names_the_other(data):
     found = foreseen(a_report(data))
     assert (found.answer, found.to, found.instead) == (True, "srv1", ["srv2"])
@@ -82,7 +95,8 @@ def test_a_node_in_maintenance_that_votes_may_prevent_the_promotion(data):
         nodes={**seen.nodes, "srv2": view.MAINTENANCE}))
     found = foreseen(report)
     assert (found.answer, found.to, found.unless) == (True, "srv1", ["srv2"])
-    assert "none if srv2, which is in maintenance" in "\n".join(forecast.lines([found], "srv3", []))
+    assert "none if srv2, which Pacemaker would not promote" in "\n".join(
+        forecast.lines([found], "srv3", []))
     ahead = a_report(data, srv1=51654000, change=lambda seen: seen._replace(
         nodes={**seen.nodes, "srv2": view.MAINTENANCE}))
     assert foreseen(ahead).answer is False and "in maintenance" in foreseen(ahead).reasons[0]

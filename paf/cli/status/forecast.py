@@ -237,5 +237,5 @@ def promoted(item):
         item.to, "it has all WAL at this moment" if not item.loss_bytes else
         "{0} of WAL that it has not received would be lost".format(size(item.loss_bytes)),
         "".join("; or {0}".format(name) for name in item.instead),
-        "".join("; none if {0}, which is in maintenance, has received more by then".format(name)
-                for name in item.unless))
+        "".join("; none if {0}, which Pacemaker would not promote, has received more by "
+                "then".format(name) for name in item.unless))

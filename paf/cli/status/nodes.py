@@ -80,7 +80,8 @@ def meant_to_be_idle(found, configured, managed):
 
 _PAUSED = "it keeps what it receives, and replays none of it: its promotion would have to do " \
           "that first. Unless its agent says what is wrong with its settings, somebody has " \
-          "paused it: SELECT pg_wal_replay_resume() there (pg_xlog_replay_resume up to PostgreSQL 9.6)"
+          "paused it: SELECT pg_wal_replay_resume() there (up to PostgreSQL 9.6 " \
+          "pg_xlog_replay_resume)"
 
 
 def _instance(node):

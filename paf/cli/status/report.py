@@ -34,7 +34,7 @@ class Facts(namedtuple("Facts", "known commits outcome fencing votes ballot sile
     def __new__(cls, known, commits, outcome, fencing, votes, ballot=None, silence=None):
         """Make one; without a ballot where the agents' attributes were not looked at."""
         return super(Facts, cls).__new__(cls, known, commits, outcome, fencing, votes, ballot,
-                                          silence or {})
+                                         silence or {})
 
 
 def report(seen, configured, managed, facts):
@@ -47,7 +47,10 @@ def report(seen, configured, managed, facts):
     top = facts.known.get(primary, servers.UNKNOWN).received
     vips = [_vip(vip, sorted(view.roles(seen, vip.name)))
             for vip in configuration.vips_of(configured, managed)]
-    nodes = [_node(node, seen, managed, facts.known.get(node, servers.UNKNOWN), top)
+    barred = configuration.barred(configured, configuration.names_of(managed),
+                                  ("", "Started", "Promoted"))
+    nodes = [dict(_node(node, seen, managed, facts.known.get(node, servers.UNKNOWN), top),
+                  kept_off=node in barred)
              for node in sorted(set(configured.nodes) | set(seen.nodes))]
     found = {"format": FORMAT, "resource": managed.name, "clone": managed.clone,
              "primary": primary, "primaries": primaries, "vips": vips, "nodes": nodes,

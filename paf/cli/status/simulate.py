@@ -104,9 +104,10 @@ def outcome(text, resource, nodes):
         found = _FENCING.match(line)
         if found:
             fenced.add(found.group("node"))
-    found = [_PLACE.match(line) for line in text[revised.start():].splitlines()]
+    places = [_PLACE.match(line) for line in text[revised.start():].splitlines()]
     return Outcome(promoted[-1] if promoted else None, set(nodes) <= fenced, "",
-                   dict((place.group("resource"), place.group("node")) for place in found if place))
+                   dict((place.group("resource"), place.group("node")) for place in places
+                        if place))
 
 
 def left_behind(found, vips):

@@ -12,8 +12,9 @@ from paf.decide import election, quorum, scores, wal
 from paf.decide.knowledge import Known, is_known
 
 #: to: the node (str) that would be promoted, None for none; instead: nodes (list of str) that are
-#: promoted in its place if they have received more by then; unless: nodes in maintenance, which
-#: vote: if one has received more by then, no node is promoted; refused: why the agents would
+#: promoted in its place if they have received more by then; unless: nodes that vote and that
+#: Pacemaker does not promote, since they are in maintenance or a constraint keeps the primary off
+#: them: if one has received more by then, no node is promoted; refused: why the agents would
 #: promote none, unknown: why it is not known whether they would (str), "".
 Election = namedtuple("Election", "to instead unless refused unknown")
 
@@ -31,16 +32,23 @@ def of(found, ballot, lost, candidate):
     if candidate is None or ballot is None:
         return Election(candidate, [], [], "", "")
     voters = dict((row["node"], row) for row in found["nodes"] if _votes(row, lost))
-    idle = [name for name in sorted(voters)
-            if MAINTENANCE in [voters[name]["membership"]] + voters[name]["flags"]]
+    idle = dict((name, why) for name, why in ((name, _idle(voters[name])) for name in voters)
+                if why)
     to = _best(candidate, voters)
     others = [name for name in sorted(voters)
               if name != to and voters[name]["state"] in _STREAMS]
     refused, unknown = _refusal(found, ballot, lost, to, voters)
     if to in idle:
-        refused = "{0} has received more than {1}, and is in maintenance".format(to, candidate)
+        refused = "{0} has received more than {1}, and {2}".format(to, candidate, idle[to])
     return Election(to, [name for name in others if name not in idle],
                     [name for name in others if name in idle], refused, unknown)
+
+
+def _idle(row):
+    """Return why Pacemaker does not promote a node that votes; "" where it may."""
+    if MAINTENANCE in [row["membership"]] + row["flags"]:
+        return "is in maintenance"
+    return "a constraint keeps the primary off it" if row["kept_off"] else ""
 
 
 def _votes(row, lost):
