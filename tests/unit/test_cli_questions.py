@@ -8,10 +8,8 @@ import pytest
 
 from paf.cli import configuration, servers, view
 from paf.cli.common import NOT_DONE, OK
-from paf.cli.check import clusterchecks
 from paf.cli.status import fencing, report_text, service, simulate, votequorum
 from paf.cli.status import report as status
-from paf.instance import sql
 from paf.runner import Result
 
 PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
@@ -85,20 +83,6 @@ def with_meta(texts, name, value):
         f'id="x-m" value="{value}"/></meta_attributes>', 1)
 
 
-def with_default(texts, name, value):
-    before, after = texts["cib"].split("<rsc_defaults>")
-    texts["cib"] = before + "<rsc_defaults>" + after.replace(
-        "</meta_attributes>",
-        f'<nvpair name="{name}" id="d" value="{value}"/></meta_attributes>', 1)
-
-
-def with_own_meta(texts, name, value):
-    """In the clone's own set, which is its only one."""
-    texts["cib"] = texts["cib"].replace(
-        '<meta_attributes id="pgsqld-clone-meta">', '<meta_attributes id="pgsqld-clone-meta">'
-        f'<nvpair name="{name}" id="o" value="{value}"/>', 1)
-
-
 def with_flag(texts, node, flag):
     begin, end = texts["mon"].split(f'<node name="{node}"', 1)
     texts["mon"] = begin + f'<node name="{node}"' + end.replace(
@@ -118,35 +102,9 @@ def with_transient_score(texts):
         "</instance_attributes></transient_attributes></node_state></status></cib>")
 
 
-def with_ticket(texts, state):
-    """A ticket that another site has, or that nobody has been given yet."""
-    texts["cib"] = texts["cib"].replace(
-        "<constraints>", '<constraints><rsc_ticket id="t" rsc="pgsqld-clone" rsc-role="Promoted" '
-        'ticket="site" loss-policy="demote"/>').replace("<status>", f"<status>{state}").replace(
-            "<status/>", f"<status>{state}</status>")
-
-
 NO_FAILOVER = [
-    (lambda texts: with_ticket(texts, ""), "ticket", "crm_ticket --details --ticket site"),
-    (lambda texts: with_ticket(
-        texts, '<tickets><ticket_state id="site" granted="true" standby="true"/></tickets>'),
-     "ticket", "crm_ticket --details --ticket site"),
     (lambda texts: with_property(texts, "maintenance-mode", "true"), "maintenance-mode",
      "maintenance-mode=false"),
-    (lambda texts: with_own_meta(texts, "is-managed", "false"), "unmanaged",
-     "manage pgsqld-clone"),
-    (lambda texts: with_own_meta(texts, "maintenance", "on"), "resource-maintenance",
-     "--delete-parameter maintenance"),
-    (lambda texts: with_own_meta(texts, "target-role", "Slave"), "target-role",
-     "--delete-parameter target-role"),
-    (lambda texts: with_default(texts, "target-role", "Unpromoted"), "target-role",
-     "crm_attribute --type rsc_defaults --name target-role --delete"),
-    (lambda texts: with_default(texts, "is-managed", "false"), "unmanaged",
-     "crm_attribute --type rsc_defaults --name is-managed --delete"),
-    (lambda texts: with_property(texts, "is-managed-default", "false"), "unmanaged",
-     "is-managed-default=true"),
-    (lambda texts: with_default(texts, "maintenance", "true"), "resource-maintenance",
-     "crm_attribute --type rsc_defaults --name maintenance --delete"),
     (lambda texts: with_flag(texts, "srv3", "maintenance"), "node-maintenance",
      "unmaintenance srv3"),
     (with_constraint, "left-over-constraint", "crm_resource --clear --resource pgsqld-clone"),
@@ -156,7 +114,7 @@ NO_FAILOVER = [
 
 
 @pytest.mark.parametrize("change, code, command", NO_FAILOVER,
-                         ids=[f"{row[1]}-{number}" for number, row in enumerate(NO_FAILOVER)])
+                         ids=[code for _, code, _ in NO_FAILOVER])
 def test_what_keeps_pacemaker_from_a_failover_is_named_with_its_command(
         texts, change, code, command):
     change(texts)
@@ -386,13 +344,6 @@ def test_who_would_be_promoted_is_read_from_crm_simulate(data, name, promoted):
     assert list(simulate.left_behind(found, ["pgsqld-ip", "another"])) == []
 
 
-@pytest.mark.parametrize("place, where", [("srv3", "srv3"), (None, "no node")])
-def test_an_address_that_would_not_follow_the_primary_is_reported(texts, place, where):
-    found = asked(texts, outcome=simulate.Outcome("srv1", True, "", {"pgsql-master-ip": place}))
-    assert found["failover"]["answer"] is False and "address-stays" in codes(found)
-    assert f"the address pgsql-master-ip would be on {where}" in found["failover"]["text"]
-
-
 def test_votes_are_read_from_corosync_quorumtool(texts):
     votes = votequorum.votes(texts["votes"])
     assert (votes.expected, votes.needed, sorted(votes.votes)) == (3, 2, ["1", "2", "3"])
@@ -400,73 +351,6 @@ def test_votes_are_read_from_corosync_quorumtool(texts):
     assert votequorum.is_kept_without(votes, ["1", "2"]) is False
     assert votequorum.is_kept_without(votes, ["9"]) is None
     assert votequorum.votes("Cannot initialize CMAP service") is None
-
-
-DISABLED = ('<primitive id="fence-srv3" class="stonith" type="fence_paf_lab">', (
-    '<primitive id="fence-srv3" class="stonith" type="fence_paf_lab"><meta_attributes id="f">'
-    '<nvpair id="f-t" name="target-role" value="Stopped"/></meta_attributes>'))
-NONE = ('value="srv3"/>', 'value="srv9"/>')
-
-
-@pytest.mark.parametrize("change, words, command", [
-    (DISABLED, "no fencing device can reach srv3; fence-srv3 is disabled",
-     "pcs stonith enable fence-srv3"),
-    (("", ""), "no fencing device can reach srv3; fence-srv3 does not run",
-     "crm_resource --cleanup --resource fence-srv3"),
-    (NONE, "no fencing device can reach srv3",
-     "pcs stonith create fence-srv3 AGENT pcmk_host_list=srv3 ...")])
-def test_a_fencing_device_that_is_there_is_not_made_again(texts, change, words, command):
-    texts["cib"] = texts["cib"].replace(*change, 1)
-    found = asked(texts, fencing=fencing.Fencing(True, [], False, ""))
-    item, = [item for item in found["todo"] if item["code"] == "no-fencing-device"]
-    assert (item["what"], item["pcs"]) == (words, [command])
-
-
-def test_a_ticket_that_is_granted_is_in_no_way(texts):
-    with_ticket(texts, '<tickets><ticket_state id="site" granted="true"/></tickets>')
-    assert codes(asked(texts)) == []
-
-
-def test_why_the_servers_did_not_answer_root_is_said(texts):
-    found = asked(texts, rows=[], silence={"srv3": "sorry, too many clients already"})
-    item, = [item for item in found["todo"] if item["code"] == "primary-not-asked"]
-    assert item["what"].endswith("takes writes: sorry, too many clients already")
-    assert "as root" not in item["why"]
-
-
-def test_the_words_of_a_server_that_lets_nobody_in_are_kept(texts, monkeypatch):
-    managed = configuration.find(configuration.parse(texts["cib"]))
-    asked_here = servers.Servers(managed, "srv3")
-    monkeypatch.setattr(servers.local, "version", lambda _: 150000)
-    monkeypatch.setattr(servers.sql, "query", lambda *_, **__: sql.Answer(
-        sql.NO_CONNECTION, [], "sorry, too many clients already"))
-    assert asked_here.known(["srv3"], "srv3", dict) == {}
-    assert asked_here.silence == "sorry, too many clients already"
-
-
-@pytest.mark.parametrize("role, down", [('role="Promoted" ', True), ("", False)])
-def test_an_instance_that_may_only_not_be_promoted_is_to_run(texts, role, down):
-    """The rule of a constraint has a role of its own."""
-    texts["cib"] = texts["cib"].replace("<constraints>", (
-        f'<constraints><rsc_location id="n" rsc="pgsqld-clone"><rule id="r" {role}score="-INFINITY">'
-        '<expression id="e" attribute="#uname" operation="eq" value="srv2"/></rule>'
-        "</rsc_location>"))
-    seen = view.parse(texts["mon"])
-    configured = configuration.parse(texts["cib"], NOW)
-    managed = configuration.find(configured)
-    stopped = seen._replace(instances=[item for item in seen.instances if item.node != "srv2"])
-    facts = status.Facts({}, None, simulate.Outcome("srv1", True, ""), FENCED, None)
-    found = status.report(stopped, configured, managed, facts._replace(
-        votes=votequorum.votes(texts["votes"])))
-    assert ("instance-down" in codes(found)) is down
-
-
-def test_paf_check_enables_a_fencing_device_that_is_there(texts):
-    configured = configuration.parse(texts["cib"].replace(*DISABLED, 1))
-    item, = clusterchecks.fencing(configured, configuration.find(configured))
-    assert item.what == "no fencing device for srv3; fence-srv3 is disabled"
-    assert (item.pcs, item.crm) == (["pcs stonith enable fence-srv3"],
-                                    ["crm resource start fence-srv3"])
 
 
 @pytest.mark.parametrize("printed, devices", [

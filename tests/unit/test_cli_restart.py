@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from paf.cli import servers
-from paf.cli.common import ERROR, NOT_DONE, OK
+from paf.cli.common import ERROR, NOT_DONE, OK, Problem
 from paf.cli.main import main
 from paf.cli.operate import restart
 from paf.cli.status import simulate
@@ -78,3 +78,55 @@ def test_without_a_yes_nothing_is_restarted(restarted, monkeypatch):
 def test_a_node_or_all_of_them(restarted, words, capsys):
     assert main(["restart", "--yes", *words]) == ERROR
     assert restarted == [] and "name a NODE, or say --rolling" in capsys.readouterr().err
+
+
+class Restarting:
+    """A Pacemaker whose restart of an instance fails, or is cut off."""
+
+    def __init__(self, error):
+        self._error, self.calls = error, []
+
+    def wait(self, seconds, *argv):
+        if self._error:
+            raise self._error
+
+    def run(self, *argv):
+        self.calls.append(argv)
+
+    def cib(self):
+        return ('<cib><configuration><nodes><node id="2" uname="srv2"/></nodes></configuration>'
+                '<status><node_state id="2"><lrm id="2"><lrm_resources><lrm_resource id="pgsqld">'
+                '<lrm_rsc_op operation="start" call-id="7" transition-key="1:2:0:a"/>'
+                '</lrm_resource></lrm_resources></lrm></node_state></status></cib>')
+
+
+@pytest.mark.parametrize("error", [Problem("no end"), KeyboardInterrupt()])
+def test_a_restart_that_is_cut_off_leaves_no_ban(report, monkeypatch, error):  # noqa: F811
+    monkeypatch.setattr(status_verb, "look", lambda *_: report)
+    pacemaker = Restarting(error)
+    sight = SimpleNamespace(managed=SimpleNamespace(name="pgsqld"))
+    with pytest.raises(type(error)):
+        restart.restart(pacemaker, sight, "srv2", 1.0)
+    assert pacemaker.calls == [("crm_resource", "--clear", "--resource", "pgsqld-clone", "--node",
+                                "srv2")]
+
+
+def test_a_restart_that_pacemaker_did_not_make_is_not_one(report, monkeypatch):  # noqa: F811
+    """crm_resource --restart ends with 0 where Pacemaker does nothing on the node."""
+    monkeypatch.setattr(status_verb, "look", lambda *_: report)
+    with pytest.raises(Problem, match="Pacemaker has not restarted srv2"):
+        restart.restart(Restarting(None), SimpleNamespace(managed=SimpleNamespace(name="pgsqld")),
+                        "srv2", 1.0)
+    assert restart.starts(Restarting(None), "pgsqld", "srv2") == ["1:2:0:a 7"]
+    assert restart.starts(Restarting(None), "pgsqld", "srv1") == []
+
+
+def test_each_restart_looks_first_whether_it_can_be(report, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(status_verb, "look", lambda *_: report)
+    monkeypatch.setattr(restart, "_SETTLING", 0.0)
+    monkeypatch.setattr(restart, "_STEP", 0.01)
+    report["todo"].append({"about": "failover", "what": "srv1 died meanwhile"})
+    pacemaker = Restarting(AssertionError())
+    with pytest.raises(Problem, match="srv2 was not restarted: not now: srv1 died"):
+        restart.restart(pacemaker, SimpleNamespace(managed=SimpleNamespace(name="pgsqld")), "srv2",
+                        1.0)

@@ -1,0 +1,142 @@
+"""paf status: the advice beside what it finds, where the obvious command would be the wrong one."""
+
+import pytest
+
+from paf.cli import configuration, servers, view
+from paf.cli.check import clusterchecks
+from paf.cli.common import NOT_DONE
+from paf.cli.status import fencing, report_text, simulate, votequorum
+from paf.cli.status import report as status
+from paf.instance import sql
+from tests.unit.test_cli_questions import (  # noqa: F401
+    FENCED, NOW, asked, codes, texts, with_property)
+
+
+def with_default(texts, name, value):  # noqa: F811
+    before, after = texts["cib"].split("<rsc_defaults>")
+    texts["cib"] = before + "<rsc_defaults>" + after.replace(
+        "</meta_attributes>",
+        f'<nvpair name="{name}" id="d" value="{value}"/></meta_attributes>', 1)
+
+
+def with_own_meta(texts, name, value):  # noqa: F811
+    """In the clone's own set, which is its only one."""
+    texts["cib"] = texts["cib"].replace(
+        '<meta_attributes id="pgsqld-clone-meta">', '<meta_attributes id="pgsqld-clone-meta">'
+        f'<nvpair name="{name}" id="o" value="{value}"/>', 1)
+
+
+def with_ticket(texts, state):  # noqa: F811
+    """A ticket that another site has, or that nobody has been given yet."""
+    texts["cib"] = texts["cib"].replace(
+        "<constraints>", '<constraints><rsc_ticket id="t" rsc="pgsqld-clone" rsc-role="Promoted" '
+        'ticket="site" loss-policy="demote"/>').replace("<status>", f"<status>{state}").replace(
+            "<status/>", f"<status>{state}</status>")
+
+
+ORDERS = [
+    (lambda texts: with_ticket(texts, ""), "ticket", "crm_ticket --details --ticket site"),  # noqa: F811
+    (lambda texts: with_ticket(  # noqa: F811
+        texts, '<tickets><ticket_state id="site" granted="true" standby="true"/></tickets>'),
+     "ticket", "crm_ticket --details --ticket site"),
+    (lambda texts: with_own_meta(texts, "is-managed", "false"), "unmanaged",  # noqa: F811
+     "manage pgsqld-clone"),
+    (lambda texts: with_own_meta(texts, "maintenance", "on"), "resource-maintenance",  # noqa: F811
+     "--delete-parameter maintenance"),
+    (lambda texts: with_own_meta(texts, "target-role", "Slave"), "target-role",  # noqa: F811
+     "--delete-parameter target-role"),
+    (lambda texts: with_default(texts, "target-role", "Unpromoted"), "target-role",  # noqa: F811
+     "crm_attribute --type rsc_defaults --name target-role --delete"),
+    (lambda texts: with_default(texts, "is-managed", "false"), "unmanaged",  # noqa: F811
+     "crm_attribute --type rsc_defaults --name is-managed --delete"),
+    (lambda texts: with_property(texts, "is-managed-default", "false"), "unmanaged",  # noqa: F811
+     "is-managed-default=true"),
+    (lambda texts: with_default(texts, "maintenance", "true"), "resource-maintenance",  # noqa: F811
+     "crm_attribute --type rsc_defaults --name maintenance --delete"),
+]
+
+
+@pytest.mark.parametrize("change, code, command", ORDERS)
+def test_an_order_is_taken_back_where_it_was_given(
+        texts, change, code, command):  # noqa: F811
+    change(texts)
+    found = asked(texts)
+    assert code in codes(found), found["todo"]
+    assert found["failover"]["answer"] is False and status.verdict(found) == NOT_DONE
+    shown = "\n".join(report_text.lines(found))
+    assert "failover now?  NO" in shown and command in shown
+
+
+@pytest.mark.parametrize("place, where", [("srv3", "srv3"), (None, "no node")])
+def test_an_address_that_would_not_follow_the_primary_is_reported(texts, place, where):  # noqa: F811
+    found = asked(texts, outcome=simulate.Outcome("srv1", True, "", {"pgsql-master-ip": place}))
+    assert found["failover"]["answer"] is False and "address-stays" in codes(found)
+    assert f"the address pgsql-master-ip would be on {where}" in found["failover"]["text"]
+
+
+DISABLED = ('<primitive id="fence-srv3" class="stonith" type="fence_paf_lab">', (
+    '<primitive id="fence-srv3" class="stonith" type="fence_paf_lab"><meta_attributes id="f">'
+    '<nvpair id="f-t" name="target-role" value="Stopped"/></meta_attributes>'))
+NONE = ('value="srv3"/>', 'value="srv9"/>')
+
+
+@pytest.mark.parametrize("change, words, command", [
+    (DISABLED, "no fencing device can reach srv3; fence-srv3 is disabled",
+     "pcs stonith enable fence-srv3"),
+    (("", ""), "no fencing device can reach srv3; fence-srv3 does not run",
+     "crm_resource --cleanup --resource fence-srv3"),
+    (NONE, "no fencing device can reach srv3",
+     "pcs stonith create fence-srv3 AGENT pcmk_host_list=srv3 ...")])
+def test_a_fencing_device_that_is_there_is_not_made_again(texts, change, words, command):  # noqa: F811
+    texts["cib"] = texts["cib"].replace(*change, 1)
+    found = asked(texts, fencing=fencing.Fencing(True, [], False, ""))
+    item, = [item for item in found["todo"] if item["code"] == "no-fencing-device"]
+    assert (item["what"], item["pcs"]) == (words, [command])
+
+
+def test_a_ticket_that_is_granted_is_in_no_way(texts):  # noqa: F811
+    with_ticket(texts, '<tickets><ticket_state id="site" granted="true"/></tickets>')
+    assert codes(asked(texts)) == []
+
+
+def test_why_the_servers_did_not_answer_root_is_said(texts):  # noqa: F811
+    found = asked(texts, rows=[], silence={"srv3": "sorry, too many clients already"})
+    item, = [item for item in found["todo"] if item["code"] == "primary-not-asked"]
+    assert item["what"].endswith("takes writes: sorry, too many clients already")
+    assert "as root" not in item["why"]
+
+
+def test_the_words_of_a_server_that_lets_nobody_in_are_kept(texts, monkeypatch):  # noqa: F811
+    managed = configuration.find(configuration.parse(texts["cib"]))
+    asked_here = servers.Servers(managed, "srv3")
+    monkeypatch.setattr(servers.local, "version", lambda _: 150000)
+    monkeypatch.setattr(servers.sql, "query", lambda *_, **__: sql.Answer(
+        sql.NO_CONNECTION, [], "sorry, too many clients already"))
+    assert asked_here.known(["srv3"], "srv3", dict) == {}
+    assert asked_here.silence == "sorry, too many clients already"
+
+
+@pytest.mark.parametrize("role, down", [('role="Promoted" ', True), ("", False)])
+def test_an_instance_that_may_only_not_be_promoted_is_to_run(texts, role, down):  # noqa: F811
+    """The rule of a constraint has a role of its own."""
+    texts["cib"] = texts["cib"].replace("<constraints>", (
+        f'<constraints><rsc_location id="n" rsc="pgsqld-clone"><rule id="r" {role}'
+        'score="-INFINITY"><expression id="e" attribute="#uname" operation="eq" value="srv2"/>'
+        "</rule></rsc_location>"))
+    seen = view.parse(texts["mon"])
+    configured = configuration.parse(texts["cib"], NOW)
+    managed = configuration.find(configured)
+    stopped = seen._replace(instances=[item for item in seen.instances if item.node != "srv2"])
+    facts = status.Facts({}, None, simulate.Outcome("srv1", True, ""), FENCED, None)
+    found = status.report(stopped, configured, managed, facts._replace(
+        votes=votequorum.votes(texts["votes"])))
+    assert ("instance-down" in codes(found)) is down
+    assert [node["node"] for node in found["nodes"] if node["kept_off"]] == ["srv2"]
+
+
+def test_paf_check_enables_a_fencing_device_that_is_there(texts):  # noqa: F811
+    configured = configuration.parse(texts["cib"].replace(*DISABLED, 1))
+    item, = clusterchecks.fencing(configured, configuration.find(configured))
+    assert item.what == "no fencing device for srv3; fence-srv3 is disabled"
+    assert (item.pcs, item.crm) == (["pcs stonith enable fence-srv3"],
+                                    ["crm resource start fence-srv3"])
