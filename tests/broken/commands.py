@@ -62,9 +62,23 @@ BUILDS = (
             "test_a_synchronous_standby_is_one_for_those_whose_commits_wait",)),
     Broken(6, "half of what crm_simulate prints is an answer",
            "paf/cli/status/simulate.py",
-           '    if not re.search("^Revised cluster status", text, re.IGNORECASE | re.MULTILINE):',
-           "    if False:", (_UNIT + "test_cli_questions.py::"
-                             "test_what_crm_simulate_printed_in_part_says_nothing",)),
+           '    revised = re.search("^Revised cluster status", text, re.IGNORECASE | re.MULTILINE)',
+           '    revised = re.search("", text)', (
+               _UNIT + "test_cli_questions.py::"
+               "test_what_crm_simulate_printed_in_part_says_nothing",)),
+    Broken(6, "a restart that Pacemaker did not make is one", "paf/cli/operate/restart.py",
+           "    if starts(pacemaker, sight.managed.name, node) == before:", "    if False:", (
+               _UNIT + "test_cli_restart.py::"
+               "test_a_restart_that_pacemaker_did_not_make_is_not_one",)),
+    Broken(6, "a move that Pacemaker would not make is tried", "paf/cli/switchover.py",
+           "    if not outcome.unknown and outcome.promoted != target:", "    if False:", (
+               _UNIT + "test_cli_switchover.py::"
+               "test_a_move_that_pacemaker_would_not_make_is_refused_beforehand",)),
+    Broken(6, "a paused primary is looked at again, and loses its address for a moment",
+           "paf/cli/operate/resume.py", '                row["failures"] or not known):',
+           "                True):", (
+               _UNIT + "test_cli_operate.py::"
+               "test_pacemaker_looks_again_only_where_it_may_be_wrong",)),
     Broken(1, "a pause ends though a server's role is not known",
            "paf/cli/operate/resume.py", '        if row["in_recovery"] is None:',
            "        if False:", (_UNIT + "test_cli_operate.py::"
