@@ -15,6 +15,8 @@ from paf.ocf import failure, NotUsable, OcfError
 
 #: The file that holds the facts.
 FACTS = "state.json"
+#: The folder in it for the node's own files from the top of the data directory.
+OWN = "own"
 _NEW = ".new"       # what is being written
 _WAY_OUT = "let paf rebuild copy the primary"
 _IN_MEMORY = ("tmpfs", "ramfs")

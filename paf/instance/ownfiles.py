@@ -28,7 +28,7 @@ _FOLDERS = frozenset((
     "pg_wal/archive_status", "pg_wal/summaries", "pg_xlog/archive_status"))
 _OF_OBJECTS = ("base", "pg_replslot", "pg_tblspc")    # a folder each
 _MOST_LINKS = 40    # on one path, as in Linux
-_TOP, _DEEP = "own", "deep"
+_DEEP = "deep"
 
 
 def names(instance):
@@ -152,19 +152,19 @@ def move_aside(instance, top, inside):
     top: names at the top of the data directory; inside: relative paths below PostgreSQL's names.
     """
     place, data = journal.folder(instance), instance.parameters.datadir
-    pairs = [(os.path.join(data, name), os.path.join(place, _TOP, name)) for name in top]
+    pairs = [(os.path.join(data, name), os.path.join(place, journal.OWN, name)) for name in top]
     pairs += [(os.path.join(data, name), os.path.join(place, _DEEP, str(number)))
               for number, name in enumerate(inside)]
-    _each(instance, pairs, "cannot keep {0} aside in {1}: {2}", (_TOP, _DEEP))
+    _each(instance, pairs, "cannot keep {0} aside in {1}: {2}", (journal.OWN, _DEEP))
 
 
 def put_back(instance, inside):
     """Move the node's own files back, as many as are in the journal. Raises OcfError."""
     place, data = journal.folder(instance), instance.parameters.datadir
     with runner.Acting(local.owner(instance)):
-        top = _listed(os.path.join(place, _TOP))
+        top = _listed(os.path.join(place, journal.OWN))
         numbers = _listed(os.path.join(place, _DEEP))
-    pairs = [(os.path.join(place, _TOP, name), os.path.join(data, name)) for name in top
+    pairs = [(os.path.join(place, journal.OWN, name), os.path.join(data, name)) for name in top
              if not name.endswith(_PART)]
     pairs += [(os.path.join(place, _DEEP, number), os.path.join(data, inside[int(number)]))
               for number in numbers if not number.endswith(_PART)]
@@ -195,7 +195,7 @@ def make_way(data, name):
 def is_any_aside(instance):
     """Return whether the journal has any of the node's own files from the top."""
     with runner.Acting(local.owner(instance)):
-        return bool(_listed(os.path.join(journal.folder(instance), _TOP)))
+        return bool(_listed(os.path.join(journal.folder(instance), journal.OWN)))
 
 
 def remove_strangers(instance):

@@ -13,9 +13,8 @@ from paf import parameters, runner
 from paf.decide import wal
 from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
 from paf.decide.knowledge import Unknown, is_known
-from paf.instance import conninfo as connections
 from paf.instance import (
-    controldata, divergence, journal, keptwal, ownfiles, pidfile, postmaster, processes,
+    controldata, divergence, journal, keptwal, libpqfiles, ownfiles, pidfile, postmaster, processes,
     replacement, rewindrole, settings, sql, standby_mode, upstream, waiting_commits)
 from paf.ocf import NotUsable, OcfError, passes
 
@@ -307,7 +306,8 @@ def _restore_command(instance, deadline):
 def _pg_rewind(instance, facts, deadline, more=()):
     """Run pg_rewind and return what it said. Raises OcfError."""
     version = local.version(instance)
-    source = connections.connection(facts["conninfo"], rewindrole.database(instance))
+    source = libpqfiles.connection(
+        instance, facts["conninfo"], rewindrole.database(instance))
     argv = [local.program(instance, "pg_rewind"), "-D", instance.parameters.datadir,
             "--source-server", source.target]
     argv += ["--no-ensure-shutdown"] if version >= _FIRST_WITH_ENSURE else []

@@ -9,10 +9,9 @@ from paf.cli.common import Problem, complain, say
 from paf.cli.rebuild import backup
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown
-from paf.instance import conninfo as connections
 from paf.instance import (
-    divergence, journal, keptwal, naming, ownfiles, replacement, rewind, sql, waiting_commits,
-    walfiles)
+    divergence, journal, keptwal, libpqfiles, naming, ownfiles, replacement, rewind, sql,
+    waiting_commits, walfiles)
 
 _LARGEST_OWN = 64 << 20     # bytes; larger files of the node itself are moved, not copied
 _PATIENCE = 120.0           # seconds to read the WAL
@@ -137,8 +136,8 @@ class Copying(object):
             self._run("pgbackrest restore", backup.command(self._backup, self._plan), None, "")
             return
         only = (("target_session_attrs", "primary" if self._version >= 140000 else "read-write"),)
-        found = connections.connection(
-            self._source.conninfo, only if self._version >= 100000 else ())
+        found = libpqfiles.connection(
+            self._instance, self._source.conninfo, only if self._version >= 100000 else ())
         target = self._plan.swaps[-1][0]
         argv = [local.program(self._instance, "pg_basebackup"), "-d", found.target,
                 "-D", target, "-c", "fast", "-w", "-X", "stream"]

@@ -8,7 +8,6 @@ from paf import runner
 from paf.instance import journal, keptwal, ownfiles, processes, replacement, unfinished
 from paf.ocf import failure, NotUsable, OcfError
 
-_FOLDER = "own"     # of the node's files, in the journal
 _SPOILT = "state.json.damaged"
 _PROGRAMS = ("pg_rewind", "pg_basebackup")
 
@@ -57,7 +56,7 @@ def set_aside(instance, started):
                 journal.put(spoilt, b"")
             stay = set([_SPOILT])
             if os.path.isdir(instance.parameters.datadir):
-                stay.add(_FOLDER)
+                stay.add(journal.OWN)
             for name in sorted(set(os.listdir(source)) - stay):
                 os.rename(os.path.join(source, name), os.path.join(place, name))
             journal.sync(place)
