@@ -97,7 +97,7 @@ def run(instance, conninfo, found, deadline, log, harmless=False):
     """
     parts = divergence.parts(instance, found, deadline)
     rewindrole.await_checkpoint(instance, conninfo, found.upstream.timeline, deadline)
-    recover(instance, deadline, log)
+    recover(instance, found.fork, deadline, log)
     facts = {
         "what": WHAT, "phase": KEEPING, "deep": ownfiles.deep(instance, deadline),
         "conninfo": conninfo, "restore_command": _restore_command(instance, deadline),
@@ -330,16 +330,17 @@ def _passes(result):
         words in result.err for words in _LOST_CONNECTION)
 
 
-def recover(instance, deadline, log):
+def recover(instance, fork, deadline, log):
     """Start and shut down the instance cleanly, as pg_rewind requires. Raises OcfError.
 
-    What crashed replays its own WAL in single-user mode: on the timeline it was on, without the
-    archive (where the new primary's timeline may be, which it could not follow), and no client is
-    let in. Its checkpoint removes no WAL: pg_rewind needs it, and it is kept for people. Source:
+    fork: the Position from which on the WAL is only here, None where that is not known. What crashed
+    replays its own WAL in single-user mode: on the timeline it was on, without the archive (where
+    the new primary's timeline may be, which it could not follow), and no client is let in. Its
+    checkpoint removes no WAL: pg_rewind needs it, and it is kept for people. Source:
     PostgreSQL manual, postgres, "Options for Single-User Mode"; "Sending Servers".
     """
     control = controldata.read(instance, deadline)
-    if is_known(control) and control.value.state in (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY):
+    if is_known(control) and _is_at_its_end(control.value, fork):
         return
     log.info("crash recovery before the rewind")
     with runner.Acting(local.owner(instance)):
@@ -358,6 +359,17 @@ def recover(instance, deadline, log):
     if not is_known(control) or control.value.state != SHUT_DOWN:
         raise OcfError("the crash recovery before a rewind failed: {0}".format(
             sql.last_words(result.err)))
+
+
+def _is_at_its_end(control, fork):
+    """Return whether the control file says that the instance has what makes it diverge.
+
+    control: controldata.ControlData. A standby that was shut down may have received WAL past the
+    fork and not replayed it (recovery_min_apply_delay, a conflict with a query): pg_rewind, since
+    14, looks at what was replayed, and leaves that WAL where the next start finds it.
+    """
+    return control.state == SHUT_DOWN or control.state == SHUT_DOWN_IN_RECOVERY and (
+        fork is not None and controldata.lower_bound(control).lsn > fork.lsn)
 
 
 def _keep_all(instance):

@@ -51,4 +51,10 @@ BUILDS = (
            "        for place in (here,):",
            (_COMPONENT + "test_password_files.py::"
             "test_a_copy_reaches_the_primary_after_the_old_directory_was_given_up",)),
+    Broken(7, "WAL that was received and not replayed survives a rewind, and the node stays stopped",
+           "paf/instance/rewind.py",
+           "        fork is not None and controldata.lower_bound(control).lsn > fork.lsn)",
+           "        True)",
+           (_COMPONENT + "test_rewind_losses.py::"
+            "test_a_standby_that_had_not_replayed_what_only_it_received_follows_again",)),
 )

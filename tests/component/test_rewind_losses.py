@@ -11,8 +11,10 @@ from paf.cli.common import Problem
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown
 from paf.decide.timelines import line_from_wire
+from tests.component.server import wait_until
 from tests.component.test_rebuild import context_of, work_of
-from tests.component.test_rewind import FAILOVER, come_back, fail_over, write_commits
+from tests.component.test_rewind import (
+    FAILOVER, RETURN, come_back, fail_over, write_commits)
 from tests.component.test_rewind_cut import FULL, programs_with, same_rows
 
 PAGE = 8192
@@ -146,6 +148,34 @@ def test_a_half_rewound_directory_is_not_started_after_a_copy_that_failed(hinted
     work_of(node).do()
     come_back(hinted, "manual")
     same_rows(hinted)
+
+
+def test_a_standby_that_had_not_replayed_what_only_it_received_follows_again(make_cluster):
+    """For pg_rewind nothing diverges: it looks at what was replayed. A start would replay it."""
+    cluster = make_cluster("srv1", "srv2", "srv3")
+    for node in cluster:
+        node.server.configure("wal_log_hints = on")
+    cluster.start()
+    cluster["srv3"].sql("SELECT pg_wal_replay_pause()")
+    cluster["srv2"].stop()
+    cluster["srv1"].sql("INSERT INTO t SELECT generate_series(1, 7)")
+    end = cluster["srv1"].value("SELECT pg_current_wal_flush_lsn()")
+    wait_until(lambda: cluster["srv3"].value(
+        f"SELECT pg_last_wal_receive_lsn() >= '{end}'"), "srv3 to receive what srv2 does not")
+    cluster["srv3"].stop()
+    cluster["srv1"].kill()
+    cluster.move_vip(None)
+    cluster["srv2"].server.start()
+    assert cluster.promote("srv2", FAILOVER, ["srv2"]).code == 0
+    cluster["srv2"].sql("INSERT INTO t VALUES (2)")
+    node, lists = cluster["srv3"], dict(RETURN, start="srv3")
+    run = node.agent("start", timeout=60, lists=lists)
+    assert run.code == 5 and "among them 1 commit" in run.reason
+    assert node.agent("start", timeout=60, lists=lists, rejoin="rewind").code == 0
+    cluster.wait_for_streams("srv2", 1)
+    assert sorted(node.sql("SELECT n FROM t")) == sorted(cluster["srv2"].sql("SELECT n FROM t"))
+    ((report,), doubt) = reports(node)
+    assert doubt == [] and rows_of(report) == 7
 
 
 # Two promotions to the same timeline, at the same LSN
