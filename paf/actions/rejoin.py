@@ -136,14 +136,14 @@ def _no_loss(instance, found, content, deadline):
             if text.startswith("COMMIT ") and lsn not in waited]
     try:
         from paf.instance import housekeeping
-        analyzed = housekeeping.commits(
+        vacuums = housekeeping.commits(
             instance, found.fork, content.end, found.size, rest, deadline)
     except ocf.OcfError:
-        analyzed = []    # then they count
+        vacuums = []    # then they count
     words = [text.format(loss.judge(loss.counted(content.transactions, lsns)).relied_on)
              for text, lsns in (("{0} that waited for a synchronous standby", waited),
-                                ("{0} of statistics (ANALYZE)", set(analyzed))) if lsns]
-    return loss.counted(content.transactions, waited | set(analyzed)), " and ".join(words)
+                                ("{0} of ANALYZE or VACUUM", set(vacuums))) if lsns]
+    return loss.counted(content.transactions, waited | set(vacuums)), " and ".join(words)
 
 
 def _doubt(instance, deadline):

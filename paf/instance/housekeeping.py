@@ -1,9 +1,10 @@
-"""Commits of a part of the WAL that hold only statistics of the planner.
+"""Commits of a part of the WAL that hold only what a server does of its own accord.
 
-Autovacuum analyzes tables, also on a primary that is cut off, and waits for no standby: no client
-relies on that, and a new primary does it again. Relations of a number below 10000 are PostgreSQL's
-own, under the number they were made with. Source: src/include/catalog/pg_statistic.h,
-pg_statistic_ext_data.h; pg_waldump.
+Autovacuum analyzes tables, and gives empty pages at their ends back to the system: also on a primary
+that is cut off, and it waits for no standby. No client relies on that, and a new primary does it
+again. Relations of a number below 10000 are PostgreSQL's own, under the number they were made with.
+Source: src/include/catalog/pg_statistic.h, pg_statistic_ext_data.h; lazy_truncate_heap in
+vacuumlazy.c, RelationTruncate in storage.c; pg_waldump.
 """
 
 import re
@@ -19,13 +20,20 @@ _LINE = re.compile(r"^rmgr: (\S+) .*?, tx: +(\d+), lsn: ([0-9A-Fa-f]+/[0-9A-Fa-f
                    r".*?desc: (.*)$", re.M)
 _ANY_RECORD = re.compile(r"^rmgr:", re.M)
 _RELATION = re.compile(r"rel \d+/\d+/(\d+)")
+#: A page of the maps of free space and of visible rows, which a truncation shortens.
+_OF_A_MAP = re.compile(r"rel \d+/\d+/\d+ fork (?:fsm|vm)\b")
+#: What changes nothing that is seen: how large a table is, which counts without a commit; an image
+#: of a page; the lock for a truncation.
+_NO_CHANGE = ("Heap/INPLACE", "XLOG/FPI_FOR_HINT", "Standby/LOCK")
+#: An SQL TRUNCATE has other records as well, of the table's new file: it is none of these.
+_TRUNCATION = "Storage/TRUNCATE"
 _NEXT = re.compile(r"nextXid (\d+)")
 _MOST = 20              # commits that are examined
 _XIDS = 1 << 32
 
 
 def commits(instance, start, end, size, wanted, deadline):
-    """Return those of the commits `wanted` (LSNs) that hold only statistics (list of int).
+    """Return those of the commits `wanted` (LSNs) that are ANALYZE or VACUUM (list of int).
 
     start: the Position from which on the WAL is only here; end: LSN of its end; size: bytes of a
     segment. A commit of which that cannot be proved is not returned. Raises OcfError.
@@ -40,7 +48,7 @@ def commits(instance, start, end, size, wanted, deadline):
     found = []
     for lsn in wanted:
         xid, text = xids.get(lsn, ("", ""))
-        if xid and "subxacts" not in text and _is_after(int(xid), mark[1]) and only_statistics(
+        if xid and "subxacts" not in text and _is_after(int(xid), mark[1]) and is_of_vacuum(
                 _records(instance, wal.Position(start.timeline, mark[0]), end, size,
                          ("-x", xid), deadline)):
             found.append(lsn)
@@ -85,18 +93,23 @@ def _is_after(xid, following):
     return (xid - following) % _XIDS < _XIDS // 2
 
 
-def only_statistics(records):
-    """Return whether these records, all of one transaction, change statistics only; pure."""
+def is_of_vacuum(records):
+    """Return whether these records, all of one transaction, are those of ANALYZE or VACUUM; pure."""
     changed = False
     for manager, _, _, text in records:
         if manager == "Transaction":
             if not text.startswith("COMMIT "):
                 return False
             continue
-        if manager == "Heap" and text.startswith("INPLACE "):
-            continue    # of pg_class: how large the table is; counts without a commit
-        relations = _RELATION.findall(text)
-        if manager not in _CHANGES or not relations or set(relations) - _STATISTICS:
-            return False
+        name = "{0}/{1}".format(manager, text.split(" ", 1)[0])
+        if name in _NO_CHANGE:
+            continue
+        if name != _TRUNCATION:
+            maps = len(_OF_A_MAP.findall(text)) if name == "XLOG/FPI" else 0
+            relations = _RELATION.findall(text)
+            if maps and maps == len(relations):
+                continue
+            if manager not in _CHANGES or not relations or set(relations) - _STATISTICS:
+                return False
         changed = True
     return changed

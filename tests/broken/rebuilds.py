@@ -57,4 +57,8 @@ BUILDS = (
            "        True)",
            (_COMPONENT + "test_rewind_losses.py::"
             "test_a_standby_that_had_not_replayed_what_only_it_received_follows_again",)),
+    Broken(4, "a truncation hides what else its transaction wrote",
+           "paf/instance/housekeeping.py",
+           "            if manager not in _CHANGES or not relations or set(relations) - _STATISTICS:",
+           "            if False:", (_UNIT + "test_housekeeping.py::test_anything_else_counts",)),
 )

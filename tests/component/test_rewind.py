@@ -129,6 +129,7 @@ def test_one_record_that_a_client_may_rely_on_keeps_it_stopped(hinted, statement
 
 @pytest.mark.parametrize("before, statements, shown", [
     ("", ("ANALYZE t",), ""),
+    ("", ("TRUNCATE t",), "1 commit, the last at 20"),
     ("", ("ANALYZE t", "INSERT INTO t VALUES (7)"), "1 commit, the last at 20"),
     ("", ("BEGIN; ANALYZE t; INSERT INTO t VALUES (7); COMMIT",), "1 commit, the last at 20"),
     ("INSERT INTO t VALUES (7)", ("ANALYZE t",), "1 commit, the last at 20")])
@@ -155,7 +156,22 @@ def test_commits_of_statistics_alone_are_given_up(hinted, before, statements, sh
     if shown:
         assert f"exist only here, among them {shown}" in run.reason
     else:
-        assert "no commit among them but 1 commit of statistics (ANALYZE)" in run.log
+        assert "no commit among them but 1 commit of ANALYZE or VACUUM" in run.log
+
+
+@pytest.mark.parametrize("left", [0, 10000])
+def test_a_commit_of_vacuum_that_shortens_a_table_is_given_up(hinted, left):
+    """Autovacuum does that too: of a queue, with each run."""
+    node = hinted["srv1"]
+    node.sql("INSERT INTO t SELECT generate_series(1, 20000)")
+    node.sql("VACUUM t")    # makes the maps, which the next one shortens
+    node.sql(f"DELETE FROM t WHERE n > {left}")
+    node.sql("CHECKPOINT")
+    hinted.wait_for_streams("srv1", 1)
+    hinted.move_vip(None)
+    node.sql("VACUUM t")
+    fail_over(hinted)
+    assert "no commit among them but 1 commit of ANALYZE or VACUUM" in come_back(hinted, None).log
 
 
 def test_wal_that_cannot_be_read_to_its_end_keeps_it_stopped(hinted):

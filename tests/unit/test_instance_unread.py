@@ -279,7 +279,7 @@ def test_a_first_record_that_cannot_be_read_has_no_mark(instance, tmp_path):
 
 def test_a_transaction_that_did_not_commit_is_no_statistics():
     changed = ("Heap", "7", "0/60", "HOT_UPDATE off 1, blkref #0: rel 1663/1/2619 blk 3")
-    assert not housekeeping.only_statistics([changed, ("Transaction", "7", "0/90", "ABORT 2026")])
+    assert not housekeeping.is_of_vacuum([changed, ("Transaction", "7", "0/90", "ABORT 2026")])
 
 
 def test_copies_that_cannot_be_made_are_refused_with_the_place(instance, tmp_path, monkeypatch):
