@@ -1,10 +1,11 @@
 """What a rewind needs of the primary: a role that may read its files, and its first checkpoint.
 
-Source: PostgreSQL manual, pg_rewind, "Notes" and "How It Works"; CHECKPOINT.
+And here, folders for its tablespaces. Source: PostgreSQL manual, pg_rewind, "Notes" and "How It
+Works"; CHECKPOINT.
 """
 
 from paf import instance as local
-from paf.instance import psql, sql, upstream
+from paf.instance import psql, sql, tablespaces, upstream
 from paf.ocf import NotUsable, OcfError
 
 _DATABASE = (("dbname", "postgres"),)
@@ -17,6 +18,8 @@ _GRANTED = "SELECT " + " AND ".join(
     for function in ("pg_ls_dir(text,boolean,boolean)", "pg_stat_file(text,boolean)",
                      "pg_read_binary_file(text)",
                      "pg_read_binary_file(text,bigint,bigint,boolean)"))
+_SPACES = """SELECT oid::text, pg_catalog.pg_tablespace_location(oid)
+  FROM pg_catalog.pg_tablespace WHERE pg_catalog.pg_tablespace_location(oid) LIKE '/%'"""
 _TIMELINE = "SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()"
 _ANSWER = 5.0       # seconds for a question
 #: How a server, or libpq, says that it does not let the role in.
@@ -45,9 +48,10 @@ def problem(instance, conninfo, deadline):
 
 
 def check(instance, conninfo, deadline):
-    """Raise OcfError unless the role in primary_conninfo may surely run pg_rewind.
+    """Raise OcfError unless pg_rewind surely can work with the role in primary_conninfo.
 
-    NotUsable where it may not; a primary that does not answer just now may do so later.
+    NotUsable where that may not, or a tablespace has no folder here, which a dry run of pg_rewind
+    does not see; a primary that does not answer just now may do so later.
     """
     reason, answered, message = _rights(instance, conninfo, deadline)
     if reason:
@@ -56,6 +60,13 @@ def check(instance, conninfo, deadline):
         kind = NotUsable if any(words in message for words in _REFUSED) else OcfError
         raise kind("a rewind needs SQL at the primary, in the database postgres; the role in "
                    "primary_conninfo got no answer: {0}".format(message or "timeout"))
+    result = _ask(instance, conninfo, _SPACES, deadline.within(_ANSWER))
+    if result.timed_out or result.status != 0:
+        raise OcfError("a rewind needs to know the primary's tablespaces: {0}".format(
+            sql.last_words(result.err) or "timeout"))
+    reason = tablespaces.problem_of_new(instance, psql.rows(result.out))
+    if reason:
+        raise NotUsable(reason)
 
 
 def _rights(instance, conninfo, deadline):

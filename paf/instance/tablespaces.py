@@ -10,6 +10,7 @@ import errno
 import os
 
 from paf import instance as local
+from paf import runner
 from paf.ocf import OcfError, is_number
 
 _FOLDER = "pg_tblspc"
@@ -30,6 +31,37 @@ def check(instance):
         if inside is None or not any(each.startswith(_OF_A_SERVER) for each in inside):
             raise OcfError("the tablespace at {0} is not there: mount its file system (if it was "
                            "dropped, remove the link {1})".format(os.path.realpath(link), link))
+
+
+def problem_of_new(instance, spaces):
+    """Return why a tablespace that this instance has not yet cannot be made here, or None.
+
+    spaces: (oid, location) of the primary's (lists of str). pg_rewind makes the link, then a folder
+    in the location, and ends half way where it cannot. Raises OcfError.
+    """
+    for oid, location in spaces:
+        with runner.Acting(local.owner(instance)):
+            if os.path.lexists(local.path(instance, os.path.join(_FOLDER, oid))):
+                continue
+            inside = _names(location)
+            if inside is None:
+                return "a rewind needs the folder {0} here, where the primary has a tablespace " \
+                    "now".format(location)
+            if any(each.startswith(_OF_A_SERVER) for each in inside):
+                return "a rewind needs the folder {0} to be empty, where the primary has a " \
+                    "tablespace now".format(location)
+            if _owner_of(location) != local.owner(instance).uid:
+                return "a rewind needs the folder {0} to belong to {1}, as the primary has a " \
+                    "tablespace there now".format(location, local.owner(instance).name)
+    return None
+
+
+def _owner_of(folder):
+    """Return the uid of a folder's owner, None where that cannot be seen."""
+    try:
+        return os.stat(folder).st_uid
+    except OSError:
+        return None
 
 
 def _names(folder):

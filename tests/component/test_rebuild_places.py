@@ -188,3 +188,19 @@ def test_a_rewind_with_a_tablespace_inside_the_data_directory_is_refused(hinted)
     with pytest.raises(Problem, match="is inside"):
         work_of(hinted["srv1"])
     assert hinted["srv1"].files() == before
+
+
+def test_a_tablespace_that_only_the_primary_has_needs_its_folder_before_a_rewind(hinted):
+    """A dry run of pg_rewind does not see it: it would end half way."""
+    node, space = hinted["srv1"], hinted.folder / "new"
+    write_commits(hinted)
+    fail_over(hinted)
+    space.mkdir()
+    os.chown(space, owner().pw_uid, owner().pw_gid)
+    hinted["srv2"].sql(f"CREATE TABLESPACE new LOCATION '{space}'")    # one machine, one folder
+    before = node.files()
+    run = come_back(hinted, "rewind", code=5)
+    assert f"a rewind needs the folder {space} to be empty" in run.reason
+    assert node.files() == before and not journal_of(node).exists()
+    hinted["srv2"].sql("DROP TABLESPACE new")
+    come_back(hinted, "rewind")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pwd
 import types
 
 import pytest
@@ -87,6 +88,24 @@ def test_a_tablespace_that_cannot_be_read_is_not_there(monkeypatch, tmp_path, li
     monkeypatch.setattr(tablespaces.os, "listdir", refuse)
     with pytest.raises(ocf.OcfError, match="cannot look into .*16384: Input/output error"):
         tablespaces.check(instance_at(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("inside, uid, reason", [
+    ([], None, None), (None, None, "fast here, where the primary has a tablespace now"),
+    (["PG_15_202209061"], None, "fast to be empty"), ([], 1, "fast to belong to ")])
+def test_a_tablespace_that_only_the_primary_has_needs_a_folder(
+        tmp_path, link, monkeypatch, inside, uid, reason):
+    """The one that this instance has (16384) may be elsewhere here."""
+    mine = pwd.getpwuid(os.geteuid())
+    instance = instance_at(tmp_path / "data")._replace(owner=runner.Account(
+        mine.pw_name, mine.pw_uid if uid is None else mine.pw_uid + uid, mine.pw_gid, ""))
+    monkeypatch.setattr(runner.Acting, "__enter__", lambda _: None)
+    for name in inside or ():
+        (link / name).mkdir()
+    if inside is None:
+        link.rmdir()
+    found = tablespaces.problem_of_new(instance, [["16384", "/nowhere"], ["16999", str(link)]])
+    assert found is None if reason is None else reason in found
 
 
 # the history of the WAL
