@@ -9,6 +9,7 @@
 #                         (root); with WATCH=no without the watcher (crash_watch=false)
 #   make machines [ONLY=panic,pause]    the quick start and faults on three QEMU guests with systemd:
 #                         trials/machines/README.md (root)
+#   make containers [ONLY=health]       the same on containers with systemd: quick, what needs no kernel (root)
 #   make matrix [CELL=debian13] [REFRESH=1]    each release and version played: docs/support.md (root)
 #   make elections [HISTORIES=10000]    elections over generated histories, with the agent's own code
 #   make soak [MINUTES=20] [SEED=1]    faults drawn at random until the time is up (root)
@@ -65,7 +66,7 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo demo-often check check-fast check-all faults machines matrix elections soak explore partitions bench lint format coverage docs docs-generated install check-values package-values deb rpm release clean
+.PHONY: all demo demo-often check check-fast check-all faults machines matrix containers elections soak explore partitions bench lint format coverage docs docs-generated install check-values package-values deb rpm release clean
 
 all:
 	@sed -n '3,/^$$/s/^# *//p' Makefile
@@ -120,6 +121,10 @@ faults:
 machines:
 	@tests/install-tools.sh lab machines
 	@exec /usr/bin/python3 -B -m trials.machines $(if $(ONLY),--only "$(ONLY)")
+
+containers:
+	@tests/install-tools.sh lab machines
+	@exec /usr/bin/python3 -B -m trials.machines --containers $(if $(ONLY),--only "$(ONLY)")
 
 # REFRESH=1 makes new roots of the distributions, and plays nothing
 matrix:

@@ -12,7 +12,8 @@ from .cluster import Machines
 
 
 def _up(args):
-    Machines(args.lab, watchdog=not args.no_watchdog).up()
+    Machines(args.lab, watchdog=not args.no_watchdog,
+             kind=layout.CONTAINERS if args.containers else layout.GUESTS).up()
     print(f"{', '.join(layout.NAMES)} have booted, with Debian's packages; the agent's is in /root")
 
 
@@ -61,24 +62,26 @@ def _down(lab, _args):
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m lab.machines",
-                                     description="Three QEMU guests: see lab/machines/README.md.")
+                                     description="Three guests or containers: see "
+                                     "lab/machines/README.md.")
     parser.add_argument("--lab", default=os.environ.get("PAF_LAB", "machines"))
     verbs = parser.add_subparsers(dest="verb", required=True)
     node: dict = {"choices": layout.NAMES}
     table: tuple = (
-        (_up, "start three guests, in place of those of this name",
-         [("--no-watchdog", {"action": "store_true"})]),
-        (_run, "run a command in a guest",
+        (_up, "start three nodes, in place of those of this name",
+         [("--no-watchdog", {"action": "store_true"}),
+          ("--containers", {"action": "store_true"})]),
+        (_run, "run a command in a node",
          [("node", node), ("command", {"nargs": argparse.REMAINDER})]),
         (_power, "the power switch, and the reset button",
          [("what", {"choices": ("on", "off", "reset")}), ("node", {"nargs": "*"})]),
         (_pause, "stop a guest's processor and clocks", [("node", node)]),
         (_resume, "let a paused guest run on", [("node", node)]),
-        (_cut, "cut a guest off", [("node", node)]),
+        (_cut, "cut a node off", [("node", node)]),
         (_mend, "plug its cable in again", [("node", node)]),
-        (_status, "the state of each guest", []),
+        (_status, "the state of each node", []),
         (_gather, "copy consoles and logs", [("folder", {})]),
-        (_down, "end the guests and remove their disks", []))
+        (_down, "end the nodes and remove their disks", []))
     for act, text, arguments in table:
         verb = verbs.add_parser(act.__name__[1:], help=text)
         verb.set_defaults(act=act)

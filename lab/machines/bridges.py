@@ -1,6 +1,7 @@
-"""The network of a lab of machines: two bridges in a namespace, a tap of each to every guest.
+"""The network of a lab of machines: two bridges in a namespace, a cable of each to every node.
 
-Clients and QEMU run in the namespace too; nothing leaves it.
+A guest's cables are taps, a container's are veth pairs to a namespace of its own, made at each of
+its boots. Clients and QEMU run in the bridges' namespace too; nothing leaves it.
 """
 
 from lab import network
@@ -22,21 +23,52 @@ def tap(node, card):
     return f"{node}-{card}"
 
 
-def create(hub):
-    """Make the namespace, the bridges and the taps."""
+def node(hub, name):
+    """Return the network namespace of a container."""
+    return f"{hub}.{name}"
+
+
+def create(hub, kind=layout.GUESTS):
+    """Make the namespace, the bridges, and the taps of guests."""
     run(["ip", "netns", "add", hub])
     lines = ["link set lo up"]
     for bridge, prefix in ((CLUSTER, layout.NETWORK), (MANAGEMENT, layout.MANAGEMENT)):
         lines += [f"link add {bridge} type bridge forward_delay 0 mcast_snooping 0",
                   f"addr add {prefix}.{layout.HUB}/24 dev {bridge}", f"link set {bridge} up"]
-    for node in layout.NAMES:
+    for name in layout.NAMES if kind == layout.GUESTS else ():
         for card, bridge in enumerate((CLUSTER, MANAGEMENT)):
-            port = tap(node, card)
+            port = tap(name, card)
             lines += [f"tuntap add dev {port} mode tap",
                       f"link set {port} master {bridge} up"]
     network.ip_batch(hub, lines)
 
 
-def plugged(hub, node, state):
-    """Cut a guest off from the others and from clients (False), or plug it in again (True)."""
-    network.ip_batch(hub, [f"link set {tap(node, 0)} {'up' if state else 'down'}"])
+def plug(hub, name):
+    """Make the namespace of a container, with its two cards; systemd-networkd sets them up."""
+    own = node(hub, name)
+    run(["ip", "netns", "add", own])
+    lines = []
+    for card, bridge in enumerate((CLUSTER, MANAGEMENT)):
+        port = tap(name, card)
+        lines += [f"link add {port} type veth peer name eth{card} address "
+                  f"{layout.mac(name, card)} netns {own}",
+                  f"link set {port} master {bridge} up"]
+    network.ip_batch(hub, lines)
+    network.ip_batch(own, ["link set lo up"])
+
+
+def unplug(hub, name):
+    """End what runs in a container's namespace, and remove it with its cables."""
+    own = node(hub, name)
+    if network.exists(own):
+        network.ip_batch(hub, [f"link delete {tap(name, card)}" for card in (0, 1)], check=False)
+        network.kill_all([own])
+        network.delete(own)
+
+
+def plugged(hub, name, state):
+    """Cut a node off from the others and from clients (False), or plug it in again (True).
+
+    A container that boots is plugged in.
+    """
+    network.ip_batch(hub, [f"link set {tap(name, 0)} {'up' if state else 'down'}"])

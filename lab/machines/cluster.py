@@ -1,4 +1,4 @@
-"""A lab of machines: three guests and their network, as Debian's packages leave them."""
+"""A lab of machines: three nodes and their network, as Debian's packages leave them."""
 
 import json
 import shutil
@@ -9,6 +9,7 @@ from lab.settings import check_folder, labs_folder
 from lab.tools import LabError, write_file
 
 from . import bridges, image, layout
+from .container import Container
 from .guest import Guest
 from .guest_questions import GuestQuestions
 
@@ -16,14 +17,17 @@ PACKAGE = "/root/resource-agents-paf_3.0.0-1_all.deb"
 
 
 class Machines(GuestQuestions):
-    """`with Machines("smoke") as lab:` starts the guests and takes them down."""
+    """`with Machines("smoke") as lab:` starts the nodes and takes them down.
 
-    def __init__(self, name="machines", watchdog=True):
-        self.name, self.watchdog = name, watchdog
+    kind: layout.GUESTS or layout.CONTAINERS. watchdog: guests have one.
+    """
+
+    def __init__(self, name="machines", watchdog=True, kind=layout.GUESTS):
+        self.name, self.watchdog, self.kind = name, watchdog, kind
         self.folder = labs_folder() / f"m-{name}"
         self.hub = bridges.namespace(name)
-        files = image.prepare()
-        self.nodes = {node: Guest(node, self.hub, self.folder / node, files, watchdog)
+        files, node_type = image.prepare(kind), NODES[kind]
+        self.nodes = {node: node_type(node, self.hub, self.folder / node, files, watchdog)
                       for node in layout.NAMES}
 
     @classmethod
@@ -48,28 +52,31 @@ class Machines(GuestQuestions):
         self.down()
 
     def up(self):
-        """Start the guests, and put the agent's package of this checkout into them."""
+        """Start the nodes, and put the agent's package of this checkout into them."""
         check_folder()
         self.down()
         package = Path(agents.package("ours")).read_bytes()
-        bridges.create(self.hub)
+        bridges.create(self.hub, self.kind)
         for guest in self.nodes.values():
             guest.create()
             guest.on()
-        write_file(self.folder / "machines.json", json.dumps({"watchdog": self.watchdog}))
+        write_file(self.folder / "machines.json", json.dumps(
+            {"watchdog": self.watchdog, "kind": self.kind}))
         for guest in self.nodes.values():
             guest.wait_up()
             guest.put(PACKAGE, package)
 
     def down(self):
-        """End the guests and the network, and remove the disks."""
+        """End the nodes and the network, and remove the disks."""
         if network.exists(self.hub):
+            for node in self.nodes.values():
+                node.off()
             network.kill_all([self.hub])
             network.delete(self.hub)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def gather(self, folder):
-        """Copy the consoles and the logs of the guests that answer into `folder`."""
+        """Copy the consoles and the logs of the nodes that answer into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, guest in self.nodes.items():
             shutil.copy(guest.folder / "console.log", folder / f"{name}.console.log")
@@ -82,6 +89,7 @@ class Machines(GuestQuestions):
         return folder
 
 
+NODES = {layout.GUESTS: Guest, layout.CONTAINERS: Container}
 QUESTIONS = {
     "journal.log": ["journalctl", "-b", "all", "--no-pager", "-o", "short-precise"],
     "postgresql.log": ["sh", "-c", "cat /var/log/postgresql/*.log"],

@@ -10,7 +10,6 @@ from lab.tools import LabError, run, wait_until
 from . import bridges, guest_questions, layout, qmp
 
 MEMORY = 1024       # MB
-BOOT = 1800         # seconds: 40 on an idle machine, and it may be shared
 
 
 def command(name, folder, image, watchdog):
@@ -41,6 +40,9 @@ def command(name, folder, image, watchdog):
 
 class Guest:
     """One guest of a lab; its files are in `folder`."""
+
+    #: Seconds: 40 on an idle machine, and it may be shared.
+    BOOT = 1800
 
     def __init__(self, name, hub, folder, image, watchdog=True):
         self.name, self.hub, self.folder, self.image = name, hub, folder, image
@@ -121,7 +123,7 @@ class Guest:
         """Return what changes with each boot. Raises qmp.Silence."""
         return self.run(["cat", "/proc/sys/kernel/random/boot_id"], timeout=10).output.strip()
 
-    def wait_up(self, seconds=BOOT, not_boot=None):
+    def wait_up(self, seconds=None, not_boot=None):
         """Wait until programs can be run in it, in another boot than `not_boot`."""
-        wait_until(lambda: self.boot_id() not in ("", not_boot), seconds,
+        wait_until(lambda: self.boot_id() not in ("", not_boot), seconds or self.BOOT,
                    f"{self.name} to have booted", 1)

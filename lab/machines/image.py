@@ -1,7 +1,8 @@
-"""The disk image of the guests: a Debian 12 with what the quick start installs, made once.
+"""The system of the nodes: a Debian 12 with what the quick start installs, made once.
 
-mmdebstrap makes the root and `mke2fs -d` the file system, so neither loop devices nor mounts are
-needed. It is kept in the cache beside the labs; nodes write to overlays of their own.
+mmdebstrap makes the root. For guests `mke2fs -d` makes a file system of it, so neither loop devices
+nor mounts are needed; containers have the root itself. It is kept in the cache beside the labs;
+nodes write to overlays of their own.
 """
 
 import fcntl
@@ -19,13 +20,13 @@ from . import layout
 
 SUITE = "bookworm"
 DISK_SIZE = "6G"        # sparse: what is used is 1.4 GB
-#: What the quick start has installed, the watchdog's daemon, and what a guest needs to boot and to
-#: be spoken to. The cloud kernel has no i6300esb.
+#: What the quick start has installed, and the watchdog's daemon.
 PACKAGES = (
-    "linux-image-amd64", "systemd-sysv", "udev", "dbus", "libpam-systemd", "kmod", "iproute2",
-    "procps", "psmisc", "ca-certificates", "qemu-guest-agent", "dmsetup", "sbd",
-    "postgresql-15", "pacemaker", "pacemaker-cli-utils", "resource-agents", "corosync", "pcs",
-    "fence-agents", "python3-lxml", "python3-psycopg2")
+    "systemd-sysv", "udev", "dbus", "libpam-systemd", "iproute2", "procps", "psmisc",
+    "ca-certificates", "sbd", "postgresql-15", "pacemaker", "pacemaker-cli-utils",
+    "resource-agents", "corosync", "pcs", "fence-agents", "python3-lxml", "python3-psycopg2")
+#: What a guest needs to boot and to be spoken to. The cloud kernel has no i6300esb.
+GUEST_PACKAGES = ("linux-image-amd64", "kmod", "qemu-guest-agent", "dmsetup")
 _OPTIONS = (
     "--variant=minbase", "--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*")
@@ -35,11 +36,13 @@ cp -a "$2/." "$1/"
 chroot "$1" systemctl enable systemd-networkd.service
 # for trials that use it: where it is enabled, Corosync and Pacemaker require it
 chroot "$1" systemctl disable sbd.service
+# a time in which nothing of the cluster happens, not in the middle of a trial
+chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer
+"""
+_GUEST_CUSTOMIZE = """
 # seconds that pcs waits for a host; "pcs cluster setup" has no option for it
 sed -i "s/^default_request_timeout = .*/default_request_timeout = 1200/" \
     "$1/usr/lib/python3/dist-packages/pcs/settings.py"
-# a time in which nothing of the cluster happens, not in the middle of a trial
-chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer
 """
 
 
@@ -52,49 +55,70 @@ class Image:
     initrd: Path
 
 
-def recipe():
-    """Return what an image is made of, as text: another text means another image."""
-    files = sorted(layout.files().items())
-    return "\n".join([SUITE, DISK_SIZE, *PACKAGES, *_OPTIONS, _CUSTOMIZE, *map(str, files)])
+@dataclass(frozen=True)
+class Recipe:
+    """What a system is made of: Debian's packages, a shell script, and files laid over the root."""
+
+    packages: tuple
+    customize: str
+    files: dict
+    tools: tuple
+
+    def __str__(self):
+        return "\n".join([SUITE, DISK_SIZE, *self.packages, *_OPTIONS, self.customize,
+                          *map(str, sorted(self.files.items()))])
 
 
-def folder():
-    """Return where the image of this recipe is kept, made or not (Path)."""
-    return cache_folder() / "machines" / hashlib.sha256(recipe().encode()).hexdigest()[:12]
+def recipe(kind=layout.GUESTS):
+    """Return the Recipe of a kind of nodes: another text of it means another system."""
+    if kind == layout.CONTAINERS:
+        return Recipe(PACKAGES, _CUSTOMIZE, layout.files(kind), ("mmdebstrap",))
+    return Recipe((*GUEST_PACKAGES, *PACKAGES), _CUSTOMIZE + _GUEST_CUSTOMIZE, layout.files(kind),
+                  ("mmdebstrap", "mke2fs", "qemu-img", "qemu-system-x86_64"))
 
 
-def prepare():
-    """Return the Image; make it first, unless the cache has it.
+def folder(kind=layout.GUESTS):
+    """Return where the system of a kind of nodes is kept, made or not (Path)."""
+    digest = hashlib.sha256(str(recipe(kind)).encode()).hexdigest()[:12]
+    return cache_folder() / "machines" / digest
+
+
+def prepare(kind=layout.GUESTS):
+    """Return the Image of guests, the root of containers (Path); make it first, if it is not kept.
 
     Takes some minutes and Debian's archive. Raises LabError where a tool is missing.
     """
-    place = folder()
+    place = folder(kind)
     place.parent.mkdir(parents=True, exist_ok=True)
-    with open(f"{place}.lock", "w", encoding="ascii") as lock:
+    with open(f"{place}.lock", "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.is_dir():
-            _make(place)
+            _make(place, recipe(kind), kind)
+    if kind == layout.CONTAINERS:
+        return place / "root"
     return Image(place / "disk.raw", place / "vmlinuz", place / "initrd.img")
 
 
-def _make(place):
-    for tool in ("mmdebstrap", "mke2fs", "qemu-img", "qemu-system-x86_64"):
+def _make(place, made_of, kind):
+    for tool in made_of.tools:
         if not shutil.which(tool, path="/usr/sbin:/usr/bin"):
             raise LabError(f"{tool} is missing: run tests/install-tools.sh machines")
     fresh = place.with_name(f"{place.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     root, own = fresh / "root", fresh / "own"
     own.mkdir(parents=True)
-    for name, (text, mode) in layout.files().items():
+    for name, (text, mode) in made_of.files.items():
         path = own / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         os.chmod(path, mode)
     mirror = debian_mirror()
-    run(["mmdebstrap", "--quiet", *_OPTIONS, f"--include={','.join(PACKAGES)}",
-         f"--customize-hook=sh -c '{_CUSTOMIZE}' customize \"$1\" {own}", SUITE, root,
+    run(["mmdebstrap", "--quiet", *_OPTIONS, f"--include={','.join(made_of.packages)}",
+         f"--customize-hook=sh -c '{made_of.customize}' customize \"$1\" {own}", SUITE, root,
          f"deb {mirror} {SUITE} main"], timeout=1800)
-    _pack(fresh, root)
+    shutil.rmtree(own)
+    if kind == layout.GUESTS:
+        _pack(fresh, root)
     fresh.rename(place)
 
 
@@ -104,7 +128,6 @@ def _pack(fresh, root):
     shutil.copy(_only(root / "boot", "initrd.img-*"), fresh / "initrd.img")
     run(["mke2fs", "-q", "-t", "ext4", "-d", root, fresh / "disk.raw", DISK_SIZE], timeout=600)
     shutil.rmtree(root)
-    shutil.rmtree(fresh / "own")
 
 
 def _only(place, pattern):

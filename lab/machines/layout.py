@@ -1,11 +1,13 @@
 """What is laid over the image's root: names, addresses and the fence agent; the same on each guest.
 
-A guest knows who it is from the kernel's command line (systemd.hostname=) and from the addresses of
-its network cards.
+A node knows who it is from the kernel's command line, or in a container that of process 1
+(systemd.hostname=), and from the addresses of its network cards.
 """
 
 from pathlib import Path
 
+#: The kinds of nodes: QEMU's guests, and containers under this machine's kernel.
+GUESTS, CONTAINERS = "guests", "containers"
 NAMES = ("srv1", "srv2", "srv3")
 #: The addresses of the quick start. Fencing has a network of its own, as it should.
 NETWORK = "192.168.1"
@@ -41,19 +43,25 @@ def mac(name, card):
     return f"52:54:00:77:0{card}:0{number(name)}"
 
 
-def files():
-    """Return {path without the leading slash: (text, mode)}."""
+def files(kind=GUESTS):
+    """Return {path without the leading slash: (text, mode)} of a kind of nodes."""
     found = {f"etc/systemd/network/10-{name}-{card}.network": (
         _NETWORK.format(mac=mac(name, card), address=address(name, network)), 0o644)
         for name in NAMES for card, network in enumerate((NETWORK, MANAGEMENT))}
     agent = Path(__file__).with_name(FENCE_AGENT).read_text(encoding="utf-8")
     found[f"usr/sbin/{FENCE_AGENT}"] = (agent, 0o755)
-    found["etc/fstab"] = ("/dev/vda / ext4 errors=remount-ro 0 1\n", 0o644)
-    # what a guest has logged before it is lost is read after its next boot
+    # what a node has logged before it is lost is read after its next boot
     found["etc/systemd/journald.conf.d/console.conf"] = (
         "[Journal]\nStorage=persistent\nSyncIntervalSec=5s\n", 0o644)
+    # how long each monitor took is in Pacemaker's log
+    found["etc/systemd/system/pacemaker.service.d/trial.conf"] = (
+        "[Service]\nEnvironment=PCMK_debug=pacemaker-execd\n", 0o644)
+    return {**found, **(_OF_GUESTS if kind == GUESTS else {})}
+
+
+_OF_GUESTS = {
+    "etc/fstab": ("/dev/vda / ext4 errors=remount-ro 0 1\n", 0o644),
     # without KVM and beside other work, the start of pcsd has taken more than 15 minutes
-    found["etc/systemd/system.conf.d/slow.conf"] = (
-        "[Manager]\nDefaultTimeoutStartSec=3600\nDefaultDeviceTimeoutSec=900\n", 0o644)
-    found["etc/modules-load.d/paf-lab.conf"] = ("i6300esb\n", 0o644)
-    return found
+    "etc/systemd/system.conf.d/slow.conf": (
+        "[Manager]\nDefaultTimeoutStartSec=3600\nDefaultDeviceTimeoutSec=900\n", 0o644),
+    "etc/modules-load.d/paf-lab.conf": ("i6300esb\n", 0o644)}

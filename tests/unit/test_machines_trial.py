@@ -5,12 +5,11 @@ import types
 
 import pytest
 
-from lab.machines import guest_questions
+from lab.machines import guest_questions, layout
 from lab.tools import LabError, Result as Ended, run
 from tests import quickstart
 from tests.conftest import REPOSITORY
 from trials.machines import __main__ as command, page, report, store
-from trials.machines.faults import TABLE
 from trials.result import Played
 
 #: Results may be so much older than the agent's code.
@@ -34,6 +33,7 @@ def test_only_the_fence_agent_and_the_third_node_differ_from_the_page():
     text = page.PAGE.read_text(encoding="utf-8")
     changed = [line for block in page.blocks() if not block.text
                for line in page.here(block) if line not in text]
+    changed.remove(page.BUSY)
     assert all("fence_paf_qmp" in line or "srv3" in line for line in changed), changed
     assert not any("fence_ipmilan" in line for line in changed)
     assert sum("fence_paf_qmp" in line for line in changed) == 3
@@ -88,7 +88,21 @@ def test_the_page_has_a_row_for_each_fault(tmp_path, monkeypatch):
     text = report.PAGE.read_text(encoding="utf-8")
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
     assert "FAILS: two \\| lost | 1200 ms | 2 | 1 | 2026-01-02, abc |" in text
-    assert text.count("| not played |") == len(TABLE)
+    assert text.count("| not played |") == sum(len(row.kinds) for row in command.ROWS) - 1
+
+
+def test_containers_play_what_needs_no_kernel_and_keep_results_of_their_own(tmp_path, monkeypatch):
+    rows = [row.name for row in command.fit(command.ROWS, layout.CONTAINERS)]
+    assert {"quickstart", "switchover", "power", "health"} <= set(rows)
+    assert not {"panic", "pause"} & set(rows)
+    assert command.fit(command.ROWS, layout.GUESTS) == list(command.ROWS)
+    monkeypatch.setattr(report, "PAGE", tmp_path / "README.md")
+    report.PAGE.write_text(f"{report.BEGIN}{report.END}", encoding="utf-8")
+    report.write(command.ROWS, {"power, containers": Played("power, containers", [], 900, 0, 1)})
+    lines = [line for line in report.PAGE.read_text(encoding="utf-8").splitlines()
+             if line.startswith("| power")]
+    assert ["900 ms" in line for line in lines] == ["containers" in line for line in lines]
+    assert len(lines) == 2
 
 
 class EmptyStage:

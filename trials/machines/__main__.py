@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import sys
 
+from lab.machines import layout
 from lab.machines.cluster import Machines
 from lab.settings import CHECKOUT
 from lab.tools import LabError, interruptible
@@ -27,15 +28,20 @@ def chosen(text):
     return [row for row in ROWS if row.name in names or ("smoke" in names and row.smoke)]
 
 
-def guests(name):
-    """Give the guests of the lab of that name, which are left up; None: guests for this once."""
+def nodes(name, kind):
+    """Give the nodes of the lab of that name, which are left up; None: nodes for this once."""
     if name:
         return contextlib.nullcontext(Machines.attach(name))
-    return Machines("trial")
+    return Machines("trial", kind=kind)
+
+
+def fit(rows, kind):
+    """Return the rows that can be played on a kind of nodes."""
+    return [row for row in rows if kind in row.kinds]
 
 
 def play(stage, rows, bare):
-    """Play the rows; yield a Played each. bare: the guests are no cluster yet."""
+    """Play the rows; yield a Played each. bare: the nodes are no cluster yet."""
     if bare or QUICK_START in rows:
         result = stage.quick_start(lambda line: print(line, flush=True))
         yield result
@@ -51,19 +57,22 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="make machines", description=__doc__)
     parser.add_argument("--only", type=chosen, default=list(ROWS), metavar="NAMES",
                         help="names of faults, panic,pause; smoke: the few for little time")
-    parser.add_argument("--lab", help="guests that are up, and are left up; a cluster already, "
+    parser.add_argument("--lab", help="nodes that are up, and are left up; a cluster already, "
                         "unless quickstart is among the names")
+    parser.add_argument("--containers", dest="kind", action="store_const", default=layout.GUESTS,
+                        const=layout.CONTAINERS, help="containers, and what can be played there")
     options = parser.parse_args(arguments)
     failed, counter = [], itertools.count(1)
     try:
-        with guests(options.lab) as lab:
-            for result in play(Stage(lab, LOGS), options.only, bare=not options.lab):
+        with nodes(options.lab, options.kind) as lab:
+            rows = fit(options.only, lab.kind)
+            for result in play(Stage(lab, LOGS), rows, bare=not options.lab):
                 store.save(result)
                 failed += [] if result.holds else [result.fault]
                 print(f"[{next(counter)}, {result.seconds:.0f} s] {report.line(result)}",
                       flush=True)
     except LabError as error:
-        print(f"no guests: {error}")
+        print(f"no nodes: {error}")
         return 1
     report.write(ROWS, store.load())
     print(f"written: {report.PAGE.relative_to(CHECKOUT)}")

@@ -6,6 +6,7 @@ import time
 from lab.machines.qmp import Silence
 from lab.tools import wait_until
 from lab.traffic import Client
+from trials.machines import health
 from trials.machines.model import Table
 
 TABLE = Table()
@@ -39,7 +40,7 @@ def switchover(scene):
 
 
 @TABLE.row("panic", "the primary's kernel panics (`echo c > /proc/sysrq-trigger`)",
-           "fenced; a standby is promoted; it comes back", smoke=True)
+           "fenced; a standby is promoted; it comes back", smoke=True, kernel=True)
 def panic(scene):
     """Let the kernel die; its guest does nothing more, and runs on for QEMU."""
     last(scene.victim, "echo c > /proc/sysrq-trigger")
@@ -47,7 +48,7 @@ def panic(scene):
     return [scene.old]
 
 
-@TABLE.row("power", "power cut of the primary; what was not flushed is lost",
+@TABLE.row("power", "power cut of the primary; a guest loses what was not flushed",
            "fenced; a standby is promoted; it comes back")
 def power(scene):
     """Cut the power; fencing starts the guest again."""
@@ -68,7 +69,8 @@ def reboot(scene):
 
 
 @TABLE.row("pause", f"the primary's guest is paused for {PAUSE} s or more",
-           "fenced; a standby is promoted; the paused guest takes no write after that", smoke=True)
+           "fenced; a standby is promoted; the paused guest takes no write after that",
+           smoke=True, kernel=True)
 def pause(scene):
     """Pause the guest, and let it run on after its successor was promoted."""
     direct = Direct(scene.lab, f"{scene.run}-direct")
@@ -86,6 +88,13 @@ def pause(scene):
     scene.remarks.append(f"{len(late)} writes after the pause")
     assert not late, f"{len(late)} writes after the pause, {late[-1] - begin:.1f} s long"
     return [scene.old]
+
+
+@TABLE.row("health", "a flood of the port for load balancers, on the primary's node",
+           "the monitors come in time, clients write on, the port answers afterwards")
+def flood(scene):
+    """Flood it for a minute: silent, slow, huge and binary requests, and thousands of good ones."""
+    return health.play(scene)
 
 
 class Direct(Client):

@@ -1,18 +1,20 @@
-"""What a fault on machines is, the scene that it is played in, and its result."""
+"""What a fault on machines is, and the scene that it is played in."""
 
 import functools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.machines import layout
+
 
 @dataclass(frozen=True)
 class Fault:
     """A row of the table.
 
-    play(scene) plays it, and returns the names of the guests that had to be fenced. It raises
+    play(scene) plays it, and returns the names of the nodes that had to be fenced. It raises
     AssertionError or LabError where something is not as it should be. smoke: one of the few
-    that are played where time is short.
+    that are played where time is short. kernel: it needs a kernel of its own, so a guest.
     """
 
     name: str
@@ -20,6 +22,17 @@ class Fault:
     expected: str
     play: Any
     smoke: bool = False
+    kernel: bool = False
+
+    @property
+    def kinds(self):
+        """The kinds of nodes that it can be played on."""
+        return (layout.GUESTS,) if self.kernel else (layout.CONTAINERS, layout.GUESTS)
+
+
+def title(name, kind):
+    """Return what the result of a fault on a kind of nodes is kept as."""
+    return name if kind == layout.GUESTS else f"{name}, {kind}"
 
 
 class Table(list):

@@ -8,7 +8,10 @@ it is printed, and nothing else:
   both nodes are meant all three are, `srv1 srv2` in a list is `srv1 srv2 srv3`, and what makes
   srv2's fence device makes one for srv3;
 * the block of text is what /etc/hosts gets;
-* what asks for a password gets one on its standard input.
+* what asks for a password gets one on its standard input;
+* Pacemaker's `load-threshold` is raised with stonith-enabled: the nodes share a machine that others
+  may share too, and where Pacemaker finds it busy it runs one operation at a time in the whole
+  cluster, so that the candidates of an election are not asked at the same time.
 
 The image has longer limits for pcs and systemd than Debian: see lab/machines/image.py.
 """
@@ -17,6 +20,7 @@ import re
 import threading
 import time
 
+from lab import cib
 from lab.machines import layout
 from lab.settings import CHECKOUT
 from lab.tools import LabError, wait_until
@@ -29,6 +33,8 @@ COMMAND = 1200
 #: Seconds that the boot may take until its last service has started, which is pcsd.
 BOOTED = 4000
 _IPMI = re.compile(r"fence_ipmilan pcmk_host_list=(srv\d) .*")
+#: As the lab of namespaces has it.
+BUSY = f"pcs property set load-threshold={cib.PROPERTIES['load-threshold']}"
 _PROMPTS = ("passwd ", "pcs host auth ")
 
 
@@ -52,6 +58,8 @@ def here(block):
     for printed in block.commands:
         command = printed.replace("srv1 srv2", "srv1 srv2 srv3")
         found.append(_device(command))
+        if command == "pcs property set stonith-enabled=true":
+            found.append(BUSY)
         if "fence-srv2" in command:
             found.append(_device(command.replace("srv2", "srv3")))
     return found

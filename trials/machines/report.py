@@ -3,11 +3,12 @@
 import re
 
 from lab.settings import CHECKOUT
+from trials.machines.model import title
 
 PAGE = CHECKOUT / "trials" / "machines" / "README.md"
 BEGIN, END = "<!-- begin: make machines -->\n", "<!-- end: make machines -->\n"
-_HEAD = """| fault | what | expected | came out | outage | rows lost | fencings | played |
-| --- | --- | --- | --- | ---: | ---: | ---: | --- |
+_HEAD = """| fault | on | what | expected | came out | outage | rows lost | fencings | played |
+| --- | --- | --- | --- | --- | ---: | ---: | ---: | --- |
 """
 
 
@@ -23,12 +24,13 @@ def line(result):
     """Return a line for the terminal."""
     seen = (f"outage {_milliseconds(result.outage_ms)}, {_number(result.lost)} lost, "
             f"{_number(result.fencings)} fenced")
-    return f"{result.fault:11} {seen}  {outcome(result)}"
+    return f"{result.fault} {seen}  {outcome(result)}"
 
 
 def table(rows, results):
     """Return the section between the markers."""
-    return _HEAD + "".join(_row(row, results.get(row.name)) for row in rows)
+    return _HEAD + "".join(_row(row, kind, results.get(title(row.name, kind)))
+                           for row in rows for kind in row.kinds)
 
 
 def write(rows, results):
@@ -38,8 +40,8 @@ def write(rows, results):
     PAGE.write_text(f"{before}{BEGIN}{table(rows, results)}{END}{after}", encoding="utf-8")
 
 
-def _row(row, result):
-    cells = [row.name, row.what, row.expected, outcome(result)[:300]]
+def _row(row, kind, result):
+    cells = [row.name, kind, row.what, row.expected, outcome(result)[:600]]
     if result is None:
         cells += ["-", "-", "-", ""]
     else:

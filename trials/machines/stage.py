@@ -1,4 +1,4 @@
-"""The cluster of guests that the faults are played on, and the course of each: play, audit."""
+"""The cluster of nodes that the faults are played on, and the course of each: play, audit."""
 
 import contextlib
 import itertools
@@ -12,7 +12,7 @@ from lab.report import two_primaries
 from lab.tools import LabError, wait_until
 from lab.traffic import Client, History, Sampler
 from trials.machines import page
-from trials.machines.model import Fault, Scene
+from trials.machines.model import Fault, Scene, title
 from trials.result import Played
 
 #: What the page does not set: one standby has each commit, and the lab's clients are let in.
@@ -54,14 +54,14 @@ class Looks(Sampler):
 
 
 class Stage:
-    """Three guests: quick_start makes a cluster of them, and then run plays faults on it."""
+    """Three nodes: quick_start makes a cluster of them, and then run plays faults on it."""
 
     def __init__(self, lab, logs):
         self.lab, self.logs = lab, logs
 
     def quick_start(self, say):
         """Make a cluster of bare guests as the page does, and reboot a standby; return a Played."""
-        start, result = time.monotonic(), Played(QUICK_START.name, [])
+        start, result = time.monotonic(), Played(title(QUICK_START.name, self.lab.kind), [])
         try:
             page.play(self.lab, say)
             say("now for the lab: a synchronous standby, and its clients")
@@ -86,7 +86,7 @@ class Stage:
 
     def run(self, fault):
         """Play a fault; return its Played."""
-        start, result = time.monotonic(), Played(fault.name, [])
+        start, result = time.monotonic(), Played(title(fault.name, self.lab.kind), [])
         try:
             self.lab.wait_whole()
             self._play(fault, result)
