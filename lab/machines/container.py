@@ -11,11 +11,11 @@ import signal
 import subprocess
 from pathlib import Path
 
-from lab import network as lab_network
+from lab import network
 from lab.settings import CHECKOUT
 from lab.tools import HELPER_ENVIRONMENT, PYTHON, LabError, run, wait_until, write_file
 
-from . import groups, layout, network, qmp
+from . import bridges, groups, layout, qmp
 from .guest import Guest
 
 PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
@@ -47,7 +47,7 @@ class Container(Guest):
         (self.folder / "qmp").unlink(missing_ok=True)
         with open(self.folder / "board.log", "ab") as log:
             board = subprocess.Popen(
-                lab_network.inside(self.hub, [PYTHON, "-m", "lab.machines.board",
+                network.inside(self.hub, [PYTHON, "-m", "lab.machines.board",
                                               str(self.folder / "board.json")]),
                 cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, env=HELPER_ENVIRONMENT)
@@ -62,7 +62,7 @@ class Container(Guest):
     def off(self):
         """Cut its power, and its board's."""
         super().off()
-        network.unplug(self.hub, self.name)
+        bridges.unplug(self.hub, self.name)
         groups.remove(place for place in groups.folders(f"{self.hub}.{self.name}").values()
                       if place.is_dir())
 
