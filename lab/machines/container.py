@@ -48,7 +48,7 @@ class Container(Guest):
         with open(self.folder / "board.log", "ab") as log:
             board = subprocess.Popen(
                 network.inside(self.hub, [PYTHON, "-m", "lab.machines.board",
-                                              str(self.folder / "board.json")]),
+                                          str(self.folder / "board.json")]),
                 cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, env=HELPER_ENVIRONMENT)
         write_file(self.folder / "pid", f"{board.pid}\n")

@@ -1,8 +1,9 @@
 """Commits of a part of the WAL that hold only what a server does of its own accord.
 
-Autovacuum analyzes tables, and gives empty pages at their ends back to the system: also on a primary
-that is cut off, and it waits for no standby. No client relies on that, and a new primary does it
-again. Relations of a number below 10000 are PostgreSQL's own, under the number they were made with.
+Autovacuum analyzes tables, and gives empty pages at their ends back to the system: also on a
+primary that is cut off, and it waits for no standby. No client relies on that, and a new primary
+does it again. Relations of a number below 10000 are PostgreSQL's own, under the number they were
+made with.
 Source: src/include/catalog/pg_statistic.h, pg_statistic_ext_data.h; lazy_truncate_heap in
 vacuumlazy.c, RelationTruncate in storage.c; pg_waldump.
 """
@@ -94,7 +95,7 @@ def _is_after(xid, following):
 
 
 def is_of_vacuum(records):
-    """Return whether these records, all of one transaction, are those of ANALYZE or VACUUM; pure."""
+    """Return whether these records, all of one transaction, are of ANALYZE or VACUUM; pure."""
     changed = False
     for manager, _, _, text in records:
         if manager == "Transaction":

@@ -1,9 +1,9 @@
 """Files that a connection string names: where they are while the node's own files are aside.
 
-The password file, certificates and keys may be in the data directory. A rewind or rebuild moves what
-is the node's own there into the journal, and has to reach the primary meanwhile. Source: PostgreSQL
-manual, libpq, "Parameter Key Words"; a server works in its data directory, which relative paths of
-its primary_conninfo begin at.
+The password file, certificates and keys may be in the data directory. A rewind or rebuild moves
+what is the node's own there into the journal, and has to reach the primary meanwhile. Source:
+PostgreSQL manual, libpq, "Parameter Key Words"; a server works in its data directory, which
+relative paths of its primary_conninfo begin at.
 """
 
 import os
@@ -42,7 +42,8 @@ def _place(instance, path):
     here = local.path(instance, inside)
     with runner.Acting(local.owner(instance)):
         # first: while pg_rewind works, a file of the primary's may have the name
-        for place in (os.path.join(journal.folder(instance), journal.OWN, inside), here):
+        aside = os.path.join(journal.folder(instance), journal.OWN, inside)
+        for place in (aside, here):
             if os.path.lexists(place):
                 return path if place == here and os.path.isabs(path) else place
     return path

@@ -6,7 +6,6 @@ PostgreSQL manual, psql.
 
 from paf import instance as local
 from paf import runner
-from paf.instance import libpqfiles
 from paf.ocf import OcfError
 
 FIELD, RECORD = "\x1f", "\x1e"
@@ -45,6 +44,7 @@ def there(instance, where, settings, text, deadline):
     own; text: SQL, or a command of the replication protocol, or a list of these. Returns the
     runner.Result. Raises conninfo.Malformed, and OcfError when psql cannot be started.
     """
+    from paf.instance import libpqfiles    # monitors ask their own server alone
     found = libpqfiles.connection(instance, where, settings)
     return _run(instance, ["-d", found.target], text, deadline, found.environment, found.stdin)
 

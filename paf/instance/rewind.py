@@ -333,7 +333,7 @@ def _passes(result):
 def recover(instance, fork, deadline, log):
     """Start and shut down the instance cleanly, as pg_rewind requires. Raises OcfError.
 
-    fork: the Position from which on the WAL is only here, None where that is not known. What crashed
+    fork: the Position from which on the WAL is only here, None if it is not known. What crashed
     replays its own WAL in single-user mode: on the timeline it was on, without the archive (where
     the new primary's timeline may be, which it could not follow), and no client is let in. Its
     checkpoint removes no WAL: pg_rewind needs it, and it is kept for people. Source:

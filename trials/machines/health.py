@@ -12,8 +12,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from lab import network as lab_network
-from lab.machines import network
+from lab import network
+from lab.machines import bridges
 from lab.settings import CHECKOUT
 from lab.tools import HELPER_ENVIRONMENT, PYTHON, run, wait_until
 from trials.machines import flood
@@ -98,14 +98,14 @@ class Flood:
 
     def addresses(self, word):
         """Give the hub the clients' addresses ("add"), or take them ("del")."""
-        lab_network.ip_batch(self.lab.hub, [f"addr {word} {source}/32 dev {network.CLUSTER}"
-                                            for source in flood.SOURCES])
+        network.ip_batch(self.lab.hub, [f"addr {word} {source}/32 dev {bridges.CLUSTER}"
+                                        for source in flood.SOURCES])
 
     def start(self, how, seconds=0):
         """Start the clients."""
         return subprocess.Popen(
-            lab_network.inside(self.lab.hub, [PYTHON, "-m", "trials.machines.flood", how,
-                                              self.guest.address, str(seconds)]),
+            network.inside(self.lab.hub, [PYTHON, "-m", "trials.machines.flood", how,
+                                          self.guest.address, str(seconds)]),
             cwd=CHECKOUT, env=HELPER_ENVIRONMENT, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, encoding="ascii")
 
@@ -122,7 +122,7 @@ class Flood:
 
     def answer(self):
         """Return the status that a load balancer gets."""
-        found = run(lab_network.inside(self.lab.hub, [
+        found = run(network.inside(self.lab.hub, [
             "/usr/bin/python3", "-c", _ASK, self.guest.address, str(flood.PORT)]), timeout=40)
         return found.output.strip()
 
