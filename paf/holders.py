@@ -186,6 +186,8 @@ def prepare_rule(context, where, view):
                         and highest != quorum.FORMER):
         context.cluster.notes.remove(notes.RULE)
         return
+    if mine is None and not bad and is_known(where.position):
+        context.cluster.notes.write(notes.FOLLOWED, str(where.position.value.timeline))
     context.cluster.notes.write(notes.RULE, quorum.to_wire(quorum.Entry(highest + 1, rule)))
 
 
@@ -200,3 +202,23 @@ def publish_rule(context):
             fact.reason))
     context.cluster.publish_rule(context.node, fact.value, context.deadline)
     context.cluster.notes.remove(notes.RULE)
+
+
+def confirm(context):
+    """Note that the rule which this node has published is that of a primary."""
+    try:
+        context.cluster.notes.remove(notes.FOLLOWED)
+    except ocf.OcfError as error:    # its timeline shows the same
+        context.log.warning(str(error))
+
+
+def has_own_rule(context, view, timeline):
+    """Return whether this node has published a rule as a primary of its newest timeline (int).
+
+    Not where it did so to be promoted, as a standby that had none, and its timeline shows that it
+    was not: a promotion begins another one. view: cib.Scan.
+    """
+    if context.node not in view.rules:
+        return False
+    followed = context.cluster.notes.read(notes.FOLLOWED)
+    return not (followed.isdigit() and 0 < timeline <= int(followed))

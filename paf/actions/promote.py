@@ -144,6 +144,8 @@ def _promote(context):
         _step_back(context)
         raise
     context.log.info("PostgreSQL was promoted")
+    if context.in_cluster:
+        holders.confirm(context)
     if view is not None:
         _settle_scores(context, view)
 

@@ -220,10 +220,12 @@ def say_line(context, was, view, deadline):
 
     was: the state it was started from; view: cib.Scan.
     """
+    from paf import holders
     from paf.decide import timelines
-    from paf.instance import line
-    own = timelines.ownership(was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY),
-                              context.node in view.rules)
+    from paf.instance import line, walfiles
+    own = timelines.ownership(
+        was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY),
+        holders.has_own_rule(context, view, walfiles.look(context.instance).newest_timeline))
     context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, own)), deadline)
 
 

@@ -24,6 +24,8 @@ ROUND = "round"
 PRIMARY = "primary"
 #: The rule of synchronous standbys that the candidate publishes before it is promoted.
 RULE = "rule"
+#: The timeline that this standby followed when it published a rule to be promoted, until it is.
+FOLLOWED = "followed"
 #: The process in whose memory this node's attributes are: see cluster.manager.
 MANAGER = "manager"
 #: Why this node was not promoted, as it shows it.

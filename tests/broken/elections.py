@@ -3,6 +3,10 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(5, "who published a rule to be promoted, in vain, may have been a primary",
+           "paf/holders.py",
+           "    return not (followed.isdigit() and 0 < timeline <= int(followed))",
+           "    return True", (_UNIT + "test_rule_in_vain.py",)),
     Broken(8, "who is notified before the candidate does not vote",
            "paf/notifications/pre_promote.py",
            "        context.cluster.vote_in_background()", "        pass",
