@@ -193,3 +193,17 @@ def demote_times_out(scene):
     scene.settled()
     lab.nodes[scene.old].sql("alter system reset wal_sender_timeout")
     return fenced
+
+
+@TABLE.row(54, "a node is busy, and Pacemaker runs one operation at a time",
+           "`load-threshold` is 1 %; the primary moves to each standby in turn",
+           "both switchovers succeed; who is notified before the candidate votes as well", budget=20)
+def one_at_a_time(scene):
+    lab = scene.lab
+    with tools.with_property(lab, "load-threshold", "1%", before="800%"):
+        wait_for_line(lab, "High CPU load")()
+        for target in scene.others:
+            with request(lab, target):
+                scene.settled(primary=target)
+            scenarios.wait_for_ranks(lab)
+    return []
