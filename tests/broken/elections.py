@@ -7,7 +7,7 @@ BUILDS = (
            "paf/holders.py",
            "    return not (followed.isdigit() and 0 < timeline <= int(followed))",
            "    return True", (_UNIT + "test_rule_in_vain.py",)),
-    Broken(5, "who is notified before the candidate does not vote",
+    Broken(2, "who is notified before the candidate does not vote",
            "paf/notifications/pre_promote.py",
            "        context.cluster.vote_in_background()", "        pass",
            (_COMPONENT + "test_elections.py::"
