@@ -11,7 +11,7 @@ import os
 from paf import instance as local
 from paf import runner
 from paf.decide.knowledge import Known
-from paf.instance import postmaster, proc, standby_mode
+from paf.instance import postmaster, standby_mode
 from paf.ocf import OcfError
 
 _NAME = "postmaster.pid"
@@ -20,16 +20,16 @@ _NAME = "postmaster.pid"
 def make_way(instance, deadline):
     """Remove what keeps a server from starting where none runs; before each start. Raises OcfError.
 
-    A dead postmaster may wait for its parent to reap it. Where another process has its number, the
-    file gets that of the agent, which is the parent of what it starts. The rest of the file stays:
-    the server looks there for shared memory that is still in use.
+    A dead postmaster may wait for its parent to reap it. Another process may get its number at any
+    moment, so the file gets that of the agent, which is the parent of what it starts. The rest of
+    the file stays: the server looks there for shared memory that is still in use.
     """
     postmaster.await_reaping(instance, deadline)
     if _is_empty(instance):
         _remove_empty(instance)
         return
     pid = postmaster.status(instance)[0]
-    if not pid or pid == os.getpid() or proc.birth(pid) == Known(None):
+    if not pid or pid == os.getpid():
         return
     if postmaster.find(instance) != Known(None) or postmaster.processes(instance):
         return    # the server says so itself

@@ -13,7 +13,7 @@ from paf.decide import state, timelines, wal
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import (
     conninfo, controldata, divergence, failoverslots, housekeeping, identity, journal, keptwal,
-    line, listening, observe, peer, pidfile, position, postmaster, proc, psql, rewind, rewindrole,
+    line, listening, observe, peer, pidfile, position, postmaster, psql, rewind, rewindrole,
     server, serverlog, serverslots, settings, shutdown, sql, standby_mode, upstream,
     waiting_commits, walfiles)
 from tests.unit.support import instance_at
@@ -215,7 +215,6 @@ def test_a_postmaster_pid_that_changed_meanwhile_is_left_alone(instance, tmp_pat
     """A server has started since: the number in the file is its own."""
     answer(monkeypatch, postmaster, "await_reaping", None)
     answer(monkeypatch, postmaster, "status", (4711, ""))
-    answer(monkeypatch, proc, "birth", Known(7))
     answer(monkeypatch, postmaster, "find", Known(None))
     answer(monkeypatch, postmaster, "processes", [])
     (tmp_path / "postmaster.pid").write_text("4712\n/data\n")

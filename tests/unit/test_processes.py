@@ -255,3 +255,16 @@ class Silent:
         """Log nothing."""
 
     info = warning
+
+
+def test_the_number_of_a_dead_server_is_replaced_before_another_process_gets_it(
+        instance, tmp_path, monkeypatch):
+    """After a power cut numbers are given out again, to what PostgreSQL's user runs as well."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / "data").mkdir()
+    name = tmp_path / "data" / "postmaster.pid"
+    name.write_text(f"{gone.pid}\n/data\n")
+    pidfile.make_way(instance, Deadline(5))
+    assert name.read_text() == f"{os.getpid()}\n/data\n"

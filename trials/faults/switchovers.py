@@ -197,7 +197,8 @@ def demote_times_out(scene):
 
 @TABLE.row(54, "a node is busy, and Pacemaker runs one operation at a time",
            "`load-threshold` is 1 %; the primary moves to each standby in turn",
-           "both switchovers succeed; who is notified before the candidate votes as well", budget=20)
+           "both switchovers succeed; who is notified before the candidate votes as well",
+           budget=40)
 def one_at_a_time(scene):
     lab = scene.lab
     with tools.with_property(lab, "load-threshold", "1%", before="800%"):
