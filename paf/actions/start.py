@@ -222,11 +222,13 @@ def say_line(context, was, view, deadline):
     """
     from paf import holders
     from paf.decide import timelines
-    from paf.instance import line, walfiles
-    own = timelines.ownership(
-        was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY),
-        holders.has_own_rule(context, view, walfiles.look(context.instance).newest_timeline))
-    context.cluster.say_line(timelines.line_to_wire(line.read(context.instance, own)), deadline)
+    from paf.instance import line
+    found = line.read(context.instance, None)
+    if found is not None:
+        found = found._replace(own=timelines.ownership(
+            was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY),
+            holders.has_own_rule(context, view, found.reigns[-1].timeline)))
+    context.cluster.say_line(timelines.line_to_wire(found), deadline)
 
 
 def compare(context, asked=True):
