@@ -1,4 +1,4 @@
-"""This agent once more, as a daemon: what an action leaves to be done after it has returned."""
+"""The agent as a daemon: what an action leaves to be done after it has returned."""
 
 import os
 import sys

@@ -4,12 +4,11 @@ import pytest
 
 from paf.cli import configuration, servers, view
 from paf.cli.check import clusterchecks
-from paf.cli.common import NOT_DONE
-from paf.cli.status import fencing, report_text, simulate, votequorum
+from paf.cli.status import fencing, simulate, votequorum
 from paf.cli.status import report as status
 from paf.instance import sql
 from tests.unit.test_cli_questions import (  # noqa: F401
-    FENCED, NOW, asked, codes, texts, with_property)
+    FENCED, NOW, asked, codes, forbid_failover, texts, with_property)
 
 
 def with_default(texts, name, value):  # noqa: F811
@@ -27,7 +26,7 @@ def with_own_meta(texts, name, value):  # noqa: F811
 
 
 def with_ticket(texts, state):  # noqa: F811
-    """A ticket that another site has, or that nobody has been given yet."""
+    """A ticket that another site has, or that has not been given yet."""
     texts["cib"] = texts["cib"].replace(
         "<constraints>", '<constraints><rsc_ticket id="t" rsc="pgsqld-clone" rsc-role="Promoted" '
         'ticket="site" loss-policy="demote"/>').replace("<status>", f"<status>{state}").replace(
@@ -59,12 +58,7 @@ ORDERS = [
 @pytest.mark.parametrize("change, code, command", ORDERS)
 def test_an_order_is_taken_back_where_it_was_given(
         texts, change, code, command):  # noqa: F811
-    change(texts)
-    found = asked(texts)
-    assert code in codes(found), found["todo"]
-    assert found["failover"]["answer"] is False and status.verdict(found) == NOT_DONE
-    shown = "\n".join(report_text.lines(found))
-    assert "failover now?  NO" in shown and command in shown
+    forbid_failover(texts, change, code, command)
 
 
 @pytest.mark.parametrize("place, where", [("srv3", "srv3"), (None, "no node")])

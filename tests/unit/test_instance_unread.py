@@ -16,9 +16,8 @@ from paf.instance import (
     line, listening, observe, peer, pidfile, position, postmaster, psql, rewind, rewindrole,
     server, serverlog, serverslots, settings, shutdown, sql, standby_mode, upstream,
     waiting_commits, walfiles)
-from tests.unit.support import instance_at
+from tests.unit.unread import SIZE, answer, segment, with_wal_folder
 
-SIZE = 1 << 20
 TIMEOUT = runner.Result(-9, "", "", True)
 CONTROL = controldata.ControlData(
     state="shut down", timeline=2, checkpoint=96, redo=40, recovery_end=0, recovery_end_timeline=0,
@@ -29,29 +28,8 @@ HERE = wal.Position(2, 5 * SIZE + 0x148)
 
 @pytest.fixture
 def instance(tmp_path, monkeypatch):
-    """An instance of PostgreSQL 15, of the tests' user, with an empty pg_wal."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)    # the test's folder is its user's own
-    (tmp_path / "PG_VERSION").write_text("15\n")
-    (tmp_path / "pg_wal").mkdir()
-    return instance_at(tmp_path)
-
-
-def answer(monkeypatch, module, name, value):
-    """Make a function of a module return a value, or raise it."""
-    def act(*_, **__):
-        if isinstance(value, Exception):
-            raise value
-        return value
-    monkeypatch.setattr(module, name, act)
-
-
-def segment(folder, number, page=8192, length=None, timeline=2):
-    """Write a segment with the long header of its first page."""
-    address = number * SIZE
-    header = struct.pack("=HHIQI4xQII", 0xD110, 2, timeline, address, 0, 7, SIZE, page)
-    path = folder / "pg_wal" / wal.segment_name(timeline, address, SIZE)
-    path.write_bytes(header if length is None else header[:length])
-    return path
+    """An instance with an empty pg_wal."""
+    return with_wal_folder(tmp_path, monkeypatch)
 
 
 # the primary

@@ -58,7 +58,7 @@ def power(scene):
 
 
 @TABLE.row("reboot", "`systemctl reboot` of the primary under load",
-           "a standby is promoted, nobody is fenced; it comes back")
+           "a standby is promoted, no node is fenced; it comes back")
 def reboot(scene):
     """Reboot as an administrator does."""
     before = scene.victim.boot_id()

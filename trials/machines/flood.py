@@ -23,7 +23,7 @@ HELD = 10
 GOOD = 8
 #: Seconds: a connection that lives longer is given up, far beyond the limit of the unit.
 LONGEST = 30
-#: Seconds between two bytes of a slow request, and between two tries where nobody listens.
+#: Seconds between two bytes of a slow request, and between two tries where no program listens.
 STEP = 0.5
 
 
@@ -31,7 +31,7 @@ class Seen:
     """What the clients have seen: how many connections of which outcome, and how long they lived.
 
     Outcomes: the status of an answer, "closed" without one, "silent" where it was given up,
-    "refused" where nobody listened.
+    "refused" where no program listened.
     """
 
     def __init__(self):

@@ -153,7 +153,7 @@ def log(guest):
 
 
 def play(scene):
-    """Play it; nobody has to be fenced."""
+    """Play it; no node has to be fenced."""
     port = Flood(scene.lab, scene.victim)
     scene.victim.run(["systemctl", "enable", "--now", SOCKET])
     port.addresses("add")
