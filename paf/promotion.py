@@ -48,12 +48,14 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     from paf.cluster.departure import Departure
     voters = transition.voters(context.notification)
     deadline = deadline.within(context.deadline.remaining / 2)
-    seen, asked, doubts = [], {}, {}
+    seen, doubts = [], {}
+    asked = context.cluster.asked = {}
     departure = Departure(context.cluster, deadline)
 
     def over():
         positions = dict(asked, **context.cluster.positions(voters, context.deadline))
-        seen[:] = [_decide(context.node, voters, positions, cold or _WARM)]
+        known = _with_histories(context, voters, cold or _WARM)
+        seen[:] = [_decide(context.node, voters, positions, known)]
         silent = [node for node in seen[0].missing if node != context.node and (
             node in maintenance or deadline.elapsed > mute)]
         if silent and _ask_ports(context, silent, asked, doubts, deadline):
@@ -62,6 +64,23 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     deadline.wait_for(over)
     why = [doubts[node] for node in seen[0].missing if node in doubts]
     return seen[0]._replace(reason="; ".join([seen[0].reason] + why))
+
+
+def _with_histories(context, voters, cold):
+    """Return a Cold with what came with the votes: who votes publishes its history first."""
+    if None in cold.lines.values():
+        return cold._replace(lines=_histories(context, voters))
+    return cold
+
+
+def _histories(context, voters):
+    """Return the timelines.Line of each node that says one, None for one of `voters` that does not.
+
+    Raises OcfError.
+    """
+    from paf.decide import timelines
+    found = context.cluster.lines(context.deadline, voters)
+    return dict((node, timelines.line_from_wire(found[node])) for node in found)
 
 
 def _decide(candidate, voters, positions, cold):
@@ -192,9 +211,7 @@ def cold_facts(context, view):
             " ".join(behind)]))
     primary, doubt, needed, behind = (
         context.cluster.notes.read(notes.PRIMARY).split("\n") + [""] * 3)[:4]
-    from paf.decide import timelines
-    found = context.cluster.lines(context.deadline, transition.voters(context.notification))
-    lines = dict((node, timelines.line_from_wire(found[node])) for node in found)
+    lines = _histories(context, transition.voters(context.notification))
     return Cold(primary or None, lines, doubt != _BY_SCORE, needed,
                 behind.split())
 
@@ -229,9 +246,9 @@ def concede(context, where, verdict):
 def _would_refuse(context, where, view, better):
     """Return whether the node that is ahead, and waits, would have to refuse a promotion again."""
     voters = transition.voters(context.notification)
-    positions = context.cluster.positions(voters, context.deadline)
+    positions = dict(context.cluster.asked, **context.cluster.positions(voters, context.deadline))
     verdict = _decide(better, voters, positions, cold_facts(context, None))
-    if verdict.missing:    # a node has not voted, only its server has answered
+    if verdict.missing:    # a vote has been withdrawn since
         return False
     return not verdict.promote or not holders.judge(
         context, where, view, better, positions[better].value).promote

@@ -67,6 +67,8 @@ class Cluster(object):
     def __init__(self, environment):
         self._environment = environment
         self._node = None
+        #: The Facts (dict of node to that) of nodes that did not vote, as their servers said it.
+        self.asked = {}    # type: dict
         self.notes = notes.Notes(environment)
 
     @property
@@ -274,7 +276,14 @@ class Cluster(object):
         return True
 
     def follow(self, deadline):
-        """Withdraw this node's timelines.Line, as the instance follows a primary. OcfError."""
+        """Forget how the instance came to run: it follows a primary. Raises OcfError.
+
+        Where the end of a promotion was not announced to this node, or not seen in time by its
+        copy of the CIB, nothing else does that.
+        """
+        for name in notes.WITHOUT_PRIMARY:
+            if name != notes.LINE:    # withdrawn by the build that publishes it
+                self.notes.remove(name)
 
     def counts_line(self):
         """Return whether a Line of this node is published, for the elections to compare with."""

@@ -41,15 +41,16 @@ class Corosync1(Cluster):
                       "--name", self.attribute("lsn_location"), "--update", text], deadline)
         deadline.wait_for(lambda: self.view(deadline).positions.get(node) == text)
 
-    def open_round(self, fact, recovered, deadline, seen=None):
+    def open_round(self, fact, recovered, deadline, seen=None, compares=False):
         """Note that this node is the candidate, and publish its vote.
 
-        fact: of its wal.Position; recovered: it needs no votes; seen: not used in this build.
+        fact: of its wal.Position; recovered: it needs no votes; seen, compares: only the other
+        build has a use for them.
         """
         self._note_round("recovered" if recovered else "open")
         self._publish(election.to_vote(fact), deadline)
 
-    def vote(self, candidate, fact, deadline, seen=None):
+    def vote(self, candidate, fact, deadline, seen=None, compare=None):
         """Publish this node's vote; there are no rounds. Returns True."""
         self._publish(election.to_vote(fact), deadline)
         return True

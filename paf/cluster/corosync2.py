@@ -36,6 +36,9 @@ _NO_VALUES = ("does not exist", "no host values")
 #: Environment variable of the action `vote`: a round that is over. Seconds between its looks.
 _OVER = "PAF_ROUND_OVER"
 _LATE_STEP = 0.2
+#: At the end of a round's number, which is hexadecimal: its candidate compares histories, and who
+#: votes publishes its own first. Agents that do not know it repeat the number as it is.
+_HISTORIES = "h"
 _RESTART = 2.0    # seconds that Pacemaker takes to start an attribute manager that ended
 
 
@@ -91,10 +94,8 @@ class Corosync2(Cluster):
         return found
 
     def follow(self, deadline):
-        """Withdraw this node's timelines.Line, as the instance follows a primary. OcfError.
-
-        Where the end of an election was not announced to this node, no promotion did that.
-        """
+        """Forget how the instance came to run, and withdraw its timelines.Line. Raises OcfError."""
+        Cluster.follow(self, deadline)
         self._withdraw_line(deadline)
 
     def _withdraw_line(self, deadline):
@@ -108,25 +109,28 @@ class Corosync2(Cluster):
         self.notes.write(_PUBLISHED, "yes")
         self._set("lsn_location", wal.to_wire(position), deadline)
 
-    def open_round(self, fact, recovered, deadline, seen=None):
+    def open_round(self, fact, recovered, deadline, seen=None, compares=False):
         """Open a round, as its candidate. The ballot reads back when this returns.
 
         fact: of this node's wal.Position. recovered: it needs no votes; `promote` finds it so.
         seen: the end of the primary's WAL that was heard of last (int), None without maxlag.
+        compares: whether the histories (timelines.Line) of all that vote will be compared.
         """
         number = _stamp(self.node(deadline)) + binascii.hexlify(os.urandom(6)).decode("ascii")
+        number += _HISTORIES if compares else ""
         self._note_round("recovered" if recovered else "open", number)
         ballot = "{0}:{1}".format(number, election.to_vote(fact))
         self._say_seen(number, seen, deadline)
         self._set("ballot", ballot, deadline)
 
-    def vote(self, candidate, fact, deadline, seen=None):
+    def vote(self, candidate, fact, deadline, seen=None, compare=None):
         """Vote in the candidate's round; `fact` and `seen` as in `open_round`.
 
-        Returns once it can be read here: False if no round was opened in time, and at once None
-        if the candidate knows none.
+        compare: publishes this node's history, where the round compares them. Returns once the
+        vote can be read here: False if no round was opened in time, and at once None if the
+        candidate knows none.
         """
-        return self._answer(candidate, fact, seen, deadline)
+        return self._answer(candidate, fact, seen, compare, deadline)
 
     def vote_in_background(self):
         """Have this node vote after this action has returned. Raises EnvironmentError.
@@ -136,10 +140,11 @@ class Corosync2(Cluster):
         from paf import background
         background.start("vote", dict(self._environment.variables, **{_OVER: self._over}))
 
-    def vote_late(self, candidate, ask, deadline):
+    def vote_late(self, candidate, ask, deadline, compare=None):
         """Vote once the candidate has opened a round in which this node has not voted. OcfError.
 
-        ask: returns what `open_round` takes as `fact` and `seen`, as they are then.
+        ask: returns what `open_round` takes as `fact` and `seen`, as they are then; compare: as
+        in `vote`.
         """
         over = self._environment.variables.get(_OVER, "")
 
@@ -150,6 +155,8 @@ class Corosync2(Cluster):
         number = deadline.wait_for(opened, longest=_LATE_STEP)
         if number:
             fact, seen = ask()
+            if compare and number.endswith(_HISTORIES):
+                compare()
             self._say_seen(number, seen, deadline)
             self._update("ballot", "{0}:{1}".format(number, election.to_vote(fact)), deadline)
 
@@ -166,7 +173,7 @@ class Corosync2(Cluster):
         known = [int(text) for text in seen if text.isdigit()]
         return max(known) if known else None
 
-    def _answer(self, candidate, fact, seen, deadline):
+    def _answer(self, candidate, fact, seen, compare, deadline):
         """Wait for the candidate to open a round, and repeat it with this node's position.
 
         Not for one that has left the cluster.
@@ -198,6 +205,8 @@ class Corosync2(Cluster):
             if found["old"]:
                 self._set("ballot", _NO_ROUND, deadline)
             return False
+        if compare and str(found["number"]).endswith(_HISTORIES):
+            compare()    # before the vote: who has all votes has all histories
         self._say_seen(found["number"], seen, deadline)
         self._set("ballot", "{0}:{1}".format(found["number"], election.to_vote(fact)), deadline)
         return True

@@ -42,6 +42,8 @@ NO_NODE = "/"
 AFTER = "/after "
 #: That this node publishes its timelines, and which: see corosync2.
 LINE = "line"
+#: What a start without a primary, and the time without one, leave until there is a primary.
+WITHOUT_PRIMARY = (START, ORIGIN, LINE)
 #: What a start could not do in time, for the next monitor.
 PENDING = "pending"
 #: That the last words of an instance could not be published, for the stop after a demotion.

@@ -8,6 +8,7 @@ controld_throttle.c (1.1.13 and later).
 """
 
 from paf import ocf
+from paf.actions import start
 from paf.decide import transition
 from paf.instance import position
 
@@ -24,5 +25,6 @@ def run(context):
         where = position.place(context.instance, context.deadline)
         return where.position, where.primary_seen if context.parameters.maxlag else None
     context.cluster.vote_late(transition.candidate(context.notification), vote,
-                              context.deadline.within(_PATIENCE))
+                              context.deadline.within(_PATIENCE),
+                              lambda: start.compare(context))
     return ocf.SUCCESS

@@ -48,7 +48,8 @@ def _open(context, where, seen):
         mark = context.cluster.mark()
     recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
     context.cluster.notes.remove(notes.RULE)    # of an election that ended before its promotion
-    context.cluster.open_round(where.position, recovered, context.deadline, seen)
+    compares = mark == base.MARK_COLD or context.cluster.counts_line()
+    context.cluster.open_round(where.position, recovered, context.deadline, seen, compares)
     return mark, recovered
 
 
@@ -94,9 +95,16 @@ def _name(context, mark):
             base.MARK_RECOVERED: transition.RECOVERY_OF_PRIMARY}.get(mark, transition.FAILOVER)
 
 
+def _compare(context):
+    """Publish this node's history for an election that compares them. Raises nothing."""
+    from paf.actions import start
+    start.compare(context)
+
+
 def _vote(context, chosen, where, seen):
     answered = context.cluster.vote(chosen, where.position,
-                                    context.deadline.within(_ROUND_PATIENCE), seen)
+                                    context.deadline.within(_ROUND_PATIENCE), seen,
+                                    lambda: _compare(context))
     if answered is False:
         context.log.info("{0} has not opened an election yet: this node votes once it "
                          "does".format(chosen))

@@ -311,6 +311,15 @@ def test_an_election_whose_end_was_not_announced_is_cleared_away_with_the_next_s
         assert survivors.store.value("ballot", node) in ("none:", None)
 
 
+def test_a_standby_that_streams_forgets_that_it_was_started_without_a_primary(trio):
+    """Where the end of the promotion did not reach this node's copy of the CIB in time."""
+    for name, text in (("start", "cold"), ("origin", "crashed primary"), ("line", "yes")):
+        (trio["srv2"].temporary / f"pgsqlms-pgsqld.{name}").write_text(text)
+    assert trio["srv2"].monitor().code == 0
+    assert not any((trio["srv2"].temporary / f"pgsqlms-pgsqld.{name}").exists()
+                   for name in ("start", "origin", "line"))
+
+
 def test_a_promotion_that_failed_ends_no_cold_start(survivors):
     """Pacemaker announces its end as well. Who waits goes on, and how it was started still counts.
 

@@ -322,6 +322,24 @@ def announce(cluster, **more):
     return cluster.notify("pre", "promote", lists, ["srv2"], **more)["srv2"]
 
 
+def test_who_votes_publishes_the_history_that_the_candidate_compares_with(synchronous):
+    """A candidate that had no primary for a while compares; the other had its primary until now.
+
+    Its next monitor would have published its history: 72 and 76 s without a primary.
+    """
+    both = ["srv2", "srv3"]
+    synchronous["srv1"].monitor()
+    synchronous["srv1"].kill()
+    synchronous.move_vip(None)
+    for name in both:
+        synchronous.store.set_value("ballot", name, "none:")
+    joined = dict(active="srv2 srv3", unpromoted="srv2 srv3", start="srv3")
+    synchronous.notify("post", "start", joined, ["srv3"])
+    assert synchronous.store.value("line", "srv3") and not synchronous.store.value("line", "srv2")
+    assert synchronous.promote("srv3", alone(*both), both).code == 0
+    assert synchronous.store.refusal("srv3") is None and not synchronous["srv3"].in_recovery
+
+
 def test_a_cold_start_that_is_announced_again_still_waits_for_the_last_primary(cold):
     """A node joins during the wait, and the promotion is announced a second time."""
     def join():

@@ -158,9 +158,10 @@ def test_a_monitor_that_cannot_publish_again_says_so_and_tries_again(
     assert said == ["what this node has published may be gone: attrd_updater gives no answer"]
 
 
-@pytest.mark.parametrize("line, asked", [("", []), ("not 1:0:initdb", ["follow"])])
-def test_a_standby_that_streams_asks_no_cluster_unless_it_publishes_its_timelines(
-        monkeypatch, line, asked):
+@pytest.mark.parametrize("noted, asked", [
+    (None, []), (notes.LINE, ["follow"]), (notes.START, ["follow"]), (notes.ORIGIN, ["follow"])])
+def test_a_standby_that_streams_asks_no_cluster_unless_it_had_no_primary(
+        monkeypatch, noted, asked):
     """Each monitor would import what it needs for that."""
     class Context:
         in_cluster, environment, deadline = True, None, None
@@ -173,7 +174,7 @@ def test_a_standby_that_streams_asks_no_cluster_unless_it_publishes_its_timeline
             self.done.append("follow")
             return types.SimpleNamespace(follow=lambda _: None)
     monkeypatch.setattr(notes, "Notes", lambda _: types.SimpleNamespace(
-        read=lambda name: line if name == notes.LINE else ""))
+        read=lambda name: "yes" if name == noted else ""))
     context = Context()
     monitor._try_again(context, types.SimpleNamespace(rows=[["t", "", "1"]]))
     assert context.done == asked

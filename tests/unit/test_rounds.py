@@ -68,6 +68,33 @@ def test_an_attribute_that_never_was_is_not_waited_for():
     assert cluster.values("ballot-default", Deadline(10, clock)) == {} and clock.pauses == []
 
 
+def histories(opened, late):
+    """Vote in the round of a candidate; return what this node published, in order."""
+    done = []
+
+    class Voter(Cluster):
+        def _update(self, name, value, deadline):
+            done.append((name, value))
+
+        def _confirm(self, name, value, deadline):
+            pass
+    ballots = [Result(0, line("ballot-default", "srv2", opened + ":1#9"), "", False)]
+    voter, where = Voter(ballot=ballots), Known(wal.Position(1, 5))
+    if late:
+        voter.vote_late("srv2", lambda: (where, None), Deadline(1), lambda: done.append("history"))
+    else:
+        voter.vote("srv2", where, Deadline(1), None, lambda: done.append("history"))
+    return done
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_history_is_published_before_the_vote_where_the_candidate_compares(late):
+    """Who has all votes has all histories: the attribute manager keeps their order."""
+    number = corosync2._stamp("srv2") + "00ff00ff00ff"
+    assert histories(number, late) == [("ballot", number + ":1#5")]
+    assert histories(number + "h", late) == ["history", ("ballot", number + "h:1#5")]
+
+
 @pytest.mark.parametrize("said", [
     "Could not query value of x: attribute does not exist\n",    # 1.1.13 to 1.1.16
     "Could not query value of x: reply had attribute name but no host values\n"])    # 1.1.24

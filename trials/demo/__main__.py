@@ -19,6 +19,8 @@ from lab.tools import LabError, interruptible
 from trials.demo import acts, screen
 
 LOGS = CHECKOUT / "build" / "demo-logs"
+#: An outage in ms that is no failure on a busy machine, and whose reason should be looked for.
+LONG_OUTAGE = 30_000
 #: What KEEP=1 prints, and a test runs; docs/first-steps.md goes on from here.
 COMMANDS = (
     ("status", "nodes, servers, Pacemaker's picture"),
@@ -91,7 +93,10 @@ class Demo:
     def finish(self):
         """Say how it ended, keep or remove the cluster, return the exit status."""
         seconds = time.monotonic() - self.began
-        if self.failures and self.lab and self.lab.is_up:
+        slow = [name for name, account in self.played
+                if (account.play.client.outage_ms or 0) > LONG_OUTAGE]
+        if (self.failures or slow) and self.lab and self.lab.is_up:
+            screen.text(*(f"{name}: a long outage" for name in slow))
             self._gather()
         screen.title(f"{'FAILED' if self.failures else 'All went as it should'}, {seconds:.0f} s")
         if self.played:
