@@ -1,10 +1,13 @@
 """What every module of the lab needs: programs, deadlines, waiting."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 # The lab's own helpers and the nodes' programs are the distribution's, whatever python runs the lab
@@ -98,6 +101,35 @@ def run(argv, *, check=True, timeout=60, text=None, user=None, env=None, cwd=Non
     return result
 
 
+class _Threads(threading.local):
+    """Whether the waits of this thread were ended: that is done once, its tidying up waits too."""
+
+    ended = False
+
+
+_interrupted, _threads = threading.Event(), _Threads()
+
+
+def is_interrupted():
+    """Return whether `pool` was interrupted."""
+    return _interrupted.is_set()
+
+
+@contextlib.contextmanager
+def pool(size):
+    """Yield a ThreadPoolExecutor; an interrupt ends the waits of its threads, and starts no more.
+
+    size: how many threads. A thread cannot be interrupted itself: its next wait is a LabError.
+    """
+    with ThreadPoolExecutor(size) as threads:
+        try:
+            yield threads
+        except KeyboardInterrupt:
+            _interrupted.set()
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
 def wait_until(condition, seconds, what, step=0.05, seen=None):
     """Call `condition` until it returns something true, return that; LabError if too late.
 
@@ -107,6 +139,10 @@ def wait_until(condition, seconds, what, step=0.05, seen=None):
     """
     deadline = seconds if isinstance(seconds, Deadline) else Deadline(seconds)
     while True:
+        if _interrupted.is_set() and not _threads.ended and (
+                threading.current_thread() is not threading.main_thread()):
+            _threads.ended = True
+            raise LabError("interrupted")
         value, problem, asked = None, "", time.monotonic()
         try:
             value = condition()

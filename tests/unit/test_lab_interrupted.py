@@ -24,6 +24,22 @@ def main():
         print(child.wait(), flush=True)
 sys.exit(interruptible(main))
 """
+#: Threads wait for what never comes; one tidies up, which waits as well; the third never starts.
+_THREADS = """
+import sys
+from lab.tools import LabError, interruptible, pool, wait_until
+def work(number):
+    print("began", flush=True)
+    try:
+        wait_until(lambda: False, 600, "what never comes")
+    except LabError as error:
+        wait_until(lambda: True, 1, "the end of what it started")
+        print(error, flush=True)
+def main():
+    with pool(2) as threads:
+        list(threads.map(work, range(3)))
+sys.exit(interruptible(main))
+"""
 #: A shell starts background jobs with SIGINT ignored.
 _IN_BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
 
@@ -37,6 +53,16 @@ def test_what_is_interrupted_ends_what_it_started(number):
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and errors == "interrupted\n"
     assert output == f"{-signal.SIGKILL}\n"
+
+
+def test_what_is_interrupted_ends_the_waits_of_its_threads():
+    with subprocess.Popen([sys.executable, "-c", _THREADS], cwd=REPOSITORY,
+                          stdout=subprocess.PIPE, text=True) as process:
+        began = [process.stdout.readline() for _ in range(2)]
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert began == ["began\n"] * 2 and process.returncode == 130
+    assert output == "interrupted\n" * 2
 
 
 def test_each_program_of_the_trials_can_be_interrupted():

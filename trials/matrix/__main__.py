@@ -4,11 +4,10 @@ import argparse
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from lab.settings import CHECKOUT
 from lab import systems
-from lab.tools import LabError, interruptible
+from lab.tools import LabError, interruptible, is_interrupted, pool
 from trials.matrix import report, store
 from trials.matrix.cells import CELLS
 from trials.matrix.play import play
@@ -40,7 +39,8 @@ def chosen(names):
 def run(cell):
     """Play a cell and remember the result; return the Outcome."""
     outcome = play(cell, announce)
-    store.save(outcome)
+    if not is_interrupted():
+        store.save(outcome)
     say(f"{cell.name:16} {'-' * 28} {outcome.seconds:5.0f} s  "
         f"{outcome.verdict}{'' if outcome.verdict != 'FAILS' else ', logs in build/matrix'}")
     return outcome
@@ -60,9 +60,10 @@ def main(arguments=None):
             say(f"{release}: {systems.prepare(release, refresh=True)}")
         return 0
     begin = time.monotonic()
-    with ThreadPoolExecutor(options.jobs) as pool:
+    with pool(options.jobs) as threads:
         # the longest first: none is left alone at the end
-        outcomes = list(pool.map(run, sorted(cells, key=lambda cell: _ORDER.index(cell.course))))
+        ordered = sorted(cells, key=lambda cell: _ORDER.index(cell.course))
+        outcomes = list(threads.map(run, ordered))
     played = {outcome.cell: outcome for outcome in outcomes}
     print("\n" + report.table({**store.load(), **played}))
     bad = [outcome.cell for outcome in outcomes if outcome.verdict == "FAILS"]
