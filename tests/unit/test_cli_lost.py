@@ -62,6 +62,7 @@ def test_rows_of_subtransactions_count_with_their_parent():
             "0/00000140, desc: COMMIT 2026-11-26 03:28:26.823090 UTC; subxacts: 801 802\n")
     found = walrecords.understand(records(text), START)
     assert found.rows == {TABLE: [8, 0, 0]} and found.commits[0].rows == 8
+    assert found.commits[0].time == "2026-11-26 03:28:26.823090 UTC"
 
 
 # Transactions that were there before

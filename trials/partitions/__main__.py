@@ -8,6 +8,7 @@ may be lost there either. A round that ends otherwise has a problem, and the exi
 
 import argparse
 import re
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -136,10 +137,13 @@ def _said(lab, node):
 
 
 def _keep(lab, node, number):
-    """Keep what `paf lost` says of an instance that stays stopped."""
+    """Keep what `paf lost` says of an instance that stays stopped, its WAL, and the logs."""
     LOGS.mkdir(parents=True, exist_ok=True)
     result = lab.nodes[node].run(["paf", "lost", "--all"], check=False)
     (LOGS / f"round-{number}-{node}.txt").write_text(result.output, encoding="utf-8")
+    wal = lab.nodes[node].disk.path(lab.settings.pgdata) / "pg_wal"
+    shutil.copytree(wal, LOGS / f"round-{number}-{node}-wal", dirs_exist_ok=True)
+    lab.gather(LOGS / f"round-{number}")
 
 
 def rounds(lab, count, synchronous):
