@@ -202,7 +202,7 @@ class World:
             cluster = self.sees(name, task)
             cluster._environment = given
             late_vote.run(SimpleNamespace(
-                node=name, deadline=Deadline(self, task, 60), instance=self.nodes[name],
+                in_cluster=True, log=_Silent(), node=name, deadline=Deadline(self, task, 60), instance=self.nodes[name],
                 notification=transition.read(given), cluster=cluster,
                 parameters=SimpleNamespace(maxlag=self.maxlag)))
         self._daemons.append((name, Task(vote, 10**6)))
@@ -259,6 +259,9 @@ class World:
 
     def _living(self):
         """Return the daemons (pairs of node and Task) that run: none on a node that was lost."""
+        for _, task in self._daemons:
+            if task.error is not None and not isinstance(task.error, (Killed, ocf.OcfError)):
+                raise task.error
         return [(name, task) for name, task in self._daemons
                 if name in self.nodes and not task.ended]
 

@@ -112,7 +112,7 @@ def test_right_after_a_promotion_only_the_old_primary_loses_its_score(before, ju
 # a candidate that concedes to one that waits
 
 def test_a_node_that_has_not_voted_is_not_known_to_refuse(monkeypatch, context):
-    context.cluster.positions = lambda *_: {}
+    context.cluster.positions, context.cluster.asked = lambda *_: {}, {}
     monkeypatch.setattr(promotion, "cold_facts", lambda *_: None)
     monkeypatch.setattr(promotion, "_decide", lambda *_: types.SimpleNamespace(
         missing=("srv3",), promote=False))
