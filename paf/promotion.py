@@ -238,6 +238,7 @@ def concede(context, where, verdict):
         # as with a standby for disasters, which has the newest data and may not be promoted
         reason += "; a constraint keeps Pacemaker from promoting {0}".format(verdict.better)
     refuse(context, reason)
+    context.cluster.reveal(wanted, context.deadline)
     for node in (verdict.better, context.node):
         if current.get(node) != wanted[node]:
             context.cluster.set_score(node, wanted[node], context.deadline)

@@ -73,7 +73,7 @@ def _look_after(context, sight):
         remarks.say(context, _remarks(context, sight) + worries)
     if not is_primary and worries:
         from paf.actions import start
-        start.compare(context, asked=False)
+        start.without_primary(context)
     elif is_primary and not _is_unasked(context):
         update_scores(context, sight)
     return worries

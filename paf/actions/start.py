@@ -206,6 +206,7 @@ def _enter_without_primary(context, was, deadline):
         context.cluster.notes.write(notes.ORIGIN, was)
     view = context.cluster.view(deadline)
     say_line(context, was, view, deadline)
+    context.cluster.reveal([context.node], deadline)
     promotion.try_again(context, view)
     if _is_first(context, was, view, deadline):
         return
@@ -229,6 +230,20 @@ def say_line(context, was, view, deadline):
             was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY),
             holders.has_own_rule(context, view, found.reigns[-1].timeline)))
     context.cluster.say_line(timelines.line_to_wire(found), deadline)
+
+
+def without_primary(context):
+    """Do what a standby's monitor has to where it has had no primary for a while. Raises nothing.
+
+    Its history counts now, and so does the score that the last primary gave it.
+    """
+    compare(context, asked=False)
+    try:
+        if context.in_cluster:
+            context.cluster.reveal([context.node], context.deadline)
+    except ocf.OcfError as error:
+        context.log.warning("whether a transient promotion score hides this node's is not known: "
+                            "{0}".format(error))
 
 
 def compare(context, asked=True):

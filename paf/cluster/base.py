@@ -1,10 +1,9 @@
 """What both variants share: the node's name, promotion scores, what is kept between actions."""
 
-import os
 import time
 
 from paf import runner
-from paf.cluster import cib, manager, notes
+from paf.cluster import cib, manager, notes, programs
 from paf.decide import quorum
 from paf.ocf import OcfError
 
@@ -20,7 +19,6 @@ _ACKNOWLEDGED = "acknowledged"      # a vote: what an instance has if it was not
 _REASON = "not_promoted_because"
 _POSITION = "lsn_location"          # public in the corosync1 build only
 _ACCEPT = "accept_loss"             # set by the administrator
-_FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 _ALWAYS_LOCAL = (3, 20, 0)    # feature set of Pacemaker 3.0.0
 #: Each of Pacemaker's programs answers in milliseconds, or something is wrong with the cluster.
@@ -70,6 +68,7 @@ class Cluster(object):
         #: The Facts (dict of node to that) of nodes that did not vote, as their servers said it.
         self.asked = {}    # type: dict
         self.notes = notes.Notes(environment)
+        self._hidden = None    # what the last `view` found, None without one
 
     @property
     def resource(self):
@@ -103,7 +102,9 @@ class Cluster(object):
         """Return the cib.Scan: members, promotion scores, public attributes. Raises OcfError."""
         xml = self.cib(deadline)
         self.is_powerless = cib.is_powerless(xml)
-        return cib.parse(xml, self.names(), self.resource, time.time())
+        scan = cib.parse(xml, self.names(), self.resource, time.time())
+        self._hidden = scan.hidden
+        return scan
 
     def names(self):
         """Return how the resource's attributes are called: cib.Names."""
@@ -127,7 +128,18 @@ class Cluster(object):
         A score that outlives a restart is what makes a cold start prefer the last primary.
         crm_attribute returns once the change is made. Raises OcfError.
         """
+        self.reveal([node], deadline)
         self._keep(_SCORE, node, str(score), deadline)
+
+    def reveal(self, nodes, deadline):
+        """Remove transient promotion scores of `nodes` (of str). Raises OcfError.
+
+        Pacemaker goes by them where there are any (crm_attribute --promotion, crm_master, another
+        agent): then a refusal, or the score of a standby that has caught up, would change nothing.
+        """
+        hidden = self.view(deadline).hidden if self._hidden is None else self._hidden
+        for node in sorted(hidden & set(nodes)):
+            self._show(_SCORE, node, "", deadline)
 
     def publish_rule(self, node, entry, deadline):
         """Publish which standbys acknowledge a primary's commits. Raises OcfError.
@@ -318,6 +330,7 @@ class Cluster(object):
         A loss is accepted where no primary runs. A word that was left, or was given while one
         runs, would have its node promoted by the next failover, whatever it lacks by then.
         """
+        self.reveal(view.hidden, deadline)
         for node in sorted(view.accepted):
             self.forget_acceptance(node, deadline)
 
@@ -326,8 +339,8 @@ class Cluster(object):
 
         patience: seconds that it may take at most; more than a moment only where it waits itself.
         """
-        program = _find(argv[0])
-        return runner.run([program] + argv[1:], deadline.within(patience), env=_environment())
+        return runner.run([programs.find(argv[0])] + argv[1:], deadline.within(patience),
+                          env=programs.environment())
 
     def checked(self, argv, deadline):
         """Run one of Pacemaker's programs, a second time if it fails; then raise OcfError.
@@ -374,26 +387,3 @@ def crash_counts(resource):
     The newer name first: Pacemaker counts for each operation since 1.1.17.
     """
     return ("fail-count-{0}#asyncmon_0".format(resource), "fail-count-{0}".format(resource))
-
-
-def _environment():
-    """Pacemaker's programs need its settings, but not the variables that it sets for agents.
-
-    With OCF_RESKEY_CRM_meta_on_node there, attrd_updater of 2.1.5 answers for this node only,
-    whatever node its options name.
-    """
-    return dict((name, value) for name, value in os.environ.items()
-                if not name.startswith("OCF_") and not name.startswith("PG"))
-
-
-def _find(name):
-    for folder in _folders():
-        path = os.path.join(folder, name)
-        if os.access(path, os.X_OK):
-            return path
-    raise OcfError("cannot find Pacemaker's program {0}".format(name))
-
-
-def _folders():
-    """Return where Pacemaker's programs may be: HA_SBIN_DIR first, as for other agents."""
-    return [folder for folder in (os.environ.get("HA_SBIN_DIR"),) if folder] + list(_FOLDERS)

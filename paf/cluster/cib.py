@@ -18,9 +18,9 @@ from paf.ocf import INFINITY, OcfError, score
 #: of these permanent attributes; accepted: nodes (set) for which the administrator accepts a loss;
 #: maintenance: nodes (set) in maintenance mode, which Pacemaker does not notify; acknowledged: as
 #: rules, what each standby may have acknowledged; copies: as rules, the last primary and its rule,
-#: kept at each other node.
+#: kept at each other node; hidden: nodes (set) with a transient score, which hides that in scores.
 Scan = namedtuple("Scan", "online scores reasons positions cleaned_up running wished rules "
-                  "last_words accepted maintenance acknowledged copies")
+                  "last_words accepted maintenance acknowledged copies hidden")
 
 #: The names of the attributes that `parse` looks for, each as it is called for the resource.
 #: score, rule, last_words, acknowledged, copy: permanent; reason, position, accept, failure:
@@ -55,7 +55,8 @@ def parse(xml, names, resource="", now=None):
         sorted(reader.running), reader.wished(now), permanent[names.rule],
         permanent[names.last_words],
         set(node for node, text in transient[names.accept].items() if text.lower() in TRUE),
-        reader.maintenance, permanent[names.acknowledged], permanent[names.copy])
+        reader.maintenance, permanent[names.acknowledged], permanent[names.copy],
+        set(transient[names.score]))
 
 
 def is_powerless(xml):
@@ -156,7 +157,7 @@ class _Reader(object):
         self.permanent = dict((name, {}) for name in (
             names.score, names.rule, names.last_words, names.acknowledged, names.copy))
         self.transient = dict((name, {}) for name in names.counts + (
-            names.reason, names.position, names.failure, names.accept))
+            names.score, names.reason, names.position, names.failure, names.accept))
         self._node, self._section, self._names = None, None, {}
         self._attributes = {}               # of the nodes, by name
         self._resource, self._ids, self._open = resource, [], []

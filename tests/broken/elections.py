@@ -3,6 +3,10 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(3, "a transient promotion score outweighs the refusal of a switchover",
+           "paf/cluster/base.py", "        self.reveal([node], deadline)", "        pass",
+           (_COMPONENT + "test_switchovers.py::"
+            "test_a_transient_score_does_not_outweigh_a_refusal",)),
     Broken(5, "who published a rule to be promoted, in vain, may have been a primary",
            "paf/holders.py",
            "    return not (followed.isdigit() and 0 < timeline <= int(followed))",

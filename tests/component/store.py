@@ -100,10 +100,14 @@ class Store:
         """Set a transient attribute of a node, as an administrator would."""
         self._path("status", coded(node), coded(f"{attribute}-{self.resource}")).write_text(value)
 
+    def transient(self, attribute, node):
+        """Return a transient attribute of a node, None without it."""
+        path = self._path("status", coded(node), coded(f"{attribute}-{self.resource}"))
+        return path.read_text() if path.exists() else None
+
     def refusal(self, node):
         """Return why a node was not promoted, None if it was not refused."""
-        path = self._path("status", coded(node), coded(f"not_promoted_because-{self.resource}"))
-        return path.read_text() if path.exists() else None
+        return self.transient("not_promoted_because", node)
 
     def failures(self, node):
         """Return how often the resource has failed on a node as a watcher reported (int)."""

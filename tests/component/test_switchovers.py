@@ -236,3 +236,48 @@ def test_a_failed_promotion_lowers_the_score(pair):
     run = pair["srv2"].agent("promote", lists=SWITCH, bindir=str(tools))
     assert run.code == 1 and "pg_ctl" in run.reason
     assert pair.store.score("srv2") == 1
+
+
+# A transient score, as crm_attribute --promotion sets it: Pacemaker goes by it, not by the agent's
+
+@pytest.fixture
+def hidden(pair):
+    """A pair whose standby has a transient score beside the one that the agent keeps."""
+    pair.store.set_score("srv1", 1001)
+    pair.store.set_score("srv2", 1000)
+    pair.store.set_transient("master", "srv2", "5000")
+    return pair
+
+
+def test_a_transient_score_does_not_outweigh_a_refusal(hidden):
+    """The transition would go on to the demotion: nothing has changed for Pacemaker."""
+    cut(hidden)
+    hidden.notify("pre", "demote", SWITCH, BOTH, timeout=20)
+    assert hidden.store.score("srv2") == BARRED
+    assert hidden.store.transient("master", "srv2") is None
+
+
+def test_the_primarys_monitor_removes_transient_scores(hidden):
+    hidden.wait_for_streams("srv1", 1)
+    assert hidden["srv1"].monitor().code == 8
+    assert hidden.store.transient("master", "srv2") is None
+
+
+def test_a_standby_that_has_no_primary_removes_its_own(hidden):
+    """Else no node would be promoted, and none would say why."""
+    hidden.store.set_transient("master", "srv2", "-INFINITY")
+    hidden["srv1"].kill()
+    hidden.move_vip(None)
+    hidden["srv2"].monitor()
+    assert hidden.store.transient("master", "srv2") == "-INFINITY"    # perhaps it passes
+    (hidden["srv2"].temporary / "pgsqlms-pgsqld.worries").write_text("1")
+    hidden["srv2"].monitor()
+    assert hidden.store.transient("master", "srv2") is None
+
+
+def test_an_instance_that_starts_without_a_primary_removes_its_own(hidden):
+    hidden.store.set_transient("master", "srv2", "-INFINITY")
+    hidden["srv2"].server.stop()
+    hidden["srv1"].kill()
+    assert hidden["srv2"].agent("start", lists=dict(active="", start="srv2")).code == 0
+    assert hidden.store.transient("master", "srv2") is None

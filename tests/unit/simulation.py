@@ -166,7 +166,7 @@ class Cluster(Corosync2):
                     running=sorted(world.nodes), wished=set(), rules=dict(world.rules),
                     last_words=dict(world.last_words), accepted=set(world.accepted),
                     maintenance=set(), acknowledged=dict(world.acknowledged),
-                    copies=dict(world.copies))
+                    copies=dict(world.copies), hidden=set())
 
 
 class Node:

@@ -43,7 +43,7 @@ class Store:
         """Return the cib.Scan."""
         empty = cib.Scan(NODES, {"srv1": 1001, "srv2": 990, "srv3": 1000}, {}, {}, [], NODES,
                          set(), dict(self.rules), dict(self.last_words), set(), set(),
-                         dict(self.marks), dict(self.copies))
+                         dict(self.marks), dict(self.copies), set())
         return empty._replace(**facts)
 
     def positions(self, voters, deadline):

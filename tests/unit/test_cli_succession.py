@@ -21,7 +21,7 @@ FENCED = fencing.Fencing(True, ["fence"], False, "")
 VOTES = votequorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
 NODES = ["srv1", "srv2", "srv3"]
 BALLOT = cib.Scan(NODES, {"srv1": 1000, "srv2": 990, "srv3": 1001}, {}, {}, [], NODES, set(),
-                  {"srv3": "4 1 srv1 srv2"}, {}, set(), set(), {}, {})
+                  {"srv3": "4 1 srv1 srv2"}, {}, set(), set(), {}, {}, set())
 
 
 def a_report(data, srv1=51654312, srv2=51654312, ballot=BALLOT, names="ANY 1 (srv1,srv2)",

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from paf import ocf, runner
-from paf.cluster import base, cib, corosync2, departure, notes, rules
+from paf.cluster import base, cib, corosync2, departure, notes, programs, rules
 from paf.crash import objections, postmaster_end, watch, watcher
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known
@@ -114,7 +114,7 @@ def test_a_node_without_a_name_is_not_the_node_with_an_empty_one():
 
 
 def test_a_program_of_pacemaker_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr(base, "_folders", lambda: ["/nonexistent"])
+    monkeypatch.setattr(programs, "_folders", lambda: ["/nonexistent"])
     with pytest.raises(ocf.OcfError, match="cannot find Pacemaker's program attrd_updater"):
         silent().run(["attrd_updater"], Deadline(5))
 

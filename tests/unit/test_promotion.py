@@ -41,11 +41,15 @@ class Cluster(base.Cluster):
         super().__init__(types.SimpleNamespace(
             resource="pgsqld", feature_set=(3, 16, 1), meta=lambda name: "",
             variables={"HA_RSCTMP": str(folder)}))
-        empty = cib.Scan(["srv2"], {}, {}, {}, [], ["srv2"], set(), {}, {}, set(), set(), {}, {})
+        empty = cib.Scan(["srv2"], {}, {}, {}, [], ["srv2"], set(), {}, {}, set(), set(), {}, {},
+                         set())
         self.facts, self.done, self.votes = empty._replace(**facts), [], {}
 
     def view(self, deadline):
         return self.facts
+
+    def reveal(self, nodes, deadline):
+        """No transient score hides one."""
 
     def node(self, deadline):
         return "srv2"

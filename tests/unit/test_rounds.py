@@ -32,7 +32,8 @@ class Cluster(corosync2.Corosync2):
 
     def view(self, deadline):
         """Return a view of the CIB that has only scores in it."""
-        return cib.Scan([], self.scores, {}, {}, [], [], set(), {}, {}, set(), set(), {}, {})
+        return cib.Scan([], self.scores, {}, {}, [], [], set(), {}, {}, set(), set(), {}, {},
+                        set())
 
     def run(self, argv, deadline):
         """Return the next answer about the attribute that argv names."""

@@ -47,7 +47,7 @@ def primary(store):
         store.rules.update(rules)
         view = cib.Scan(["srv1", "srv2", "srv3"], {"srv1": 1001, "srv2": 990, "srv3": 1000}, {},
                         {}, [], [], set(), dict(store.rules), {}, set(), set(), {},
-                        dict(store.copies))
+                        dict(store.copies), set())
         log = types.SimpleNamespace(warning=lambda text: None)
         synchronous.keep(types.SimpleNamespace(node="srv1", cluster=store, log=log), view, setting,
                          end, flushed, None)

@@ -130,7 +130,8 @@ def scores(found, seen, configured, managed, facts):
                 yield concern(
                     "transient-score", FAILOVER, "{0} has a transient promotion score, {1}".format(
                         node, pair.get("value", "")),
-                    "it hides the permanent one, by which the agent chooses who is promoted; "
-                    "an administrator or another agent has set it", finding.both(
+                    "it hides the permanent one, by which the agent chooses who is promoted, until "
+                    "the next monitor of the primary; an administrator or another agent has set "
+                    "it", finding.both(
                         "crm_attribute --type status --node {0} --name {1} --delete".format(
                             node, attribute)), node)

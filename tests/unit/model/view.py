@@ -60,4 +60,4 @@ class View(simulation.Cluster):
                     running=sorted(set(world.roles) & set(world.nodes)), rules=dict(world.rules),
                     last_words=dict(world.last_words), accepted=set(world.accepted),
                     acknowledged=dict(world.acknowledged), copies=dict(world.copies),
-                    maintenance=set(world.nodes) - set(world._managed()))
+                    maintenance=set(world.nodes) - set(world._managed()), hidden=set())
