@@ -13,7 +13,8 @@ from paf.ocf import OcfError, is_number
 #: What a file of a process that has ended cannot be read for.
 ENDED = (errno.ENOENT, errno.ESRCH)
 _START_TIME = 19    # its place in /proc/PID/stat after the name
-_OVER = ([], [b"Z"], [b"X"])
+#: The first of the fields of `state_of`, as a list, of a process that has ended.
+OVER = ([], [b"Z"], [b"X"])
 
 
 class Unseen(OcfError):
@@ -62,7 +63,7 @@ def start_time(pid):
     Raises Unseen.
     """
     fields = state_of(pid)
-    return None if fields[:1] in _OVER else fields[_START_TIME].decode("ascii")
+    return None if fields[:1] in OVER else fields[_START_TIME].decode("ascii")
 
 
 def birth(pid):

@@ -2,11 +2,13 @@
 
 A fast shutdown ends sessions at once and then waits, without a limit of its own, for WAL senders
 (before the shutdown checkpoint until each has sent what it has, after it until its client has
-acknowledged everything), for the archiver, and for the program that reads its messages. One client
-that hangs must not keep the others from getting a primary. And it never ends where the server was
+acknowledged everything), for the archiver, for programs that its processes have started (COPY,
+archive_cleanup_command), and for the program that reads its messages. One client that hangs must
+not keep the others from getting a primary. And it never ends where the server was
 restarting after the crash of one of its processes, and had not started to replay: the postmaster
 waits for a checkpointer that nobody asks to end. Source: PostgreSQL's ShutdownXLOG,
-WalSndWaitStopping, WalSndDone, pgarch_MainLoop; PostmasterStateMachine with FatalError set.
+WalSndWaitStopping, WalSndDone, pgarch_MainLoop, ExecuteRecoveryCommand, ClosePipeStream;
+PostmasterStateMachine with FatalError set.
 """
 
 import errno
@@ -24,7 +26,11 @@ from paf.instance import controldata, postmaster, proc
 _SENDERS = ("walsender", "wal sender")
 _ARCHIVER = "archiver"
 _CHECKPOINTER = "checkpointer"
-_UTIME, _STIME = 11, 12     # among the fields of /proc/PID/stat after the name, proc(5)
+_STARTUP = "startup"
+#: What runs a program of the configuration, and what that is; all others have those of sessions.
+_COMMANDS = ((_CHECKPOINTER, "archive_cleanup_command"), (_STARTUP, "recovery_end_command"))
+# among the fields of /proc/PID/stat after the name, proc(5)
+_SESSION, _UTIME, _STIME = 3, 11, 12
 #: Processes that need nothing of a checkpoint: the collector of messages (syslogger since 19).
 _LOGGERS = ("logger",)
 #: No shutdown checkpoint of a primary has started. A server that was restarting may not have noted
@@ -49,7 +55,7 @@ class Shutdown(object):
         self._late = deadline.within(deadline.remaining * _LATE)
         self._before, self._full, self._asked = {}, set(), set()
         self._alone = None    # the checkpointer that was alone at the last look, see _sleeping
-        self._seen = set()
+        self._seen, self._programs = set(), {}
 
     def help(self):
         """Look once, and end what has not moved since the look before."""
@@ -63,7 +69,9 @@ class Shutdown(object):
         if senders or archivers:
             self._end(senders, archivers)
         self._before = senders
-        self._end_a_restart(pids, titles)
+        programs = _programs(pids)
+        self._end_programs(programs, titles)
+        self._end_a_restart([] if programs else pids, titles)    # it may wait for one of them
 
     def _end_a_restart(self, pids, titles):
         """End a server at once whose checkpointer is alone, and does nothing between two looks.
@@ -84,6 +92,24 @@ class Shutdown(object):
                               "and does not end by itself: it is ended at once (immediate mode), "
                               "the next start repeats the recovery")
             postmaster.send(pid, signals.SIGQUIT)
+
+    def _end_programs(self, programs, titles):
+        """End programs that server processes wait for: their dict of pid to that of the process.
+
+        PostgreSQL has asked those of a session to end, with the session; the others may be slow.
+        Their arguments are not logged: they may hold a password.
+        """
+        before, self._programs = self._programs, programs
+        for pid, owner in sorted(programs.items()):
+            title = titles.get(owner, "")
+            what = [name for word, name in _COMMANDS if word in title]
+            if _ARCHIVER in title or before.get(pid) != owner or what and not self._late.passed:
+                continue
+            if pid not in self._asked:
+                self._log.warning("{0} does not end, the shutdown continues without it".format(
+                    what[0] if what else "a program that a session has started"))
+            postmaster.send(pid, signals.SIGKILL if pid in self._asked else signals.SIGTERM)
+            self._asked.add(pid)
 
     def _end(self, senders, archivers):
         control = controldata.read(self._instance, self._deadline)
@@ -134,6 +160,27 @@ class Shutdown(object):
                 self._log.warning("nothing reads PostgreSQL's messages, {0} bytes of them are "
                                   "dropped so that the shutdown continues".format(_empty(pipe)))
         self._full = set(pipe[1] for pipe in full)
+
+
+def _programs(pids):
+    """Return the programs (dict of pid to the server process) that run for a postmaster's children.
+
+    pids: of all server processes. Each of these has a session of its own, which what it starts is
+    in, even where its parent has ended. Source: PostgreSQL's InitPostmasterChild.
+    """
+    stats = dict((pid, proc.state_of(pid)) for pid in proc.all_pids())
+    stats = dict((pid, fields) for pid, fields in stats.items() if fields[:1] not in proc.OVER)
+    parents = dict((pid, int(fields[1])) for pid, fields in stats.items())
+    owners = dict((pid, pid) for pid in pids if parents.get(pid) in pids)
+    found = dict((pid, int(fields[_SESSION])) for pid, fields in stats.items()
+                 if pid not in pids and int(fields[_SESSION]) in owners)
+    fresh = dict(owners)
+    fresh.update(found)
+    while fresh:
+        fresh = dict((pid, fresh[parent]) for pid, parent in parents.items()
+                     if parent in fresh and pid not in pids and pid not in found)
+        found.update(fresh)
+    return found
 
 
 def _only_checkpointer(pids, titles):

@@ -104,6 +104,57 @@ def test_an_archive_command_that_hangs_is_ended(primary, command):
     assert list((primary.pgdata / "pg_wal" / "archive_status").glob("*.ready"))
 
 
+def after_a_checkpoint(pair):
+    """Have the standby's next restartpoint be worth one."""
+    pair["srv1"].sql("INSERT INTO t VALUES (1)")
+    pair["srv1"].sql("CHECKPOINT")
+    pair.wait_for_streams("srv1", 1)
+
+
+def runs(word):
+    return word in as_owner("ps", "-eo", "args")
+
+
+@pytest.fixture
+def program(pair):
+    """A program that hears no request to end, and its name."""
+    path = pair.folder / "deaf-program"
+    path.write_text("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n")
+    path.chmod(0o755)
+    yield path
+    subprocess.run(["pkill", "-KILL", "-f", str(path)], check=False)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "at the end"])
+def test_an_archive_cleanup_command_that_hangs_holds_no_shutdown_up(pair, program, before):
+    """The checkpointer runs it at each restartpoint, that of the shutdown as well."""
+    standby = pair["srv2"]
+    restart(standby, f"archive_cleanup_command = '{program}'")
+    after_a_checkpoint(pair)
+    if before:
+        with subprocess.Popen(
+                [f"{bindir()}/psql", "-h", str(pair.sockets), "-p", str(standby.port), "-U",
+                 owner().pw_name, "-c", "CHECKPOINT", "postgres"], stderr=subprocess.DEVNULL):
+            wait_until(lambda: runs(str(program)), "the command to run")
+            run = standby.agent("stop", timeout=TIMEOUT)
+    else:
+        run = standby.agent("stop", timeout=TIMEOUT)
+    assert run.code == 0 and "archive_cleanup_command does not end" in run.log, run
+    assert standby.control() == "shut down in recovery" and "immediate" not in run.log
+
+
+def test_a_program_of_a_session_that_hangs_holds_no_demotion_up(pair, program):
+    primary = pair["srv1"]
+    with subprocess.Popen(
+            [f"{bindir()}/psql", "-h", str(pair.sockets), "-p", str(primary.port), "-U",
+             owner().pw_name, "-c", f"COPY t FROM PROGRAM '{program}'", "postgres"],
+            stderr=subprocess.DEVNULL):
+        wait_until(lambda: runs(str(program)), "the program to run")
+        run = primary.agent("demote", timeout=TIMEOUT, lists=dict(DEMOTION, stop="srv1"))
+    assert run.code == 0 and "a program that a session has started" in run.log, run
+    assert primary.control() == "shut down" and str(program) not in run.log
+
+
 def test_messages_that_nothing_reads_hold_no_shutdown_up(node):
     node.configure("logging_collector = off", "log_min_messages = debug5", "log_duration = on")
     node.cluster.move_vip("srv1")
