@@ -22,6 +22,7 @@ Sight = namedtuple("Sight", "verdict control rows message remark")
 
 _SIGNALS = ("standby.signal", "recovery.signal", "recovery.conf")
 _TRUE, _FALSE = ("t", "true"), ("f", "false")
+_HIDDEN = "its role may not see pg_stat_replication, it has to be a member of pg_monitor"
 _UP_WORDS = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
 
 
@@ -151,6 +152,8 @@ def _ask(instance, server, where, deadline, query):
     try:
         answer = sql.query(instance, query, deadline, where)
         role = _role(answer)
+        if role and queries.hides_standbys(answer.rows):
+            return role, [], _HIDDEN
         if role:
             return role, answer.rows, ""
         if answer.kind == sql.TIMED_OUT or deadline.passed:

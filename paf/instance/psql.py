@@ -10,31 +10,46 @@ from paf.ocf import OcfError
 
 FIELD, RECORD = "\x1f", "\x1e"
 
-_AT_ONCE = "-c default_transaction_deferrable=off"
+_AT_ONCE = "-c default_transaction_deferrable=off -c search_path=pg_catalog"
 _EVERYWHERE = " -c default_transaction_isolation=read\\ committed"
 _FIRST_WITH_BLANKS = 90500    # in options, behind a backslash
+_NO_TRIGGERS, _FIRST_WITH_LOGIN_TRIGGERS = "event_triggers", 170000
 
 
 def options(instance):
     """Return the options (str) of sessions whose queries are answered, whatever the server's
     defaults for transactions are.
 
-    A hot standby refuses serializable ones. A deferrable one that only reads waits for those of
-    others to end. Source: PostgreSQL manual, "Hot Standby", SET TRANSACTION.
+    No schema but PostgreSQL's own is looked into: a function of that name there would be called,
+    with the agent's rights, by an operator or a function that fits better. A hot standby
+    refuses serializable ones. A deferrable one that only reads waits for those of others to end.
+    Source: PostgreSQL manual, "Hot Standby", SET TRANSACTION.
     """
-    try:
-        blanks = local.version(instance) >= _FIRST_WITH_BLANKS
-    except OcfError:    # the data directory cannot be read; its server may answer
-        blanks = False
-    return _AT_ONCE + (_EVERYWHERE if blanks else "")
+    return _AT_ONCE + (_EVERYWHERE if _version(instance) >= _FIRST_WITH_BLANKS else "")
 
 
 def here(instance, text, deadline, environment):
     """Run one SQL statement at the server that the environment (dict) names.
 
     Returns the runner.Result. Raises OcfError when psql cannot be started.
+
+    A login trigger may want to write, which these sessions do not, or let nobody in. A role that is
+    no superuser cannot do without it. Source: PostgreSQL manual, "Event Trigger on Login".
     """
+    if _version(instance) >= _FIRST_WITH_LOGIN_TRIGGERS:
+        options = "{0} -c {1}=off".format(environment.get("PGOPTIONS", ""), _NO_TRIGGERS).lstrip()
+        result = _run(instance, [], text, deadline, dict(environment, PGOPTIONS=options), "")
+        if result.status == 0 or _NO_TRIGGERS not in result.err:
+            return result
     return _run(instance, [], text, deadline, environment, "")
+
+
+def _version(instance):
+    """Return the server's version, 0 where the data directory cannot be read: it may answer."""
+    try:
+        return local.version(instance)
+    except OcfError:
+        return 0
 
 
 def there(instance, where, settings, text, deadline):

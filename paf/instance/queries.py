@@ -52,6 +52,8 @@ SELECT 'slot', slot_name, coalesce(wal_status, ''),
 """
 #: The first version with max_slot_wal_keep_size.
 FIRST_WITH_LIMIT = 130000
+#: The first word of the rows about standbys; their state is the second word after it.
+STANDBY = "standby"
 #: The first word of the rows that are not about standbys, where slots are asked for.
 LIMIT, SLOT = "limit", "slot"
 
@@ -109,6 +111,15 @@ def monitor(version, slots=False):
     return _MONITOR.format(receiving=receiving, now=_NOW.format(**names),
                            paused=_paused(version), **names) + (
         "UNION ALL" + _SLOTS if slots and version >= FIRST_WITH_LIMIT else "")
+
+
+def hides_standbys(rows):
+    """Return whether rows of `monitor` show standbys to a role that may not see what they do.
+
+    It sees that there are some, and null for the rest: their names, and the state, which all have.
+    Source: PostgreSQL's pg_stat_get_wal_senders.
+    """
+    return any(row[:1] == [STANDBY] and len(row) > 2 and not row[2] for row in rows)
 
 
 def role():

@@ -24,8 +24,9 @@ _PSQL_NO_CONNECTION = 2
 _PREFIX = r"^.*?\b(?:FATAL|ERROR|PANIC|LOG|HINT|DETAIL):\s+"
 _LEAST_CONNECT_TIMEOUT = 2    # seconds; libpq takes 1 for 2
 
-#: The agent's sessions are read-only, so no monitor writes or waits for a synchronous standby.
-_SESSION = "-c default_transaction_read_only=on -c statement_timeout={0}"
+#: The agent's sessions are read-only, so no monitor writes or waits for a synchronous standby. They
+#: have the rights of their role, whatever ALTER ROLE ... SET role says.
+_SESSION = "-c default_transaction_read_only=on -c role=none -c statement_timeout={0}"
 _NO_WAIT = " -c synchronous_commit=local"
 
 #: pg_isready's exit status -> the answer. A server that accepts connections may
