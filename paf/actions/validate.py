@@ -93,7 +93,7 @@ def host(context):
     _restart_syntax(context)
     _meta(context)
     _places(context)
-    settings.check_programs(context.instance)
+    settings.check_programs(context.instance, context.deadline)
     control = _control(context)
     settings.check_data_directory(context.instance, context.deadline)
     tablespaces.check(context.instance)

@@ -51,8 +51,26 @@ def start(instance, deadline, more=()):
         "PGDATA": instance.parameters.pgdata})
     if result.timed_out or result.status != 0:
         raise OcfError("PostgreSQL does not start: {0}".format(
-            log.complaint(deadline) or sql.last_words(result.err + "\n" + result.out)
+            log.complaint(deadline) or "; ".join(filter(None, (
+                _at_work(instance), sql.last_words(result.err + "\n" + result.out))))
             or "see its own log for why"))
+
+
+def _at_work(instance):
+    """Return what a server does that has not started in time, from the titles of its processes."""
+    for pid in _in_sight(instance):
+        title = postmaster.title(pid)
+        if "startup" in title:
+            words = "it is at \"{0}\"".format(title[title.index("startup"):])
+            return words + (", and restore_command runs" if _has_program(pid) else "")
+    return ""
+
+
+def _has_program(pid):
+    try:
+        return bool(proc.descendants(pid))
+    except proc.Unseen:
+        return False
 
 
 def _readiness(instance):

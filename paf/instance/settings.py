@@ -35,8 +35,9 @@ def read(instance, name, deadline):
     return result.out.rstrip("\n")
 
 
-def check_programs(instance):
-    """Raise NotUsable if one of PostgreSQL's programs is not there for the agent.
+def check_programs(instance, deadline):
+    """Raise NotUsable if one of PostgreSQL's programs is not there for the agent, or the server's
+    is of another version than the data directory.
 
     OcfError where that cannot be found out.
     """
@@ -45,6 +46,10 @@ def check_programs(instance):
     if missing:
         raise NotUsable("bindir {0} lacks {1}".format(
             instance.parameters.bindir, ", ".join(missing)))
+    from paf.instance import programs
+    other = programs.problem(instance, "postgres", deadline)
+    if other:
+        raise NotUsable(other)
 
 
 def _is_program(path):

@@ -3,6 +3,25 @@
 from tests.broken.builds import _COMPONENT, _UNIT, Broken
 
 BUILDS = (
+    Broken(5, "a hung archive_cleanup_command holds the shutdown of a standby up",
+           "paf/instance/shutdown.py",
+           "        self._end_programs(programs, titles)", "        pass",
+           (_COMPONENT + "test_shutdowns.py::"
+            "test_an_archive_cleanup_command_that_hangs_holds_no_shutdown_up",)),
+    Broken(2, "what a role may not see of its standbys counts as a base backup",
+           "paf/instance/observe.py",
+           "        if role and queries.hides_standbys(answer.rows):", "        if False:",
+           (_UNIT + "test_sessions.py",)),
+    Broken(2, "a function in the schema public decides about lag and position",
+           "paf/instance/psql.py",
+           '_AT_ONCE = "-c default_transaction_deferrable=off -c search_path=pg_catalog"',
+           '_AT_ONCE = "-c default_transaction_deferrable=off"',
+           (_COMPONENT + "test_sessions.py::"
+            "test_no_function_of_somebody_else_is_called",)),
+    Broken(7, "a control file that a program of another version cannot read is damaged",
+           "paf/instance/controldata.py", "        if other:", "        if False:",
+           (_COMPONENT + "test_identity.py::"
+            "test_a_pg_controldata_of_another_version_makes_no_control_file_damaged",)),
     Broken(5, "a promotion that pg_controldata does not show has failed",
            "paf/instance/server.py", "            return _says_primary(instance, deadline)",
            "            return False",

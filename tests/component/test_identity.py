@@ -118,6 +118,32 @@ def test_a_postgres_c_without_an_answer_is_a_soft_error(node, wrapped, script):
     assert "does not accept" not in run.reason
 
 
+#: A pg_controldata of another major version: it reads other bytes, and finds a wrong checksum.
+ANOTHER = """if [ "$1" = --version ]; then echo 'pg_controldata (PostgreSQL) 33.1'; exit; fi
+echo 'pg_controldata: warning: calculated CRC checksum does not match value stored' >&2
+exec {}/pg_controldata "$@\""""
+
+
+def test_a_pg_controldata_of_another_version_makes_no_control_file_damaged(node, wrapped):
+    """As after an upgrade of the package beside a running server, or with a wrong bindir."""
+    wrapped(node, pg_controldata=ANOTHER)
+    node.kill()
+    run = node.monitor()
+    assert run.code == 1 and "damaged" not in run.reason
+    assert "is of PostgreSQL 33, the data directory of " in run.reason
+    run = node.agent("start", lists=dict(start="srv1"))
+    assert run.code == 1 and "is of PostgreSQL 33, the data directory of " in run.reason
+
+
+def test_a_server_program_of_another_version_is_named_before_anything_is_written(node, wrapped):
+    wrapped(node, postgres="""if [ "$1" = --version ]; then echo 'postgres (PostgreSQL) 33beta1'
+exit; fi; echo 'unrecognized configuration parameter "x"' >&2; exit 1""")
+    before = node.files()
+    run = node.agent("start", lists=dict(start="srv1"))
+    assert run.code == 5 and "postgres in bindir " in run.reason and "PostgreSQL 33," in run.reason
+    assert node.files() == before
+
+
 def test_a_damaged_control_file_is_a_hard_error_with_the_tools_words(node):
     (node.pgdata / "global" / "pg_control").write_bytes(b"\0" * 8192)
     run = node.agent("start", lists=dict(start="srv1"))

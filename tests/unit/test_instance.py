@@ -313,7 +313,7 @@ def test_a_program_that_cannot_be_looked_for_is_not_missing(number, code, tmp_pa
     (tmp_path / "PG_VERSION").write_text("15")
     refusing(monkeypatch, number, "stat")
     with pytest.raises(ocf.OcfError) as caught:
-        settings.check_programs(instance_at(tmp_path, bindir="/bin"))
+        settings.check_programs(instance_at(tmp_path, bindir="/bin"), Deadline(5))
     assert caught.value.code == code
 
 

@@ -7,6 +7,7 @@ import re
 from paf import instance as local
 from paf import ocf
 from paf.cli import finding
+from paf.deadline import Deadline
 from paf.decide.knowledge import is_known
 from paf.instance import controldata, settings, standby_mode
 
@@ -16,6 +17,7 @@ _TMPFILES = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d")
 _LOGIND = ("/etc/systemd/logind.conf", "/etc/systemd/logind.conf.d/*.conf",
            "/usr/lib/systemd/logind.conf.d/*.conf")
 _LAST_SYSTEM_ACCOUNT = 999
+_PATIENCE = 10.0    # seconds for a program to say its version
 
 
 def programs(instance, root=""):
@@ -23,7 +25,7 @@ def programs(instance, root=""):
     if not os.access(root + _AGENT, os.X_OK):
         yield finding.error("{0} is missing".format(_AGENT), "install resource-agents-paf here")
     try:
-        settings.check_programs(instance)
+        settings.check_programs(instance, Deadline(_PATIENCE))
     except ocf.OcfError as error:
         yield finding.error(str(error), "the agent cannot work without; is bindir that of the "
                                         "version of the data directory?")
