@@ -48,7 +48,7 @@ UNION ALL
 SELECT 'slot', slot_name, coalesce(wal_status, ''),
        (pg_catalog.pg_wal_lsn_diff(restart_lsn, '0/0'))::bigint::text, active::text, ''
   FROM pg_catalog.pg_replication_slots
- WHERE slot_name LIKE 'pgsqlms\\_%'
+ WHERE slot_name LIKE 'pgsqlms\\_%' AND slot_type = 'physical' AND NOT temporary
 """
 #: The first version with max_slot_wal_keep_size.
 FIRST_WITH_LIMIT = 130000

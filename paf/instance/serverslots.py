@@ -77,7 +77,8 @@ def of_primary(instance, names, deadline):
 
 _COMMAND = "READ_REPLICATION_SLOT {0}"
 _QUERY = "SELECT max(slot_type), max(restart_lsn::text), '' " \
-         "FROM pg_catalog.pg_replication_slots WHERE slot_name = '{0}'"
+         "FROM pg_catalog.pg_replication_slots " \
+         "WHERE slot_name = '{0}' AND slot_type = 'physical'"
 
 
 def _parsed(names, output):

@@ -83,7 +83,7 @@ def assert_names(shown, lost, rows):
         assert own, (number, sent, acknowledged, left[:5])
         left.remove(own[0])
     # the transaction that was under way when the standbys stopped may have its row before that
-    table, = [one for one in shown["tables"] if one["table"] == "postgres: paf_lab_rows"]
+    table, = [one for one in shown["tables"] if one["table"] == "postgres: public.paf_lab_rows"]
     assert len(commits) - 1 <= table["inserted"] <= len(commits)
 
 

@@ -95,6 +95,23 @@ def test_a_slot_takes_no_more_than_the_limit_and_its_loss_is_shown(kept):
     assert sum(size for (size,) in first.sql("SELECT size FROM pg_ls_waldir()")) < 16 << 20
 
 
+def test_a_slot_of_logical_replication_is_not_the_agents_whatever_its_name(make_cluster):
+    """Dropped, its subscriber would lack changes for good."""
+    cluster = make_cluster("srv1", "srv2")
+    for node in cluster:
+        node.server.configure(*LIMITED, "wal_level = logical")
+        node.parameters["slots"] = "true"
+    cluster.start()
+    cluster.store.promotes("srv1")
+    names = ["pgsqlms_orders", slots.name_of("srv2")]
+    for name in names:
+        cluster["srv1"].sql(f"SELECT pg_create_logical_replication_slot('{name}', 'test_decoding')")
+    assert looks(cluster, "srv1").code == 8
+    assert dict(cluster["srv1"].sql("SELECT slot_name, slot_type FROM pg_replication_slots")) == {
+        name: "logical" for name in names}
+    assert "cannot make the slot" in cluster.store.remark("srv1")
+
+
 def test_only_slots_of_nodes_that_left_the_cluster_are_dropped(kept):
     first = kept["srv1"]
     first.sql("SELECT pg_create_physical_replication_slot('mine')")
