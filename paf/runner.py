@@ -23,6 +23,9 @@ Result = namedtuple("Result", "status out err timed_out")
 Account = namedtuple("Account", "name uid gid home")
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+#: Where commands of the server's configuration are looked for (archive_command), as under systemd:
+#: what an administrator has installed by hand, too. Source: systemd.exec(5), $PATH.
+SERVER_PATH = "/usr/local/sbin:/usr/local/bin:" + PATH
 _STEP_MS = 10
 _REAP = 0.2    # seconds
 _MOMENT = 0.5

@@ -313,7 +313,8 @@ def _pg_rewind(instance, facts, deadline, more=()):
     argv += ["--no-ensure-shutdown"] if version >= _FIRST_WITH_ENSURE else []
     argv += ["--restore-target-wal"] if facts["restore_command"] else []
     result = runner.run(argv + list(more), deadline, user=local.owner(instance),
-                        env=source.environment, keep=65536, stdin=source.stdin)
+                        env=dict(source.environment, PATH=runner.SERVER_PATH), keep=65536,
+                        stdin=source.stdin)
     if result.timed_out:
         raise OcfError("pg_rewind did not end in {0:.0f} s; give start a longer timeout".format(
             deadline.elapsed))

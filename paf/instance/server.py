@@ -48,7 +48,7 @@ def start(instance, deadline, more=()):
     owner, log = local.owner(instance), serverlog.Mark(instance)
     result = runner.run(argv, deadline, user=owner, keep=8192, until=_readiness(instance), env={
         "HOME": owner.home, "USER": owner.name, "LOGNAME": owner.name,
-        "PGDATA": instance.parameters.pgdata})
+        "PGDATA": instance.parameters.pgdata, "PATH": runner.SERVER_PATH})
     if result.timed_out or result.status != 0:
         raise OcfError("PostgreSQL does not start: {0}".format(
             log.complaint(deadline) or "; ".join(filter(None, (

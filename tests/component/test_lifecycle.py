@@ -16,6 +16,15 @@ def test_a_start_makes_a_standby_and_a_second_one_changes_nothing(node):
     assert node.monitor().code == 0 and node.probe() == 0
 
 
+def test_a_command_of_the_configuration_is_found_where_a_service_finds_it(node):
+    """archive_command = 'wal-g ...' in /usr/local/bin: not found, pg_wal would fill up."""
+    assert node.agent("start", lists=dict(start="srv1")).code == 0
+    with open(f"/proc/{node.pid()}/environ", encoding="utf-8") as stream:
+        variables = dict(word.partition("=")[::2] for word in stream.read().split("\0"))
+    assert variables["PATH"].split(":")[:4] == [
+        "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"]
+
+
 def test_a_start_leaves_nothing_of_its_own_but_the_signal(node):
     before = node.files()
     assert node.agent("start", lists=FIRST_START).code == 0
