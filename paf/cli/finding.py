@@ -65,16 +65,24 @@ def device_for(configured, node):
     there = [device for device in configured.devices if node.lower() in hosts_of(device)]
     idle = [device.name for device in there if is_disabled(device)]
     if idle:
-        return "{0} is disabled".format(" and ".join(idle)), (
-            ["pcs stonith enable {0}".format(name) for name in idle],
-            ["crm resource start {0}".format(name) for name in idle])
+        return "{0} is disabled".format(" and ".join(idle)), join(*[enabled(name) for name in idle])
     if there:
         names = [device.name for device in there]
         return "{0} does not run".format(" and ".join(names)), both(
             *["crm_resource --cleanup --resource {0}".format(name) for name in names])
-    words = "fence-{0} {1}AGENT {2}pcmk_host_list={0} ..."
-    return "", (["pcs stonith create " + words.format(node, "", "")],
-                ["crm configure primitive " + words.format(node, "stonith:", "params ")])
+    return "", new_device("fence-" + node, node)
+
+
+def new_device(name, node):
+    """Return the cure that makes a fencing device for a node; its agent is for people to choose."""
+    words = "{0} {1}AGENT {2}pcmk_host_list={3} ..."
+    return (["pcs stonith create " + words.format(name, "", "", node)],
+            ["crm configure primitive " + words.format(name, "stonith:", "params ", node)])
+
+
+def enabled(name):
+    """Return the cure that enables a fencing device."""
+    return ["pcs stonith enable {0}".format(name)], ["crm resource start {0}".format(name)]
 
 
 def hosts_of(device):

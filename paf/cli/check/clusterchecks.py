@@ -1,6 +1,6 @@
 """paf check: the cluster as it is configured, and the clone of the resource. Pure."""
 
-from paf.cli import finding
+from paf.cli import finding, topology
 from paf.cli.configuration import (
     boolean, is_certain, is_true, left_over, meta, names_of, place_of, points, seconds, vips_of)
 from paf.cli.configuration import options
@@ -16,6 +16,11 @@ def fencing(configured, managed):
     if not boolean(enabled, True):
         yield finding.error("fencing is off ({0}={1})".format(option, enabled), _DEVICE_WHY,
                             finding.property_is(option, "true"))
+    for node in configured.nodes:
+        for words, cure, is_spare in topology.wrong(configured, node):
+            yield (finding.warning if is_spare else finding.error)(
+                words, "where a node has a fencing topology, Pacemaker uses no other device for it, "
+                "and a level fails with any of its devices", cure)
     hosts, any_host = _fenced(configured)
     missing = [node for node in configured.nodes if node.lower() not in hosts and not any_host]
     if not missing:

@@ -3,7 +3,7 @@
 Each rule takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
-from paf.cli import finding
+from paf.cli import finding, topology
 from paf.cli.configuration import options
 from paf.cli.servers import NO_WAIT
 from paf.cli.status import fencing as devices
@@ -30,6 +30,10 @@ def fencing(found, seen, configured, managed, facts):
     elif possible is None:
         yield unknown("fencing-unknown", FAILOVER, "whether {0} can be fenced is not known: {1}"
                       .format(found["primary"], device.unknown), _WHY)
+    elif not possible and device.unusable:
+        yield concern("no-fencing-device", FAILOVER, "{0} cannot be fenced: {1}".format(
+            found["primary"], device.unusable), _WHY, finding.join(*[
+                cure for _, cure, _ in topology.wrong(configured, found["primary"])]))
     elif not possible:
         wrong, cure = finding.device_for(configured, found["primary"])
         yield concern("no-fencing-device", FAILOVER, "; ".join(

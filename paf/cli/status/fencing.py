@@ -6,12 +6,25 @@ fences this node itself, the configuration lists which hosts they are for.
 
 from collections import namedtuple
 
+from paf.cli import topology
 from paf.cli.common import Problem
 from paf.cli.configuration import is_true, seconds
 
-#: enabled: bool; devices: names (list of str) of what can fence the node, [] for none; watchdog:
-#: whether the node ends itself (SBD without a disk); unknown: why the devices are not known, "".
-Fencing = namedtuple("Fencing", "enabled devices watchdog unknown")
+
+class Fencing(namedtuple("Fencing", "enabled devices watchdog unknown unusable")):
+    """By what a node is fenced.
+
+    enabled: bool; devices: names (list of str) of what can fence the node, [] for none; watchdog:
+    whether the node ends itself (SBD without a disk); unknown: why the devices are not known, "";
+    unusable: what is wrong with its fencing topology (str), where that has no level that works.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, enabled, devices, watchdog, unknown, unusable=""):
+        """Make one; by default of a node whose fencing topology, if any, has a level that works."""
+        return super(Fencing, cls).__new__(cls, enabled, devices, watchdog, unknown, unusable)
+
 
 _ENABLED = ("stonith-enabled", "fencing-enabled")
 _WATCHDOG = ("stonith-watchdog-timeout", "fencing-watchdog-timeout")
@@ -19,6 +32,26 @@ _WATCHDOG = ("stonith-watchdog-timeout", "fencing-watchdog-timeout")
 
 def of(pacemaker, configured, seen, node):
     """Return the Fencing of a node (str); seen: view.View."""
+    return by_topology(configured, node, _by_devices(pacemaker, configured, seen, node))
+
+
+def by_topology(configured, node, found):
+    """Return the Fencing of a node that has its Fencing `found` without a topology; pure.
+
+    The fencer lists a device for each node that it can reach, also where a level of the node's
+    topology needs another one besides.
+    """
+    groups = topology.groups(configured, node) if found.enabled else []
+    usable = [group for group in groups if topology.is_usable(configured, group, node)]
+    if len(usable) == len(groups):
+        return found
+    words = "; ".join(words for words, _, _ in topology.wrong(configured, node))
+    if usable:
+        return found._replace(devices=[], unknown=words)
+    return found._replace(devices=[], unknown="", unusable=words)
+
+
+def _by_devices(pacemaker, configured, seen, node):
     enabled, watchdog = is_enabled(configured), has_watchdog(configured)
     if not enabled:
         return Fencing(False, [], watchdog, "")

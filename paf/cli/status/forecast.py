@@ -143,8 +143,10 @@ def _of_fencing(node, device, primary, stays):
         if node == primary:
             yield "fencing is off, and {0} may still take writes".format(node), True
     elif possible is not True:
-        yield "{0} {1} be fenced{2}".format(
+        why = device.unusable or device.unknown
+        yield "{0} {1} be fenced{2}{3}".format(
             node, "may or may not" if possible is None else "cannot",
+            " ({0})".format(why) if why else "",
             ": Pacemaker recovers nothing before it is back" if stays else ""), (
                 True if stays else possible)
 

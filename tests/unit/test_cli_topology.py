@@ -1,0 +1,101 @@
+"""Fencing topologies: where a node has levels, a device that can reach it may not be enough."""
+
+import pytest
+
+from paf.cli import configuration, view
+from paf.cli.check import clusterchecks
+from paf.cli.status import failover, fencing, forecast
+from paf.runner import Result
+from tests.unit.test_cli_operate import report  # noqa: F401
+from tests.unit.test_cli_questions import asked, texts  # noqa: F401
+
+#: What is added to the recorded CIB, and what is found of srv3: whether it can be fenced, by which
+#: devices, and the words on what is wrong.
+LEVELS = {
+    "the device itself": (
+        ['target="srv3" index="1" devices="fence-srv3"'], True, ["fence-srv3"], ""),
+    "a second device that nobody has made": (
+        ['target="srv3" index="1" devices="fence-srv3,fence-gone"'], False, [],
+        "level 1 of the fencing topology of srv3 fails: fence-gone is no fencing device"),
+    "a device of another node": (
+        ['target="SRV3" index="2" devices="fence-srv1"'], False, [],
+        "level 2 of the fencing topology of srv3 fails: fence-srv1 is not for srv3"),
+    "by a pattern": (
+        ['target-pattern="srv[23]" index="1" devices="fence-gone"'], False, [],
+        "level 1 of the fencing topology of srv3 fails: fence-gone is no fencing device"),
+    "by an attribute of the node": (
+        ['target-attribute="rack" target-value="a" index="1" devices="fence-gone"'], False, [],
+        "level 1 of the fencing topology of srv3 fails: fence-gone is no fencing device"),
+    "by an attribute that it has not": (
+        ['target-attribute="rack" target-value="b" index="1" devices="fence-gone"'], True,
+        ["fence-srv3"], ""),
+    "a name wins over a pattern": (
+        ['target-pattern="srv3" index="1" devices="fence-gone"',
+         'target="srv3" index="1" devices="fence-srv3"'], True, ["fence-srv3"], ""),
+    "patterns of which one works": (
+        ['target-pattern="srv" index="1" devices="fence-gone"',
+         'target-pattern="3" index="1" devices="fence-srv3"'], None, [],
+        "level 1 of the fencing topology of srv3 fails: fence-gone is no fencing device"),
+    "a pattern that is none": (
+        ['target-pattern="(" index="1" devices="fence-gone"'], True, ["fence-srv3"], ""),
+    "a second level that works": (
+        ['target="srv3" index="1" devices="fence-gone"',
+         'target="srv3" index="2" devices="fence-srv3"'], True, ["fence-srv3"],
+        "level 1 of the fencing topology of srv3 fails: fence-gone is no fencing device"),
+}
+
+
+class Fencer:
+    """A Pacemaker whose fencer can reach the node by its own device, whatever the topology."""
+
+    def run(self, *argv):
+        return Result(0, f"fence-{argv[-1]}\n1 fence device found\n", "", False)
+
+
+def with_levels(text, levels):
+    """Return a CIB with levels, and with srv3 in rack a."""
+    made = "".join(f'<fencing-level id="l{number}" {level}/>'
+                   for number, level in enumerate(levels))
+    for start in ('<node id="3" uname="srv3">', '<node id="3" uname="srv3"/>'):
+        if start in text:
+            break
+    rack = '<instance_attributes id="racks"><nvpair id="rack" name="rack" value="a"/>' \
+           "</instance_attributes>"
+    text = text.replace(start, start.replace("/>", ">") + rack + "</node>" * ("/>" in start), 1)
+    return text.replace("</configuration>", "<fencing-topology>" + made
+                        + "</fencing-topology></configuration>")
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_a_node_is_fenced_only_by_a_level_that_has_all_its_devices(texts, name):  # noqa: F811
+    levels, possible, devices, words = LEVELS[name]
+    texts["cib"] = with_levels(texts["cib"], levels)
+    configured, seen = configuration.parse(texts["cib"]), view.parse(texts["mon"])
+    found = fencing.of(Fencer(), configured, seen, "srv3")
+    assert (fencing.is_possible(found), found.devices) == (possible, devices)
+    said = [item.what for item in clusterchecks.fencing(configured, None)]
+    assert (words in said) if words else (said == [])
+    concerns = list(failover.fencing(
+        asked(texts), seen, configured, None, type("Facts", (), {"fencing": found})))
+    assert [item.known for item in concerns] == {True: [], False: [True], None: [False]}[possible]
+    assert all(words in item.what for item in concerns)
+
+
+def test_a_level_with_a_spare_one_is_a_warning_and_names_what_makes_it_whole(texts):  # noqa: F811
+    levels = LEVELS["a second level that works"][0]
+    spare, = clusterchecks.fencing(configuration.parse(with_levels(texts["cib"], levels)), None)
+    alone, = clusterchecks.fencing(configuration.parse(
+        with_levels(texts["cib"], levels[:1])), None)
+    assert (spare.level, alone.level) == ("WARNING", "ERROR")
+    assert alone.pcs == ["pcs stonith create fence-gone AGENT pcmk_host_list=srv3 ..."]
+    assert alone.crm == ["crm configure primitive fence-gone stonith:AGENT params "
+                         "pcmk_host_list=srv3 ..."]
+
+
+def test_a_forecast_says_why_a_node_cannot_be_fenced(report):  # noqa: F811
+    device = fencing.Fencing(True, [], False, "", "level 1 fails")
+    unknown = fencing.Fencing(True, [], False, "no answer")
+    assert [list(forecast._of_fencing("srv3", one, "srv3", False))
+            for one in (device, unknown)] == [
+                [("srv3 cannot be fenced (level 1 fails)", False)],
+                [("srv3 may or may not be fenced (no answer)", None)]]
