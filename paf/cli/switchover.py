@@ -26,6 +26,7 @@ EXIT_CODES = ((OK, "done; with --dry-run: it can be done"),
               (ERROR, "it cannot be done, or the outcome is not the one wanted"))
 
 _LIFETIME = "PT10M"
+_NO_QUORUM = "this partition has no quorum, so Pacemaker promotes nothing"
 #: Codes of what paf status finds and what keeps Pacemaker from moving the primary.
 _IN_THE_WAY = NO_ACTION + ("node-maintenance", "left-over-constraint")
 _STEP = 0.25        # seconds between two looks
@@ -51,6 +52,8 @@ def run(options):
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
     require_nodes([options.node], [node["node"] for node in report["nodes"]])
+    if report["primary"] and not report["quorum"]:
+        raise Problem(_NO_QUORUM)
     target, outcome = destination(pacemaker, report, options.node)
     obstacles = list(problems(report, target)) or list(impossible(report, outcome, target))
     for line in report_text.lines(report):
@@ -136,7 +139,7 @@ def problems(report, target):
         for obstacle in _unfit(report, target):
             yield obstacle
     if not report["quorum"]:
-        yield "this partition has no quorum"
+        yield _NO_QUORUM
     for item in report["todo"]:
         if item["code"] in _IN_THE_WAY and item["node"] in (None, report["primary"], target):
             yield ": ".join([item["what"], item["why"]] + item["pcs"] * (

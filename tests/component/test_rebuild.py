@@ -298,7 +298,7 @@ def test_no_way_to_the_primary_is_said(crashed):
     remove(node.pgdata)
     with pytest.raises(Problem, match="say --from"):
         work_of(node)
-    with pytest.raises(Problem, match="does not let this node replicate"):
+    with pytest.raises(Problem, match="cannot replicate from the primary"):
         work_of(node, "--from", "host=" + quoted("/nonexistent"))
 
 

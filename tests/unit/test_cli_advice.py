@@ -2,10 +2,14 @@
 
 import pytest
 
-from paf.cli import configuration, servers, view
+from paf.cli import configuration, servers, switchover, view
 from paf.cli.check import clusterchecks
-from paf.cli.status import fencing, simulate, votequorum
+from paf.cli.common import ERROR
+from paf.cli.main import main
+from paf.cli.operate import promote_verb
+from paf.cli.status import fencing, report_text, simulate, votequorum
 from paf.cli.status import report as status
+from paf.cli.status import status as status_verb
 from paf.instance import sql
 from tests.unit.test_cli_questions import (  # noqa: F401
     FENCED, NOW, asked, codes, forbid_failover, texts, with_property)
@@ -134,3 +138,34 @@ def test_paf_check_enables_a_fencing_device_that_is_there(texts):  # noqa: F811
     assert item.what == "no fencing device for srv3; fence-srv3 is disabled"
     assert (item.pcs, item.crm) == (["pcs stonith enable fence-srv3"],
                                     ["crm resource start fence-srv3"])
+
+
+@pytest.mark.parametrize("state", ["unclean", "offline"])
+def test_a_primary_whose_node_is_lost_is_not_asked_for(texts, state):  # noqa: F811
+    """Pacemaker has it as promoted until the node is fenced; the advice was to go there."""
+    old = '<node name="srv3" id="3" online="true"'
+    assert old in texts["mon"]
+    texts["mon"] = texts["mon"].replace(old, old.replace('"true"', '"false"')).replace(
+        old.replace('"true"', '"false"') + ' standby="false" standby_onfail="false" '
+        'maintenance="false" pending="false" unclean="false"',
+        old.replace('"true"', '"false"') + ' standby="false" standby_onfail="false" '
+        f'maintenance="false" pending="false" unclean="{str(state == "unclean").lower()}"')
+    found = asked(texts, known={})
+    item = found["todo"][0]
+    assert (item["code"], found["up"]["answer"]) == ("primary-lost", False)
+    assert f"srv3 is {state}" in item["what"] and "run paf status" not in item["why"]
+    assert "primary srv3, whose node is " + state in next(report_text.lines(found))
+    said = list(promote_verb.problems(found, "srv1"))
+    assert "fenced" in said[0] and not any("paf switchover" in words for words in said)
+
+
+def test_a_switchover_without_quorum_says_so(texts, monkeypatch, capsys):  # noqa: F811
+    """Its standbys are stopped: that none has a score above 0 follows from it."""
+    found = asked(texts)
+    found["quorum"] = False
+    for row in found["nodes"]:
+        row["role"] = "stopped" if row["role"] == "standby" else row["role"]
+    monkeypatch.setattr(switchover, "Pacemaker", lambda: None)
+    monkeypatch.setattr(status_verb, "look", lambda *_: found)
+    assert main(["switchover", "--dry-run"]) == ERROR
+    assert "no quorum" in capsys.readouterr().err

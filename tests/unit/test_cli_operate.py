@@ -50,6 +50,20 @@ def test_a_standby_can_be_paused_where_another_can_take_over(report):
     assert "no node srv9" in pause.unfit(report, "srv9")
 
 
+def test_without_quorum_nothing_is_paused_or_resumed(report, monkeypatch, capsys):
+    """The other nodes would not see it, and the CIB of this partition may be given up."""
+    report["quorum"] = False
+    pacemaker = Recorder()
+    for verb in (pause, resume):
+        monkeypatch.setattr(verb, "Pacemaker", lambda: pacemaker)
+    monkeypatch.setattr(status_verb, "look", lambda *_: report)
+    monkeypatch.setattr(status_verb, "sight", lambda *_: SimpleNamespace(report=report))
+    for argv in (["pause", "--yes"], ["pause", "srv2", "--yes"], ["resume"], ["resume", "srv2"]):
+        assert main(argv) == ERROR
+        assert "no quorum" in capsys.readouterr().err
+    assert pacemaker.calls == []
+
+
 @pytest.mark.parametrize("text, length", [
     ("30min", 1800), ("2h", 7200), ("90", 90), ("PT1H30M", 5400), (" 5 m ", 300), ("1h30min", None),
     ("1.5h", None), ("-5", None), ("x", None), ("", None), ("1d", None)])
@@ -235,7 +249,7 @@ def test_what_a_promotion_by_force_loses_is_spelled_out(report):
 
 
 @pytest.mark.parametrize("change, words", [
-    (lambda report: report.update(primaries=["srv3"]), "paf switchover moves it"),
+    (lambda report: report.update(primaries=["srv1"]), "paf switchover moves it"),
     (lambda report: report.update(quorum=False), "no quorum"),
     (lambda report: row(report, "srv3").update(membership="unclean"), "--confirm-off srv3"),
     (lambda report: row(report, "srv2").update(role="stopped"), "runs no standby"),

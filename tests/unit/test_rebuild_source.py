@@ -98,7 +98,7 @@ def test_what_postgresql_refuses_with_is_shown_without_a_secret(data, monkeypatc
     primary = Primary(monkeypatch, replication=("", error), facts=("", PASSWORD))
     with pytest.raises(Problem) as caught:
         look(data, 150000)
-    assert str(caught.value).startswith("the primary does not let this node replicate: ")
+    assert str(caught.value).startswith("this node cannot replicate from the primary: ")
     assert error.partition("FATAL:  ")[2] in str(caught.value)
     assert "wrong-7719" not in str(caught.value) and "wrong-7719" in primary.asked[0][1]
     assert sorted(data.parent.rglob("*")) == before

@@ -80,6 +80,8 @@ def length_of(text):
 def unfit(report, node):
     """Return why a node (None: the resource) cannot be paused; "" if it can; pure."""
     names = [row["node"] for row in report["nodes"]]
+    if not report["quorum"]:
+        return "this partition has no quorum: the other nodes would not see the pause"
     if node is None:
         return ""
     if node not in names:

@@ -10,6 +10,7 @@ from paf.cli.status import status
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
 from paf.cli.status.report_text import size
+from paf.cli.status.service import is_lost
 from paf.decide import wal
 
 HELP = "have a standby promoted that the agent would not promote, and accept what is lost"
@@ -81,7 +82,11 @@ def problems(report, node, off=()):
     off: nodes (list of str) that the administrator says are off.
     """
     rows = dict((row["node"], row) for row in report["nodes"])
-    if report["primaries"]:
+    lost = [name for name in report["primaries"] if is_lost(rows[name])]
+    if lost:
+        yield ("Pacemaker has {0} as the primary, whose node is {1}: another is promoted once that "
+               "node is fenced".format(lost[0], rows[lost[0]]["membership"]))
+    elif report["primaries"]:
         yield "{0} is the primary: paf switchover moves it".format(
             " and ".join(report["primaries"]))
     if node not in rows:

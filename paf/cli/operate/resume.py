@@ -34,6 +34,9 @@ def run(options):
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
     require_nodes([options.node], [row["node"] for row in report["nodes"]])
+    if not report["quorum"]:
+        raise Problem("this partition has no quorum: Pacemaker does nothing here, and the other "
+                      "nodes would not see the end of the pause")
     if not is_paused(configuration.parse(pacemaker.cib()).root, report["resource"], options.node):
         return _in_the_way(report, options.node) or _not_paused(options.node)
     wrong = [] if options.force else list(elsewhere(report, options.node))

@@ -88,7 +88,7 @@ def look(instance, where, number):
     if theirs:
         _same_major(int(theirs[0]), number)    # another one may be why it refuses
     if isinstance(said, str):
-        raise Problem("the primary does not let this node replicate: {0}".format(said))
+        raise Problem("this node cannot replicate from the primary: {0}".format(said))
     if not theirs:
         raise Problem("the primary does not say which version of PostgreSQL it is: let the role in "
                       "primary_conninfo connect to the database postgres{0}".format(

@@ -1,6 +1,7 @@
 """The report of paf status as lines for people. Pure, except for colours on a terminal."""
 
 from paf.cli.common import coloured, table
+from paf.cli.status.service import is_lost
 from paf.decide.election import BARRED
 
 _WORDS = {True: "yes", False: "NO", None: "NOT KNOWN"}
@@ -13,6 +14,8 @@ def lines(found):
         vip["nodes"]) or "no node") for vip in found["vips"])
     primary = found["primary"] or (
         "{0} AT ONCE".format(" AND ".join(found["primaries"])) if found["primaries"] else "NONE")
+    primary += "".join(", whose node is {0}".format(node["membership"]) for node in found["nodes"]
+                       if node["node"] == found["primary"] and is_lost(node))
     yield coloured("{0}: primary {1}{2}".format(
         found["resource"], primary, "; " + where if where else ""),
         "bold" if found["primary"] else "red")

@@ -4,7 +4,7 @@ import re
 
 from paf.cli.servers import NO_WAIT
 from paf.cli.status.concern import UP, concern, unknown
-
+from paf.cli.view import OFFLINE, UNCLEAN
 
 #: A standby's sync_state, if commits wait for it or can do so.
 SYNCHRONOUS = ("sync", "quorum", "potential")
@@ -21,7 +21,13 @@ def primaries(found, seen, configured, managed, facts):
         yield _without(facts)
     else:
         node = [item for item in found["nodes"] if item["node"] == found["primary"]][0]
-        if node["role"] == "standby":
+        if is_lost(node):
+            yield concern(
+                "primary-lost", UP, "the primary's node {0} is {1}: the others do not hear it"
+                .format(node["node"], node["membership"]),
+                "Pacemaker promotes another node when it is sure that {0} is off, and only with "
+                "quorum; if it is not, the server there may still be writing".format(node["node"]))
+        elif node["role"] == "standby":
             yield concern("primary-in-recovery", UP, "the server on {0} is in recovery, though "
                           "Pacemaker has promoted it".format(node["node"]), "it takes no writes")
         elif node["in_recovery"] is None:
@@ -32,6 +38,14 @@ def primaries(found, seen, configured, managed, facts):
                 "its log says more" if why else
                 "run paf status as root, on that node; or let the role of primary_conninfo connect "
                 "to the database postgres, as a member of pg_monitor")
+
+
+def is_lost(row):
+    """Return whether the node of a row of the report is no member of this partition; pure.
+
+    Pacemaker has the instance there in its last role until the node is fenced.
+    """
+    return row["membership"] in (OFFLINE, UNCLEAN)
 
 
 def _without(facts):
