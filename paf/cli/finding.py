@@ -80,9 +80,9 @@ def new_device(name, node):
             ["crm configure primitive " + words.format(name, "stonith:", "params ", node)])
 
 
-def enabled(name):
-    """Return the cure that enables a fencing device."""
-    return ["pcs stonith enable {0}".format(name)], ["crm resource start {0}".format(name)]
+def enabled(name, kind="stonith"):
+    """Return the cure that enables a fencing device, or with kind "resource" a resource."""
+    return ["pcs {0} enable {1}".format(kind, name)], ["crm resource start {0}".format(name)]
 
 
 def hosts_of(device):

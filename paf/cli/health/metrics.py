@@ -80,14 +80,14 @@ def _in_logs(resource, promoted):
     promoted: when the present primary was promoted, epoch seconds: logs without that promotion do
     not say which outage was the last one.
     """
-    from paf.cli.timeline import event_text, gather
+    from paf.cli.timeline import event_text, events, gather
     import argparse  # novm
     wanted = argparse.Namespace(log=[], resource=resource, vip=[], output="json")
     try:
         every = gather.history(wanted).events
     except Problem:
         return None, None
-    found = [event for event in every if event.up is not None]
+    found = [event for event in every if event.up is not None and event.kind != events.ADDRESS]
     if not any(item.operation == "promote" and item.resource == resource
                and abs((item.end or item.start) - promoted) < _NEAR
                for event in every for item in event.actions):

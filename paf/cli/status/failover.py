@@ -94,7 +94,8 @@ def address(found, seen, configured, managed, facts):
     for what in simulate.left_behind(facts.outcome, [vip["name"] for vip in found["vips"]]):
         yield concern("address-stays", FAILOVER, "after a failover to {0} {1}".format(
             facts.outcome.promoted, what), "clients would not reach the primary: look for "
-            "constraints that keep the address off a node, or do not tie it to the primary")
+            "constraints that keep the address off a node, or do not tie it to the primary, and "
+            "whether Pacemaker manages it")
 
 
 def elected(found, facts):

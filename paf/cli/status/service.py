@@ -2,6 +2,7 @@
 
 import re
 
+from paf.cli import configuration, finding
 from paf.cli.servers import NO_WAIT
 from paf.cli.status.concern import UP, concern, unknown
 from paf.cli.view import OFFLINE, UNCLEAN
@@ -79,13 +80,28 @@ def addresses(found, seen, configured, managed, facts):
                 vip["name"], vip["address"], " and ".join(vip["nodes"])),
                 "clients that use it reach one node or another")
         elif vip["node"] is None:
-            yield concern("address-down", UP, "the address {0} {1} is on no node".format(
-                vip["name"], vip["address"]), "clients that use it reach no server")
+            disabled = _disabled(configured, vip["name"])
+            yield concern("address-down", UP, "the address {0} {1} is on no node{2}".format(
+                vip["name"], vip["address"], ": {0} is disabled (target-role=Stopped)".format(
+                    disabled) if disabled else ""), "clients that use it reach no server",
+                finding.enabled(disabled, "resource") if disabled else ((), ()))
         elif found["primary"] and vip["node"] != found["primary"]:
             yield concern(
                 "address-elsewhere", UP, "the address {0} {1} is on {2}, the primary on {3}".format(
                     vip["name"], vip["address"], vip["node"], found["primary"]),
                 "clients that use it reach a standby")
+
+
+def _disabled(configured, name):
+    """Return which of an address (its id) and what is around it is disabled; "" for none."""
+    address, = [vip for vip in configured.vips if vip.name == name]
+    for ident in reversed(configuration.place_of(address)):
+        for element in configured.root.findall("configuration/resources//*[@id='{0}']".format(
+                ident)):
+            if any(pair.get("name") == "target-role" and pair.get("value", "").lower() == "stopped"
+                   for pair in element.findall("meta_attributes/nvpair")):
+                return ident
+    return ""
 
 
 def commits(found, seen, configured, managed, facts):

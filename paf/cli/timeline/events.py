@@ -30,6 +30,7 @@ START = "start"
 FAILED_START = "failed start"
 STOP = "stop"
 FENCING = "fencing"
+ADDRESS = "address"    # nothing but the address has stopped, moved or started
 OTHER = "change"
 #: Events in which clients have no primary for a while, whether these logs show it or not.
 OUTAGES = (SWITCHOVER, FAILOVER, PRIMARY_RECOVERY)
@@ -218,6 +219,8 @@ def _event(group, lost, resource, vips, primary, silence):
     longer = estimated and not silence and not lost[old][1]
     if kind == PRIMARY_RECOVERY and down is None:
         down, up, longer = begin, promoted[-1].end, True
+    if kind == OTHER and all(item.resource in vips for item in group):
+        kind, (down, up) = ADDRESS, _without_address(group)
     return Event(kind, _nodes(kind, group, old, new, resource), old, new,
                  min([begin] + [down] * (down is not None)), end, down, up, estimated,
                  longer, _moments(lost), {}, False, group)
@@ -344,6 +347,21 @@ def _outage(group, old, promoted, demoted, lost, failures, vips):
     behind = [item.end for item in group if item.resource in vips and item.operation == "start"
               and is_good(item.result) and item.end and item.end > up]
     return min(starts), max(behind) if behind else up, estimated
+
+
+def _without_address(group):
+    """Return (down, up): from the end of an address to its next start; (None, None) without both.
+    """
+    gone = [item.start for item in group if item.operation == "stop" or is_failure(item)]
+    back = [item.end or item.start for item in group
+            if item.operation == "start" and is_good(item.result)]
+    return (min(gone), max(back)) if gone and back and max(back) > min(gone) else (None, None)
+
+
+def stops_only_address(event):
+    """Return whether an Event leaves the primary without its address."""
+    return event.kind == ADDRESS and event.up is None and any(
+        item.operation == "stop" or is_failure(item) for item in event.actions)
 
 
 def gaps(facts, hosts):

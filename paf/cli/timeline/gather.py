@@ -31,16 +31,23 @@ def sources(parser):
 def history(options):
     """Return the History that the options name. Raises Problem."""
     resource, vips, pacemaker = options.resource, tuple(options.vip), Pacemaker()
-    live, others, node = [], [], ""
+    live, others, node, gone = [], [], "", None
     if not options.log or not resource:
         configured = configuration.parse(pacemaker.cib())
-        managed = configuration.find(configured, resource)
-        resource = managed.name
-        vips = vips or tuple(vip.name for vip in configuration.vips_of(configured, managed))
+        try:
+            managed = configuration.find(configured, resource)
+            resource = managed.name
+            vips = vips or tuple(vip.name for vip in configuration.vips_of(configured, managed))
+        except Problem as error:
+            if not resource:
+                raise
+            gone = error    # it may have been there, or have had another name
         if not options.log:
             live, node = list(changes.of_cib(configured.root)), pacemaker.node()
             others = [name for name in configured.nodes if name != node]
     facts, unread = read(options.log)
+    if gone is not None:
+        unread += _of_earlier(facts, resource, vips, gone)
     found = events.events(facts, resource, vips, 0.0 if options.log else silence(pacemaker) or 0.0,
                           live)
     hosts = (node, os.uname()[1])    # logs have the latter
@@ -54,13 +61,29 @@ def history(options):
     return History(found, unread, facts[0].moment if facts else None)
 
 
+def _of_earlier(facts, resource, vips, gone):
+    """Return what is missing of a resource that the cluster no longer has (a list of sentences).
+
+    vips: the addresses that are named; gone: the Problem, raised where the logs do not have it.
+    """
+    if not any(item.resource == resource for item in action_times.actions(facts)[0]):
+        raise gone
+    return [] if vips else ["{0} is in the logs only: which addresses it had is not known, so that "
+                            "an outage ends with the promotion; name them with --vip".format(
+                                resource)]
+
+
 def _others(facts, resource):
     """Return a sentence (in a list) on which resources the logs have; [] where this one is there.
     """
-    names = sorted(set(item.resource for item in action_times.actions(facts)[0] if item.resource))
+    found = action_times.actions(facts)[0]
+    names = sorted(set(item.resource for item in found if item.resource))
     if not names or resource in names:
         return []
-    return ["the logs have nothing of {0}, but of {1}".format(resource, ", ".join(names))]
+    said = "the logs have nothing of {0}, but of {1}".format(resource, ", ".join(names))
+    earlier = sorted(set(item.resource for item in found if item.operation == "promote"))
+    return [said + "".join("; to see what was {0}: --resource {0}".format(name)
+                           for name in earlier)]
 
 
 def read(paths):

@@ -51,7 +51,8 @@ def lines(found):
 
 def _outage(event, length):
     if length is None:
-        by_hand = event.kind == events.STOP and event.old and not event.new
+        by_hand = (event.kind == events.STOP and event.old and not event.new
+                   or events.stops_only_address(event))
         return "until a start" if by_hand else "goes on" if event.down is not None else (
             "not known" if event.kind in events.OUTAGES else "-")
     return "{0}{1:.2f} s".format("at least " if event.at_least else "", length)
