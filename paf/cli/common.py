@@ -187,6 +187,11 @@ def require_nodes(wanted, nodes):
             raise Problem(no_node(node, nodes))
 
 
+def for_resource(options):
+    """Return what a command that is printed needs to be about the same resource (str)."""
+    return " --resource {0}".format(options.resource) if options.resource else ""
+
+
 def complain(text):
     """Print a line for people on standard error."""
     _write(sys.stderr, 2, "paf: {0}\n".format(text))

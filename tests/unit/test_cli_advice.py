@@ -1,16 +1,19 @@
 """paf status: the advice beside what it finds, where the obvious command would be the wrong one."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from paf.cli import configuration, servers, switchover, view
 from paf.cli.check import clusterchecks
-from paf.cli.common import ERROR
+from paf.cli.common import ERROR, OK
 from paf.cli.main import main
-from paf.cli.operate import promote_verb
+from paf.cli.operate import pause, promote_verb
 from paf.cli.status import fencing, report_text, simulate, votequorum
 from paf.cli.status import report as status
 from paf.cli.status import status as status_verb
 from paf.instance import sql
+from tests.unit.test_cli_operate import Recorder
 from tests.unit.test_cli_questions import (  # noqa: F401
     FENCED, NOW, asked, codes, forbid_failover, texts, with_property)
 
@@ -169,3 +172,30 @@ def test_a_switchover_without_quorum_says_so(texts, monkeypatch, capsys):  # noq
     monkeypatch.setattr(status_verb, "look", lambda *_: found)
     assert main(["switchover", "--dry-run"]) == ERROR
     assert "no quorum" in capsys.readouterr().err
+
+
+def test_constraints_are_named_where_they_may_forbid_every_promotion(texts):  # noqa: F811
+    """The reasons were said to be beside the nodes, which had none."""
+    texts["cib"] = texts["cib"].replace(
+        "</constraints>", '<rsc_location id="zones" rsc="pgsqld-clone"><rule id="zr" role="Promoted"'
+        ' score="-INFINITY"><expression id="ze" attribute="zone" operation="not_defined"/></rule>'
+        '</rsc_location><rsc_location id="bound" rsc="pgsqld-clone" node="srv1" role="Promoted" '
+        'score="100"/></constraints>')
+    texts["mon"] = texts["mon"].replace('role="Promoted"', 'role="Unpromoted"')
+    found = asked(texts, outcome=simulate.Outcome(None, False, ""))
+    item, = [item for item in found["todo"] if item["about"] == "up" and item["code"] == "no-primary"]
+    assert "constraints that may forbid it: zones" in item["why"]
+    assert "bound" not in item["why"]
+
+
+def test_a_pause_of_one_of_several_resources_names_it_in_the_way_back(
+        texts, monkeypatch, capsys):  # noqa: F811
+    found = asked(texts)
+    sight = SimpleNamespace(report=found, managed=SimpleNamespace(name="pgsqld"))
+    monkeypatch.setattr(pause, "Pacemaker", lambda: Recorder(texts["cib"]))
+    monkeypatch.setattr(status_verb, "sight", lambda *_: sight)
+    for argv, back in ((["--resource", "pgsqld"], "paf resume --resource pgsqld"),
+                       (["srv1", "--resource", "pgsqld"], "paf resume srv1 --resource pgsqld"),
+                       ([], "paf resume")):
+        assert main(["pause", "--yes", *argv]) == OK
+        assert capsys.readouterr().out.endswith(f"back with: {back}\n")

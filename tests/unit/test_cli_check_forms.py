@@ -3,7 +3,7 @@
 import pytest
 
 from paf.cli import configuration
-from paf.cli.check import clusterchecks
+from paf.cli.check import address, clusterchecks
 from tests.unit import cures
 from tests.unit.test_cli_check import text
 
@@ -172,3 +172,30 @@ def test_a_template_is_no_traceback_and_its_parameters_are_cured_in_it(text, tmp
     (check_name, item), = cures.found(text, "pgsqld")
     assert "no parameter bin_dir, bindir is meant?" in item.what
     assert cures.faults(tmp_path, text, "pgsqld", check_name, item, "pcs") == []
+
+
+SECOND = """<clone id="two-clone"><meta_attributes id="two-m"><nvpair id="two-p" name="promotable"
+value="true"/><nvpair id="two-n" name="notify" value="true"/><nvpair id="two-i" name="interleave"
+value="true"/></meta_attributes><primitive id="two" class="ocf" provider="heartbeat"
+type="pgsqlms"/></clone>"""
+BOUND = '<rsc_colocation id="with-web" score="INFINITY" rsc="web-ip" with-rsc="web"/>'
+
+
+@pytest.mark.parametrize("added, constraint, words, cured", [
+    ("", "", "", False),    # that of the first resource of PAF
+    (READERS, "", "reader-ip", True),
+    (READERS + READERS.replace("reader", "other"), "", "other-ip or reader-ip", False),
+    (READERS.replace("reader", "web") + '<primitive id="web" class="ocf" provider="heartbeat" '
+     'type="Dummy"/>', BOUND, "", False),
+    ('<group id="site">' + READERS + '<primitive id="web" class="ocf" provider="heartbeat" '
+     'type="Dummy"/></group>', "", "", False)])
+def test_an_address_that_follows_something_else_is_not_drawn_to_the_primary(
+        text, added, constraint, words, cured):
+    """The cure took the address of one cluster of PostgreSQL, or of a web server, away from it."""
+    text = text.replace("</resources>", SECOND + added + "</resources>").replace(
+        END, constraint + END)
+    configured = configuration.parse(text)
+    found = list(address.address(configured, configuration.find(configured, "two")))
+    assert [item.what for item in found] == (
+        [f"no constraint ties the address {words} to the primary"] if words else [])
+    assert [bool(item.pcs and item.crm) for item in found] == ([cured] if words else [])

@@ -24,14 +24,35 @@ def address(configured, managed):
         for rule in (_colocation, _backwards, _orders, _banned):
             for found in rule(configured, managed, places):
                 yield found
-    if configured.vips and not vips:
-        name = place_of(configured.vips[0])[0]
+    free = [] if vips else _unbound(configured)
+    if free:
         yield finding.warning(
-            "no constraint ties the address {0} to the primary".format(name),
+            "no constraint ties the address {0} to the primary".format(" or ".join(free)),
             "if clients use it, they reach a standby",
-            finding.join(finding.colocated(name, managed.clone),
-                         finding.ordered(managed.clone, "promote", name, "start"),
-                         finding.ordered(managed.clone, "demote", name, "stop")))
+            _NO_CURE if len(free) > 1 else finding.join(
+                finding.colocated(free[0], managed.clone),
+                finding.ordered(managed.clone, "promote", free[0], "start"),
+                finding.ordered(managed.clone, "demote", free[0], "stop")))
+
+
+def _unbound(configured):
+    """Return the addresses (sorted list) that no constraint binds to anything.
+
+    One that is bound follows another resource, or is for readers: it is not to be moved.
+    """
+    bound = set(item.values.get(place) for item in configured.constraints
+                if item.kind in ("colocation", "order")
+                for place in ("rsc", "with-rsc", "first", "then"))
+    names = set(vip.name for vip in configured.vips)
+    return sorted(set(
+        place_of(vip)[0] for vip in configured.vips if not bound.intersection(place_of(vip))
+        and _members(configured, vip.group) <= names))
+
+
+def _members(configured, group):
+    """Return the ids (set) of a group's primitives; empty for the group ""."""
+    return set(item.get("id") for item in configured.root.findall(
+        "configuration/resources//group[@id='{0}']/primitive".format(group))) if group else set()
 
 
 def _of(configured, kind, **places):

@@ -27,7 +27,7 @@ from paf.cli.configuration.spelling import boolean, is_true, points, role, secon
 
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
-    "barred", "boolean", "constraints_on", "default_timeout", "find", "is_certain", "is_optional",
+    "against_primary", "barred", "boolean", "constraints_on", "default_timeout", "find", "is_certain", "is_optional",
     "is_serialized", "is_symmetrical", "is_true", "left_over", "meta", "names_of", "parse",
     "place_of", "points", "role", "seconds",
     "vips_of"]
@@ -123,6 +123,18 @@ def barred(configured, names, roles=("", "Started")):
                 and item.values.get("role", "") in roles):
             found.update(relations.bars(item, configured.nodes, configured.now))
     return found
+
+
+def against_primary(configured, managed):
+    """Return the ids (sorted list) of locations that may keep the primary off some node.
+
+    Whether a rule holds for a node may depend on its attributes: Pacemaker alone judges that.
+    """
+    return sorted(set(
+        item.id for item in constraints_on(configured, managed, "location")
+        if item.score is not None and item.score <= -relations.INFINITY
+        and item.values.get("role", "") in ("", "Started", "Promoted")
+        and not has_expired(item, configured.now)))
 
 
 def left_over(configured, name):

@@ -19,7 +19,7 @@ Constraint = namedtuple("Constraint", "id kind values node score rules whole")
 
 _NAMES = {"location": ("rsc",), "order": ("first", "then"), "colocation": ("rsc", "with-rsc"),
           "ticket": ("rsc",)}
-_INFINITY = 1000000
+INFINITY = 1000000
 _ROLES = ("role", "rsc-role", "with-rsc-role")
 
 
@@ -171,7 +171,7 @@ def bars(location, nodes, now):
 
     A rule counts where only the node's name and the date decide.
     """
-    if location.score is None or location.score > -_INFINITY:
+    if location.score is None or location.score > -INFINITY:
         return []
     if not location.rules:
         return [location.node] if location.node else []

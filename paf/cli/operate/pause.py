@@ -6,7 +6,8 @@ from xml.sax.saxutils import quoteattr
 
 from paf.cli import configuration
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, clock, complain, confirmed, no_node, say)
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, clock, complain, confirmed, for_resource,
+    no_node, say)
 from paf.cli.operate import pauses
 from paf.cli.status import status
 
@@ -64,7 +65,8 @@ def run(options):
                       "--name", "maintenance", "--update", "on")
     else:
         pause(pacemaker, sight.managed.name, end)
-    say("done; back with: paf resume{0}".format(" " + options.node if options.node else ""))
+    say("done; back with: paf resume{0}{1}".format(
+        " " + options.node if options.node else "", for_resource(options)))
     return OK
 
 

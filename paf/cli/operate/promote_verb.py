@@ -4,7 +4,7 @@ import time
 
 from paf.cli import view
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, no_node,
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, for_resource, no_node,
     require_nodes, say, seconds)
 from paf.cli.status import status
 from paf.cli.status.concern import NO_ACTION
@@ -61,7 +61,9 @@ def run(options):
         return ERROR
     if not options.accept_loss:
         say("")
-        say("To promote {0} anyway: paf promote {0} --accept-loss".format(options.node))
+        say("To promote {0} anyway: paf promote {0} --accept-loss{1}{2}".format(
+            options.node, "".join(" --confirm-off " + node for node in options.confirm_off),
+            for_resource(options)))
         return OK
     if not options.yes:
         if not confirmed("What is lost cannot be brought back. To go on, type the name of the "

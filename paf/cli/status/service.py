@@ -19,7 +19,7 @@ def primaries(found, seen, configured, managed, facts):
             "{0} are primaries at once".format(" and ".join(found["primaries"])),
             "both take writes, and only one of them keeps what it takes")
     elif not found["primaries"]:
-        yield _without(facts)
+        yield _without(facts, configuration.against_primary(configured, managed))
     else:
         node = [item for item in found["nodes"] if item["node"] == found["primary"]][0]
         if is_lost(node):
@@ -49,8 +49,11 @@ def is_lost(row):
     return row["membership"] in (OFFLINE, UNCLEAN)
 
 
-def _without(facts):
-    """Return the Concern about a cluster without a primary."""
+def _without(facts, constraints):
+    """Return the Concern about a cluster without a primary.
+
+    constraints: ids of those that may keep it off some node.
+    """
     if facts.outcome.unknown:
         return concern("no-primary", UP, "no node is promoted", facts.outcome.unknown)
     if facts.outcome.promoted:
@@ -59,7 +62,8 @@ def _without(facts):
             "{0}".format(facts.outcome.promoted))
     return concern(
         "no-primary", UP, "no node is promoted", "Pacemaker would promote none now: the "
-        "reasons are beside the nodes")
+        "reasons are beside the nodes{0}".format("; constraints that may forbid it: {0}".format(
+            ", ".join(constraints)) if constraints else ""))
 
 
 def members(found, seen, configured, managed, facts):
