@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from paf.cli import configuration, servers, switchover, view
-from paf.cli.check import clusterchecks
+from paf.cli.check import clusterchecks, host
 from paf.cli.common import ERROR, OK
 from paf.cli.main import main
 from paf.cli.operate import pause, promote_verb
@@ -13,6 +13,7 @@ from paf.cli.status import fencing, report_text, simulate, votequorum
 from paf.cli.status import report as status
 from paf.cli.status import status as status_verb
 from paf.instance import sql
+from paf.ocf import OcfError
 from tests.unit.test_cli_operate import Recorder
 from tests.unit.test_cli_questions import (  # noqa: F401
     FENCED, NOW, asked, codes, forbid_failover, texts, with_property)
@@ -199,3 +200,25 @@ def test_a_pause_of_one_of_several_resources_names_it_in_the_way_back(
                        ([], "paf resume")):
         assert main(["pause", "--yes", *argv]) == OK
         assert capsys.readouterr().out.endswith(f"back with: {back}\n")
+
+
+@pytest.mark.parametrize("action", ["Promoting", "Demoting"])
+def test_a_promotion_that_is_under_way_is_not_one_that_pacemaker_would_not_make(
+        texts, action):  # noqa: F811
+    """Pacemaker's scheduler does not plan again what has been started."""
+    texts["mon"] = texts["mon"].replace('role="Promoted"', f'role="Unpromoted" pending="{action}"')
+    found = asked(texts, outcome=simulate.Outcome(None, False, ""))
+    item, = [item for item in found["todo"] if item["about"] == "up" and item["code"] == "no-primary"]
+    assert item["why"].startswith(f"Pacemaker is {action.lower()} an instance")
+
+
+@pytest.mark.parametrize("uid, level", [(0, "ERROR"), (999, "WARNING")])
+def test_what_root_alone_may_read_is_no_fault_of_the_instance(monkeypatch, uid, level):
+    def fail(*_):
+        raise OcfError("cannot read /data/PG_VERSION: Permission denied")
+    monkeypatch.setattr(host.os, "geteuid", lambda: uid)
+    monkeypatch.setattr(host.settings, "check_programs", fail)
+    monkeypatch.setattr(host.local, "owner", fail)
+    found = list(host.programs(None))[-1:] + list(host.directory(None, None))
+    assert [item.level for item in found] == [level] * 2
+    assert [item.why == "run paf check as root" for item in found] == [uid != 0] * 2

@@ -1,5 +1,6 @@
 """paf check: this host: programs, PostgreSQL's own service, what is gone after a reboot."""
 
+import errno
 import glob
 import os
 import re
@@ -27,8 +28,17 @@ def programs(instance, root=""):
     try:
         settings.check_programs(instance, Deadline(_PATIENCE))
     except ocf.OcfError as error:
-        yield finding.error(str(error), "the agent cannot work without; is bindir that of the "
-                                        "version of the data directory?")
+        yield _unreadable(error) or finding.error(
+            str(error), "the agent cannot work without; is bindir that of the version of the data "
+            "directory?")
+
+
+def _unreadable(error):
+    """Return the Finding where not the instance is wrong, but root's rights are missing; or None.
+    """
+    if os.geteuid() == 0 or os.strerror(errno.EACCES) not in str(error):
+        return None
+    return finding.warning("not looked at: {0}".format(error), "run paf check as root")
 
 
 def directory(instance, deadline):
@@ -37,7 +47,8 @@ def directory(instance, deadline):
         owner = local.owner(instance)
         version = local.version(instance)
     except ocf.OcfError as error:
-        yield finding.error(str(error), "the agent does not start such an instance")
+        yield _unreadable(error) or finding.error(
+            str(error), "the agent does not start such an instance")
         return
     if os.stat(instance.parameters.datadir).st_uid != owner.uid:
         yield finding.error(

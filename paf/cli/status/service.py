@@ -19,7 +19,8 @@ def primaries(found, seen, configured, managed, facts):
             "{0} are primaries at once".format(" and ".join(found["primaries"])),
             "both take writes, and only one of them keeps what it takes")
     elif not found["primaries"]:
-        yield _without(facts, configuration.against_primary(configured, managed))
+        yield _without(facts, seen.pending, managed.name,
+                       configuration.against_primary(configured, managed))
     else:
         node = [item for item in found["nodes"] if item["node"] == found["primary"]][0]
         if is_lost(node):
@@ -49,11 +50,16 @@ def is_lost(row):
     return row["membership"] in (OFFLINE, UNCLEAN)
 
 
-def _without(facts, constraints):
+def _without(facts, pending, resource, constraints):
     """Return the Concern about a cluster without a primary.
 
-    constraints: ids of those that may keep it off some node.
+    pending: what Pacemaker is doing (view.View); constraints: ids of those that may keep the
+    primary off some node. The scheduler plans nothing that is under way already.
     """
+    for action in ("Promoting", "Demoting"):
+        if "{0} {1}".format(action, resource) in pending:
+            return concern("no-primary", UP, "no node is promoted", "Pacemaker is {0} an instance "
+                           "at this moment: look again".format(action.lower()))
     if facts.outcome.unknown:
         return concern("no-primary", UP, "no node is promoted", facts.outcome.unknown)
     if facts.outcome.promoted:
