@@ -5,6 +5,10 @@ and on the management network, where a guest's QEMU does: the same fence agent s
 container whose process 1 calls reboot(2) is started again, as a guest is; one that was killed or
 has switched itself off stays off until it is asked to start.
 
+After a reset and after a reboot it does first what a server does in its firmware: nothing, for
+FIRMWARE seconds. A node that is back before Corosync has noticed that it was away gets the report
+of its own fencing, and stays down. Source: Pacemaker's "We were allegedly just fenced".
+
 One thread: what a container is started with ends when the thread that has started it does.
 """
 
@@ -15,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from lab import network
@@ -25,6 +30,8 @@ from . import bridges, groups
 
 #: Seconds between two looks whether the container has ended.
 STEP = 0.1
+#: Seconds before a reset container boots. Corosync notices the loss of one of three nodes after 8.
+FIRMWARE = 15
 RESET = {"event": "RESET", "data": {"guest": False}}
 
 
@@ -39,14 +46,22 @@ class Board:
         self.path = path
         self.spec = json.loads(Path(path).read_text(encoding="utf-8"))
         self.process, self.init = None, Path(path).with_name("init")
+        #: When it has done with its firmware (monotonic), None where it is not in it.
+        self.due = None
 
     @property
     def runs(self):
         """True while process 1 has not ended."""
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def is_on(self):
+        """True while it has power: process 1 runs, or the firmware does."""
+        return self.runs or self.due is not None
+
     def start(self):
         """Plug it in and start it, unless it runs."""
+        self.due = None
         if self.runs:
             return
         self.clear()
@@ -76,6 +91,7 @@ class Board:
 
     def stop(self):
         """Cut its power: no process of it is left when this returns."""
+        self.due = None
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -92,21 +108,28 @@ class Board:
     def look(self):
         """Start a container that has rebooted. Source of the signal: reboot(2), pid namespaces."""
         if self.process is not None and self.process.poll() == -signal.SIGHUP:
-            self.process = None
+            self.stop()
+            self.firmware()
+        if self.due is not None and time.monotonic() >= self.due:
             self.start()
+
+    def firmware(self):
+        """Begin what comes before its boot."""
+        self.due = time.monotonic() + FIRMWARE
 
     def obey(self, command):
         """Do what a command says; return the messages of the answer. Raises Refused."""
         done = {"return": {}}
         if command == "query-status":
-            return [{"return": {"status": "running" if self.runs else "shutdown",
-                                "running": self.runs}}]
+            return [{"return": {"status": "running" if self.is_on else "shutdown",
+                                "running": self.is_on}}]
         if command == "system_reset":
             self.stop()
-            self.start()
+            self.firmware()
             return [RESET, done]
         if command == "cont":
-            self.start()
+            if not self.is_on:
+                self.start()
         elif command == "quit":
             self.stop()
         elif command != "qmp_capabilities":

@@ -69,6 +69,8 @@ def unplug(hub, name):
 def plugged(hub, name, state):
     """Cut a node off from the others and from clients (False), or plug it in again (True).
 
-    A container that boots is plugged in.
+    A container that boots is plugged in; before it does it has no cable.
     """
-    network.ip_batch(hub, [f"link set {tap(name, 0)} {'up' if state else 'down'}"])
+    port = tap(name, 0)
+    if run(["ip", "-n", hub, "link", "show", port], check=False).ok:
+        network.ip_batch(hub, [f"link set {port} {'up' if state else 'down'}"])

@@ -31,6 +31,7 @@ def power(tmp_path, monkeypatch):
     made = board.Board(str(path))
 
     def start():
+        made.due = None
         if not made.runs:
             made.process = Ended(None)
     monkeypatch.setattr(made, "start", start)
@@ -38,29 +39,60 @@ def power(tmp_path, monkeypatch):
     return made
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """The time, [seconds]."""
+    now = [1000.0]
+    monkeypatch.setattr(board.time, "monotonic", lambda: now[0])
+    return now
+
+
 def status(power):
     return power.obey("query-status")[0]["return"]["status"]
 
 
-def test_a_reset_is_reported_once_the_old_container_has_ended(power):
+def boots(power, clock):
+    """Whether it is in its firmware now, and has booted once that is over."""
+    power.look()
+    before, clock[0] = power.runs, clock[0] + board.FIRMWARE
+    power.look()
+    return not before and power.runs
+
+
+def test_a_reset_is_reported_once_the_old_container_has_ended(power, clock):
     power.start()
     old = power.process
     assert power.obey("system_reset") == [board.RESET, {"return": {}}]
-    assert old.poll() == -signal.SIGKILL and power.process is not old and power.runs
+    assert old.poll() == -signal.SIGKILL and power.process is not old
+    assert boots(power, clock)
 
 
-def test_a_container_that_was_killed_stays_off_until_it_is_fenced(power):
+def test_a_container_that_was_killed_stays_off_until_it_is_fenced(power, clock):
     power.process = Ended(-signal.SIGKILL)
     power.look()
     assert status(power) == "shutdown"
     power.obey("system_reset")
-    assert status(power) == "running"
+    assert status(power) == "running" and boots(power, clock)
 
 
-def test_a_container_that_reboots_is_started_and_one_that_switches_itself_off_is_not(power):
-    power.process = Ended(-signal.SIGHUP)
+def test_a_reset_container_boots_after_corosync_has_noticed_its_loss(power, clock):
+    # token 3 s, 0.65 s for a third node, and 1.2 times that for the consensus
+    assert 3.65 * 2.2 < board.FIRMWARE
+    power.start()
+    power.obey("system_reset")
+    power.obey("cont")                  # as the fence agent does with what does not run
+    assert not power.runs and status(power) == "running"
+    power.obey("system_reset")          # a second fencing
+    assert boots(power, clock)
+    power.obey("system_reset")
+    power.stop()
     power.look()
-    assert status(power) == "running"
+    assert status(power) == "shutdown" and not boots(power, clock)
+
+
+def test_a_container_that_reboots_is_started_and_one_that_switches_itself_off_is_not(power, clock):
+    power.process = Ended(-signal.SIGHUP)
+    assert boots(power, clock) and status(power) == "running"
     power.process = Ended(-signal.SIGINT)
     power.look()
     assert status(power) == "shutdown"
