@@ -46,6 +46,8 @@ class GuestQuestions:
 
     hub: str
     nodes: dict
+    #: Those of the nodes that are members of the cluster.
+    members: tuple = layout.NAMES
 
     @property
     def settings(self):
@@ -65,10 +67,10 @@ class GuestQuestions:
         return wait_until(lambda: self.primary_now(among), PATIENCE,
                           f"a primary among {', '.join(among)}", 0.2)
 
-    def status(self, among=layout.NAMES):
+    def status(self):
         """Return (exit status, answer) of paf status in a guest. LabError without an answer."""
         words = []
-        for name in among:
+        for name in self.members:
             try:
                 if self.nodes[name].status() != "running":
                     continue
@@ -79,9 +81,9 @@ class GuestQuestions:
                 words.append(f"{name}: {error}")
         raise LabError(f"no answer of paf status: {'; '.join(words) or 'no guest runs'}")
 
-    def fencings(self, among=layout.NAMES):
-        """Return a Counter of the fencings that succeeded: (node, when); see `new_fencings`."""
-        for name in among:
+    def fencings(self):
+        """Return a Counter of the fencings that succeeded: (node, when)."""
+        for name in self.members:
             with contextlib.suppress(LabError, ElementTree.ParseError):
                 if self.nodes[name].status() == "running":
                     return Counter(history(self.nodes[name].run(
@@ -95,7 +97,8 @@ class GuestQuestions:
 
         def look():
             code, answer = self.status()
-            seen[:] = [missing(answer) or (f"paf status exits {code}" if code else "")]
+            seen[:] = [missing(answer, len(self.members)) or (
+                f"paf status exits {code}" if code else "")]
             return answer if not seen[0] else None
         return wait_until(look, seconds, "a whole cluster", 1, lambda: str(seen))
 
@@ -107,10 +110,10 @@ def history(text):
             if event.get("status") == "success"]
 
 
-def missing(answer):
+def missing(answer, count=3):
     """Return in words what is not as it should be in an answer of paf status, "" if all is."""
     rows = answer["nodes"]
-    if len(rows) != len(layout.NAMES):
+    if len(rows) != count:
         return f"{len(rows)} nodes"
     for row in rows:
         if row["membership"] != "online" or row["state"] not in TAKES_PART:

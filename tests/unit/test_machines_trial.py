@@ -9,6 +9,7 @@ from lab.machines import guest_questions, layout
 from lab.tools import LabError, Result as Ended, run
 from tests import quickstart
 from tests.conftest import REPOSITORY
+from trials.faults import report as namespaces
 from trials.machines import __main__ as command, page, report, store
 from trials.result import Played
 
@@ -82,27 +83,40 @@ def test_faults_are_chosen_by_their_names():
 
 def test_the_page_has_a_row_for_each_fault(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "PAGE", tmp_path / "README.md")
-    report.PAGE.write_text(f"before\n{report.BEGIN}old\n{report.END}after\n", encoding="utf-8")
+    report.PAGE.write_text(
+        f"before\n{report.BEGIN}| what was\n{report.END}after\n", encoding="utf-8")
     report.write(command.ROWS, {"panic": Played("panic", ["two | lost"], 1200, 2, 1, agent="abc",
                                                 date="2026-01-02")})
     text = report.PAGE.read_text(encoding="utf-8")
-    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert text.startswith("before\n") and text.endswith("after\n") and "| what was" not in text
     assert "FAILS: two \\| lost | 1200 ms | 2 | 1 | 2026-01-02, abc |" in text
-    assert text.count("| not played |") == sum(len(row.kinds) for row in command.ROWS) - 1
+    guests, containers = text.partition("Not played on guests: ")[2], text.partition(
+        "Not played on containers: ")[2].partition("\n")[0]
+    assert "pause" in guests and "panic" not in guests and "oom-agent" not in guests
+    assert "oom-agent" in containers and "pause" not in containers
+
+
+def test_the_faults_of_the_other_lab_keep_the_rows_of_machines(tmp_path, monkeypatch):
+    monkeypatch.setattr(namespaces, "PAGE", tmp_path / "reliability.md")
+    assert report.BEGIN + report.END in namespaces.page([], {}, {})
+    namespaces.PAGE.write_text(f"an older page\n{report.BEGIN}rows\n{report.END}", encoding="utf-8")
+    text = namespaces.page([], {}, {})
+    assert text.endswith(f"{report.BEGIN}rows\n{report.END}") and "older" not in text
 
 
 def test_containers_play_what_needs_no_kernel_and_keep_results_of_their_own(tmp_path, monkeypatch):
     rows = [row.name for row in command.fit(command.ROWS, layout.CONTAINERS)]
     assert {"quickstart", "switchover", "power", "health"} <= set(rows)
     assert not {"panic", "pause"} & set(rows)
-    assert command.fit(command.ROWS, layout.GUESTS) == list(command.ROWS)
+    guests = [row.name for row in command.fit(command.ROWS, layout.GUESTS)]
+    assert {"panic", "pause", "full"} <= set(guests) and "oom-agent" not in guests
+    assert {*rows, *guests} == {row.name for row in command.ROWS}
     monkeypatch.setattr(report, "PAGE", tmp_path / "README.md")
     report.PAGE.write_text(f"{report.BEGIN}{report.END}", encoding="utf-8")
     report.write(command.ROWS, {"power, containers": Played("power, containers", [], 900, 0, 1)})
     lines = [line for line in report.PAGE.read_text(encoding="utf-8").splitlines()
              if line.startswith("| power")]
-    assert ["900 ms" in line for line in lines] == ["containers" in line for line in lines]
-    assert len(lines) == 2
+    assert len(lines) == 1 and "900 ms" in lines[0] and "containers" in lines[0]
 
 
 class EmptyStage:

@@ -45,7 +45,18 @@ agent alone play the fault. A dash: not measured, as nothing is written meanwhil
 _FOOT = """
 Not played here: dead storage, on which processes hang in the kernel; SELinux; a disk that ignores
 fsync. The lab has no kernel of its own to break.
+
+## With systemd, packages and a power switch
+
+Made by `make containers` and `make machines`: the [quick start](quickstart-debian.md), command by
+command, on three nodes of Debian 12 as apt and systemd set them up, then faults on the cluster that
+this makes. `trials/machines/README.md` has how it is played and what must hold: what is said above
+of two primaries, acknowledged rows, lists and fencings, and `paf status` has to exit with 0 before
+and after. Containers share the kernel of this machine, guests have their own.
+
 """
+#: What `make machines` writes, and this leaves as it is.
+_MACHINES = "<!-- begin: make machines -->\n", "<!-- end: make machines -->\n"
 
 
 def versions():
@@ -87,7 +98,14 @@ def page(faults, results, unwatched):
     """Return the text of docs/reliability.md. unwatched: results with crash_watch=false."""
     rows = [_row(fault, results.get(fault.number)) for fault in faults]
     return (_HEAD.format(versions=versions()) + "".join(rows) + _without_watcher(faults, unwatched)
-            + _FOOT)
+            + _FOOT + _machines())
+
+
+def _machines():
+    """Return what the page as it is has of `make machines`, with its marks."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    begin, end = _MACHINES
+    return begin + text.partition(begin)[2].partition(end)[0] + end
 
 
 def _without_watcher(faults, results):

@@ -9,12 +9,11 @@ from lab.machines import layout
 from lab.machines.cluster import Machines
 from lab.settings import CHECKOUT
 from lab.tools import LabError, interruptible
-from trials.machines import report, store
-from trials.machines.faults import TABLE
+from trials.machines import faults, host, memory, report, store, two
 from trials.machines.stage import QUICK_START, Stage
 
 LOGS = CHECKOUT / "build" / "machines"
-ROWS = (QUICK_START, *TABLE)
+ROWS = (QUICK_START, *faults.TABLE, *host.TABLE, *memory.TABLE, *two.TABLE)
 
 
 def chosen(text):

@@ -3,6 +3,7 @@
 import contextlib
 import time
 
+from lab.machines import layout
 from lab.machines.qmp import Silence
 from lab.tools import wait_until
 from lab.traffic import Client
@@ -40,7 +41,7 @@ def switchover(scene):
 
 
 @TABLE.row("panic", "the primary's kernel panics (`echo c > /proc/sysrq-trigger`)",
-           "fenced; a standby is promoted; it comes back", smoke=True, kernel=True)
+           "fenced; a standby is promoted; it comes back", smoke=True, only=layout.GUESTS)
 def panic(scene):
     """Let the kernel die; its guest does nothing more, and runs on for QEMU."""
     last(scene.victim, "echo c > /proc/sysrq-trigger")
@@ -70,7 +71,7 @@ def reboot(scene):
 
 @TABLE.row("pause", f"the primary's guest is paused for {PAUSE} s or more",
            "fenced; a standby is promoted; the paused guest takes no write after that",
-           smoke=True, kernel=True)
+           smoke=True, only=layout.GUESTS)
 def pause(scene):
     """Pause the guest, and let it run on after its successor was promoted."""
     direct = Direct(scene.lab, f"{scene.run}-direct")

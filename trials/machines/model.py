@@ -12,9 +12,12 @@ from lab.machines import layout
 class Fault:
     """A row of the table.
 
-    play(scene) plays it, and returns the names of the nodes that had to be fenced. It raises
+    play(scene) plays it, and returns the names of the nodes that had to be fenced, None where that
+    may come out in more than one way. It raises
     AssertionError or LabError where something is not as it should be. smoke: one of the few
-    that are played where time is short. kernel: it needs a kernel of its own, so a guest.
+    that are played where time is short. only: the kind of nodes that it needs: guests where it
+    needs a kernel of its own, containers for their control groups. prepare(lab) makes another
+    cluster of it first.
     """
 
     name: str
@@ -22,12 +25,13 @@ class Fault:
     expected: str
     play: Any
     smoke: bool = False
-    kernel: bool = False
+    only: str = ""
+    prepare: Any = None
 
     @property
     def kinds(self):
         """The kinds of nodes that it can be played on."""
-        return (layout.GUESTS,) if self.kernel else (layout.CONTAINERS, layout.GUESTS)
+        return (self.only,) if self.only else (layout.CONTAINERS, layout.GUESTS)
 
 
 def title(name, kind):
@@ -64,7 +68,7 @@ class Scene:
     @functools.cached_property
     def others(self):
         """The names of the standbys at the beginning."""
-        return [name for name in self.lab.nodes if name != self.old]
+        return [name for name in self.lab.members if name != self.old]
 
     @property
     def victim(self):

@@ -1,12 +1,14 @@
-"""The table of the results: a line for the terminal, and the section of README.md."""
+"""The table of the results: a line for the terminal, and the section of docs/reliability.md."""
 
 import re
 
+from lab.machines.layout import CONTAINERS, GUESTS
 from lab.settings import CHECKOUT
 from trials.machines.model import title
 
-PAGE = CHECKOUT / "trials" / "machines" / "README.md"
+PAGE = CHECKOUT / "docs" / "reliability.md"
 BEGIN, END = "<!-- begin: make machines -->\n", "<!-- end: make machines -->\n"
+KINDS = (CONTAINERS, GUESTS)
 _HEAD = """| fault | on | what | expected | came out | outage | rows lost | fencings | played |
 | --- | --- | --- | --- | --- | ---: | ---: | ---: | --- |
 """
@@ -14,8 +16,6 @@ _HEAD = """| fault | on | what | expected | came out | outage | rows lost | fenc
 
 def outcome(result):
     """Return the result of a fault in a few words."""
-    if result is None:
-        return "not played"
     words = f"FAILS: {'; '.join(result.problems)}" if result.problems else "holds"
     return "; ".join([words, *result.remarks])
 
@@ -29,8 +29,16 @@ def line(result):
 
 def table(rows, results):
     """Return the section between the markers."""
-    return _HEAD + "".join(_row(row, kind, results.get(title(row.name, kind)))
-                           for row in rows for kind in row.kinds)
+    played = "".join(_row(row, kind, results[title(row.name, kind)])
+                     for row in rows for kind in row.kinds if title(row.name, kind) in results)
+    return _HEAD + played + "".join(_left(rows, kind, results) for kind in KINDS)
+
+
+def _left(rows, kind, results):
+    """Return a sentence on what was not played on that kind of nodes."""
+    names = [row.name for row in rows
+             if kind in row.kinds and title(row.name, kind) not in results]
+    return f"\nNot played on {kind}: {', '.join(names)}.\n" if names else ""
 
 
 def write(rows, results):
@@ -41,12 +49,9 @@ def write(rows, results):
 
 
 def _row(row, kind, result):
-    cells = [row.name, kind, row.what, row.expected, outcome(result)[:600]]
-    if result is None:
-        cells += ["-", "-", "-", ""]
-    else:
-        cells += [_milliseconds(result.outage_ms), _number(result.lost),
-                  _number(result.fencings), f"{result.date}, {result.agent}"]
+    cells = [row.name, kind, row.what, row.expected, outcome(result)[:600],
+             _milliseconds(result.outage_ms), _number(result.lost), _number(result.fencings),
+             f"{result.date}, {result.agent}"]
     return "| " + " | ".join(re.sub(r"\s+", " ", cell).replace("|", "\\|")
                              for cell in cells) + " |\n"
 

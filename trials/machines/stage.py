@@ -88,6 +88,8 @@ class Stage:
         """Play a fault; return its Played."""
         start, result = time.monotonic(), Played(title(fault.name, self.lab.kind), [])
         try:
+            if fault.prepare:
+                fault.prepare(self.lab)
             self.lab.wait_whole()
             self._play(fault, result)
         except (AssertionError, LabError) as error:

@@ -1,0 +1,223 @@
+"""Faults of what a node has beside PostgreSQL and the cluster: packages, systemd, its disk."""
+
+import contextlib
+
+
+from lab.machines.cluster import PACKAGE
+from lab.machines.qmp import Silence
+from lab.tools import LabError, wait_until
+from trials.machines.model import Table
+
+TABLE = Table()
+LONG = 900
+#: A package of a higher version with the same files.
+_NEWER = f"""set -e
+rm -rf /root/newer /root/newer.deb
+dpkg-deb -R {PACKAGE} /root/newer
+sed -i 's/^Version: .*/&+trial/' /root/newer/DEBIAN/control
+dpkg-deb -b /root/newer /root/newer.deb
+"""
+#: Bytes of the file system for /var, and how it is put in place, and taken away again.
+VAR = 500 * 2 ** 20
+_SMALL = f"""set -e
+pcs cluster stop
+mkdir /small
+mount -t tmpfs -o size={VAR},mode=755 small /small
+cp -a /var/. /small
+mount --move /small /var
+pcs cluster start
+"""
+_LARGE = """set -e
+pcs cluster stop
+mkdir -p /small
+mount --move /var /small
+cp -a /small/. /var
+umount /small
+rmdir /small
+pcs cluster start
+"""
+
+
+def shell(guest, command, **options):
+    """Run a line of shell in a node; return what it prints."""
+    return guest.run(["sh", "-c", command], **options).output.strip()
+
+
+def server(guest):
+    """Return the pid of a node's postmaster and the time of its start, as text."""
+    return shell(guest, "sed -n '1p;3p' /var/lib/postgresql/15/main/postmaster.pid")
+
+
+def install(guest, *words):
+    """Install packages as an administrator does, without questions."""
+    guest.run(["apt-get", "install", "-y", "--allow-downgrades", *words], timeout=LONG,
+              env=["DEBIAN_FRONTEND=noninteractive"])
+
+
+@TABLE.row("stop", "`systemctl stop pacemaker` on the primary's node under load, then `start`",
+           "a standby is promoted, no node is fenced; it comes back")
+def stop(scene):
+    """Stop as an administrator does who does not know of the standby mode."""
+    scene.victim.run(["systemctl", "stop", "pacemaker"], timeout=LONG)
+    scene.successor()
+    scene.victim.run(["systemctl", "start", "pacemaker"], timeout=LONG)
+    return []
+
+
+@TABLE.row("reboot-standby", "`systemctl reboot` of a standby under load",
+           "the primary goes on, no node is fenced; it comes back")
+def reboot_standby(scene):
+    """Reboot as an administrator does."""
+    guest = scene.lab.nodes[scene.others[0]]
+    before = guest.boot_id()
+    with contextlib.suppress(Silence):
+        shell(guest, "systemctl reboot", timeout=10, check=False)
+    guest.wait_up(LONG, before)
+    scene.lab.wait_whole(LONG)
+    assert scene.lab.primary() == scene.old, "another primary"
+    return []
+
+
+@TABLE.row("apt-paf", "on each node, the primary's last: a newer version of our package, by apt",
+           "nothing happens")
+def apt_paf(scene):
+    """Upgrade, and go back, without maintenance mode."""
+    for name in (*scene.others, scene.old):
+        guest = scene.lab.nodes[name]
+        before = server(guest)
+        shell(guest, _NEWER)
+        install(guest, "/root/newer.deb")
+        assert server(guest) == before, f"the server of {name} is another"
+        install(guest, PACKAGE)
+    assert scene.lab.primary() == scene.old, "another primary"
+    return []
+
+
+@TABLE.row("apt-postgresql", "`apt-get install --reinstall postgresql-15` on each node, the "
+           "primary's last, all while it runs", "nothing happens")
+def apt_postgresql(scene):
+    """The scripts of the package are those of an upgrade."""
+    for name in (*scene.others, scene.old):
+        guest = scene.lab.nodes[name]
+        before = server(guest)
+        install(guest, "--reinstall", *shell(guest, "ls /root/packages/postgresql-15_*").split())
+        assert server(guest) == before, f"the server of {name} is another"
+    assert scene.lab.primary() == scene.old, "another primary"
+    return []
+
+
+@TABLE.row("apt-pacemaker", "`apt-get install --reinstall pacemaker` on the primary's node",
+           "a standby is promoted, or nothing happens; no node is fenced; it comes back")
+def apt_pacemaker(scene):
+    """The package stops Pacemaker, or not: that is for it to say."""
+    guest = scene.victim
+    before = shell(guest, "systemctl show pacemaker -p MainPID")
+    install(guest, "--reinstall", *shell(guest, "ls /root/packages/pacemaker_*").split())
+    same = shell(guest, "systemctl show pacemaker -p MainPID") == before
+    scene.remarks.append("Pacemaker ran on" if same else "Pacemaker was restarted")
+    return []
+
+
+@TABLE.row("full", "`/var` of the primary's node is full: WAL, logs, and Pacemaker's files (a "
+           f"{VAR >> 20} MB tmpfs stands for the root's disk)",
+           "a standby is promoted, no node is fenced; it comes back once there is room")
+def full(scene):
+    """Fill it under load, wait for another primary, and make room."""
+    guest = scene.victim
+    shell(guest, _SMALL, timeout=LONG)
+    scene.lab.wait_whole(LONG)
+    if scene.lab.primary() != scene.old:
+        guest.run(["paf", "switchover", scene.old, "--yes"], timeout=LONG)
+        scene.lab.wait_whole(LONG)
+    shell(guest, "head -c 2G /dev/zero > /var/full", check=False, timeout=LONG)
+    scene.successor()
+    scene.remarks.append(shell(guest, "df --output=avail -k /var | tail -1").strip() + " kB left")
+    shell(guest, "rm /var/full")
+    scene.lab.wait_whole(LONG)
+    shell(guest, _LARGE, timeout=LONG)
+    return []
+
+
+@TABLE.row("tmpfiles", "on each node `systemd-tmpfiles --clean` with an age of one second for "
+           "`/tmp`, `/var/tmp`, `/run/postgresql` and `/dev/shm`",
+           "nothing happens")
+def tmpfiles(scene):
+    """Clean as a rule does that somebody has made too strict."""
+    for name, guest in scene.lab.nodes.items():
+        before = server(guest)
+        guest.put("/etc/tmpfiles.d/trial.conf", "d /tmp 1777 root root 1s\n"
+                  "d /var/tmp 1777 root root 1s\nd /dev/shm 1777 root root 1s\n"
+                  "d /run/postgresql 2775 postgres postgres 1s\n")
+        try:
+            found = shell(guest, "SYSTEMD_LOG_LEVEL=debug systemd-tmpfiles --clean 2>&1 "
+                                 "| grep -c -E '^Removing|^Removed' || :")
+        finally:
+            shell(guest, "rm /etc/tmpfiles.d/trial.conf")
+        scene.remarks.append(f"{found} removed on {name}")
+        assert server(guest) == before, f"the server of {name} is another"
+    return []
+
+
+@TABLE.row("removeipc", "`RemoveIPC=yes`, and a session of the account `postgres` ends on the "
+           "primary's node", "nothing happens: it is a system account")
+def removeipc(scene):
+    """Log in and out, and see that parallel queries still have shared memory."""
+    guest = scene.victim
+    guest.put("/etc/systemd/logind.conf.d/trial.conf", "[Login]\nRemoveIPC=yes\n")
+    guest.run(["systemctl", "restart", "systemd-logind"])
+    try:
+        before = shell(guest, "ls /dev/shm | grep -c PostgreSQL")
+        seen = shell(guest, "su -l postgres -c 'loginctl list-sessions --no-legend'")
+        assert "postgres" in seen, f"no session: {seen}"
+        wait_until(lambda: "postgres" not in shell(guest, "loginctl list-users --no-legend"), 60,
+                   "the end of the session", 0.5)
+        assert shell(guest, "ls /dev/shm | grep -c PostgreSQL") == before, "memory was removed"
+        guest.sql("set force_parallel_mode = on; select count(*) from pg_class")
+    finally:
+        shell(guest, "rm /etc/systemd/logind.conf.d/trial.conf; systemctl restart systemd-logind")
+    return []
+
+
+def _starters(lab, word):
+    """Let systemd start PostgreSQL at boot ("auto"), or not ("manual")."""
+    for guest in lab.nodes.values():
+        shell(guest, f"echo {word} > /etc/postgresql/15/main/start.conf; systemctl daemon-reload")
+
+
+@TABLE.row("starters-standby", "`start.conf` says `auto` by mistake: systemd starts PostgreSQL as "
+           "well; a standby reboots", "`paf check` says it; the standby is taken over as it runs")
+def starters_standby(scene):
+    """Reboot a standby whose server systemd starts."""
+    name = scene.others[0]
+    guest = scene.lab.nodes[name]
+    _starters(scene.lab, "auto")
+    try:
+        found = guest.run(["paf", "check"], check=False, timeout=LONG)
+        assert "systemd starts" in found.output and not found.ok, f"paf check: {found.output}"
+        before = guest.boot_id()
+        with contextlib.suppress(Silence):
+            shell(guest, "systemctl reboot", timeout=10, check=False)
+        guest.wait_up(LONG, before)
+        scene.lab.wait_whole(LONG)
+    finally:
+        _starters(scene.lab, "manual")
+    assert scene.lab.primary() == scene.old, "another primary"
+    return []
+
+
+@TABLE.row("starters-primary", "the same, and power cut of the primary",
+           "fenced; a standby is promoted; the old primary, which systemd starts as one, is "
+           "stopped by its agent, and no client writes there")
+def starters_primary(scene):
+    """Cut the power of a primary whose server systemd starts again."""
+    before = scene.victim.boot_id()
+    _starters(scene.lab, "auto")
+    try:
+        scene.victim.dark()
+        scene.successor()
+        scene.victim.wait_up(LONG, before)
+        with contextlib.suppress(LabError):
+            scene.lab.wait_whole(60)
+    finally:
+        _starters(scene.lab, "manual")
+    return [scene.old]

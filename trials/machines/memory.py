@@ -1,0 +1,155 @@
+"""Faults of memory: the kernel's OOM killer, and too little of it for the page cache.
+
+The OOM killer is the kernel's own. It is let loose on one process: in a control group of its own,
+below that of the container, with a limit that nothing fits into. What the process had is charged to
+its old group, so it dies at the next page that it asks for.
+"""
+
+import contextlib
+import time
+
+from lab.machines import layout
+from lab.tools import LabError, wait_until
+from trials.machines.model import Table
+
+TABLE = Table()
+ROOT = "/sys/fs/cgroup/memory"
+GROUP = f"{ROOT}/trial"
+#: Bytes: an agent needs more, and so does the next answer of a daemon.
+NOTHING, LITTLE = 4096, 4 * 2 ** 20
+#: Seconds until a process that does little asks for a page.
+LONG = 300
+#: Seconds of too little memory, and bytes of page cache meanwhile.
+MINUTE, CACHE = 60, 20 * 2 ** 20
+#: Lifts the limit as soon as something was killed: $1 is the group.
+_LIFT = """until [ "$(sed -n 's/^oom_kill //p' "$1/memory.oom_control")" -gt 0 ]; do
+    sleep 0.02
+done
+echo -1 > "$1/memory.limit_in_bytes"
+"""
+#: Leaves $2 bytes beside what cannot be dropped; $1 is the group of the whole node.
+_PRESS = """fixed=$(awk '/^(total_rss|total_shmem) / { all += $2 } END { print all }' \
+    "$1/memory.stat")
+kernel=$(cat "$1/memory.kmem.usage_in_bytes")
+echo 0 > "$1/memory.failcnt"
+echo $((fixed + kernel + $2)) > "$1/memory.limit_in_bytes"
+"""
+POSTMASTER = "head -1 /var/lib/postgresql/15/main/postmaster.pid"
+#: A backend that takes all it can get, of its own memory.
+_GREEDY = """set work_mem = '2GB'; set max_parallel_workers_per_gather = 0;
+select count(*) from (select repeat('x', 1000) || i from generate_series(1, 3000000) i
+order by 1 desc offset 1) t"""
+
+
+def shell(guest, command, *words, **options):
+    """Run a line of shell in a node; return what it prints."""
+    return guest.run(["sh", "-c", command, "sh", *words], **options).output.strip()
+
+
+def pid_of(guest, program):
+    """Return the pid of the only process of a program, as the node has it (text)."""
+    return shell(guest, f"pgrep -x {program[:15]}")
+
+
+def killed(guest):
+    """Return how many processes the kernel has killed in the group."""
+    return int(shell(guest, f"sed -n 's/^oom_kill //p' {GROUP}/memory.oom_control"))
+
+
+def starve(guest, pid, limit=NOTHING):
+    """Let the OOM killer end a process; limit: bytes for it and for what it starts."""
+    shell(guest, f"mkdir -p {GROUP} && echo {pid} > {GROUP}/cgroup.procs "
+                 f"&& echo {limit} > {GROUP}/memory.limit_in_bytes")
+    try:
+        wait_until(lambda: killed(guest), LONG, f"the end of {pid} for want of memory", 0.2)
+    finally:
+        with contextlib.suppress(LabError):     # the node may be gone with it
+            shell(guest, f"echo -1 > {GROUP}/memory.limit_in_bytes")
+
+
+@TABLE.row("oom-postmaster", "the kernel's OOM killer ends the primary's postmaster",
+           "recovered or another is promoted; no node fenced", only=layout.CONTAINERS)
+def postmaster(scene):
+    """Starve the postmaster."""
+    starve(scene.victim, shell(scene.victim, POSTMASTER))
+    scene.lab.wait_whole()
+    return []
+
+
+@TABLE.row("oom-backend", "a query takes all memory that pacemaker.service may have "
+           "(`MemoryMax=600M`), and the kernel's OOM killer ends its backend",
+           "PostgreSQL restarts itself, or is recovered; no node fenced", only=layout.CONTAINERS)
+def backend(scene):
+    """Run a query with more memory than there is."""
+    guest = scene.victim
+    guest.run(["systemctl", "set-property", "--runtime", "pacemaker.service", "MemoryMax=600M"])
+    group = "/sys/fs/cgroup/memory/system.slice/pacemaker.service/memory.oom_control"
+    try:
+        shell(guest, f"runuser -u postgres -- psql -XAtqc \"{_GREEDY}\"", check=False, timeout=LONG)
+        count = int(shell(guest, f"sed -n 's/^oom_kill //p' {group}"))
+    finally:
+        guest.run(["systemctl", "set-property", "--runtime", "pacemaker.service",
+                   "MemoryMax=infinity"])
+    assert count, "the query had memory enough"
+    scene.remarks.append(f"{count} killed")
+    scene.lab.wait_whole()
+    return []
+
+
+@TABLE.row("oom-agent", "the kernel's OOM killer ends the agent during a monitor of the primary",
+           "the monitor fails, and is a failure like others; no node fenced",
+           only=layout.CONTAINERS)
+def agent(scene):
+    """Give what execd starts too little memory, until one was killed."""
+    guest = scene.victim
+    execd = pid_of(guest, "pacemaker-execd")
+    shell(guest, f"mkdir -p {GROUP} && echo {execd} > {GROUP}/cgroup.procs "
+                 f"&& echo {LITTLE} > {GROUP}/memory.limit_in_bytes")
+    shell(guest, _LIFT, GROUP, timeout=LONG)
+    assert pid_of(guest, "pacemaker-execd") == execd, "execd was killed, and not the agent"
+    scene.lab.wait_whole()
+    return []
+
+
+def _daemon(name, expected, fenced):
+    """Add the row of a daemon."""
+    short = name.replace("pacemaker-", "")
+
+    @TABLE.row(f"oom-{short}", f"the kernel's OOM killer ends `{name}` on the primary's node",
+               expected, only=layout.CONTAINERS)
+    def play(scene):
+        old = pid_of(scene.victim, name)
+        with contextlib.suppress(*([LabError] if fenced else [])):  # the node is gone with it
+            starve(scene.victim, old)
+        if fenced:
+            scene.successor()
+        scene.lab.wait_whole()
+        if not fenced:
+            assert pid_of(scene.victim, name) != old, f"{name} is the same process"
+        return [scene.old] * fenced
+
+
+_daemon("pacemakerd", "systemd starts it again, nothing else happens", False)
+_daemon("pacemaker-attrd", "it is started again; nothing else happens", False)
+_daemon("pacemaker-execd", "fenced; a standby is promoted; it comes back", True)
+_daemon("pacemaker-controld", "fenced; a standby is promoted; it comes back", True)
+_daemon("corosync", "fenced; a standby is promoted; it comes back", True)
+
+
+@TABLE.row("memory", "for a minute the primary's node has 20 MB for what can be read again from "
+           "its disk; nothing swaps, as this machine has no swap",
+           "it goes on, or another is promoted", only=layout.CONTAINERS)
+def pressure(scene):
+    """Lower the limit of the container, and raise it again."""
+    guest = scene.victim
+    before = shell(guest, f"cat {ROOT}/memory.limit_in_bytes")
+    end = time.monotonic() + MINUTE
+    try:
+        shell(guest, _PRESS, ROOT, str(CACHE))
+        wait_until(lambda: time.monotonic() > end, MINUTE + 60, "the minute", 1)
+        failures = int(shell(guest, f"cat {ROOT}/memory.failcnt"))
+        scene.remarks.append(f"{failures} times short of memory")
+    finally:
+        with contextlib.suppress(LabError):     # fenced: its next boot has the usual limit
+            shell(guest, f"echo {before} > {ROOT}/memory.limit_in_bytes", check=False)
+    return None
