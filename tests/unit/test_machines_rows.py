@@ -1,0 +1,80 @@
+"""Rows of the trials on machines without a machine: their shell, and what they ask for."""
+
+import types
+
+import pytest
+
+from lab.tools import LabError, Result, run
+from trials.machines import host, memory, two
+
+
+class Node:
+    """A node that answers what its function says, and remembers what was asked."""
+
+    def __init__(self, answer=lambda line: ""):
+        self.answer, self.asked = answer, []
+
+    def run(self, argv, **options):
+        line = argv[2] if argv[:2] == ["sh", "-c"] else " ".join(argv)
+        self.asked.append(line)
+        found = self.answer(line)
+        if isinstance(found, Exception):
+            raise found
+        return Result(tuple(argv), 0, found, "")
+
+
+@pytest.mark.parametrize("text", [memory._LIFT, memory._PRESS, host._NEWER, host._SMALL,
+                                  host._LARGE, memory.POSTMASTER])
+def test_the_shell_of_the_rows_is_shell(text):
+    assert run(["sh", "-n", "-c", text], check=False).ok
+
+
+def test_a_daemon_is_found_by_as_much_of_its_name_as_the_kernel_keeps():
+    node = Node(lambda line: "12")
+    assert memory.pid_of(node, "pacemaker-controld") == "12"
+    assert node.asked == ["pgrep -x pacemaker-contr"]
+
+
+def test_a_limit_is_taken_back_once_a_process_was_killed_and_where_none_was(monkeypatch):
+    node = Node(lambda line: "1")
+    memory.starve(node, "7")
+    assert "echo 7 >" in node.asked[0] and "echo 4096 >" in node.asked[0]
+    assert node.asked[-1].startswith("echo -1 >")
+    monkeypatch.setattr(memory, "LONG", 0)
+    node = Node(lambda line: "0")
+    with pytest.raises(LabError, match="the end of 7"):
+        memory.starve(node, "7")
+    assert node.asked[-1].startswith("echo -1 >")
+
+
+def lab(answer):
+    """A lab of three nodes whose first answers what the function says."""
+    nodes = {"srv1": Node(answer), "srv2": Node(), "srv3": Node()}
+    return types.SimpleNamespace(nodes=nodes, members=tuple(nodes), primary=lambda: "srv3")
+
+
+def test_a_cluster_is_made_smaller_once():
+    made = lab(lambda line: "nodelist.node.2.name (str) = srv3")
+    two.two_nodes(made)
+    assert made.members == ("srv1", "srv2")
+    assert made.nodes["srv1"].asked[1:] == ["paf switchover srv1 --yes", *two._SMALLER]
+    made = lab(lambda line: "nodelist.node.0.name (str) = srv1")
+    two.two_nodes(made)
+    assert made.members == ("srv1", "srv2") and len(made.nodes["srv1"].asked) == 1
+
+
+def test_a_quorum_device_is_set_up_once():
+    made = lab(lambda line: "")
+    two.quorum_device(made)
+    assert made.nodes["srv3"].asked and "host=srv3" in made.nodes["srv1"].asked[-1]
+    made = lab(lambda line: "  Model: net\n")
+    two.quorum_device(made)
+    assert not made.nodes["srv3"].asked
+
+
+def test_the_two_are_cut_from_each_other_and_from_nobody_else(monkeypatch):
+    seen = []
+    monkeypatch.setattr(two, "ip_batch", lambda hub, lines: seen.append(lines))
+    two.apart(types.SimpleNamespace(hub="hub"))
+    assert seen == [["link set srv1-0 type bridge_slave isolated on",
+                     "link set srv2-0 type bridge_slave isolated on"]]
