@@ -118,17 +118,23 @@ def apt_pacemaker(scene):
     return []
 
 
+def small(lab):
+    """Give the primary's node a small /var."""
+    name = lab.primary()
+    guest = lab.nodes[name]
+    shell(guest, _SMALL, timeout=LONG)
+    lab.wait_whole(LONG)
+    if lab.primary() != name:
+        guest.run(["paf", "switchover", name, "--yes"], timeout=LONG)
+
+
 @TABLE.row("full", "`/var` of the primary's node is full: WAL, logs, and Pacemaker's files (a "
            f"{VAR >> 20} MB tmpfs stands for the root's disk)",
-           "a standby is promoted, no node is fenced; it comes back once there is room")
+           "a standby is promoted, no node is fenced; it comes back once there is room",
+           prepare=small)
 def full(scene):
     """Fill it under load, wait for another primary, and make room."""
     guest = scene.victim
-    shell(guest, _SMALL, timeout=LONG)
-    scene.lab.wait_whole(LONG)
-    if scene.lab.primary() != scene.old:
-        guest.run(["paf", "switchover", scene.old, "--yes"], timeout=LONG)
-        scene.lab.wait_whole(LONG)
     shell(guest, "head -c 2G /dev/zero > /var/full", check=False, timeout=LONG)
     scene.successor()
     scene.remarks.append(shell(guest, "df --output=avail -k /var | tail -1").strip() + " kB left")
