@@ -4,6 +4,7 @@ A node attribute shows it, for Pacemaker keeps no reason of an action that succe
 the watcher's remembers what was said, so that a monitor writes nothing while nothing changes.
 """
 
+import os
 import time
 
 from paf import lastgood, ocf, parameters
@@ -17,6 +18,7 @@ _LONGEST = 1000    # characters
 #: Seconds after which a worry lasts. In each switchover a standby is without a primary for up to
 #: wal_retrieve_retry_interval, 5 s by default.
 _LASTING = 10.0
+_BLOCK = 8192      # bytes of a block of PostgreSQL
 
 #: What a monitor ends with in place of its status, and the first feature set with which nothing is
 #: recovered for it: Pacemaker's executor makes an error of these codes before 2.0.5. The DC is of
@@ -122,6 +124,34 @@ def paused(context, sight):
     from paf.instance import limits
     why = limits.why_paused(context.instance, said, context.deadline.within(_PATIENCE))
     return [why] if why else []
+
+
+def no_room(context):
+    """Return for which of the instance's folders no room is left (a list of str). Raises nothing.
+
+    A server that finds no room for a block of a table refuses the commit and runs on, so neither a
+    crash nor a monitor tells of it; without room for WAL it ends itself. What only administrators
+    may use does not count. Source: md.c, xlog.c of PostgreSQL; statvfs(3).
+    """
+    from paf import instance as local
+    found, devices = [], set()
+    try:
+        for folder in (context.instance.parameters.datadir, local.wal_folder(context.instance)):
+            device = os.stat(folder).st_dev
+            if device in devices:
+                continue
+            devices.add(device)
+            seen = os.statvfs(folder)
+            if seen.f_bavail * seen.f_frsize < _BLOCK:
+                found.append("no room is left for {0}".format(folder))
+            elif seen.f_files and not seen.f_favail:
+                found.append("no room is left for another file in {0}".format(folder))
+    except EnvironmentError as error:
+        found.append("cannot find out how much room is left for {0}: {1}".format(
+            error.filename or folder, error.strerror or error))
+    except OcfError as error:
+        found.append("cannot find out how much room is left for WAL: {0}".format(error))
+    return found
 
 
 def status(context, code, worries):

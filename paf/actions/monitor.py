@@ -128,7 +128,7 @@ def _try_again(context, sight):
 
 def _remarks(context, sight):
     """Return what is wrong on this node, and yet no failure: a list of str."""
-    found = remarks.of_parameters(context)
+    found = remarks.of_parameters(context) + remarks.no_room(context)
     if sight.remark:
         found.append(sight.remark)
     if sight.message:

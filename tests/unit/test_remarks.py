@@ -65,3 +65,53 @@ def test_without_a_worry_and_by_hand_it_stays(context):
     assert remarks.status(context, 8, []) == 8
     context.in_cluster = False
     assert remarks.status(context, 8, WORRY) == 8 and context.said == []
+
+
+class Disks:
+    """statvfs of folders: bytes that are left, and files; a folder of another name is unreadable."""
+
+    def __init__(self, **left):
+        self.left = left
+
+    def __call__(self, folder):
+        name = folder.rpartition("/")[2]
+        if name not in self.left:
+            raise OSError(5, "Input/output error", folder)
+        left, files, free = self.left[name]
+        return SimpleNamespace(f_bavail=left // 4096, f_frsize=4096, f_files=files, f_favail=free)
+
+
+GB = 2 ** 30
+
+
+@pytest.mark.parametrize("data, wal, expected", [
+    ((GB, 100, 9), (GB, 100, 9), []),
+    ((GB, 0, 0), (GB, 0, 0), []),                   # btrfs: it does not count files
+    ((4096, 100, 9), (GB, 100, 9), ["no room is left for {0}"]),
+    ((GB, 100, 9), (0, 100, 9), ["no room is left for {0}/pg_wal"]),
+    ((0, 100, 0), (0, 100, 0), ["no room is left for {0}", "no room is left for {0}/pg_wal"]),
+    ((GB, 100, 0), (GB, 100, 9), ["no room is left for another file in {0}"])])
+def test_a_disk_without_room_is_said(context, tmp_path, monkeypatch, data, wal, expected):
+    datadir = made(context, tmp_path)
+    monkeypatch.setattr(remarks.os, "statvfs", Disks(data=data, pg_wal=wal))
+    monkeypatch.setattr(remarks.os, "stat", lambda name: SimpleNamespace(st_dev=len(str(name))))
+    assert remarks.no_room(context) == [line.format(datadir) for line in expected]
+
+
+def test_one_disk_is_named_once_and_one_that_cannot_be_read_is_not_without_fault(
+        context, tmp_path, monkeypatch):
+    datadir = made(context, tmp_path)
+    monkeypatch.setattr(remarks.os, "statvfs", Disks(data=(0, 1, 1), pg_wal=(0, 1, 1)))
+    assert remarks.no_room(context) == ["no room is left for " + datadir]
+    monkeypatch.setattr(remarks.os, "statvfs", Disks())
+    assert remarks.no_room(context) == [
+        "cannot find out how much room is left for {0}: Input/output error".format(datadir)]
+
+
+def made(context, tmp_path):
+    """Make the folders of an instance; return the data directory."""
+    datadir = tmp_path / "data"
+    (datadir / "pg_wal").mkdir(parents=True)
+    (datadir / "PG_VERSION").write_text("15\n")
+    context.instance = SimpleNamespace(parameters=SimpleNamespace(datadir=str(datadir)))
+    return str(datadir)
