@@ -228,7 +228,8 @@ def say_line(context, was, view, deadline):
     if found is not None:
         found = found._replace(own=timelines.ownership(
             was in (state.STOPPED_PRIMARY, state.CRASHED_PRIMARY),
-            holders.has_own_rule(context, view, found.reigns[-1].timeline)))
+            holders.has_own_rule(context, view, found.reigns[-1].timeline)
+            or not context.cluster.notes.read(notes.ENTERED)))
     context.cluster.say_line(timelines.line_to_wire(found), deadline)
 
 

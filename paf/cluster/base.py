@@ -201,10 +201,7 @@ class Cluster(object):
         self._show(FAILURE, node, "", deadline)
 
     def remark(self, name, node, text, deadline):
-        """Show a node attribute of the resource for as long as it holds; "" removes it.
-
-        Raises OcfError.
-        """
+        """Show a node attribute of the resource while it holds; "" removes it. Raises OcfError."""
         self._show(name, node, _coded(text), deadline)
 
     def _show(self, name, node, text, deadline):
@@ -224,7 +221,13 @@ class Cluster(object):
         for name in (notes.ROUND, notes.NARROWER):
             self.notes.remove(name)
         self.notes.write(notes.START, "" if mark == MARK_NONE else mark)
+        self.note_entry()
         self.notes.write(notes.MANAGER, manager.find())
+
+    def note_entry(self):
+        """Note that it is known how the instance came to run. Raises OcfError."""
+        if not self.notes.read(notes.ENTERED):
+            self.notes.write(notes.ENTERED, "yes")
 
     def publish_again(self, deadline):
         """Publish what this node's attribute manager has forgotten. Raises OcfError.
@@ -249,11 +252,14 @@ class Cluster(object):
     def mark(self):
         """Return the mark that `enter` left, MARK_NONE once a promotion has ended.
 
-        Notes in is_announced_again whether this node has been the candidate since.
+        MARK_COLD where there was no room for it, or it is gone with its folder. Notes in
+        is_announced_again whether this node has been the candidate since.
         """
         self.is_announced_again = self._noted_round()[0] != ROUND_NONE
         word = self.notes.read(notes.START)
-        return word if word in (MARK_RECOVERED, MARK_COLD) else MARK_NONE
+        if word == MARK_RECOVERED:
+            return word
+        return MARK_COLD if word or not self.notes.read(notes.ENTERED) else MARK_NONE
 
     def _note_round(self, word, number=""):
         self.notes.write(notes.ROUND, "{0} {1}".format(word, number))
@@ -279,6 +285,7 @@ class Cluster(object):
         for name in (notes.ROUND, notes.START, notes.AWAITED, notes.PRIMARY, notes.RULE,
                      notes.ORIGIN, notes.REASON):
             self.notes.remove(name)
+        self.note_entry()
 
     def say_line(self, line, deadline):
         """Publish this node's timelines.Line (str). Only the corosync2 build can."""
@@ -296,6 +303,7 @@ class Cluster(object):
         for name in notes.WITHOUT_PRIMARY:
             if name != notes.LINE:    # withdrawn by the build that publishes it
                 self.notes.remove(name)
+        self.note_entry()
 
     def counts_line(self):
         """Return whether a Line of this node is published, for the elections to compare with."""

@@ -16,6 +16,8 @@ _LONGEST = 1 << 20
 
 #: How the instance came to run (base.MARK_...), until a promotion has ended.
 START = "start"
+#: That it is noted how the instance came to run: no note START means that there is nothing to say.
+ENTERED = "entered"
 #: That the instance was a primary before it was started without one; until a promotion has ended.
 ORIGIN = "origin"
 #: The current round, and what its candidate decided: see base.Cluster.
@@ -120,6 +122,11 @@ class Notes(object):
         except OSError as error:
             if error.errno != errno.EEXIST:
                 raise
+
+
+def are_without_primary(own):
+    """Return whether the Notes have what counts until there is a primary; also if they are gone."""
+    return any(own.read(name) for name in WITHOUT_PRIMARY) or not own.read(ENTERED)
 
 
 def _content(descriptor):

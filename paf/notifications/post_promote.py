@@ -26,7 +26,7 @@ def run(context):
 def _is_needed_later(context):
     """Return whether this node has noted what counts until there is a primary. Raises OcfError."""
     own = context.cluster.notes
-    return any(own.read(name) for name in notes.WITHOUT_PRIMARY + (notes.AWAITED,))
+    return notes.are_without_primary(own) or bool(own.read(notes.AWAITED))
 
 
 def _is_promoted(context):

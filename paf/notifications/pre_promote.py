@@ -48,7 +48,9 @@ def _open(context, where, seen):
         mark = context.cluster.mark()
     recovered = mark == base.MARK_RECOVERED and transition.is_recovery_of_primary(lists)
     context.cluster.notes.remove(notes.RULE)    # of an election that ended before its promotion
-    compares = mark == base.MARK_COLD or context.cluster.counts_line()
+    compares = context.cluster.mark() == base.MARK_COLD or context.cluster.counts_line()
+    if compares:    # of an instance whose start could not note it
+        _compare(context)
     context.cluster.open_round(where.position, recovered, context.deadline, seen, compares)
     return mark, recovered
 

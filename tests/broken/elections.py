@@ -3,6 +3,12 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(4, "a start of which nothing could be noted is no cold start",
+           "paf/cluster/base.py",
+           "        return MARK_COLD if word or not self.notes.read(notes.ENTERED) else MARK_NONE",
+           "        return word or MARK_NONE",
+           (_UNIT + "test_corosync1.py::"
+            "test_how_an_instance_was_started_is_not_known_where_nothing_was_noted",)),
     Broken(3, "a transient promotion score outweighs the refusal of a switchover",
            "paf/cluster/base.py", "        self.reveal([node], deadline)", "        pass",
            (_COMPONENT + "test_switchovers.py::"

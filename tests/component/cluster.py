@@ -206,7 +206,13 @@ class Cluster:
             path.symlink_to(self.sockets / f".s.PGSQL.{self[name].server.port}")
 
     def start(self, primary="srv1"):
-        """Start all instances without the agent, and wait until all standbys stream."""
+        """Start all instances without the agent, and wait until all standbys stream.
+
+        As after a start by the agent, which notes that it was none without a primary.
+        """
+        resource = self.store.resource.replace("/", "_")
+        for node in self:
+            (node.temporary / f"pgsqlms-{resource}.entered").write_text("yes")
         self.move_vip(primary)
         self.at_once(lambda node: node.server.start(), list(self.nodes))
         self.wait_for_streams(primary, len(self.nodes) - 1)

@@ -352,3 +352,28 @@ def test_a_cold_start_that_is_announced_again_still_waits_for_the_last_primary(c
     assert "waiting for srv1, srv3" in run.log and "srv3 came back" in run.log
     run = announce(cold, timeout=24)
     assert "cold start: waiting for srv1" in run.log
+
+
+def test_a_cold_start_that_could_not_be_noted_waits_for_the_last_primary_as_well(cold):
+    """There was no room for its notes when it was started; then there is."""
+    again(cold, HA_RSCTMP="/proc/nowhere")
+    run = announce(cold, timeout=24)
+    assert "cold start: waiting for srv1" in run.log
+
+
+def test_a_cold_start_whose_notes_are_gone_waits_for_the_last_primary_as_well(cold):
+    """The folder was cleaned up; its monitor has written there again."""
+    again(cold)
+    for note in cold["srv2"].temporary.iterdir():
+        note.unlink()
+    assert cold["srv2"].monitor().code == 0
+    run = announce(cold, timeout=24)
+    assert "cold start: waiting for srv1" in run.log
+
+
+def again(cluster, **more):
+    """Start srv2 again as it was started."""
+    assert cluster["srv2"].agent("stop").code == 0
+    for note in cluster["srv2"].temporary.iterdir():
+        note.unlink()
+    assert cluster["srv2"].agent("start", lists=COLD, **more).code == 0

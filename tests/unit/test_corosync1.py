@@ -123,20 +123,33 @@ def test_a_refusal_lasts_until_the_next_round(deadline):
     assert node.round_state(deadline) == base.ROUND_OPEN
 
 
-def test_a_file_with_anything_else_in_it_counts_for_nothing(folder, deadline):
+def test_a_file_with_anything_else_in_it_says_nothing_of_the_start_or_the_round(folder, deadline):
     node = Node()
     node.enter(base.MARK_COLD, deadline)
-    path, = folder.iterdir()
+    path, = folder.glob("*.start")
     assert path.stat().st_mode & 0o777 == 0o600
     path.write_text("open sesame")
-    assert node.mark() == base.MARK_NONE
+    assert node.mark() == base.MARK_COLD
     assert node.round_state(deadline) == base.ROUND_NONE
+
+
+def test_how_an_instance_was_started_is_not_known_where_nothing_was_noted(folder, deadline):
+    """As with a full folder, or one that was cleaned up; it may have been a cold start."""
+    node = Node()
+    assert node.mark() == base.MARK_COLD
+    node.enter(base.MARK_NONE, deadline)
+    assert node.mark() == base.MARK_NONE
+    for path in folder.iterdir():
+        path.unlink()
+    assert node.mark() == base.MARK_COLD
+    node.follow(deadline)
+    assert node.mark() == base.MARK_NONE
 
 
 def test_a_link_in_its_place_is_replaced_and_not_followed(folder, deadline):
     node = Node()
     node.enter(base.MARK_COLD, deadline)
-    path, = folder.iterdir()
+    path, = folder.glob("*.start")
     path.unlink()
     path.symlink_to(folder / "elsewhere")
     node.enter(base.MARK_COLD, deadline)

@@ -159,7 +159,9 @@ def test_a_monitor_that_cannot_publish_again_says_so_and_tries_again(
 
 
 @pytest.mark.parametrize("noted, asked", [
-    (None, []), (notes.LINE, ["follow"]), (notes.START, ["follow"]), (notes.ORIGIN, ["follow"])])
+    ([notes.ENTERED], []), ([notes.ENTERED, notes.LINE], ["follow"]),
+    ([notes.ENTERED, notes.START], ["follow"]), ([notes.ENTERED, notes.ORIGIN], ["follow"]),
+    ([], ["follow"])])
 def test_a_standby_that_streams_asks_no_cluster_unless_it_had_no_primary(
         monkeypatch, noted, asked):
     """Each monitor would import what it needs for that."""
@@ -174,7 +176,7 @@ def test_a_standby_that_streams_asks_no_cluster_unless_it_had_no_primary(
             self.done.append("follow")
             return types.SimpleNamespace(follow=lambda _: None)
     monkeypatch.setattr(notes, "Notes", lambda _: types.SimpleNamespace(
-        read=lambda name: "yes" if name == noted else ""))
+        read=lambda name: "yes" if name in noted else ""))
     context = Context()
     monitor._try_again(context, types.SimpleNamespace(rows=[["t", "", "1"]]))
     assert context.done == asked
