@@ -66,15 +66,24 @@ def follow(context, view, timeline, replicas, deadline):
     here = _streaming(replicas, timeline)
     for node in sorted(nodes):
         mark, last = needed.get(node), known.get(node)
-        if node in here and (last is None or here[node] >= last):
+        if node in here and not _lacks(here[node], last):
             known[node] = here[node]
-            if mark is not None and not (is_known(mark) and mark.value > here[node]):
+            if mark is not None and not (is_known(mark) and _lacks(here[node], mark.value)):
                 context.cluster.publish_acknowledged(node, "", deadline)
         elif last is not None and (mark is None or _is_more(Known(last), mark)):
             context.cluster.publish_acknowledged(node, election.to_vote(Known(last)), deadline)
     if context.node in needed:    # a primary has all there is
         context.cluster.publish_acknowledged(context.node, "", deadline)
-    _remember(context, dict((node, known[node]) for node in known if node in nodes))
+    _remember(context, known)    # a node that was removed may be added again
+
+
+def _lacks(here, needed):
+    """Return whether a standby that has caught up lacks what it had: wal.Positions, None for none.
+
+    here: on this primary's timeline. A later one was of other data: pg_upgrade begins with 1 again.
+    What this primary's history does not have, none of its standbys can have again.
+    """
+    return needed is not None and needed.timeline <= here.timeline and needed > here
 
 
 def forget(context, view, deadline):

@@ -3,6 +3,12 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(4, "what a standby had is forgotten once its node is removed from the cluster",
+           "paf/acknowledged.py",
+           "    _remember(context, known)    # a node that was removed may be added again",
+           "    _remember(context, dict((node, known[node]) for node in known if node in nodes))",
+           (_UNIT + "test_acknowledged.py::test_a_standby_that_is_removed_from_the_cluster_and_"
+            "added_again_needs_what_it_had",)),
     Broken(4, "a start of which nothing could be noted is no cold start",
            "paf/cluster/base.py",
            "        return MARK_COLD if word or not self.notes.read(notes.ENTERED) else MARK_NONE",

@@ -300,3 +300,21 @@ def test_an_instance_whose_mark_cannot_be_published_is_not_started(store):
     store.last_words["srv2"] = "2#500"
     with pytest.raises(OcfError):
         enter(store)
+
+
+def test_a_mark_of_a_later_timeline_than_the_primarys_is_of_other_data(store):
+    """pg_upgrade begins with timeline 1 again, and the attributes of the old cluster are left."""
+    store.marks.update({"srv2": "7#500", "srv3": "unknown"})
+    store.notes.write("acknowledged", "7#900 srv3")
+    assert look(store, timeline=1, srv2=900, srv3=900) == {}
+    assert look(store, timeline=1, srv2=950) == {"srv3": "1#900"}
+
+
+def test_a_standby_that_is_removed_from_the_cluster_and_added_again_needs_what_it_had(store):
+    """Its disk may have been set back meanwhile; crm_node -R removes what was published."""
+    look(store, srv2=900, srv3=900)
+    left = store.view(scores={"srv1": 1001, "srv2": 990}, online=["srv1", "srv2"])
+    acknowledged.follow(context(store, "srv1"), left, 2,
+                        [Replica("srv2", "streaming", 950, 0, 950)], None)
+    assert store.marks == {}
+    assert look(store, srv2=950) == {"srv3": "2#900"}
