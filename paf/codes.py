@@ -113,7 +113,7 @@ TABLE = (
     (222, ("the clone must have the meta attribute notify=true",)),
     (223, ("install the corosync1 build",)),
     (224, ("the clone must have globally-unique=false",)),
-    (225, ("the tablespace at ",)),
+    (225, ("the tablespace at ", "the WAL of the last checkpoint")),
 
     # a running instance fails
     (301, ("crashed primary with backends left", "crashed standby with backends left",

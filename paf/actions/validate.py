@@ -6,7 +6,7 @@ import stat
 from paf import instance as local
 from paf import ocf, parameters, variant
 from paf.decide.knowledge import is_known
-from paf.instance import controldata, settings, tablespaces
+from paf.instance import controldata, settings, tablespaces, walfiles
 
 HOST_LEVEL = 10
 
@@ -97,6 +97,9 @@ def host(context):
     control = _control(context)
     settings.check_data_directory(context.instance, context.deadline)
     tablespaces.check(context.instance)
+    missing = walfiles.missing(context.instance, control)
+    if missing:    # soft: a file system may be mounted later
+        raise ocf.OcfError(missing)
     if control.wal_level not in _WAL_LEVELS:
         raise ocf.BadParameter("wal_level must be replica or logical, it was \"{0}\" when "
                                "PostgreSQL last ran".format(control.wal_level))

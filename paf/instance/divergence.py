@@ -46,10 +46,13 @@ def look(instance, conninfo, deadline):
         if not is_known(fact):
             return Unknown(fact.reason)
     timeline = newest(instance, control.value)
-    if (primary.value.system_identifier == control.value.system_identifier
-            and primary.value.timeline < timeline):
-        return Unknown("who answers is on timeline {0}, and this instance on {1}".format(
-            primary.value.timeline, timeline))
+    if primary.value.system_identifier == control.value.system_identifier:
+        if primary.value.timeline < timeline:
+            return Unknown("who answers is on timeline {0}, and this instance on {1}".format(
+                primary.value.timeline, timeline))
+        missing = walfiles.missing(instance, control.value)
+        if missing:
+            return Unknown(missing)
     return Known(_compare(instance, primary.value, control.value, timeline, deadline))
 
 

@@ -53,6 +53,29 @@ def switches(instance, timeline):
     return timelines.parse(text) if timelines.is_whole(text, timeline) else []
 
 
+def missing(instance, control):
+    """Return why an instance cannot start from its last checkpoint (str), "" where it can.
+
+    control: controldata.ControlData. The folder for WAL may be the empty one below a file system
+    that is not mounted. A standby then takes the primary's WAL from there on, and what it has
+    acknowledged and not replayed is in no comparison; a former primary has "no valid checkpoint".
+    A copy has its WAL from elsewhere. The segment may have the name of a later timeline.
+    """
+    folder, size = local.wal_folder(instance), control.segment_size
+    if local.is_there(local.path(instance, "backup_label"), os.lstat):
+        return ""
+    try:
+        found = os.listdir(folder)
+    except OSError as error:
+        return "cannot look into {0}: {1}".format(folder, error.strerror)
+    if any(wal.segment_timeline(name) is not None
+           and wal.segment_number(name, size) == control.redo // size for name in found):
+        return ""
+    return "the WAL of the last checkpoint, {0}, is not in {1}: mount its file system, or let paf " \
+        "rebuild --copy copy the primary".format(
+            wal.segment_name(control.timeline, control.redo, size), folder)
+
+
 def names(folder):
     """Return the names in the WAL's folder (a list of str), [] where it cannot be read."""
     try:

@@ -3,6 +3,11 @@
 from tests.broken.builds import _COMPONENT, _UNIT, Broken
 
 BUILDS = (
+    Broken(4, "a standby whose WAL is not mounted is started without it",
+           "paf/actions/validate.py",
+           "    missing = walfiles.missing(context.instance, control)", '    missing = ""',
+           (_COMPONENT + "test_divergence.py::"
+            "test_a_standby_without_the_file_system_of_its_wal_is_not_started",)),
     Broken(5, "a hung archive_cleanup_command holds the shutdown of a standby up",
            "paf/instance/shutdown.py",
            "        self._end_programs(programs, titles)", "        pass",

@@ -88,6 +88,44 @@ def test_a_segment_that_is_not_written_yet_keeps_no_wal_from_being_read(pair, le
     assert (run.code, "diverged: " in run.reason) == (5, True), run.reason
 
 
+def without_wal(node):
+    """As after a boot at which the file system for WAL was not mounted; return where it is."""
+    folder, away = node.pgdata / "pg_wal", node.pgdata.parent / "wal"
+    folder.rename(away)
+    folder.mkdir(mode=0o700)
+    shutil.chown(folder, owner().pw_uid, owner().pw_gid)
+    return folder, away
+
+
+def test_an_old_primary_without_the_file_system_of_its_wal_is_not_started(pair):
+    """PostgreSQL says "could not locate a valid checkpoint record", as of a damaged one."""
+    write_alone(pair)
+    fail_over(pair)
+    folder, away = without_wal(pair["srv1"])
+    before = pair["srv1"].files()
+    run = pair["srv1"].agent("start", lists=RETURN)
+    assert run.code == 1 and "WAL of the last checkpoint" in run.reason, run
+    assert pair["srv1"].files() == before
+    folder.rmdir()
+    away.rename(folder)
+    run = pair["srv1"].agent("start", lists=RETURN)
+    assert (run.code, "diverged: " in run.reason) == (5, True), run.reason
+
+
+@pytest.mark.parametrize("lists", [
+    dict(active="srv1", promoted="srv1", start="srv2"), dict(start="srv2")],
+    ids=["primary", "alone"])
+def test_a_standby_without_the_file_system_of_its_wal_is_not_started(pair, lists):
+    """What it has acknowledged may be there, and not be replayed yet."""
+    pair["srv2"].stop()
+    without_wal(pair["srv2"])
+    if not lists.get("promoted"):
+        pair["srv1"].kill()
+    run = pair["srv2"].agent("start", lists=lists)
+    assert run.code == 1 and "WAL of the last checkpoint" in run.reason, run
+    assert not list((pair["srv2"].pgdata / "pg_wal").iterdir())
+
+
 def test_it_stays_so_and_stops_and_is_probed_without_a_failure(pair):
     write_alone(pair)
     fail_over(pair)
