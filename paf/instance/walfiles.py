@@ -71,8 +71,8 @@ def missing(instance, control):
     if any(wal.segment_timeline(name) is not None
            and wal.segment_number(name, size) == control.redo // size for name in found):
         return ""
-    return "the WAL of the last checkpoint, {0}, is not in {1}: mount its file system, or let paf " \
-        "rebuild --copy copy the primary".format(
+    return "the WAL of the last checkpoint, {0}, is not in {1}: mount its file system, or let " \
+        "paf rebuild --copy copy the primary".format(
             wal.segment_name(control.timeline, control.redo, size), folder)
 
 
