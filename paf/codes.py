@@ -17,6 +17,10 @@ TABLE = (
     (309, ("replay is paused", "this standby does not stream",
            "commits wait for synchronous standbys: ")),
 
+    # others have removed what it needs
+    (311, ("the shared memory of the server was removed",)),
+    (312, ("no room is left for ", "cannot find out how much room is left for ")),
+
     # its slots; it encloses other programs' words
     (310, ("slots=true: ",)),
 

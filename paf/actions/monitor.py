@@ -39,12 +39,11 @@ def run(context):
         return _not_well(context, sight, code, probe)
     worries = []
     try:
-        if probe:
-            if context.in_cluster:
-                from paf import lastwords
-                lastwords.withdraw_at_probe(context)
-        else:
+        if not probe:
             worries = _look_after(context, sight)
+        elif context.in_cluster:
+            from paf import lastwords
+            lastwords.withdraw_at_probe(context)
     except EnvironmentError as error:
         context.log.error("{0}: {1}".format(error.filename or "system", error.strerror or error))
     except ocf.MISTAKES as error:
@@ -56,8 +55,11 @@ def _look_after(context, sight):
     """Do what a monitor does beside its answer, which does not change if this fails.
 
     Returns the worries that last (a list of str). Raises OcfError where the server must not go on:
-    it has diverged, or is a second primary.
+    it has diverged, is a second primary, or has lost its shared memory.
     """
+    if sight.message:
+        from paf.instance import sharedmemory
+        sharedmemory.check(context.instance)
     from paf.crash import watcher
     watcher.keep(context)
     is_primary, worries = sight.verdict.state == state.PRIMARY, []

@@ -1,5 +1,6 @@
 """What a monitor costs and what it writes: nothing without need, little at any time."""
 
+import os
 import subprocess
 
 import pytest
@@ -213,3 +214,25 @@ def test_debug_lines_show_the_notification_as_the_talk_does(idle):
     run = idle.agent("notify", lists=lists, HA_debug="1", HA_DEBUGLOG=str(idle.log),
                      HA_LOGFILE=None)
     assert "start => [" in run.log and "rsc => 'pgsqld', uname => 'srv1'" in run.log
+
+
+def test_a_server_whose_shared_memory_was_removed_is_recovered(running_primary):
+    if int(running_primary.value("SHOW server_version_num")) < 150000:
+        pytest.skip("sessions open no shared memory when they begin")
+    running_primary.stop()
+    running_primary.configure("dynamic_shared_memory_type = posix")
+    running_primary.start()
+    # statistics that need more memory than the server has from the beginning: sessions open it
+    running_primary.sql("DO $$ BEGIN FOR i IN 1..2000 LOOP EXECUTE format("
+                        "'CREATE TABLE s%s(); INSERT INTO s%s DEFAULT VALUES', i, i); "
+                        "END LOOP; END $$")
+    assert running_primary.monitor().code == 8
+    names = set()
+    for pid in running_primary.processes():
+        with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+            names |= {line.split()[-1] for line in maps if "/dev/shm/PostgreSQL." in line}
+    for name in names:
+        os.unlink(name)
+    found = running_primary.monitor()
+    assert found.code == 1, (names, found)
+    assert "PAF-E311 the shared memory of the server was removed" in found.err

@@ -49,8 +49,8 @@ def shell(guest, command, **options):
 
 
 def server(guest):
-    """Return the pid of a node's postmaster and the time of its start, as text."""
-    return shell(guest, "sed -n '1p;3p' /var/lib/postgresql/15/main/postmaster.pid")
+    """Return the pid of a node's postmaster and the time of its start, as text; "" without one."""
+    return shell(guest, "sed -n '1p;3p' /var/lib/postgresql/15/main/postmaster.pid", check=False)
 
 
 def install(guest, *words):
@@ -162,14 +162,14 @@ def full(scene):
 
 
 @TABLE.row("tmpfiles", "on each node `systemd-tmpfiles --clean` with an age of one second for "
-           "`/tmp`, `/var/tmp`, `/run/postgresql` and `/dev/shm`",
+           "`/tmp`, `/var/tmp` and `/run/postgresql`",
            "nothing happens")
 def tmpfiles(scene):
     """Clean as a rule does that somebody has made too strict."""
     for name, guest in scene.lab.nodes.items():
         before = server(guest)
         guest.put("/etc/tmpfiles.d/trial.conf", "d /tmp 1777 root root 1s\n"
-                  "d /var/tmp 1777 root root 1s\nd /dev/shm 1777 root root 1s\n"
+                  "d /var/tmp 1777 root root 1s\n"
                   "d /run/postgresql 2775 postgres postgres 1s\n")
         try:
             found = shell(guest, "SYSTEMD_LOG_LEVEL=debug systemd-tmpfiles --clean 2>&1 "
@@ -178,6 +178,18 @@ def tmpfiles(scene):
             shell(guest, "rm /etc/tmpfiles.d/trial.conf")
         scene.remarks.append(f"{found} removed on {name}")
         assert server(guest) == before, f"the server of {name} is another"
+    return []
+
+
+@TABLE.row("shm", "`rm /dev/shm/PostgreSQL.*` on the primary's node, as a cleaner does, or "
+           "RemoveIPC=yes where the account is no system account",
+           "the monitor fails; recovered, or another is promoted; no node is fenced")
+def shm(scene):
+    """Remove the server's shared memory, and wait until it has another."""
+    guest = scene.victim
+    before = server(guest)
+    shell(guest, "rm /dev/shm/PostgreSQL.*")
+    wait_until(lambda: server(guest) != before, LONG, "another server", 0.5)
     return []
 
 
