@@ -150,10 +150,12 @@ class Shell:
 
     def __init__(self, name, *statuses):
         self.name, self.statuses, self.asked = name, list(statuses), []
+        self.output = "out"
 
     def run(self, argv, check=True, text=None, timeout=60):
         self.asked.append((argv[-1].partition("\n")[2], text))
-        return Ended(tuple(argv), self.statuses.pop(0) if self.statuses else 0, "out", "why")
+        return Ended(tuple(argv), self.statuses.pop(0) if self.statuses else 0, self.output,
+                     "why")
 
 
 def test_a_password_is_given_only_to_what_asks_for_one():
@@ -172,10 +174,21 @@ def test_only_what_the_page_repeats_is_run_again():
 
 
 def test_the_page_begins_once_the_boot_has_ended():
-    guest = Shell("srv1", 1)                   # degraded: something else has failed
+    guest = Shell("srv1", 1)                   # something else has failed
+    guest.output = "degraded\n"
     page.wait_booted(guest)
+    guest = Shell("srv1", 0, 3)
+    guest.output = "running\n"
     with pytest.raises(LabError, match="srv1: pcsd does not run"):
-        page.wait_booted(Shell("srv1", 0, 3))
+        page.wait_booted(guest)
+
+
+def test_a_systemd_that_does_not_listen_yet_has_not_booted(monkeypatch):
+    monkeypatch.setattr(page, "BOOTED", 0)
+    guest = Shell("srv1", 1)
+    guest.output = "offline\n"
+    with pytest.raises(LabError, match="the end of the boot of srv1"):
+        page.wait_booted(guest)
 
 
 def test_a_block_is_run_on_each_of_its_guests_and_an_error_ends_the_page(monkeypatch):

@@ -98,10 +98,16 @@ def play(lab, say=print):
 
 def wait_booted(guest):
     """Wait until all that Debian starts at boot has started. LabError where pcsd has not."""
-    guest.run(["systemctl", "is-system-running", "--wait"], check=False, timeout=BOOTED)
+    wait_until(lambda: _has_booted(guest), BOOTED, f"the end of the boot of {guest.name}", 0.5)
     if not guest.run(["systemctl", "is-active", "pcsd.service"], check=False).ok:
         failed = guest.run(["systemctl", "--failed", "--plain", "--no-legend"], check=False)
         raise LabError(f"{guest.name}: pcsd does not run after the boot: {failed.output}")
+
+
+def _has_booted(guest):
+    """Return whether systemd has started all; before it listens it is "offline" or cannot say."""
+    found = guest.run(["systemctl", "is-system-running", "--wait"], check=False, timeout=BOOTED)
+    return found.output.strip() in ("running", "degraded")
 
 
 def _noting(errors, guest, block, say):
