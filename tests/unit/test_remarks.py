@@ -68,7 +68,7 @@ def test_without_a_worry_and_by_hand_it_stays(context):
 
 
 class Disks:
-    """statvfs of folders: bytes that are left, and files; a folder of another name is unreadable."""
+    """statvfs of folders: bytes that are left, and files; no other folder can be read."""
 
     def __init__(self, **left):
         self.left = left
