@@ -5,7 +5,7 @@ import types
 import pytest
 
 from lab.tools import LabError, Result, run
-from trials.machines import host, memory, two
+from trials.machines import host, memory, stage, two
 
 
 class Node:
@@ -78,3 +78,9 @@ def test_the_two_are_cut_from_each_other_and_from_nobody_else(monkeypatch):
     two.apart(types.SimpleNamespace(hub="hub"))
     assert seen == [["link set srv1-0 type bridge_slave isolated on",
                      "link set srv2-0 type bridge_slave isolated on"]]
+
+
+def test_the_time_with_two_primaries_is_that_in_which_both_surely_were():
+    one, other = (types.SimpleNamespace(first_answered=first, last_asked=last)
+                  for first, last in ((10.0, 20.0), (17.5, 40.0)))
+    assert stage.together(one, other) == 2.5 == stage.together(other, one)

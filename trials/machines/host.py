@@ -243,8 +243,8 @@ def starters_standby(scene):
 
 
 @TABLE.row("starters-primary", "the same, and power cut of the primary",
-           "fenced; a standby is promoted; the old primary, which systemd starts as one, is "
-           "stopped by its agent, and no client writes there")
+           "fenced; a standby is promoted; systemd starts the old primary as one, without the "
+           "address, until its agent stops it: what `paf check` warns of", two=True)
 def starters_primary(scene):
     """Cut the power of a primary whose server systemd starts again."""
     before = scene.victim.boot_id()

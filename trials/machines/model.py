@@ -17,7 +17,7 @@ class Fault:
     AssertionError or LabError where something is not as it should be. smoke: one of the few
     that are played where time is short. only: the kind of nodes that it needs: guests where it
     needs a kernel of its own, containers for their control groups. prepare(lab) makes another
-    cluster of it first.
+    cluster of it first. two: it shows what makes a second primary, which is no failure of it then.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Fault:
     smoke: bool = False
     only: str = ""
     prepare: Any = None
+    two: bool = False
 
     @property
     def kinds(self):

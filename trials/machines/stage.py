@@ -121,7 +121,11 @@ class Stage:
             finally:
                 self._repair(scene)
             client.wait_rows(50, _LONG)
-        self._judge(result, scene, expected, (client, lists, looks))
+        self._judge(result, scene, expected, (client, lists))
+        both = two_primaries(looks.report())
+        words = [f"{one.node} and {other.node} both took writes for {together(one, other):.1f} s"
+                 for one, other in both]
+        (result.remarks if fault.two else result.problems).extend(words)
 
     def _repair(self, scene):
         """Take back what a fault may have left, and wait until the cluster is whole."""
@@ -139,7 +143,7 @@ class Stage:
         return self.lab.wait_whole(60)
 
     def _judge(self, result, scene, expected, seen):
-        client, lists, looks = seen
+        client, lists = seen
         report, verdict = client.report(), lists.report()
         result.outage_ms = report.outage_ms
         result.lost = None if report.lost is None else len(report.lost)
@@ -148,13 +152,17 @@ class Stage:
         elif report.lost:
             result.problems.append(f"{len(report.lost)} rows lost")
         result.problems += verdict.problems if verdict else ["no primary to read the lists"]
-        result.problems += [f"{one.node} and {other.node} both took writes"
-                            for one, other in two_primaries(looks.report())]
         fenced = sorted(node for node, _ in (self.lab.fencings() - scene.fenced).elements())
         result.fencings = len(fenced)
         if expected is not None and fenced != sorted(expected):
             result.problems.append(f"fenced: {', '.join(fenced) or 'none'}; expected: "
                                    f"{', '.join(sorted(expected)) or 'none'}")
+
+
+def together(one, other):
+    """Return for how many seconds two spans surely overlap, at least."""
+    return (min(one.last_asked, other.last_asked)
+            - max(one.first_answered, other.first_answered))
 
 
 def _words(error):
