@@ -84,3 +84,20 @@ def test_the_time_with_two_primaries_is_that_in_which_both_surely_were():
     one, other = (types.SimpleNamespace(first_answered=first, last_asked=last)
                   for first, last in ((10.0, 20.0), (17.5, 40.0)))
     assert stage.together(one, other) == 2.5 == stage.together(other, one)
+
+
+ROW = {"membership": "online", "score": 1}
+TODO = {"code": "failed", "what": "asyncmon has failed", "pcs": ["crm_resource --cleanup"]}
+
+
+@pytest.mark.parametrize("todo, cleaned", [
+    ([TODO], True), ([], False), ([TODO, {**TODO, "code": "quorum"}], False)])
+def test_failures_are_cleaned_up_where_nothing_else_is_to_be_done(todo, cleaned):
+    made = lab(lambda line: "")
+    answer = {"nodes": [{**ROW, "node": name, "state": "streaming"} for name in made.nodes],
+              "primary": "srv1", "vips": [{"node": "srv1"}], "todo": todo}
+    answer["nodes"][0]["state"] = "running"
+    made.status = lambda: (1, answer)
+    scene = types.SimpleNamespace(remarks=[])
+    stage.Stage(made, None)._clean_up(scene)
+    assert bool(made.nodes["srv1"].asked) == cleaned == bool(scene.remarks)

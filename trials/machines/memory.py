@@ -72,7 +72,6 @@ def starve(guest, pid, limit=NOTHING):
 def postmaster(scene):
     """Starve the postmaster."""
     starve(scene.victim, shell(scene.victim, POSTMASTER))
-    scene.lab.wait_whole()
     return []
 
 
@@ -92,7 +91,6 @@ def backend(scene):
                    "MemoryMax=infinity"])
     assert count, "the query had memory enough"
     scene.remarks.append(f"{count} killed")
-    scene.lab.wait_whole()
     return []
 
 
@@ -107,7 +105,6 @@ def agent(scene):
                  f"&& echo {LITTLE} > {GROUP}/memory.limit_in_bytes")
     shell(guest, _LIFT, GROUP, timeout=LONG)
     assert pid_of(guest, "pacemaker-execd") == execd, "execd was killed, and not the agent"
-    scene.lab.wait_whole()
     return []
 
 
@@ -123,9 +120,6 @@ def _daemon(name, expected, fenced):
             starve(scene.victim, old)
         if fenced:
             scene.successor()
-        scene.lab.wait_whole()
-        if not fenced:
-            assert pid_of(scene.victim, name) != old, f"{name} is the same process"
         return [scene.old] * fenced
 
 

@@ -7,7 +7,7 @@ import time
 from lab.machines import layout
 from lab.machines.bridges import plugged
 from lab.machines.qmp import Silence
-from lab.machines.guest_questions import refused
+from lab.machines.guest_questions import missing, refused
 from lab.report import two_primaries
 from lab.tools import LabError, wait_until
 from lab.traffic import Client, History, Sampler
@@ -140,7 +140,19 @@ class Stage:
         for name, reason in refused(self.lab.status()[1]).items():
             scene.remarks.append(f"{name} was rebuilt: {reason}")
             self.lab.nodes[name].run(["paf", "rebuild", "--yes"], timeout=_LONG)
+        self._clean_up(scene)
         return self.lab.wait_whole(60)
+
+    def _clean_up(self, scene):
+        """Clean up failures, where paf status asks for nothing else."""
+        answer = self.lab.status()[1]
+        todo = answer.get("todo", [])
+        if missing(answer, len(self.lab.members)) or {one["code"] for one in todo} != {"failed"}:
+            return
+        for one in todo:
+            scene.remarks.append(f"cleaned up: {one['what']}"[:150])
+            for command in one["pcs"]:
+                self.lab.nodes[self.lab.members[0]].run(["sh", "-c", command], timeout=_LONG)
 
     def _judge(self, result, scene, expected, seen):
         client, lists = seen
