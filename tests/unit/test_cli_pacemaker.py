@@ -1,5 +1,7 @@
 """What the command paf asks of Pacemaker's programs, with the words of each release."""
 
+import time
+
 import pytest
 
 from paf.cli.common import Pacemaker
@@ -42,3 +44,21 @@ def test_crm_mon_is_asked_for_xml_in_the_words_of_the_release(release):
     asked, _, option = release
     assert Pacemaker().crm_mon() == "<xml/>"
     assert asked[-1][-1] == option
+
+
+@pytest.mark.parametrize("argv, asked", [
+    (("crm_simulate", "--simulate"), 1), (("stonith_admin", "--list", "srv1"), 1),
+    (("corosync-cmapctl", "nodelist"), 1), (("crm_resource", "--clear"), 3)])
+def test_a_program_that_hangs_is_asked_once(monkeypatch, argv, asked):
+    """A forecast waited 85 s in silence for nine answers of one program."""
+    pacemaker, calls = Pacemaker(), []
+
+    def hang(given, deadline):
+        calls.append(given)
+        return Result(-9, "", "", True)
+    monkeypatch.setattr(pacemaker._cluster, "run", hang)
+    assert [pacemaker.run(*argv).timed_out for _ in range(3)] == [True] * 3
+    assert len(calls) == asked
+    now = time.time()
+    monkeypatch.setattr("paf.cli.common.time.time", lambda: now + 60)
+    assert pacemaker.run(*argv).timed_out and len(calls) == asked + 1
