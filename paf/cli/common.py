@@ -38,7 +38,7 @@ class Pacemaker(object):
         self._cluster = Cluster(ocf.Environment(os.environ))
         self._seconds = seconds
         self._release = None
-        self._silent = {}  
+        self._silent = {}
 
     def ask(self, *argv):
         """Return what a program prints. Raises Problem, in plain words and with what to do."""

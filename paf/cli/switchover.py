@@ -52,8 +52,6 @@ def run(options):
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
     require_nodes([options.node], [node["node"] for node in report["nodes"]])
-    if report["primary"] and not report["quorum"]:
-        raise Problem(_NO_QUORUM)
     target, outcome = destination(pacemaker, report, options.node)
     obstacles = list(problems(report, target)) or list(impossible(report, outcome, target))
     for line in report_text.lines(report):
@@ -72,7 +70,7 @@ def run(options):
             complain(doubt)
         return NOT_DONE if doubts else OK
     if not options.yes:
-        if not _confirmed(target):
+        if not confirmed("Move the primary to {0} now? [y/N]".format(target)):
             complain("not confirmed, nothing was changed")
             return NOT_DONE
         report = again(pacemaker, report, target)
@@ -124,7 +122,8 @@ def in_line(report):
     standbys = [node for node in report["nodes"] if node["role"] == "standby"
                 and node["membership"] == view.ONLINE and (node["score"] or -1) > 0]
     if not standbys:
-        raise Problem("no standby has a positive promotion score: no node can take over")
+        raise Problem("no standby has a positive promotion score: no node can take over"
+                      if report["quorum"] else _NO_QUORUM)
     standbys.sort(key=lambda node: (bool(list(_unfit(report, node["node"]))), -node["score"]))
     return [node["node"] for node in standbys]
 
@@ -237,10 +236,6 @@ def backlog(report, later, target, elapsed):
         speed = (after - before) / float(elapsed)
         yield words + "about {0:.0f} s, at {1} a second as now; wait until it is less".format(
             max(1.0, left / speed), report_text.size(int(speed)))
-
-
-def _confirmed(target):
-    return confirmed("Move the primary to {0} now? [y/N]".format(target))
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

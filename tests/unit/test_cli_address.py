@@ -40,8 +40,8 @@ def test_clients_without_the_address_are_in_the_history(steps, shown):
 
 
 def test_an_address_that_was_away_is_no_failover_of_the_metrics(monkeypatch):
-    found = events.events(facts(*START, *vip(100, "stop", "srv1", 3), *vip(102, "start", "srv1", 4)),
-                          "p", ("vip",))
+    away = vip(100, "stop", "srv1", 3) + vip(102, "start", "srv1", 4)
+    found = events.events(facts(*START, *away), "p", ("vip",))
     monkeypatch.setattr(gather, "history", lambda _: gather.History(found, [], 0.0))
     assert metrics._in_logs("p", found[0].end) == (None, None)
 
@@ -93,4 +93,5 @@ def test_a_resource_that_is_gone_has_the_history_that_is_in_the_logs(
 
 def test_the_new_name_of_a_resource_leads_to_the_old_one():
     said, = gather._others(facts(*START, *vip(5, "start", "srv1", 2)), "renamed")
-    assert said == "the logs have nothing of renamed, but of p, vip; to see what was p: --resource p"
+    assert said == ("the logs have nothing of renamed, but of p, vip; to see what was p: "
+                    "--resource p")

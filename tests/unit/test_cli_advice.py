@@ -178,13 +178,14 @@ def test_a_switchover_without_quorum_says_so(texts, monkeypatch, capsys):  # noq
 def test_constraints_are_named_where_they_may_forbid_every_promotion(texts):  # noqa: F811
     """The reasons were said to be beside the nodes, which had none."""
     texts["cib"] = texts["cib"].replace(
-        "</constraints>", '<rsc_location id="zones" rsc="pgsqld-clone"><rule id="zr" role="Promoted"'
+        "</constraints>", '<rsc_location id="zones" rsc="pgsqld-clone"><rule id="z" role="Promoted"'
         ' score="-INFINITY"><expression id="ze" attribute="zone" operation="not_defined"/></rule>'
         '</rsc_location><rsc_location id="bound" rsc="pgsqld-clone" node="srv1" role="Promoted" '
         'score="100"/></constraints>')
     texts["mon"] = texts["mon"].replace('role="Promoted"', 'role="Unpromoted"')
     found = asked(texts, outcome=simulate.Outcome(None, False, ""))
-    item, = [item for item in found["todo"] if item["about"] == "up" and item["code"] == "no-primary"]
+    item, = [item for item in found["todo"]
+             if (item["about"], item["code"]) == ("up", "no-primary")]
     assert "constraints that may forbid it: zones" in item["why"]
     assert "bound" not in item["why"]
 
@@ -208,7 +209,8 @@ def test_a_promotion_that_is_under_way_is_not_one_that_pacemaker_would_not_make(
     """Pacemaker's scheduler does not plan again what has been started."""
     texts["mon"] = texts["mon"].replace('role="Promoted"', f'role="Unpromoted" pending="{action}"')
     found = asked(texts, outcome=simulate.Outcome(None, False, ""))
-    item, = [item for item in found["todo"] if item["about"] == "up" and item["code"] == "no-primary"]
+    item, = [item for item in found["todo"]
+             if (item["about"], item["code"]) == ("up", "no-primary")]
     assert item["why"].startswith(f"Pacemaker is {action.lower()} an instance")
 
 

@@ -19,8 +19,8 @@ def fencing(configured, managed):
     for node in configured.nodes:
         for words, cure, is_spare in topology.wrong(configured, node):
             yield (finding.warning if is_spare else finding.error)(
-                words, "where a node has a fencing topology, Pacemaker uses no other device for it, "
-                "and a level fails with any of its devices", cure)
+                words, "where a node has a fencing topology, Pacemaker uses no other device for "
+                "it, and a level fails with any of its devices", cure)
     hosts, any_host = _fenced(configured)
     missing = [node for node in configured.nodes if node.lower() not in hosts and not any_host]
     if not missing:

@@ -27,10 +27,9 @@ from paf.cli.configuration.spelling import boolean, is_true, points, role, secon
 
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
-    "against_primary", "barred", "boolean", "constraints_on", "default_timeout", "find", "is_certain", "is_optional",
-    "is_serialized", "is_symmetrical", "is_true", "left_over", "meta", "names_of", "parse",
-    "place_of", "points", "role", "seconds",
-    "vips_of"]
+    "against_primary", "barred", "boolean", "constraints_on", "default_timeout", "find",
+    "is_certain", "is_optional", "is_serialized", "is_symmetrical", "is_true", "left_over", "meta",
+    "names_of", "parse", "place_of", "points", "role", "seconds", "vips_of"]
 
 AGENT = ("ocf", "heartbeat", "pgsqlms")
 _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")
