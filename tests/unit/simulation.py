@@ -202,9 +202,9 @@ class World:
             cluster = self.sees(name, task)
             cluster._environment = given
             late_vote.run(SimpleNamespace(
-                in_cluster=True, log=_Silent(), node=name, deadline=Deadline(self, task, 60), instance=self.nodes[name],
-                notification=transition.read(given), cluster=cluster,
-                parameters=SimpleNamespace(maxlag=self.maxlag)))
+                in_cluster=True, log=_Silent(), node=name, deadline=Deadline(self, task, 60),
+                instance=self.nodes[name], notification=transition.read(given),
+                cluster=cluster, parameters=SimpleNamespace(maxlag=self.maxlag)))
         self._daemons.append((name, Task(vote, 10**6)))
 
     def sees(self, name, task):
