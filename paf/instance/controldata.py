@@ -59,8 +59,8 @@ def _look(instance, deadline):
     output = result.err + result.out
     # a damaged file makes pg_controldata warn and print what it finds nonetheless
     if any(word in output for word in _DAMAGE) and result.status in (0, 1):
-        from paf.instance import programs
-        other = programs.problem(instance, "pg_controldata", deadline)
+        from paf.instance import programversion
+        other = programversion.problem(instance, "pg_controldata", deadline)
         if other:
             return Unknown(other)
         return Damaged("pg_controldata: {0}".format(_words(result)))

@@ -46,8 +46,8 @@ def check_programs(instance, deadline):
     if missing:
         raise NotUsable("bindir {0} lacks {1}".format(
             instance.parameters.bindir, ", ".join(missing)))
-    from paf.instance import programs
-    other = programs.problem(instance, "postgres", deadline)
+    from paf.instance import programversion
+    other = programversion.problem(instance, "postgres", deadline)
     if other:
         raise NotUsable(other)
 

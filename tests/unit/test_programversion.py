@@ -3,7 +3,7 @@
 import pytest
 
 from paf.deadline import Deadline
-from paf.instance import programs
+from paf.instance import programversion
 from paf.runner import NotStarted, Result
 from tests.unit.support import instance_at
 
@@ -22,10 +22,10 @@ from tests.unit.support import instance_at
 def test_a_version_is_another_one_only_where_both_are_known(
         monkeypatch, tmp_path, said, mine, other):
     (tmp_path / "PG_VERSION").write_text(mine + "\n")
-    monkeypatch.setattr(programs.runner, "run", lambda *_, **__: Result(0, said, "", False))
+    monkeypatch.setattr(programversion.runner, "run", lambda *_, **__: Result(0, said, "", False))
     here = instance_at(str(tmp_path))
-    assert programs.other_version(here, "postgres", Deadline(5)) == other
-    reason = programs.problem(here, "postgres", Deadline(5))
+    assert programversion.other_version(here, "postgres", Deadline(5)) == other
+    reason = programversion.problem(here, "postgres", Deadline(5))
     assert reason.endswith(f"is of PostgreSQL {other}, the data directory of {mine}") == bool(other)
 
 
@@ -33,5 +33,5 @@ def test_a_program_that_cannot_be_started_is_of_no_known_version(monkeypatch, tm
     def refuse(*_, **__):
         raise NotStarted("no descriptors")
     (tmp_path / "PG_VERSION").write_text("15\n")
-    monkeypatch.setattr(programs.runner, "run", refuse)
-    assert programs.problem(instance_at(str(tmp_path)), "postgres", Deadline(5)) == ""
+    monkeypatch.setattr(programversion.runner, "run", refuse)
+    assert programversion.problem(instance_at(str(tmp_path)), "postgres", Deadline(5)) == ""
