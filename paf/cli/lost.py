@@ -42,6 +42,14 @@ def arguments(parser):
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _words(error):
+    """Return an error of the agent's, or of the system's with what to do, for people (str)."""
+    if getattr(error, "filename", None) is None:
+        return str(error)
+    return "cannot look into {0}: {1}{2}".format(
+        error.filename, error.strerror, ": run paf lost as root" if os.geteuid() else "")
+
+
 def run(options):
     """Show what is found; return the exit code."""
     pacemaker = Pacemaker()
@@ -55,7 +63,7 @@ def run(options):
     try:
         found, doubt = places(instance, lambda: promotions.of_primary(pacemaker, managed.name))
     except (ocf.OcfError, EnvironmentError) as error:
-        raise Problem(str(error))
+        raise Problem(_words(error))
     reports = []
     for folder, facts in found:    # one that cannot be read hides no other
         try:

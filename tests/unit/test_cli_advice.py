@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from paf.cli import configuration, servers, switchover, view
+from paf.cli import configuration, lost, servers, switchover, view
 from paf.cli.check import clusterchecks, host
 from paf.cli.common import ERROR, OK
 from paf.cli.main import main
@@ -224,3 +224,17 @@ def test_what_root_alone_may_read_is_no_fault_of_the_instance(monkeypatch, uid, 
     found = list(host.programs(None))[-1:] + list(host.directory(None, None))
     assert [item.level for item in found] == [level] * 2
     assert [item.why == "run paf check as root" for item in found] == [uid != 0] * 2
+
+
+@pytest.mark.parametrize("uid, words", [
+    (0, "main.lost: Permission denied\n"),
+    (999, "main.lost: Permission denied: run paf lost as root\n")])
+def test_lost_without_rights_says_what_to_do(texts, monkeypatch, capsys, uid, words):  # noqa: F811
+    def fail(*_):
+        raise EnvironmentError(13, "Permission denied", "/data/main.lost")
+    pacemaker = SimpleNamespace(node=lambda: "srv3", cib=lambda: texts["cib"])
+    monkeypatch.setattr(lost, "Pacemaker", lambda: pacemaker)
+    monkeypatch.setattr(lost.os, "geteuid", lambda: uid)
+    monkeypatch.setattr(lost, "places", fail)
+    assert main(["lost"]) == ERROR
+    assert words in capsys.readouterr().err
