@@ -23,7 +23,7 @@ RUNNERS = ("runner.run", "self.run", "self.checked", ".run", ".checked")
 #: Programs whose names are in variables.
 NAMED = {("walprogram.py", "settings.wal_dump"): "pg_waldump",
          ("listening.py", "program[0]"): "getent",
-         ("base.py", "program"): ""}    # Cluster.run: of what others run
+         ("base.py", "programs.find(argv[0])"): ""}    # Cluster.run: of what others run
 
 
 def sources():
