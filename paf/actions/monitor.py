@@ -57,7 +57,7 @@ def _look_after(context, sight):
     Returns the worries that last (a list of str). Raises OcfError where the server must not go on:
     it has diverged, is a second primary, or has lost its shared memory.
     """
-    if sight.message:
+    if not sight.rows:
         from paf.instance import sharedmemory
         sharedmemory.check(context.instance)
     from paf.crash import watcher

@@ -23,6 +23,7 @@ RUNNERS = ("runner.run", "self.run", "self.checked", ".run", ".checked")
 #: Programs whose names are in variables.
 NAMED = {("walprogram.py", "settings.wal_dump"): "pg_waldump",
          ("listening.py", "program[0]"): "getent",
+         ("programversion.py", "name"): "postgres",    # and pg_controldata
          ("base.py", "programs.find(argv[0])"): ""}    # Cluster.run: of what others run
 
 
@@ -50,7 +51,9 @@ def program_of(node, path):
         return first.value
     if isinstance(first, ast.Call) and called(first) == "local.program":
         name = first.args[1]
-        return name.value if isinstance(name, ast.Constant) else NAMED[(path.name, called(name))]
+        if isinstance(name, ast.Constant):
+            return name.value
+        return NAMED[(path.name, called(name) if isinstance(name, ast.Call) else ast.unparse(name))]
     # a list whose program is not seen here would be missing in the page
     return NAMED[(path.name, ast.unparse(first))] if first is not None else ""
 

@@ -227,7 +227,7 @@ _WITHOUT = {
     "paf.actions.reload.keep": _nothing,
     "paf.instance.tablespaces.check": _nothing, "paf.cluster.manager.find": lambda: "7 7",
     "paf.cluster.manager.is_same": lambda text: text == "7 7",
-    "paf.remarks.of_parameters": lambda context: [],
+    "paf.remarks.of_parameters": lambda context: [], "paf.remarks.no_room": lambda context: [],
     "paf.instance.observe.files": lambda server: (state.SIGNAL, state.NEITHER)[server.primary],
     "paf.instance.postmaster.processes": lambda server: [1] if server.running else []}
 
@@ -280,6 +280,7 @@ def stand_in(monkeypatch, model_of):
         "paf.instance.settings.wal_dump": lambda server: "pg_waldump",
         "paf.instance.sql.query": lambda *_: SimpleNamespace(kind="rows", rows=[], message=""),
         "paf.instance.standby_mode.enable": _nothing,
+        "paf.instance.sharedmemory.check": _nothing,
         "paf.crash.watcher.keep": _nothing,
         "paf.crash.watcher.end": _nothing,
         "paf.crash.watcher.has_reported": lambda context: False,
