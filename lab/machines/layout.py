@@ -53,7 +53,7 @@ def files(kind=GUESTS):
     # what a node has logged before it is lost is read after its next boot
     found["etc/systemd/journald.conf.d/console.conf"] = (
         "[Journal]\nStorage=persistent\nSyncIntervalSec=5s\n", 0o644)
-    # how long each monitor took is in Pacemaker's log
+    # when each monitor ended is in Pacemaker's log
     found["etc/systemd/system/pacemaker.service.d/trial.conf"] = (
         "[Service]\nEnvironment=PCMK_debug=pacemaker-execd\n", 0o644)
     return {**found, **(_OF_GUESTS if kind == GUESTS else {})}

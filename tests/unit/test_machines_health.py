@@ -62,18 +62,18 @@ def test_a_number_that_systemd_does_not_know_is_none():
         12, None, None, None]
 
 
-LOG = """\
-Nov 27 15:49:27.389 srv1 pacemaker-execd [793] (log_finished) \tdebug: fence-srv2 monitor (call \
-19) exited with status 0 (execution time 59ms)
-Nov 27 15:50:27.389 srv1 pacemaker-execd [793] (log_finished) \tdebug: pgsqld monitor (call 30, \
-PID 21) exited with status 8 (promoted) (execution time 59ms)
-Nov 27 15:51:27.389 srv1 pacemaker-execd [793] (log_finished) \tinfo: pgsqld monitor (call 31, \
-PID 22) exited with status 1 (error) (execution time 1m2.500s)
-"""
+_LINE = "Nov 27 {0} srv1 pacemaker-execd [793] (log_finished) \tdebug: {1} monitor (call {2}, " \
+    "PID 21) exited with status {3} (promoted) (execution time 11.822s)\n"
+LOG = "".join(_LINE.format(*words) for words in (
+    ("15:50:00.100", "pgsqld", 30, 8), ("15:50:10.000", "pgsql-ip", 31, 0),
+    ("15:50:15.350", "pgsqld", 30, 8), ("15:50:33.350", "pgsqld", 30, 1),
+    ("15:51:00.000", "pgsqld", 44, 8), ("15:51:15.000", "pgsqld", 44, 8)))
 
 
-def test_the_monitors_of_the_instance_are_read_from_pacemakers_log():
-    assert health.monitors(LOG) == [(8, 0.059), (1, 62.5)]
+def test_a_monitor_took_what_its_end_comes_later_than_its_interval():
+    assert [(status, took if took is None else round(took, 3))
+            for status, took in health.monitors(LOG)] == [
+        (8, None), (8, 0.25), (1, 3.0), (8, None), (8, 0)]
 
 
 def test_the_growth_of_a_counter_is_percent_of_a_processor():

@@ -1,10 +1,11 @@
 """The fault "health": a flood of the port for load balancers, on the primary's node.
 
 The units are those of the package, under systemd with their limits. Asked of the node meanwhile:
-what systemd knows of the units, every second, and how long each monitor took, from Pacemaker's log
+what systemd knows of the units, every second, and when each monitor ended, from Pacemaker's log
 (the image has it log that).
 """
 
+import datetime
 import json
 import re
 import statistics
@@ -28,18 +29,19 @@ LIFE = 8 + 1 + 21
 #: Seconds that systemd may take to start another unit meanwhile.
 START = 15
 SLICE, SOCKET = "paf-health.slice", "paf-health.socket"
-#: Seconds that a monitor may take, and its interval, as the quick start sets them.
-MONITOR = {"timeout": 10, "interval": 16}
+#: Seconds that a monitor of the primary may take, and its interval: the quick start's.
+MONITOR = {"timeout": 10, "interval": 15}
 _LIMITS = {"MemoryMax": 512 * 2 ** 20, "TasksMax": 256}
 _UNITS = f"""systemctl show {SLICE} -p TasksCurrent -p MemoryCurrent \
 -p MemoryMax -p TasksMax
 systemctl show {SOCKET} -p NConnections -p NAccepted -p NRefused -p ActiveState -p Result
 awk '{{ print "ManagerTicks=" $14 + $15 }}' /proc/1/stat
 date +Now=%s.%N"""
-#: As "... log_finished) debug: pgsqld monitor (call 12, PID 345) exited with status 8 (promoted)
-#: (execution time 213ms)" of Pacemaker 2.1.
-_FINISHED = re.compile(r"log_finished.*\bpgsqld monitor \(call \d+.*exited with status (\d+).*"
-                       r"execution time (?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:(\d+)ms)?")
+#: As "Nov 27 19:38:54.116 srv1 pacemaker-execd [7] (log_finished) debug: pgsqld monitor (call 12,
+#: PID 345) exited with status 8 (promoted) (execution time 213ms)" of Pacemaker 2.1. The time there
+#: is no monitor's: 2.1.5 repeats that of the last operation which was not a repeated one.
+_FINISHED = re.compile(r"^(\w{3} +\d+ [\d:.]+) .*log_finished.*\bpgsqld monitor \(call (\d+).*"
+                       r"exited with status (\d+)", re.MULTILINE)
 
 
 def units(guest):
@@ -61,9 +63,19 @@ def number(text):
 
 
 def monitors(text):
-    """Return [(exit status, seconds it took)] of the monitors in a part of Pacemaker's log."""
-    return [(int(status), 60 * int(minutes or 0) + float(seconds or 0) + int(rest or 0) / 1000)
-            for status, minutes, seconds, rest in _FINISHED.findall(text)]
+    """Return [(exit status, seconds it took)] of the monitors in Pacemaker's log.
+
+    Pacemaker starts the next one its interval after the end of the last: what the ends are further
+    apart is at least what it took. Of the first of a call it is not known: None.
+    """
+    found, ends = [], {}
+    for when, call, status in _FINISHED.findall(text):
+        end = datetime.datetime.strptime(f"2000 {when}", "%Y %b %d %H:%M:%S.%f")
+        took = (max(0, (end - ends[call]).total_seconds() - MONITOR["interval"])
+                if call in ends else None)
+        found.append((int(status), took))
+        ends[call] = end
+    return found
 
 
 @dataclass
@@ -185,10 +197,10 @@ def held(scene, port):
 def flooded(scene, port):
     """The flood, and what it did to the node."""
     guest = scene.victim
-    before, since = len(log(guest)), cursor(guest)
+    before, since = len(monitors(log(guest))), cursor(guest)
     seen, looks = port.play("flood", SECONDS)
-    found = monitors(log(guest)[before:])
-    took = [seconds for _, seconds in found]
+    found = monitors(log(guest))[before:]
+    took = [seconds for _, seconds in found if seconds is not None]
     lines, size = journal(guest, since)
     last, longest = looks.seen[-1], max(seen["longest"].values())
     scene.remarks += [

@@ -162,7 +162,7 @@ def full(scene):
 
 
 @TABLE.row("tmpfiles", "on each node `systemd-tmpfiles --clean` with an age of one second for "
-           "`/tmp`, `/var/tmp` and `/run/postgresql`",
+           "`/tmp` and `/var/tmp`",
            "nothing happens")
 def tmpfiles(scene):
     """Clean as a rule does that somebody has made too strict."""
@@ -170,8 +170,7 @@ def tmpfiles(scene):
         before = server(guest)
         # of two files that have a line for a folder, the first counts
         guest.put("/etc/tmpfiles.d/00-trial.conf", "d /tmp 1777 root root 1s\n"
-                  "d /var/tmp 1777 root root 1s\n"
-                  "d /run/postgresql 2775 postgres postgres 1s\n")
+                  "d /var/tmp 1777 root root 1s\n")
         try:
             found = shell(guest, "SYSTEMD_LOG_LEVEL=debug systemd-tmpfiles --clean 2>&1 "
                                  "| grep -c '^Removing' || :")
