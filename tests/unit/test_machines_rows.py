@@ -24,7 +24,7 @@ class Node:
 
 
 @pytest.mark.parametrize("text", [memory._LIFT, memory._PRESS, host._NEWER, host._SMALL,
-                                  host._LARGE, memory.POSTMASTER])
+                                  host._LARGE, memory.POSTMASTER, two._NAMES])
 def test_the_shell_of_the_rows_is_shell(text):
     assert run(["sh", "-n", "-c", text], check=False).ok
 
@@ -57,7 +57,8 @@ def test_a_cluster_is_made_smaller_once():
     made = lab(lambda line: "nodelist.node.2.name (str) = srv3")
     two.two_nodes(made)
     assert made.members == ("srv1", "srv2")
-    assert made.nodes["srv1"].asked[1:] == ["paf switchover srv1 --yes", *two._SMALLER]
+    assert made.nodes["srv1"].asked[1:] == ["paf switchover srv1 --yes", *two._SMALLER, two._NAMES]
+    assert made.nodes["srv2"].asked == [two._NAMES]
     made = lab(lambda line: "nodelist.node.0.name (str) = srv1")
     two.two_nodes(made)
     assert made.members == ("srv1", "srv2") and len(made.nodes["srv1"].asked) == 1

@@ -17,6 +17,13 @@ _SMALLER = (
     f"pcs cluster node remove {HOST}", f"pcs stonith delete fence-{HOST}",
     "pcs property set priority-fencing-delay=10s", "pcs resource meta pgsqld-clone priority=1")
 
+#: Who is not named there cannot be missed: an absent srv3 may hold what was acknowledged.
+_NAMES = f"""set -e
+echo "synchronous_standby_names = 'ANY 1 ({', '.join(MEMBERS)})'" \
+    > /etc/postgresql/15/main/conf.d/trial.conf
+pg_ctlcluster 15 main reload
+"""
+
 
 def shell(guest, command, **options):
     """Run a line of shell in a node; return what it prints."""
@@ -33,6 +40,8 @@ def two_nodes(lab):
         shell(first, f"paf switchover {MEMBERS[0]} --yes")
     for command in _SMALLER:
         shell(first, command)
+    for name in MEMBERS:
+        shell(lab.nodes[name], _NAMES)
 
 
 def quorum_device(lab):
