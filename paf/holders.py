@@ -28,13 +28,18 @@ def judge(context, where, view, node, mine):
         return left
     heard = set(voters) | set([context.node])
     words = dict((name, fact) for name, fact in words.items() if name not in voters)
-    return election.check_absent(
-        node, mine, rules, primary, heard, words,
-        quorum.taken_in(published, sorted(set(view.scores) | set(view.online)),
-                        set(view.online) - set(view.running) - heard
-                        - set(view.acknowledged)),
-        _set_back(context, where, view, words) | _outrun(context, primary, node, mine)
-        if rules else ())
+    everywhere = sorted(set(view.scores) | set(view.online))
+    nodes = quorum.taken_in(published, everywhere, set(view.online) - set(view.running) - heard
+                            - set(view.acknowledged))
+    back = (_set_back(context, where, view, words) | _outrun(context, primary, node, mine)
+            if rules else ())
+    suspects = [primary] if primary else quorum.suspects(
+        entries_of(view)[0], view.scores, scores.PRIMARY, everywhere)
+    for suspect in suspects:
+        decision = election.check_absent(node, mine, rules, suspect, heard, words, nodes, back)
+        if not decision.promote:
+            break
+    return decision
 
 
 def _ran_since(words, mine):

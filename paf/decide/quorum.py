@@ -287,6 +287,22 @@ def last_primary(entries, scores, primary_score):
     return (nodes[0] if known else None), Entry(highest, rule)
 
 
+def suspects(entries, scores, primary_score, nodes):
+    # type: (dict[str, Entry], dict[str, int], int, Collection[str]) -> list[str | None]
+    """Return the nodes (a list) of which one was the last primary; [None] for any, or one removed.
+
+    The arguments are those of `last_primary`; nodes: all of the cluster. Where an agent that
+    publishes nothing has promoted a node, that was the last primary or any other may be: a commit
+    is on it and on those that acknowledged it, so who was heard counts for each of them.
+    """
+    primary, entry = last_primary(entries, scores, primary_score)
+    unlisted = [node for node, score in scores.items()
+                if score >= primary_score and node not in entries]
+    if primary is None and entry is not None and entry.epoch != FORMER and unlisted:
+        return list(sorted(set(nodes) | set(entries)))
+    return [primary]
+
+
 def is_confirmed(rule, position, flushed):
     # type: (Rule | None, int, dict[str, int | None]) -> bool
     """Return True if a commit at `position` would be acknowledged under `rule` now.

@@ -318,3 +318,30 @@ def test_a_standby_that_is_removed_from_the_cluster_and_added_again_needs_what_i
                         [Replica("srv2", "streaming", 950, 0, 950)], None)
     assert store.marks == {}
     assert look(store, srv2=950) == {"srv3": "2#900"}
+
+
+# A primary whose agent publishes nothing, as that of 2.3
+
+def after_perl(store, heard, entry, scores, own="ANY 1 (srv1, srv2, srv3)"):
+    """Hold an election on srv3 of those in `heard`; entry: (node, epoch) that our agent left."""
+    rules = {entry[0]: f"{entry[1]} 1 srv1 srv2 srv3"}
+    return judge(store, {name: AT_900 for name in heard}, heard, own, scores=scores, rules=rules)
+
+
+@pytest.mark.parametrize("heard, promotes", [
+    (("srv2", "srv3"), True),       # whoever was the primary, its commits are on one of these
+    (("srv3",), False)])
+def test_after_a_primary_that_publishes_nothing_who_was_heard_counts_for_each_that_may_have_been_it(
+        store, heard, promotes):
+    """srv2 was the primary before, and its own agent has published that."""
+    verdict = after_perl(store, heard, ("srv2", 2), {"srv1": 1001, "srv2": 1000, "srv3": 990})
+    assert verdict.promote == promotes
+
+
+def test_a_score_alone_does_not_show_who_took_the_last_commits(store):
+    """srv1 votes and has the score; srv2, which is away, may have been promoted since."""
+    store.votes = {}
+    verdict = judge(store, {"srv1": AT_900, "srv3": AT_900}, ("srv1", "srv3"),
+                    "ANY 1 (srv1, srv2, srv3, srv4)", rules={"srv2": "2 1 srv1 srv2 srv3 srv4"},
+                    scores={"srv1": 1001, "srv2": 1000, "srv3": 990, "srv4": 980})
+    assert not verdict.promote and "srv4 may hold commits" in verdict.reason

@@ -131,7 +131,7 @@ def words(error):
 def versions(lab):
     """Return what runs in the nodes of a lab: {program: version}; all of them if they differ."""
     found = {}
-    for node in lab.nodes.values():
+    for node in (one for one in lab.nodes.values() if one.is_on):
         for name, version in _versions(node, lab.settings).items():
             if version not in found.setdefault(name, []):
                 found[name].append(version)
