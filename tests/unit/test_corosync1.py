@@ -146,6 +146,18 @@ def test_how_an_instance_was_started_is_not_known_where_nothing_was_noted(folder
     assert node.mark() == base.MARK_NONE
 
 
+def test_what_an_earlier_start_has_noted_says_nothing_of_one_that_cannot_note_it(
+        folder, deadline, monkeypatch):
+    def full(*_):
+        raise ocf.OcfError("no space left on device")
+    node = Node()
+    node.enter(base.MARK_NONE, deadline)
+    monkeypatch.setattr(node.notes, "write", full)
+    with pytest.raises(ocf.OcfError):
+        node.enter(base.MARK_COLD, deadline)
+    assert node.mark() == base.MARK_COLD
+
+
 def test_a_link_in_its_place_is_replaced_and_not_followed(folder, deadline):
     node = Node()
     node.enter(base.MARK_COLD, deadline)
