@@ -57,8 +57,9 @@ def test_a_cluster_is_made_smaller_once():
     made = lab(lambda line: "nodelist.node.2.name (str) = srv3")
     two.two_nodes(made)
     assert made.members == ("srv1", "srv2")
-    assert made.nodes["srv1"].asked[1:] == ["paf switchover srv1 --yes", *two._SMALLER, two._NAMES]
-    assert made.nodes["srv2"].asked == [two._NAMES]
+    forgotten = ["crm_node --force --remove srv3", two._NAMES]
+    assert made.nodes["srv1"].asked[1:] == ["paf switchover srv1 --yes", *two._SMALLER, *forgotten]
+    assert made.nodes["srv2"].asked == forgotten
     made = lab(lambda line: "nodelist.node.0.name (str) = srv1")
     two.two_nodes(made)
     assert made.members == ("srv1", "srv2") and len(made.nodes["srv1"].asked) == 1

@@ -41,6 +41,8 @@ def two_nodes(lab):
     for command in _SMALLER:
         shell(first, command)
     for name in MEMBERS:
+        # one that was not the DC has not forgotten it, and brings it back once it is the DC
+        shell(lab.nodes[name], f"crm_node --force --remove {HOST}")
         shell(lab.nodes[name], _NAMES)
 
 
