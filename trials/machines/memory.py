@@ -16,13 +16,13 @@ TABLE = Table()
 ROOT = "/sys/fs/cgroup/memory"
 GROUP = f"{ROOT}/trial"
 #: Bytes: an agent needs more, and so does the next answer of a daemon.
-NOTHING, LITTLE = 4096, 4 * 2 ** 20
+NOTHING, LITTLE, SOME = 4096, 4 * 2 ** 20, 200 * 2 ** 20
 #: Seconds until a process that does little asks for a page.
 LONG = 300
 #: Seconds of too little memory, and bytes of page cache meanwhile.
 MINUTE, CACHE = 60, 20 * 2 ** 20
-#: Lifts the limit as soon as something was killed: $1 is the group.
-_LIFT = """until [ "$(sed -n 's/^oom_kill //p' "$1/memory.oom_control")" -gt 0 ]; do
+#: Lifts the limit as soon as something was killed: $1 is the group, $2 what was killed before.
+_LIFT = """until [ "$(sed -n 's/^oom_kill //p' "$1/memory.oom_control")" -gt "$2" ]; do
     sleep 0.02
 done
 echo -1 > "$1/memory.limit_in_bytes"
@@ -35,10 +35,19 @@ echo 0 > "$1/memory.failcnt"
 echo $((fixed + kernel + $2)) > "$1/memory.limit_in_bytes"
 """
 POSTMASTER = "head -1 /var/lib/postgresql/15/main/postmaster.pid"
-#: A backend that takes all it can get, of its own memory.
-_GREEDY = """set work_mem = '2GB'; set max_parallel_workers_per_gather = 0;
-select count(*) from (select repeat('x', 1000) || i from generate_series(1, 3000000) i
-order by 1 desc offset 1) t"""
+#: A session whose backend is put into the group $1 before it takes all that it can get.
+_GREEDY = """runuser -u postgres -- env PGAPPNAME=greedy psql -Xq -c "set work_mem = '2GB'" \
+    -c "select pg_sleep(5)" -c "select count(*) from (select repeat('x', 1000) || i
+from generate_series(1, 1000000) i order by 1 desc offset 1) t" &
+pid=
+while [ -z "$pid" ]; do
+    sleep 0.1
+    pid=$(runuser -u postgres -- psql -XAtqc \
+        "select pid from pg_stat_activity where application_name = 'greedy'")
+done
+echo "$pid" > "$1/cgroup.procs"
+wait
+"""
 
 
 def shell(guest, command, *words, **options):
@@ -52,16 +61,19 @@ def pid_of(guest, program):
 
 
 def killed(guest):
-    """Return how many processes the kernel has killed in the group."""
-    return int(shell(guest, f"sed -n 's/^oom_kill //p' {GROUP}/memory.oom_control"))
+    """Return how many processes the kernel has killed in the group, which is made if need be."""
+    return int(shell(guest, f"mkdir -p {GROUP} && sed -n 's/^oom_kill //p' "
+                            f"{GROUP}/memory.oom_control"))
 
 
 def starve(guest, pid, limit=NOTHING):
     """Let the OOM killer end a process; limit: bytes for it and for what it starts."""
-    shell(guest, f"mkdir -p {GROUP} && echo {pid} > {GROUP}/cgroup.procs "
+    before = killed(guest)
+    shell(guest, f"echo {pid} > {GROUP}/cgroup.procs "
                  f"&& echo {limit} > {GROUP}/memory.limit_in_bytes")
     try:
-        wait_until(lambda: killed(guest), LONG, f"the end of {pid} for want of memory", 0.2)
+        wait_until(lambda: killed(guest) > before, LONG, f"the end of {pid} for want of memory",
+                   0.2)
     finally:
         with contextlib.suppress(LabError):     # the node may be gone with it
             shell(guest, f"echo -1 > {GROUP}/memory.limit_in_bytes")
@@ -75,22 +87,19 @@ def postmaster(scene):
     return []
 
 
-@TABLE.row("oom-backend", "a query takes all memory that pacemaker.service may have "
-           "(`MemoryMax=600M`), and the kernel's OOM killer ends its backend",
+@TABLE.row("oom-backend", f"a query takes more than the {SOME >> 20} MB that its backend may have, "
+           "and the kernel's OOM killer ends it",
            "PostgreSQL restarts itself, or is recovered; no node fenced", only=layout.CONTAINERS)
 def backend(scene):
     """Run a query with more memory than there is."""
     guest = scene.victim
-    guest.run(["systemctl", "set-property", "--runtime", "pacemaker.service", "MemoryMax=600M"])
-    group = "/sys/fs/cgroup/memory/system.slice/pacemaker.service/memory.oom_control"
+    before = killed(guest)
+    shell(guest, f"echo {SOME} > {GROUP}/memory.limit_in_bytes")
     try:
-        shell(guest, f"runuser -u postgres -- psql -XAtqc \"{_GREEDY}\"", check=False, timeout=LONG)
-        count = int(shell(guest, f"sed -n 's/^oom_kill //p' {group}"))
+        shell(guest, _GREEDY, GROUP, check=False, timeout=LONG)
     finally:
-        guest.run(["systemctl", "set-property", "--runtime", "pacemaker.service",
-                   "MemoryMax=infinity"])
-    assert count, "the query had memory enough"
-    scene.remarks.append(f"{count} killed")
+        shell(guest, f"echo -1 > {GROUP}/memory.limit_in_bytes")
+    assert killed(guest) > before, "the query had memory enough"
     return []
 
 
@@ -100,10 +109,10 @@ def backend(scene):
 def agent(scene):
     """Give what execd starts too little memory, until one was killed."""
     guest = scene.victim
-    execd = pid_of(guest, "pacemaker-execd")
-    shell(guest, f"mkdir -p {GROUP} && echo {execd} > {GROUP}/cgroup.procs "
+    execd, before = pid_of(guest, "pacemaker-execd"), killed(guest)
+    shell(guest, f"echo {execd} > {GROUP}/cgroup.procs "
                  f"&& echo {LITTLE} > {GROUP}/memory.limit_in_bytes")
-    shell(guest, _LIFT, GROUP, timeout=LONG)
+    shell(guest, _LIFT, GROUP, str(before), timeout=LONG)
     assert pid_of(guest, "pacemaker-execd") == execd, "execd was killed, and not the agent"
     return []
 

@@ -141,7 +141,7 @@ class Stage:
             scene.remarks.append(f"{name} was rebuilt: {reason}")
             self.lab.nodes[name].run(["paf", "rebuild", "--yes"], timeout=_LONG)
         self._clean_up(scene)
-        return self.lab.wait_whole(60)
+        return self.lab.wait_whole(10)
 
     def _clean_up(self, scene):
         """Clean up failures, where paf status asks for nothing else."""
