@@ -14,15 +14,14 @@ from trials.machines.model import Table
 
 TABLE = Table()
 ROOT = "/sys/fs/cgroup/memory"
-GROUP = f"{ROOT}/trial"
 #: Bytes: an agent needs more, and so does the next answer of a daemon.
 NOTHING, LITTLE, SOME = 4096, 4 * 2 ** 20, 200 * 2 ** 20
 #: Seconds until a process that does little asks for a page.
 LONG = 300
 #: Seconds of too little memory, and bytes of page cache meanwhile.
 MINUTE, CACHE = 60, 20 * 2 ** 20
-#: Lifts the limit as soon as something was killed: $1 is the group, $2 what was killed before.
-_LIFT = """until [ "$(sed -n 's/^oom_kill //p' "$1/memory.oom_control")" -gt "$2" ]; do
+#: Lifts the limit as soon as something was killed: $1 is the group.
+_LIFT = """until [ "$(sed -n 's/^oom_kill //p' "$1/memory.oom_control")" -gt 0 ]; do
     sleep 0.02
 done
 echo -1 > "$1/memory.limit_in_bytes"
@@ -60,23 +59,26 @@ def pid_of(guest, program):
     return shell(guest, f"pgrep -x {program[:15]}")
 
 
-def killed(guest):
-    """Return how many processes the kernel has killed in the group, which is made if need be."""
-    return int(shell(guest, f"mkdir -p {GROUP} && sed -n 's/^oom_kill //p' "
-                            f"{GROUP}/memory.oom_control"))
+def group(guest):
+    """Make a control group without a limit; return its folder."""
+    return shell(guest, f"mktemp -d {ROOT}/trial.XXXXXX")
 
 
-def starve(guest, pid, limit=NOTHING):
-    """Let the OOM killer end a process; limit: bytes for it and for what it starts."""
-    before = killed(guest)
-    shell(guest, f"echo {pid} > {GROUP}/cgroup.procs "
-                 f"&& echo {limit} > {GROUP}/memory.limit_in_bytes")
+def killed(guest, place):
+    """Return how many processes the kernel has killed in a group."""
+    return int(shell(guest, f"sed -n 's/^oom_kill //p' {place}/memory.oom_control"))
+
+
+def starve(guest, pid):
+    """Let the OOM killer end a process."""
+    place = group(guest)
+    shell(guest, f"echo {NOTHING} > {place}/memory.limit_in_bytes "
+                 f"&& echo {pid} > {place}/cgroup.procs")
     try:
-        wait_until(lambda: killed(guest) > before, LONG, f"the end of {pid} for want of memory",
-                   0.2)
+        wait_until(lambda: killed(guest, place), LONG, f"the end of {pid} for want of memory", 0.2)
     finally:
         with contextlib.suppress(LabError):     # the node may be gone with it
-            shell(guest, f"echo -1 > {GROUP}/memory.limit_in_bytes")
+            shell(guest, f"echo -1 > {place}/memory.limit_in_bytes")
 
 
 @TABLE.row("oom-postmaster", "the kernel's OOM killer ends the primary's postmaster",
@@ -93,13 +95,10 @@ def postmaster(scene):
 def backend(scene):
     """Run a query with more memory than there is."""
     guest = scene.victim
-    before = killed(guest)
-    shell(guest, f"echo {SOME} > {GROUP}/memory.limit_in_bytes")
-    try:
-        shell(guest, _GREEDY, GROUP, check=False, timeout=LONG)
-    finally:
-        shell(guest, f"echo -1 > {GROUP}/memory.limit_in_bytes")
-    assert killed(guest) > before, "the query had memory enough"
+    place = group(guest)
+    shell(guest, f"echo {SOME} > {place}/memory.limit_in_bytes")
+    shell(guest, _GREEDY, place, check=False, timeout=LONG)
+    assert killed(guest, place), "the query had memory enough"
     return []
 
 
@@ -109,10 +108,10 @@ def backend(scene):
 def agent(scene):
     """Give what execd starts too little memory, until one was killed."""
     guest = scene.victim
-    execd, before = pid_of(guest, "pacemaker-execd"), killed(guest)
-    shell(guest, f"echo {execd} > {GROUP}/cgroup.procs "
-                 f"&& echo {LITTLE} > {GROUP}/memory.limit_in_bytes")
-    shell(guest, _LIFT, GROUP, str(before), timeout=LONG)
+    execd, place = pid_of(guest, "pacemaker-execd"), group(guest)
+    shell(guest, f"echo {LITTLE} > {place}/memory.limit_in_bytes "
+                 f"&& echo {execd} > {place}/cgroup.procs")
+    shell(guest, _LIFT, place, timeout=LONG)
     assert pid_of(guest, "pacemaker-execd") == execd, "execd was killed, and not the agent"
     return []
 
