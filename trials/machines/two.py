@@ -41,7 +41,7 @@ def two_nodes(lab):
     for command in _SMALLER:
         shell(first, command)
     for name in MEMBERS:
-        # one that was not the DC has not forgotten it, and brings it back once it is the DC
+        # not enough with Pacemaker 2.1.5: README.md
         shell(lab.nodes[name], f"crm_node --force --remove {HOST}")
         shell(lab.nodes[name], _NAMES)
 
