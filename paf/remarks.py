@@ -126,6 +126,13 @@ def paused(context, sight):
     return [why] if why else []
 
 
+def check_memory(context, sight):
+    """Raise OcfError where a server cannot be asked, for its shared memory was removed."""
+    if sight.message:
+        from paf.instance import sharedmemory
+        sharedmemory.check(context.instance)
+
+
 def no_room(context):
     """Return for which of the instance's folders no room is left (a list of str). Raises nothing.
 

@@ -57,9 +57,7 @@ def _look_after(context, sight):
     Returns the worries that last (a list of str). Raises OcfError where the server must not go on:
     it has diverged, is a second primary, or has lost its shared memory.
     """
-    if not sight.rows:
-        from paf.instance import sharedmemory
-        sharedmemory.check(context.instance)
+    remarks.check_memory(context, sight)
     from paf.crash import watcher
     watcher.keep(context)
     is_primary, worries = sight.verdict.state == state.PRIMARY, []
@@ -75,7 +73,7 @@ def _look_after(context, sight):
         remarks.say(context, _remarks(context, sight) + worries)
     if not is_primary and worries:
         from paf.actions import start
-        start.without_primary(context)
+        start.compare(context, asked=False)
     elif is_primary and not _is_unasked(context):
         update_scores(context, sight)
     return worries
@@ -107,14 +105,15 @@ def _try_again(context, sight):
     """Do what a start had no time for; and be a candidate again once what was missing has come.
 
     A standby that streams has a primary: what its start without one left no longer counts, where
-    no notification has ended that. Costs six looks for a file where there is nothing to do.
+    no notification has ended that. Costs five looks for a file where there is nothing to do.
     """
     if not context.in_cluster:
         return
     from paf.cluster import notes
     own = notes.Notes(context.environment)
     try:
-        if sight.rows and sight.rows[0][2] not in ("", "0") and notes.are_without_primary(own):
+        if sight.rows and sight.rows[0][2] not in ("", "0") and any(
+                own.read(name) for name in notes.WITHOUT_PRIMARY):
             context.cluster.follow(context.deadline)
         if own.read(notes.PENDING):
             from paf.actions import start

@@ -3,6 +3,14 @@
 from tests.broken.builds import _UNIT, Broken
 
 BUILDS = (
+    Broken(7, "a server whose shared memory was removed counts as one that refuses a login",
+           "paf/instance/sharedmemory.py",
+           "    if server is not None and is_removed(server.pid):", "    if server is False:",
+           (_UNIT + "test_shared_memory.py::test_a_server_that_is_not_known_has_lost_nothing",)),
+    Broken(7, "a disk without room is not said",
+           "paf/remarks.py", "            if seen.f_bavail * seen.f_frsize < _BLOCK:",
+           "            if seen is None:",
+           (_UNIT + "test_remarks.py::test_a_disk_without_room_is_said",)),
     Broken(6, "Pacemaker before 2.0.5 recovers what is only degraded",
            "paf/remarks.py",
            "    if not worries or not context.in_cluster or "

@@ -24,8 +24,8 @@ class Node:
         return Result(tuple(argv), 0, found, "")
 
 
-@pytest.mark.parametrize("text", [memory._CATCH, memory._PRESS, memory._GREEDY, host._NEWER, host._SMALL,
-                                  host._LARGE, memory.POSTMASTER, two._NAMES])
+@pytest.mark.parametrize("text", [memory._CATCH, memory._PRESS, memory._GREEDY, host._NEWER,
+                                  host._SMALL, host._LARGE, memory.POSTMASTER, two._NAMES])
 def test_the_shell_of_the_rows_is_shell(text):
     assert run(["sh", "-n", "-c", text], check=False).ok
 
