@@ -93,9 +93,11 @@ GB = 2 ** 30
     ((GB, 100, 0), (GB, 100, 9), ["no room is left for another file in {0}"])])
 def test_a_disk_without_room_is_said(context, tmp_path, monkeypatch, data, wal, expected):
     datadir = made(context, tmp_path)
-    monkeypatch.setattr(remarks.os, "statvfs", Disks(data=data, pg_wal=wal))
-    monkeypatch.setattr(remarks.os, "stat", lambda name: SimpleNamespace(st_dev=len(str(name))))
-    assert remarks.no_room(context) == [line.format(datadir) for line in expected]
+    with monkeypatch.context() as patch:    # each folder on a disk of its own
+        patch.setattr(remarks.os, "statvfs", Disks(data=data, pg_wal=wal))
+        patch.setattr(remarks.os, "stat", lambda name: SimpleNamespace(st_dev=len(str(name))))
+        found = remarks.no_room(context)
+    assert found == [line.format(datadir) for line in expected]
 
 
 def test_one_disk_is_named_once_and_one_that_cannot_be_read_is_not_without_fault(
