@@ -73,7 +73,7 @@ def _look_after(context, sight):
         remarks.say(context, _remarks(context, sight) + worries)
     if not is_primary and worries:
         from paf.actions import start
-        start.compare(context, asked=False)
+        start.without_primary(context)
     elif is_primary and not _is_unasked(context):
         update_scores(context, sight)
     return worries
@@ -105,15 +105,14 @@ def _try_again(context, sight):
     """Do what a start had no time for; and be a candidate again once what was missing has come.
 
     A standby that streams has a primary: what its start without one left no longer counts, where
-    no notification has ended that. Costs five looks for a file where there is nothing to do.
+    no notification has ended that. Costs six looks for a file where there is nothing to do.
     """
     if not context.in_cluster:
         return
     from paf.cluster import notes
     own = notes.Notes(context.environment)
     try:
-        if sight.rows and sight.rows[0][2] not in ("", "0") and any(
-                own.read(name) for name in notes.WITHOUT_PRIMARY):
+        if sight.rows and sight.rows[0][2] not in ("", "0") and notes.are_without_primary(own):
             context.cluster.follow(context.deadline)
         if own.read(notes.PENDING):
             from paf.actions import start
