@@ -20,11 +20,12 @@ from . import layout
 
 SUITE = "bookworm"
 DISK_SIZE = "6G"        # sparse: what is used is 1.4 GB
-#: What the quick start has installed, and the watchdog's daemon.
+#: What the quick start has installed, the watchdog's daemon, and those of a quorum device.
 PACKAGES = (
     "systemd-sysv", "udev", "dbus", "libpam-systemd", "iproute2", "procps", "psmisc",
-    "ca-certificates", "sbd", "postgresql-15", "pacemaker", "pacemaker-cli-utils",
-    "resource-agents", "corosync", "pcs", "fence-agents", "python3-lxml", "python3-psycopg2")
+    "ca-certificates", "sbd", "corosync-qdevice", "corosync-qnetd", "postgresql-15", "pacemaker",
+    "pacemaker-cli-utils", "resource-agents", "corosync", "pcs", "fence-agents", "python3-lxml",
+    "python3-psycopg2")
 #: What a guest needs to boot and to be spoken to. The cloud kernel has no i6300esb.
 GUEST_PACKAGES = ("linux-image-amd64", "kmod", "qemu-guest-agent", "dmsetup")
 _OPTIONS = (
@@ -35,9 +36,13 @@ cp -a "$2/." "$1/"
 : > "$1/etc/machine-id"
 chroot "$1" systemctl enable systemd-networkd.service
 # for trials that use it: where it is enabled, Corosync and Pacemaker require it
-chroot "$1" systemctl disable sbd.service
+chroot "$1" systemctl disable sbd.service corosync-qdevice.service corosync-qnetd.service
 # a time in which nothing of the cluster happens, not in the middle of a trial
 chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer
+# what a trial installs once more: nodes reach no archive
+mkdir "$1/root/packages"
+cd "$1/root/packages"
+APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -q download postgresql-15 pacemaker
 """
 _GUEST_CUSTOMIZE = """
 # seconds that pcs waits for a host; "pcs cluster setup" has no option for it
