@@ -112,7 +112,8 @@ def _try_again(context, sight):
     from paf.cluster import notes
     own = notes.Notes(context.environment)
     try:
-        if sight.rows and sight.rows[0][2] not in ("", "0") and notes.are_without_primary(own):
+        if sight.rows and notes.are_without_primary(own) and _is_streaming(
+                context, sight.rows[0][2], surely=True):
             context.cluster.follow(context.deadline)
         if own.read(notes.PENDING):
             from paf.actions import start
@@ -386,12 +387,12 @@ def _check_stream(context, sight):
     return ["this standby does not stream from a primary"]
 
 
-def _is_streaming(context, receivers):
-    """Return whether WAL arrives. receivers: their number (str), which SQL has since 9.6."""
+def _is_streaming(context, receivers, surely=False):
+    """Return whether WAL arrives, surely or perhaps. receivers: their number (str), since 9.6."""
     if receivers == "":
         from paf.instance import postmaster
         try:
-            return postmaster.is_receiving(context.instance)
+            return postmaster.is_receiving(context.instance, surely)
         except postmaster.Unseen:
-            return True    # not known: no reason to search for a cause
+            return not surely
     return receivers != "0"

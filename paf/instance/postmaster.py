@@ -216,15 +216,17 @@ def orphans(instance):
     return [pid for pid, text in titles if text and not text.endswith(_LOGGER)]
 
 
-def is_receiving(instance):
+def is_receiving(instance, surely=False):
     """Return whether a WAL receiver streams, by the titles of processes: for PostgreSQL up to 9.5.
 
-    With update_process_title=off they do not say what it does: then it counts.
+    With update_process_title=off they do not say what it does, nor while it connects: then it
+    counts unless it has to be sure. Raises Unseen.
     """
     titles = [title(pid) for pid in processes(instance)]
     found = [text.partition(name)[2].split()[:1] for text in titles for name in _RECEIVERS
              if name in text]
-    return any(activity not in [[word] for word in _AT_REST] for activity in found)
+    return any(activity == ["streaming"] if surely else activity not in [
+        [word] for word in _AT_REST] for activity in found)
 
 
 def has_wal_writer(instance):

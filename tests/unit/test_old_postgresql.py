@@ -6,6 +6,7 @@ import pytest
 
 from paf import runner
 from paf.actions import monitor
+from paf.cluster import notes
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.decide.knowledge import Unknown
@@ -55,6 +56,29 @@ def test_a_receiver_is_known_by_its_title(titled, titles, streams):
     assert postmaster.is_receiving(None) is streams
 
 
+def _unseen(_):
+    raise postmaster.Unseen("/proc cannot be read")
+
+
+@pytest.mark.parametrize("titles, streams", [
+    (["postgres: wal receiver process   streaming 0/3000000"], True),
+    (["postgres: wal receiver process"], False),    # it connects, perhaps to nobody
+    (["postgres: wal receiver process   idle"], False), ([], False), (None, False)])
+def test_a_standby_of_9_5_that_streams_forgets_that_it_had_no_primary(
+        titled, monkeypatch, titles, streams):
+    """Also where an earlier agent has started it, and noted nothing: nothing else would end that."""
+    if titles is None:
+        monkeypatch.setattr(postmaster, "processes", _unseen)
+    else:
+        titled("/usr/lib/postgresql/9.5/bin/postgres -D /data", *titles)
+    monkeypatch.setattr(notes, "Notes", lambda _: SimpleNamespace(read=lambda _: ""))
+    done = []
+    monitor._try_again(SimpleNamespace(
+        in_cluster=True, environment=None, deadline=None, instance=None,
+        cluster=SimpleNamespace(follow=done.append)), Sight)
+    assert bool(done) is streams
+
+
 @pytest.mark.parametrize("titles, runs", [
     (["postgres: wal writer process"], True), (["postgres: srv2: wal writer process"], True),
     (["postgres: walwriter"], True), (["postgres: srv2: walwriter"], True),
@@ -78,9 +102,7 @@ def test_a_role_that_is_concluded_from_files_is_certain_where_a_process_shows_it
 
 
 def test_processes_that_cannot_be_seen_show_no_primary(monkeypatch):
-    def unseen(_):
-        raise postmaster.Unseen("/proc cannot be read")
-    monkeypatch.setattr(postmaster, "processes", unseen)
+    monkeypatch.setattr(postmaster, "processes", _unseen)
     assert observe.shows_primary(None, concluded(state.NEITHER)) is False
 
 
