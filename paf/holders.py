@@ -31,10 +31,12 @@ def judge(context, where, view, node, mine):
     everywhere = sorted(set(view.scores) | set(view.online))
     nodes = quorum.taken_in(published, everywhere, set(view.online) - set(view.running) - heard
                             - set(view.acknowledged))
-    back = (_set_back(context, where, view, words) | _outrun(context, primary, node, mine)
-            if rules else ())
     suspects = [primary] if primary else quorum.suspects(
         entries_of(view)[0], view.scores, scores.PRIMARY, everywhere)
+    back = _set_back(context, where, view, words) if rules else set()
+    for suspect in suspects if rules else ():
+        if suspect == primary or view.scores.get(suspect, 0) >= scores.PRIMARY:
+            back |= _outrun(context, suspect, node, mine)
     for suspect in suspects:
         decision = election.check_absent(node, mine, rules, suspect, heard, words, nodes, back)
         if not decision.promote:
@@ -68,7 +70,7 @@ def _set_back(context, where, view, words):
 
 
 def _outrun(context, primary, node, mine):
-    """Return a set with the last primary if it votes, and has less of its timeline than `node`.
+    """Return a set with a last primary if it votes, and has less of its timeline than `node`.
 
     It was set back then, and does not have all that it acknowledged: see election.decide. mine: the
     wal.Position of the candidate `node`. One that is demoted just now has not been away.

@@ -345,3 +345,13 @@ def test_a_score_alone_does_not_show_who_took_the_last_commits(store):
                     "ANY 1 (srv1, srv2, srv3, srv4)", rules={"srv2": "2 1 srv1 srv2 srv3 srv4"},
                     scores={"srv1": 1001, "srv2": 1000, "srv3": 990, "srv4": 980})
     assert not verdict.promote and "srv4 may hold commits" in verdict.reason
+
+
+@pytest.mark.parametrize("vote, promotes", [(AT_900, True), (Known(Position(2, 899)), False)])
+def test_a_primary_by_its_score_with_less_than_the_candidate_proves_nothing_either(
+        store, vote, promotes):
+    """srv1 was set back to a snapshot; srv2, which is away, has what it acknowledged."""
+    verdict = judge(store, {"srv1": vote, "srv3": AT_900}, ("srv1", "srv3"),
+                    scores={"srv1": 1001, "srv2": 1000, "srv3": 990},
+                    rules={"srv2": "2 1 srv1 srv2 srv3"})
+    assert verdict.promote == promotes

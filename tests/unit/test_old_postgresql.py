@@ -66,7 +66,7 @@ def _unseen(_):
     (["postgres: wal receiver process   idle"], False), ([], False), (None, False)])
 def test_a_standby_of_9_5_that_streams_forgets_that_it_had_no_primary(
         titled, monkeypatch, titles, streams):
-    """Also where an earlier agent has started it, and noted nothing: nothing else would end that."""
+    """Also where an earlier agent has started it and noted nothing: nothing else would end that."""
     if titles is None:
         monkeypatch.setattr(postmaster, "processes", _unseen)
     else:
