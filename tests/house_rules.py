@@ -54,10 +54,22 @@ def breaches(path):
             if length >= FUNCTION_LINES:
                 yield (f"{name}:{node.lineno}: {node.name} has {length} lines; functions are "
                        f"shorter than {FUNCTION_LINES}")
+        if name.startswith("paf/") and isinstance(node, ast.Call) and is_newer_path(node):
+            yield f"{name}:{node.lineno}: ElementTree of Python 2.6 has no iter, and no [] in paths"
         if name.startswith("paf/") and not name.startswith(FOR_PEOPLE):
             for module in imported(node):
                 if module not in STANDARD | TYPES | {"paf"}:
                     yield f"{name}: the agent must not import {module}"
+
+
+def is_newer_path(node):
+    """Return whether an ast.Call looks for XML as Python 2.6 cannot do it."""
+    if not isinstance(node.func, ast.Attribute):
+        return False
+    if node.func.attr in ("find", "findall"):
+        return any("[@" in text.value for part in node.args for text in ast.walk(part)
+                   if isinstance(text, ast.Constant) and isinstance(text.value, str))
+    return node.func.attr in ("iter", "iterfind", "itertext")
 
 
 def repeated(package):

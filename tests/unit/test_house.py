@@ -1,5 +1,7 @@
 """The checks of `make lint` that are the project's own: do they see what they are for?"""
 
+import ast
+
 import pytest
 
 from tests import house_rules, layers, words
@@ -97,3 +99,11 @@ def test_a_name_that_occurs_twice_is_found(files, breaches, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     assert [line.partition(":")[0] for line in house_rules.repeated(tmp_path / "p")] == breaches
+
+
+@pytest.mark.parametrize("text, newer", [
+    ("root.iter()", True), ("root.findall(\"a[@id='x']\")", True),
+    ("root.findall(\"a[@id='{0}']\".format(name))", True), ("root.findall('.//a')", False),
+    ("text.find('[')", False), ("iter(root)", False)])
+def test_a_look_for_xml_that_python_2_6_cannot_do_is_found(text, newer):
+    assert house_rules.is_newer_path(ast.parse(text).body[0].value) is newer

@@ -51,8 +51,9 @@ def _unbound(configured):
 
 def _members(configured, group):
     """Return the ids (set) of a group's primitives; empty for the group ""."""
-    return set(item.get("id") for item in configured.root.findall(
-        "configuration/resources//group[@id='{0}']/primitive".format(group))) if group else set()
+    return set(item.get("id")
+               for found in configured.root.findall("configuration/resources//group")
+               if group and found.get("id") == group for item in found.findall("primitive"))
 
 
 def _of(configured, kind, **places):

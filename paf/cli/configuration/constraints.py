@@ -94,7 +94,7 @@ def _node(element, rules):
     if element.get("node"):
         return element.get("node")
     for rule in rules:
-        for expression in rule.iter("expression"):
+        for expression in rule.findall(".//expression"):
             if expression.get("attribute") == "#uname" and expression.get("operation") == "eq":
                 return expression.get("value", "")
     return ""
@@ -176,7 +176,7 @@ def bars(location, nodes, now):
     if not location.rules:
         return [location.node] if location.node else []
     rule = location.rules[0]
-    if any(part.get("attribute") != "#uname" for part in rule.iter("expression")):
+    if any(part.get("attribute") != "#uname" for part in rule.findall(".//expression")):
         return []
     return [node for node in nodes if rules_of.holds(rule, {"#uname": node}, now) is True]
 

@@ -25,7 +25,8 @@ class Reader(object):
 
     def __init__(self, root, now):
         self._now = now
-        self._by_id = dict((item.get("id"), item) for item in root.iter() if item.get("id"))
+        self._by_id = dict((item.get("id"), item)
+                           for item in root.findall(".//*") if item.get("id"))
 
     def resolved(self, element):
         """Return the element that an id-ref leads to, itself without one; None if it leads nowhere.

@@ -106,10 +106,10 @@ def _disabled(configured, name):
     """Return which of an address (its id) and what is around it is disabled; "" for none."""
     address, = [vip for vip in configured.vips if vip.name == name]
     for ident in reversed(configuration.place_of(address)):
-        for element in configured.root.findall("configuration/resources//*[@id='{0}']".format(
-                ident)):
-            if any(pair.get("name") == "target-role" and pair.get("value", "").lower() == "stopped"
-                   for pair in element.findall("meta_attributes/nvpair")):
+        for element in configured.root.findall("configuration/resources//*"):
+            if element.get("id") == ident and any(
+                    pair.get("name") == "target-role" and pair.get("value", "").lower() == "stopped"
+                    for pair in element.findall("meta_attributes/nvpair")):
                 return ident
     return ""
 
