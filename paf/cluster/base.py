@@ -3,7 +3,7 @@
 import time
 
 from paf import runner
-from paf.cluster import cib, manager, notes, programs
+from paf.cluster import cib, manager, notes, ophistory, programs
 from paf.decide import quorum
 from paf.ocf import OcfError
 
@@ -296,11 +296,12 @@ class Cluster(object):
         return True
 
     def follow(self, deadline):
-        """Forget how the instance came to run: it follows a primary. Raises OcfError.
+        """Forget how the instance came to run, if it follows a primary. Raises OcfError.
 
-        Where the end of a promotion was not announced to this node, or not seen in time by its
-        copy of the CIB, nothing else does that.
+        It may stream from another standby: primary_conninfo may name all nodes.
         """
+        if not ophistory.promoted(self.cib(deadline), self.resource):
+            return
         for name in notes.WITHOUT_PRIMARY:
             if name != notes.LINE:    # withdrawn by the build that publishes it
                 self.notes.remove(name)

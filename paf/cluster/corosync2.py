@@ -94,9 +94,9 @@ class Corosync2(Cluster):
         return found
 
     def follow(self, deadline):
-        """Forget how the instance came to run, and withdraw its timelines.Line. Raises OcfError."""
-        Cluster.follow(self, deadline)
+        """Withdraw this node's timelines.Line, and do what base.Cluster does. Raises OcfError."""
         self._withdraw_line(deadline)
+        Cluster.follow(self, deadline)
 
     def _withdraw_line(self, deadline):
         """Once a primary runs, an instance follows it, and its old line no longer counts."""

@@ -311,13 +311,19 @@ def test_an_election_whose_end_was_not_announced_is_cleared_away_with_the_next_s
         assert survivors.store.value("ballot", node) in ("none:", None)
 
 
-def test_a_standby_that_streams_forgets_that_it_was_started_without_a_primary(trio):
-    """Where the end of the promotion did not reach this node's copy of the CIB in time."""
+@pytest.mark.parametrize("primary, kept", [("srv1", ()), (None, ("start", "origin"))])
+def test_a_standby_that_streams_forgets_that_it_was_started_without_a_primary(trio, primary, kept):
+    """Where the end of the promotion did not reach this node's copy of the CIB in time.
+
+    Without a primary it may stream from a standby, which waits for the last primary itself.
+    """
     for name, text in (("start", "cold"), ("origin", "crashed primary"), ("line", "yes")):
         (trio["srv2"].temporary / f"pgsqlms-pgsqld.{name}").write_text(text)
+    if primary:
+        trio.store.promotes(primary)
     assert trio["srv2"].monitor().code == 0
-    assert not any((trio["srv2"].temporary / f"pgsqlms-pgsqld.{name}").exists()
-                   for name in ("start", "origin", "line"))
+    assert tuple(name for name in ("start", "origin", "line") if (
+        trio["srv2"].temporary / f"pgsqlms-pgsqld.{name}").exists()) == kept
 
 
 def test_a_promotion_that_failed_ends_no_cold_start(survivors):

@@ -133,7 +133,8 @@ def test_a_file_with_anything_else_in_it_says_nothing_of_the_start_or_the_round(
     assert node.round_state(deadline) == base.ROUND_NONE
 
 
-def test_how_an_instance_was_started_is_not_known_where_nothing_was_noted(folder, deadline):
+def test_how_an_instance_was_started_is_not_known_where_nothing_was_noted(
+        folder, deadline, monkeypatch):
     """As with a full folder, or one that was cleaned up; it may have been a cold start."""
     node = Node()
     assert node.mark() == base.MARK_COLD
@@ -142,8 +143,10 @@ def test_how_an_instance_was_started_is_not_known_where_nothing_was_noted(folder
     for path in folder.iterdir():
         path.unlink()
     assert node.mark() == base.MARK_COLD
-    node.follow(deadline)
-    assert node.mark() == base.MARK_NONE
+    for primaries, mark in (([], base.MARK_COLD), (["srv2"], base.MARK_NONE)):
+        monkeypatch.setattr(base.ophistory, "promoted", lambda *_, found=primaries: found)
+        node.follow(deadline)
+        assert node.mark() == mark
 
 
 def test_what_an_earlier_start_has_noted_says_nothing_of_one_that_cannot_note_it(

@@ -202,8 +202,9 @@ def test_an_old_primary_that_is_started_as_the_last_one_is_lost_says_so(lists, s
 
 @pytest.mark.parametrize("receivers, stays", [("1", False), ("0", True), ("", True)])
 def test_a_standby_that_streams_withdraws_what_it_was_compared_by(receivers, stays, monkeypatch):
-    """The end of an election is not announced to each node; "" is not known, before 9.6."""
+    """The end of an election is not announced to each node; "": titles show it, before 9.6."""
     monkeypatch.setattr("paf.instance.line.read", simulation.line)
+    monkeypatch.setattr("paf.instance.postmaster.processes", lambda _: [])
     world = simulation.World(1, {"srv1": wal.Position(3, 500)})
     world.started("srv1", False, {"start": "srv1"})
     own = world.nodes["srv1"].notes
