@@ -84,6 +84,13 @@ def relation(timeline, primary_timeline, switches):
     return Relation(UNRELATED, None)
 
 
+def successor(timeline, primary_timeline, switches):
+    # type: (int, int, list[Switch]) -> int
+    """Return the timeline (int) for which a primary's history left `timeline`, its ANCESTOR."""
+    later = [switch.timeline for switch in switches if switch.timeline > timeline]
+    return min(later + [primary_timeline])
+
+
 def parting(timeline, switches, other_timeline, other_switches):
     # type: (int, list[Switch], int, list[Switch]) -> int | None
     """Return the LSN (int) at which two histories part; None where they have nothing in common.

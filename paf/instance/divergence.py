@@ -78,7 +78,8 @@ def _compare(instance, primary, control, timeline, deadline):
     if relation.kind == timelines.SAME:
         return None
     position = wal.Position(timeline, controldata.lower_bound(control).lsn)
-    return _past_the_fork(instance, control.segment_size, position, relation.fork, primary,
+    began = timelines.successor(timeline, primary.timeline, primary.switches)
+    return _past_the_fork(instance, control.segment_size, position, relation.fork, began, primary,
                           deadline)
 
 
@@ -101,15 +102,18 @@ def _same_history(instance, timeline, primary):
         switch for switch in primary.switches if switch.timeline < timeline]
 
 
-def _past_the_fork(instance, size, position, fork, primary, deadline):
-    """Compare the end of the local WAL with the LSN at which the primary left its timeline."""
+def _past_the_fork(instance, size, position, fork, began, primary, deadline):
+    """Compare the end of the local WAL with the LSN at which the primary left its timeline.
+
+    began: the timeline (int) that began there; the primary may have been promoted again since.
+    """
     fork_here = wal.Position(position.timeline, fork)
     if position.lsn <= fork and not waldump.has_record_at(instance, fork_here, size, deadline):
         return None
     end = max(position.lsn, waldump.end(instance, fork_here, size, deadline))
     return Divergence(
         "diverged: {0} bytes of WAL after {1} (start of timeline {2}) exist only here".format(
-            end - fork, wal.format_lsn(fork), primary.timeline),
+            end - fork, wal.format_lsn(fork), began),
         True, primary, fork_here, wal.Position(position.timeline, end), size)
 
 

@@ -194,6 +194,18 @@ def test_a_timeline_of_the_primarys_past_that_began_elsewhere_is_a_divergence(pa
     assert run.code == 5 and "timeline 2 is not in the history" in run.reason
 
 
+def test_the_fork_is_named_by_the_timeline_that_began_there(pair):
+    """The primary has been promoted once more since: its newest timeline began elsewhere."""
+    write_alone(pair)
+    fail_over(pair)
+    fork = fork_of(pair["srv2"])
+    promote_alone(pair["srv2"])
+    pair["srv2"].server.start()
+    pair.move_vip("srv2")
+    run = pair["srv1"].agent("start", lists=RETURN)
+    assert run.code == 5 and f"after {fork} (start of timeline 2)" in run.reason
+
+
 def test_without_a_primary_to_ask_it_starts_and_the_monitor_asks_again(pair):
     write_alone(pair)
     fail_over(pair)

@@ -45,6 +45,12 @@ def test_an_ancestor_tells_where_it_was_left():
     assert found == timelines.Relation(timelines.ANCESTOR, 0x5000148)
 
 
+@pytest.mark.parametrize("timeline, following", [(1, 2), (2, 5)])
+def test_the_fork_is_where_the_next_timeline_of_the_history_began(timeline, following):
+    """Promotions since then have other numbers, and began elsewhere; numbers may be skipped."""
+    assert timelines.successor(timeline, 5, timelines.parse(TEXT)) == following
+
+
 def test_a_timeline_that_the_primary_never_had_is_a_stranger():
     assert timelines.relation(4, 3, timelines.parse(TEXT)).kind == timelines.UNRELATED
 
