@@ -238,3 +238,20 @@ def test_lost_without_rights_says_what_to_do(texts, monkeypatch, capsys, uid, wo
     monkeypatch.setattr(lost, "places", fail)
     assert main(["lost"]) == ERROR
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reason, commands", [
+    ("PAF-E201 diverged: 200 bytes of WAL after 0/32B2D48 (start of timeline 8) exist only here, "
+     "among them 1 commit, the last at 2026",
+     ["paf lost --resource pgsqld", "paf rebuild --resource pgsqld"]),
+    ("PAF-E402 primary_conninfo is empty",
+     ["crm_resource --cleanup --resource pgsqld --node srv2"])])
+def test_what_has_diverged_is_rebuilt_before_the_cleanup(texts, reason, commands):  # noqa: F811
+    """The same start would fail again; and Pacemaker cuts the advice off the reason."""
+    texts["mon"] = texts["mon"].replace("</nodes>", (
+        '</nodes><failures><failure op_key="pgsqld_start_0" node="srv2" exitcode="5" '
+        f'exitstatus="not installed" exitreason="{reason}" call="9" status="complete"/>'
+        '</failures>'), 1)
+    item, = [item for item in asked(texts)["todo"] if item["code"] == "failed"]
+    assert item["pcs"] == item["crm"] == commands
+    assert ("on srv2" in item["why"]) == (len(commands) == 2)

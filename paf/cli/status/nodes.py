@@ -8,6 +8,9 @@ from paf.cli.servers import REPLAY_PAUSED
 from paf.cli.status.concern import FAILOVER, OTHER, concern, unknown
 from paf.decide.election import BARRED
 
+#: The codes of an instance that has diverged. Pacemaker cuts the advice off the end of the reason.
+_DIVERGED = ("PAF-E201 ", "PAF-E202 ")
+
 
 def membership(found, seen, configured, managed, facts):
     """Every node is a member and may run resources."""
@@ -137,17 +140,27 @@ def failures(found, seen, configured, managed, facts):
     for node in found["nodes"]:
         if node["failures"]:
             last = node["failures"][-1]
+            why, cure = _after_a_failure(last["reason"], managed, node["node"])
             yield concern("failed", OTHER, "{0} of {1} has failed on {2}: {3}".format(
                 last["operation"], found["resource"], node["node"],
-                last["reason"] or last["status"]),
-                "find out why, then clean up: failures count towards migration-threshold",
-                _cleanup(managed, node["node"]), node["node"])
+                last["reason"] or last["status"]), why, cure, node["node"])
     for item in seen.failures:
         if item.resource != managed.name:
             yield concern("failed", OTHER, "{0} of {1} has failed on {2}: {3}".format(
                 item.operation, item.resource, item.node, item.reason or item.status), "",
                 finding.both("crm_resource --cleanup --resource {0} --node {1}".format(
                     item.resource, item.node)), item.node)
+
+
+def _after_a_failure(reason, managed, node):
+    """Return (why it matters, the cure) of an instance's failure with this reason (str)."""
+    if reason.startswith(_DIVERGED):
+        return ("run these on {0}: a cleanup alone has it fail again. The first shows what exists "
+                "only there; the second gives that up, keeps its WAL, and asks before".format(node),
+                finding.both(*["paf {0} --resource {1}".format(verb, managed.name)
+                               for verb in ("lost", "rebuild")]))
+    return ("find out why, then clean up: failures count towards migration-threshold",
+            _cleanup(managed, node))
 
 
 def _cleanup(managed, node):
