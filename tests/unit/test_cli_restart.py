@@ -35,7 +35,7 @@ def waiting(monkeypatch, counts):
 def test_the_primary_is_the_last_one(restarted, capsys):
     assert main(["restart", "--rolling", "--yes"]) == OK
     assert restarted == ["srv2", "srv1", "srv3"]
-    assert "srv3: after a switchover to srv1, restarted" in capsys.readouterr().out
+    assert "srv3 will be restarted, after a switchover to srv1" in capsys.readouterr().out
 
 
 def test_without_a_node_to_move_the_primary_to_nothing_is_restarted(restarted, monkeypatch, capsys):

@@ -59,9 +59,9 @@ def run(options):
         raise Problem(obstacle)
     primary = sight.report["primary"]
     for node in wanted:
-        say("{0}: {1}".format(node, "restarted" if node != primary else
-                              "after a switchover to {0}, restarted".format(
-                                  successor(pacemaker, sight.report))))
+        say("{0} will be restarted{1}".format(
+            node, "" if node != primary else ", after a switchover to {0}".format(
+                successor(pacemaker, sight.report))))
     if not options.yes and not confirmed("Now? [y/N]"):
         complain("not confirmed, nothing was changed")
         return NOT_DONE
