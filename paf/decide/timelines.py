@@ -87,8 +87,11 @@ def relation(timeline, primary_timeline, switches):
 def successor(timeline, primary_timeline, switches):
     # type: (int, int, list[Switch]) -> int
     """Return the timeline (int) for which a primary's history left `timeline`, its ANCESTOR."""
-    later = [switch.timeline for switch in switches if switch.timeline > timeline]
-    return min(later + [primary_timeline])
+    following = primary_timeline
+    for switch in reversed(switches):
+        if switch.timeline > timeline:
+            following = switch.timeline
+    return following
 
 
 def parting(timeline, switches, other_timeline, other_switches):

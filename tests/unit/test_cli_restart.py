@@ -121,6 +121,16 @@ def test_a_restart_that_pacemaker_did_not_make_is_not_one(report, monkeypatch): 
     assert restart.starts(Restarting(None), "pgsqld", "srv1") == []
 
 
+def test_why_an_instance_did_not_come_back_is_said(report, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(status_verb, "look", lambda *_: report)
+    row = next(row for row in report["nodes"] if row["node"] == "srv2")
+    row.update(state="not streaming", failures=[
+        {"operation": "start", "status": "not configured", "when": "",
+         "reason": "PAF-E212 recovery_target_time is set"}])
+    with pytest.raises(Problem, match="PAF-E212 recovery_target_time is set; see paf status"):
+        restart.await_streaming(None, "pgsqld", "srv2", 1.0)
+
+
 def test_each_restart_looks_first_whether_it_can_be(report, monkeypatch):  # noqa: F811
     monkeypatch.setattr(status_verb, "look", lambda *_: report)
     monkeypatch.setattr(restart, "_SETTLING", 0.0)

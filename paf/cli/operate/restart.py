@@ -212,6 +212,9 @@ def await_streaming(pacemaker, resource, node, patience):
         if row["state"] == "streaming" and (row["score"] or 0) > 0:
             return
         if row["failures"] or time.time() > end:
+            last = row["failures"][-1] if row["failures"] else {"reason": ""}
             raise Problem("{0} did not come back as a standby that can take over: {1}, score {2}; "
-                          "see paf status".format(node, row["state"], row["score"]))
+                          "{3}see paf status".format(
+                              node, row["state"], row["score"],
+                              last["reason"] and "{0}; ".format(last["reason"])))
         time.sleep(_STEP)
