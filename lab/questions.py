@@ -22,14 +22,24 @@ class Questions:
     nodes: dict
 
     def look(self):
-        """Return the ClusterStatus that a node with quorum sees now, or any node, or None."""
+        """Return the ClusterStatus that the DC sees now, or a node with quorum, or any, or None.
+
+        The CIB of a node that has just joined may lack what runs on the others for 15 s, until the
+        DC compares the copies (Pacemaker 2.1.5).
+        """
         answers = []
-        for node in self.nodes.values():
+        for name, node in self.nodes.items():
             answer = node.cluster_status()
             if answer and answer.quorum and answer.dc:
-                return answer
+                return answer if answer.dc == name else self._of_dc(answer)
             answers += [answer] if answer else []
         return answers[0] if answers else None
+
+    def _of_dc(self, answer):
+        """Return the ClusterStatus of the DC that an answer names; the answer if it gives none."""
+        node = self.nodes.get(answer.dc)
+        seen = node and node.cluster_status()
+        return seen if seen and seen.quorum and seen.dc == answer.dc else answer
 
     def status(self, seconds=ANSWER_SECONDS):
         """Return the ClusterStatus of a node that has quorum, or of any that answers."""

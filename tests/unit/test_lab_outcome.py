@@ -1,6 +1,7 @@
 """The outcome of a node is reported when Pacemaker has finished with it, and not before."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
@@ -175,3 +176,15 @@ def test_a_wait_survives_an_error_and_says_the_last_one():
     assert wait_until(condition, 5, "a number", step=0.001) == 7
     with pytest.raises(LabError, match="a number; last seen: what was seen"):
         wait_until(lambda: None, 0, "a number", seen=lambda: "what was seen")
+
+
+def test_the_dc_is_asked_as_the_copy_of_a_node_that_joins_may_lack_the_others():
+    """Pacemaker 2.1.5: it gets the whole within 15 s, and says until then that nothing runs."""
+    def node(name, instances):
+        return SimpleNamespace(name=name, cluster_status=lambda: SimpleNamespace(
+            dc="srv2", quorum=True, instances=instances))
+    asked = questions.Questions()
+    asked.nodes = {"srv1": node("srv1", []), "srv2": node("srv2", ["srv3"])}
+    assert asked.look().instances == ["srv3"]
+    asked.nodes["srv2"].cluster_status = lambda: None    # the DC died: another node's view is all
+    assert asked.look().instances == []
