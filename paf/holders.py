@@ -29,10 +29,11 @@ def judge(context, where, view, node, mine):
     heard = set(voters) | set([context.node])
     words = dict((name, fact) for name, fact in words.items() if name not in voters)
     everywhere = sorted(set(view.scores) | set(view.online))
-    nodes = quorum.taken_in(published, everywhere, set(view.online) - set(view.running) - heard
-                            - set(view.acknowledged))
+    idle = set(view.online) - set(view.running) - heard - set(view.acknowledged)
+    nodes = quorum.taken_in(published, everywhere, idle)
+    promoted = set(view.scores) | set(view.online) - idle    # perhaps: a promotion leaves a score
     suspects = [primary] if primary else quorum.suspects(
-        entries_of(view)[0], view.scores, scores.PRIMARY, everywhere)
+        entries_of(view)[0], view.scores, scores.PRIMARY, promoted)
     back = _set_back(context, where, view, words) if rules else set()
     for suspect in suspects if rules else ():
         if suspect == primary or view.scores.get(suspect, 0) >= scores.PRIMARY:

@@ -291,7 +291,7 @@ def suspects(entries, scores, primary_score, nodes):
     # type: (dict[str, Entry], dict[str, int], int, Collection[str]) -> list[str | None]
     """Return the nodes (a list) of which one was the last primary; [None] for any, or one removed.
 
-    The arguments are those of `last_primary`; nodes: all of the cluster. Where an agent that
+    The arguments are those of `last_primary`; nodes: that may have been one. Where an agent that
     publishes nothing has promoted a node, that was the last primary or any other may be: a commit
     is on it and on those that acknowledged it, so who was heard counts for each of them.
     """

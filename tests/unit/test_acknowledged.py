@@ -355,3 +355,15 @@ def test_a_primary_by_its_score_with_less_than_the_candidate_proves_nothing_eith
                     scores={"srv1": 1001, "srv2": 1000, "srv3": 990},
                     rules={"srv2": "2 1 srv1 srv2 srv3"})
     assert verdict.promote == promotes
+
+
+@pytest.mark.parametrize("scores, promotes", [({}, True), ({"srv3": 1000}, False)])
+def test_a_node_that_never_had_a_score_was_no_primary(store, scores, promotes):
+    """One that is there for the quorum alone, beside a primary that publishes nothing."""
+    store.votes = {"srv2": AT_900}
+    view = store.view(online=["srv2", "srv3"], running=["srv2"],
+                      scores=dict(scores, srv1=1001, srv2=1000), rules={"srv2": "2 1 srv1 srv2"})
+    verdict = holders.judge(context(store, "srv2", ("srv2",)),
+                            Place(AT_900, None, Known("ANY 1 (srv1, srv2)")), view, "srv2",
+                            AT_900.value)
+    assert verdict.promote == promotes
