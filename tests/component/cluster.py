@@ -205,14 +205,15 @@ class Cluster:
         if name:
             path.symlink_to(self.sockets / f".s.PGSQL.{self[name].server.port}")
 
-    def start(self, primary="srv1"):
-        """Start all instances without the agent, and wait until all standbys stream.
-
-        As after a start by the agent, which notes that it was none without a primary.
-        """
+    def note_starts(self):
+        """Note what a start by the agent does: that it was none without a primary."""
         resource = self.store.resource.replace("/", "_")
         for node in self:
             (node.temporary / f"pgsqlms-{resource}.entered").write_text("yes")
+
+    def start(self, primary="srv1"):
+        """Start all instances without the agent, and wait until all standbys stream."""
+        self.note_starts()
         self.move_vip(primary)
         self.at_once(lambda node: node.server.start(), list(self.nodes))
         self.wait_for_streams(primary, len(self.nodes) - 1)

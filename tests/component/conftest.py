@@ -156,6 +156,7 @@ def steady(running_for_all):
     """A running primary (srv1) and two standbys that the test leaves as they are; no scores."""
     for node in running_for_all:
         running(node)
+    running_for_all.note_starts()
     running_for_all.wait_for_streams("srv1", 2)
     running_for_all.store.forget_permanent()
     return running_for_all

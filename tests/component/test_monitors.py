@@ -216,23 +216,21 @@ def test_debug_lines_show_the_notification_as_the_talk_does(idle):
     assert "start => [" in run.log and "rsc => 'pgsqld', uname => 'srv1'" in run.log
 
 
-def test_a_server_whose_shared_memory_was_removed_is_recovered(running_primary):
-    if int(running_primary.value("SHOW server_version_num")) < 150000:
+def test_a_server_whose_shared_memory_was_removed_is_recovered(node):
+    node.configure("dynamic_shared_memory_type = posix")
+    node.start()
+    if int(node.value("SHOW server_version_num")) < 150000:
         pytest.skip("sessions open no shared memory when they begin")
-    running_primary.stop()
-    running_primary.configure("dynamic_shared_memory_type = posix")
-    running_primary.start()
     # statistics that need more memory than the server has from the beginning: sessions open it
-    running_primary.sql("DO $$ BEGIN FOR i IN 1..2000 LOOP EXECUTE format("
-                        "'CREATE TABLE s%s(); INSERT INTO s%s DEFAULT VALUES', i, i); "
-                        "END LOOP; END $$")
-    assert running_primary.monitor().code == 8
+    node.sql("DO $$ BEGIN FOR i IN 1..2000 LOOP EXECUTE format("
+             "'CREATE TABLE s%s(); INSERT INTO s%s DEFAULT VALUES', i, i); END LOOP; END $$")
+    assert node.monitor().code == 8
     names = set()
-    for pid in running_primary.processes():
+    for pid in node.processes():
         with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
             names |= {line.split()[-1] for line in maps if "/dev/shm/PostgreSQL." in line}
     for name in names:
         os.unlink(name)
-    found = running_primary.monitor()
+    found = node.monitor()
     assert found.code == 1, (names, found)
     assert "PAF-E311 the shared memory of the server was removed" in found.err

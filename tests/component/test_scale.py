@@ -85,6 +85,7 @@ def test_a_standby_asks_no_program_of_pacemaker_however_many_nodes_there_are(ste
 def promotion(make_cluster, size):
     """Promote a standby among so many nodes: return the Runs of pre-promote and promote."""
     cluster = make_cluster("srv1", "srv2")
+    cluster.note_starts()
     cluster["srv2"].server.start()
     others = names(size)[2:]
     for name in others:
