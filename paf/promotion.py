@@ -288,14 +288,14 @@ def explain_score(context, view, deadline):
     score = view.scores.get(context.node)
     if view.reasons.get(context.node):
         return
+    able = set(node for node, other in view.scores.items()
+               if other > 0 or other == election.WAITING)
     if score is None:
-        able = set(node for node, other in view.scores.items()
-                   if other > 0 or other == election.WAITING)
         here = set(view.running) | set(transition.nodes(context.notification.start))
         if not able & here & set(view.online):
             context.cluster.explain(context.node, scores.left_out(None, able), deadline)
     elif score < 0 and score != election.WAITING:
-        context.cluster.explain(context.node, scores.left_out(score), deadline)
+        context.cluster.explain(context.node, scores.left_out(score, able), deadline)
 
 
 def try_again(context, view):

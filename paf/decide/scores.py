@@ -181,16 +181,16 @@ def left_out(score, able=()):
     # type: (int | None, Collection[str]) -> str
     """Return why a node is not promoted where no primary runs (str).
 
-    score: its own, a negative one, or None without one; able: nodes (of str) that have a positive
-    one and run no instance.
+    score: its own, a negative one, or None without one; able: other nodes (of str) that have a
+    positive one.
     """
+    who = " or ".join(sorted(able))
     if score is None:
-        return ("no primary runs, and none has given this node a promotion score; {0}or accept the "
-                "loss: paf promote".format("start {0}, ".format(" or ".join(sorted(able)))
-                                           if able else "start the node that was the primary, "))
+        return ("no primary runs, and none has given this node a promotion score; start {0}, or "
+                "accept the loss: paf promote".format(who or "the node that was the primary"))
     return ("no primary runs, and the last one left this node the promotion score {0}: it had not "
-            "received all WAL then; start the node that had, or accept the loss: "
-            "paf promote".format(score))
+            "received all WAL then; start {1}, or accept the loss: "
+            "paf promote".format(score, who or "the node that had"))
 
 
 FIRST = 1

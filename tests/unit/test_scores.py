@@ -231,3 +231,12 @@ def test_only_a_clean_primary_gives_itself_a_score_where_none_is_left(
 def test_a_score_that_keeps_a_standby_from_promotion_says_why(score, replica, expected):
     found = scores.reason(score, replica, 10)
     assert found == expected if not expected else found.startswith(expected)
+
+
+@pytest.mark.parametrize("score, able, words", [
+    (-1000, ["srv2", "srv1"], "it had not received all WAL then; start srv1 or srv2, or accept"),
+    (-1000, [], "it had not received all WAL then; start the node that had, or accept"),
+    (None, ["srv2"], "has given this node a promotion score; start srv2, or accept"),
+    (None, [], "has given this node a promotion score; start the node that was the primary, or")])
+def test_who_was_left_out_names_the_nodes_that_were_not(score, able, words):
+    assert words in scores.left_out(score, able)
