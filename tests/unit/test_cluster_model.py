@@ -266,8 +266,8 @@ def test_no_history_that_is_known_breaks_one_where_nodes_are_notified_one_by_one
 
 @SCHEDULES
 def test_a_reason_outlives_the_attribute_manager_of_the_node_that_has_it(forgetful):
-    """The primary that gave it may be gone by then."""
-    for seed in range(20):
+    """The primary that gave it may be gone by then. One seed in ten refuses the standby."""
+    for seed in range(150):
         hold(model(seed, 2, None, maxlag=3, forgetful=forgetful),
              [("standby mode", 0, True), ("attributes restart", 1, True)])
 
