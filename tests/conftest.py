@@ -17,6 +17,7 @@ MARKERS = {
     "cluster": "needs the lab: a real cluster in namespaces",
     "long": "takes a minute or more and guards what seldom changes: `make check-all` runs it",
     "no_cover": "generated histories, too slow under coverage: `make check` does not measure them",
+    "since": "needs that major version of PostgreSQL; deselected with an older one",
     "xdist_group": "tests that one process runs, one after the other",
 }
 _FOLDERS = {"unit": "unit", "component": "component", "cluster": "cluster", "docs": "docs"}

@@ -16,6 +16,19 @@ from tests.component.server import (
     SETTINGS, Server, as_owner, bindir, clone, end_processes_in, owner, without_checksums)
 
 
+def pytest_collection_modifyitems(config, items):
+    """Deselect what the server that is here is too old for; tests.servers runs it with others."""
+    wanted = [item for item in items if item.get_closest_marker("since")]
+    if not wanted:
+        return
+    number = subprocess.run([os.path.join(bindir(), "postgres"), "--version"], check=True,
+                            capture_output=True, text=True).stdout.split()[2]
+    version = int("".join(itertools.takewhile(str.isdigit, number)))
+    older = [item for item in wanted if item.get_closest_marker("since").args[0] > version]
+    config.hook.pytest_deselected(items=older)
+    items[:] = [item for item in items if item not in older]
+
+
 _NUMBERS = itertools.count(1)
 #: synchronous_standby_names of the fixture `synchronous`.
 SYNCHRONOUS = "ANY 1 (srv1, srv2, srv3)"

@@ -216,11 +216,10 @@ def test_debug_lines_show_the_notification_as_the_talk_does(idle):
     assert "start => [" in run.log and "rsc => 'pgsqld', uname => 'srv1'" in run.log
 
 
+@pytest.mark.since(15)    # sessions open shared memory when they begin
 def test_a_server_whose_shared_memory_was_removed_is_recovered(node):
     node.configure("dynamic_shared_memory_type = posix")
     node.start()
-    if int(node.value("SHOW server_version_num")) < 150000:
-        pytest.skip("sessions open no shared memory when they begin")
     # statistics that need more memory than the server has from the beginning: sessions open it
     node.sql("DO $$ BEGIN FOR i IN 1..2000 LOOP EXECUTE format("
              "'CREATE TABLE s%s(); INSERT INTO s%s DEFAULT VALUES', i, i); END LOOP; END $$")

@@ -44,12 +44,11 @@ TRIGGERS = {
     "refuses": "RAISE EXCEPTION 'nobody'"}
 
 
+@pytest.mark.since(FIRST_WITH_LOGIN_TRIGGERS)
 @pytest.mark.parametrize("kind", sorted(TRIGGERS))
 def test_a_login_trigger_keeps_the_agent_from_nothing(pair, kind):
     """The manual's own example writes a row, which a session that only reads may not."""
     primary = pair["srv1"]
-    if primary.value("SHOW server_version_num") < f"{FIRST_WITH_LOGIN_TRIGGERS}0000":
-        pytest.skip("no login triggers before PostgreSQL 17")
     primary.sql("CREATE TABLE logins (who text)")
     primary.sql("CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN "
                 f"IF NOT pg_is_in_recovery() THEN {TRIGGERS[kind]}; END IF; END$$")
