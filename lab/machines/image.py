@@ -39,7 +39,7 @@ chroot "$1" systemctl enable systemd-networkd.service
 chroot "$1" systemctl disable sbd.service corosync-qdevice.service corosync-qnetd.service
 # a time in which nothing of the cluster happens, not in the middle of a trial
 chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer
-# what a trial installs once more: nodes reach no archive
+# what a trial installs again: nodes reach no archive
 mkdir "$1/root/packages"
 cd "$1/root/packages"
 APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -q download postgresql-15 pacemaker

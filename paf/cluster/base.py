@@ -3,7 +3,7 @@
 import time
 
 from paf import runner
-from paf.cluster import cib, manager, notes, ophistory, programs
+from paf.cluster import cib, manager, notes, programs
 from paf.decide import quorum
 from paf.ocf import OcfError
 
@@ -300,6 +300,7 @@ class Cluster(object):
 
         It may stream from another standby: primary_conninfo may name all nodes.
         """
+        from paf.cluster import ophistory
         if not ophistory.promoted(self.cib(deadline), self.resource):
             return
         for name in notes.WITHOUT_PRIMARY:

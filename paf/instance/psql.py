@@ -33,8 +33,8 @@ def here(instance, text, deadline, environment):
 
     Returns the runner.Result. Raises OcfError when psql cannot be started.
 
-    A login trigger may want to write, which these sessions do not, or let nobody in. A role that is
-    no superuser cannot do without it. Source: PostgreSQL manual, "Event Trigger on Login".
+    A login trigger may want to write, which these sessions do not, or refuse each login. A role
+    that is no superuser cannot do without it. Source: PostgreSQL manual, "Event Trigger on Login".
     """
     if _version(instance) >= _FIRST_WITH_LOGIN_TRIGGERS:
         options = "{0} -c {1}=off".format(environment.get("PGOPTIONS", ""), _NO_TRIGGERS).lstrip()

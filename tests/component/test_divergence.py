@@ -195,7 +195,7 @@ def test_a_timeline_of_the_primarys_past_that_began_elsewhere_is_a_divergence(pa
 
 
 def test_the_fork_is_named_by_the_timeline_that_began_there(pair):
-    """The primary has been promoted once more since: its newest timeline began elsewhere."""
+    """The primary has been promoted again since: its newest timeline began elsewhere."""
     write_alone(pair)
     fail_over(pair)
     fork = fork_of(pair["srv2"])

@@ -41,7 +41,7 @@ def test_a_role_that_becomes_another_one_sees_its_standbys(pair):
 
 TRIGGERS = {
     "writes": "INSERT INTO logins VALUES (session_user)",
-    "refuses": "RAISE EXCEPTION 'nobody'"}
+    "refuses": "RAISE EXCEPTION 'no login'"}
 
 
 @pytest.mark.since(FIRST_WITH_LOGIN_TRIGGERS)

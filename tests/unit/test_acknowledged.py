@@ -329,7 +329,7 @@ def after_perl(store, heard, entry, scores, own="ANY 1 (srv1, srv2, srv3)"):
 
 
 @pytest.mark.parametrize("heard, promotes", [
-    (("srv2", "srv3"), True),       # whoever was the primary, its commits are on one of these
+    (("srv2", "srv3"), True),       # whichever was the primary: its commits are on these
     (("srv3",), False)])
 def test_after_a_primary_that_publishes_nothing_who_was_heard_counts_for_each_that_may_have_been_it(
         store, heard, promotes):

@@ -14,7 +14,7 @@ from tests.unit.test_cli_questions import asked, texts  # noqa: F401
 LEVELS = {
     "the device itself": (
         ['target="srv3" index="1" devices="fence-srv3"'], True, ["fence-srv3"], ""),
-    "a second device that nobody has made": (
+    "a second device that does not exist": (
         ['target="srv3" index="1" devices="fence-srv3,fence-gone"'], False, [],
         "level 1 of the fencing topology of srv3 fails: fence-gone is no fencing device"),
     "a device of another node": (

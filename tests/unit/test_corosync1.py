@@ -10,7 +10,7 @@ from paf.decide import wal
 from paf.decide.knowledge import Known
 from paf.ocf import Environment
 from paf.actions import validate
-from paf.cluster import base
+from paf.cluster import base, ophistory
 from paf.cluster.corosync1 import Corosync1
 from paf.cluster.notes import Notes
 from paf.deadline import Deadline
@@ -144,7 +144,7 @@ def test_how_an_instance_was_started_is_not_known_where_nothing_was_noted(
         path.unlink()
     assert node.mark() == base.MARK_COLD
     for primaries, mark in (([], base.MARK_COLD), (["srv2"], base.MARK_NONE)):
-        monkeypatch.setattr(base.ophistory, "promoted", lambda *_, found=primaries: found)
+        monkeypatch.setattr(ophistory, "promoted", lambda *_, found=primaries: found)
         node.follow(deadline)
         assert node.mark() == mark
 

@@ -62,7 +62,7 @@ def _unseen(_):
 
 @pytest.mark.parametrize("titles, streams", [
     (["postgres: wal receiver process   streaming 0/3000000"], True),
-    (["postgres: wal receiver process"], False),    # it connects, perhaps to nobody
+    (["postgres: wal receiver process"], False),    # it connects, perhaps without an answer
     (["postgres: wal receiver process   idle"], False), ([], False), (None, False)])
 def test_a_standby_of_9_5_that_streams_forgets_that_it_had_no_primary(
         titled, monkeypatch, titles, streams):
