@@ -296,10 +296,8 @@ class Cluster(object):
         return True
 
     def follow(self, deadline):
-        """Forget how the instance came to run, if it follows a primary. Raises OcfError.
-
-        It may stream from another standby: primary_conninfo may name all nodes.
-        """
+        """Forget how the instance came to run, if it follows a primary. Raises OcfError."""
+        # it may stream from another standby: primary_conninfo may name all nodes
         from paf.cluster import ophistory
         if not ophistory.promoted(self.cib(deadline), self.resource):
             return
