@@ -17,9 +17,6 @@ ERR_CONFIGURED = 6
 NOT_RUNNING = 7
 RUNNING_PROMOTED = 8
 FAILED_PROMOTED = 9
-#: It runs well, and a later failure is more likely, or would be worse.
-DEGRADED = 190
-DEGRADED_PROMOTED = 191
 
 
 #: Seconds, a day. More than what PostgreSQL's statement_timeout holds (24 days) ends in an error.

@@ -2,6 +2,10 @@
 
 A node attribute shows it, for Pacemaker keeps no reason of an action that succeeds. The file beside
 the watcher's remembers what was said, so that a monitor writes nothing while nothing changes.
+
+The monitor's status stays that of success. OCF has 190 and 191 for what is degraded, but a DC that
+rebuilds its history takes such a monitor for a failure only: it waits a minute and more for the end
+of a monitor that it does not know, before a promotion or a demotion. Seen with Pacemaker 2.1.5.
 """
 
 import os
@@ -19,13 +23,6 @@ _LONGEST = 1000    # characters
 #: wal_retrieve_retry_interval, 5 s by default.
 _LASTING = 10.0
 _BLOCK = 8192      # bytes of a block of PostgreSQL
-
-#: What a monitor ends with in place of its status, and the first feature set with which nothing is
-#: recovered for it: Pacemaker's executor makes an error of these codes before 2.0.5. The DC is of
-#: the oldest version in the cluster. Source: Pacemaker Administration, "Resource Agents", exit
-#: codes; daemons/execd/execd_commands.c.
-_DEGRADED = {ocf.SUCCESS: ocf.DEGRADED, ocf.RUNNING_PROMOTED: ocf.DEGRADED_PROMOTED}
-_UNDERSTANDS = (3, 6, 1)
 
 
 def of_parameters(context):
@@ -159,15 +156,3 @@ def no_room(context):
     except OcfError as error:
         found.append("cannot find out how much room is left for WAL: {0}".format(error))
     return found
-
-
-def status(context, code, worries):
-    """Return the exit status (int) of a monitor that would end with `code`; says why.
-
-    worries: those that last (a list of str).
-    """
-    if not worries or not context.in_cluster or context.environment.feature_set < _UNDERSTANDS:
-        return code
-    from paf.codes import with_code
-    context.log.exit_reason(with_code("; ".join(worries)))
-    return _DEGRADED[code]

@@ -37,10 +37,9 @@ def run(context):
             from paf import lastwords
             lastwords.compare_at_probe(context, sight.verdict.state)
         return _not_well(context, sight, code, probe)
-    worries = []
     try:
         if not probe:
-            worries = _look_after(context, sight)
+            _look_after(context, sight)
         elif context.in_cluster:
             from paf import lastwords
             lastwords.withdraw_at_probe(context)
@@ -48,14 +47,14 @@ def run(context):
         context.log.error("{0}: {1}".format(error.filename or "system", error.strerror or error))
     except ocf.MISTAKES as error:
         context.log.error(ocf.mistake(error))
-    return remarks.status(context, code, worries)
+    return code
 
 
 def _look_after(context, sight):
     """Do what a monitor does beside its answer, which does not change if this fails.
 
-    Returns the worries that last (a list of str). Raises OcfError where the server must not go on:
-    it has diverged, is a second primary, or has lost its shared memory.
+    Raises OcfError where the server must not go on: it has diverged, is a second primary, or has
+    lost its shared memory.
     """
     remarks.check_memory(context, sight)
     from paf.crash import watcher
@@ -76,7 +75,6 @@ def _look_after(context, sight):
         start.without_primary(context)
     elif is_primary and not _is_unasked(context):
         update_scores(context, sight)
-    return worries
 
 
 def _publish_again(context, is_primary):

@@ -11,6 +11,7 @@ _AFTER = {"promote": True, "demote": False, "stop": False, "start": False}
 _NAMELESS = ""
 _PENDING = "-1"
 _ENDS = {"ok": True, "failed": False}
+#: 190 and 191: degraded, of earlier versions of this agent.
 _MONITOR = {"8": True, "9": True, "191": True, "0": False, "190": False, "7": False}
 
 

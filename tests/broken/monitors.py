@@ -11,12 +11,11 @@ BUILDS = (
            "paf/remarks.py", "            if seen.f_bavail * seen.f_frsize < _BLOCK:",
            "            if seen is None:",
            (_UNIT + "test_remarks.py::test_a_disk_without_room_is_said",)),
-    Broken(6, "Pacemaker before 2.0.5 recovers what is only degraded",
-           "paf/remarks.py",
-           "    if not worries or not context.in_cluster or "
-           "context.environment.feature_set < _UNDERSTANDS:", "    if not worries:",
-           (_UNIT + "test_remarks.py::"
-            "test_the_status_is_one_that_pacemaker_does_not_recover_from",)),
+    Broken(6, "a standby that does not stream ends its monitor as degraded",
+           "paf/actions/monitor.py", "            _look_after(context, sight)",
+           "            return _look_after(context, sight) or 190",
+           ("tests/component/test_degraded.py::"
+            "test_a_standby_that_does_not_stream_for_a_while_is_degraded",)),
     Broken(6, "commits that wait for a standby which is away are no worry",
            "paf/decide/quorum.py", "    if len(able) >= rule.number:", "    if able is not None:",
            (_UNIT + "test_quorum.py::"

@@ -17,9 +17,8 @@ from tests.unit.model.servers import Server
 from tests.unit.model.view import PROMOTED, UNPROMOTED, BrokenPromise, Deadline, View
 from tests.unit.support import environment, notify_variables
 
-#: What a monitor ends with where it has not failed. The degraded ones recover nothing since the
-#: feature set of Pacemaker 2.0.5, which is older than the model's.
-_WELL = (ocf.SUCCESS, ocf.RUNNING_PROMOTED, ocf.DEGRADED, ocf.DEGRADED_PROMOTED)
+#: What a monitor ends with where it has not failed.
+_WELL = (ocf.SUCCESS, ocf.RUNNING_PROMOTED)
 _COLD_PATIENCE = 20    # seconds that a candidate waits, after a cold start, for an absent node
 
 
