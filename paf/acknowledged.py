@@ -53,22 +53,23 @@ def _is_more(mark, before):
     return is_known(before) and (not is_known(mark) or mark.value > before.value)
 
 
-def follow(context, view, timeline, replicas, deadline):
+def follow(context, view, end, replicas, deadline):
     """Remember how far standbys are, and publish it of those that do not stream. Raises OcfError.
 
-    For the primary. view: cib.Scan; timeline: its own (int); replicas: a list of scores.Replica.
-    Only one that has caught up acknowledges commits, so only that counts.
+    For the primary. view: cib.Scan; end: the wal.Position of its own; replicas: a list of
+    scores.Replica. Only one that has caught up acknowledges commits, so only that counts.
     """
-    if not timeline:    # a position without one would be less than any other
+    if not end.timeline:    # a position without one would be less than any other
         return
     known, needed = _remembered(context), marks(view)
     nodes = (set(view.scores) | set(view.online)) - set([context.node])
-    here = _streaming(replicas, timeline)
+    here = _streaming(replicas, end.timeline)
     for node in sorted(nodes):
         mark, last = needed.get(node), known.get(node)
-        if node in here and not _lacks(here[node], last):
+        if node in here and not _lacks(here[node], last, end):
             known[node] = here[node]
-            if mark is not None and not (is_known(mark) and _lacks(here[node], mark.value)):
+            if mark is not None and not (
+                    is_known(mark) and _lacks(here[node], mark.value, end)):
                 context.cluster.publish_acknowledged(node, "", deadline)
         elif last is not None and (mark is None or _is_more(Known(last), mark)):
             context.cluster.publish_acknowledged(node, election.to_vote(Known(last)), deadline)
@@ -77,13 +78,14 @@ def follow(context, view, timeline, replicas, deadline):
     _remember(context, known)    # a node that was removed may be added again
 
 
-def _lacks(here, needed):
+def _lacks(here, needed, end):
     """Return whether a standby that has caught up lacks what it had: wal.Positions, None for none.
 
-    here: on this primary's timeline. A later one was of other data: pg_upgrade begins with 1 again.
-    What this primary's history does not have, none of its standbys can have again.
+    here: on this primary's timeline; end: of this primary's WAL. What is behind that, or on a later
+    timeline, was of other data: after pg_upgrade or initdb timelines count from 1 again. What this
+    primary's history does not have, none of its standbys can have again.
     """
-    return needed is not None and needed.timeline <= here.timeline and needed > here
+    return needed is not None and here < needed <= end
 
 
 def forget(context, view, deadline):

@@ -8,7 +8,7 @@ from collections import namedtuple
 
 from paf import acknowledged, holders
 from paf.cluster import notes
-from paf.decide import quorum, scores
+from paf.decide import quorum, scores, wal
 from paf.decide.knowledge import Known, is_known
 from paf.ocf import is_number
 
@@ -32,7 +32,8 @@ def steps(context, view, row, replicas, timeline, deadline):
     setting, end = row[3], row[4]
     if (setting.strip() or view.rules or view.copies) and end:
         yield lambda: keep(context, view, setting, int(end), flushed, deadline)
-        yield lambda: acknowledged.follow(context, view, timeline, replicas, deadline)
+        place = wal.Position(timeline, int(end))
+        yield lambda: acknowledged.follow(context, view, place, replicas, deadline)
     elif view.acknowledged:
         yield lambda: acknowledged.forget(context, view, deadline)
 

@@ -92,6 +92,10 @@ class Store:
         path = self._path("nodes", coded(node), coded(f"{attribute}-{self.resource}"))
         return path.read_text() if path.exists() else None
 
+    def set_permanent(self, attribute, node, value):
+        """Set a permanent attribute of a node."""
+        self._path("nodes", coded(node), coded(f"{attribute}-{self.resource}")).write_text(value)
+
     def lose(self, attribute, node):
         """Forget a permanent attribute, as a majority that never heard of it."""
         self._path("nodes", coded(node), coded(f"{attribute}-{self.resource}")).unlink()

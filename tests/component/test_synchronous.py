@@ -135,6 +135,16 @@ def test_one_that_was_set_back_to_an_older_copy_proves_nothing_until_it_has_caug
     assert "srv2 may have less than it acknowledged" in synchronous.store.refusal("srv3")
 
 
+def test_what_the_standbys_of_other_data_acknowledged_is_forgotten(synchronous):
+    """The nodes had another cluster, which was given up: its attributes are left."""
+    store = synchronous.store
+    end = synchronous["srv1"].value("SELECT pg_current_wal_lsn() - '0/0'")
+    store.set_permanent("acknowledged", "srv2", f"1#{int(end) + (1 << 30)}")
+    store.set_permanent("acknowledged", "srv3", f"1#{int(end) // 2}")
+    assert synchronous["srv1"].monitor().code == 8
+    assert [store.permanent("acknowledged", name) for name in ("srv2", "srv3")] == [None, None]
+
+
 @pytest.mark.parametrize("present", [("srv1", "srv2", "srv3"), ("srv1", "srv3")])
 def test_a_last_primary_that_was_set_back_does_not_have_all_there_is(synchronous, present):
     """All lose power; the disk of the primary's node comes back as it was some time before.

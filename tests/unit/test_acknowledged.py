@@ -101,11 +101,11 @@ def test_one_that_no_primary_has_seen_may_acknowledge_commits_from_its_start_on(
     assert enter(store) == needed
 
 
-def look(store, timeline=2, me="srv1", **flushed):
+def look(store, timeline=2, me="srv1", end=2000, **flushed):
     """Run the part of a primary's monitor; flushed: of standbys, None for one that catches up."""
     replicas = [Replica(name, "catchup" if lsn is None else "streaming", lsn, 0, lsn)
                 for name, lsn in flushed.items()]
-    acknowledged.follow(context(store, me), store.view(), timeline, replicas, None)
+    acknowledged.follow(context(store, me), store.view(), Position(timeline, end), replicas, None)
     return dict(store.marks)
 
 
@@ -128,7 +128,7 @@ def test_one_that_comes_with_less_between_two_monitors_is_noticed(store):
 def test_of_two_connections_of_one_name_neither_proves_that_it_has_caught_up(store):
     look(store, srv2=900)
     pair = [Replica("srv2", "streaming", 900, 0, 900), Replica("srv2", "catchup", 300, 0, 300)]
-    acknowledged.follow(context(store, "srv1"), store.view(), 2, pair, None)
+    acknowledged.follow(context(store, "srv1"), store.view(), Position(2, 2000), pair, None)
     assert store.marks == {"srv2": "2#900"}
 
 
@@ -310,11 +310,24 @@ def test_a_mark_of_a_later_timeline_than_the_primarys_is_of_other_data(store):
     assert look(store, timeline=1, srv2=950) == {"srv3": "1#900"}
 
 
+def test_a_mark_behind_the_primarys_own_end_is_of_other_data(store):
+    """initdb begins with 1 again, and the first promotion in both clusters ends with timeline 2."""
+    store.marks.update(srv2="2#5000", srv3="2#5000")
+    store.notes.write("acknowledged", "2#5000 srv2")
+    assert look(store, end=1000, srv2=900, srv3=None) == {"srv3": "2#5000"}
+    assert look(store, end=1100, srv3=1000) == {"srv2": "2#900"}
+
+
+def test_a_mark_at_the_primarys_own_end_is_not(store):
+    store.marks["srv2"] = "2#1000"
+    assert look(store, end=1000, srv2=999) == {"srv2": "2#1000"}
+
+
 def test_a_standby_that_is_removed_from_the_cluster_and_added_again_needs_what_it_had(store):
     """Its disk may have been set back meanwhile; crm_node -R removes what was published."""
     look(store, srv2=900, srv3=900)
     left = store.view(scores={"srv1": 1001, "srv2": 990}, online=["srv1", "srv2"])
-    acknowledged.follow(context(store, "srv1"), left, 2,
+    acknowledged.follow(context(store, "srv1"), left, Position(2, 2000),
                         [Replica("srv2", "streaming", 950, 0, 950)], None)
     assert store.marks == {}
     assert look(store, srv2=950) == {"srv3": "2#900"}
