@@ -15,6 +15,8 @@ _VOTES_TIME = 20.0
 #: Only its score says that a node was the last primary, as commits wait for no standby. Scores are
 #: written some time after a promotion: then a timeline of a later number counts more.
 _BY_SCORE = "score"
+#: In the reason of a primary that refused to give way: with it gone, more has to be said.
+_REFUSED = "switchover refused"
 
 #: What is known after a cold start: the last primary (str, None where it is not known), the
 #: histories (dict of node to timelines.Line), whether more than a score says so (bool), the
@@ -124,7 +126,8 @@ def _streamed(context, deadline):
     except ocf.OcfError as error:
         context.log.info("the promotion scores are not known: {0}".format(error))
         return []
-    return [node for node, score in found.items() if election.LOSER_SCORE < score < scores.PRIMARY]
+    return [node for node, score in found.items()
+            if election.LOSER_SCORE < score < scores.PRIMARY or scores.is_held_back(score)]
 
 
 def await_the_absent(context, where):
@@ -205,7 +208,7 @@ def cold_facts(context, view):
         primary, entry = holders.last_primary(
             context, view, holders.entries_of(view)[0])
         behind = [node for node in sorted(view.scores)
-                  if view.scores[node] <= scores.NOT_CONNECTED]
+                  if election.BARRED <= view.scores[node] <= scores.NOT_CONNECTED]
         context.cluster.notes.write(notes.PRIMARY, "\n".join([
             primary or "", "" if entry else _BY_SCORE, view.acknowledged.get(primary, ""),
             " ".join(behind)]))
@@ -278,6 +281,23 @@ def refuse(context, reason, score=None):
         context.cluster.set_score(context.node, score, context.deadline)
 
 
+def let_in(context, view, deadline):
+    """Make this node a candidate again if it was held back; return whether it was. OcfError.
+
+    view: cib.Scan. It had caught up when a primary last looked, and that one is gone: it cannot
+    refuse the switchover that is still requested, and no other will let this node in.
+    """
+    if not scores.is_held_back(view.scores.get(context.node)):
+        return False
+    from paf.cluster import ophistory
+    if ophistory.promoted(context.cluster.cib(deadline), context.cluster.resource):
+        return False
+    context.log.info("the primary that refused a switchover to {0} is gone, and had seen it catch "
+                     "up: it may be promoted".format(context.node))
+    context.cluster.set_score(context.node, election.LOSER_SCORE, deadline)
+    return True
+
+
 def explain_score(context, view, deadline):
     """Show why this node cannot be promoted where its score says so, and nothing else does.
 
@@ -285,8 +305,9 @@ def explain_score(context, view, deadline):
     that can be promoted runs, or is being started: that one will be, or says why not. Raises
     OcfError.
     """
-    score = view.scores.get(context.node)
-    if view.reasons.get(context.node):
+    score, said = view.scores.get(context.node), view.reasons.get(context.node, "")
+    if let_in(context, view, deadline) or said and not (
+            score is not None and score <= election.BARRED and _REFUSED in said):
         return
     able = set(node for node, other in view.scores.items()
                if other > 0 or other == election.WAITING)

@@ -241,6 +241,7 @@ def without_primary(context):
     compare(context, asked=False)
     try:
         if context.in_cluster:
+            promotion.let_in(context, context.cluster.view(context.deadline), context.deadline)
             context.cluster.reveal([context.node], context.deadline)
     except ocf.OcfError as error:
         context.log.warning("whether a transient promotion score hides this node's is not known: "

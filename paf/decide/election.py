@@ -369,13 +369,13 @@ def awaited(voters, scores, primary_score, no_more=()):
 
     For a cold start only: no node has seen the primary go. scores: as they were left, dict of node
     to int. If the last primary (primary_score) is among the voters, it has all there is; else
-    each node that could be promoted may have more, also one that waited for others itself; no_more:
-    but not these, whose last words say so.
+    each node that could be promoted may have more, also one that waited for others itself, or was
+    held back (see scores.is_held_back); no_more: but not these, whose last words say so.
     """
     if any(scores.get(node, 0) >= primary_score for node in voters):
         return []
     return sorted(node for node, score in scores.items()
-                  if (score > 0 or score == WAITING)
+                  if (score > 0 or score == WAITING or score < BARRED)
                   and node not in voters and node not in no_more)
 
 

@@ -159,6 +159,15 @@ def _barred(nodes, current, replicas, segment_size, wished):
     return scores
 
 
+def is_held_back(score):
+    # type: (int | None) -> bool
+    """Return whether a node was refused, has caught up since, and is still asked for.
+
+    score: its own. Only the primary of that time would refuse it again: see `_barred`.
+    """
+    return score is not None and score < election.BARRED
+
+
 def nobody_else(me, online, current):
     # type: (str, list[str], Scores) -> bool
     """Return whether no other node of the partition has a score that could be promoted."""
@@ -188,9 +197,10 @@ def left_out(score, able=()):
     if score is None:
         return ("no primary runs, and none has given this node a promotion score; start {0}, or "
                 "accept the loss: paf promote".format(who or "the node that was the primary"))
-    return ("no primary runs, and the last one left this node the promotion score {0}: it had not "
-            "received all WAL then; start {1}, or accept the loss: "
-            "paf promote".format(score, who or "the node that had"))
+    why = ("its promotion was refused, and whether it has caught up since is not known"
+           if score <= election.BARRED else "it had not received all WAL then")
+    return ("no primary runs, and the last one left this node the promotion score {0}: {1}; start "
+            "{2}, or accept the loss: paf promote".format(score, why, who or "the node that had"))
 
 
 FIRST = 1

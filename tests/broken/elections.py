@@ -3,6 +3,12 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(3, "a standby that was held back is let in although a primary runs",
+           "paf/promotion.py",
+           "    if ophistory.promoted(context.cluster.cib(deadline), context.cluster.resource):",
+           "    if False:",
+           (_COMPONENT + "test_switchovers.py::"
+            "test_one_that_was_held_back_stays_so_while_a_primary_runs",)),
     Broken(4, "what a standby had is forgotten once its node is removed from the cluster",
            "paf/acknowledged.py",
            "    _remember(context, known)    # a node that was removed may be added again",

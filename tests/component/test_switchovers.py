@@ -116,6 +116,58 @@ def test_a_refused_target_that_is_still_asked_for_is_not_let_in_at_once(pair):
     assert pair.store.score("srv2") == 1000
 
 
+@pytest.fixture
+def held_back(pair):
+    """The primary is lost; a switchover to srv2 was refused, is still asked for, and was due."""
+    pair.store.set_score("srv1", 1001)
+    pair.store.set_score("srv2", BARRED - 1)
+    pair.store.set_transient("not_promoted_because", "srv2",
+                             "switchover refused: srv2 lags by 20971520 bytes")
+    pair["srv1"].kill()
+    pair.move_vip(None)
+    pair.store.add_member("srv1", online=False)
+    return pair
+
+
+LOST = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1", stop="srv1")
+
+
+def test_a_standby_that_was_held_back_is_promoted_once_the_primary_is_lost(held_back):
+    """It had caught up, and only the primary would have let it in."""
+    held_back.notify("pre", "demote", LOST, ["srv2"])
+    assert held_back.store.score("srv2") == 1
+    alone = dict(active="srv2", unpromoted="srv2", promote="srv2")
+    assert held_back.promote("srv2", alone, ["srv2"]).code == 0
+
+
+def test_a_standby_that_was_held_back_is_let_in_by_its_own_monitor_as_well(held_back):
+    (held_back["srv2"].temporary / "pgsqlms-pgsqld.worries").write_text("1")
+    held_back["srv2"].monitor()
+    assert held_back.store.score("srv2") == 1
+
+
+def test_a_standby_that_was_held_back_is_let_in_by_its_start_after_a_cold_start(held_back):
+    held_back["srv2"].server.stop()
+    assert held_back["srv2"].agent("start", lists=dict(active="", start="srv2")).code == 0
+    assert held_back.store.score("srv2") == 1
+
+
+def test_one_that_was_held_back_stays_so_while_a_primary_runs(held_back):
+    held_back.store.add_member("srv1")
+    held_back.store.promotes("srv1")
+    (held_back["srv2"].temporary / "pgsqlms-pgsqld.worries").write_text("1")
+    held_back["srv2"].monitor()
+    assert held_back.store.score("srv2") == BARRED - 1
+
+
+def test_one_that_was_refused_and_not_seen_to_catch_up_says_so_without_a_primary(held_back):
+    held_back.store.set_score("srv2", BARRED)
+    held_back.notify("pre", "demote", LOST, ["srv2"])
+    assert held_back.store.score("srv2") == BARRED
+    assert "whether it has caught up since is not known; start srv1" in (
+        held_back.store.refusal("srv2"))
+
+
 def test_a_refusal_for_want_of_a_tool_says_so(pair):
     """The candidate cannot check: that is its own failure, and a soft one."""
     tools = pair.folder / "bin"

@@ -182,3 +182,14 @@ def test_where_there_is_a_primary_no_loss_is_listed(data, monkeypatch, capsys):
     assert main(["promote", "srv2"]) == ERROR
     said = capsys.readouterr()
     assert said.out == "" and "srv3 is the primary: paf switchover" in said.err
+
+
+def test_a_node_that_the_primary_holds_back_becomes_a_candidate_without_it(data):
+    report = a_report(data)
+    rows = dict((row["node"], row) for row in report["nodes"])
+    assert succession.let_in(report, ["srv3"]) is None
+    rows["srv2"]["score"] = -1000001
+    assert succession.let_in(report, ["srv3"]) == "srv2"
+    assert succession.let_in(report, ["srv3", "srv2"]) is None
+    rows["srv2"]["kept_off"] = True
+    assert succession.let_in(report, ["srv3"]) is None

@@ -236,7 +236,16 @@ def test_a_score_that_keeps_a_standby_from_promotion_says_why(score, replica, ex
 @pytest.mark.parametrize("score, able, words", [
     (-1000, ["srv2", "srv1"], "it had not received all WAL then; start srv1 or srv2, or accept"),
     (-1000, [], "it had not received all WAL then; start the node that had, or accept"),
+    (election.BARRED, ["srv1"], "its promotion was refused, and whether it has caught up since is "
+     "not known; start srv1, or accept"),
     (None, ["srv2"], "has given this node a promotion score; start srv2, or accept"),
     (None, [], "has given this node a promotion score; start the node that was the primary, or")])
 def test_who_was_left_out_names_the_nodes_that_were_not(score, able, words):
     assert words in scores.left_out(score, able)
+
+
+@pytest.mark.parametrize("score, held", [
+    (election.BARRED - 1, True), (election.BARRED - 20, True), (election.BARRED, False),
+    (-1000, False), (1000, False), (None, False)])
+def test_a_node_is_held_back_once_it_was_seen_to_catch_up(score, held):
+    assert scores.is_held_back(score) == held

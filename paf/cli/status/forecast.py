@@ -83,6 +83,8 @@ def is_good(loss):
 def of(pacemaker, sight, nodes):
     """Return the Away of nodes (list of str), all at once. Changes nothing."""
     outcome = simulate.loss(pacemaker, sight.managed, nodes)
+    if not outcome.unknown and outcome.promoted is None:
+        outcome = outcome._replace(promoted=succession.let_in(sight.report, nodes))
     devices = dict((node, fencing.of(pacemaker, sight.configured, sight.seen, node))
                    for node in nodes)
     kept = votequorum.is_kept_without(

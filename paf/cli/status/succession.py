@@ -44,6 +44,16 @@ def of(found, ballot, lost, candidate):
                     [name for name in others if name in idle], refused, unknown)
 
 
+def let_in(found, lost):
+    """Return the node (str) that becomes a candidate without a primary, None for none.
+
+    found, lost: as in `of`. To Pacemaker it is none as long as the primary holds it back.
+    """
+    names = [row["node"] for row in found["nodes"]
+             if _votes(row, lost) and not _idle(row) and scores.is_held_back(row["score"])]
+    return names[0] if names else None
+
+
 def _idle(row):
     """Return why Pacemaker does not promote a node that votes; "" where it may."""
     if MAINTENANCE in [row["membership"]] + row["flags"]:
