@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import sys
 import time
 
@@ -165,8 +166,9 @@ def _write(stream, descriptor, text):
         stream.flush()
     except (IOError, OSError) as error:
         # what is left in the buffer would be written again at the end, and fail
+        hung_up = error.errno == errno.EIO and stat.S_ISCHR(os.fstat(descriptor).st_mode)
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
-        if error.errno != errno.EPIPE:
+        if error.errno != errno.EPIPE and not hung_up:
             raise
         return False
     return True

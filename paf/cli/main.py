@@ -25,7 +25,7 @@ TEXT = """For those who run PostgreSQL with the resource agent ocf:heartbeat:pgs
 Each verb has a --help of its own, with examples and exit codes."""
 
 EXIT_CODES = ((USAGE, "the command line cannot be understood"),
-              (INTERRUPTED, "interrupted (Ctrl-C)"))
+              (INTERRUPTED, "interrupted (Ctrl-C, SIGTERM, or the terminal was closed)"))
 
 
 def module_of(verb):
@@ -83,7 +83,11 @@ def main(argv=None):
     """Run the verb that argv (list of str) names; return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     _take_the_time_zone_of_the_node()
-    return guarded(lambda: _run(argv))
+    if argv[:1] in [[verb] for verb in _LIGHT]:
+        return guarded(lambda: _run(argv))
+    from paf.cli import interruptions
+    with interruptions.Raised():
+        return guarded(lambda: _run(argv))
 
 
 def _take_the_time_zone_of_the_node():

@@ -1,9 +1,8 @@
 """paf switchover: move the primary to another node, and leave nothing behind."""
 
-import signal
 import time
 
-from paf.cli import configuration, view
+from paf.cli import configuration, interruptions, view
 from paf.cli.common import (
     ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed,
     no_node, require_nodes, say, seconds)
@@ -238,9 +237,6 @@ def backlog(report, later, target, elapsed):
             max(1.0, left / speed), report_text.size(int(speed)))
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
 class Interrupted(Exception):
     """Ctrl-C was pressed, or SIGTERM or SIGHUP came."""
 
@@ -256,7 +252,7 @@ class Switchover(object):
         self._patience = patience
         self._begin = time.time()
         self._shown = self._seen = None
-        self._signals = []
+        self._signals = interruptions.Noted()
         #: why the agent refuses, once it has said so; said before, it is about an earlier one
         self._refusal = ""
         self._before = "".join(node["not_promoted_because"] or "" for node in report["nodes"]
@@ -266,20 +262,15 @@ class Switchover(object):
         """Ask Pacemaker to move, follow it, clean up; return the exit code."""
         # noted, not raised: the move must not be left half asked for, and nothing may keep us from
         # cleaning up, an impatient second Ctrl-C least of all
-        before = [signal.signal(number, self._note) for number in _SIGNALS]
-        try:
-            code = self._move()
-        except Interrupted:
-            self._say("interrupted; Pacemaker finishes what it has started, see paf status")
-            code = INTERRUPTED
-        finally:
-            gone = self._clear()
-            for number, handler in zip(_SIGNALS, before):
-                signal.signal(number, handler)
+        with self._signals:
+            try:
+                code = self._move()
+            except Interrupted:
+                self._say("interrupted; Pacemaker finishes what it has started, see paf status")
+                code = INTERRUPTED
+            finally:
+                gone = self._clear()
         return code if gone or code != OK else ERROR
-
-    def _note(self, number, frame):
-        self._signals.append(number)
 
     def _move(self):
         self._pacemaker.ask("crm_resource", "--move", "--resource", self._clone, self._role(),
@@ -326,7 +317,7 @@ class Switchover(object):
         """Wait until the target is the primary or was refused; return the node promoted."""
         idle = 0
         while True:
-            if self._signals:
+            if self._signals.seen:
                 raise Interrupted()
             seen = self._seen = view.look(self._pacemaker)
             primaries = view.promoted(seen, self._resource)

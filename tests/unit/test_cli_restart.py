@@ -10,6 +10,7 @@ from paf.cli.main import main
 from paf.cli.operate import restart
 from paf.cli.status import simulate
 from paf.cli.status import status as status_verb
+from paf.runner import Result
 from tests.unit.test_cli_operate import report  # noqa: F401
 
 
@@ -83,8 +84,8 @@ def test_a_node_or_all_of_them(restarted, words, capsys):
 class Restarting:
     """A Pacemaker whose restart of an instance fails, or is cut off."""
 
-    def __init__(self, error):
-        self._error, self.calls = error, []
+    def __init__(self, error, status=0):
+        self._error, self.status, self.calls = error, status, []
 
     def wait(self, seconds, *argv):
         if self._error:
@@ -92,6 +93,7 @@ class Restarting:
 
     def run(self, *argv):
         self.calls.append(argv)
+        return Result(self.status, "", "", False)
 
     def cib(self):
         return ('<cib><configuration><nodes><node id="2" uname="srv2"/></nodes></configuration>'
@@ -100,15 +102,20 @@ class Restarting:
                 '</lrm_resource></lrm_resources></lrm></node_state></status></cib>')
 
 
+@pytest.mark.parametrize("status, words", [
+    (0, "see paf status"),
+    (1, "may have been left: crm_resource --clear --resource pgsqld-clone --node srv2")])
 @pytest.mark.parametrize("error", [Problem("no end"), KeyboardInterrupt()])
-def test_a_restart_that_is_cut_off_leaves_no_ban(report, monkeypatch, error):  # noqa: F811
+def test_a_restart_that_is_cut_off_leaves_no_ban(
+        report, monkeypatch, capsys, error, status, words):  # noqa: F811
     monkeypatch.setattr(status_verb, "look", lambda *_: report)
-    pacemaker = Restarting(error)
+    pacemaker = Restarting(error, status)
     sight = SimpleNamespace(managed=SimpleNamespace(name="pgsqld"))
     with pytest.raises(type(error)):
         restart.restart(pacemaker, sight, "srv2", 1.0)
     assert pacemaker.calls == [("crm_resource", "--clear", "--resource", "pgsqld-clone", "--node",
                                 "srv2")]
+    assert words in capsys.readouterr().err
 
 
 def test_a_restart_that_pacemaker_did_not_make_is_not_one(report, monkeypatch):  # noqa: F811

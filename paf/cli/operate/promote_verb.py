@@ -2,7 +2,7 @@
 
 import time
 
-from paf.cli import view
+from paf.cli import interruptions, view
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, for_resource, no_node,
     require_nodes, say, seconds)
@@ -156,10 +156,9 @@ def promote(pacemaker, report, node, patience):
     the last primary is what elections know it by), and the attribute that accepts the loss goes.
     """
     resource = report["resource"]
-    accept = ["attrd_updater", "--node", node, "--name", "accept_loss-{0}".format(resource)]
-    pacemaker.ask(*(accept + ["--update", "true"]))
     done = False
     try:
+        pacemaker.ask(*_acceptance(resource, node, "--update", "true"))
         for row in report["nodes"]:
             if row["node"] != node and (row["score"] or 0) > 1:
                 pacemaker.ask(*_score_of(resource, row["node"], _OTHERS))
@@ -167,11 +166,32 @@ def promote(pacemaker, report, node, patience):
         done = _follow(pacemaker, resource, node, patience)
     finally:
         if not done:
-            for row in report["nodes"]:
-                if row["node"] == node or (row["score"] or 0) > 1:
-                    pacemaker.run(*_score_of(resource, row["node"], row["score"]))
-            pacemaker.run(*(accept + ["--delete"]))
+            with interruptions.Noted():
+                _take_back(pacemaker, report, node)
     return OK if done else ERROR
+
+
+def _take_back(pacemaker, report, node):
+    """Undo what `promote` has set; say what cannot be undone. Nothing interrupts it."""
+    undo = [_score_of(report["resource"], row["node"], row["score"]) for row in report["nodes"]
+            if row["node"] == node or (row["score"] or 0) > 1]
+    undo.append(_acceptance(report["resource"], node, "--delete"))
+    left = []
+    for argv in undo:
+        result = pacemaker.run(*argv)
+        if result.timed_out or result.status != 0:
+            left.append(argv)
+    complain("no promotion of {0} was seen; {1}".format(
+        node, "this could not be taken back, run it by hand:" if left else
+        "scores and attributes are as they were before"))
+    for argv in left:
+        complain("  " + " ".join(argv))
+
+
+def _acceptance(resource, node, *change):
+    """Return the command (list) that has the agent on a node accept a loss, or no longer."""
+    return ["attrd_updater", "--node", node, "--name", "accept_loss-{0}".format(
+        resource)] + list(change)
 
 
 def _score_of(resource, node, score):
@@ -193,5 +213,5 @@ def _follow(pacemaker, resource, node, patience):
             say("the agent says: {0}".format(reason))
             shown = reason
         time.sleep(_STEP)
-    complain("{0} was not promoted in {1:.0f} s; see paf status".format(node, patience))
+    complain("no promotion in {0:.0f} s; see paf status".format(patience))
     return False

@@ -2,7 +2,7 @@
 
 import time
 
-from paf.cli import configuration, servers
+from paf.cli import configuration, interruptions, servers
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, require_nodes, say,
     seconds)
@@ -144,21 +144,31 @@ def restart(pacemaker, sight, node, patience):
     if node == report["primary"]:
         target = successor(pacemaker, report)
         if Switchover(pacemaker, report, target, patience).run() != OK:
-            raise Problem("the primary stays where it is, and was not restarted")
+            raise Problem("{0} was not restarted: the switchover before it has not succeeded".format(
+                node))
     say("restarting {0}".format(node))
     before = starts(pacemaker, sight.managed.name, node)
     try:
         pacemaker.wait(patience + _MORE, "crm_resource", "--restart", "--resource",
                        report["clone"], "--node", node, "--timeout", "{0:.0f}s".format(patience))
     except (Problem, KeyboardInterrupt):
-        # it stops the instance by a ban, which would stay
-        pacemaker.run("crm_resource", "--clear", "--resource", report["clone"], "--node", node)
+        with interruptions.Noted():
+            _lift_ban(pacemaker, report["clone"], node)
         raise
     if starts(pacemaker, sight.managed.name, node) == before:
         raise Problem("Pacemaker has not restarted {0}, though crm_resource --restart reports no "
                       "error: see paf status".format(node))
     await_streaming(pacemaker, sight.managed.name, node, patience)
     say("{0} streams again".format(node))
+
+
+def _lift_ban(pacemaker, clone, node):
+    """Take away the ban by which crm_resource --restart stops an instance, and which would stay."""
+    argv = ["crm_resource", "--clear", "--resource", clone, "--node", node]
+    result = pacemaker.run(*argv)
+    done = not result.timed_out and result.status == 0
+    complain("the restart of {0} was cut off; {1}".format(
+        node, "see paf status" if done else "a ban may have been left: " + " ".join(argv)))
 
 
 def successor(pacemaker, report):

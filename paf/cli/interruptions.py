@@ -1,0 +1,48 @@
+"""What ends a verb on the way: Ctrl-C, SIGTERM, and SIGHUP when the terminal is closed.
+
+All three end it by the same exception, so that what takes back what a verb has begun need not
+distinguish them.
+"""
+
+import signal
+
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def numbers():
+    """Return the signals (list of int) that end a verb here: not those ignored, as with nohup."""
+    return [number for number in _NUMBERS if signal.getsignal(number) != signal.SIG_IGN]
+
+
+class Raised(object):
+    """As a context: what has its default raises KeyboardInterrupt."""
+
+    def __enter__(self):
+        self._before = [(number, signal.signal(number, signal.default_int_handler))
+                        for number in numbers() if signal.getsignal(number) == signal.SIG_DFL]
+
+    def __exit__(self, *_):
+        for number, handler in self._before:
+            signal.signal(number, handler)
+
+
+class Noted(object):
+    """As a context: they are noted in `seen` (list of int), and interrupt nothing.
+
+    For what cleans up: an impatient second Ctrl-C would end that. Programs that are started
+    meanwhile have the defaults.
+    """
+
+    def __init__(self):
+        self.seen = []
+
+    def __enter__(self):
+        self._before = [(number, signal.signal(number, self._note)) for number in numbers()]
+        return self
+
+    def _note(self, number, frame):
+        self.seen.append(number)
+
+    def __exit__(self, *_):
+        for number, handler in self._before:
+            signal.signal(number, handler)

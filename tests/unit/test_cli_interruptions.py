@@ -1,0 +1,102 @@
+"""A verb that is ended on the way (Ctrl-C, SIGTERM, a closed terminal) takes back what it began."""
+
+import errno
+import os
+import pty
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from paf.cli import common, interruptions, main
+from paf.cli.common import INTERRUPTED
+from paf.cli.operate import promote_verb
+from paf.runner import Result
+
+NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+REPORT = {"resource": "pgsqld", "nodes": [{"node": "srv1", "score": 1001},
+                                          {"node": "srv2", "score": -1000}]}
+
+
+@pytest.fixture(autouse=True)
+def usual():
+    """The handlers of a command that a shell starts in the foreground."""
+    before = [(number, signal.signal(number, signal.SIG_DFL)) for number in NUMBERS[1:]]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
+class Cluster:
+    """Pacemaker's attributes; it is interrupted at the given calls of programs."""
+
+    def __init__(self, number, at, status=0):
+        self.attributes, self._number, self._at = {"srv1": "1001", "srv2": "-1000"}, number, at
+        self._status, self._calls = status, 0
+
+    def run(self, *argv):
+        node = argv[argv.index("--node") + 1]
+        key = "accepted" if argv[0] == "attrd_updater" else node
+        if self._status == 0:
+            self.attributes[key] = argv[-1]
+            if argv[-1] == "--delete":
+                del self.attributes[key]
+        self._calls += 1
+        if self._calls in self._at:
+            os.kill(os.getpid(), self._number)
+        return Result(self._status, "", "", False)
+
+    def ask(self, *argv):
+        self.run(*argv)
+
+
+def promote(cluster, monkeypatch):
+    monkeypatch.setattr(main, "_run", lambda _: promote_verb.promote(cluster, REPORT, "srv2", 1))
+    return main.main(["promote"])
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("at", [[1], [2], [3, 4], [1, 2, 3]])
+def test_a_promotion_that_is_interrupted_leaves_nothing(monkeypatch, capsys, number, at):
+    """Of the scores of the last primary and the others elections are made."""
+    cluster = Cluster(number, at)
+    assert promote(cluster, monkeypatch) == INTERRUPTED
+    assert cluster.attributes == {"srv1": "1001", "srv2": "-1000"}
+    assert "as they were before" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_what_cannot_be_taken_back_is_said(monkeypatch, capsys):
+    assert promote(Cluster(signal.SIGTERM, [1], status=1), monkeypatch) == INTERRUPTED
+    said = capsys.readouterr().err
+    assert "attrd_updater --node srv2 --name accept_loss-pgsqld --delete" in said
+    assert "crm_attribute --type nodes --node srv2 --name master-pgsqld --update -1000" in said
+
+
+def test_what_is_ignored_stays_so():
+    """Under nohup a switchover goes on when the terminal is closed."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with interruptions.Raised(), interruptions.Noted() as noted:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert noted.seen == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+@pytest.mark.parametrize("terminal, ends", [(True, False), (False, True)])
+def test_a_terminal_that_was_closed_is_a_reader_that_went_away(tmp_path, terminal, ends):
+    """What cleans up goes on; a file that cannot be written is an error."""
+    ours, descriptor = pty.openpty()
+    os.close(ours)
+    if not terminal:
+        os.dup2(os.open(str(tmp_path / "file"), os.O_WRONLY | os.O_CREAT), descriptor)
+
+    def write(_):
+        raise OSError(errno.EIO, "Input/output error")
+    stream = SimpleNamespace(write=write, flush=None)
+    if ends:
+        with pytest.raises(OSError):
+            common._write(stream, descriptor, "text")
+    else:
+        assert common._write(stream, descriptor, "text") is False
+    os.close(descriptor)
