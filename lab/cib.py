@@ -135,7 +135,7 @@ def _clone(resources, settings):
         clone,
         "meta_attributes",
         f"{CLONE}-meta",
-        {"promotable": "true", "notify": "true", **settings.meta},
+        {"promotable": "true", "notify": "true", "interleave": "true", **settings.meta},
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from lab.tools import LabError, wait_until
 from tests.cluster import mistakes
 
-LAB = {"nodes": 3, "meta": {"interleave": "true"}}
+LAB = {"nodes": 3}
 COPY = "/tmp/copy.xml"
 
 

@@ -14,7 +14,6 @@ from lab.report import parse_acks
 from lab.tools import LabError, wait_until
 from tests.cluster import stories
 
-LAB = {"meta": {"interleave": "true"}}
 #: Longest time of a switchover, in seconds; paf itself follows it for 180 s.
 PATIENCE = 300
 

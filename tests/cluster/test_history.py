@@ -9,7 +9,7 @@ from tests.cluster import stories
 #: Longest time of a switchover, in seconds; paf itself follows it for 180 s.
 PATIENCE = 300
 #: Without statistics that are collected at any moment: an old primary has no commit of its own.
-LAB = {"meta": {"interleave": "true"}, "postgres": {"autovacuum": "off"}}
+LAB = {"postgres": {"autovacuum": "off"}}
 
 
 def test_a_switchover(lab):

@@ -34,7 +34,7 @@ def work(number):
         wait_until(lambda: False, 600, "what never comes")
     except LabError as error:
         wait_until(lambda: True, 1, "the end of what it started")
-        print(error, flush=True)
+        print(f"{error}\\n", end="", flush=True)    # in one piece
 def main():
     with pool(2) as threads:
         list(threads.map(work, range(3)))
@@ -86,3 +86,15 @@ def test_no_program_of_the_lab_works_with_what_a_shell_has_set():
         text=True).stdout for umask, variables in (
             ("022", {}), ("077", {"TZ": "Asia/Tokyo", "PGHOST": "elsewhere", "PGSERVICE": "x"}))]
     assert other == usual and other.startswith("0o22 ") and other.endswith(" []\n")
+
+
+def test_a_reader_that_goes_away_is_no_error_to_look_into():
+    """python3 -m lab status | head -1."""
+    text = ("import sys\nfrom lab.tools import interruptible\n"
+            "sys.exit(interruptible(lambda: print('x' * {})))")
+    for length in (1, 1 << 20):
+        with subprocess.Popen([sys.executable, "-c", text.format(length)], cwd=REPOSITORY,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            process.stdout.close()
+            assert process.stderr.read() == ""
+        assert process.returncode == 141
