@@ -280,6 +280,31 @@ def test_failures_and_refusals_are_shown_with_their_reasons(seen, configured):
     assert "promotion refused: srv1 is ahead" in shown
 
 
+@pytest.mark.parametrize("reason, short", [
+    ("srv1 may hold commits that were acknowledged, and is away (synchronous_standby_names); "
+     "start srv1, or accept the loss: paf promote",
+     "srv1 may hold commits that were acknowledged, and is away (synchronous_standby_names)"),
+    ("no primary runs, and none has given this node a promotion score; start the node that was the "
+     "primary, or accept the loss: paf promote",
+     "no primary runs, and none has given this node a promotion score"),
+    ("the last primary is not known; accept the loss: paf promote",
+     "the last primary is not known"),
+    ("srv1 is ahead; start of srv3 failed", "srv1 is ahead; start of srv3 failed")])
+@pytest.mark.parametrize("score", ["-1000000", "-1000", "980"])
+def test_beside_a_primary_paf_promote_is_no_way_out(seen, configured, reason, short, score):
+    attributes = {**seen.attributes, "srv2": {"master-pgsqld": score,
+                                              "not_promoted_because-pgsqld": reason}}
+    shown = "\n".join(report_text.lines(report(seen._replace(attributes=attributes), configured,
+                                               known())))
+    assert short in shown and "accept the loss" not in shown and "start srv1" not in shown
+    nobody = [item._replace(role="Unpromoted") if item.resource == "pgsqld" else item
+              for item in seen.instances]
+    found = report(seen._replace(attributes=attributes, instances=nobody), configured, known())
+    assert reason in "\n".join(report_text.lines(found))
+    assert next(row for row in found["nodes"] if row["node"] == "srv2")[
+        "not_promoted_because"] == reason
+
+
 def test_a_node_that_is_off_says_so(seen, configured):
     off = seen._replace(nodes={**seen.nodes, "srv2": "offline"}, instances=[
         item for item in seen.instances if item.node != "srv2"])

@@ -1,5 +1,6 @@
 """One thing that paf status has to say, beside its table. Pure."""
 
+import re
 from collections import namedtuple
 
 UP, FAILOVER, OTHER = "up", "failover", "other"
@@ -24,6 +25,16 @@ def concern(code, about, what, why="", cure=((), ()), node=None):
 def unknown(code, about, what, why="", cure=((), ()), node=None):
     """Return a Concern about what could not be found out."""
     return concern(code, about, what, why, cure, node)._replace(known=False)
+
+
+def refusal_in_words(reason, primaries):
+    """Return why an agent refused a promotion (str), as it holds now.
+
+    While there is a primary, neither the start of another node nor `paf promote` is a way out.
+    primaries: nodes (list of str).
+    """
+    way_out = r"; (start [^;]*, or )?accept the loss: paf promote.*"
+    return re.sub(way_out, "", reason or "") if primaries else reason or ""
 
 
 def answer(about, concerns):

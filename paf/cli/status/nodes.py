@@ -5,7 +5,8 @@ Each takes (report, view.View, Configuration, Managed, report.Facts).
 
 from paf.cli import configuration, finding, view
 from paf.cli.servers import REPLAY_PAUSED
-from paf.cli.status.concern import FAILOVER, OTHER, concern, unknown
+from paf.cli.status.concern import (
+    FAILOVER, OTHER, concern, refusal_in_words, unknown)
 from paf.decide.election import BARRED
 
 #: The codes of an instance that has diverged. Pacemaker cuts the advice off the end of the reason.
@@ -68,7 +69,7 @@ def instances(found, seen, configured, managed, facts):
         if (node["membership"] in (view.OFFLINE, view.UNCLEAN, view.PENDING, view.STANDBY)
                 or node["failures"] or node["node"] in found["primaries"]):
             continue
-        for item in _instance(node):
+        for item in _instance(node, found["primaries"]):
             yield item
 
 
@@ -87,7 +88,7 @@ _PAUSED = "it keeps what it receives, and replays none of it: its promotion woul
           "pg_xlog_replay_resume)"
 
 
-def _instance(node):
+def _instance(node, primaries):
     name = node["node"]
     if node["state"] in ("stopped", "runs, not by Pacemaker", "promoted by hand"):
         yield concern(
@@ -103,7 +104,7 @@ def _instance(node):
                       "it falls behind; its server's log says why", node=name)
     if node["not_promoted_because"]:
         yield concern("not-promoted", OTHER, "{0} was not promoted: {1}".format(
-            name, node["not_promoted_because"]),
+            name, refusal_in_words(node["not_promoted_because"], primaries)),
             "docs/troubleshooting.md has what to do for each reason", node=name)
     elif node["state"] == "streaming" and (node["score"] or 0) <= 0:
         yield concern("score", OTHER, "{0} may not be promoted: its score is {1}".format(

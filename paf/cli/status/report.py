@@ -6,6 +6,7 @@ from paf import remarks
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, NOT_DONE, OK
 from paf.cli.status import concerns
+from paf.cli.status.concern import refusal_in_words
 from paf.cluster import cib
 from paf.decide import scores, wal
 from paf.decide.election import BARRED
@@ -94,7 +95,9 @@ def _node(node, seen, managed, server, top):
         "lag_bytes": _less(top, server.replayed), "lag_seconds": server.lag,
         "not_received_bytes": _less(top, server.received),
         "sync_state": server.sync or None, "score": score,
-        "score_means": score_means(score, reason, lives, role == view.PROMOTED),
+        "score_means": score_means(
+            score, refusal_in_words(reason, view.promoted(seen, managed.name)), lives,
+            role == view.PROMOTED),
         "not_promoted_because": reason or None,
         "degraded_because": attributes.get(DEGRADED + managed.name) or None,
         "loss_accepted": bool(attributes.get(ACCEPTED + managed.name)),

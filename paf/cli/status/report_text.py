@@ -1,6 +1,7 @@
 """The report of paf status as lines for people. Pure, except for colours on a terminal."""
 
 from paf.cli.common import coloured, table
+from paf.cli.status.concern import refusal_in_words
 from paf.cli.status.service import is_lost
 from paf.decide.election import BARRED
 
@@ -30,7 +31,7 @@ def lines(found):
         yield line
     yield ""
     for node in found["nodes"]:
-        for line in _remarks(node):
+        for line in _remarks(node, found["primaries"]):
             yield line
     for number, item in enumerate(todo):
         for line in _concern(number + 1, item):
@@ -92,12 +93,12 @@ def size(count):
         count //= 1024
 
 
-def _remarks(node):
+def _remarks(node, primaries):
     yield "{0}: score {1}: {2}".format(
         node["node"], "-" if node["score"] is None else node["score"], node["score_means"])
     if node["not_promoted_because"] and not (node["score"] or 0) <= BARRED:
         yield coloured("{0}: not promoted: {1}".format(
-            node["node"], node["not_promoted_because"]), "yellow")
+            node["node"], refusal_in_words(node["not_promoted_because"], primaries)), "yellow")
     for failure in node["failures"]:
         yield coloured("{0}: {1} failed ({2}) at {3}: {4}".format(
             node["node"], failure["operation"], failure["status"], failure["when"],
