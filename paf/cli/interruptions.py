@@ -46,3 +46,18 @@ class Noted(object):
     def __exit__(self, *_):
         for number, handler in self._before:
             signal.signal(number, handler)
+
+
+class Announced(object):
+    """As a context: calls a function (once) where what is inside takes longer than `seconds`."""
+
+    def __init__(self, seconds, function):
+        self._seconds, self._function = seconds, function
+
+    def __enter__(self):
+        self._before = signal.signal(signal.SIGALRM, lambda number, frame: self._function())
+        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+
+    def __exit__(self, *_):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._before)

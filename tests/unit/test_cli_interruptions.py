@@ -4,6 +4,7 @@ import errno
 import os
 import pty
 import signal
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from paf.cli import common, interruptions, main
 from paf.cli.common import INTERRUPTED
 from paf.cli.operate import promote_verb
+from paf.cli.status import status
+from paf.cluster import programs
 from paf.runner import Result
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -100,3 +103,16 @@ def test_a_terminal_that_was_closed_is_a_reader_that_went_away(tmp_path, termina
     else:
         assert common._write(stream, descriptor, "text") is False
     os.close(descriptor)
+
+
+@pytest.mark.parametrize("terminal, takes, said", [
+    (True, 0.3, True), (True, 0.0, False), (False, 0.3, False)])
+def test_a_look_that_takes_long_says_so_on_a_terminal(monkeypatch, capsys, terminal, takes, said):
+    monkeypatch.setattr(status, "_LONG", 0.05)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(status, "_sight", lambda *_: common.Pacemaker().run(
+        "sh", "-c", f"sleep {takes}; echo whole"))
+    monkeypatch.setattr(programs, "find", lambda name: f"/bin/{name}")
+    assert status.sight("", None).out == "whole\n"
+    assert ("still looking" in capsys.readouterr().err) == said
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL

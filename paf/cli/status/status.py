@@ -1,11 +1,12 @@
 """paf status: the verb. Looks at the cluster, prints a report, says whether all is well."""
 
 import os
+import sys
 import time
 from collections import namedtuple
 
 from paf import ocf
-from paf.cli import configuration, servers, view
+from paf.cli import configuration, interruptions, servers, view
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, clear_screen, complain, is_heard, say, say_json)
 from paf.cli.status import fencing, report, report_text, simulate, votequorum
@@ -35,6 +36,7 @@ EXIT_CODES = ((OK, "it is up, it would fail over now, and nothing is to be done"
               (ERROR, "there is no primary, or the cluster cannot be asked"))
 
 _PAUSE = 2.0    # seconds
+_LONG = 3.0     # seconds for a look, after which it is said why that takes long
 
 
 def arguments(parser):
@@ -91,7 +93,21 @@ def names_of(resource):
 
 
 def sight(resource, pacemaker):
-    """Return the Look of the cluster as it is now. Raises Problem."""
+    """Return the Look of the cluster as it is now. Raises Problem.
+
+    On a terminal it says so where that takes long.
+    """
+    with interruptions.Announced(_LONG, _say_that_it_takes_long):
+        return _sight(resource, pacemaker)
+
+
+def _say_that_it_takes_long():
+    if sys.stderr is not None and sys.stderr.isatty():
+        complain("still looking: a program of Pacemaker or a server does not answer; each is given "
+                 "up after some seconds")
+
+
+def _sight(resource, pacemaker):
     seen = view.look(pacemaker)
     text_of_cib, now = pacemaker.cib(), time.time()
     configured = configuration.parse(text_of_cib, now)
