@@ -8,7 +8,7 @@ from paf.cli import configuration, lost, servers, switchover, view
 from paf.cli.check import clusterchecks, host
 from paf.cli.common import ERROR, OK
 from paf.cli.main import main
-from paf.cli.operate import pause, promote_verb
+from paf.cli.operate import pause, pauses, promote_verb
 from paf.cli.status import fencing, report_text, simulate, votequorum
 from paf.cli.status import report as status
 from paf.cli.status import status as status_verb
@@ -196,11 +196,23 @@ def test_a_pause_of_one_of_several_resources_names_it_in_the_way_back(
     sight = SimpleNamespace(report=found, managed=SimpleNamespace(name="pgsqld"))
     monkeypatch.setattr(pause, "Pacemaker", lambda: Recorder(texts["cib"]))
     monkeypatch.setattr(status_verb, "sight", lambda *_: sight)
+    monkeypatch.setattr(pauses, "is_paused", lambda *_: True)
     for argv, back in ((["--resource", "pgsqld"], "paf resume --resource pgsqld"),
                        (["srv1", "--resource", "pgsqld"], "paf resume srv1 --resource pgsqld"),
                        ([], "paf resume")):
         assert main(["pause", "--yes", *argv]) == OK
         assert capsys.readouterr().out.endswith(f"back with: {back}\n")
+
+
+@pytest.mark.parametrize("argv, what", [([], "pgsqld"), (["srv1"], "srv1")])
+def test_a_pause_that_the_cib_does_not_show_is_none(
+        texts, monkeypatch, capsys, argv, what):  # noqa: F811
+    sight = SimpleNamespace(report=asked(texts), managed=SimpleNamespace(name="pgsqld"))
+    monkeypatch.setattr(pause, "Pacemaker", lambda: Recorder(texts["cib"]))
+    monkeypatch.setattr(status_verb, "sight", lambda *_: sight)
+    assert main(["pause", "--yes", *argv]) == ERROR
+    said = capsys.readouterr()
+    assert f"does not show it: {what} is not paused" in said.err and "done" not in said.out
 
 
 @pytest.mark.parametrize("action", ["Promoting", "Demoting"])

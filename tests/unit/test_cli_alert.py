@@ -47,6 +47,14 @@ def test_a_failover_in_words(facts):  # noqa: F811
     assert opened.subject.startswith("PAF pgsqld: no primary after a failover")
 
 
+def test_of_several_resources_the_commands_name_the_one(facts):  # noqa: F811
+    event = of(facts, "srv1")[3]
+    assert message.of(event, "one", {}, False, only=False).lines[-1] == (
+        "look: paf status --resource one; paf timeline --resource one")
+    assert message.held_back("one", False).lines[-1] == "look: paf history --resource one"
+    assert message.of(event, "one", {}, False).lines[-1] == "look: paf status; paf timeline"
+
+
 def test_a_switchover_loses_nothing(facts):  # noqa: F811
     event = next(event for event in of(facts, "srv1") if event.kind == events.SWITCHOVER)
     assert "nothing is lost" in "\n".join(message.of(event, "pgsqld", {}, False).lines)

@@ -146,3 +146,13 @@ def test_health_has_them_too(facts, monkeypatch):  # noqa: F811
     good, text = health.answer(request.parse(b"GET /metrics HTTP/1.1\r\n\r\n"))
     assert good and "openmetrics-text" in text
     read(text.partition("\r\n\r\n")[2])
+
+
+def test_two_files_of_two_resources_have_no_value_twice(facts):  # noqa: F811
+    """node_exporter then refuses the files; a look that fails is one of its resource, too."""
+    seen = []
+    for look, name in ((facts, "one"), (facts._replace(resource="other"), "other"),
+                       (looks.nothing("no answer"), "third")):
+        seen += list(read(series.text(series.of(look, None, 9.0, {}, name))))
+    assert len(seen) == len(set(seen))
+    assert (series.SUCCESS, 'resource="third"') in seen

@@ -96,9 +96,10 @@ def _send(recipient, memory, at_once):
                 continue
             left = allowance(said[1], now)
             if left > 0:
+                only = len(configured.resources) == 1
                 send.send(recipient, message.of(event, managed.name, reasons(
-                    configured.root, managed.name), is_open) if left > 1 else
-                    message.held_back(managed.name))
+                    configured.root, managed.name), is_open, only) if left > 1 else
+                    message.held_back(managed.name, only))
                 said[1].append(now)
             said[0].append(fold.key(event))
             memory.remember(*said)

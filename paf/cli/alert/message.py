@@ -15,11 +15,11 @@ _LONGEST = 400      # characters of a reason
 _SAFE = (events.SWITCHOVER, events.PRIMARY_RECOVERY, events.RESTART)
 
 
-def of(event, resource, reasons, is_open):
+def of(event, resource, reasons, is_open, only=True):
     """Return the Message about an Event.
 
     resource: its name; reasons: dict of node to why it failed or was not promoted (str); is_open:
-    whether clients still have no primary.
+    whether clients still have no primary; only: whether the cluster has no other resource of PAF.
     """
     what = "no primary after a {0}".format(title(event)) if is_open else title(event)
     lines = ["{0} since {1}".format(what, clock(event.begin)) if is_open else
@@ -31,7 +31,7 @@ def of(event, resource, reasons, is_open):
         lines.append("reason: {0}".format(_short(why[0])))
     lines += list(_kept(event, is_open))
     lines += ["{0}: {1}".format(node, _short(text)) for node, text in sorted(reasons.items())]
-    lines.append("look: paf status; paf timeline")
+    lines.append(_look(resource, only, "status", "timeline"))
     fields = {"resource": resource, "kind": event.kind, "nodes": event.nodes, "old": event.old,
               "new": event.new, "begin": event.begin, "outage_seconds": outage(event),
               "reason": _short(why[0]) if why else None, "open": is_open,
@@ -56,8 +56,14 @@ def _short(text):
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
 
 
-def held_back(resource):
-    """Return the Message that says that no more are sent for a while."""
+def _look(resource, only, *verbs):
+    """Return where to look: with several resources, the verbs have to know which one it is."""
+    return "look: " + "; ".join("paf {0}{1}".format(
+        verb, "" if only else " --resource " + resource) for verb in verbs)
+
+
+def held_back(resource, only=True):
+    """Return the Message that says that no more are sent for a while; only: as above."""
     text = "many events: further messages are held back for an hour"
-    return Message("PAF {0}: {1}".format(resource, text), [text, "look: paf history"],
+    return Message("PAF {0}: {1}".format(resource, text), [text, _look(resource, only, "history")],
                    {"resource": resource, "kind": "held back"})

@@ -13,7 +13,8 @@ TEXT = """Prints what this node knows of itself and of the cluster, as OpenMetri
 writes a file for node_exporter's textfile collector instead, in one step: a reader sees the old
 file or the new one. paf-metrics.timer does so every 15 s, once it is enabled. The outage of the
 last failover comes from the logs (see paf history), and is looked for once after each promotion;
-only with --file. A value that is not known is left out, never shown as 0; paf_look_success is 0
+only with --file. With --resource each value has its label, so that a file for each resource can be
+read. A value that is not known is left out, never shown as 0; paf_look_success is 0
 where the cluster could not be asked. Nothing is written but the file."""
 EXAMPLES = ("paf metrics", "paf metrics --file /var/lib/prometheus/node-exporter/paf.prom")
 EXIT_CODES = ((OK, "done"), (NOT_DONE, "the cluster could not be asked: paf_look_success is 0"))
@@ -38,17 +39,18 @@ def run(options):
         complain(facts.unknown)
     if options.file:
         old = before(options.file)
-        found = series.of(facts, standbys, time.time(), old) + list(_outage(facts, old))
+        found = series.of(facts, standbys, time.time(), old, options.resource)
+        found += list(_outage(facts, old))
         _replace(options.file, series.text(found))
     else:
-        say(series.text(series.of(facts, standbys, time.time(), {})).rstrip("\n"))
+        say(series.text(series.of(facts, standbys, time.time(), {}, options.resource)).rstrip("\n"))
     return NOT_DONE if facts.unknown else OK
 
 
 def page(resource):
     """Return the metrics (str) as they are now. resource: its name, "" where there is one only."""
     facts, standbys = _look(resource)
-    return series.text(series.of(facts, standbys, time.time(), {}))
+    return series.text(series.of(facts, standbys, time.time(), {}, resource))
 
 
 def _look(resource):

@@ -50,20 +50,21 @@ HELP = (
 )
 
 
-def of(facts, said, now, old):
+def of(facts, said, now, old, named=""):
     """Return the Values (list) of a node.
 
     facts: looks.Looked; said: looks.SaidOfStandbys or None; now: epoch seconds; old: dict of name
-    to float, what the file had before.
+    to float, what the file had before; named: the resource that was asked for, "" for the only
+    one. node_exporter reads a file for each, and takes no value of one name and labels twice.
     """
-    known = not facts.unknown
+    known, asked = not facts.unknown, (("resource", named),) if named else ()
     looked = now if known else old.get(LOOKED)
-    values = [_one(SUCCESS, known), _one(LOOKED, looked),
-              Value("paf_build_info", (("version", VERSION),), 1)]
+    values = [_one(SUCCESS, known, asked), _one(LOOKED, looked, asked),
+              Value("paf_build_info", asked + (("version", VERSION),), 1)]
     if known:
         own = (("resource", facts.resource),)
-        values += [_one("paf_quorum", facts.quorum)]
-        values += list(_of_nodes(facts, own)) + list(_of_server(facts, own))
+        values += [_one("paf_quorum", facts.quorum, asked)]
+        values += list(_of_nodes(facts, own, asked)) + list(_of_server(facts, own))
         values += list(_of_standbys(said, own)) if said else []
     return [item for item in values if item.value is not None]
 
@@ -72,15 +73,15 @@ def _one(name, value, labels=()):
     return Value(name, labels, int(value) if isinstance(value, bool) else value)
 
 
-def _of_nodes(facts, own):
-    """Yield what Pacemaker says, of all nodes."""
+def _of_nodes(facts, own, asked):
+    """Yield what Pacemaker says, of all nodes; asked: labels of what is of no resource."""
     nodes = [node.get("uname") for node in facts.root.findall("configuration/nodes/node")
              if node.get("uname")]
     counts = failures(facts)
     yield _one("paf_managed", is_managed(facts), own)
     for node in sorted(nodes):
         labels = own + (("node", node),)
-        yield _one("paf_node_online", node in facts.view.online, (("node", node),))
+        yield _one("paf_node_online", node in facts.view.online, asked + (("node", node),))
         yield _one("paf_promoted", node in facts.promoted, labels)
         yield _one("paf_promotion_score", facts.view.scores.get(node), labels)
         if node in facts.view.online:    # Pacemaker forgets the counts of a node that has left

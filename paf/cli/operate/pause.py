@@ -65,6 +65,10 @@ def run(options):
                       "--name", "maintenance", "--update", "on")
     else:
         pause(pacemaker, sight.managed.name, end)
+    if not pauses.is_paused(configuration.parse(pacemaker.cib()).root, sight.managed.name,
+                            options.node):
+        raise Problem("Pacemaker has taken the pause without an error, and does not show it: {0} "
+                      "is not paused; see paf status".format(options.node or sight.managed.name))
     say("done; back with: paf resume{0}{1}".format(
         " " + options.node if options.node else "", for_resource(options)))
     return OK

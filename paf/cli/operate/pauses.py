@@ -27,3 +27,13 @@ def end_of(root, resource):
             dates = [date.get("end", "") for date in item.findall("rule/date_expression")]
             return dates[0] if dates else ""
     return None
+
+
+def is_paused(root, resource, node):
+    """Return whether paf pause has left something of a resource, or of a node, in the CIB.
+
+    root: the CIB (an Element); resource: the primitive's name; node: its name, None for the
+    resource. A pause whose time is over is one: it is to be removed.
+    """
+    return (is_in_maintenance(root, node) if node else
+            end_of(root, resource) is not None)

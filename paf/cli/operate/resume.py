@@ -37,7 +37,8 @@ def run(options):
     if not report["quorum"]:
         raise Problem("this partition has no quorum: Pacemaker does nothing here, and the other "
                       "nodes would not see the end of the pause")
-    if not is_paused(configuration.parse(pacemaker.cib()).root, report["resource"], options.node):
+    root = configuration.parse(pacemaker.cib()).root
+    if not pauses.is_paused(root, report["resource"], options.node):
         return _in_the_way(report, options.node) or _not_paused(options.node)
     wrong = [] if options.force else list(elsewhere(report, options.node))
     if wrong:
@@ -55,16 +56,6 @@ def run(options):
         return left
     say("Pacemaker acts again; look at paf status")
     return OK
-
-
-def is_paused(root, resource, node):
-    """Return whether paf pause has left something of a resource, or of a node, in the CIB; pure.
-
-    root: the CIB (an Element); resource: the primitive's name; node: its name, None for the
-    resource. A pause whose time is over is one: it is to be removed.
-    """
-    return (pauses.is_in_maintenance(root, node) if node else
-            pauses.end_of(root, resource) is not None)
 
 
 def _not_paused(node):
