@@ -26,7 +26,7 @@ esac
 literal=$(echo "$version" | sed 's/\./\\./g')
 says paf/__init__.py "^VERSION = \"$literal\"$"
 says rpm/resource-agents-paf.spec "^Version: *$literal$"
-says rpm/resource-agents-paf.spec "^\* .* - $literal-1$"
+says rpm/resource-agents-paf.spec "^\* .* - 1:$literal-1$"
 says debian/changelog "^resource-agents-paf ($literal-1) "
 says CHANGELOG.md "^## $literal ([0-9]\{4\}-[0-9][0-9]-[0-9][0-9])$"
 [ "$(sed -n 's/^## \([^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)" = "$version" ] ||

@@ -74,7 +74,7 @@ def test_only_the_agent_is_executable_where_pacemaker_looks(tmp_path):
 def test_the_version_is_the_same_everywhere():
     spec = (REPOSITORY / "rpm/resource-agents-paf.spec").read_text()
     assert re.search(r"^Version: *(\S+)$", spec, re.MULTILINE).group(1) == VERSION
-    assert f" - {VERSION}-1\n" in spec
+    assert f" - 1:{VERSION}-1\n" in spec
     changelog = (REPOSITORY / "debian/changelog").read_text()
     assert changelog.startswith(f"resource-agents-paf ({VERSION}-1) ")
     assert f"## {VERSION}" in (REPOSITORY / "CHANGELOG.md").read_text()

@@ -127,6 +127,45 @@ def test_its_source_package_builds_without_a_network(rpm, target, tmp_path):
     assert again.name == rpm.name and query(again, "--list") == query(rpm, "--list")
 
 
+#: The Perl agent as Red Hat's repositories have it: a part of resource-agents, with its version.
+_REDHAT_S = """
+Name: resource-agents-paf
+Version: 4.10.0
+Release: 111
+Summary: PostgreSQL Automatic Failover (PAF) resource agent
+License: PostgreSQL
+BuildArch: noarch
+%description
+%install
+install -d %{buildroot}/usr/lib/ocf/resource.d/heartbeat
+echo '#!/usr/bin/perl' > %{buildroot}/usr/lib/ocf/resource.d/heartbeat/pgsqlms
+%files
+/usr/lib/ocf/resource.d/heartbeat/pgsqlms
+"""
+
+
+@pytest.fixture(scope="session")
+def perl_rpm(tmp_path_factory):
+    """The path of an rpm with the name and the version of Red Hat's."""
+    folder = tmp_path_factory.mktemp("perl-rpm")
+    (folder / "perl.spec").write_text(_REDHAT_S)
+    run("rpmbuild", "-bb", "--nodeps", "--define", f"_topdir {folder}", folder / "perl.spec")
+    package, = (folder / "RPMS" / "noarch").glob("*.rpm")
+    return package
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target.rhel == "9"
+                                    and not target.asked], indirect=True)
+def test_it_is_an_upgrade_of_red_hats_perl_package(root, rpm, perl_rpm):
+    """And no `dnf upgrade` replaces it with that one."""
+    install(root, perl_rpm)
+    upgrade = ("rpm", "--upgrade", "--nodeps", "--force-debian")
+    root.run(*upgrade, f"/mnt/{rpm.name}", share=rpm.parent)
+    assert root.run("head", "-n", "1", AGENT).stdout == "#!/usr/bin/python3 -ISB\n"
+    back = root.run(*upgrade, f"/mnt/{perl_rpm.name}", share=perl_rpm.parent, check=False)
+    assert back.returncode and "is already installed" in back.stderr
+
+
 def test_it_requires_what_the_variant_and_the_distribution_need(rpm, target):
     required = {line for line in query(rpm, "--requires") if not line.startswith("rpmlib")}
     python = {target.interpreter}
