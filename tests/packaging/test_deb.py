@@ -6,8 +6,8 @@ import xml.etree.ElementTree as etree
 import pytest
 
 from tests.packaging.support import (
-    AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, PROGRAMS, library_files,
-    need, run, units)
+    AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, PROGRAMS, UNITS,
+    library_files, need, run, units)
 
 VARIANTS = ("corosync1", "corosync2")
 SHEBANG = {"corosync1": "#!/usr/bin/python -ESsB", "corosync2": "#!/usr/bin/python3 -ISB"}
@@ -20,6 +20,9 @@ DEPENDS = {
 }
 RECOMMENDS = {"corosync1": ["python-lxml", "python-psycopg2"],
               "corosync2": ["python3-lxml", "python3-psycopg2"]}
+
+# what `systemctl enable` makes of the two units that can be
+LINKS = ("sockets.target.wants/paf-health.socket", "timers.target.wants/paf-metrics.timer")
 
 # Compiles the library again when the distribution's python3 changes; dh_python3 adds it.
 RTUPDATE = {"corosync1": set(),
@@ -170,6 +173,32 @@ def test_nothing_is_left_behind(node, deb, variant, verb):
     install(node, deb)
     assert node.changes() != before
     node.run("dpkg", verb, NAME[variant])
+    assert node.changes() == before
+
+
+@pytest.mark.parametrize("variant", ["corosync2"], indirect=True)
+def test_what_was_enabled_of_its_units_outlives_upgrades_and_goes_with_it(node, deb, variant):
+    """Whatever system the package was built on; they are enabled by administrators alone."""
+    for program in ("/usr/bin/deb-systemd-invoke", "/usr/bin/systemctl"):
+        node.add(program, '#!/bin/sh\necho "$(basename "$0") $*" >> /run/asked\n')
+    node.run("mkdir", "-p", "/run/systemd/system")
+    before = node.changes()
+    install(node, deb)
+    assert node.changes() & {f"/etc/systemd/system/{name}" for name in LINKS} == set()
+    for link in LINKS:
+        node.run("mkdir", "-p", f"/etc/systemd/system/{link.rsplit('/', 1)[0]}")
+        node.run("ln", "-s", f"{UNITS}/{link.rsplit('/', 1)[1]}", f"/etc/systemd/system/{link}")
+    node.run("rm", "-f", "/run/asked")
+    install(node, deb)
+    assert {f"/etc/systemd/system/{link}" for link in LINKS} <= node.changes()
+    asked = node.run("cat", "/run/asked").stdout.splitlines()
+    invoked = [line for line in asked if line.startswith("deb-systemd-invoke ")]
+    assert invoked == ["deb-systemd-invoke restart paf-health.socket paf-metrics.timer"]
+    node.run("rm", "/run/asked")
+    node.run("dpkg", "--purge", NAME[variant])
+    asked = node.run("cat", "/run/asked").stdout.splitlines()
+    assert "deb-systemd-invoke stop paf-health.socket paf-metrics.timer" in asked
+    assert "systemctl --system daemon-reload" in asked
     assert node.changes() == before
 
 
