@@ -199,6 +199,25 @@ def test_the_installed_agent_prints_its_meta_data_and_goes_without_a_trace(node,
     assert node.changes() == before
 
 
+@pytest.mark.parametrize("target", [target for target in TARGETS if target.rhel in ("7", "9")
+                                    and not target.asked], indirect=True)
+def test_what_was_enabled_of_its_units_outlives_upgrades_and_goes_with_it(node, rpm):
+    node.add("/usr/bin/systemctl", '#!/bin/sh\necho "$*" >> /run/asked\n')
+    node.run("mkdir", "-p", "/run/systemd/system")
+    install(node, rpm)
+    assert node.run("test", "-e", "/run/asked", check=False).returncode == 1
+    node.run("rpm", "--upgrade", "--nodeps", "--force-debian", "--replacepkgs", f"/mnt/{rpm.name}",
+             share=rpm.parent)
+    units_of_administrators = "paf-health.socket paf-metrics.timer"
+    assert node.run("cat", "/run/asked").stdout.splitlines() == [
+        "daemon-reload", f"try-restart {units_of_administrators}"]
+    node.run("rm", "/run/asked")
+    node.run("rpm", "--erase", "--force-debian", "resource-agents-paf")
+    assert node.run("cat", "/run/asked").stdout.splitlines() == [
+        f"--no-reload disable {units_of_administrators}", f"stop {units_of_administrators}",
+        "daemon-reload"]
+
+
 def rpmlint(*subjects):
     """Return what rpmlint finds, beside what we know and say why."""
     need("rpmlint", "rpmlint")
