@@ -33,7 +33,7 @@
 VARIANT ?= corosync2
 PYTHON  ?= /usr/bin/python3
 OCF     ?= $(if $(filter corosync1,$(VARIANT)),1.0,1.1)
-# not from the environment, where it is the server that somebody's psql connects to
+# not from the environment, where it is the server that a psql of the builder connects to
 PGHOST   = $(if $(wildcard /etc/debian_version),/var/run/postgresql,/tmp)
 DESTDIR ?=
 RHEL    ?=
