@@ -161,11 +161,21 @@ def _barred(nodes, current, replicas, segment_size, wished):
 
 def is_held_back(score):
     # type: (int | None) -> bool
-    """Return whether a node was refused, has caught up since, and is still asked for.
+    """Return whether a node was refused, and could be promoted but for the primary of that time.
 
-    score: its own. Only the primary of that time would refuse it again: see `_barred`.
+    score: its own. It has caught up since, and is still asked for: see `_barred`. Or it was to be a
+    second primary: see `held_back`.
     """
     return score is not None and score < election.BARRED
+
+
+def held_back(score):
+    # type: (int) -> int
+    """Return the score for a node that may not be promoted as long as the primary runs.
+
+    score: its own. One that could not have been promoted without a constraint is not let in later.
+    """
+    return election.BARRED - 1 if score > 0 else election.BARRED
 
 
 def nobody_else(me, online, current):

@@ -139,13 +139,15 @@ def _elect(context, where):
     view = context.cluster.view(context.deadline)    # while the others vote
     second = promotion.second_primary(lists)
     accepted = context.node in view.accepted
-    reason = second or not accepted and hindrances.stranded(context, where, view)
+    reason = not accepted and hindrances.stranded(context, where, view)
     # a refusal, too, comes after the votes: the others wait for a round to answer
     verdict = promotion.count(context, context.deadline.within(context.cluster.votes_patience),
                               view.maintenance, cold=promotion.cold_facts(context, view))
     verdict = promotion.judge(context, where, view, verdict)
     late = verdict.promote and not accepted and hindrances.lag(context, where)
-    if reason:
+    if second:    # no fault of this node: once that one is gone, it is a candidate as before
+        promotion.refuse(context, second, scores.held_back(view.scores.get(context.node, 0)))
+    elif reason:
         promotion.refuse(context, reason, election.BARRED)
     elif late:
         promotion.refuse(context, late, scores.NOT_CONNECTED)

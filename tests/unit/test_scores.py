@@ -249,3 +249,9 @@ def test_who_was_left_out_names_the_nodes_that_were_not(score, able, words):
     (-1000, False), (1000, False), (None, False)])
 def test_a_node_is_held_back_once_it_was_seen_to_catch_up(score, held):
     assert scores.is_held_back(score) == held
+
+
+@pytest.mark.parametrize("score, barred", [(1000, True), (1, True), (0, False), (-1000, False)])
+def test_who_could_be_promoted_is_held_back_only_as_long_as_the_primary_runs(score, barred):
+    assert scores.is_held_back(scores.held_back(score)) == barred
+    assert scores.held_back(score) <= election.BARRED
