@@ -295,15 +295,15 @@ def _first_replicas(context, replicas, expected):
     expected: how many other nodes there are. Without this wait a cluster that has just started
     could lose its primary, or have it moved, and be left without one, until the next monitor.
     """
-    def connected():
-        if len(found) < expected:
+    def ready():
+        if sum(scores.is_ready(replica) for replica in found) < expected:
             sight = observe.observe(context.instance, deadline, _query(context))
             found[:] = _replicas(sight.rows)
-        return len(found) >= expected
+        return sum(scores.is_ready(replica) for replica in found) >= expected
 
     deadline = context.deadline.within(_FIRST_PATIENCE)
     found = list(replicas)
-    deadline.wait_for(connected)
+    deadline.wait_for(ready)
     return found
 
 

@@ -109,6 +109,18 @@ def test_right_after_a_promotion_only_the_old_primary_loses_its_score(before, ju
     assert found.get("srv2") == after
 
 
+@pytest.mark.parametrize("replica", [Replica("srv2", "startup", None, None, None),
+                                     Replica("srv2", "streaming", None, None, None)])
+@pytest.mark.parametrize("before, just_promoted, after", [
+    (1001, True, scores.election.LOSER_SCORE), (990, True, None), (990, False, scores.NOT_READY)])
+def test_a_standby_that_is_connecting_right_after_a_promotion_keeps_its_score(
+        replica, before, just_promoted, after):
+    """It could not take over until the next monitor, unlike one that has not connected yet."""
+    found = scores.wanted("srv1", ["srv1", "srv2"], [replica], {"srv2": before}, 0, 1 << 24,
+                          just_promoted)
+    assert found.get("srv2") == after
+
+
 # a candidate that concedes to one that waits
 
 def test_a_node_that_has_not_voted_is_not_known_to_refuse(monkeypatch, context):
