@@ -90,9 +90,11 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
     mine = positions[candidate].value
     doubt = _outrun(primary, positions, lines or {}, behind) if certain else ""
     primary = None if doubt else primary    # it does not have all there is
-    strangers = (_strangers(candidate, others, primary, lines or {}, positions) if certain else
-                 _left_behind(candidate, others, primary, lines or {}, behind))
-    if certain and strangers and primary not in voters:
+    foreign = _foreign(others + [candidate], lines, primary if primary in voters else candidate)
+    strangers = foreign | (
+        _strangers(candidate, others, primary, lines or {}, positions) if certain else
+        _left_behind(candidate, others, primary, lines or {}, behind))
+    if (foreign or certain and strangers) and primary not in voters:
         again = doubt or None in (lines or {}).values()    # which may become known
         return _without_primary(candidate, strangers, primary, mine, doubt)._replace(
             awaited=tuple(node for node in (primary, again and candidate) if node))
@@ -187,6 +189,12 @@ def _left_behind(candidate, others, presumed, lines, behind):
     return set(node for node in voters if node in behind and node != reference
                and None not in (line, lines.get(node))
                and timelines.compare(lines[node], line) != timelines.TOGETHER)
+
+
+def _foreign(voters, lines, reference):
+    # type: (list[str], Lines | None, str | None) -> set[str]
+    from paf.decide import timelines
+    return timelines.foreign(lines, str(reference), voters) if lines else set()
 
 
 def _is_later(fact, other):

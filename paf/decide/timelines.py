@@ -18,10 +18,14 @@ UNRELATED = "not in the history"
 
 #: A timeline in an instance's history: number (int), the LSN (int) where it begins, and a checksum
 #: (str) of its first bytes, None where they are no longer on disk. The first bytes hold the
-#: time of the promotion: two timelines of the same number have different ones.
+#: time of the promotion: two timelines of the same number have different ones. That of ORIGIN is
+#: the system identifier.
 Reign = namedtuple("Reign", "timeline begin mark")
 
-#: An instance's history: Reigns (tuple), oldest first; own: it was the primary of the newest one,
+#: What every history begins with, before its first timeline: initdb.
+ORIGIN = 0
+
+#: An instance's history: Reigns (tuple), oldest first, ORIGIN too unless they are too many; own: it was the primary of the newest one,
 #: True, False, or None where that is not known.
 Line = namedtuple("Line", "reigns own")
 
@@ -181,10 +185,35 @@ def differing(line, other):
     found = None  # type: Reign | None
     for reign in reversed(line.reigns):
         theirs = others.get(reign.timeline)
-        if theirs is not None and theirs.begin == reign.begin and (
+        if reign.timeline != ORIGIN and theirs is not None and theirs.begin == reign.begin and (
                 None not in (reign.mark, theirs.mark) and reign.mark != theirs.mark):
             found = reign
     return found
+
+
+def identifiers(line, other):
+    # type: (Line, Line) -> tuple[str | None, str | None] | None
+    """Return the system identifiers of two Lines where they differ; None where they do not.
+
+    None too where one of them is not known. What was initialized twice has no common history,
+    whatever its timelines and positions are.
+    """
+    found = [reign.mark for each in (line, other) for reign in each.reigns
+             if reign.timeline == ORIGIN]
+    return (found[0], found[1]) if len(found) == 2 and found[0] != found[1] else None
+
+
+def foreign(lines, reference, nodes):
+    # type: (dict[str, Line | None], str, list[str]) -> set[str]
+    """Return those of the nodes (a set) whose data another initdb made than that of `reference`.
+
+    lines: dict of node to Line, None for one that is not known; reference: a node. No score counts:
+    a data directory can be replaced after it was given.
+    """
+    line = lines.get(reference)
+    found = [(node, lines.get(node)) for node in nodes]
+    return set(node for node, other in found
+               if line is not None and other is not None and identifiers(other, line))
 
 
 def left(line, last):

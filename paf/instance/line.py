@@ -1,8 +1,10 @@
 """The history of the instance's own timelines, for an election after a cold start.
 
 Each timeline is identified by where it begins and by the checksum of its first record, which holds
-the time of the promotion. Source: PostgreSQL manual, "Timelines"; src/include/access/xlogrecord.h,
-XLogRecord, and src/include/access/xlog_internal.h (a page begins with a header).
+the time of the promotion; the first one by the system identifier, which initdb draws. Source:
+PostgreSQL manual, "Timelines"; src/include/access/xlogrecord.h, XLogRecord;
+src/include/access/xlog_internal.h (a page begins with a header); src/include/catalog/pg_control.h
+(the control file begins with the system identifier).
 """
 
 import os
@@ -14,6 +16,7 @@ from paf.instance import walend, walfiles
 from paf.ocf import OcfError
 
 _RECORD = "=IIQBBxxI"    # length, transaction, previous record, info, resource manager, checksum
+_IDENTIFIER = struct.Struct("=Q")
 _SHORT_HEADER, _LONG_HEADER = 24, 40    # bytes of a page's header; the first one of a segment's
 #: As many of the newest timelines are compared.
 _MOST = 20
@@ -24,9 +27,9 @@ def read(instance, own):
 
     own: whether it was the primary of its newest timeline, of timelines.ownership.
     """
-    folder = walfiles.look(instance)
+    folder, identifier = walfiles.look(instance), _identifier(instance)
     newest = folder.newest_timeline
-    if not newest:
+    if not newest or identifier is None:
         return None
     switches = walfiles.switches(instance, newest) if newest > 1 else []
     if newest > 1 and not switches:
@@ -35,13 +38,25 @@ def read(instance, own):
     begins = [0] + [switch.lsn for switch in switches]
     reigns = [timelines.Reign(number, begin, _mark(instance, number, begin, folder.segment_size))
               for number, begin in list(zip(numbers, begins))[-_MOST:]]
+    if len(reigns) == len(numbers):
+        reigns.insert(0, timelines.Reign(timelines.ORIGIN, 0, identifier))
     return timelines.Line(tuple(reigns), own)
+
+
+def _identifier(instance):
+    """Return the system identifier (str) of an instance, None where it cannot be read."""
+    try:
+        with open(local.path(instance, "global/pg_control"), "rb") as stream:
+            data = stream.read(_IDENTIFIER.size)
+    except (IOError, OSError):
+        return None
+    return str(_IDENTIFIER.unpack(data)[0]) if len(data) == _IDENTIFIER.size else None
 
 
 def _mark(instance, timeline, begin, size):
     """Return the checksum (str) of a timeline's first record, None where it cannot be read.
 
-    What initdb made has no promotion, and is the same everywhere: "initdb".
+    What initdb made has no promotion: "initdb". Its system identifier is that of ORIGIN.
     """
     if not begin:
         return "initdb"

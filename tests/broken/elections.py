@@ -9,6 +9,16 @@ BUILDS = (
            "    if False:",
            (_COMPONENT + "test_switchovers.py::"
             "test_one_that_was_held_back_stays_so_while_a_primary_runs",)),
+    Broken(2, "data that another initdb made has the same history on timeline 1",
+           "paf/instance/line.py",
+           "        reigns.insert(0, timelines.Reign(timelines.ORIGIN, 0, identifier))",
+           "        pass", (_COMPONENT + "test_divergence.py::"
+                            "test_the_data_of_another_cluster_wins_no_cold_start",)),
+    Broken(2, "where the last primary does not vote, another cluster's data may win",
+           "paf/decide/election.py",
+           "    if (foreign or certain and strangers) and primary not in voters:",
+           "    if certain and strangers and primary not in voters:",
+           (_UNIT + "test_election_foreign.py::test_another_clusters_data_wins_no_election",)),
     Broken(4, "what a standby had is forgotten once its node is removed from the cluster",
            "paf/acknowledged.py",
            "    _remember(context, known)    # a node that was removed may be added again",

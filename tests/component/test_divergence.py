@@ -226,10 +226,52 @@ def test_the_data_of_another_cluster_is_refused(make_cluster):
     cluster["srv2"].server.start()
     cluster["srv2"].server.sql("SELECT pg_promote()")
     cluster.move_vip("srv2")
-    pgdata = cluster["srv1"].pgdata
-    conf = (pgdata / "postgresql.conf").read_text()
-    remove(pgdata)
-    as_owner(f"{bindir()}/initdb", "-D", pgdata, "-N", "-A", "trust", "-U", owner().pw_name)
-    (pgdata / "postgresql.conf").write_text(conf)
+    initialize_again(cluster["srv1"])
     run = cluster["srv1"].agent("start", lists=RETURN)
     assert run.code == 5 and "system identifier" in run.reason
+
+
+def initialize_again(node, *statements):
+    """Replace the node's data by that of another cluster, which is on its first timeline too."""
+    conf = (node.pgdata / "postgresql.conf").read_text()
+    remove(node.pgdata)
+    as_owner(f"{bindir()}/initdb", "-D", node.pgdata, "-N", "-A", "trust", "-U", owner().pw_name,
+             "--wal-segsize=1")
+    (node.pgdata / "postgresql.conf").write_text(conf)
+    if statements:
+        node.server.start()
+        for text in statements:
+            node.server.sql(text)
+        node.server.stop()
+
+
+def test_the_data_of_another_cluster_is_refused_where_the_primary_cannot_be_asked(pair):
+    """By the system identifier that the primary's monitor has published."""
+    standby = pair["srv2"]
+    assert pair["srv1"].monitor().code == 8
+    standby.stop()
+    initialize_again(standby)
+    pair.move_vip(None)
+    run = standby.agent("start", lists=dict(active="srv1", promoted="srv1", start="srv2"))
+    assert run.code == 5 and "system identifier" in run.reason and "srv1" in run.reason
+
+
+@pytest.mark.parametrize("absent", ["", "srv1"])
+def test_the_data_of_another_cluster_wins_no_cold_start(make_cluster, absent):
+    """It has more WAL than the last primary, on the same timeline."""
+    cluster = make_cluster("srv1", "srv2", "srv3")
+    initialize_again(cluster["srv3"], "CREATE TABLE other AS SELECT generate_series(1, 200000) n")
+    for name, score in (("srv1", 1001), ("srv2", 1000), ("srv3", 990)):
+        cluster.store.set_score(name, score)
+    names = [name for name in ("srv1", "srv2", "srv3") if name != absent]
+    cold, up = dict(active="", promoted="", start=" ".join(names)), " ".join(names)
+    runs = cluster.at_once(lambda node: node.agent("start", lists=cold), names)
+    assert [run.code for run in runs.values()] == [0] * len(names)
+    cluster.notify("post", "start", cold, names)
+    lists = dict(active=up, unpromoted=up)
+    run = cluster.promote(names[0], dict(lists, promote=names[0]), names)
+    assert run.code == (1 if absent else 0)
+    if absent:    # nothing here says whose data is the right one
+        assert "start srv1" in cluster.store.refusal("srv2")
+    assert cluster.promote("srv3", dict(lists, promote="srv3"), names).code == 1
+    assert cluster["srv3"].in_recovery

@@ -6,8 +6,8 @@ import pytest
 
 from paf.decide import timelines
 from paf.decide.timelines import (
-    Line, PARTED, Reign, Switch, TOGETHER, UNSURE, compare, differing, left, line_from_wire,
-    line_to_wire)
+    Line, ORIGIN, PARTED, Reign, Switch, TOGETHER, UNSURE, compare, differing, identifiers, left,
+    line_from_wire, line_to_wire)
 
 TEXT = """1\t0/3000060\tno recovery target specified
 
@@ -88,6 +88,19 @@ FOLLOWED = line(FIRST, (2, 50, "a"))
 ])
 def test_how_two_histories_compare(other, found):
     assert compare(FOLLOWED, other) == compare(other, FOLLOWED) == found
+
+
+@pytest.mark.parametrize("mine, theirs, found", [
+    ("17", "17", TOGETHER), ("17", "18", PARTED), (None, "17", TOGETHER)])
+@pytest.mark.parametrize("later", [(), ((2, 50, "a"),), ((2, 50, None),)])
+def test_what_was_initialized_twice_has_two_histories(mine, theirs, found, later):
+    """Both are on the first timeline, or one of them: no promotion tells them apart."""
+    one, other = [line(*([(ORIGIN, 0, mark)] if mark else []), FIRST, *more)
+                  for mark, more in ((mine, ()), (theirs, later))]
+    assert compare(one, other) == compare(other, one) == found
+    assert identifiers(one, other) == ((mine, theirs) if found == PARTED else None)
+    assert differing(one, other) is None
+    assert line_from_wire(line_to_wire(other)) == other
 
 
 def test_a_promotion_that_both_have_proves_that_what_was_before_is_the_same():

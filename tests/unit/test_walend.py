@@ -8,7 +8,7 @@ import pytest
 
 from paf import runner
 from paf.deadline import Deadline
-from paf.decide import wal
+from paf.decide import timelines, wal
 from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.instance import controldata, line, position, sql, walend, walfiles, walprogram
 from tests.unit.support import instance_at
@@ -49,8 +49,23 @@ def test_of_a_damaged_history_nothing_is_concluded(standby, tmp_path, text, whol
     os.rename(tmp_path / "pg_wal" / "000000020000000000000005",
               tmp_path / "pg_wal" / "000000030000000000000005")
     (tmp_path / "pg_wal" / "00000003.history").write_text(text)
+    (tmp_path / "global").mkdir(exist_ok=True)
+    (tmp_path / "global" / "pg_control").write_bytes(struct.pack("=Q", 17))
     assert (len(walfiles.switches(standby, 3)) == 2) == whole
     assert (line.read(standby, False) is not None) == whole
+
+
+def test_a_history_begins_with_the_system_identifier(standby, tmp_path):
+    os.rename(tmp_path / "pg_wal" / "000000020000000000000004",
+              tmp_path / "pg_wal" / "000000010000000000000004")
+    assert line.read(standby, False) is None    # what cannot be read is no other cluster's
+    (tmp_path / "global").mkdir(exist_ok=True)
+    control = tmp_path / "global" / "pg_control"
+    control.write_bytes(b"\0" * 7)
+    assert line.read(standby, False) is None
+    control.write_bytes(struct.pack("=QI", 2**63 + 1, 1300))
+    assert line.read(standby, False).reigns == (
+        timelines.Reign(timelines.ORIGIN, 0, str(2**63 + 1)), timelines.Reign(1, 0, "initdb"))
 
 
 def found(instance, floor):
