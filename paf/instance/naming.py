@@ -32,15 +32,27 @@ def complete(instance, folder, facts, log):
     this can be repeated.
     """
     mine = instance.parameters
+    came = os.path.realpath(mine.pgdata) == os.path.realpath(mine.datadir)    # with the copy
     own = instance._replace(parameters=mine._replace(
-        datadir=folder, pgdata=folder,
-        recovery_template=mine.recovery_template.replace(mine.pgdata, folder, 1)))
-    if os.path.realpath(mine.pgdata) != os.path.realpath(mine.datadir):
-        own = instance    # its configuration is elsewhere, and did not come with the copy
-    else:
+        datadir=folder, start_opts=_asking(mine.start_opts, folder)))
+    if came:
+        own = own._replace(parameters=own.parameters._replace(
+            pgdata=folder,
+            recovery_template=mine.recovery_template.replace(mine.pgdata, folder, 1)))
+    if came or local.version(own) >= standby_mode.FIRST_WITH_SIGNAL:
         _name_the_node(own, facts, log)
     if facts["archive"]:
         _name_the_archive(own, folder, facts["archive"], log)
+
+
+def _asking(start_opts, folder):
+    """Return start_opts (str) with which the server's program reads a copy's configuration.
+
+    postgresql.auto.conf outweighs the rest and came with the copy. A configuration that is elsewhere
+    may name the data directory that the copy will have, where there is another one now, or none.
+    """
+    from paf.instance import server
+    return "{0} -c {1}".format(start_opts, server.quoted(["data_directory=" + folder])).strip()
 
 
 def _name_the_node(instance, facts, log):

@@ -5,6 +5,7 @@ each of them is done or is not. So a cut leaves the old directory or the new one
 """
 
 import os
+import stat
 
 from paf import instance as local
 from paf import runner
@@ -19,6 +20,8 @@ HALF = "half"
 #: first: the node's own files are put aside; they are, and the rest is given up; they are put back.
 COPYING, SWAPPING = "copying", "swapping"
 ASIDE, DISCARDED, RETURNING = "aside", "discarded", "returning"
+#: What a server accepts as the mode of its data directory: no more for a group, the first since 11.
+_GROUPS, _OWNERS = 0o050, 0o700
 NOT_REPLACED = ("a rewind or rebuild was cut off, and no copy has replaced what it left: run paf "
                 "rebuild again")
 PHASES = (HALF, COPYING, SWAPPING, ASIDE, DISCARDED, RETURNING)
@@ -140,6 +143,8 @@ def own_again(instance, old, copy, largest, deep=()):
     """
     with runner.Acting(local.owner(instance)):
         mine = ownfiles.names_in(old) if local.is_there(old) else []
+        if local.is_there(old):    # a group that may read, as for backups
+            os.chmod(copy, _OWNERS | stat.S_IMODE(os.stat(old).st_mode) & _GROUPS)
         if not mine:
             return []
         for name in ownfiles.names_in(copy):

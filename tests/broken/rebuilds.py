@@ -3,6 +3,12 @@
 from tests.broken.builds import _COMPONENT, _UNIT, Broken
 
 BUILDS = (
+    Broken(7, "whose name a copy has is asked of the directory that it will replace",
+           "paf/instance/naming.py",
+           "        datadir=folder, start_opts=_asking(mine.start_opts, folder)))",
+           "        datadir=folder))",
+           (_COMPONENT + "test_rebuild_configuration.py::"
+            "test_a_copy_into_an_empty_folder_has_this_nodes_name[start_opts]",)),
     Broken(7, "statistics of WAL that are not understood count as WAL without a commit",
            "paf/instance/waldump.py",
            "    if end > start.lsn and (not counts or sum(counts.values()) != _total(result.out)):",
