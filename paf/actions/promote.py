@@ -4,7 +4,7 @@ from paf import holders, ocf, promotion
 from paf import instance as local
 from paf.decide import election, scores, state, transition
 from paf.cluster import base
-from paf.instance import observe, queries, server
+from paf.instance import observe, queries, server, standby_mode
 
 _VOTES_PATIENCE = 5.0       # seconds
 _RECOUNT_MUTE = 0.3
@@ -144,6 +144,11 @@ def _promote(context):
         _step_back(context)
         raise
     context.log.info("PostgreSQL was promoted")
+    try:
+        standby_mode.forget_recovery(context.instance)    # of a standby that was started by hand
+    except ocf.OcfError as error:
+        context.log.warning("{0}: after a crash of one of its processes the server would be a "
+                            "backup that is restored; remove it".format(error))
     if context.in_cluster:
         holders.confirm(context)
     if view is not None:

@@ -25,7 +25,8 @@ def enable(instance):
     """Make the next start of the server one as a standby. Raises OcfError.
 
     The file is written under another name and renamed: a symbolic link
-    there is replaced, never followed. Nothing is written where it is there already. A template that
+    there is replaced, never followed. Nothing is written where it is there already; it takes the
+    place of recovery.signal. A template that
     would end recovery by itself is refused here too: it may have changed since it was checked, and
     after a demotion the server would be a second primary.
     """
@@ -36,8 +37,28 @@ def enable(instance):
             raise BadParameter("{0} ({1})".format(
                 problems[0], instance.parameters.recovery_template))
         put(instance, "recovery.conf", text)
-    elif not _is_file(local.path(instance, "standby.signal")):
+        return
+    if not _is_file(local.path(instance, "standby.signal")):
         put(instance, "standby.signal", "")
+    forget_recovery(instance)
+
+
+def forget_recovery(instance):
+    """Remove recovery.signal, which a restore has left, where standby.signal counts. OcfError.
+
+    The server does not look for it then, and a promotion leaves it there. After the crash of one of
+    its processes it would recover as a backup does: end on another timeline than Pacemaker's
+    primary had, or not run at all without a restore_command. Source: readRecoverySignalFile in
+    PostgreSQL's xlogrecovery.c.
+    """
+    name = local.path(instance, "recovery.signal")
+    if local.version(instance) < FIRST_WITH_SIGNAL or not local.is_there(name, os.lstat):
+        return
+    try:
+        with runner.Acting(local.owner(instance)):
+            _remove(name)
+    except (IOError, OSError) as error:
+        raise failure(error, NotUsable, "cannot remove {0}: {1}".format(name, error.strerror))
 
 
 def _is_file(path):

@@ -3,6 +3,10 @@
 from tests.broken.builds import _COMPONENT, _UNIT, Broken
 
 BUILDS = (
+    Broken(1, "what a restore has left makes a primary of a server that recovers from a crash",
+           "paf/instance/standby_mode.py", "    forget_recovery(instance)", "    pass",
+           (_COMPONENT + "test_crashes.py::"
+            "test_a_primary_with_a_recovery_signal_is_demoted_to_a_standby_alone",)),
     Broken(4, "a standby whose WAL is not mounted is started without it",
            "paf/actions/validate.py",
            "    missing = walfiles.missing(context.instance, control)", '    missing = ""',

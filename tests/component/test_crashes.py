@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+import psycopg2
 import pytest
 
 from tests.component.control_file import write_state
@@ -335,3 +336,51 @@ def test_an_empty_pid_file_that_was_left_keeps_no_server_down(node):
     assert node.probe() == 7
     assert node.agent("start", lists=dict(start="srv1", inactive="pgsqld")).code == 0
     assert node.in_recovery
+
+
+# A restore that has left recovery.signal: the server does not look for it beside standby.signal
+
+_CHECKPOINTER = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+
+
+def restored(node):
+    """Have the node's instance look as restored from a backup, from an archive that is slow."""
+    node.server.configure("restore_command = 'false'")
+    path = node.pgdata / "recovery.signal"
+    path.touch()
+    shutil.chown(path, owner().pw_uid, owner().pw_gid)
+    return path
+
+
+def crash_a_session(node):
+    """Kill a session of a primary, which then recovers by itself, with another checkpointer."""
+    connection, before = node.server.connect(), node.value(_CHECKPOINTER)
+
+    def recovered():
+        try:
+            return node.sql(_CHECKPOINTER) not in ([], [(before,)]) and not node.in_recovery
+        except psycopg2.OperationalError:
+            return False
+    os.kill(connection.info.backend_pid, signal.SIGKILL)
+    wait_until(recovered, "the server to have recovered")
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_primary_that_was_once_restored_stays_on_its_timeline_after_a_crash(standby, by_hand):
+    left = restored(standby)
+    if not by_hand:
+        standby.stop()
+        assert standby.agent("start", in_cluster=False).code == 0
+        assert not left.exists() and (standby.pgdata / "standby.signal").exists()
+    assert standby.agent("promote", in_cluster=False).code == 0
+    assert not left.exists()
+    assert standby.value("SELECT pg_walfile_name(pg_current_wal_lsn())").startswith("00000002")
+    crash_a_session(standby)
+    assert standby.value("SELECT pg_walfile_name(pg_current_wal_lsn())").startswith("00000002")
+    assert standby.monitor(in_cluster=False).code == 8
+
+
+def test_a_primary_with_a_recovery_signal_is_demoted_to_a_standby_alone(primary):
+    left = restored(primary)
+    assert primary.agent("demote").code == 0
+    assert not left.exists() and primary.in_recovery
