@@ -76,10 +76,26 @@ def _compare(instance, primary, control, timeline, deadline):
                           "timeline {1}".format(timeline, primary.timeline),
                           True, primary, None, None, control.segment_size)
     if relation.kind == timelines.SAME:
-        return None
+        return _before_a_promotion(instance, primary, control, timeline, deadline)
     position = wal.Position(timeline, controldata.lower_bound(control).lsn)
     began = timelines.successor(timeline, primary.timeline, primary.switches)
     return _past_the_fork(instance, control.segment_size, position, relation.fork, began, primary,
+                          deadline)
+
+
+def _before_a_promotion(instance, primary, control, timeline, deadline):
+    """Return the Divergence of an instance whose WAL files alone have the primary's timeline.
+
+    Its own promotion to a timeline of that number may have been cut off: PostgreSQL makes the first
+    segment, and then the history and the checkpoint. What followed the primary has nothing past the
+    fork on the timeline before. None without a Divergence. Source: StartupXLOG in xlog.c.
+    """
+    bound = controldata.lower_bound(control)
+    relation = timelines.relation(bound.timeline, primary.timeline, primary.switches)
+    if bound.timeline >= timeline or relation.kind != timelines.ANCESTOR:
+        return None
+    began = timelines.successor(bound.timeline, primary.timeline, primary.switches)
+    return _past_the_fork(instance, control.segment_size, bound, relation.fork, began, primary,
                           deadline)
 
 

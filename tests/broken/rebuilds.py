@@ -3,6 +3,11 @@
 from tests.broken.builds import _COMPONENT, _UNIT, Broken
 
 BUILDS = (
+    Broken(7, "the first segment of a promotion that was cut off is the primary's timeline",
+           "paf/instance/divergence.py",
+           "        return _before_a_promotion(instance, primary, control, timeline, deadline)",
+           "        return None", (_COMPONENT + "test_divergence.py::"
+                               "test_one_whose_own_promotion_was_cut_off_has_still_diverged[commits]",)),
     Broken(7, "whose name a copy has is asked of the directory that it will replace",
            "paf/instance/naming.py",
            "        datadir=folder, start_opts=_asking(mine.start_opts, folder)))",

@@ -55,6 +55,39 @@ def test_an_old_primary_that_has_diverged_stays_stopped_with_fork_and_bytes(pair
     assert pair["srv1"].files() == before
 
 
+def begin_a_promotion(node, last):
+    """Leave what a promotion makes first: see XLogInitNewTimeline. last: the segment's name."""
+    made = node.pgdata / "pg_wal" / f"00000002{last[8:]}"
+    shutil.copy(node.pgdata / "pg_wal" / last, made)
+    shutil.chown(made, owner().pw_uid, owner().pw_gid)
+
+
+@pytest.mark.parametrize("alone", ["commits", "no commit", ""])
+def test_one_whose_own_promotion_was_cut_off_has_still_diverged(hinted, alone):
+    """Its first segment of timeline 2 is there, as if it had followed the primary."""
+    old = hinted["srv1"]
+    if alone == "commits":
+        write_alone(hinted)
+    else:
+        hold_still(hinted)
+    if alone == "no commit":
+        hinted.move_vip(None)
+        before = old.value("SELECT pg_current_wal_insert_lsn()")
+        old.sql("BEGIN; INSERT INTO t SELECT generate_series(1, 5000); ROLLBACK")
+        wait_until(lambda: old.value(f"SELECT pg_current_wal_flush_lsn() > '{before}'"),
+                   "the WAL writer")
+    last = old.value("SELECT pg_walfile_name(pg_current_wal_lsn())")
+    fail_over(hinted)
+    begin_a_promotion(old, last)
+    run = old.agent("start", lists=RETURN)
+    if alone == "commits":
+        assert run.code == 5 and "diverged" in run.reason and "commit" in run.reason
+        return
+    assert run.code == 0, run.reason
+    assert ("rewound" in run.log) == bool(alone)
+    hinted.wait_for_streams("srv2", 1)
+
+
 def fork_of(node):
     """Return the LSN where the node's last timeline began, as the agent writes it.
 
