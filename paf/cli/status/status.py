@@ -103,7 +103,7 @@ def sight(resource, pacemaker):
 
 def _say_that_it_takes_long():
     if sys.stderr is not None and sys.stderr.isatty():
-        complain("still looking: a program of Pacemaker or a server does not answer; each is given "
+        complain("still looking: a program of Pacemaker, or a server, is slow or hangs; each is given "
                  "up after some seconds")
 
 
