@@ -113,16 +113,23 @@ def _run(argv):
     return options.run(options)
 
 
+def with_remedy(text):
+    """Return an error (str) with what to do where it is for want of root's rights."""
+    if os.geteuid() == 0 or "ermission denied" not in text or " root" in text:
+        return text
+    return text + " (run it as root)"
+
+
 def guarded(function):
     """Return what a function of a verb returns; for what goes wrong, the exit status."""
     try:
         return function()
     except (Problem, OcfError) as error:
-        complain(str(error))
+        complain(with_remedy(str(error)))
         return ERROR
     except EnvironmentError as error:
-        complain("{0}{1}".format("{0}: ".format(error.filename) if error.filename else "",
-                                 error.strerror or error))
+        complain(with_remedy("{0}{1}".format(
+            "{0}: ".format(error.filename) if error.filename else "", error.strerror or error)))
         return ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

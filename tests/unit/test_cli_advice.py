@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from paf.cli import configuration, lost, servers, switchover, view
+from paf.cli import check, configuration, lost, servers, switchover, view
 from paf.cli.check import clusterchecks, host
 from paf.cli.common import ERROR, OK
 from paf.cli.main import main
@@ -202,6 +202,30 @@ def test_a_pause_of_one_of_several_resources_names_it_in_the_way_back(
                        ([], "paf resume")):
         assert main(["pause", "--yes", *argv]) == OK
         assert capsys.readouterr().out.endswith(f"back with: {back}\n")
+
+
+def test_a_pause_is_ended_by_paf_resume_which_looks_at_the_roles_first(texts):  # noqa: F811
+    mark = '<nvpair id="n" name="maintenance" value="true"/></meta_attributes>'
+    rule = '<rule id="r" score="0"><date_expression id="d" operation="lt" end="2036-01-01T00:00:00Z"/></rule>'
+    for ident, words, command in (
+            ("paf-pause-pgsqld", "is paused by paf pause, until 2036-01-01T00:00:00Z",
+             "paf resume --resource pgsqld"),
+            ("own", "is in maintenance", "crm_resource --force --resource pgsqld --meta "
+             "--set-parameter maintenance --parameter-value false")):
+        text = texts["cib"].replace('type="pgsqlms">', 'type="pgsqlms">' + (
+            f'<meta_attributes id="{ident}" score="1000000">{rule}{mark}'), 1)
+        found, = [item for name, item in check.of_cib(text, "") if name == "enabled"]
+        assert words in found.what and found.pcs == found.crm == [command]
+
+
+def test_a_second_pause_says_that_it_takes_the_place_of_the_first():
+    todo = [{"code": "paused", "node": None, "what": "pgsqld is paused by paf pause, until 9 h"},
+            {"code": "node-maintenance", "node": "srv1", "what": "srv1 is in maintenance"}]
+    assert list(pause.earlier({"todo": todo}, None)) == [
+        "pgsqld is paused by paf pause, until 9 h: this takes its place"]
+    assert list(pause.earlier({"todo": todo}, "srv1")) == [
+        "srv1 is in maintenance: this takes its place"]
+    assert list(pause.earlier({"todo": todo}, "srv2")) == []
 
 
 @pytest.mark.parametrize("argv, what", [([], "pgsqld"), (["srv1"], "srv1")])

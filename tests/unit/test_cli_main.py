@@ -3,7 +3,7 @@
 import pytest
 
 from paf.cli.common import USAGE
-from paf.cli.main import main
+from paf.cli.main import main, with_remedy
 
 
 @pytest.mark.parametrize("words", [
@@ -14,3 +14,13 @@ def test_an_empty_argument_is_a_mistake_and_not_a_choice(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == USAGE and "an argument is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("uid, text, expected", [
+    (1000, "cannot see where process 7 works: Permission denied",
+     "cannot see where process 7 works: Permission denied (run it as root)"),
+    (1000, "Permission denied (only root may)", "Permission denied (only root may)"),
+    (1000, "no answer", "no answer"), (0, "x: Permission denied", "x: Permission denied")])
+def test_who_has_too_few_rights_sees_what_to_do(monkeypatch, uid, text, expected):
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    assert with_remedy(text) == expected

@@ -4,6 +4,7 @@ from paf.cli import finding, topology
 from paf.cli.configuration import (
     boolean, is_certain, is_true, left_over, meta, names_of, place_of, points, seconds, vips_of)
 from paf.cli.configuration import options
+from paf.cli.operate import pauses
 
 _DEVICE_WHY = "without fencing a lost primary may still be writing: no cluster is safe, and " \
               "Pacemaker waits without end for a node that it cannot be sure of"
@@ -190,10 +191,14 @@ def running(configured, managed):
     for name, usual, words in _WATCHED:
         text = meta(managed, name, str(managing) if name == "is-managed" else "")
         if is_certain(managed, name) and boolean(text, usual) is not usual:
+            paused = name == "maintenance" and pauses.end_of(configured.root, managed.name)
             yield finding.warning(
-                "{0} {1}".format(managed.name, words),
+                "{0} {1}".format(managed.name, words if not paused else
+                                 "is paused by paf pause, until {0}".format(paused)),
                 "Pacemaker watches it and does nothing: no failover",
-                finding.without_meta(managed, name))
+                # it looks first whether each server has the role that Pacemaker knows
+                finding.without_meta(managed, name) if not paused else
+                finding.both("paf resume --resource {0}".format(managed.name)))
 
 
 def leftovers(configured, managed):

@@ -48,6 +48,8 @@ def run(options):
     if obstacle:
         raise Problem(obstacle)
     end = time.time() + length
+    for words in earlier(sight.report, options.node):
+        say(words)
     say("{0} until {1}.".format(
         "Pacemaker leaves {0} alone".format(options.node) if options.node else
         "Pacemaker does nothing for {0}: no failover, no recovery".format(sight.report["clone"]),
@@ -72,6 +74,16 @@ def run(options):
     say("done; back with: paf resume{0}{1}".format(
         " " + options.node if options.node else "", for_resource(options)))
     return OK
+
+
+def earlier(report, node):
+    """Yield what another pause, perhaps of another administrator, has set already; pure.
+
+    node: its name, None for the resource.
+    """
+    for item in report["todo"]:
+        if item["code"] == ("node-maintenance" if node else "paused") and item["node"] == node:
+            yield "{0}: this takes its place".format(item["what"])
 
 
 def length_of(text):
