@@ -169,6 +169,16 @@ def without_constraint(ident):
             ["crm configure delete {0}".format(ident)])
 
 
+def let_in(resource, nodes):
+    """Return (what is wrong, why, the cure) where an opt-in cluster lets a resource on no node."""
+    pcs = "pcs constraint location {0} prefers {1}=0"
+    crm = "crm configure location {0}-on-{1} {0} 0: {1}"
+    return ("symmetric-cluster is false, and no constraint lets {0} run on {1}".format(
+        resource, " or ".join(nodes)), "in such a cluster Pacemaker runs a resource only on nodes "
+        "that a location constraint names", ([pcs.format(resource, node) for node in nodes],
+                                             [crm.format(resource, node) for node in nodes]))
+
+
 def colocated(vip, clone):
     """Return the cure that keeps an address with the primary."""
     pcs = "pcs constraint colocation add {0} with {1} {2} score=INFINITY"

@@ -291,3 +291,18 @@ def test_what_has_diverged_is_rebuilt_before_the_cleanup(texts, reason, commands
     item, = [item for item in asked(texts)["todo"] if item["code"] == "failed"]
     assert item["pcs"] == item["crm"] == commands
     assert ("on srv2" in item["why"]) == (len(commands) == 2)
+
+
+def test_an_opt_in_cluster_that_lets_no_instance_run_is_named(texts):  # noqa: F811
+    mark = '<cluster_property_set id="cib-bootstrap-options">'
+    texts["cib"] = texts["cib"].replace(
+        mark, mark + '<nvpair id="sc" name="symmetric-cluster" value="false"/>')
+    item, = [item for item in asked(texts)["todo"] if item["code"] == "opt-in"]
+    assert "no constraint lets pgsqld-clone run on srv1 or srv2 or srv3" in item["what"]
+    assert item["pcs"][0] == "pcs constraint location pgsqld-clone prefers srv1=0"
+    texts["cib"] = texts["cib"].replace(
+        "</constraints>", '<rsc_location id="l" rsc="pgsqld-clone" node="srv1" score="0"/>'
+        '</constraints>')
+    found = asked(texts)
+    assert not [item for item in found["todo"] if item["code"] == "opt-in"]
+    assert [row["kept_off"] for row in found["nodes"]] == [False, True, True]

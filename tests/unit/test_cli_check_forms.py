@@ -14,11 +14,17 @@ COLOCATION = '<rsc_colocation id="ip-with-primary" score="INFINITY" rsc="pgsql-m
 READERS = """<primitive id="reader-ip" class="ocf" provider="heartbeat" type="IPaddr2"/>"""
 DEVICES = 'class="stonith"', 'class="ocf" provider="x"'
 PRIMITIVE = '<primitive id="pgsqld" class="ocf" provider="heartbeat" type="pgsqlms">'
+PROPERTIES = '<cluster_property_set id="cib-bootstrap-options">'
 END, META = "</constraints>", 'name="notify" value="true"/>'
 
 
 def nvpair(name, value):
     return f'<nvpair id="n-{name}" name="{name}" value="{value}"/>'
+
+
+def let_in(resource, *nodes):
+    return "".join(f'<rsc_location id="{resource}-on-{node}" rsc="{resource}" node="{node}" '
+                   'score="0"/>' for node in nodes)
 
 
 #: What a configuration is changed to: pairs of text, before and after, and what is found then, ""
@@ -98,6 +104,24 @@ FORMS = {
     "a clone of one instance": (
         [(META, META + nvpair("clone-max", "1"))], "pgsqld-clone has clone-max=1"),
     "a clone of two instances": ([(META, META + nvpair("clone-max", "2"))], ""),
+    "an opt-in cluster without a location": (
+        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")),
+         (END, let_in("pgsql-master-ip", "srv1", "srv2", "srv3") + END)],
+        "no constraint lets pgsqld-clone run on srv1 or srv2 or srv3"),
+    "an opt-in cluster with locations": (
+        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")),
+         (END, let_in("pgsqld-clone", "srv1", "srv3") + let_in("pgsql-master-ip", "srv1", "srv3")
+          + END)], ""),
+    "an opt-in cluster without the address on a node": (
+        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")),
+         (END, let_in("pgsqld", "srv1", "srv3") + let_in("pgsql-master-ip", "srv3") + END)],
+        "no constraint lets pgsql-master-ip run on srv1"),
+    "an opt-in cluster by a rule": (
+        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")),
+         (END, "".join(f'<rsc_location id="{name}-r" rsc="{name}"><rule id="{name}-rule" score="0">'
+                       f'<expression id="{name}-e" attribute="site" operation="defined"/></rule>'
+                       "</rsc_location>" for name in ("pgsqld-clone", "pgsql-master-ip")) + END)],
+        ""),
     "a node that has neither": (
         [(END, '<rsc_location id="off" rsc="pgsql-master-ip" node="srv2" score="-INFINITY"/>'
                '<rsc_location id="none" rsc="pgsqld-clone" node="srv2" score="-INFINITY"/>'

@@ -2,7 +2,7 @@
 
 from paf.cli import finding
 from paf.cli.configuration import (
-    barred, is_optional, is_serialized, is_symmetrical, names_of, place_of, vips_of)
+    barred, is_optional, is_serialized, is_symmetrical, names_of, not_let_in, place_of, vips_of)
 from paf.cli.configuration.constraints import bars
 
 _INFINITY = 1000000
@@ -155,6 +155,10 @@ def _as_option(item, wanted):
 def _banned(configured, managed, places):
     """The address may run wherever an instance may be promoted."""
     own = barred(configured, names_of(managed), ("", "Started", "Promoted"))
+    nowhere = not_let_in(configured, names_of(managed)) == configured.nodes
+    outside = [node for node in not_let_in(configured, places) if nowhere or node not in own]
+    if outside:
+        yield finding.error(*finding.let_in(places[0], outside))
     for item in _of(configured, "location", rsc=places):
         nodes = [node for node in bars(item, configured.nodes, configured.now) if node not in own]
         if nodes and not item.id.startswith("cli-"):

@@ -2,7 +2,8 @@
 
 from paf.cli import finding, topology
 from paf.cli.configuration import (
-    boolean, is_certain, is_true, left_over, meta, names_of, place_of, points, seconds, vips_of)
+    boolean, is_certain, is_true, left_over, meta, names_of, not_let_in, place_of, points,
+    seconds, vips_of)
 from paf.cli.configuration import options
 from paf.cli.operate import pauses
 
@@ -80,6 +81,9 @@ def properties(configured, managed):
             "the partition without quorum must stop its primary: else there "
             "are two. With two nodes, corosync's two_node=1 takes care of quorum",
             finding.property_is("no-quorum-policy", "stop"))
+    outside = not_let_in(configured, names_of(managed))
+    if outside and outside == configured.nodes:
+        yield finding.error(*finding.let_in(managed.clone or managed.name, outside))
     if is_true(configured.properties.get("maintenance-mode", "false")):
         yield finding.warning(
             "maintenance-mode is on", "Pacemaker watches and does nothing: no failover",

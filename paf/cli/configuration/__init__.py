@@ -29,7 +29,7 @@ __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
     "against_primary", "barred", "boolean", "constraints_on", "default_timeout", "find",
     "is_certain", "is_optional", "is_serialized", "is_symmetrical", "is_true", "left_over", "meta",
-    "names_of", "parse", "place_of", "points", "role", "seconds", "vips_of"]
+    "names_of", "not_let_in", "parse", "place_of", "points", "role", "seconds", "vips_of"]
 
 AGENT = ("ocf", "heartbeat", "pgsqlms")
 _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")
@@ -112,16 +112,33 @@ def constraints_on(configured, managed, kind):
 
 
 def barred(configured, names, roles=("", "Started")):
-    """Return the nodes (set) on which a location constraint lets a resource never run.
+    """Return the nodes (set) on which constraints let a resource never run.
 
     names: the ids that constraints may name it by; roles: of such constraints, "" without one.
     """
-    found = set()
+    found = set(not_let_in(configured, names))
     for item in configured.constraints:
         if (item.kind == "location" and item.values.get("rsc") in names
                 and item.values.get("role", "") in roles):
             found.update(relations.bars(item, configured.nodes, configured.now))
     return found
+
+
+def not_let_in(configured, names):
+    """Return the nodes (list) that no location lets a resource run on, in an opt-in cluster.
+
+    names: as above. [] where a rule may let it in, which Pacemaker alone judges. Source: Pacemaker
+    Explained, "Asymmetrical Opt-In Clusters".
+    """
+    if ("symmetric-cluster" in configured.uncertain
+            or boolean(configured.properties.get("symmetric-cluster"), True)):
+        return []
+    mine = [item for item in configured.constraints if item.kind == "location"
+            and item.values.get("rsc") in names and item.score != -relations.INFINITY]
+    if any(item.score is None or item.rules for item in mine):
+        return []
+    let_in = set(item.node for item in mine)
+    return [node for node in configured.nodes if node not in let_in]
 
 
 def against_primary(configured, managed):

@@ -25,6 +25,9 @@ def cluster(found, seen, configured, managed, facts):
             "no-quorum-policy", OTHER, "no-quorum-policy is ignore",
             "each half of a cluster whose network is cut promotes a primary of its own",
             finding.property_is("no-quorum-policy", "stop"))
+    outside = configuration.not_let_in(configured, configuration.names_of(managed))
+    if outside and outside == configured.nodes:
+        yield concern("opt-in", UP, *finding.let_in(managed.clone or managed.name, outside))
 
 
 def resource(found, seen, configured, managed, facts):
