@@ -10,7 +10,7 @@ from paf.cli import check, configuration
 from tests.unit.scheduler import Simulation
 
 NOW = 1795653840    # 2026-11-26 00:44:00 UTC
-_NOT_FOR_A_FILE = re.compile(r"systemctl|AGENT|HOST")
+_NOT_FOR_A_FILE = re.compile(r"systemctl|AGENT|HOST|^paf ")
 
 
 def found(text, resource):

@@ -14,6 +14,7 @@ COLOCATION = '<rsc_colocation id="ip-with-primary" score="INFINITY" rsc="pgsql-m
 READERS = """<primitive id="reader-ip" class="ocf" provider="heartbeat" type="IPaddr2"/>"""
 DEVICES = 'class="stonith"', 'class="ocf" provider="x"'
 PRIMITIVE = '<primitive id="pgsqld" class="ocf" provider="heartbeat" type="pgsqlms">'
+NODE = '<instance_attributes id="nodes-1">'
 PROPERTIES = '<cluster_property_set id="cib-bootstrap-options">'
 END, META = "</constraints>", 'name="notify" value="true"/>'
 
@@ -142,6 +143,10 @@ FORMS = {
         [(PRIMITIVE, PRIMITIVE + '<meta_attributes id="m">' + nvpair("target-role", "stopped")
           + "</meta_attributes>")], "target-role=stopped"),
     "in maintenance": ([(META, META + nvpair("maintenance", "1"))], "pgsqld is in maintenance"),
+    "a node in maintenance": (
+        [(NODE, NODE + nvpair("maintenance", "on"))], "srv1 is in maintenance"),
+    "a node that was in maintenance": (
+        [(NODE, NODE + nvpair("maintenance", "off"))], ""),
     "a device that is disabled": (
         [('<primitive id="fence-srv1" class="stonith" type="fence_paf_lab">',
           '<primitive id="fence-srv1" class="stonith" type="fence_paf_lab"><meta_attributes id="m">'

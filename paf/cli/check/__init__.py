@@ -36,7 +36,8 @@ _CLUSTER = (
     ("Pacemaker", release.release),
     ("fencing", clusterchecks.fencing), ("cluster properties", clusterchecks.properties),
     ("defaults", clusterchecks.defaults), ("clone", clusterchecks.clone),
-    ("enabled", clusterchecks.running), ("leftovers", clusterchecks.leftovers),
+    ("enabled", clusterchecks.running), ("nodes", clusterchecks.nodes),
+    ("leftovers", clusterchecks.leftovers),
     ("operations", operations.operations), ("monitors", operations.monitors),
     ("parameters", operations.values), ("address", address.address),
     ("order", address.others))

@@ -205,6 +205,16 @@ def running(configured, managed):
                 finding.both("paf resume --resource {0}".format(managed.name)))
 
 
+def nodes(configured, managed):
+    """No node is in maintenance."""
+    for node in configured.nodes:
+        if pauses.is_in_maintenance(configured.root, node):
+            yield finding.warning(
+                "{0} is in maintenance".format(node),
+                "Pacemaker watches what runs there and does nothing: no recovery, no failover",
+                finding.both("paf resume {0} --resource {1}".format(node, managed.name)))
+
+
 def leftovers(configured, managed):
     """No constraint is left of a move or a ban."""
     names = set(names_of(managed))

@@ -2,6 +2,8 @@
 
 import re
 
+from paf.cli.configuration.spelling import is_true
+
 
 def name_of(resource):
     """Return the id of the attributes that pause a resource (its primitive's name)."""
@@ -11,7 +13,7 @@ def name_of(resource):
 def is_in_maintenance(root, node):
     """Return whether a node (its name) has the attribute that paf pause gives it; root: as below.
     """
-    return any(pair.get("name") == "maintenance"
+    return any(pair.get("name") == "maintenance" and is_true(pair.get("value", ""))
                for item in root.findall("configuration/nodes/node") if item.get("uname") == node
                for pair in item.findall("instance_attributes/nvpair"))
 

@@ -4,6 +4,7 @@ Each takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
 from paf.cli import configuration, finding, view
+from paf.cli.operate import pauses
 from paf.cli.servers import REPLAY_PAUSED
 from paf.cli.status.concern import (
     FAILOVER, OTHER, concern, refusal_in_words, unknown)
@@ -56,7 +57,10 @@ def maintenance(found, seen, configured, managed, facts):
             "Pacemaker watches what runs there and does nothing: {0}".format(
                 "a crash of the primary stays as it is" if primary else
                 "the instance is not recovered, not promoted, and takes no part in an election"),
-            (["pcs node unmaintenance {0}".format(name)], ["crm node ready {0}".format(name)]),
+            # it looks first whether the server there has the role that Pacemaker knows
+            finding.both("paf resume {0} --resource {1}".format(name, managed.name)) if (
+                pauses.is_in_maintenance(configured.root, name)) else finding.both(
+                "crm_attribute --type status --node {0} --name maintenance --delete".format(name)),
             name)
 
 
