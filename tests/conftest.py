@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 
 import hypothesis
 import pytest
@@ -62,6 +63,17 @@ def pytest_collection_modifyitems(items):
             item.add_marker(getattr(pytest.mark, marker))
     # what takes longest comes first, so that something else runs beside it
     items.sort(key=lambda item: item.path.name not in _LONGEST)
+
+
+@pytest.fixture
+def foreground():
+    """The handlers of a command that a shell starts in the foreground, as this may not be."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL,
+             signal.SIGHUP: signal.SIG_DFL}
+    before = [(number, signal.signal(number, handler)) for number, handler in usual.items()]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -85,8 +85,8 @@ def _check_line(context, found):
     theirs, mine = timelines.line_from_wire(text), line.read(context.instance, False)
     foreign = timelines.identifiers(mine, theirs) if mine and theirs else None
     if foreign:
-        raise ocf.NotUsable("another cluster's data: system identifier {0}, {1} has {2}; rebuild it "
-                            "from the primary".format(foreign[0], primaries[0], foreign[1]))
+        raise ocf.NotUsable("another cluster's data: system identifier {0}, {1} has {2}; rebuild "
+                            "it from the primary".format(foreign[0], primaries[0], foreign[1]))
     reign = timelines.differing(mine, theirs) if mine and theirs else None
     if reign or not found and timelines.compare(mine, theirs) == timelines.PARTED:
         raise ocf.NotUsable("diverged: timeline {0} here and the one of the same number on {1} "

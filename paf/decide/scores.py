@@ -41,7 +41,8 @@ def wanted(me, online, replicas, current, maxlag, segment_size, just_promoted=Fa
     current: dict of node to its score (int) as it is. maxlag: bytes, 0 for no limit.
     segment_size: bytes of a WAL segment; standbys nearer to each other keep their order, so that
     a busy cluster does not write to the CIB. just_promoted: standbys of the partition that are
-    not connected, or not ready yet, keep the scores they have. wished: nodes that a constraint asks for.
+    not connected, or not ready yet, keep the scores they have. wished: nodes that a constraint
+    asks for.
     """
     scores = {me: PRIMARY}
     known = set(online) | set(current)

@@ -25,8 +25,8 @@ Reign = namedtuple("Reign", "timeline begin mark")
 #: What every history begins with, before its first timeline: initdb.
 ORIGIN = 0
 
-#: An instance's history: Reigns (tuple), oldest first, ORIGIN too unless they are too many; own: it was the primary of the newest one,
-#: True, False, or None where that is not known.
+#: An instance's history: Reigns (tuple), oldest first, ORIGIN too unless they are too many; own: it
+#: was the primary of the newest one, True, False, or None where that is not known.
 Line = namedtuple("Line", "reigns own")
 
 #: How Line.own travels.

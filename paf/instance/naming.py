@@ -48,8 +48,9 @@ def complete(instance, folder, facts, log):
 def _asking(start_opts, folder):
     """Return start_opts (str) with which the server's program reads a copy's configuration.
 
-    postgresql.auto.conf outweighs the rest and came with the copy. A configuration that is elsewhere
-    may name the data directory that the copy will have, where there is another one now, or none.
+    postgresql.auto.conf outweighs the rest and came with the copy. A configuration that is
+    elsewhere may name the data directory that the copy will have, where there is another one now,
+    or none.
     """
     from paf.instance import server
     return "{0} -c {1}".format(start_opts, server.quoted(["data_directory=" + folder])).strip()

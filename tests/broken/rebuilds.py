@@ -7,7 +7,7 @@ BUILDS = (
            "paf/instance/divergence.py",
            "        return _before_a_promotion(instance, primary, control, timeline, deadline)",
            "        return None", (_COMPONENT + "test_divergence.py::"
-                               "test_one_whose_own_promotion_was_cut_off_has_still_diverged[commits]",)),
+                                   "test_one_whose_own_promotion_was_cut_off_has_still_diverged[commits]",)),
     Broken(7, "whose name a copy has is asked of the directory that it will replace",
            "paf/instance/naming.py",
            "        datadir=folder, start_opts=_asking(mine.start_opts, folder)))",

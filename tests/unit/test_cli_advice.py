@@ -206,7 +206,8 @@ def test_a_pause_of_one_of_several_resources_names_it_in_the_way_back(
 
 def test_a_pause_is_ended_by_paf_resume_which_looks_at_the_roles_first(texts):  # noqa: F811
     mark = '<nvpair id="n" name="maintenance" value="true"/></meta_attributes>'
-    rule = '<rule id="r" score="0"><date_expression id="d" operation="lt" end="2036-01-01T00:00:00Z"/></rule>'
+    rule = ('<rule id="r" score="0"><date_expression id="d" operation="lt" '
+            'end="2036-01-01T00:00:00Z"/></rule>')
     for ident, words, command in (
             ("paf-pause-pgsqld", "is paused by paf pause, until 2036-01-01T00:00:00Z",
              "paf resume --resource pgsqld"),

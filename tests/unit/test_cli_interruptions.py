@@ -21,13 +21,7 @@ REPORT = {"resource": "pgsqld", "nodes": [{"node": "srv1", "score": 1001},
                                           {"node": "srv2", "score": -1000}]}
 
 
-@pytest.fixture(autouse=True)
-def usual():
-    """The handlers of a command that a shell starts in the foreground."""
-    before = [(number, signal.signal(number, signal.SIG_DFL)) for number in NUMBERS[1:]]
-    yield
-    for number, handler in before:
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("foreground")
 
 
 class Cluster:
@@ -105,10 +99,11 @@ def test_a_terminal_that_was_closed_is_a_reader_that_went_away(tmp_path, termina
     os.close(descriptor)
 
 
-@pytest.mark.parametrize("terminal, takes, said", [
-    (True, 0.3, True), (True, 0.0, False), (False, 0.3, False)])
-def test_a_look_that_takes_long_says_so_on_a_terminal(monkeypatch, capsys, terminal, takes, said):
-    monkeypatch.setattr(status, "_LONG", 0.05)
+@pytest.mark.parametrize("terminal, takes, patience, said", [
+    (True, 0.3, 0.05, True), (True, 0.0, 60.0, False), (False, 0.3, 0.05, False)])
+def test_a_look_that_takes_long_says_so_on_a_terminal(
+        monkeypatch, capsys, terminal, takes, patience, said):
+    monkeypatch.setattr(status, "_LONG", patience)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     monkeypatch.setattr(status, "_sight", lambda *_: common.Pacemaker().run(
         "sh", "-c", f"sleep {takes}; echo whole"))

@@ -10,7 +10,6 @@ from paf.cli import configuration, servers, view
 from paf.cli.common import NOT_DONE, OK
 from paf.cli.status import fencing, report_text, service, simulate, votequorum
 from paf.cli.status import report as status
-from paf.runner import Result
 
 PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
            ["standby", "srv1", "streaming", "51654312", "51654312", "0.25", "async", ""],
@@ -363,46 +362,3 @@ def test_votes_are_read_from_corosync_quorumtool(texts):
     assert votequorum.is_kept_without(votes, ["1", "2"]) is False
     assert votequorum.is_kept_without(votes, ["9"]) is None
     assert votequorum.votes("Cannot initialize CMAP service") is None
-
-
-@pytest.mark.parametrize("printed, devices", [
-    ("fence-srv1\n1 fence device found\n", ["fence-srv1"]), ("0 fence devices found\n", []),
-    ("No devices found\n", []), ("Could not connect to fencer\n", None), ("", None)])
-def test_devices_are_read_from_stonith_admin(printed, devices):
-    assert fencing.listed(printed) == devices
-
-
-class Silent:
-    """A Pacemaker whose programs do not end in time."""
-
-    def run(self, *argv):
-        return Result(-9, "", "", True)
-
-
-def test_programs_that_hang_leave_facts_unknown(texts):
-    configured = configuration.parse(texts["cib"])
-    managed = configuration.find(configured)
-    assert "in time" in simulate.loss(Silent(), managed, ["srv3"]).unknown
-    assert "in time" in votequorum.of(Silent()).unknown
-    seen = view.parse(texts["mon"])
-    assert fencing.is_possible(fencing.of(Silent(), configured, seen, "srv3")) is None
-
-
-class Without:
-    """A Pacemaker whose fencer here has no device for the node."""
-
-    def run(self, *argv):
-        return Result(0, "0 fence devices found\n", "", False)
-
-
-def test_a_device_that_may_not_run_here_is_known_by_its_configuration(texts):
-    configured, seen = configuration.parse(texts["cib"]), view.parse(texts["mon"])
-    found = fencing.of(Without(), configured, seen, "srv3")
-    assert (found.devices, fencing.is_possible(found)) == (["fence-srv3"], True)
-    assert fencing.is_possible(fencing.of(Without(), configured, seen, "srv9")) is False
-    off = seen._replace(instances=[])
-    assert fencing.is_possible(fencing.of(Without(), configured, off, "srv3")) is False
-    # one that has to be asked, and cannot be from here
-    texts["cib"] = texts["cib"].replace('name="pcmk_host_list"', 'name="other"')
-    asked_for = configuration.parse(texts["cib"])
-    assert fencing.is_possible(fencing.of(Without(), asked_for, seen, "srv3")) is None

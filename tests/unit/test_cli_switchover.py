@@ -373,6 +373,7 @@ def test_too_late(folder, report, monkeypatch):
     assert play(folder, report, monkeypatch, [as_it_was], patience=0.05) == ERROR
 
 
+@pytest.mark.usefixtures("foreground")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_the_constraint_is_gone(folder, report, monkeypatch, number):
     def press(text):

@@ -44,8 +44,9 @@ def test_a_note_that_cannot_be_read_is_written_again(context, tmp_path):
     assert remarks.lasting(context, WORRY) == WORRY
 
 
-def test_where_nothing_can_be_noted_the_worry_is_shown(context):
-    context.environment.variables["HA_RSCTMP"] = "/nonexistent"
+def test_where_nothing_can_be_noted_the_worry_is_shown(context, tmp_path):
+    (tmp_path / "file").touch()
+    context.environment.variables["HA_RSCTMP"] = str(tmp_path / "file")
     assert remarks.lasting(context, WORRY) == WORRY and "cannot remember" in context.said[0]
 
 

@@ -62,18 +62,25 @@ def run(options):
         obstacle = unfit(status.look(options.resource, pacemaker), options.node)
         if obstacle:
             raise Problem("{0}; nothing was changed".format(obstacle))
-    if options.node:
-        pacemaker.ask("crm_attribute", "--type", "nodes", "--node", options.node,
-                      "--name", "maintenance", "--update", "on")
-    else:
-        pause(pacemaker, sight.managed.name, end)
-    if not pauses.is_paused(configuration.parse(pacemaker.cib()).root, sight.managed.name,
-                            options.node):
-        raise Problem("Pacemaker has taken the pause without an error, and does not show it: {0} "
-                      "is not paused; see paf status".format(options.node or sight.managed.name))
+    _pause(pacemaker, sight.managed.name, options.node, end)
     say("done; back with: paf resume{0}{1}".format(
         " " + options.node if options.node else "", for_resource(options)))
     return OK
+
+
+def _pause(pacemaker, resource, node, end):
+    """Pause a node (str), or the resource where that is None; look whether it is. Raises Problem.
+
+    end: when the resource's pause ends by itself (a time in seconds).
+    """
+    if node:
+        pacemaker.ask("crm_attribute", "--type", "nodes", "--node", node,
+                      "--name", "maintenance", "--update", "on")
+    else:
+        pause(pacemaker, resource, end)
+    if not pauses.is_paused(configuration.parse(pacemaker.cib()).root, resource, node):
+        raise Problem("Pacemaker has taken the pause without an error, and does not show it: {0} "
+                      "is not paused; see paf status".format(node or resource))
 
 
 def earlier(report, node):

@@ -144,8 +144,8 @@ def restart(pacemaker, sight, node, patience):
     if node == report["primary"]:
         target = successor(pacemaker, report)
         if Switchover(pacemaker, report, target, patience).run() != OK:
-            raise Problem("{0} was not restarted: the switchover before that has failed".format(
-                node))
+            raise Problem("{0} was not restarted: the switchover before it has not "
+                          "succeeded".format(node))
     say("restarting {0}".format(node))
     before = starts(pacemaker, sight.managed.name, node)
     try:

@@ -103,8 +103,8 @@ def sight(resource, pacemaker):
 
 def _say_that_it_takes_long():
     if sys.stderr is not None and sys.stderr.isatty():
-        complain("still looking: a program of Pacemaker, or a server, is slow or hangs; each is given "
-                 "up after some seconds")
+        complain("still looking: a program of Pacemaker, or a server, is slow or hangs; each is "
+                 "given up after some seconds")
 
 
 def _sight(resource, pacemaker):
