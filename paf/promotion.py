@@ -135,7 +135,8 @@ def await_the_absent(context, where):
 
     where: position.Place of this node, the candidate. Raises OcfError. A node that comes makes
     Pacemaker compute the transition again as soon as this notification has returned. If none came,
-    the nodes that are here decide.
+    the nodes that are here decide: also where the promotion is announced again, as it is since the
+    reason that is shown for the wait has changed the CIB.
     """
     def look():
         view = context.cluster.view(context.deadline)
@@ -143,7 +144,7 @@ def await_the_absent(context, where):
                   if is_known(fact) and is_known(where.position)
                   and fact.value <= where.position.value]
         return election.awaited(voters, _left(context, where, view), scores.PRIMARY,
-                                behind), view.online
+                                behind + waited), view.online
 
     def came():
         missing, online = look()
@@ -151,6 +152,7 @@ def await_the_absent(context, where):
         return found
 
     voters, found = transition.voters(context.notification), []
+    waited = context.cluster.notes.read(notes.WAITED).splitlines()
     absent, online = look()
     # one that is a member, and was not started, may be in standby mode: it need not come
     away = set(absent) - set(online)
@@ -167,6 +169,7 @@ def await_the_absent(context, where):
             ", ".join(found)))
         return True
     context.log.warning("{0} did not come: electing without".format(", ".join(absent)))
+    context.cluster.notes.write(notes.WAITED, "\n".join(waited + absent))
     return False
 
 
@@ -275,6 +278,7 @@ def refuse(context, reason, score=None):
     ends this action early, a node that may not be promoted says why.
     """
     context.log.warning("{0} is not promoted: {1}".format(context.node, reason))
+    context.cluster.notes.remove(notes.WAITED)
     context.cluster.close_round(context.deadline)
     context.cluster.explain(context.node, reason, context.deadline)
     if score is not None:

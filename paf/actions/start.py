@@ -175,8 +175,8 @@ def enter_cluster(context, was):
     try:
         context.cluster.enter(mark, deadline)
         lists = context.notification
-        if mark == base.MARK_COLD or not (transition.lasting_primaries(lists)
-                                          or transition.candidate(lists)):
+        if not lists.promoted or not (transition.lasting_primaries(lists)
+                                      or transition.candidate(lists)):
             _enter_without_primary(context, was, deadline)
         else:
             context.cluster.notes.remove(notes.ORIGIN)
@@ -306,8 +306,15 @@ def _is_recovered_here(context, was):
 
 
 def _mark(context, was):
-    """Return what an election has to know of this start, one of base's MARK_..."""
+    """Return what an election has to know of this start, one of base's MARK_...
+
+    A standby that crashed, and is recovered in the transition after the primary was lost, has seen
+    that one go, if it had it beside it before.
+    """
     lists = context.notification
     if _is_recovered_here(context, was):
         return base.MARK_RECOVERED
+    if transition.is_recovery_of_standby(lists, context.node) and (
+            context.cluster.mark() == base.MARK_NONE):
+        return base.MARK_NONE
     return base.MARK_NONE if lists.promoted else base.MARK_COLD

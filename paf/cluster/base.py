@@ -219,7 +219,7 @@ class Cluster(object):
         mark: one of MARK_..., kept until a promotion has ended. Raises OcfError.
         """
         # an earlier start's: where there is no room for this one's, nothing is known of it
-        for name in (notes.ENTERED, notes.ROUND, notes.NARROWER):
+        for name in (notes.ENTERED, notes.ROUND, notes.NARROWER, notes.WAITED):
             self.notes.remove(name)
         self.notes.write(notes.START, "" if mark == MARK_NONE else mark)
         self.note_entry()
@@ -284,7 +284,7 @@ class Cluster(object):
     def forget(self, deadline):
         """End the election on this node, whatever its result. Raises OcfError."""
         for name in (notes.ROUND, notes.START, notes.AWAITED, notes.PRIMARY, notes.RULE,
-                     notes.ORIGIN, notes.REASON):
+                     notes.ORIGIN, notes.REASON, notes.WAITED):
             self.notes.remove(name)
         self.note_entry()
 

@@ -36,6 +36,8 @@ REASON = "reason"
 ACKNOWLEDGED = "acknowledged"
 #: A narrower rule that a primary has seen, and the LSN at which it did.
 NARROWER = "narrower"
+#: Nodes, one a line, that this candidate has waited for after a cold start, until an election ends.
+WAITED = "waited"
 #: Nodes, one a line, without which this candidate could not be promoted.
 AWAITED = "awaited"
 #: In place of a node there, where none can help: "/" is in no node's name.
