@@ -68,6 +68,42 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     return seen[0]._replace(reason="; ".join([seen[0].reason] + why))
 
 
+def pass_round(context):
+    """Note that the election decided for this node, and with which votes. Raises OcfError."""
+    context.cluster.pass_round()
+    votes = _positions(context)
+    context.cluster.notes.write(notes.VOTES, "\n".join(
+        [context.cluster.notes.read(notes.ROUND)] + ["{0} {1}".format(
+            election.to_vote(votes[node]), node) for node in sorted(votes)]))
+
+
+def count_departed(context, verdict, cold):
+    """Return the election.Decision with votes of nodes that have left since this round was passed.
+
+    verdict: of `count`, without them. They have voted in it, and can have no more than they said:
+    where a promotion is due, the primary that they followed is stopped, or was fenced. OcfError.
+    """
+    lines = context.cluster.notes.read(notes.VOTES).split("\n")
+    if lines[0] != context.cluster.notes.read(notes.ROUND):
+        return verdict
+    pairs = [line.partition(" ")[::2] for line in lines[1:]]
+    voted = dict((node, election.from_vote(vote)) for vote, node in pairs)
+    left = set(verdict.missing) - set(context.cluster.view(context.deadline).online)
+    if not verdict.missing or left != set(verdict.missing) or any(
+            voted.get(node) is None for node in left):
+        return verdict
+    context.log.warning("{0} has left since the election, where it had voted".format(
+        " and ".join(sorted(left))))
+    positions = dict(((node, voted[node]) for node in left), **_positions(context))
+    return _decide(context.node, transition.voters(context.notification), positions, cold)
+
+
+def _positions(context):
+    """Return the Facts (dict of node to it) of all that voted, or were asked. Raises OcfError."""
+    voters = transition.voters(context.notification)
+    return dict(context.cluster.asked, **context.cluster.positions(voters, context.deadline))
+
+
 def _with_histories(context, voters, cold):
     """Return a Cold with what came with the votes: who votes publishes its history first."""
     if None in cold.lines.values():
@@ -135,8 +171,7 @@ def await_the_absent(context, where):
 
     where: position.Place of this node, the candidate. Raises OcfError. A node that comes makes
     Pacemaker compute the transition again as soon as this notification has returned. If none came,
-    the nodes that are here decide: also where the promotion is announced again, as it is since the
-    reason that is shown for the wait has changed the CIB.
+    those here decide, also where it is announced again: the reason shown has changed the CIB.
     """
     def look():
         view = context.cluster.view(context.deadline)
@@ -152,7 +187,7 @@ def await_the_absent(context, where):
         return found
 
     voters, found = transition.voters(context.notification), []
-    waited = context.cluster.notes.read(notes.WAITED).splitlines()
+    waited = context.cluster.notes.read(notes.WAITED).splitlines()    # in full, and in vain
     absent, online = look()
     # one that is a member, and was not started, may be in standby mode: it need not come
     away = set(absent) - set(online)
@@ -252,9 +287,9 @@ def concede(context, where, verdict):
 
 def _would_refuse(context, where, view, better):
     """Return whether the node that is ahead, and waits, would have to refuse a promotion again."""
-    voters = transition.voters(context.notification)
-    positions = dict(context.cluster.asked, **context.cluster.positions(voters, context.deadline))
-    verdict = _decide(better, voters, positions, cold_facts(context, None))
+    positions = _positions(context)
+    verdict = _decide(better, transition.voters(context.notification), positions,
+                      cold_facts(context, None))
     if verdict.missing:    # a vote has been withdrawn since
         return False
     return not verdict.promote or not holders.judge(

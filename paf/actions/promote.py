@@ -94,8 +94,10 @@ def _count(context, found):
         mute, view = deadline.remaining, context.cluster.view(context.deadline)
     else:
         mute, view = _RECOUNT_MUTE, None
-    verdict = promotion.count(context, deadline, mute=mute,
-                              cold=promotion.cold_facts(context, view))
+    cold = promotion.cold_facts(context, view)
+    verdict = promotion.count(context, deadline, mute=mute, cold=cold)
+    if found == base.ROUND_PASSED:
+        verdict = promotion.count_departed(context, verdict, cold)
     if view is None and not verdict.promote:
         view = context.cluster.view(context.deadline)
     if found == base.ROUND_OPEN:

@@ -284,7 +284,7 @@ class Cluster(object):
     def forget(self, deadline):
         """End the election on this node, whatever its result. Raises OcfError."""
         for name in (notes.ROUND, notes.START, notes.AWAITED, notes.PRIMARY, notes.RULE,
-                     notes.ORIGIN, notes.REASON, notes.WAITED):
+                     notes.ORIGIN, notes.REASON, notes.WAITED, notes.VOTES):
             self.notes.remove(name)
         self.note_entry()
 

@@ -22,6 +22,8 @@ ENTERED = "entered"
 ORIGIN = "origin"
 #: The current round, and what its candidate decided: see base.Cluster.
 ROUND = "round"
+#: The round that an election decided for this node, and its votes, one a line.
+VOTES = "votes"
 #: The last primary, as this candidate knew it when it held the election after a cold start.
 PRIMARY = "primary"
 #: The rule of synchronous standbys that the candidate publishes before it is promoted.

@@ -155,7 +155,7 @@ def _elect(context, where):
         promotion.concede(context, where, verdict)
     elif verdict.promote:
         holders.prepare_rule(context, where, view)
-        context.cluster.pass_round()
+        promotion.pass_round(context)
     elif context.cluster.guards_switchover or not verdict.missing:
         promotion.wait_for(context, verdict)
     else:

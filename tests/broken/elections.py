@@ -9,6 +9,17 @@ BUILDS = (
            "                  if (score > 0 or score < BARRED)",
            (_UNIT + "test_election.py::"
             "test_one_that_waited_itself_is_waited_for_after_a_cold_start",)),
+    Broken(2, "a vote of another round counts for a node that has left",
+           "paf/promotion.py", "    if lines[0] != context.cluster.notes.read(notes.ROUND):",
+           "    if False:",
+           (_COMPONENT + "test_lost_voters.py::"
+            "test_a_vote_of_another_round_does_not_count_for_a_node_that_is_lost",)),
+    Broken(2, "a member that has withdrawn its vote counts with it",
+           "paf/promotion.py",
+           "    left = set(verdict.missing) - set(context.cluster.view(context.deadline).online)",
+           "    left = set(verdict.missing)",
+           (_COMPONENT + "test_lost_voters.py::"
+            "test_a_node_that_is_a_member_and_has_withdrawn_its_vote_has_not",)),
     Broken(3, "a standby that was held back is let in although a primary runs",
            "paf/promotion.py",
            "    if ophistory.promoted(context.cluster.cib(deadline), context.cluster.resource):",

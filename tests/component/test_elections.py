@@ -349,21 +349,3 @@ def test_a_promotion_that_failed_ends_no_cold_start(survivors):
     survivors.notify("post", "promote", lists, ["srv2", "srv3"])
     assert not waits.exists()
     assert not (survivors["srv3"].temporary / "pgsqlms-pgsqld.start").exists()
-
-
-def test_a_standby_that_was_refused_beside_a_primary_is_a_candidate_once_that_one_is_lost(pair):
-    """promoted-max was raised by mistake: Pacemaker wants a second primary again and again."""
-    beside = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", promote="srv2")
-    pair.store.set_score("srv2", 1000)
-    pair.notify("pre", "promote", beside, ["srv1", "srv2"])
-    assert "promoted-max=1" in pair.store.refusal("srv2")
-    assert pair.store.score("srv2") == election.BARRED - 1
-    assert pair["srv2"].agent("promote", lists=beside).code == 1
-    pair["srv1"].kill()
-    pair.move_vip(None)
-    pair.store.add_member("srv1", online=False)
-    lost = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1", stop="srv1")
-    pair.notify("pre", "demote", lost, ["srv2"])
-    assert pair.store.score("srv2") == election.LOSER_SCORE
-    alone = dict(active="srv2", unpromoted="srv2", promote="srv2")
-    assert pair.promote("srv2", alone, ["srv2"]).code == 0

@@ -1,0 +1,59 @@
+"""Two losses at once: what was known of a node before counts after it is lost as well."""
+
+import pytest
+
+from paf.decide import election
+
+LISTS = dict(active="srv2 srv3", unpromoted="srv2 srv3", promote="srv2")
+
+
+def test_a_standby_that_was_refused_beside_a_primary_is_a_candidate_once_that_one_is_lost(pair):
+    """promoted-max was raised by mistake: Pacemaker wants a second primary again and again."""
+    beside = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", promote="srv2")
+    pair.store.set_score("srv2", 1000)
+    pair.notify("pre", "promote", beside, ["srv1", "srv2"])
+    assert "promoted-max=1" in pair.store.refusal("srv2")
+    assert pair.store.score("srv2") == election.BARRED - 1
+    assert pair["srv2"].agent("promote", lists=beside).code == 1
+    pair["srv1"].kill()
+    pair.move_vip(None)
+    pair.store.add_member("srv1", online=False)
+    lost = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1", stop="srv1")
+    pair.notify("pre", "demote", lost, ["srv2"])
+    assert pair.store.score("srv2") == election.LOSER_SCORE
+    alone = dict(active="srv2", unpromoted="srv2", promote="srv2")
+    assert pair.promote("srv2", alone, ["srv2"]).code == 0
+
+
+@pytest.fixture
+def departed(trio):
+    """The primary is lost; srv3 votes for srv2, and loses its power before the promotion."""
+    trio["srv1"].hold_still()
+    trio.wait_for_streams("srv1", 2)
+    trio["srv1"].kill()
+    trio.move_vip(None)
+    trio.notify("pre", "promote", LISTS, ["srv2", "srv3"])
+    trio["srv3"].kill()
+    for name in ("ballot", "lsn_location"):    # the attribute manager forgets a node that is lost
+        trio.store.set_value(name, "srv3", "")
+    trio.store.add_member("srv3", online=False)
+    return trio
+
+
+def test_a_node_that_is_lost_after_its_vote_has_voted(departed):
+    """A promotion that fails has the candidate restarted, and was followed by a cold start."""
+    run = departed["srv2"].agent("promote", lists=LISTS)
+    assert run.code == 0 and "srv3 has left since the election" in run.log
+
+
+def test_a_node_that_is_a_member_and_has_withdrawn_its_vote_has_not(departed):
+    departed.store.add_member("srv3")
+    assert departed["srv2"].agent("promote", lists=LISTS).code == 1
+    assert "srv3 did not report" in departed.store.refusal("srv2")
+
+
+def test_a_vote_of_another_round_does_not_count_for_a_node_that_is_lost(departed):
+    note = departed["srv2"].temporary / "pgsqlms-pgsqld.votes"
+    note.write_text("passed 0123" + note.read_text()[note.read_text().index("\n"):])
+    assert departed["srv2"].agent("promote", lists=LISTS).code == 1
+    assert "srv3 did not report" in departed.store.refusal("srv2")
