@@ -88,11 +88,14 @@ def _before_a_promotion(instance, primary, control, timeline, deadline):
 
     Its own promotion to a timeline of that number may have been cut off: PostgreSQL makes the first
     segment, and then the history and the checkpoint. What followed the primary has nothing past the
-    fork on the timeline before. None without a Divergence. Source: StartupXLOG in xlog.c.
+    fork on the timeline before. None without a Divergence, and for a mixture of two servers, which
+    a start refuses for that. Source: StartupXLOG in xlog.c.
     """
+    from paf.instance import historyfiles
     bound = controldata.lower_bound(control)
     relation = timelines.relation(bound.timeline, primary.timeline, primary.switches)
-    if bound.timeline >= timeline or relation.kind != timelines.ANCESTOR:
+    if (bound.timeline >= timeline or relation.kind != timelines.ANCESTOR
+            or historyfiles.off_history(instance, control)):
         return None
     began = timelines.successor(bound.timeline, primary.timeline, primary.switches)
     return _past_the_fork(instance, control.segment_size, bound, relation.fork, began, primary,
