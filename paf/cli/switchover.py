@@ -2,14 +2,13 @@
 
 import time
 
-from paf.cli import configuration, interruptions, view
+from paf.cli import backlog, configuration, interruptions, view
 from paf.cli.common import (
     ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed,
     no_node, require_nodes, say, seconds)
 from paf.cli.status import report_text, simulate, status
 from paf.cli.status.concern import NO_ACTION
 from paf.cli.status.report import REASON
-from paf.decide import wal
 
 HELP = "move the primary to another node"
 TEXT = """Moves the primary to NODE, or to the standby that is first in line. Looks first whether
@@ -30,8 +29,6 @@ _NO_QUORUM = "this partition has no quorum, so Pacemaker promotes nothing"
 _IN_THE_WAY = NO_ACTION + ("node-maintenance", "left-over-constraint")
 _STEP = 0.25        # seconds between two looks
 _PATIENCE = 180.0   # seconds, by default
-#: Of WAL that the target has still to replay, less than this (bytes) is not worth a word: seconds.
-_BACKLOG = 64 << 20
 _SETTLED = 3        # looks in a row that show an idle cluster
 
 
@@ -62,7 +59,7 @@ def run(options):
     say("")
     for line in plan(report, target):
         say(line)
-    _warn(pacemaker, report, target)
+    backlog.warn(pacemaker, report, target)
     if options.dry_run:
         doubts = list(unknown(report, target)) + [outcome.unknown] * bool(outcome.unknown)
         for doubt in doubts:
@@ -188,55 +185,6 @@ def plan(report, target):
     yield "  otherwise the switchover is refused and {0} stays the primary".format(old)
 
 
-def _backlog(report, target):
-    """Return how many bytes `target` has not replayed; 0 if not known, which `plan` shows."""
-    return _row(report, target).get("lag_bytes") or 0
-
-
-def _row(report, target):
-    """Return what a report has of a node, {} if nothing."""
-    return dict((node["node"], node) for node in report["nodes"]).get(target, {})
-
-
-def _warn(pacemaker, report, target):
-    """Warn of a target that has much to replay, after a second look. Raises Problem."""
-    if _backlog(report, target) >= _BACKLOG:
-        begin = time.time()
-        later = status.look(report["resource"], pacemaker)
-        for words in backlog(report, later, target, time.time() - begin):
-            complain(words)
-
-
-def _replayed(report, target):
-    """Return up to where `target` has replayed (int, bytes from 0/0), None if not known."""
-    found = _row(report, target).get("replayed")
-    return None if found is None else wal.parse_lsn(found)
-
-
-def backlog(report, later, target, elapsed):
-    """Yield how long a promotion has to wait until `target` has replayed what it lacks; pure.
-
-    report, later: two looks of paf status, `elapsed` seconds apart; they show how fast it replays.
-    Source: PostgreSQL manual, pg_promote: a standby first replays all that it has received.
-    """
-    left = _row(later, target).get("lag_bytes")
-    if left is None:    # not known now: it was much just before
-        left = _backlog(report, target)
-    if left < _BACKLOG:
-        return
-    before, after = (_replayed(seen, target) for seen in (report, later))
-    words = "{0} has {1} of WAL still to replay, and no client can write until it has: ".format(
-        target, report_text.size(left))
-    if before is None or after is None or elapsed <= 0:
-        yield words + "how fast it replays is not known"
-    elif after <= before:
-        yield words + "in {0:.1f} s it has replayed nothing".format(elapsed)
-    else:
-        speed = (after - before) / float(elapsed)
-        yield words + "about {0:.0f} s, at {1} a second as now; wait until it is less".format(
-            max(1.0, left / speed), report_text.size(int(speed)))
-
-
 class Interrupted(Exception):
     """Ctrl-C was pressed, or SIGTERM or SIGHUP came."""
 
@@ -254,7 +202,7 @@ class Switchover(object):
         self._shown = self._seen = None
         self._signals = interruptions.Noted()
         #: why the agent refuses, once it has said so; said before, it is about an earlier one
-        self._refusal = ""
+        self._refusal = self._overtaken = ""
         self._before = "".join(node["not_promoted_because"] or "" for node in report["nodes"]
                                if node["node"] == target)
 
@@ -286,8 +234,9 @@ class Switchover(object):
         if found == self._old and self._refusal:
             complain("refused: {0}; {1} is the primary, as before".format(self._refusal, found))
             return NOT_DONE
-        complain("{0} after {1:.0f} s; see paf status and paf timeline".format(
-            "{0} is the primary".format(found) if found else "no primary", self._patience))
+        complain("{0} after {1:.0f} s{2}; see paf status and paf timeline".format(
+            "{0} is the primary".format(found) if found else "no primary",
+            time.time() - self._begin, self._overtaken))
         return ERROR
 
     def _not_as_planned(self):
@@ -325,10 +274,30 @@ class Switchover(object):
             self._note_refusal(seen)
             quiet = self._quiet(seen)
             done = primaries == [self._target] or (primaries == [self._old] and self._refusal)
-            idle = idle + 1 if quiet and done else 0
+            idle = idle + 1 if quiet and (done or self._is_overtaken(primaries)) else 0
             if idle >= _SETTLED or time.time() - self._begin > self._patience:
                 return primaries[0] if len(primaries) == 1 else None
             time.sleep(_STEP)
+
+    def _is_overtaken(self, primaries):
+        """Return whether nothing asks for the target any longer: another switchover, or failover.
+
+        Two administrators make one constraint, and each one's end takes it away.
+        """
+        if primaries != [self._old]:
+            self._overtaken = ": another switchover, or a failover, came between" * len(primaries)
+        else:
+            try:
+                gone = not self._left()
+            except Problem:
+                return False
+            self._overtaken = ": somebody took the constraint of the move away" * gone
+        return bool(self._overtaken)
+
+    def _left(self):
+        """Return the ids (list) of what moves have left. Raises Problem."""
+        return configuration.left_over(
+            configuration.parse(self._pacemaker.cib(), time.time()), self._clone)
 
     def _quiet(self, seen):
         """Return whether the addresses and the controller have settled."""
@@ -372,8 +341,7 @@ class Switchover(object):
         for _ in range(3):
             self._withdraw()
             try:
-                left = configuration.left_over(
-                    configuration.parse(self._pacemaker.cib(), time.time()), self._clone)
+                left = self._left()
             except Problem as error:
                 what = "it is not known whether the constraint of the move is gone ({0})".format(
                     error)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from paf.cli import configuration, switchover, view
+from paf.cli import backlog, configuration, switchover, view
 from paf.cli.common import ERROR, INTERRUPTED, NOT_DONE, OK, Problem
 from paf.cli.main import main
 from paf.cli.status import simulate, votequorum
@@ -180,14 +180,14 @@ def lagging(report, megabytes, replayed):
 def test_what_the_target_has_still_to_replay_is_reported_with_how_long_that_takes(
         report, left, before, after, words):
     first, second = lagging(report, 400, before), lagging(report, left, after)
-    found = list(switchover.backlog(first, second, "srv1", 2.0))
+    found = list(backlog.words(first, second, "srv1", 2.0))
     assert len(found) == (words is not None)
     assert not found or words in found[0]
 
 
 def test_a_clock_that_was_set_back_gives_no_speed(report):
     first, second = lagging(report, 400, "0/10000000"), lagging(report, 400, "0/12800000")
-    line, = switchover.backlog(first, second, "srv1", -3.0)
+    line, = backlog.words(first, second, "srv1", -3.0)
     assert "how fast it replays is not known" in line
 
 
@@ -367,6 +367,25 @@ def test_a_reason_that_was_there_before_is_no_refusal(folder, report, monkeypatc
     for row in report["nodes"]:
         row["not_promoted_because"] = "it lags"
     assert play(folder, report, monkeypatch, [with_reason, moved]) == OK
+
+
+def test_another_administrators_switchover_is_not_waited_for(folder, report, monkeypatch, capsys):
+    """Both make the same constraint: Pacemaker follows the later one."""
+    def elsewhere(text):
+        target = view.promoted(view.parse(moved(text)), "pgsqld")[0]
+        other = next(name for name in ("srv1", "srv2") if name != target)
+        return text.replace('<node name="srv3"', '<node name="X"').replace(
+            f'<node name="{other}"', '<node name="srv3"').replace('"X"', f'"{other}"')
+    assert play(folder, report, monkeypatch, [as_it_was, elsewhere], 600) == ERROR
+    assert "another switchover, or a failover, came between" in capsys.readouterr().err
+
+
+def test_a_constraint_that_somebody_took_away_is_not_waited_for(
+        folder, report, monkeypatch, capsys):
+    monkeypatch.setattr(Fake, "ask", lambda self, *argv: self.calls.append(argv))
+    assert play(folder, report, monkeypatch, [as_it_was], 600) == ERROR
+    assert "srv3 is the primary after 0 s: somebody took the constraint of the move away" in (
+        capsys.readouterr().err)
 
 
 def test_too_late(folder, report, monkeypatch):

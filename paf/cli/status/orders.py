@@ -103,7 +103,8 @@ def constraints(found, seen, configured, managed, facts):
                 "left-over-constraint", FAILOVER,
                 "left over from a move or a ban: {0}".format(", ".join(left)),
                 "it ties {0} to a node, or keeps it off one: the next failover may go wrong, or "
-                "the primary move back".format(name),
+                "the primary move back. Unless a switchover or restart is under way: that takes it "
+                "away itself".format(name),
                 finding.both("crm_resource --clear --resource {0}".format(name)))
 
 
