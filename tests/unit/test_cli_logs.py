@@ -1,5 +1,6 @@
 """paf timeline and history: which log files are read, packed or not; which are missing."""
 
+import os
 import bz2
 import gzip
 import json
@@ -75,7 +76,8 @@ def test_what_could_not_be_read_is_missing(tmp_path, capsys):
     ("etc/corosync/corosync.conf", "logging {\n  to_logfile: yes\n  logfile: /c/o.log\n}\n",
      "/c/o.log", False),
     ("etc/default/pacemaker", "PCMK_logfile=/var/log/pacemaker.log\n", None, False),
-    ("etc/sysconfig/pacemaker", "PCMK_logfile=none\n", None, True)])
+    ("etc/sysconfig/pacemaker", "PCMK_logfile=none\n", None, True),
+    ("etc/default/pacemaker", "PCMK_logfile=/dev/stderr\n", None, True)])
 def test_logs_are_looked_for_where_they_are_written(tmp_path, name, content, place, silent):
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_text(content)
@@ -83,6 +85,18 @@ def test_logs_are_looked_for_where_they_are_written(tmp_path, name, content, pla
     usual = [root + one for one in files.FILES]
     assert files.places(root) == usual + ([root + place] if place else [])
     assert files.is_silenced(root) is silent
+
+
+def test_a_pipe_in_the_place_of_a_log_is_not_read(tmp_path):
+    """There is no end of it. A link to a log is one."""
+    folder = tmp_path / "var/log/pacemaker"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "pacemaker.log")
+    assert files.mine(str(tmp_path)) == ([], [])
+    os.unlink(folder / "pacemaker.log")
+    (tmp_path / "real").write_text("x")
+    (folder / "pacemaker.log").symlink_to(tmp_path / "real")
+    assert files.mine(str(tmp_path)) == ([str(folder / "pacemaker.log")], [])
 
 
 def test_a_folder_that_cannot_be_looked_into_is_named(monkeypatch, tmp_path):

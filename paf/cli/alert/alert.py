@@ -109,7 +109,7 @@ def _send(recipient, memory, at_once):
 def _events(configured, managed, since):
     """Return the events.Events of a resource that ended after `since` (epoch seconds)."""
     from paf.cli.timeline import changes, events, files, logs
-    names = [name for name in files.places() if os.path.exists(name)]
+    names = [name for name in files.places() if os.path.isfile(name)]
     vips = tuple(vip.name for vip in configuration.vips_of(configured, managed))
     found = events.events(logs.recent(names, _TAIL), managed.name, vips,
                           live=list(changes.of_cib(configured.root)))

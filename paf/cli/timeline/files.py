@@ -49,13 +49,18 @@ def places(root=""):
     """Return where the logs of this node may be (list of str), by default or as configured."""
     found = [root + name for name in FILES]
     return found + [name for name in (root + path for path in _configured(root)
-                                      if path.startswith("/") and path not in _NOWHERE)
+                                      if path.startswith("/") and not _is_nowhere(path))
                     if name not in found]
 
 
 def is_silenced(root=""):
     """Return whether Pacemaker is configured to write no log of its own."""
-    return any(path in _NOWHERE for path in _configured(root))
+    return any(_is_nowhere(path) for path in _configured(root))
+
+
+def _is_nowhere(path):
+    """Return whether nothing can be read there: in containers the log may be /dev/stderr."""
+    return path in _NOWHERE or path.startswith("/dev/")
 
 
 def _configured(root):
@@ -78,7 +83,7 @@ def mine(root=""):
     for path in places(root):
         rotated = sorted([one for one in glob.glob(path + ".*") + glob.glob(path + "-*")
                           if os.path.isfile(one)], key=_age)
-        kept = [path] if os.path.exists(path) else []
+        kept = [path] if os.path.isfile(path) else []    # of a pipe there is no end
         for one in reversed(rotated):
             left -= _size(one)
             if left > 0 and not old:
