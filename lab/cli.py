@@ -9,7 +9,7 @@ import time
 from .gather import picture
 from .lab import Lab, down_all
 from .outcome import outcomes
-from .owner import is_mine, labs
+from .owner import is_mine, labs, require_root
 from .repair import rebuild
 from .report import two_primaries
 from .tools import LabError
@@ -226,10 +226,8 @@ def parser():
 def main(arguments=None):
     """Run the command; return its exit status."""
     args = parser().parse_args(arguments)
-    if os.geteuid() != 0:
-        print("lab: only root can make namespaces", file=sys.stderr)
-        return 1
     try:
+        require_root()
         ACTIONS[args.verb](args)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

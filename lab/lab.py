@@ -69,6 +69,7 @@ class Lab(Questions):
         What an interrupted run has left of a lab of this name goes first. LabError if another
         process has a lab of this name, or left it up. replace: not if this checkout left it up.
         """
+        owner.require_root()
         with owner.lock(self.name):
             owner.refuse_if_taken(self.name, replace)
             owner.clear(self.name)

@@ -39,12 +39,23 @@ class Owner:
     alive: bool = False
 
 
+def require_root():
+    """Raise LabError without root's rights."""
+    if os.geteuid() != 0:
+        raise LabError("only root can make namespaces")
+
+
 @contextlib.contextmanager
 def lock(name):
     """Hold the right to start or stop the lab of a name; Taken if another process has it."""
-    labs_folder().mkdir(parents=True, exist_ok=True)
-    check_folder()
     path = labs_folder() / f".{name}.lock"
+    try:
+        labs_folder().mkdir(parents=True, exist_ok=True)
+        check_folder()
+        path.touch()
+    except PermissionError as error:
+        require_root()
+        raise LabError(f"cannot write {error.filename}: {error.strerror}") from error
     while True:
         with open(path, "w", encoding="ascii") as file:
             try:

@@ -57,6 +57,17 @@ def test_a_second_process_gets_a_name_of_its_own(other):
     assert other("demo")[1] == "demo-3"
 
 
+@pytest.mark.parametrize("uid, words", [
+    (1000, "only root can make namespaces"), (0, "cannot write /x: Permission denied")])
+def test_without_rights_there_is_one_sentence(folder, monkeypatch, uid, words):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "/x")
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    monkeypatch.setattr("pathlib.Path.touch", refuse)
+    with pytest.raises(LabError, match=words):
+        owner.free_name("demo")
+
+
 def test_a_long_name_stays_a_name(other):
     wanted = "a" * 25
     assert owner.free_name(wanted) == "a" * 20
