@@ -4,6 +4,7 @@
 # packages, as Debian's own builders make them, in dist/both/. $UNCHECKED, if set: even where
 # packages are missing to build with, such as a compiler, which this one has no use for.
 set -eu
+umask 022
 tools=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$tools")
 variant=$1

@@ -3,6 +3,7 @@
 # dist/VARIANT/ (or $DIST/VARIANT/) and name the package. VARIANT "": the distribution's own.
 # RHEL (6 to 10): pretend to be that release; "": this machine's distribution.
 set -eu
+umask 022
 tools=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$tools")
 variant=$1

@@ -2,6 +2,7 @@
 # build-stdeb.sh PYTHON: build python3-paf from setup.cfg with the stdeb that PYTHON has, check it,
 # put it into dist/stdeb/ (or $DIST/stdeb/) and name it.
 set -eu
+umask 022
 tools=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$tools")
 python=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")

@@ -1,7 +1,9 @@
 #!/bin/sh
 # copy-source.sh FOLDER: copy what the packages are made from, the checkout as it is now,
-# without what builds and tests left in it.
+# without what builds and tests left in it. From git and from a release's archive it is the same,
+# permissions included.
 set -eu
+umask 022
 cd "$(dirname "$0")/.."
 mkdir -p "$1"
 if [ -e .git ]; then
@@ -10,5 +12,7 @@ if [ -e .git ]; then
         [ ! -e "$file" ] || echo "$file"
     done
 else
-    find . -type f ! -name '*.pyc' ! -path './dist/*' ! -path './build/*' ! -path './.*'
-fi | tar --create --files-from - | tar --extract --directory "$1" --no-same-owner
+    find . -type f ! -name '*.pyc' ! -path './dist/*' ! -path './build/*' \
+        \( ! -path './.*' -o -path './.ci/*' -o -path ./.gitignore \)
+fi | tar --create --files-from - --mode=u=rwX,go=rX |
+    tar --extract --directory "$1" --no-same-owner --preserve-permissions

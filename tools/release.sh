@@ -5,6 +5,7 @@
 # and the changelogs agree. Then it sets the tag vVERSION, unless it is there; nothing is pushed.
 # A second run makes the same files, to the byte.
 set -eu
+umask 022
 tools=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$tools")
 version=${1:-}

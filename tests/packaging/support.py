@@ -33,6 +33,8 @@ _PAF = (LIBRARY, DOCS, *FILES, f"{MANUAL}.gz", f"{COMMAND_MANUAL}.gz", "/usr/bin
 
 #: The distributions' own, and nothing of the developer's (pyenv...).
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+#: In front of a command: run it with the umask of somebody who is careful.
+OTHER_BUILDER = ("sh", "-c", 'umask 077; exec "$@"', "sh")
 
 #: What a package manager keeps for itself, and caches that other packages' triggers write.
 _BOOKKEEPING = ("var/lib/dpkg", "var/lib/rpm", "var/lib/apt", "var/log", "var/cache", "var/tmp",
