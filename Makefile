@@ -205,6 +205,7 @@ install: check-values
 		-e 's|^PGHOST = "[^"]*"|PGHOST = "$(PGHOST)"|' \
 		paf/variant.py > "$(DESTDIR)$(LIBRARY)/paf/variant.py"
 	@touch -r paf/variant.py "$(DESTDIR)$(LIBRARY)/paf/variant.py"
+	@find "$(DESTDIR)$(LIBRARY)/paf" -name '*.py[co]' -exec rm -f {} +
 	@install -d "$(DESTDIR)$(AGENTS)"
 	@sed -e '1s|.*|#!$(PYTHON) $(FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
 		resource.d/pgsqlms > "$(DESTDIR)$(AGENTS)/pgsqlms"

@@ -71,6 +71,16 @@ def test_only_the_agent_is_executable_where_pacemaker_looks(tmp_path):
         assert path.stat().st_mode & 0o777 == 0o644, path
 
 
+def test_an_install_over_another_variant_leaves_none_of_its_bytecode(tmp_path):
+    """Both have the same size and time: Python would go on with what it compiled of the first."""
+    said = []
+    for variant in ("corosync1", "corosync2"):
+        make("install", f"DESTDIR={tmp_path}", f"VARIANT={variant}")
+        said.append(run("python3", "-I", "-c", "import sys; sys.path.insert(0, sys.argv[1])\n"
+                        "from paf import variant; print(variant.NAME)", tmp_path / LIBRARY[1:]).stdout)
+    assert said == ["corosync1\n", "corosync2\n"]
+
+
 def test_the_version_is_the_same_everywhere():
     spec = (REPOSITORY / "rpm/resource-agents-paf.spec").read_text()
     assert re.search(r"^Version: *(\S+)$", spec, re.MULTILINE).group(1) == VERSION
