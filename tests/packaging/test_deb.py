@@ -77,7 +77,8 @@ def test_it_holds_the_agent_the_library_the_manual_and_documents(deb, variant, c
               for line in run("dpkg-deb", "--contents", deb).stdout.splitlines()}
     files = {name for name in listed if not name.endswith("/")}
     documents = {f"/usr/share/doc/{NAME[variant]}/{name}" for name in (
-        "README.md.gz", "changelog.gz", "changelog.Debian.gz", "copyright")}
+        "README.md.gz", "changelog.gz", "changelog.Debian.gz", "copyright",
+        *(["NEWS.Debian.gz"] if variant == "corosync2" else []))}
     assert files == library_files(checkout) | documents | RTUPDATE[variant] | {
         AGENT, ALERT, COMMAND, f"{MANUAL}.gz", f"{COMMAND_MANUAL}.gz", COMPLETION,
         f"/usr/share/lintian/overrides/{NAME[variant]}"} | (
