@@ -33,7 +33,7 @@ class Cluster:
 
     def run(self, *argv):
         node = argv[argv.index("--node") + 1]
-        key = "accepted" if argv[0] == "attrd_updater" else node
+        key = "accepted" if "accept_loss-pgsqld" in argv else node
         if self._status == 0:
             self.attributes[key] = argv[-1]
             if argv[-1] == "--delete":
@@ -66,7 +66,7 @@ def test_a_promotion_that_is_interrupted_leaves_nothing(monkeypatch, capsys, num
 def test_what_cannot_be_taken_back_is_said(monkeypatch, capsys):
     assert promote(Cluster(signal.SIGTERM, [1], status=1), monkeypatch) == INTERRUPTED
     said = capsys.readouterr().err
-    assert "attrd_updater --node srv2 --name accept_loss-pgsqld --delete" in said
+    assert "crm_attribute --type status --node srv2 --name accept_loss-pgsqld --delete" in said
     assert "crm_attribute --type nodes --node srv2 --name master-pgsqld --update -1000" in said
 
 

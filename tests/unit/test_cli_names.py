@@ -28,6 +28,9 @@ class Pacemaker:
     def node(self):
         return "srv3"
 
+    def release(self):
+        return (2, 1, 5)
+
     def ask(self, *argv):
         self.calls.append(argv)
         return ""
@@ -118,3 +121,10 @@ def test_what_is_paused_is_resumed(pacemaker, words, cib, capsys):
     assert main(words) == 0
     assert pacemaker.calls[0] == ("crm_resource", "--refresh", "--resource", "pgsqld-clone",
                                   "--node", "srv2") and len(pacemaker.calls) == 2
+
+
+@pytest.mark.parametrize("release, option", [
+    ((1, 1, 10), "--cleanup"), ((1, 1, 24), "--cleanup"), ((2, 0, 0), "--refresh"),
+    ((3, 0, 3), "--refresh"), ((), "--refresh")])
+def test_pacemaker_looks_again_in_the_words_of_its_release(release, option):
+    assert resume.look_again(release) == option

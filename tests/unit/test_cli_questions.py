@@ -331,7 +331,7 @@ def with_attribute(texts, node, name, value):
     ("degraded_because-other", "PAF-E402 maxlag: 1MB", None, True, ""),
     ("degraded_because-pgsqld", "", None, True, ""),
     ("accept_loss-pgsqld", "true", "loss-accepted", False,
-     "attrd_updater --node srv2 --name accept_loss-pgsqld --delete")])
+     "crm_attribute --type status --node srv2 --name accept_loss-pgsqld --delete")])
 def test_what_an_attribute_says_of_a_node_is_something_to_look_at(
         texts, name, value, code, answer, words):
     with_attribute(texts, "srv2", name, value)

@@ -19,7 +19,8 @@ def restarted(report, monkeypatch):  # noqa: F811
     """The nodes that were restarted, in this order; nothing is asked of a real cluster."""
     done = []
     sight = SimpleNamespace(report=report, managed=SimpleNamespace(name="pgsqld"))
-    monkeypatch.setattr(restart, "Pacemaker", lambda: SimpleNamespace(node=lambda: "srv3"))
+    monkeypatch.setattr(restart, "Pacemaker", lambda: SimpleNamespace(
+        node=lambda: "srv3", release=lambda: (2, 1, 5)))
     monkeypatch.setattr(status_verb, "sight", lambda *_: sight)
     monkeypatch.setattr(simulate, "move", lambda *given: simulate.Outcome(given[-1], False, ""))
     monkeypatch.setattr(restart, "restart", lambda _, __, node, ___: done.append(node))
@@ -63,6 +64,23 @@ def test_where_it_is_not_known_what_waits_nothing_is_restarted(restarted, monkey
     assert "whether settings of srv1 wait for a restart is not known" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("release, words", [
+    ((1, 1, 13), ["crm_resource", "--restart"]),
+    ((1, 1, 16), ["crm_resource", "--restart", "--timeout", "60s"]),
+    ((3, 0, 1), ["crm_resource", "--restart", "--timeout", "60s"]),
+    ((), ["crm_resource", "--restart", "--timeout", "60s"])])
+def test_crm_resource_restarts_in_the_words_of_its_release(release, words):
+    assert restart.command(release, 60.0) == words
+
+
+def test_where_crm_resource_cannot_restart_nothing_is_done(restarted, monkeypatch, capsys):
+    monkeypatch.setattr(restart, "Pacemaker", lambda: SimpleNamespace(
+        node=lambda: "srv3", release=lambda: (1, 1, 12)))
+    assert main(["restart", "--rolling", "--yes"]) == ERROR
+    assert restarted == []
+    assert "crm_resource of Pacemaker 1.1.12 cannot restart" in capsys.readouterr().err
+
+
 def test_an_obstacle_is_a_refusal(restarted, report, capsys):  # noqa: F811
     report["todo"].append({"about": "failover", "what": "srv1 has failed"})
     assert main(["restart", "srv2", "--yes"]) == ERROR
@@ -94,6 +112,9 @@ class Restarting:
     def run(self, *argv):
         self.calls.append(argv)
         return Result(self.status, "", "", False)
+
+    def release(self):
+        return (2, 1, 5)
 
     def cib(self):
         return ('<cib><configuration><nodes><node id="2" uname="srv2"/></nodes></configuration>'

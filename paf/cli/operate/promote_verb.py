@@ -189,9 +189,12 @@ def _take_back(pacemaker, report, node):
 
 
 def _acceptance(resource, node, *change):
-    """Return the command (list) that has the agent on a node accept a loss, or no longer."""
-    return ["attrd_updater", "--node", node, "--name", "accept_loss-{0}".format(
-        resource)] + list(change)
+    """Return the command (list) that has the agent on a node accept a loss, or no longer.
+
+    Up to Pacemaker 1.1.12 attrd_updater knows no node but its own.
+    """
+    return ["crm_attribute", "--type", "status", "--node", node, "--name",
+            "accept_loss-{0}".format(resource)] + list(change)
 
 
 def _score_of(resource, node, score):

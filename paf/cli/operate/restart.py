@@ -48,6 +48,7 @@ def run(options):
         raise Problem("name a NODE, or say --rolling, and not both")
     pacemaker = Pacemaker()
     sight = status.sight(options.resource, pacemaker)
+    command(pacemaker.release(), options.timeout)
     wanted = chosen(sight.report, options.node)
     if options.pending:
         waiting = pending(pacemaker, sight, wanted)
@@ -68,6 +69,21 @@ def run(options):
     for node in wanted:
         restart(pacemaker, sight, node, options.timeout)
     return OK
+
+
+def command(release, patience):
+    """Return how crm_resource is to restart a resource (list of str); pure. Raises Problem.
+
+    release: its version (tuple), () for not known. patience: for how long it waits, in seconds. By
+    its usage it has --restart since 1.1.13, and --timeout since 1.1.16 at the latest.
+    """
+    if () < release < (1, 1, 13):
+        raise Problem("crm_resource of Pacemaker {0} cannot restart a resource: paf pause, restart "
+                      "the server by hand, paf resume".format(".".join(map(str, release))))
+    words = ["crm_resource", "--restart"]
+    if () < release < (1, 1, 16):
+        return words
+    return words + ["--timeout", "{0:.0f}s".format(patience)]
 
 
 def chosen(report, node):
@@ -149,8 +165,8 @@ def restart(pacemaker, sight, node, patience):
     say("restarting {0}".format(node))
     before = starts(pacemaker, sight.managed.name, node)
     try:
-        pacemaker.wait(patience + _MORE, "crm_resource", "--restart", "--resource",
-                       report["clone"], "--node", node, "--timeout", "{0:.0f}s".format(patience))
+        pacemaker.wait(patience + _MORE, *(command(pacemaker.release(), patience) + [
+            "--resource", report["clone"], "--node", node]))
     except (Problem, KeyboardInterrupt):
         with interruptions.Noted():
             _lift_ban(pacemaker, report["clone"], node)

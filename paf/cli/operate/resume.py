@@ -10,10 +10,10 @@ from paf.cli.view import OFFLINE
 HELP = "let Pacemaker act again after paf pause"
 TEXT = """Ends what paf pause began, the resource's maintenance or that of NODE. An instance that
 was restarted in its role goes on as it is. Where one has failed, or runs otherwise than Pacemaker
-knows, Pacemaker first looks at what is really running there (crm_resource --refresh). Refused
-while a server runs in another role than the one that Pacemaker knows, since Pacemaker would stop
-or demote it, and where that is not known; --force does it anyway. What else keeps Pacemaker from
-acting is named, and the exit code is 2."""
+knows, Pacemaker first looks at what is really running there (crm_resource --refresh; up to
+Pacemaker 1.1 --cleanup). Refused while a server runs in another role than the one that Pacemaker
+knows, since Pacemaker would stop or demote it, and where that is not known; --force does it anyway.
+What else keeps Pacemaker from acting is named, and the exit code is 2."""
 EXAMPLES = ("paf resume", "paf resume srv2")
 EXIT_CODES = ((OK, "done"), (NOT_DONE, "nothing is paused, and nothing was changed"),
               (ERROR, "refused, or the cluster cannot be asked; or done, and something else keeps "
@@ -44,7 +44,7 @@ def run(options):
     if wrong:
         raise Problem("; ".join(wrong) + ": bring it back to its role, or use --force")
     for node in to_look_at(report, options.node):
-        pacemaker.ask("crm_resource", "--refresh", "--resource",
+        pacemaker.ask("crm_resource", look_again(pacemaker.release()), "--resource",
                       report["clone"] or report["resource"], "--node", node)
     if options.node:
         pacemaker.ask("crm_attribute", "--type", "nodes", "--node", options.node,
@@ -56,6 +56,16 @@ def run(options):
         return left
     say("Pacemaker acts again; look at paf status")
     return OK
+
+
+def look_again(release):
+    """Return the option with which crm_resource has Pacemaker look at what is running; pure.
+
+    release: the version of the programs (tuple), () for not known. Up to 1.1 the usage of
+    crm_resource has no --refresh, and --cleanup does not only forget failures, but all of the
+    history: 1.1.10 to 1.1.24 say so.
+    """
+    return "--cleanup" if () < release < (2,) else "--refresh"
 
 
 def _not_paused(node):

@@ -132,8 +132,8 @@ def remarks(found, seen, configured, managed, facts):
                 "loss-accepted", FAILOVER, "{0} may be promoted whatever it lacks "
                 "(accept_loss-{1})".format(name, managed.name), "an administrator, or a paf "
                 "promote that was killed, has set that for one promotion", finding.both(
-                    "attrd_updater --node {0} --name accept_loss-{1} --delete".format(
-                        name, managed.name)), name)
+                    "crm_attribute --type status --node {0} --name accept_loss-{1} "
+                    "--delete".format(name, managed.name)), name)
     for item in seen.degraded:
         if item.resource != managed.name:    # the agent says its own in degraded_because
             yield concern("degraded", OTHER, "{0} on {1} is degraded: {2}".format(
