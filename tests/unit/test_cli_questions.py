@@ -101,20 +101,11 @@ def with_transient_score(texts):
         "</instance_attributes></transient_attributes></node_state></status></cib>")
 
 
-def with_paused_node(texts):
-    with_flag(texts, "srv3", "maintenance")
-    mark = '<instance_attributes id="nodes-3">'
-    assert mark in texts["cib"]
-    texts["cib"] = texts["cib"].replace(
-        mark, mark + '<nvpair id="m" name="maintenance" value="true"/>')
-
-
 NO_FAILOVER = [
     (lambda texts: with_property(texts, "maintenance-mode", "true"), "maintenance-mode",
      "maintenance-mode=false"),
     (lambda texts: with_flag(texts, "srv3", "maintenance"), "node-maintenance",
      "crm_attribute --type status --node srv3 --name maintenance --delete"),
-    (with_paused_node, "node-maintenance", "paf resume srv3 --resource pgsqld"),
     (with_constraint, "left-over-constraint", "crm_resource --clear --resource pgsqld-clone"),
     (with_transient_score, "transient-score",
      "crm_attribute --type status --node srv2 --name master-pgsqld --delete"),

@@ -369,25 +369,6 @@ def test_a_reason_that_was_there_before_is_no_refusal(folder, report, monkeypatc
     assert play(folder, report, monkeypatch, [with_reason, moved]) == OK
 
 
-def test_another_administrators_switchover_is_not_waited_for(folder, report, monkeypatch, capsys):
-    """Both make the same constraint: Pacemaker follows the later one."""
-    def elsewhere(text):
-        target = view.promoted(view.parse(moved(text)), "pgsqld")[0]
-        other = next(name for name in ("srv1", "srv2") if name != target)
-        return text.replace('<node name="srv3"', '<node name="X"').replace(
-            f'<node name="{other}"', '<node name="srv3"').replace('"X"', f'"{other}"')
-    assert play(folder, report, monkeypatch, [as_it_was, elsewhere], 600) == ERROR
-    assert "another switchover, or a failover, came between" in capsys.readouterr().err
-
-
-def test_a_constraint_that_somebody_took_away_is_not_waited_for(
-        folder, report, monkeypatch, capsys):
-    monkeypatch.setattr(Fake, "ask", lambda self, *argv: self.calls.append(argv))
-    assert play(folder, report, monkeypatch, [as_it_was], 600) == ERROR
-    assert "srv3 is the primary after 0 s: somebody took the constraint of the move away" in (
-        capsys.readouterr().err)
-
-
 def test_too_late(folder, report, monkeypatch):
     assert play(folder, report, monkeypatch, [as_it_was], patience=0.05) == ERROR
 

@@ -1,0 +1,26 @@
+"""paf switchover: another administrator's command comes between."""
+
+from paf.cli import view
+from paf.cli.common import ERROR
+from tests.unit.test_cli_switchover import (  # noqa: F401
+    Fake, as_it_was, configured, folder, moved, play, report)
+
+
+def test_another_administrators_switchover_is_not_waited_for(
+        folder, report, monkeypatch, capsys):  # noqa: F811
+    """Both make the same constraint: Pacemaker follows the later one."""
+    def elsewhere(text):
+        target = view.promoted(view.parse(moved(text)), "pgsqld")[0]
+        other = next(name for name in ("srv1", "srv2") if name != target)
+        return text.replace('<node name="srv3"', '<node name="X"').replace(
+            f'<node name="{other}"', '<node name="srv3"').replace('"X"', f'"{other}"')
+    assert play(folder, report, monkeypatch, [as_it_was, elsewhere], 600) == ERROR
+    assert "another switchover, or a failover, came between" in capsys.readouterr().err
+
+
+def test_a_constraint_that_somebody_took_away_is_not_waited_for(
+        folder, report, monkeypatch, capsys):  # noqa: F811
+    monkeypatch.setattr(Fake, "ask", lambda self, *argv: self.calls.append(argv))
+    assert play(folder, report, monkeypatch, [as_it_was], 600) == ERROR
+    said = capsys.readouterr().err
+    assert "srv3 is the primary after" in said and "somebody took the constraint" in said
