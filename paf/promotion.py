@@ -56,6 +56,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
 
     def over():
         positions = dict(asked, **context.cluster.positions(voters, context.deadline))
+        context.cluster.counted = positions
         known = _with_histories(context, voters, cold or _WARM)
         seen[:] = [_decide(context.node, voters, positions, known)]
         silent = [node for node in seen[0].missing if node != context.node and (
@@ -71,7 +72,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
 def pass_round(context):
     """Note that the election decided for this node, and with which votes. Raises OcfError."""
     context.cluster.pass_round()
-    votes = _positions(context)
+    votes = context.cluster.counted    # one that voted may have been lost since
     context.cluster.notes.write(notes.VOTES, "\n".join(
         [context.cluster.notes.read(notes.ROUND)] + ["{0} {1}".format(
             election.to_vote(votes[node]), node) for node in sorted(votes)]))
@@ -169,9 +170,8 @@ def _streamed(context, deadline):
 def await_the_absent(context, where):
     """After a cold start, wait for nodes that may hold more; True if one came, to start again.
 
-    where: position.Place of this node, the candidate. Raises OcfError. A node that comes makes
-    Pacemaker compute the transition again as soon as this notification has returned. If none came,
-    those here decide, also where it is announced again: the reason shown has changed the CIB.
+    where: position.Place of the candidate. Raises OcfError. One that comes has Pacemaker compute
+    again; else those here decide, also if announced again: the reason shown has changed the CIB.
     """
     def look():
         view = context.cluster.view(context.deadline)

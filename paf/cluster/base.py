@@ -67,6 +67,7 @@ class Cluster(object):
         self._node = None
         #: The Facts (dict of node to that) of nodes that did not vote, as their servers said it.
         self.asked = {}    # type: dict
+        self.counted = {}  # type: dict    # of all nodes in the last count, as `asked`
         self.notes = notes.Notes(environment)
         self._hidden = None    # what the last `view` found, None without one
 
