@@ -76,8 +76,9 @@ def test_an_install_over_another_variant_leaves_none_of_its_bytecode(tmp_path):
     said = []
     for variant in ("corosync1", "corosync2"):
         make("install", f"DESTDIR={tmp_path}", f"VARIANT={variant}")
-        said.append(run("python3", "-I", "-c", "import sys; sys.path.insert(0, sys.argv[1])\n"
-                        "from paf import variant; print(variant.NAME)", tmp_path / LIBRARY[1:]).stdout)
+        program = ("import sys; sys.path.insert(0, sys.argv[1])\n"
+                   "from paf import variant; print(variant.NAME)")
+        said.append(run("python3", "-I", "-c", program, tmp_path / LIBRARY[1:]).stdout)
     assert said == ["corosync1\n", "corosync2\n"]
 
 
