@@ -16,7 +16,7 @@ from paf.instance import sql
 from paf.ocf import OcfError
 from tests.unit.test_cli_operate import Recorder
 from tests.unit.test_cli_questions import (  # noqa: F401
-    FENCED, NOW, asked, codes, forbid_failover, texts, with_property)
+    FENCED, NOW, asked, codes, forbid_failover, texts, with_flag, with_property)
 
 
 def with_default(texts, name, value):  # noqa: F811
@@ -307,3 +307,12 @@ def test_an_opt_in_cluster_that_lets_no_instance_run_is_named(texts):  # noqa: F
     found = asked(texts)
     assert not [item for item in found["todo"] if item["code"] == "opt-in"]
     assert [row["kept_off"] for row in found["nodes"]] == [False, True, True]
+
+
+def test_a_node_that_paf_pause_has_paused_is_resumed_by_paf_resume(texts):  # noqa: F811
+    with_flag(texts, "srv3", "maintenance")
+    mark = '<instance_attributes id="nodes-3">'
+    texts["cib"] = texts["cib"].replace(
+        mark, mark + '<nvpair id="m" name="maintenance" value="true"/>')
+    item, = [item for item in asked(texts)["todo"] if item["code"] == "node-maintenance"]
+    assert item["pcs"] == ["paf resume srv3 --resource pgsqld"]
