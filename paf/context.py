@@ -48,3 +48,7 @@ class Context(object):
             from paf.decide import transition
             self._notification = transition.read(self.environment)
         return self._notification
+
+    @notification.setter
+    def notification(self, lists):
+        self._notification = lists

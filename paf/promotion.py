@@ -58,7 +58,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
         positions = dict(asked, **context.cluster.positions(voters, context.deadline))
         context.cluster.counted = positions
         known = _with_histories(context, voters, cold or _WARM)
-        seen[:] = [_decide(context.node, voters, positions, known)]
+        seen[:] = [decide(context.node, voters, positions, known)]
         silent = [node for node in seen[0].missing if node != context.node and (
             node in maintenance or deadline.elapsed > mute)]
         if silent and _ask_ports(context, silent, asked, doubts, deadline):
@@ -69,37 +69,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     return seen[0]._replace(reason="; ".join([seen[0].reason] + why))
 
 
-def pass_round(context):
-    """Note that the election decided for this node, and with which votes. Raises OcfError."""
-    context.cluster.pass_round()
-    votes = context.cluster.counted    # one that voted may have been lost since
-    context.cluster.notes.write(notes.VOTES, "\n".join(
-        [context.cluster.notes.read(notes.ROUND)] + ["{0} {1}".format(
-            election.to_vote(votes[node]), node) for node in sorted(votes)]))
-
-
-def count_departed(context, verdict, cold):
-    """Return the election.Decision with votes of nodes that have left since this round was passed.
-
-    verdict: of `count`, without them. They have voted in it, and can have no more than they said:
-    where a promotion is due, the primary that they followed is stopped, or was fenced. OcfError.
-    """
-    lines = context.cluster.notes.read(notes.VOTES).split("\n")
-    if lines[0] != context.cluster.notes.read(notes.ROUND):
-        return verdict
-    pairs = [line.partition(" ")[::2] for line in lines[1:]]
-    voted = dict((node, election.from_vote(vote)) for vote, node in pairs)
-    left = set(verdict.missing) - set(context.cluster.view(context.deadline).online)
-    if not verdict.missing or left != set(verdict.missing) or any(
-            voted.get(node) is None for node in left):
-        return verdict
-    context.log.warning("{0} has left since the election, where it had voted".format(
-        " and ".join(sorted(left))))
-    positions = dict(((node, voted[node]) for node in left), **_positions(context))
-    return _decide(context.node, transition.voters(context.notification), positions, cold)
-
-
-def _positions(context):
+def all_positions(context):
     """Return the Facts (dict of node to it) of all that voted, or were asked. Raises OcfError."""
     voters = transition.voters(context.notification)
     return dict(context.cluster.asked, **context.cluster.positions(voters, context.deadline))
@@ -122,7 +92,7 @@ def _histories(context, voters):
     return dict((node, timelines.line_from_wire(found[node])) for node in found)
 
 
-def _decide(candidate, voters, positions, cold):
+def decide(candidate, voters, positions, cold):
     """Return the election.Decision on a node; cold: a Cold.
 
     A last primary that was set back does not have all there is, and counts like any other node.
@@ -287,8 +257,8 @@ def concede(context, where, verdict):
 
 def _would_refuse(context, where, view, better):
     """Return whether the node that is ahead, and waits, would have to refuse a promotion again."""
-    positions = _positions(context)
-    verdict = _decide(better, transition.voters(context.notification), positions,
+    positions = all_positions(context)
+    verdict = decide(better, transition.voters(context.notification), positions,
                       cold_facts(context, None))
     if verdict.missing:    # a vote has been withdrawn since
         return False

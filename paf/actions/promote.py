@@ -1,6 +1,6 @@
 """promote: make the standby the primary, if the election says so."""
 
-from paf import holders, ocf, promotion
+from paf import holders, ocf, promotion, voted
 from paf import instance as local
 from paf.decide import election, scores, state, transition
 from paf.cluster import base
@@ -74,6 +74,8 @@ def check_election(context):
     if found not in (base.ROUND_OPEN, base.ROUND_PASSED):
         raise ocf.OcfError("no election was held: the pre-promote notification did not run here, "
                            "or failed")
+    if found == base.ROUND_PASSED:
+        voted.complete_lists(context)
     verdict = _count(context, found)
     if not verdict.promote:
         from paf.instance import position
@@ -97,7 +99,7 @@ def _count(context, found):
     cold = promotion.cold_facts(context, view)
     verdict = promotion.count(context, deadline, mute=mute, cold=cold)
     if found == base.ROUND_PASSED:
-        verdict = promotion.count_departed(context, verdict, cold)
+        verdict = voted.count_departed(context, verdict, cold)
     if view is None and not verdict.promote:
         view = context.cluster.view(context.deadline)
     if found == base.ROUND_OPEN:

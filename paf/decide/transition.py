@@ -94,6 +94,14 @@ def voters(notification):
     return sorted(node for node, count in counts.items() if count > 0)
 
 
+def with_stops(notification, known):
+    # type: (Notification, list[str]) -> Notification
+    """Return the Notification in which no node but the voters `known` runs the resource then."""
+    surplus = set(voters(notification)) - set(known)
+    return notification._replace(stop=notification.stop + tuple(
+        member for member in notification.active + notification.start if member.node in surplus))
+
+
 def lasting_primaries(notification):
     # type: (Notification) -> list[str]
     """Return the nodes (a sorted list) that are primaries and are neither demoted nor stopped."""

@@ -1,6 +1,6 @@
 """Before a promotion: all nodes vote with their position, and the candidate decides."""
 
-from paf import holders, ocf, promotion
+from paf import holders, ocf, promotion, voted
 from paf.cluster import base, notes
 from paf.decide import election, scores, transition
 from paf.decide.knowledge import is_known
@@ -155,7 +155,7 @@ def _elect(context, where):
         promotion.concede(context, where, verdict)
     elif verdict.promote:
         holders.prepare_rule(context, where, view)
-        promotion.pass_round(context)
+        voted.pass_round(context)
     elif context.cluster.guards_switchover or not verdict.missing:
         promotion.wait_for(context, verdict)
     else:

@@ -46,6 +46,21 @@ def test_a_node_that_is_lost_after_its_vote_has_voted(departed):
     assert run.code == 0 and "srv3 has left since the election" in run.log
 
 
+def test_promote_goes_by_the_stops_that_its_notification_had(trio):
+    """Pacemaker 2.1.5 leaves one of two stops out of the lists of promote itself."""
+    lists = dict(active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", demote="srv1",
+                 promote="srv2")
+    trio.wait_for_streams("srv1", 2)
+    for name in ("srv3", "srv1"):
+        trio[name].kill()
+        trio.store.add_member(name, online=False)
+    trio.move_vip(None)
+    trio.notify("pre", "promote", dict(lists, stop="srv1 srv3"), ["srv2"])
+    for stop in ("srv3", "srv1"):
+        run = trio["srv2"].agent("promote", lists=dict(lists, stop=stop))
+        assert run.code == 0, run
+
+
 def test_a_node_that_is_a_member_and_has_withdrawn_its_vote_has_not(departed):
     departed.store.add_member("srv3")
     assert departed["srv2"].agent("promote", lists=LISTS).code == 1

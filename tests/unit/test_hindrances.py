@@ -126,7 +126,7 @@ def test_a_standby_that_is_connecting_right_after_a_promotion_keeps_its_score(
 def test_a_node_that_has_not_voted_is_not_known_to_refuse(monkeypatch, context):
     context.cluster.positions, context.cluster.asked = lambda *_: {}, {}
     monkeypatch.setattr(promotion, "cold_facts", lambda *_: None)
-    monkeypatch.setattr(promotion, "_decide", lambda *_: types.SimpleNamespace(
+    monkeypatch.setattr(promotion, "decide", lambda *_: types.SimpleNamespace(
         missing=("srv3",), promote=False))
     assert not promotion._would_refuse(context, PLACE, empty_view(), "srv3")
 

@@ -203,3 +203,17 @@ def test_every_combination_of_small_lists_is_understood():
         found = read(**dict(zip(names, values)))
         assert transition.transition(found) is None or isinstance(transition.transition(found), str)
         assert transition.voters(found) == sorted(set(transition.voters(found)))
+
+
+def test_promote_itself_lacks_stops_that_its_notification_has():
+    """Of Pacemaker 2.1.5: srv5 was the primary, srv2 a standby, and both are fenced."""
+    lists = dict(active="srv5 srv3 srv4 srv2 srv1", promoted="srv5", demote="srv5", promote="srv4")
+    own, announced = read(stop="srv2", **lists), read(stop="srv5 srv2", **lists)
+    assert transition.voters(own) == ["srv1", "srv3", "srv4", "srv5"]
+    known = transition.voters(announced)
+    assert known == ["srv1", "srv3", "srv4"]
+    assert transition.voters(transition.with_stops(own, known)) == known
+    assert transition.with_stops(announced, known) == announced
+    assert transition.with_stops(own, transition.voters(own)) == own
+    moved = read(start="srv5", stop="srv2", **lists)
+    assert transition.voters(transition.with_stops(moved, known)) == known

@@ -280,6 +280,7 @@ def stand_in(monkeypatch, model_of):
         "paf.instance.settings.wal_dump": lambda server: "pg_waldump",
         "paf.instance.sql.query": lambda *_: SimpleNamespace(kind="rows", rows=[], message=""),
         "paf.instance.standby_mode.enable": _nothing,
+        "paf.instance.standby_mode.forget_recovery": _nothing,
         "paf.instance.sharedmemory.check": _nothing,
         "paf.crash.watcher.keep": _nothing,
         "paf.crash.watcher.end": _nothing,
