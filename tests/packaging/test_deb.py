@@ -137,7 +137,10 @@ def test_the_agent_is_built_for_the_variant(deb, variant, tmp_path):
 def test_lintian_has_nothing_to_say(deb):
     need("lintian", "lintian")
     changes, = deb.parent.glob("*.changes")
-    found = run("lintian", "--display-info", "--pedantic", changes, check=False)
+    # systemd's units are extras, off until enabled. No override says so: the tag is gone from
+    # lintian 2.143, for which an override of it is an error
+    found = run("lintian", "--display-info", "--pedantic", "--suppress-tags",
+                "package-supports-alternative-init-but-no-init.d-script", changes, check=False)
     assert not re.search(r"^[EWIP]: ", found.stdout, re.MULTILINE), found.stdout
 
 
