@@ -259,7 +259,7 @@ def _would_refuse(context, where, view, better):
     """Return whether the node that is ahead, and waits, would have to refuse a promotion again."""
     positions = all_positions(context)
     verdict = decide(better, transition.voters(context.notification), positions,
-                      cold_facts(context, None))
+                     cold_facts(context, None))
     if verdict.missing:    # a vote has been withdrawn since
         return False
     return not verdict.promote or not holders.judge(

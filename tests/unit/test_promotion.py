@@ -336,5 +336,5 @@ def test_a_last_primary_that_was_set_back_is_not_ahead_of_all():
     cold = promotion.Cold("srv1", {}, True, election.to_vote(Known(Position(3, 800))), ())
     for needed, promoted in ((cold.needed, True), ("", False)):
         decision = promotion.decide("srv2", list(positions), positions,
-                                     cold._replace(needed=needed))
+                                    cold._replace(needed=needed))
         assert decision.promote == promoted
