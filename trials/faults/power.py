@@ -153,10 +153,10 @@ def too_far_behind(scene):
 def diverged(scene):
     lab = scene.lab
     stays_off(lab, scene.old)
+    scene.foresee(scene.old)    # before: it takes seconds, and the primary lets go of who is deaf
     with scenarios.deaf(lab, scene.others[0]), scenarios.deaf(lab, scene.others[1]):
         lab.nodes[scene.old].sql("set synchronous_commit = local; create table only_here as "
                                  "select generate_series(1, 1000)")
-        scene.foresee(scene.old)
         lab.power_off(scene.old)
         for name in scene.others:
             lab.nodes[name].signal("term", "walreceiver")

@@ -224,7 +224,8 @@ def _nothing(*_arguments, **_options):
 #: The model has no parameters that could be wrong, and no sessions; and its own WAL.
 _WITHOUT = {
     "paf.instance.line.read": Server.line, "paf.instance.waiting_commits.end": _nothing,
-    "paf.actions.reload.keep": _nothing,
+    "paf.actions.reload.keep": _nothing, "paf.instance.standby_mode.enable": _nothing,
+    "paf.instance.standby_mode.forget_recovery": _nothing,
     "paf.instance.tablespaces.check": _nothing, "paf.cluster.manager.find": lambda: "7 7",
     "paf.cluster.manager.is_same": lambda text: text == "7 7",
     "paf.remarks.of_parameters": lambda context: [], "paf.remarks.no_room": lambda context: [],
@@ -279,8 +280,6 @@ def stand_in(monkeypatch, model_of):
         "paf.instance.settings.check_data_directory": _nothing,
         "paf.instance.settings.wal_dump": lambda server: "pg_waldump",
         "paf.instance.sql.query": lambda *_: SimpleNamespace(kind="rows", rows=[], message=""),
-        "paf.instance.standby_mode.enable": _nothing,
-        "paf.instance.standby_mode.forget_recovery": _nothing,
         "paf.instance.sharedmemory.check": _nothing,
         "paf.crash.watcher.keep": _nothing,
         "paf.crash.watcher.end": _nothing,
