@@ -29,12 +29,12 @@ _THREADS = """
 import sys
 from lab.tools import LabError, interruptible, pool, wait_until
 def work(number):
-    print("began", flush=True)
+    print("began\\n", end="", flush=True)    # in one piece
     try:
         wait_until(lambda: False, 600, "what never comes")
     except LabError as error:
         wait_until(lambda: True, 1, "the end of what it started")
-        print(f"{error}\\n", end="", flush=True)    # in one piece
+        print(f"{error}\\n", end="", flush=True)
 def main():
     with pool(2) as threads:
         list(threads.map(work, range(3)))
