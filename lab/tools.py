@@ -192,6 +192,10 @@ def interruptible(main):
     usual_surroundings()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    # A signal that comes just before the main thread waits for another one is not looked at until
+    # that wait is over, or interrupted by the next signal.
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
     try:
         code = main()
         sys.stdout.flush()
