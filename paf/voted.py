@@ -12,6 +12,7 @@ from paf.decide import election, transition
 
 def pass_round(context):
     """Note that the election decided for this node, and with which votes. Raises OcfError."""
+    context.cluster.notes.remove(notes.VOTES)    # rounds have no numbers in the corosync1 build
     context.cluster.pass_round()
     votes = context.cluster.counted    # one that voted may have been lost since
     names = set(votes) | set(transition.voters(context.notification))
@@ -36,11 +37,14 @@ def _noted(context):
 def complete_lists(context):
     """Have promote take the nodes for stopped that its notification knew as such. Raises OcfError.
 
-    Their votes would be missing. A node that comes later is in another transition.
+    Their votes would be missing. Only nodes that are lost: one that is a member may have come since
+    the election, in another transition, whose notification was killed before it opened a round.
     """
-    voted = _noted(context)
-    if voted is not None:
-        context.notification = transition.with_stops(context.notification, list(voted))
+    lists, voted = context.notification, _noted(context)
+    if voted is None or set(transition.voters(lists)) <= set(voted):
+        return
+    members = context.cluster.view(context.deadline).online
+    context.notification = transition.with_stops(lists, list(voted) + members)
 
 
 def count_departed(context, verdict, cold):

@@ -18,6 +18,12 @@ BUILDS = (
            "paf/actions/promote.py", "        voted.complete_lists(context)", "        pass",
            (_COMPONENT + "test_lost_voters.py::"
             "test_promote_goes_by_the_stops_that_its_notification_had",)),
+    Broken(2, "a node that has come since the election is taken for one that is stopped",
+           "paf/voted.py",
+           "    context.notification = transition.with_stops(lists, list(voted) + members)",
+           "    context.notification = transition.with_stops(lists, list(voted))",
+           (_COMPONENT + "test_lost_voters.py::"
+            "test_who_comes_after_an_election_is_not_one_that_is_stopped",)),
     Broken(2, "a member that has withdrawn its vote counts with it",
            "paf/voted.py",
            "    left = set(verdict.missing) - set(context.cluster.view(context.deadline).online)",

@@ -61,6 +61,22 @@ def test_promote_goes_by_the_stops_that_its_notification_had(trio):
         assert run.code == 0, run
 
 
+@pytest.mark.parametrize("comes", [dict(start="srv2"), {}])
+def test_who_comes_after_an_election_is_not_one_that_is_stopped(trio, comes):
+    """A transition was aborted for it, and the next notification was killed, or never run."""
+    trio["srv3"].stop()
+    trio["srv1"].sql("INSERT INTO t SELECT generate_series(1, 3000)")
+    trio.wait_for_streams("srv1", 1)
+    trio["srv1"].kill()
+    trio.move_vip(None)
+    trio["srv3"].start()
+    trio.notify("pre", "promote", dict(active="srv3", unpromoted="srv3", promote="srv3"), ["srv3"])
+    active = "srv3" if comes else "srv2 srv3"
+    lists = dict(active=active, unpromoted=active, promote="srv3", **comes)
+    assert trio["srv3"].agent("promote", lists=lists).code == 1
+    assert trio["srv3"].in_recovery and "srv2" in trio.store.refusal("srv3")
+
+
 def test_a_node_that_is_a_member_and_has_withdrawn_its_vote_has_not(departed):
     departed.store.add_member("srv3")
     assert departed["srv2"].agent("promote", lists=LISTS).code == 1
