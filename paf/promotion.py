@@ -294,9 +294,10 @@ def let_in(context, view, deadline):
     """Make this node a candidate again if it was held back; return whether it was. OcfError.
 
     view: cib.Scan. It had caught up when a primary last looked, and that one is gone: it cannot
-    refuse the switchover that is still requested, and no other will let this node in.
+    refuse the switchover that is still requested, and no other will let this node in. Not where
+    this node is cut off: what it writes could replace the CIB of those that went on.
     """
-    if not scores.is_held_back(view.scores.get(context.node)):
+    if context.cluster.is_powerless or not scores.is_held_back(view.scores.get(context.node)):
         return False
     from paf.cluster import ophistory
     if ophistory.promoted(context.cluster.cib(deadline), context.cluster.resource):

@@ -36,6 +36,12 @@ BUILDS = (
            "    if False:",
            (_COMPONENT + "test_switchovers.py::"
             "test_one_that_was_held_back_stays_so_while_a_primary_runs",)),
+    Broken(4, "a standby that was held back and is cut off lets itself in", "paf/promotion.py",
+           "    if context.cluster.is_powerless or not scores.is_held_back("
+           "view.scores.get(context.node)):",
+           "    if not scores.is_held_back(view.scores.get(context.node)):",
+           (_COMPONENT + "test_switchovers.py::"
+            "test_one_that_was_held_back_stays_so_where_it_is_cut_off",)),
     Broken(2, "data that another initdb made has the same history on timeline 1",
            "paf/instance/line.py",
            "        reigns.insert(0, timelines.Reign(timelines.ORIGIN, 0, identifier))",

@@ -160,6 +160,17 @@ def test_one_that_was_held_back_stays_so_while_a_primary_runs(held_back):
     assert held_back.store.score("srv2") == BARRED - 1
 
 
+def test_one_that_was_held_back_stays_so_where_it_is_cut_off(held_back):
+    """With no-quorum-policy=freeze it runs on: whether the others have a primary is not known."""
+    held_back.store.has_quorum(False)
+    (held_back["srv2"].temporary / "pgsqlms-pgsqld.worries").write_text("1")
+    held_back["srv2"].monitor()
+    assert held_back.store.score("srv2") == BARRED - 1
+    held_back.store.has_quorum(True)
+    held_back["srv2"].monitor()
+    assert held_back.store.score("srv2") == 1
+
+
 def test_one_that_was_refused_and_not_seen_to_catch_up_says_so_without_a_primary(held_back):
     held_back.store.set_score("srv2", BARRED)
     held_back.notify("pre", "demote", LOST, ["srv2"])
