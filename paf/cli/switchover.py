@@ -285,7 +285,8 @@ class Switchover(object):
         Two administrators make one constraint, and each one's end takes it away.
         """
         if primaries != [self._old]:
-            self._overtaken = ": another switchover, or a failover, came between" * len(primaries)
+            self._overtaken = ": another switchover, or a failover, came between" * (
+                len(primaries) == 1)
         else:
             try:
                 gone = not self._left()

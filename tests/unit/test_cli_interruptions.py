@@ -70,6 +70,22 @@ def test_what_cannot_be_taken_back_is_said(monkeypatch, capsys):
     assert "crm_attribute --type nodes --node srv2 --name master-pgsqld --update -1000" in said
 
 
+def test_a_program_that_cannot_be_started_keeps_nothing_else_from_being_taken_back(
+        monkeypatch, capsys):
+    """As where there is no process left for one command, and one for the next."""
+    cluster = Cluster(signal.SIGTERM, [3])
+    whole = cluster.run
+
+    def run(*argv):
+        if argv[-2:] == ("--update", "1001"):
+            raise common.Problem("cannot run crm_attribute")
+        return whole(*argv)
+    monkeypatch.setattr(cluster, "run", run)
+    assert promote(cluster, monkeypatch) == INTERRUPTED
+    assert "accepted" not in cluster.attributes and cluster.attributes["srv2"] == "-1000"
+    assert "--name master-pgsqld --update 1001" in capsys.readouterr().err
+
+
 def test_what_is_ignored_stays_so():
     """Under nohup a switchover goes on when the terminal is closed."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -2,6 +2,7 @@
 
 from paf.cli import view
 from paf.cli.common import ERROR
+from paf.cli.switchover import Switchover
 from tests.unit.test_cli_switchover import (  # noqa: F401
     Fake, as_it_was, configured, folder, moved, play, report)
 
@@ -24,3 +25,10 @@ def test_a_constraint_that_somebody_took_away_is_not_waited_for(
     assert play(folder, report, monkeypatch, [as_it_was], 600) == ERROR
     said = capsys.readouterr().err
     assert "srv3 is the primary after" in said and "somebody took the constraint" in said
+
+
+def test_two_primaries_are_no_end_of_a_switchover(report):  # noqa: F811
+    """Each of them may be about to be demoted: it is looked again."""
+    switchover = Switchover(None, report, "srv3", 600)
+    assert switchover._is_overtaken(["srv1", "srv2"]) is False
+    assert switchover._is_overtaken(["srv2"]) is True

@@ -178,8 +178,12 @@ def _take_back(pacemaker, report, node):
     undo.append(_acceptance(report["resource"], node, "--delete"))
     left = []
     for argv in undo:
-        result = pacemaker.run(*argv)
-        if result.timed_out or result.status != 0:
+        try:
+            result = pacemaker.run(*argv)
+            undone = not result.timed_out and result.status == 0
+        except Problem:    # it could not be started: the next one may be
+            undone = False
+        if not undone:
             left.append(argv)
     complain("no promotion of {0} was seen; {1}".format(
         node, "this could not be taken back, run it by hand:" if left else
