@@ -168,3 +168,11 @@ def test_each_restart_looks_first_whether_it_can_be(report, monkeypatch):  # noq
     with pytest.raises(Problem, match="srv2 was not restarted: not now: srv1 died"):
         restart.restart(pacemaker, SimpleNamespace(managed=SimpleNamespace(name="pgsqld")), "srv2",
                         1.0)
+
+
+def test_a_ban_that_cannot_be_lifted_is_said_whatever_the_reason(capsys):
+    """The program could not be started; why the restart failed is still to be said by others."""
+    def run(*argv):
+        raise Problem(f"cannot run {argv[0]}")
+    restart._lift_ban(SimpleNamespace(run=run), "pgsqld-clone", "srv2")
+    assert "crm_resource --clear --resource pgsqld-clone --node srv2" in capsys.readouterr().err

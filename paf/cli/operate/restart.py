@@ -181,8 +181,11 @@ def restart(pacemaker, sight, node, patience):
 def _lift_ban(pacemaker, clone, node):
     """Take away the ban by which crm_resource --restart stops an instance, and which would stay."""
     argv = ["crm_resource", "--clear", "--resource", clone, "--node", node]
-    result = pacemaker.run(*argv)
-    done = not result.timed_out and result.status == 0
+    try:
+        result = pacemaker.run(*argv)
+        done = not result.timed_out and result.status == 0
+    except Problem:    # it could not be started; the caller says why the restart failed
+        done = False
     complain("the restart of {0} was cut off; {1}".format(
         node, "see paf status" if done else "a ban may have been left: " + " ".join(argv)))
 
