@@ -22,8 +22,8 @@ BUILDS = (
            "paf/voted.py",
            "    context.notification = transition.with_stops(lists, list(voted) + members)",
            "    context.notification = transition.with_stops(lists, list(voted))",
-           (_COMPONENT + "test_lost_voters.py::"
-            "test_who_comes_after_an_election_is_not_one_that_is_stopped",)),
+           (_UNIT + "test_election_model.py::"
+            "test_one_that_came_after_an_aborted_round_is_no_node_that_is_stopped",)),
     Broken(2, "a member that has withdrawn its vote counts with it",
            "paf/voted.py",
            "    left = set(verdict.missing) - set(context.cluster.view(context.deadline).online)",

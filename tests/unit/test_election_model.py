@@ -185,3 +185,14 @@ def test_a_vote_of_an_aborted_round_is_not_counted_in_the_next():
     world.nodes["srv2"].position = Position(1, 9)
     world.notify(lists, "pre", ["srv1"])
     assert not world.try_promotion("srv1", lists)
+
+
+def test_one_that_came_after_an_aborted_round_is_no_node_that_is_stopped():
+    world = Upgrade(1, {"srv1": Position(1, 5), "srv2": Position(1, 3)})
+    world.start_all()
+    lists = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")
+    world.notify(lists, "pre", ["srv1", "srv2"])
+    world.nodes["late"] = Node("late", Position(1, 9))
+    world.started("late", False, {})
+    running = "late srv1 srv2"
+    assert not world.try_promotion("srv1", dict(lists, active=running, unpromoted=running))
