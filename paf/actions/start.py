@@ -314,7 +314,8 @@ def _mark(context, was):
     lists = context.notification
     if _is_recovered_here(context, was):
         return base.MARK_RECOVERED
-    if transition.is_recovery_of_standby(lists, context.node) and (
-            context.cluster.mark() == base.MARK_NONE):
+    if lists.promoted:    # whatever this node's name is, which may not be known
         return base.MARK_NONE
-    return base.MARK_NONE if lists.promoted else base.MARK_COLD
+    had_primary = transition.is_recovery_of_standby(lists, context.node) and (
+        context.cluster.mark() == base.MARK_NONE)
+    return base.MARK_NONE if had_primary else base.MARK_COLD
