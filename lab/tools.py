@@ -206,3 +206,6 @@ def interruptible(main):
     except BrokenPipeError:    # python3 -m lab status | head -1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    finally:
+        # Python gives signals their defaults back as it ends: the next one would kill it
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -55,6 +55,23 @@ def test_what_is_interrupted_ends_what_it_started(number):
     assert output == f"{-signal.SIGKILL}\n"
 
 
+_ENDS = """
+import sys, time
+from lab.tools import interruptible
+class Late:
+    def __del__(self):
+        time.sleep(2)
+late = Late()
+sys.exit(interruptible(lambda: 3))
+"""
+
+
+def test_what_ends_slowly_is_not_killed_by_the_timer_that_ends_waits():
+    """Python gives signals their defaults back before it has ended."""
+    assert subprocess.run([sys.executable, "-c", _ENDS], cwd=REPOSITORY,
+                          check=False).returncode == 3
+
+
 def test_what_is_interrupted_ends_the_waits_of_its_threads():
     with subprocess.Popen([sys.executable, "-c", _THREADS], cwd=REPOSITORY,
                           stdout=subprocess.PIPE, text=True) as process:
