@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from paf.decide import wal
 from lab import scenarios
 from lab.cib import RESOURCE, VIP_RESOURCE
@@ -184,6 +186,7 @@ def no_server_starts(lab, node):
         node.run(["mv", "-f", f"{program}.real", program])
 
 
+@pytest.mark.usefixtures("foreground")    # else paf ignores SIGINT as well
 def test_an_interrupted_switchover_leaves_nothing(lab):
     scenarios.wait_for_ranks(lab)
     old, target = lab.primary(), scenarios.ranked_standbys(lab)[0]
