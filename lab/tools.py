@@ -116,12 +116,31 @@ def is_interrupted():
 
 
 @contextlib.contextmanager
+def _wakes():
+    """Wake the main thread each second: it looks at signals only when it does not wait.
+
+    One that comes just before a wait for another thread is not looked at until that is over. Not
+    longer than needed: a timer outlives an exec, and Python's handlers, and then ends the program.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
 def pool(size):
     """Yield a ThreadPoolExecutor; an interrupt ends the waits of its threads, and starts no more.
 
     size: how many threads. A thread cannot be interrupted itself: its next wait is a LabError.
     """
-    with ThreadPoolExecutor(size) as threads:
+    with _wakes(), ThreadPoolExecutor(size) as threads:
         try:
             yield threads
         except KeyboardInterrupt:
@@ -192,10 +211,6 @@ def interruptible(main):
     usual_surroundings()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    # A signal that comes just before the main thread waits for another one is not looked at until
-    # that wait is over, or interrupted by the next signal.
-    signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
     try:
         code = main()
         sys.stdout.flush()
@@ -206,6 +221,3 @@ def interruptible(main):
     except BrokenPipeError:    # python3 -m lab status | head -1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    finally:
-        # Python gives signals their defaults back as it ends: the next one would kill it
-        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -55,21 +55,22 @@ def test_what_is_interrupted_ends_what_it_started(number):
     assert output == f"{-signal.SIGKILL}\n"
 
 
-_ENDS = """
-import sys, time
-from lab.tools import interruptible
-class Late:
-    def __del__(self):
-        time.sleep(2)
-late = Late()
-sys.exit(interruptible(lambda: 3))
+#: A pool, and after it another program in place of this one.
+_EXEC = """
+import os, sys
+from lab.tools import interruptible, pool
+def main():
+    with pool(2) as threads:
+        list(threads.map(str, range(3)))
+    os.execvp("sleep", ["sleep", "2"])
+sys.exit(interruptible(main))
 """
 
 
-def test_what_ends_slowly_is_not_killed_by_the_timer_that_ends_waits():
-    """Python gives signals their defaults back before it has ended."""
-    assert subprocess.run([sys.executable, "-c", _ENDS], cwd=REPOSITORY,
-                          check=False).returncode == 3
+def test_the_timer_of_a_pool_does_not_outlive_it():
+    """It outlives an exec, and would end the other program."""
+    assert subprocess.run([sys.executable, "-c", _EXEC], cwd=REPOSITORY,
+                          check=False).returncode == 0
 
 
 def test_what_is_interrupted_ends_the_waits_of_its_threads():
