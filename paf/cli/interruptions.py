@@ -1,6 +1,6 @@
 """What ends a verb on the way: Ctrl-C, SIGTERM, and SIGHUP when the terminal is closed.
 
-All three end it by the same exception, so that what takes back what a verb has begun need not
+All three end it by the same exception, so that what takes back a verb's changes need not
 distinguish them.
 """
 

@@ -297,9 +297,9 @@ def test_beside_a_primary_paf_promote_is_no_way_out(seen, configured, reason, sh
     shown = "\n".join(report_text.lines(report(seen._replace(attributes=attributes), configured,
                                                known())))
     assert short in shown and "accept the loss" not in shown and "start srv1" not in shown
-    nobody = [item._replace(role="Unpromoted") if item.resource == "pgsqld" else item
-              for item in seen.instances]
-    found = report(seen._replace(attributes=attributes, instances=nobody), configured, known())
+    demoted = [item._replace(role="Unpromoted") if item.resource == "pgsqld" else item
+               for item in seen.instances]
+    found = report(seen._replace(attributes=attributes, instances=demoted), configured, known())
     assert reason in "\n".join(report_text.lines(found))
     assert next(row for row in found["nodes"] if row["node"] == "srv2")[
         "not_promoted_because"] == reason

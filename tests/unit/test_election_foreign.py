@@ -1,4 +1,4 @@
-"""Elections where a node has the data of another cluster: initdb was run there once more."""
+"""Elections where a node has the data of another cluster: initdb was run there again."""
 
 import pytest
 
