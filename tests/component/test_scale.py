@@ -102,10 +102,15 @@ def promotion(make_cluster, size):
 
 
 def test_an_election_costs_as_much_with_32_nodes_as_with_3(make_cluster):
+    """The candidate asks the same until the last vote is there: each call counts once.
+
+    As long as a vote is missing, it also asks for the positions of older agents: whether it ever
+    does depends on how fast the others answer.
+    """
     runs = {size: promotion(make_cluster, size) for size in SIZES}
     for announced, promoted in runs.values():
-        # the candidate asks the same until the last vote is there: that counts once
-        assert len(set(announced.calls)) == len(set(runs[3][0].calls)) == 3
+        always = {call for call in announced.calls if "lsn_location-pgsqld" not in call.words}
+        assert len(always) == 3 and len(set(announced.calls)) <= 4
         assert programs(promoted) == programs(runs[3][1])
 
 
