@@ -40,12 +40,12 @@ METHODS = ("start", "stop", "reload", "reload-agent", "promote", "demote", "moni
            "methods", "meta-data", "validate-all")
 
 
-def main(argv=None, variables=None):
+def main(argv=None, variables=None, mistaken=lambda: None):
     """Run the action that argv (list of str) names and return its exit status.
 
     variables: the environment, os.environ by default. Whatever the parameters and the environment
     are, it does not raise; the tests generate them. A mistake in this program is logged, on one
-    line, and is a soft error.
+    line, and is a soft error; `mistaken` is called before, which may start the call again.
     """
     argv = sys.argv[1:] if argv is None else argv
     environment = ocf.Environment(os.environ if variables is None else variables)
@@ -62,6 +62,7 @@ def main(argv=None, variables=None):
         return _failed(action, ocf.ERR_GENERIC, "{0}: {1}".format(
             error.filename or "system", error.strerror or error), log)
     except ocf.MISTAKES as error:
+        mistaken()
         return _failed(action, ocf.ERR_GENERIC, ocf.mistake(error), log)
 
 
