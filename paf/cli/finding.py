@@ -12,6 +12,9 @@ OK, UNSEEN, WARNING, ERROR = "OK", "UNSEEN", "WARNING", "ERROR"
 #: of str) that fix it; the same list where no cluster shell is needed, [] where no command can.
 Finding = namedtuple("Finding", "level what why pcs crm")
 
+#: The first Pacemaker whose crm_resource restarts a resource.
+RESTARTS = (1, 1, 13)
+
 PROMOTED = "Promoted" if metadata.ocf() == "1.1" else "Master"
 UNPROMOTED = "Unpromoted" if metadata.ocf() == "1.1" else "Slave"
 
@@ -51,9 +54,19 @@ def set_by_sql(subject, name, value, restart=False):
     """Return the cure for a setting: ALTER SYSTEM, then a reload or a restart."""
     commands = sql(subject, "ALTER SYSTEM SET {0} = '{1}'".format(name, value.replace("'", "''")))
     if restart:
-        return both(*commands + ["crm_resource --restart --resource {0} --node {1}".format(
-            subject.resource, subject.node)])
+        return both(*commands + subject.restart)
     return both(*commands + sql(subject, "SELECT pg_reload_conf()"))
+
+
+def restart(release, resource, node, pg_ctl):
+    """Return the commands (list of str) that restart one instance.
+
+    release: Pacemaker's version (tuple), () unknown; pg_ctl: the command line of `pg_ctl restart`.
+    By its usage crm_resource has --restart since 1.1.13.
+    """
+    if () < release < RESTARTS:
+        return ["paf pause", pg_ctl, "paf resume"]
+    return ["crm_resource --restart --resource {0} --node {1}".format(resource, node)]
 
 
 def device_for(configured, node):

@@ -126,12 +126,16 @@ SYNC = {"sync_replication_slots": "on", "synchronized_standby_slots": "srv2",
 WITH_DATABASE = "host=10.0.0.50 user=repl application_name=srv1 dbname=postgres"
 
 
+RESTART = ["crm_resource --restart --resource pgsqld-clone --node srv1"]
+
+
 def subject(**changes):
     settings = {**SETTINGS, **changes.pop("settings", {})}
     values = {"rules": hba.rules(HBA), "slots": [], "in_recovery": True, "node": "srv1",
               "conninfo": "host=10.0.0.50 user=repl application_name=srv1", "own": ["10.0.0.1"],
               "nodes": ["srv1", "srv2", "srv3"], "vips": ["10.0.0.50"], "rejoin": "manual",
-              "psql": "psql", "resource": "pgsqld-clone", "mine": {}, "limits": {}, "clock": 0.0,
+              "psql": "psql", "resource": "pgsqld-clone", "restart": RESTART,
+              "mine": {}, "limits": {}, "clock": 0.0,
               "upstream": {"system_identifier": "1"}, "files": 0, "owner": "postgres",
               "keeps_slots": False, **changes}
     return check_instance.Checked(settings=settings, **values)
@@ -140,6 +144,17 @@ def subject(**changes):
 def found(**changes):
     return [item for _, rule in check_instance.RULES + check_slots.RULES + check_primary.RULES
             for item in rule(subject(**changes))]
+
+
+@pytest.mark.parametrize("release, commands", [
+    ((1, 1, 12), ["paf pause", "pg_ctl restart", "paf resume"]),
+    ((1, 1, 13), RESTART), ((2, 1, 5), RESTART), ((), RESTART),
+])
+def test_a_restart_is_done_by_hand_where_crm_resource_has_none(release, commands):
+    restart = finding.restart(release, "pgsqld-clone", "srv1", "pg_ctl restart")
+    assert restart == commands
+    [item] = found(settings={"hot_standby": "off"}, restart=restart)
+    assert item.pcs[1:] == item.crm[1:] == commands
 
 
 def test_good_settings_have_nothing():

@@ -13,9 +13,11 @@ from paf.cli.check import (
     address, clusterchecks, hba, host, operations, peers, primary, release, schemas, slotchecks)
 from paf.cli.check import serverchecks as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
+from paf.cli.configuration.options import release as release_of
 from paf.decide.knowledge import Known, is_known
 from paf.deadline import Deadline
 from paf.instance import controldata, limits, postmaster, settings
+from paf.instance.server import quoted
 
 HELP = "look for mistakes in the cluster, on this host and in its server"
 TEXT = """Checks the cluster's configuration, this host and the settings of its server (as root, on
@@ -250,13 +252,17 @@ def _subject(instance, managed, configured, pacemaker, answer):
     control = controldata.read(instance, deadline)
     psql = "runuser -u {0} -- {1} -X -q -h {2} -p {3} -d postgres".format(
         where.system_user, local.program(instance, "psql"), where.pghost, where.pgport)
+    pg_ctl = "runuser -u {0} -- {1}".format(where.system_user, quoted(
+        [local.program(instance, "pg_ctl"), "restart", "-D", where.pgdata]))
+    clone = managed.clone if managed else "RESOURCE"
     return server.Checked(
         settings=answer["settings"], rules=hba.rules(answer["hba"]),
         slots=[slotchecks.Row(*row) for row in answer["slots"]],
         in_recovery=answer["in_recovery"], conninfo=conninfo, node=node,
         nodes=configured.nodes if configured else sorted(places) or [node],
         own=[places[node]] if node in places else hba.resolved(node), vips=vips,
-        rejoin=where.rejoin, psql=psql, resource=managed.clone if managed else "RESOURCE",
+        rejoin=where.rejoin, psql=psql, resource=clone,
+        restart=finding.restart(release_of(configured) if configured else (), clone, node, pg_ctl),
         upstream=primary.primary(instance, conninfo, deadline) if answer["in_recovery"]
         else {},
         mine={"system_identifier": control.value.system_identifier if is_known(control)

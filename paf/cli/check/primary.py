@@ -62,8 +62,7 @@ def enough(subject):
                 "{0} is {1} here, and was {2} on the primary: replay is paused".format(
                     name, here, needed),
                 "PostgreSQL replays nothing more until this standby is started with as much",
-                finding.both("crm_resource --restart --resource {0} --node {1}".format(
-                    subject.resource, subject.node)))
+                finding.both(*subject.restart))
         if coming < needed:
             yield finding.error(
                 "{0} is {1} at the next start, below the {2} in the control file".format(

@@ -14,12 +14,13 @@ from paf.instance.server import quoted
 #: slotchecks.Row; in_recovery: bool; conninfo: primary_conninfo (str); node: this node's name;
 #: nodes: all; own: this node's addresses; vips: the cluster's; rejoin: the parameter; major: 15...;
 #: psql: the command line that reaches the server (str); resource: its name for crm_resource;
+#: restart: the commands that restart this instance (list of str);
 #: upstream: what the primary reports (dict), {} unknown; mine: the same of this server; limits: see
 #: primary.limits; clock: seconds that this node's is ahead of the primary's, None unknown; files:
 #: how many the data directory has, MANY_FILES at most; owner: the account it runs under (str);
 #: keeps_slots: the parameter slots (bool).
 Checked = namedtuple("Checked", "settings rules slots in_recovery conninfo node nodes own vips "
-                     "rejoin psql resource upstream mine limits clock files owner "
+                     "rejoin psql resource restart upstream mine limits clock files owner "
                      "keeps_slots")
 
 #: Milliseconds that a standby may wait before it tries again to reach a primary.

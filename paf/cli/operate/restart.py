@@ -2,7 +2,7 @@
 
 import time
 
-from paf.cli import configuration, interruptions, servers
+from paf.cli import configuration, finding, interruptions, servers
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, require_nodes, say,
     seconds)
@@ -77,7 +77,7 @@ def command(release, patience):
     release: its version (tuple), () for not known. patience: for how long it waits, in seconds. By
     its usage it has --restart since 1.1.13, and --timeout since 1.1.16 at the latest.
     """
-    if () < release < (1, 1, 13):
+    if () < release < finding.RESTARTS:
         raise Problem("crm_resource of Pacemaker {0} cannot restart a resource: paf pause, restart "
                       "the server by hand, paf resume".format(".".join(map(str, release))))
     words = ["crm_resource", "--restart"]
