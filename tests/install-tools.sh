@@ -34,7 +34,7 @@ packages() {
                    "postgresql-15 pgbackrest pacemaker-cli-utils resource-agents pcs libxml2-utils" \
                    "xsltproc" ;;
         packaging) echo "make python3 python3-venv python3-pytest python3-hypothesis util-linux" \
-                        "dpkg-dev debhelper dh-python lintian rpm rpmlint man-db" \
+                        "build-essential debhelper dh-python lintian rpm rpmlint man-db" \
                         "perl postgresql pacemaker-cli-utils resource-agents" \
                         "python3-all python3-setuptools python3-pip python3-wheel tox" ;;
         matrix) echo "mmdebstrap python3-pip" ;;
