@@ -40,6 +40,8 @@ logging_collector = on
 """
 _SINCE_12 = "recovery_target_timeline = 'latest'\nprimary_conninfo = '{0}'\n"
 _PORTS = {"srv1": 5441, "srv2": 5442}
+#: The agent's sessions look into PostgreSQL's own schema only.
+_COUNT = "select count(*) from public.t"
 
 
 class Pair:
@@ -179,7 +181,7 @@ def crash(pair):
     standby_mode.enable(pair.at["srv1"])
     server.start(pair.at["srv1"], Deadline(SECONDS))
     need(pair.state("srv1") == state.STANDBY, f"srv1 is {pair.state('srv1')}")
-    need(pair.ask("srv1", "select count(*) from t") == [["2000"]], "rows are gone")
+    need(pair.ask("srv1", _COUNT) == [["2000"]], "rows are gone")
     pair.promote("srv1")
 
 
@@ -191,7 +193,7 @@ def histories(pair):
          f"the history says: {seen}")
     standby_mode.enable(pair.at["srv2"])
     server.start(pair.at["srv2"], Deadline(SECONDS))
-    wait_until(lambda: pair.ask("srv2", "select count(*) from t") == [["2000"]], SECONDS,
+    wait_until(lambda: pair.ask("srv2", _COUNT) == [["2000"]], SECONDS,
                "srv2 to follow on the new timeline")
 
 
