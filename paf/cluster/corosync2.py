@@ -254,7 +254,8 @@ class Corosync2(Cluster):
 
         The agents of 2.x take the timeline from the last checkpoint, which PostgreSQL spreads over
         minutes after a promotion. Who has the score of a connected standby followed the last
-        primary as the candidate did, and is on its timeline.
+        primary as the candidate did, and is on its timeline. They publish what was received, which
+        says too little after a restart: such a node has not voted, and its server is asked.
         """
         connected = [node for node, score in self.view(deadline).scores.items()
                      if 0 < score < scores.PRIMARY]
@@ -263,7 +264,8 @@ class Corosync2(Cluster):
             position = wal.from_wire(value)
             if position and own is not None and own.value and node in connected:
                 position = wal.Position(max(position.timeline, own.value.timeline), position.lsn)
-            votes[node] = Known(position) if position else None
+            if position and not wal.may_be_a_request(position.lsn):
+                votes[node] = Known(position)
         return votes
 
     def forget(self, deadline):

@@ -51,6 +51,19 @@ def from_wire(value):
     return Position(int(timeline), int(lsn))
 
 
+_SMALLEST_SEGMENT = 1024 * 1024    # bytes: initdb --wal-segsize
+
+
+def may_be_a_request(lsn):
+    # type: (int) -> bool
+    """Return whether `lsn` can be where a WAL receiver asked its primary to begin.
+
+    It asks from the beginning of a segment, and pg_last_wal_receive_lsn says that until something
+    has arrived: a standby that was restarted may have more (PostgreSQL, RequestXLogStreaming).
+    """
+    return lsn % _SMALLEST_SEGMENT == 0
+
+
 def segment_name(timeline, lsn, size):
     # type: (int, int, int) -> str
     """Return the name of the WAL segment of `timeline` that holds `lsn`; size: bytes of each."""

@@ -183,6 +183,15 @@ def test_a_peer_that_publishes_only_lsn_location_votes(survivors, value, code):
     assert survivors["srv2"].agent("promote", lists=lists, timeout=8).code == code
 
 
+def test_a_peer_that_says_what_it_asked_for_after_a_restart_has_not_voted(survivors):
+    """As 0/3000000 where its local WAL ends at 0/30C9330: the candidate may lack rows."""
+    survivors.store.set_value("lsn_location", "srv3", f"1#{0x100000}")
+    lists = with_candidate("srv2")
+    survivors.notify("pre", "promote", lists, ["srv2"], timeout=8)
+    run = survivors["srv2"].agent("promote", lists=lists, timeout=8)
+    assert run.code == 1 and "srv3" in survivors.store.refusal("srv2")
+
+
 def test_our_position_is_there_for_such_a_candidate(survivors):
     survivors.notify("pre", "promote", with_candidate("srv3"), ["srv2"])
     timeline, lsn = survivors.store.value("lsn_location", "srv2").split("#")

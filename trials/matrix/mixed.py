@@ -15,7 +15,13 @@ def perl_node(lab):
 
 
 def put_in_place(lab, role):
-    """Move the primary until the Perl agent's node has the role it is to play."""
+    """Move the primary until the Perl agent's node has the role it is to play.
+
+    Failures of an earlier step are cleaned up: after a loss of the DC Pacemaker 2.1.5 may recover
+    an instance for one of them, and a Perl standby that has the most rows is not promoted after
+    that (docs/coming-from-2.x.md).
+    """
+    lab.cleanup()
     perl = perl_node(lab)
     scenarios.wait_for_ranks(lab)
     if (lab.primary() == perl) != (role == "primary"):
