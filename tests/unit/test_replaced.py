@@ -63,10 +63,22 @@ def test_a_call_among_files_of_two_versions_is_started_again(installed, name, ac
 def test_a_mistake_in_files_that_nobody_replaces_fails_at_once(installed):
     change(installed, "parameters", "from paf.ocf import a_name_of_the_other_version\n")
     old = time.time() - 3600
-    for folder, _, _ in os.walk(installed / "paf"):
+    for folder, _, _ in os.walk(installed):
         os.utime(folder, (old, old))
     status, _, errors = expected(installed, "validate-all")
     assert status == 1 and "a mistake in the agent" in errors
+
+
+def test_an_agent_whose_library_is_not_there_yet_waits_for_it(installed):
+    right = expected(installed, "validate-all")
+    (installed / "paf").rename(installed / "later")
+    os.utime(installed / "resource.d")    # where the agent has just been put
+    process = call(installed, "validate-all")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    (installed / "later").rename(installed / "paf")
+    said = process.communicate(timeout=60)
+    assert (process.returncode, *said) == right
 
 
 def test_a_mistake_that_stays_is_reported_in_the_end(installed):
