@@ -77,10 +77,42 @@ def failover(lab, role):
     need(lab.primary() not in (old, stale), f"{lab.primary()} was promoted, with less WAL")
 
 
+def restart(lab, role):
+    """Such a power cut, and the Perl standby that has all rows is restarted: none is promoted.
+
+    Then it publishes less than it has. The old primary has all rows, too, and is the next one.
+    """
+    put_in_place(lab, role)
+    perl, old = perl_node(lab), lab.primary()
+    stale, = (name for name in lab.nodes if name not in (perl, old))
+    with scenarios.watched(lab, settled=False) as play:
+        scenarios.power_cut_with_a_stale_favourite(lab, lab.client(play.run), stale)
+        since = lab.now()
+        lab.nodes[perl].signal("kill", "postmaster")
+        _wait_for(lab, since, "start", "", perl)
+        _wait_for(lab, lab.now(), "notify", "pre-promote", stale)
+        wait_until(lambda: perl in scenarios.reason_of_refusal(lab, stale), 120,
+                   f"{stale} to refuse, for {perl}", seen=lab.describe)
+        lab.power_on(old)
+        lab.wait_settled(180)
+        lab.client(play.run).wait_rows(100)
+    audit(play, [old])
+    need(lab.primary() != stale, f"{stale} was promoted, with less WAL")
+
+
+def _wait_for(lab, since, operation, notify, node):
+    """Wait for one of Pacemaker's actions that began after `since` (see Lab.now)."""
+    wait_until(lambda: any(
+        (action.operation, action.notify, action.node) == (operation, notify, node)
+        for transition in lab.transitions(since) for action in transition.actions),
+        180, f"{notify or operation} on {node}", seen=lab.describe)
+
+
 def steps(role):
     """Return the steps (name to function) with the Perl agent in a role."""
+    more = [restart] if role == "candidate" else []
     return {function.__name__: functools.partial(function, role=role)
-            for function in (recovery, switchover, failover)}
+            for function in [recovery, switchover, *more, failover]}
 
 
 def to_debian13(lab, name):
