@@ -72,9 +72,12 @@ BUILDS = (
            '                  if False])',
            (_COMPONENT + "test_preconditions.py::"
             "test_a_standby_whose_replay_is_paused_for_a_low_setting_says_which",)),
-    Broken(5, "an empty postmaster.pid keeps an instance stopped",
-           "paf/instance/pidfile.py", "        _remove_empty(instance)", "        pass",
-           (_UNIT + "test_processes.py",)),
+    Broken(5, "a postmaster.pid without a number keeps an instance stopped",
+           "paf/instance/pidfile.py",
+           "    if before is None or postmaster.status(instance)[0] == os.getpid():",
+           "    if before is None or not postmaster.status(instance)[0]:",
+           (_COMPONENT + "test_crashes.py::"
+            "test_a_pid_file_without_a_number_that_was_left_keeps_no_server_down",)),
     Broken(1, "WAL behind a segment that is not written yet cannot be read",
            "paf/instance/walprogram.py", "    if _unusable(result) is None:", "    if True:",
            (_UNIT + "test_walprogram.py",)),

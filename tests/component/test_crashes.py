@@ -331,8 +331,11 @@ def test_an_empty_pid_file_does_not_hide_a_running_server(primary):
     assert primary.processes() == [] and primary.control() == "shut down"
 
 
-def test_an_empty_pid_file_that_was_left_keeps_no_server_down(node):
-    (node.pgdata / "postmaster.pid").write_text("")
+@pytest.mark.parametrize("content", [b"", bytes(64), b"\n", b"-x\n/data\n"],
+                         ids=["empty", "zeros", "blank", "garbage"])
+def test_a_pid_file_without_a_number_that_was_left_keeps_no_server_down(node, content):
+    """A power cut leaves it empty, or filled with zero bytes (xfs); pg_ctl takes neither."""
+    (node.pgdata / "postmaster.pid").write_bytes(content)
     assert node.probe() == 7
     assert node.agent("start", lists=dict(start="srv1", inactive="pgsqld")).code == 0
     assert node.in_recovery

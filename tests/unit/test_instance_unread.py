@@ -191,11 +191,14 @@ def test_without_a_control_file_the_disk_says_no_position(instance, monkeypatch)
 
 def test_a_postmaster_pid_that_changed_meanwhile_is_left_alone(instance, tmp_path, monkeypatch):
     """A server has started since: the number in the file is its own."""
+    def started(_):
+        (tmp_path / "postmaster.pid").write_text("4712\n/data\n")
+        return []
     answer(monkeypatch, postmaster, "await_reaping", None)
     answer(monkeypatch, postmaster, "status", (4711, ""))
     answer(monkeypatch, postmaster, "find", Known(None))
-    answer(monkeypatch, postmaster, "processes", [])
-    (tmp_path / "postmaster.pid").write_text("4712\n/data\n")
+    monkeypatch.setattr(postmaster, "processes", started)
+    (tmp_path / "postmaster.pid").write_text("4711\n/data\n")
     pidfile.make_way(instance, Deadline(5))
     assert (tmp_path / "postmaster.pid").read_text() == "4712\n/data\n"
     answer(monkeypatch, postmaster, "processes", [4712])

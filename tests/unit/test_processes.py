@@ -231,21 +231,20 @@ def test_processes_of_a_dead_server_are_none_though_its_pid_file_is_empty(start,
     assert postmaster.processes(instance) == [process.pid]
 
 
-def test_an_empty_pid_file_is_removed_before_a_start_and_no_other(start, instance, tmp_path,
-                                                                  monkeypatch):
+@pytest.mark.parametrize("text, rest", [
+    ("", ""), ("x\n/data\n", "/data\n"), ("\0" * 64, ""), ("\n", ""), ("-\n", "")])
+def test_a_pid_file_without_a_number_gets_one_before_a_start(start, instance, tmp_path,
+                                                            monkeypatch, text, rest):
     """PostgreSQL refuses to start with one, and no later start would go better."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     name = tmp_path / "data" / "postmaster.pid"
-    name.write_text("")
+    name.write_text(text)
     pidfile.make_way(instance, Deadline(5))
-    assert not name.exists()
-    name.write_text("x\n")
-    pidfile.make_way(instance, Deadline(5))
-    assert name.exists()
+    assert name.read_text() == f"{os.getpid()}\n{rest}"
     start()
-    name.write_text("")
+    name.write_text(text)
     pidfile.make_way(instance, Deadline(5))
-    assert name.exists()
+    assert name.read_text() == text
 
 
 class Silent:
