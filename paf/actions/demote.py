@@ -19,7 +19,8 @@ def run(context):
     # a short check: a server that hangs is stopped anyway
     sight = observe.observe(context.instance, context.deadline.within(
         min(_LOOK_PATIENCE, context.deadline.remaining / 4)))
-    if sight.verdict.state == state.STANDBY and observe.is_certain(sight):
+    if (sight.verdict.state == state.STANDBY and observe.is_certain(sight)
+            and not _may_be_promoted(context)):
         return ocf.SUCCESS
     watcher.end(context)
     server.stop(context.instance, context.deadline, context.log)
@@ -40,6 +41,22 @@ def run(context):
         lastwords.postpone(context)
         # a hard error would ban the node, although a stop and a start may still repair it
         raise ocf.OcfError("stopped, but does not come back as a standby: {0}".format(error))
+
+
+def _may_be_promoted(context):
+    """Return whether a standby may become a primary by itself: a promotion of it has failed.
+
+    The server has its order, and promotes itself once what held it up is over: a restart alone
+    takes the order back. Pacemaker may not stop it (on-fail=demote).
+    """
+    if not context.in_cluster:
+        return False
+    from paf.cluster import notes
+    try:
+        return bool(notes.Notes(context.environment).read(notes.ORDERED))
+    except ocf.OcfError as error:
+        context.log.warning("whether a promotion was ordered is not known: {0}".format(error))
+        return True
 
 
 def _is_stopped_next(context):

@@ -3,7 +3,7 @@
 from paf import holders, ocf, promotion, voted
 from paf import instance as local
 from paf.decide import election, scores, state, transition
-from paf.cluster import base
+from paf.cluster import base, notes
 from paf.instance import observe, queries, server, standby_mode
 
 _VOTES_PATIENCE = 5.0       # seconds
@@ -138,10 +138,11 @@ def _await_the_absent(context):
 
 
 def _promote(context):
+    _note_order(context)
     try:
         server.order_promotion(context.instance, context.deadline)
         view = _look(context)
-        server.await_promotion(context.instance, context.deadline)
+        server.await_promotion(context.instance, context.deadline, context.log)
     except ocf.OcfError:
         from paf.crash import watcher
         watcher.end(context)    # a crash is counted as this failure, and not again
@@ -153,10 +154,22 @@ def _promote(context):
     except ocf.OcfError as error:
         context.log.warning("{0}: after a crash of one of its processes the server would be a "
                             "backup that is restored; remove it".format(error))
+    from paf.actions import start
+    start.forget_order(context)
     if context.in_cluster:
         holders.confirm(context)
     if view is not None:
         _settle_scores(context, view)
+
+
+def _note_order(context):
+    """Note that a promotion is ordered: it may come about after this action has failed."""
+    try:
+        if context.in_cluster:
+            context.cluster.notes.write(notes.ORDERED, "yes")
+    except ocf.OcfError as error:
+        context.log.warning("if this promotion fails, a demotion does not know of it: {0}".format(
+            error))
 
 
 def _look(context):

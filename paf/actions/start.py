@@ -107,9 +107,19 @@ def as_standby(context):
         raise ocf.OcfError("started, but the instance is not a standby but {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))
     context.log.info("PostgreSQL started as a standby")
+    forget_order(context)
     remarks.forget(context)
     reload.keep(context)
     watcher.keep(context)
+
+
+def forget_order(context):
+    """Forget that a promotion was ordered: it was the server's that ran before. Raises nothing."""
+    try:
+        if context.in_cluster:
+            context.cluster.notes.remove(notes.ORDERED)
+    except ocf.OcfError as error:
+        context.log.warning("the next demotion starts the standby again: {0}".format(error))
 
 
 def _start_server(context):

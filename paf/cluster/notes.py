@@ -52,6 +52,8 @@ LINE = "line"
 WITHOUT_PRIMARY = (START, ORIGIN, LINE)
 #: What a start could not do in time, for the next monitor.
 PENDING = "pending"
+#: That a promotion was ordered, until the server is a primary, or was started again.
+ORDERED = "ordered"
 #: That the last words of an instance could not be published, for the stop after a demotion.
 UNSAID = "unsaid"
 

@@ -65,6 +65,8 @@ _RECEIVING = "(SELECT count(*) FROM pg_catalog.pg_stat_get_wal_receiver() AS r "
 _NOW = "CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' " \
        "ELSE ({diff}({current}, '0/0'))::bigint::text END"
 _ROLE = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, '', '', '', ''"
+_END = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity " \
+       "WHERE xact_start IS NOT NULL AND datname IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
 _REPLAY = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, {0}, '', '', ''"
 # As the server has them: its configuration may have other ones by now.
 _PAUSED = "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN '' " \
@@ -125,6 +127,11 @@ def hides_standbys(rows):
 def role():
     """Return the query for the role alone; its first row reads like the monitor's."""
     return _ROLE
+
+
+def end_transactions():
+    """Return the command that ends the sessions that have a transaction open; a row for each."""
+    return _END
 
 
 def replay(version):

@@ -177,15 +177,17 @@ def order_promotion(instance, deadline):
             sql.last_words(result.err + "\n" + result.out)))
 
 
-def await_promotion(instance, deadline):
-    """Wait until the server accepts writes. Raises OcfError.
+def await_promotion(instance, deadline, log):
+    """Wait until the server accepts writes, and end what holds that up. Raises OcfError.
 
     The control file says so as soon as it does, as it does to pg_ctl. Where it cannot be read, the
     server is asked: one that was promoted takes writes, whatever this action ends with.
     """
-    doubts = [""]
+    from paf.instance import holdups
+    doubts, held_up = [""], holdups.HoldUps(instance, deadline, log)
 
     def in_production():
+        held_up.end()
         if postmaster.find(instance) == Known(None):
             raise OcfError("PostgreSQL ended while it was promoted, see its log")
         control = controldata.read(instance, deadline)

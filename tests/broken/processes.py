@@ -7,6 +7,15 @@ BUILDS = (
            "paf/instance/standby_mode.py", "    forget_recovery(instance)", "    pass",
            (_COMPONENT + "test_crashes.py::"
             "test_a_primary_with_a_recovery_signal_is_demoted_to_a_standby_alone",)),
+    Broken(1, "a promotion that failed comes about after the demotion",
+           "paf/actions/demote.py", "            and not _may_be_promoted(context)):",
+           "            and context):",
+           (_COMPONENT + "test_held_up.py::"
+            "test_a_promotion_that_failed_does_not_come_about_after_a_demotion",)),
+    Broken(5, "a session of the standby holds its promotion up until that fails",
+           "paf/instance/server.py", "        held_up.end()", "        pass",
+           (_COMPONENT + "test_held_up.py::"
+            "test_a_session_of_the_standby_holds_no_promotion_up",)),
     Broken(4, "a standby whose WAL is not mounted is started without it",
            "paf/actions/validate.py",
            "    missing = walfiles.missing(context.instance, control)", '    missing = ""',

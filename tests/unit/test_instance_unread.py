@@ -165,10 +165,10 @@ def test_a_server_that_does_not_get_writable_is_not_promoted(instance, monkeypat
     answer(monkeypatch, controldata, "read", Unknown("pg_controldata was killed"))
     answer(monkeypatch, server, "_says_primary", False)
     with pytest.raises(ocf.OcfError, match="was not promoted in .*pg_controldata was killed"):
-        server.await_promotion(instance, Deadline(0))
+        server.await_promotion(instance, Deadline(0), None)
     answer(monkeypatch, postmaster, "find", Known(None))
     with pytest.raises(ocf.OcfError, match="ended while it was promoted"):
-        server.await_promotion(instance, Deadline(0))
+        server.await_promotion(instance, Deadline(0), None)
 
 
 def test_a_server_that_gives_no_sign_in_time_is_silent(instance, monkeypatch):

@@ -261,7 +261,7 @@ def stand_in(monkeypatch, model_of):
         "paf.instance.server.start": lambda server, deadline: server.start(),
         "paf.instance.server.stop": lambda server, deadline, log: server.stop(),
         "paf.instance.server.order_promotion": _nothing,
-        "paf.instance.server.await_promotion": lambda server, deadline: server.promote(),
+        "paf.instance.server.await_promotion": lambda server, deadline, log: server.promote(),
         "paf.instance.postmaster.find": lambda server: Known(server.running or None),
         "paf.instance.controldata.read": lambda server, deadline: Known(SimpleNamespace(
             state=server.control, timeline=server.timeline, segment_size=_SEGMENT)),

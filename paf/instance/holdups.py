@@ -1,0 +1,54 @@
+"""What holds a promotion up, and how that is ended.
+
+A server that is promoted replays first what it has received. Where a session of this standby is in
+the way, the startup process waits for as long as max_standby_streaming_delay says: with -1 until
+that session ends, which may be never. The session would be ended by a shorter delay as well. And a
+process that was stopped (SIGSTOP) replays nothing. Source: PostgreSQL manual, "Handling Query
+Conflicts"; its WaitOnLock and ResolveRecoveryConflictWithVirtualXIDs, which show it in the title.
+"""
+
+from paf.instance import postmaster, queries, shutdown, sql
+from paf.ocf import OcfError
+
+_STEP = 2.0        # seconds between two looks, and before the first
+_PATIENCE = 5.0    # seconds for the server to end sessions
+_STARTUP, _WAITS = "startup", " waiting"
+
+
+class HoldUps(object):
+    """One promotion that is waited for. deadline: the action's; log: log.Log."""
+
+    def __init__(self, instance, deadline, log):
+        self._instance, self._deadline, self._log = instance, deadline, log
+        self._next = deadline.within(_STEP)
+
+    def end(self):
+        """Look once in a while, and end what is in the way. Raises nothing: it may end by itself.
+
+        Called for each look at the server.
+        """
+        if not self._next.passed or self._deadline.passed:
+            return
+        self._next = self._deadline.within(_STEP)
+        try:
+            pids = postmaster.processes(self._instance)
+            shutdown.wake(pids)
+            if any(_waits(postmaster.title(pid)) for pid in pids):
+                self._end_sessions()
+        except (OcfError, EnvironmentError) as error:
+            self._log.info("the promotion is not helped on: {0}".format(error))
+
+    def _end_sessions(self):
+        answer = sql.query(self._instance, queries.end_transactions(),
+                           self._deadline.within(_PATIENCE))
+        if answer.kind != sql.ROWS:
+            self._log.warning("sessions hold the replay up that the promotion waits for, and "
+                              "cannot be ended: {0}".format(answer.message))
+        elif answer.rows:
+            self._log.warning("the promotion waited for replay, which sessions held up: {0} with "
+                              "an open transaction ended".format(len(answer.rows)))
+
+
+def _waits(title):
+    """Return whether a process is the startup process, and waits for others, by its title."""
+    return _STARTUP in title and title.endswith(_WAITS)
