@@ -33,7 +33,7 @@ def enter(context, view, was):
     mark = election.from_vote(words) if words else None
     if mark is None or not is_known(mark):
         mark = before
-    if was == state.RESTORED and mark in (None, _ANY_VOTE):
+    if was in (state.RESTORED, state.IN_BACKUP) and mark in (None, _ANY_VOTE):
         mark = _RESTORED
     if mark is None and _is_new(context.node, view):
         mark = _ANY_VOTE

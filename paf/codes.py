@@ -121,6 +121,7 @@ TABLE = (
 
     # a running instance fails
     (301, ("crashed primary with backends left", "crashed standby with backends left",
+           "crashed primary or restored base backup",
            "the postmaster of a primary is gone", "the postmaster of a standby is gone",
            "the postmaster is gone", "no process is left, and the control file says",
            " runs on in a folder that was ",

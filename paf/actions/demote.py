@@ -32,6 +32,7 @@ def run(context):
         return ocf.SUCCESS
     from paf.actions import start
     try:
+        start.end_backup(context)
         start.as_standby(context)
         start.enter_cluster(context, sight.verdict.state)
         return ocf.SUCCESS

@@ -8,6 +8,7 @@ from paf.instance import observe, queries, walfiles
 #: What a monitor says of a crash that Pacemaker knows of: nothing new.
 _KNOWN = {
     state.CRASHED_PRIMARY: ocf.RUNNING_PROMOTED, state.ORPHANED_PRIMARY: ocf.RUNNING_PROMOTED,
+    state.IN_BACKUP: ocf.RUNNING_PROMOTED,
     state.CRASHED_STANDBY: ocf.SUCCESS, state.ORPHANED_STANDBY: ocf.SUCCESS,
 }
 

@@ -35,6 +35,7 @@ def run(context):
             sight.verdict.state, sight.verdict.why,
             " ({0})".format(sight.message) if sight.message else ""))
     if _is_recovered_here(context, sight.verdict.state):
+        end_backup(context)
         as_standby(context)
     else:
         sight = _start_checked(context, sight)
@@ -69,10 +70,29 @@ def _start_checked(context, sight):
             sight = observe.observe(context.instance, context.deadline)
         _check_history(context, sight)
         as_standby(context)
-    except ocf.OcfError:
+    except ocf.OcfError as error:
         _repeat_last_words(context)
+        from paf.instance import backuplabel
+        advice = backuplabel.advice(context.instance)
+        if advice:
+            raise error.__class__("{0}; {1}".format(error, advice))
         raise
     return sight
+
+
+def end_backup(context):
+    """Set aside the label of an exclusive backup that a primary crashed in. Raises OcfError.
+
+    For one that Pacemaker had promoted until now. With the label it would wait for the end of that
+    backup. One that was not written here is a restored backup's, whatever Pacemaker says.
+    """
+    from paf.instance import backuplabel
+    if not backuplabel.is_own(context.instance):
+        return
+    if observe.observe(context.instance, context.deadline).verdict.state == state.IN_BACKUP:
+        backuplabel.set_aside(context.instance)
+        context.log.warning("the primary died in an exclusive backup, which is not complete: "
+                            "backup_label was renamed to backup_label.old")
 
 
 def _check_history(context, sight):
@@ -81,7 +101,7 @@ def _check_history(context, sight):
     A base backup starts from its label, and not from what the control file says.
     """
     from paf.instance import historyfiles
-    if sight.verdict.state == state.RESTORED or sight.control is None or (
+    if sight.verdict.state in (state.RESTORED, state.IN_BACKUP) or sight.control is None or (
             not is_known(sight.control)):
         return
     reason = historyfiles.off_history(context.instance, sight.control.value)
@@ -310,7 +330,7 @@ def _is_recovered_here(context, was):
     Clients are waiting: as with a demotion, what ran can be started without a look at its settings.
     """
     lists = context.notification
-    return (was in (state.CRASHED_PRIMARY, state.ORPHANED_PRIMARY)
+    return (was in (state.CRASHED_PRIMARY, state.ORPHANED_PRIMARY, state.IN_BACKUP)
             and transition.is_recovery_of_primary(lists) and context.in_cluster
             and transition.candidate(lists) == context.node)
 

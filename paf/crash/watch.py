@@ -22,7 +22,7 @@ _PATIENCE = 10.0    # seconds
 
 #: What a monitor reports as a failure, where no postmaster is alive.
 _CRASHED = (state.CRASHED_PRIMARY, state.CRASHED_STANDBY, state.ORPHANED_PRIMARY,
-            state.ORPHANED_STANDBY, state.DAMAGED)
+            state.ORPHANED_STANDBY, state.IN_BACKUP, state.DAMAGED)
 
 #: Loaded now: an upgrade may replace or remove the files before they are needed.
 _LOADED = (re, syslog, time, scores, controldata, codes)

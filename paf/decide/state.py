@@ -47,10 +47,11 @@ CONTROL_STATES = (STARTING_UP, SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, SHUTTING_DOWN, 
 
 # Which files are in the data directory
 LABEL = "backup_label"
+EXCLUSIVE = "backup_label of an exclusive backup"    # up to PostgreSQL 14
 SIGNAL = "standby.signal or recovery.conf"
 NEITHER = "neither"
 HIDDEN = "could not be looked for"
-FILES = (LABEL, SIGNAL, NEITHER, HIDDEN)
+FILES = (LABEL, EXCLUSIVE, SIGNAL, NEITHER, HIDDEN)
 
 # The states
 PRIMARY = "primary"
@@ -65,6 +66,7 @@ CRASHED_STANDBY = "crashed standby"
 STOPPED_PRIMARY = "stopped primary"
 STOPPED_STANDBY = "stopped standby"
 RESTORED = "restored base backup"
+IN_BACKUP = "crashed primary or restored base backup"
 DAMAGED = "damaged data directory"
 UNEXAMINED = "stopped, its last state is unknown"
 
@@ -81,7 +83,8 @@ _NOT_IN_SERVICE = (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY) + _TRANSITIONAL
 _NOT_DECISIVE = _NOT_IN_SERVICE + NO_CONTROL_STATES
 _RECOVERY = (IN_ARCHIVE_RECOVERY, SHUT_DOWN_IN_RECOVERY)
 _WAS_PRIMARY = (IN_PRODUCTION, SHUT_DOWN)
-_UNSIGNALLED = (LABEL, NEITHER)
+_LABELS = (LABEL, EXCLUSIVE)
+_UNSIGNALLED = _LABELS + (NEITHER,)
 _LOOKED = (SIGNAL, NEITHER)
 
 # process, SQL answer, control state, files -> state, why
@@ -140,9 +143,14 @@ TABLE = (
     (DEAD, _ANY, _TRANSITIONAL, NEITHER, CRASHED_PRIMARY, "no process is left of a primary that "
      "was starting up or shutting down"),
     # a base backup's control file is a copy of its primary's
-    (DEAD, _ANY, (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, IN_PRODUCTION, IN_ARCHIVE_RECOVERY)
-     + _TRANSITIONAL, LABEL, RESTORED, "a backup_label is there: a base backup that has not been "
-     "started yet"),
+    (DEAD, _ANY, (IN_PRODUCTION, SHUTTING_DOWN), LABEL, RESTORED, "a backup_label is there: a base "
+     "backup that has not been started yet"),
+    # a primary has one as well, while such a backup is made of it
+    (DEAD, _ANY, (IN_PRODUCTION, SHUTTING_DOWN), EXCLUSIVE, IN_BACKUP, "no process is left, and "
+     "the backup_label of an exclusive backup is there"),
+    (DEAD, _ANY, (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, IN_ARCHIVE_RECOVERY, STARTING_UP,
+                  IN_CRASH_RECOVERY), _LABELS, RESTORED, "a backup_label is there: a base backup "
+     "that has not been started yet"),
     (DEAD, _ANY, (SHUT_DOWN, SHUT_DOWN_IN_RECOVERY, IN_PRODUCTION, IN_ARCHIVE_RECOVERY)
      + _TRANSITIONAL, HIDDEN, UNEXAMINED, "no process is left, and its data directory could not be "
      "looked into"),
@@ -164,13 +172,14 @@ MONITOR_CODES = {
     STOPPED_PRIMARY: (ocf.NOT_RUNNING, ocf.NOT_RUNNING),
     STOPPED_STANDBY: (ocf.NOT_RUNNING, ocf.NOT_RUNNING),
     RESTORED: (ocf.NOT_RUNNING, ocf.NOT_RUNNING),
+    IN_BACKUP: (ocf.NOT_RUNNING, ocf.FAILED_PROMOTED),
     DAMAGED: (ocf.NOT_RUNNING, ocf.ERR_GENERIC),
     UNEXAMINED: (ocf.NOT_RUNNING, ocf.ERR_GENERIC),
 }
 
 #: No process at all: stop has nothing to do.
-DOWN = (CRASHED_PRIMARY, CRASHED_STANDBY, STOPPED_PRIMARY, STOPPED_STANDBY, RESTORED, DAMAGED,
-        UNEXAMINED)
+DOWN = (CRASHED_PRIMARY, CRASHED_STANDBY, STOPPED_PRIMARY, STOPPED_STANDBY, RESTORED,
+        IN_BACKUP, DAMAGED, UNEXAMINED)
 
 #: Accepts connections in a known role.
 UP = (PRIMARY, STANDBY)

@@ -119,10 +119,11 @@ def files(instance):
     """Return which of the files that matter the data directory has, one of state.FILES."""
     try:
         if _exists(instance, "backup_label"):
-            return state.LABEL
+            from paf.instance import backuplabel
+            return state.EXCLUSIVE if backuplabel.is_exclusive(instance) else state.LABEL
         if any(_exists(instance, name) for name in _SIGNALS):
             return state.SIGNAL
-    except OSError:
+    except (IOError, OSError):
         return state.HIDDEN
     return state.NEITHER
 

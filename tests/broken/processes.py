@@ -16,6 +16,16 @@ BUILDS = (
            "paf/instance/server.py", "        held_up.end()", "        pass",
            (_COMPONENT + "test_held_up.py::"
             "test_a_session_of_the_standby_holds_no_promotion_up",)),
+    Broken(5, "a primary that crashed in an exclusive backup waits for the end of that",
+           "paf/actions/start.py", "        end_backup(context)", "        pass",
+           (_COMPONENT + "test_exclusive_backup.py::"
+            "test_it_is_recovered_and_promoted_where_it_was",)),
+    Broken(7, "the label of a restored backup is set aside, and its data are not whole",
+           "paf/instance/backuplabel.py",
+           "    return exclusive and abs(seen.st_ctime - seen.st_mtime) < _MOMENT",
+           "    return exclusive",
+           (_COMPONENT + "test_exclusive_backup.py::"
+            "test_a_label_that_was_copied_is_a_restored_backup_whatever_pacemaker_says",)),
     Broken(4, "a standby whose WAL is not mounted is started without it",
            "paf/actions/validate.py",
            "    missing = walfiles.missing(context.instance, control)", '    missing = ""',

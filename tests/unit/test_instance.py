@@ -161,6 +161,13 @@ def test_the_files_that_matter_are_seen(tmp_path, names, expected):
     assert observe.files(instance_at(tmp_path)) == expected
 
 
+@pytest.mark.parametrize("method, expected", [
+    ("pg_start_backup", state.EXCLUSIVE), ("streamed", state.LABEL)])
+def test_the_label_says_which_backup_it_is_of(tmp_path, method, expected):
+    (tmp_path / "backup_label").write_text(f"START WAL LOCATION: 0/1\nBACKUP METHOD: {method}\n")
+    assert observe.files(instance_at(tmp_path)) == expected
+
+
 @pytest.fixture
 def unprivileged(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

@@ -234,7 +234,7 @@ def test_processes_of_a_dead_server_are_none_though_its_pid_file_is_empty(start,
 @pytest.mark.parametrize("text, rest", [
     ("", ""), ("x\n/data\n", "/data\n"), ("\0" * 64, ""), ("\n", ""), ("-\n", "")])
 def test_a_pid_file_without_a_number_gets_one_before_a_start(start, instance, tmp_path,
-                                                            monkeypatch, text, rest):
+                                                             monkeypatch, text, rest):
     """PostgreSQL refuses to start with one, and no later start would go better."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     name = tmp_path / "data" / "postmaster.pid"

@@ -106,6 +106,14 @@ def test_a_restored_backup_is_not_running_to_any_monitor():
     assert state.MONITOR_CODES[decided(seen)] == (ocf.NOT_RUNNING, ocf.NOT_RUNNING)
 
 
+def test_a_primary_that_died_in_an_exclusive_backup_has_failed_and_is_no_last_primary():
+    seen = Observation(state.DEAD, state.NOT_ASKED, state.IN_PRODUCTION, state.EXCLUSIVE)
+    assert decided(seen) == state.IN_BACKUP
+    assert state.MONITOR_CODES[state.IN_BACKUP] == (ocf.NOT_RUNNING, ocf.FAILED_PROMOTED)
+    seen = seen._replace(control=state.SHUT_DOWN_IN_RECOVERY)
+    assert decided(seen) == state.RESTORED
+
+
 def test_a_crashed_primary_is_distinguished_from_a_crashed_standby():
     found = {decided(seen) for seen in DEAD if seen.control == state.IN_PRODUCTION
              and seen.files in (state.SIGNAL, state.NEITHER)}
