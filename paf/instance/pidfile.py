@@ -18,7 +18,7 @@ _MOST = 65536    # bytes; a server writes some hundred
 
 
 def make_way(instance, deadline):
-    """Have postmaster.pid keep no server from starting where none runs; before each start.
+    """Have postmaster.pid keep no server from starting where none runs; return whether one was left.
 
     A dead postmaster may wait for its parent to reap it. Another process may get its number at any
     moment, so the file gets that of the agent, which is the parent of what it starts. The rest of
@@ -28,13 +28,14 @@ def make_way(instance, deadline):
     postmaster.await_reaping(instance, deadline)
     before = _content(instance)
     if before is None or postmaster.status(instance)[0] == os.getpid():
-        return
+        return before is not None
     if postmaster.find(instance) != Known(None) or postmaster.processes(instance):
-        return    # the server says so itself
+        return False    # the server says so itself
     if _content(instance) != before:
-        return    # it is another server's by now
+        return False    # it is another server's by now
     rest = before.partition(b"\n")[2]
     standby_mode.put(instance, _NAME, str(os.getpid()).encode("ascii") + b"\n" + rest)
+    return True
 
 
 def _content(instance):

@@ -38,7 +38,9 @@ def start(instance, deadline, more=()):
     What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
     would hand a -D of its own to its shell in double quotes, which keep no "$" from it.
     """
-    pidfile.make_way(instance, deadline)
+    if pidfile.make_way(instance, deadline):
+        from paf.instance import socketlocks
+        socketlocks.make_way(instance, deadline)
     argv = [local.program(instance, "pg_ctl"), "start", "-w", "-s",
             "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN))),
             "-o", quoted(["-D", instance.parameters.pgdata]

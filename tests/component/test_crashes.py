@@ -387,3 +387,26 @@ def test_a_primary_with_a_recovery_signal_is_demoted_to_a_standby_alone(primary)
     left = restored(primary)
     assert primary.agent("demote").code == 0
     assert not left.exists() and primary.in_recovery
+
+
+def test_a_lock_of_its_socket_does_not_keep_the_server_down_while_another_has_that_pid(primary):
+    """It is beside the socket, in /tmp for one, and survives a power cut as postmaster.pid does."""
+    lock = primary.cluster.sockets / f".s.PGSQL.{primary.port}.lock"
+    dead, before = primary.pid(), lock.read_text()
+    primary.kill_and_reap()
+    who = {} if os.geteuid() else {"user": owner().pw_uid, "group": owner().pw_gid}
+    other = subprocess.Popen(["/bin/sleep", "600"], cwd="/", **who)
+    try:
+        for path in (lock, primary.pgdata / "postmaster.pid"):
+            path.write_text(path.read_text().replace(str(dead), str(other.pid)))
+        run = primary.agent("start", lists=dict(start="srv1", inactive="pgsqld"))
+        assert run.code == 0 and primary.in_recovery and other.poll() is None
+        assert primary.agent("stop").code == 0
+        lock.write_text(before.replace(str(dead), str(other.pid)).replace("data", "else"))
+        shutil.chown(lock, owner().pw_uid, owner().pw_gid)
+        run = primary.agent("start", lists=dict(start="srv1", inactive="pgsqld"))
+        assert run.code == 1 and lock.exists()    # another data directory's server may run
+    finally:
+        other.kill()
+        other.wait()
+        lock.unlink(missing_ok=True)
