@@ -3,8 +3,8 @@
 Up to PostgreSQL 14, pg_start_backup() writes it into the data directory. A primary that crashes
 before pg_stop_backup() keeps it. With it, a server in standby mode waits for the end of that
 backup, which its WAL does not have; the server notes in its control file that it does, and a start
-without standby mode leaves that note. A fast shutdown renames it to backup_label.old. Source: PostgreSQL
-manual, "Making an Exclusive Low-Level Backup"; CancelBackup, read_backup_label and
+without standby mode leaves that note. A fast shutdown renames it to backup_label.old. Source:
+PostgreSQL manual, "Making an Exclusive Low-Level Backup"; CancelBackup, read_backup_label and
 CheckRecoveryConsistency in its xlog.c.
 """
 

@@ -18,8 +18,9 @@ _MOST = 65536    # bytes; a server writes some hundred
 
 
 def make_way(instance, deadline):
-    """Have postmaster.pid keep no server from starting where none runs; return whether one was left.
+    """Have postmaster.pid keep no server from starting where none runs; before each start.
 
+    Returns whether a dead server has left one.
     A dead postmaster may wait for its parent to reap it. Another process may get its number at any
     moment, so the file gets that of the agent, which is the parent of what it starts. The rest of
     the file stays: the server looks there for shared memory that is still in use. A server that

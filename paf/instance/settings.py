@@ -139,9 +139,7 @@ def _check_recovery(instance, deadline):
     if found:
         raise BadParameter("{0} is set: recovery would end or pause there by itself, and only "
                            "Pacemaker may promote; remove it".format(found[0]))
-    if trigger and os.path.lexists(os.path.join(instance.parameters.datadir, trigger)):
-        raise BadParameter("the trigger file {0} exists: the server would promote itself; remove "
-                           "it".format(trigger))
+    standby_mode.check_trigger(instance, trigger)
 
 
 def check_data_directory(instance, deadline):

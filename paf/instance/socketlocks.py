@@ -17,10 +17,10 @@ _ABSTRACT = "@"    # a socket without a file
 
 
 def make_way(instance, deadline):
-    """Remove those of dead servers of this data directory. Raises OcfError.
+    """Remove those of dead servers of this data directory. Raises OcfError if none may be dead.
 
-    For a start after a crash: a shutdown removes them. Without the settings the server says what is
-    wrong with them. One of another data directory is left alone: its server may run.
+    For a start after a crash: a shutdown removes them. What is not read or removed is named by the
+    server. One of another data directory is left alone: its server may run.
     """
     if postmaster.processes(instance):
         return
@@ -29,9 +29,8 @@ def make_way(instance, deadline):
             try:
                 with runner.Acting(local.owner(instance)):
                     os.unlink(name)
-            except (IOError, OSError) as error:
-                raise OcfError("cannot remove {0}, which a dead server has left: {1}".format(
-                    name, error.strerror))
+            except (IOError, OSError):
+                continue
 
 
 def _names(instance, deadline):

@@ -27,8 +27,8 @@ def enable(instance):
     The file is written under another name and renamed: a symbolic link
     there is replaced, never followed. Nothing is written where it is there already; it takes the
     place of recovery.signal. A template that
-    would end recovery by itself is refused here too: it may have changed since it was checked, and
-    after a demotion the server would be a second primary.
+    would end recovery by itself is refused here too, and so is its trigger file: they may have
+    changed since they were checked, and after a demotion the server would be a second primary.
     """
     if local.version(instance) < FIRST_WITH_SIGNAL:
         text = template(instance)
@@ -36,11 +36,24 @@ def enable(instance):
         if problems:
             raise BadParameter("{0} ({1})".format(
                 problems[0], instance.parameters.recovery_template))
+        check_trigger(instance, template_value(text, "trigger_file"))
         put(instance, "recovery.conf", text)
         return
     if not _is_file(local.path(instance, "standby.signal")):
         put(instance, "standby.signal", "")
     forget_recovery(instance)
+
+
+def check_trigger(instance, name):
+    """Raise BadParameter where the file exists with which the server would promote itself.
+
+    name: the setting (str), "" without one. Up to PostgreSQL 11 no option outweighs it. Raises
+    OcfError.
+    """
+    path = local.path(instance, name)
+    if name and local.is_there(path, os.lstat):
+        raise BadParameter("the trigger file {0} exists: the server would promote itself; remove "
+                           "it".format(name))
 
 
 def forget_recovery(instance):

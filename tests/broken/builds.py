@@ -361,9 +361,10 @@ BUILDS = (
            "        pass", (_UNIT + "test_rebuild_cut.py::"
                             "test_a_cut_at_any_step_loses_none_of_the_nodes_own_files",)),
     Broken(5, "a number in a left-over postmaster.pid that was given out again keeps it stopped",
-           "paf/instance/server.py", "    if pidfile.make_way(instance, deadline):", "    if False:",
-           (_COMPONENT + "test_crashes.py::test_a_pid_file_left_over_does_not_keep_the_server_down"
-            "_while_its_owner_has_that_pid",)),
+           "paf/instance/server.py", "    if pidfile.make_way(instance, deadline):",
+           "    if False:",
+           (_COMPONENT + "test_pid_files.py::test_a_pid_file_left_over_does_not_keep_the_server_"
+            "down_while_its_owner_has_that_pid",)),
     Broken(2, "a promotion by force that did not happen hides who was the last primary",
            "paf/cli/operate/promote_verb.py",
            '            if row["node"] == node or (row["score"] or 0) > 1]',

@@ -204,6 +204,20 @@ def test_a_template_that_would_make_a_primary_is_not_put_in_place(
     assert not (tmp_path / "recovery.conf").exists()
 
 
+def test_a_standby_whose_trigger_file_is_there_is_not_made(tmp_path, unprivileged):
+    """A demotion checks no settings, and the file may have come while the primary ran."""
+    (tmp_path / "PG_VERSION").write_text("11")
+    (tmp_path / "template").write_text(TEMPLATE + "trigger_file = 'promote.now'\n")
+    instance = instance_at(tmp_path, recovery_template=str(tmp_path / "template"))
+    (tmp_path / "promote.now").touch()
+    with pytest.raises(ocf.BadParameter, match="the trigger file promote.now exists"):
+        standby_mode.enable(instance)
+    assert not (tmp_path / "recovery.conf").exists()
+    (tmp_path / "promote.now").unlink()
+    standby_mode.enable(instance)
+    assert (tmp_path / "recovery.conf").exists()
+
+
 def test_a_signal_file_that_is_there_is_not_written_again(tmp_path, unprivileged, monkeypatch):
     """So a standby starts on a file system that has no room for it."""
     (tmp_path / "PG_VERSION").write_text("15")
