@@ -59,7 +59,7 @@ def start(instance, deadline, more=()):
 
 
 def _at_work(instance):
-    """Return what a server does that has not started in time, from the titles of its processes."""
+    """Return what a server does that is not ready in time, from the titles of its processes."""
     for pid in _in_sight(instance):
         title = postmaster.title(pid)
         if "startup" in title:
@@ -201,7 +201,9 @@ def await_promotion(instance, deadline, log):
         if doubts[-1]:
             raise OcfError("PostgreSQL was not promoted in {0:.0f} s, as far as it is known: "
                            "{1}".format(deadline.elapsed, doubts[-1]))
-        raise OcfError("PostgreSQL was not promoted in {0:.0f} s".format(deadline.elapsed))
+        raise OcfError("; ".join(filter(None, (
+            "PostgreSQL was not promoted in {0:.0f} s".format(deadline.elapsed),
+            _at_work(instance)))))
 
 
 def _says_primary(instance, deadline):

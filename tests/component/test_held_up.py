@@ -115,3 +115,20 @@ def test_a_promotion_that_failed_does_not_come_about_after_a_demotion(reporting)
     before = srv2.pid()
     assert srv2.agent("demote", lists=BACK).code == 0
     assert srv2.pid() == before
+
+
+def test_a_restore_command_that_hangs_is_named(make_cluster):
+    """As one that copies from the machine of the old primary, which is off."""
+    cluster = make_cluster("srv1", "srv2")
+    hangs = cluster.folder / "hangs"
+    cluster["srv2"].server.configure(
+        f"restore_command = 'test ! -e {hangs} || sleep 300; exit 1'")
+    cluster.start()
+    cluster["srv1"].kill()
+    cluster.move_vip(None)
+    cluster.notify("pre", "promote", LOST, ["srv2"])
+    hangs.touch()
+    run = cluster["srv2"].agent("promote", lists=LOST, timeout=6)
+    assert run.code == 1 and "not promoted in" in run.reason, run
+    assert "restore_command runs" in run.reason
+    assert cluster["srv2"].agent("stop").code == 0
