@@ -8,7 +8,7 @@ they lack. An instance may be run by hand while the cluster is down: a probe com
 from paf import ocf
 from paf.cluster import notes
 from paf.decide import election, state
-from paf.decide.knowledge import Unknown, is_known
+from paf.decide.knowledge import Known, Unknown, is_known
 from paf.instance import controldata, position
 
 _PATIENCE = 10.0    # seconds
@@ -32,6 +32,18 @@ def leave(context):
                             "{0}".format(error))
         return
     _note(context, "")
+
+
+def leave_before(context, place):
+    """Publish as last words where an instance left the primary's history. Raises OcfError.
+
+    place: that wal.Position. What it has of a later timeline was never the primary's, and nobody
+    waits for it: no node could be promoted while this one is down. It has not acknowledged more.
+    """
+    vote, view = election.to_vote(Known(place)), context.cluster.view(context.deadline)
+    if view.rules or view.copies:
+        context.cluster.publish_acknowledged(context.node, vote, context.deadline)
+    context.cluster.leave_last_words(vote, context.deadline)
 
 
 def postpone(context):

@@ -376,9 +376,11 @@ def _check_stream(context, sight):
     """
     if not context.in_cluster or not sight.rows or _is_streaming(context, sight.rows[0][2]):
         return []
+    from paf.actions import rejoin
     from paf.instance import divergence
     try:
-        found = divergence.find(context.instance, context.deadline.within(_UPSTREAM_PATIENCE))
+        found = divergence.find(context.instance, context.deadline.within(_UPSTREAM_PATIENCE),
+                                lambda: rejoin.acting_timeline(context))
     except ocf.OcfError as error:
         return ["this standby does not stream, and cannot find out why: {0}".format(error)]
     if found:

@@ -11,6 +11,18 @@ _MANUAL, _SAFE = "manual", "safe"
 _NO_COMMIT = "no commit among them"
 
 
+class Stray(ocf.NotUsable):
+    """An instance that is off the primary's history, and stays stopped.
+
+    place: the wal.Position at which one on a later timeline left that history, if it is known: one
+    that was promoted by something else, or followed such a one. None for others.
+    """
+
+    def __init__(self, reason, place):
+        ocf.NotUsable.__init__(self, reason)
+        self.place = place
+
+
 def finish(context):
     """Complete or revert the work that the journal says was started. Raises OcfError.
 
@@ -47,7 +59,7 @@ def check(context):
         known, safe = str(error), False
     reason = divergence.reason(found, known)
     if not found.common or mode == _MANUAL or (mode == _SAFE and not safe):
-        raise ocf.NotUsable(reason)
+        raise Stray(reason, None if found.end else found.fork)
     control = controldata.read(context.instance, context.deadline)
     if not is_known(control):
         raise ocf.OcfError("{0} (cannot rewind: {1})".format(reason, control.reason))
@@ -96,7 +108,23 @@ def _check_line(context, found):
 
 def _find(context):
     return divergence.find(context.instance, context.deadline.within(
-        context.deadline.remaining / 2))
+        context.deadline.remaining / 2), lambda: acting_timeline(context))
+
+
+def acting_timeline(context):
+    """Return the timeline (int) that Pacemaker's primary says it is on, None where it says none.
+
+    Raises OcfError where Pacemaker gives no answer.
+    """
+    if not context.in_cluster:
+        return None
+    from paf.cluster import ophistory
+    primaries = ophistory.promoted(
+        context.cluster.cib(context.deadline), context.cluster.resource)
+    if len(primaries) != 1 or primaries == [context.node]:
+        return None
+    found = timelines.line_from_wire(context.cluster.lines(context.deadline).get(primaries[0], ""))
+    return found.reigns[-1].timeline if found and found.own else None
 
 
 def what_is_lost(instance, found, deadline):
@@ -113,7 +141,7 @@ def what_is_lost(instance, found, deadline):
 
 def _lost(instance, found, deadline):
     """Return what `what_is_lost` does. Raises OcfError."""
-    if found.fork is None:
+    if found.end is None:
         return "", False
     content = waldump.content(instance, found.fork, found.end.lsn, found.size,
                               deadline.within(deadline.remaining / 2))

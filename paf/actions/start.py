@@ -71,7 +71,7 @@ def _start_checked(context, sight):
         _check_history(context, sight)
         as_standby(context)
     except ocf.OcfError as error:
-        _repeat_last_words(context)
+        _repeat_last_words(context, getattr(error, "place", None))
         from paf.instance import backuplabel
         advice = backuplabel.advice(context.instance)
         if advice:
@@ -177,16 +177,20 @@ def _withdraw_last_words(context, was):
         lastwords.withdraw(context, view)
 
 
-def _repeat_last_words(context):
+def _repeat_last_words(context, place):
     """After a start that failed, as with a wrong setting: what does not run has no further WAL.
 
-    But not in the middle of a rewind: then what is on disk is no position.
+    But not in the middle of a rewind: then what is on disk is no position. place: the wal.Position
+    at which this instance left the primary's history; None where it has not, or that is not known.
     """
     try:
         if context.in_cluster and not (journal.exists(context.instance)
                                        or postmaster.processes(context.instance)):
             from paf import lastwords
-            lastwords.leave(context)
+            if place is None:
+                lastwords.leave(context)
+            else:
+                lastwords.leave_before(context, place)
     except ocf.OcfError as error:
         context.log.info("no last words: {0}".format(error))
 

@@ -39,7 +39,9 @@ def examine(instance, conninfo, theirs, deadline):
     theirs: the Fact of the primary's timelines.Line. And why it is not known (str) whether the
     histories part earlier than that; "" where it is. Raises OcfError.
     """
-    fact = divergence.look(instance, conninfo, deadline)
+    fact = divergence.look(
+        instance, conninfo, deadline,
+        lambda: theirs.value.reigns[-1].timeline if is_known(theirs) else None)
     found = fact.value
     if found is not None and not found.common:
         return fact, ""

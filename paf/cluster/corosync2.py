@@ -150,12 +150,13 @@ class Corosync2(Cluster):
 
         def opened():
             values = self._seen_values("ballot", deadline) or {}
-            number = _round(values.get(candidate, ""), candidate)
-            return "" if number in (over, _round(values.get(self.node(deadline), ""))) else number
-        number = deadline.wait_for(opened, longest=_LATE_STEP)
-        if number:
-            fact, seen = ask()
-            if compare and number.endswith(_HISTORIES):
+            found = values.get(candidate, "")
+            return "" if _round(found, candidate) in (
+                over, _round(values.get(self.node(deadline), ""))) else found
+        ballot = deadline.wait_for(opened, longest=_LATE_STEP)
+        if ballot:
+            number, (fact, seen) = _round(ballot), ask()
+            if compare and _compares(ballot, fact):
                 compare()
             self._say_seen(number, seen, deadline)
             self._update("ballot", "{0}:{1}".format(number, election.to_vote(fact)), deadline)
@@ -192,7 +193,7 @@ class Corosync2(Cluster):
             number = _round(values.get(candidate, ""), candidate)
             found["old"] = _round(values.get(self.node(deadline), ""))
             if found["old"] != number:
-                found["number"] = number
+                found.update(number=number, ballot=values.get(candidate, ""))
             return (found.get("number") or not found["known"]
                     or departure.is_noticed([candidate]))
         found, departure = {"known": True, "old": ""}, Departure(self, deadline)
@@ -205,7 +206,7 @@ class Corosync2(Cluster):
             if found["old"]:
                 self._set("ballot", _NO_ROUND, deadline)
             return False
-        if compare and str(found["number"]).endswith(_HISTORIES):
+        if compare and _compares(str(found["ballot"]), fact):
             compare()    # before the vote: who has all votes has all histories
         self._say_seen(found["number"], seen, deadline)
         self._set("ballot", "{0}:{1}".format(found["number"], election.to_vote(fact)), deadline)
@@ -384,6 +385,14 @@ def _round(ballot, opener=None):
     if not position or (opener and not number.startswith(_stamp(opener))):
         return ""
     return number
+
+
+def _compares(ballot, fact):
+    """Return whether a voter at a Fact publishes its history: the ballot of the candidate asks for
+    it, or the voter is on a later timeline, and will be the next candidate."""
+    theirs = election.from_vote(ballot.partition(":")[2])
+    return _round(ballot).endswith(_HISTORIES) or (
+        theirs is not None and election.is_later(fact, theirs))
 
 
 def _stamp(node):

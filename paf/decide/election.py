@@ -34,7 +34,6 @@ WAITING = -10
 #: str) that have to come, or whose position has to become known, before this can be decided.
 Decision = namedtuple("Decision", "promote reason better missing awaited")
 
-
 _BOUND = "atleast/"
 _UNKNOWN = "unknown"
 
@@ -93,7 +92,7 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
     foreign = _foreign(others + [candidate], lines, primary if primary in voters else candidate)
     strangers = foreign | (
         _strangers(candidate, others, primary, lines or {}, positions) if certain else
-        _left_behind(candidate, others, primary, lines or {}, behind))
+        _left_behind(candidate, others, primary, lines or {}, positions, behind))
     if (foreign or certain and strangers) and primary not in voters:
         again = doubt or None in (lines or {}).values()    # which may become known
         return _without_primary(candidate, strangers, primary, mine, doubt)._replace(
@@ -170,25 +169,25 @@ def _strangers(candidate, others, primary, lines, positions):
         last = lines.get(str(primary))
         return set(node for node in others + [candidate] if node != primary
                    and (timelines.left(lines.get(node), last)
-                        or lines and _is_later(positions[node], positions[str(primary)])))
+                        or lines and is_later(positions[node], positions[str(primary)])))
     return set(node for node in others if node in lines and candidate in lines
-               and timelines.compare(lines[candidate], lines[node]) != timelines.TOGETHER)
+               and not timelines.are_together(lines[candidate], positions[candidate].value,
+                                              lines[node], positions[node].value))
 
 
-def _left_behind(candidate, others, presumed, lines, behind):
-    # type: (str, list[str], str | None, Lines, Collection[str]) -> set[str]
+def _left_behind(candidate, others, presumed, lines, positions, behind):
+    # type: (str, list[str], str | None, Lines, dict[str, Fact], Collection[str]) -> set[str]
     """Return the nodes (a set) that did not follow the last primary, and have another history.
 
     By the scores that it left, and by the histories: that of the presumed primary, or of the
     candidate where that one does not vote. Who only has more of the same history counts.
     """
     from paf.decide import timelines
-    voters = others + [candidate]
-    reference = presumed if presumed in voters else candidate
-    line = lines.get(str(reference))
+    reference = str(presumed) if presumed in others else candidate
+    voters, line, place = others + [candidate], lines.get(reference), positions[reference].value
     return set(node for node in voters if node in behind and node != reference
-               and None not in (line, lines.get(node))
-               and timelines.compare(lines[node], line) != timelines.TOGETHER)
+               and None not in (line, lines.get(node)) and not timelines.are_together(
+                   lines[node], positions[node].value, line, place))
 
 
 def _foreign(voters, lines, reference):
@@ -197,8 +196,9 @@ def _foreign(voters, lines, reference):
     return timelines.foreign(lines, str(reference), voters) if lines else set()
 
 
-def _is_later(fact, other):
+def is_later(fact, other):
     # type: (Fact, Fact) -> bool
+    """Return whether the Fact of a wal.Position is on a later timeline than another."""
     return None not in (fact.value, other.value) and bool(
         fact.value.timeline > other.value.timeline)
 

@@ -163,6 +163,27 @@ def compare(line, other):
     return UNSURE if owners and not known else TOGETHER
 
 
+def are_together(line, place, other, other_place):
+    # type: (Line | None, wal.Position | None, Line | None, wal.Position | None) -> bool
+    """Return whether two instances surely have one history, by their Lines and wal.Positions.
+
+    To `compare`, a history is a part of one that has a later timeline. It is not, if it has WAL
+    behind the place where that one began.
+    """
+    return compare(line, other) == TOGETHER and not any(
+        where is not None and there is not None and _passed(where, there)
+        for where, there in ((place, other), (other_place, line)))
+
+
+def _passed(where, other):
+    # type: (wal.Position, Line) -> bool
+    """Return whether what is at a wal.Position is behind the place where a Line left its timeline.
+    """
+    later = [reign.begin for reign in other.reigns if reign.timeline > where.timeline]
+    return bool(later) and where.lsn > min(later) and any(
+        reign.timeline == where.timeline for reign in other.reigns)
+
+
 def ownership(was_primary, has_rule):
     # type: (bool, bool) -> bool | None
     """Return whether an instance was the primary of its newest timeline, None if that is not known.

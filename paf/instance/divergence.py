@@ -12,8 +12,9 @@ from paf.instance import controldata, settings, upstream, waldump, walfiles
 from paf.ocf import OcfError
 
 #: The instance is off the primary's history: what (str) says how, for people; common: whether both
-#: once were one; upstream: upstream.Upstream. Where the fork is known, else None: fork and end
-#: (wal.Position) of what exists only here; size: bytes of a segment.
+#: once were one, and pg_rewind leads back; upstream: upstream.Upstream. Where the fork is known,
+#: else None: fork and end (wal.Position) of what exists only here; fork alone, on the primary's
+#: timeline, of one that is on a later one. size: bytes of a segment.
 Divergence = namedtuple("Divergence", "what common upstream fork end size")
 
 _ADVICE = "rebuild it or run pg_rewind"
@@ -25,20 +26,23 @@ def reason(found, more=""):
                                 _ADVICE if found.common else "rebuild it from the primary")
 
 
-def find(instance, deadline):
+def find(instance, deadline, acting=None):
     """Return the Divergence from the primary that primary_conninfo leads to; None without one.
 
     None too where no primary can be asked: a standby on its own is no divergence, and one whose
-    upstream may be behind proves nothing. Raises OcfError when this node itself has no means to
-    find out.
+    upstream may be behind proves nothing. acting: as in `look`. Raises OcfError when this node
+    itself has no means to find out.
     """
-    return look(instance, settings.conninfo(instance, deadline), deadline).value
+    return look(instance, settings.conninfo(instance, deadline), deadline, acting).value
 
 
-def look(instance, conninfo, deadline):
+def look(instance, conninfo, deadline, acting=None):
     """Return the Fact of the Divergence from the primary that conninfo (str) leads to.
 
-    Known(None): there is none. Raises OcfError, see `find`.
+    acting: function that returns the timeline (int) which Pacemaker's primary says it is on, None
+    where that is not known. Who answers on an earlier timeline than this instance's may be any
+    server; if it is that primary, this instance was promoted by something else, or followed such
+    a one. Known(None): there is no Divergence. Raises OcfError, see `find`.
     """
     primary = upstream.ask(instance, conninfo, deadline)
     control = controldata.read(instance, deadline)
@@ -47,7 +51,8 @@ def look(instance, conninfo, deadline):
             return Unknown(fact.reason)
     timeline = newest(instance, control.value)
     if primary.value.system_identifier == control.value.system_identifier:
-        if primary.value.timeline < timeline:
+        if primary.value.timeline < timeline and (
+                acting is None or acting() != primary.value.timeline):
             return Unknown("who answers is on timeline {0}, and this instance on {1}".format(
                 primary.value.timeline, timeline))
         missing = walfiles.missing(instance, control.value)
@@ -70,6 +75,11 @@ def _compare(instance, primary, control, timeline, deadline):
             "another cluster's data: system identifier {0}, the primary has {1}".format(
                 control.system_identifier, primary.system_identifier),
             False, primary, None, None, None)
+    if primary.timeline < timeline:    # pg_rewind would leave a segment of the later timeline there
+        return Divergence(
+            "diverged: timeline {0} is later than the primary's timeline {1}".format(
+                timeline, primary.timeline),
+            False, primary, _left_at(instance, timeline, primary), None, control.segment_size)
     relation = timelines.relation(timeline, primary.timeline, primary.switches)
     if relation.kind == timelines.UNRELATED or not _same_history(instance, timeline, primary):
         return Divergence("diverged: timeline {0} is not in the history of the primary's "
@@ -81,6 +91,19 @@ def _compare(instance, primary, control, timeline, deadline):
     began = timelines.successor(timeline, primary.timeline, primary.switches)
     return _past_the_fork(instance, control.segment_size, position, relation.fork, began, primary,
                           deadline)
+
+
+def _left_at(instance, timeline, primary):
+    """Return the wal.Position at which an instance on a later timeline left the primary's history.
+
+    None where that is not known. It has all that this history has up to there.
+    """
+    switches = walfiles.switches(instance, timeline)
+    relation = timelines.relation(primary.timeline, timeline, switches)
+    if relation.kind != timelines.ANCESTOR or primary.switches != [
+            switch for switch in switches if switch.timeline < primary.timeline]:
+        return None
+    return wal.Position(primary.timeline, relation.fork)
 
 
 def _before_a_promotion(instance, primary, control, timeline, deadline):
@@ -142,7 +165,7 @@ def parts(instance, found, deadline):
     found: the Divergence. None where it is not known at which LSN the histories part. Raises
     OcfError.
     """
-    if found.fork is not None:
+    if found.end is not None:
         return timelines.parts(
             found.end.timeline, walfiles.switches(instance, found.end.timeline)
             if found.end.timeline != found.fork.timeline else [], found.fork.lsn, found.end.lsn)
@@ -153,7 +176,7 @@ def parts(instance, found, deadline):
     switches = walfiles.switches(instance, timeline)
     begin = timelines.parting(
         timeline, switches, found.upstream.timeline, found.upstream.switches)
-    if not found.common or begin is None:
+    if found.upstream.system_identifier != control.value.system_identifier or begin is None:
         return None
     start = wal.Position(timeline, max([begin] + [switch.lsn for switch in switches]))
     end = max(controldata.lower_bound(control.value).lsn,

@@ -313,7 +313,7 @@ BUILDS = (
             "test_what_an_administrator_accepted_ends_with_any_promotion",)),
     Broken(4, "a later timeline whose history is unknown outranks the last primary",
            "paf/decide/election.py",
-           "                        or lines and _is_later(positions[node], "
+           "                        or lines and is_later(positions[node], "
            "positions[str(primary)])))", "                        ))",
            (_UNIT + "test_election.py::"
             "test_a_later_timeline_whose_history_is_unknown_counts_less_than_the_last_primary",)),

@@ -3,6 +3,27 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(2, "a standby that was promoted by hand is started beside the primary",
+           "paf/instance/divergence.py",
+           "                acting is None or acting() != primary.value.timeline):",
+           "                True):",
+           (_UNIT + "test_instance_unread.py::"
+            "test_what_is_on_a_later_timeline_than_the_primary_has_left_its_history",)),
+    Broken(4, "WAL behind the place where a later timeline began is of that history",
+           "paf/decide/timelines.py",
+           "    return bool(later) and where.lsn > min(later) and any(",
+           "    return False and any(",
+           (_UNIT + "test_election_foreign.py::"
+            "test_a_standby_that_was_promoted_by_hand_does_not_win",)),
+    Broken(4, "a later timeline wins without a history", "paf/cluster/corosync2.py",
+           "        theirs is not None and election.is_later(fact, theirs))", "        False)",
+           (_UNIT + "test_rounds.py::"
+            "test_who_would_win_by_a_later_timeline_publishes_its_history",)),
+    Broken(4, "what a primary by hand has written is waited for", "paf/actions/start.py",
+           "                lastwords.leave_before(context, place)",
+           "                lastwords.leave(context)",
+           (_COMPONENT + "test_promoted_by_hand.py::"
+            "test_one_that_is_refused_keeps_no_other_from_promotion",)),
     Broken(4, "one that waited itself is not waited for after a cold start",
            "paf/decide/election.py",
            "                  if (score > 0 or score == WAITING or score < BARRED)",

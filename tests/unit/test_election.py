@@ -277,7 +277,7 @@ def test_a_score_that_is_too_old_to_name_the_last_primary(old, new, winner):
 
 
 BRANCH = "own 1:0:initdb 3:10:c 4:30:d"
-GREW = "not 1:0:initdb 3:20:b 4:30:d"
+GREW = "not 1:0:initdb 3:20:b 4:500:d"
 
 
 @pytest.mark.parametrize("line,behind,winner", [

@@ -10,7 +10,7 @@ import pytest
 from paf import ocf, runner
 from paf.deadline import Deadline
 from paf.decide import state, timelines, wal
-from paf.decide.knowledge import Known, Unknown
+from paf.decide.knowledge import Known, Unknown, is_known
 from paf.instance import (
     conninfo, controldata, divergence, failoverslots, housekeeping, identity, journal, keptwal,
     line, listening, observe, peer, pidfile, position, postmaster, psql, rewind, rewindrole,
@@ -59,6 +59,24 @@ def test_who_is_on_an_older_timeline_says_nothing_of_a_divergence(instance, monk
     answer(monkeypatch, controldata, "read", Known(CONTROL))
     assert divergence.look(instance, "host=srv1", Deadline(5)) == Unknown(
         "who answers is on timeline 1, and this instance on 2")
+    for acting in (None, 2):    # Pacemaker's primary says nothing, or is another server
+        assert not is_known(divergence.look(instance, "host=srv1", Deadline(5),
+                                            lambda acting=acting: acting))
+
+
+@pytest.mark.parametrize("history, left", [
+    ("1\t0/30\tx\n", wal.Position(1, 0x30)), ("1\t0/3", None), ("3\t0/30\tx\n", None)])
+def test_what_is_on_a_later_timeline_than_the_primary_has_left_its_history(
+        instance, monkeypatch, tmp_path, history, left):
+    """By the primary's own word; it was promoted by something else."""
+    (tmp_path / "pg_wal" / "00000002.history").write_text(history)
+    answer(monkeypatch, upstream, "ask", Known(upstream.Upstream(1, [], "7")))
+    answer(monkeypatch, controldata, "read", Known(CONTROL))
+    answer(monkeypatch, divergence.walfiles, "missing", "")
+    found = divergence.look(instance, "host=srv1", Deadline(5), lambda: 1).value
+    assert "timeline 2 is later than the primary's timeline 1" in divergence.reason(found)
+    assert "pg_rewind" not in divergence.reason(found)
+    assert (found.fork, found.end) == (left, None)
 
 
 def test_a_history_that_cannot_be_read_is_not_one_that_is_not_there(instance, tmp_path):
@@ -78,7 +96,8 @@ def test_what_exists_only_here_needs_the_control_file(instance, monkeypatch):
     with pytest.raises(ocf.OcfError, match="pg_controldata was killed"):
         divergence.parts(instance, found, Deadline(5))
     answer(monkeypatch, controldata, "read", Known(CONTROL))
-    assert divergence.parts(instance, found._replace(common=False), Deadline(5)) is None
+    found = found._replace(upstream=found.upstream._replace(system_identifier="8"))
+    assert divergence.parts(instance, found, Deadline(5)) is None
 
 
 def test_slots_of_a_primary_that_cannot_be_asked_are_not_none(instance, monkeypatch):

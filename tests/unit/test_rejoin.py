@@ -10,6 +10,7 @@ from paf.actions import rejoin
 from paf.deadline import Deadline
 from paf.decide import wal
 from paf.instance import divergence, rewindrole, upstream, waldump
+from tests.unit.model.servers import operations
 from tests.unit.support import instance_at, parameters_with
 
 Context = namedtuple("Context", "instance parameters deadline")
@@ -72,3 +73,20 @@ def test_a_primary_that_does_not_answer_bans_no_node_that_could_be_rewound(
     with pytest.raises(ocf.OcfError, match="a rewind needs") as caught:
         rewindrole.check(instance_at(tmp_path), "host=x", Deadline(5))
     assert caught.value.code == code
+
+
+PRIMARY, OTHER = {"srv2": True}, {"srv2": True, "srv3": True}
+
+
+@pytest.mark.parametrize("promoted, said, found", [
+    (PRIMARY, "own 1:0:initdb 3:20:b", 3), (PRIMARY, "not 1:0:initdb 3:20:b", None),
+    (PRIMARY, "", None), (PRIMARY, "unknown", None), (OTHER, "own 1:0:initdb 3:20:b", None),
+    ({}, "own 1:0:initdb 3:20:b", None), ({"srv1": True}, "own 1:0:initdb 3:20:b", None)])
+def test_the_acting_primarys_timeline_is_what_that_one_says_itself(promoted, said, found):
+    context = mock.Mock(node="srv1")
+    context.cluster.resource = "pgsqld"
+    context.cluster.cib.return_value = operations(promoted, "pgsqld")
+    context.cluster.lines.return_value = {"srv2": said} if said else {}
+    assert rejoin.acting_timeline(context) == found
+    context.in_cluster = False
+    assert rejoin.acting_timeline(context) is None

@@ -69,7 +69,7 @@ def test_an_attribute_that_never_was_is_not_waited_for():
     assert cluster.values("ballot-default", Deadline(10, clock)) == {} and clock.pauses == []
 
 
-def histories(opened, late):
+def histories(opened, late, vote="1#9"):
     """Vote in the round of a candidate; return what this node published, in order."""
     done = []
 
@@ -79,7 +79,7 @@ def histories(opened, late):
 
         def _confirm(self, name, value, deadline):
             pass
-    ballots = [Result(0, line("ballot-default", "srv2", opened + ":1#9"), "", False)]
+    ballots = [Result(0, line("ballot-default", "srv2", opened + ":" + vote), "", False)]
     voter, where = Voter(ballot=ballots), Known(wal.Position(1, 5))
     if late:
         voter.vote_late("srv2", lambda: (where, None), Deadline(1), lambda: done.append("history"))
@@ -94,6 +94,16 @@ def test_a_history_is_published_before_the_vote_where_the_candidate_compares(lat
     number = corosync2._stamp("srv2") + "00ff00ff00ff"
     assert histories(number, late) == [("ballot", number + ":1#5")]
     assert histories(number + "h", late) == ["history", ("ballot", number + "h:1#5")]
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("vote, published", [
+    ("1#9", []), ("2#1", []), ("0#9", ["history"]), ("atleast/0#9", ["history"]),
+    ("unknown", [])])
+def test_who_would_win_by_a_later_timeline_publishes_its_history(vote, published, late):
+    """It may be one that no primary began: then it compares with the others as a candidate."""
+    number = corosync2._stamp("srv2") + "00ff00ff00ff"
+    assert histories(number, late, vote) == published + [("ballot", number + ":1#5")]
 
 
 @pytest.mark.parametrize("said", [

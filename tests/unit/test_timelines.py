@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from paf.decide import timelines
+from paf.decide.wal import Position
 from paf.decide.timelines import (
     Line, ORIGIN, PARTED, Reign, Switch, TOGETHER, UNSURE, compare, differing, identifiers, left,
     line_from_wire, line_to_wire)
@@ -88,6 +89,19 @@ FOLLOWED = line(FIRST, (2, 50, "a"))
 ])
 def test_how_two_histories_compare(other, found):
     assert compare(FOLLOWED, other) == compare(other, FOLLOWED) == found
+
+
+@pytest.mark.parametrize("place, together", [
+    (Position(2, 90), True), (Position(2, 91), False), (Position(1, 91), False),
+    (Position(3, 91), True), (None, True)])
+def test_wal_behind_the_place_where_a_later_timeline_began_is_of_another_history(place, together):
+    """One ends where the other goes on; then its timeline alone would have that one win."""
+    later = line(FIRST, (2, 50, "a"), (3, 90, "b"))
+    for own in (FOLLOWED, later):
+        found = timelines.are_together(own, place, later, Position(3, 99))
+        assert found is together
+        assert timelines.are_together(later, Position(3, 99), own, place) is found
+    assert not timelines.are_together(None, place, later, None)
 
 
 @pytest.mark.parametrize("mine, theirs, found", [

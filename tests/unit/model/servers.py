@@ -205,7 +205,7 @@ def _end_with_shutdown(server, _where, _size, _deadline):
     return old is not None and server.wal[:len(old)] == old
 
 
-def _divergence(server, _deadline):
+def _divergence(server, _deadline, _acting=None):
     why = server.has_diverged()
     return why and SimpleNamespace(reason=why)
 
