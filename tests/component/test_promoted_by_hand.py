@@ -4,6 +4,8 @@ import pytest
 
 from paf.decide import wal
 from tests.component.server import wait_until
+from tests.component.test_rebuild import work_of
+from tests.component.test_rewind_losses import promotions_of, reports
 
 
 def stray(cluster):
@@ -35,6 +37,18 @@ def test_one_that_was_promoted_by_hand_is_not_rewound(hinted):
     run = hinted["srv2"].agent("start", lists=BESIDE, rejoin="rewind")
     assert run.code == 5 and "rebuild it from the primary" in run.reason, run
     assert hinted["srv2"].files() == before
+
+
+def test_a_rebuild_copies_the_primary_and_keeps_what_was_written(hinted):
+    stray(hinted)
+    node = hinted["srv2"]
+    work = work_of(node, theirs=lambda: promotions_of("srv1", node))
+    assert "pg_basebackup copies the primary" in "\n".join(work.says())
+    work.do()
+    assert node.agent("start", lists=BESIDE).code == 0
+    hinted.wait_for_streams("srv1", 1)
+    ((kept,), doubt) = reports(node)
+    assert (len(kept["commits"]), doubt) == (1, [])
 
 
 def test_one_that_runs_beside_the_primary_fails_once_that_can_be_asked(pair):

@@ -167,6 +167,8 @@ class Work(object):
                           "anyway with --copy")
         if promotions.is_by_promotion(self._found):
             return "a timeline of the same number began here with another promotion"
+        if not self._found.common:
+            return "pg_rewind cannot lead back from there"
         return self._why_no_rewind(control)
 
     def _why_no_rewind(self, control):
