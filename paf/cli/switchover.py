@@ -7,7 +7,7 @@ from paf.cli.common import (
     ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed,
     no_node, require_nodes, say, seconds)
 from paf.cli.status import report_text, simulate, status
-from paf.cli.status.concern import NO_ACTION
+from paf.cli.status.concern import NO_ACTION, NODE_NO_ACTION
 from paf.cli.status.report import REASON
 
 HELP = "move the primary to another node"
@@ -26,7 +26,7 @@ EXIT_CODES = ((OK, "done; with --dry-run: it can be done"),
 _LIFETIME = "PT10M"
 _NO_QUORUM = "this partition has no quorum, so Pacemaker promotes nothing"
 #: Codes of what paf status finds and what keeps Pacemaker from moving the primary.
-_IN_THE_WAY = NO_ACTION + ("node-maintenance", "left-over-constraint")
+_IN_THE_WAY = NO_ACTION + NODE_NO_ACTION + ("left-over-constraint",)
 _STEP = 0.25        # seconds between two looks
 _PATIENCE = 180.0   # seconds, by default
 _SETTLED = 3        # looks in a row that show an idle cluster
@@ -118,9 +118,11 @@ def in_line(report):
     standbys = [node for node in report["nodes"] if node["role"] == "standby"
                 and node["membership"] == view.ONLINE and (node["score"] or -1) > 0]
     if not standbys:
-        raise Problem("no standby has a positive promotion score: no node can take over"
-                      if report["quorum"] else _NO_QUORUM)
-    standbys.sort(key=lambda node: (bool(list(_unfit(report, node["node"]))), -node["score"]))
+        raise Problem(_NO_QUORUM if not report["quorum"] else "no standby has a positive promotion "
+                      "score: none may take the primary over now; paf status says why" if
+                      report["primary"] else "there is no primary to move")
+    standbys.sort(key=lambda node: (bool(list(_unfit(report, node["node"]))),
+                                    not node["managed"], -node["score"]))
     return [node["node"] for node in standbys]
 
 
@@ -138,7 +140,7 @@ def problems(report, target):
     for item in report["todo"]:
         if item["code"] in _IN_THE_WAY and item["node"] in (None, report["primary"], target):
             yield ": ".join([item["what"], item["why"]] + item["pcs"] * (
-                item["code"] == "left-over-constraint"))
+                item["code"] in ("left-over-constraint", "blocked")))
 
 
 def _unfit(report, target):

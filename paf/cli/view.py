@@ -17,8 +17,9 @@ from paf.cli.common import Problem, xml_data
 View = namedtuple(
     "View", "dc quorum maintenance nodes instances attributes failures degraded pending flags ids")
 
-#: One running instance of a resource. role: Promoted, Unpromoted, Started...
-CloneInstance = namedtuple("CloneInstance", "resource node role failed managed")
+#: One running instance of a resource. role: Promoted, Unpromoted, Started...; blocked: whether
+#: Pacemaker does nothing with it until a failure is cleaned up, which makes it unmanaged, too.
+CloneInstance = namedtuple("CloneInstance", "resource node role failed managed blocked")
 
 Failure = namedtuple("Failure", "resource node operation status reason when")
 
@@ -104,7 +105,8 @@ def _instances(root):
                 role = UNPROMOTED    # 1.1.10, where the recurring monitor was lost
             yield CloneInstance(base_name(resource.get("id", "")), node.get("name"),
                                 _OLD_ROLES.get(role, role), resource.get("failed") == "true",
-                                resource.get("managed") != "false")
+                                resource.get("managed") != "false",
+                                resource.get("blocked") == "true")
 
 
 def _pending(root):

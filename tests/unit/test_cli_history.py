@@ -124,6 +124,13 @@ def test_a_switchover_that_was_given_up_is_no_refusal():
     assert (event.kind, event.nodes) == (events.GIVEN_UP, ["a1"])
 
 
+@pytest.mark.parametrize("operation", ["stop", "demote"])
+def test_a_stop_that_failed_is_called_so(operation):
+    """As where on-fail is block, or fencing is off: nothing follows."""
+    event, = played(*run(0, 1, "promote", 1), *run(20, 21, operation, 2, code=1))[1:]
+    assert (event.kind, event.nodes) == (events.FAILED_STOP, ["a1"])
+
+
 def test_stop_and_start_by_hand_are_no_recovery():
     found = played(*run(0, 1, "promote", 1), *run(20, 21, "demote", 2), *run(21, 22, "stop", 3),
                    *run(23, 24, "start", 4), *run(25, 26, "promote", 5))

@@ -25,7 +25,7 @@ BALLOT = cib.Scan(NODES, {"srv1": 1000, "srv2": 990, "srv3": 1001}, {}, {}, [], 
 
 
 def a_report(data, srv1=51654312, srv2=51654312, ballot=BALLOT, names="ANY 1 (srv1,srv2)",
-             change=lambda seen: seen):
+             change=lambda seen: seen, outcome=simulate.Outcome("srv1", True, "")):
     """Return the report of a cluster whose primary is srv3; Pacemaker's candidate is srv1."""
     seen = change(view.parse((data / "cli" / "crm_mon.xml").read_text()))
     configured = configuration.parse((data / "cli" / "cib.xml").read_text())
@@ -35,7 +35,7 @@ def a_report(data, srv1=51654312, srv2=51654312, ballot=BALLOT, names="ANY 1 (sr
         for name, place in (("srv1", srv1), ("srv2", srv2)) if place is not None], "SQL on srv3")
     return status.report(seen, configured, configuration.find(configured), status.Facts(
         {"srv3": own, **standbys}, servers.Commits(names, 0, 0.0, "on", []),
-        simulate.Outcome("srv1", True, ""), FENCED, VOTES, ballot))
+        outcome, FENCED, VOTES, ballot))
 
 
 def without(name):
@@ -71,11 +71,15 @@ def test_the_node_that_is_ahead_is_promoted_not_pacemakers_candidate(data):
     assert found.loses_acknowledged is False
 
 
-def test_a_node_that_a_constraint_keeps_the_primary_off_is_not_promoted_instead(data):
+@pytest.mark.parametrize("change", [{"kept_off": True}, {"managed": False, "blocked": True}])
+def test_a_node_that_pacemaker_does_not_promote_is_not_promoted_instead(data, change):
     report = a_report(data)
-    next(one for one in report["nodes"] if one["node"] == "srv2")["kept_off"] = True
+    next(one for one in report["nodes"] if one["node"] == "srv2").update(change)
     found = foreseen(report)
     assert (found.to, found.instead, found.unless) == ("srv1", [], ["srv2"])
+
+
+def test_a_node_that_a_constraint_keeps_the_primary_off_and_has_most_ends_the_succession(data):
     report = a_report(data, srv1=51654000)
     next(one for one in report["nodes"] if one["node"] == "srv2")["kept_off"] = True
     found = foreseen(report)
@@ -193,3 +197,17 @@ def test_a_node_that_the_primary_holds_back_becomes_a_candidate_without_it(data)
     assert succession.let_in(report, ["srv3", "srv2"]) is None
     rows["srv2"]["kept_off"] = True
     assert succession.let_in(report, ["srv3"]) is None
+
+
+def test_a_standby_that_is_only_held_back_takes_over_from_a_lost_primary(data):
+    """Its score is as low as long as the primary runs. The scheduler, asked before, promotes none.
+    """
+    def held_back(seen):
+        scores = {"srv1": "-1000000", "srv2": "-1000001"}
+        return seen._replace(attributes={
+            node: {**values, "master-pgsqld": scores.get(node, "1001")}
+            for node, values in seen.attributes.items()})
+    nobody = simulate.Outcome(None, True, "", {"pgsql-master-ip": None})
+    found = a_report(data, change=held_back, outcome=nobody)
+    assert (found["failover"]["answer"], found["failover"]["to"]) == (True, "srv2")
+    assert a_report(data, outcome=nobody)["failover"]["answer"] is False

@@ -99,7 +99,10 @@ def test_a_leftover_of_an_earlier_move_is_named(folder, rsc):
 def test_without_a_candidate_there_is_no_default(report):
     for row in report["nodes"]:
         row["score"] = -1000
-    with pytest.raises(Problem):
+    with pytest.raises(Problem, match="none may take the primary over now"):
+        switchover.destination(None, report)
+    report["primary"] = None
+    with pytest.raises(Problem, match="there is no primary to move"):
         switchover.destination(None, report)
 
 
@@ -130,6 +133,22 @@ def test_the_first_in_line_is_one_that_pacemaker_would_promote(report, monkeypat
     node(report, "srv2").update(state="replay paused")
     node(report, "srv1")["score"] = 980
     assert switchover.in_line(report) == ["srv1", "srv2"]
+    node(report, "srv2").update(state="streaming")
+    node(report, "srv1").update(managed=False, blocked=True)
+    assert switchover.in_line(report) == ["srv2", "srv1"]
+
+
+def test_an_instance_that_is_blocked_takes_nothing_over_and_the_cure_is_beside_it(
+        folder, configured):
+    mon = (folder / "crm_mon.xml").read_text().replace(
+        'role="Unpromoted" active="true" orphaned="false" blocked="false" managed="true"',
+        'role="Unpromoted" active="true" orphaned="false" blocked="true" managed="false"', 1)
+    report = reported(folder, configured, mon)
+    blocked, = [row["node"] for row in report["nodes"] if row["blocked"]]
+    wrong, = switchover.problems(report, blocked)
+    assert f"crm_resource --cleanup --resource pgsqld --node {blocked}" in wrong
+    other, = {"srv1", "srv2"} - {blocked}
+    assert list(switchover.problems(report, other)) == []
 
 
 def test_where_the_scheduler_gives_no_answer_a_trial_says_so(report, monkeypatch, capsys):

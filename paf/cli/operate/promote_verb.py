@@ -7,7 +7,7 @@ from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, for_resource, no_node,
     require_nodes, say, seconds)
 from paf.cli.status import status
-from paf.cli.status.concern import NO_ACTION
+from paf.cli.status.concern import NO_ACTION, NODE_NO_ACTION
 from paf.cli.status.report import REASON
 from paf.cli.status.report_text import size
 from paf.cli.status.service import is_lost
@@ -103,7 +103,7 @@ def problems(report, node, off=()):
         yield obstacle
     for item in report["todo"]:
         if item["code"] in NO_ACTION or (
-                item["code"] == "node-maintenance" and item["node"] == node):
+                item["code"] in NODE_NO_ACTION and item["node"] == node):
             yield "{0}: {1}".format(item["what"], item["why"])
 
 

@@ -4,7 +4,7 @@ from paf.cli import configuration
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, require_nodes, say
 from paf.cli.operate import pause, pauses
 from paf.cli.status import status
-from paf.cli.status.concern import NO_ACTION
+from paf.cli.status.concern import NO_ACTION, NODE_NO_ACTION
 from paf.cli.view import OFFLINE
 
 HELP = "let Pacemaker act again after paf pause"
@@ -85,7 +85,7 @@ def _in_the_way(report, node):
 def still(report, node=None):
     """Yield what keeps Pacemaker from acting on the resource, or on a node; pure."""
     for item in report["todo"]:
-        if item["code"] in NO_ACTION or item["code"] == "node-maintenance" and (
+        if item["code"] in NO_ACTION or item["code"] in NODE_NO_ACTION and (
                 node in (None, item["node"])):
             yield "; ".join([item["what"]] + item["pcs"])
 

@@ -10,6 +10,9 @@ UP, FAILOVER, OTHER = "up", "failover", "other"
 NO_ACTION = ("maintenance-mode", "resource-maintenance", "paused", "unmanaged", "disabled",
              "target-role", "stop-all")
 
+#: Codes of those that say the same of one node's instance.
+NODE_NO_ACTION = ("node-maintenance", "blocked")
+
 #: code: a name that survives rewording; about: the question that it answers with no, or OTHER;
 #: node: the one concerned (str), None for the cluster; known: False where a fact is missing: the
 #: answer is "not known"; what, why (str); pcs, crm: commands (lists of str), equal where no cluster

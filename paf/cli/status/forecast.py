@@ -6,7 +6,7 @@ from paf.cli import servers
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json)
 from paf.cli.status import fencing, failover, votequorum, service, simulate, status, succession
-from paf.cli.status.concern import NO_ACTION
+from paf.cli.status.concern import NO_ACTION, NODE_NO_ACTION
 from paf.cli.status.report_text import size
 from paf.cli.timeline import events, gather, timeline
 from paf.cli.view import OFFLINE
@@ -82,9 +82,8 @@ def is_good(loss):
 
 def of(pacemaker, sight, nodes):
     """Return the Away of nodes (list of str), all at once. Changes nothing."""
-    outcome = simulate.loss(pacemaker, sight.managed, nodes)
-    if not outcome.unknown and outcome.promoted is None:
-        outcome = outcome._replace(promoted=succession.let_in(sight.report, nodes))
+    outcome = succession.foreseen(
+        sight.report, simulate.loss(pacemaker, sight.managed, nodes), nodes)
     devices = dict((node, fencing.of(pacemaker, sight.configured, sight.seen, node))
                    for node in nodes)
     kept = votequorum.is_kept_without(
@@ -121,7 +120,7 @@ def judge(report, nodes, outcome, devices, kept, elected=None):
     unknown += [elected.unknown] if elected.unknown else []
     if not stays:
         no += [item["what"] for item in report["todo"] if item["about"] == "failover"
-               and item["code"] in NO_ACTION + ("node-maintenance",)]
+               and item["code"] in NO_ACTION + NODE_NO_ACTION]
         remarks += simulate.left_behind(outcome, [vip["name"] for vip in report["vips"]])
     to = elected.to
     lost = failover.loss_to(to, report, _commits(report["synchronous"]))

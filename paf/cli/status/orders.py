@@ -68,8 +68,18 @@ def unmanaged(found, seen, configured, managed, facts):
     if seen.maintenance or any(item.code in NO_ACTION for rule in (cluster, resource)
                                for item in rule(found, seen, configured, managed, facts)):
         return
-    names = [node["node"] for node in found["nodes"] if not node["managed"]
-             and view.MAINTENANCE not in [node["membership"]] + node["flags"]]
+    out_of_hand = [node for node in found["nodes"] if not node["managed"]
+                   and view.MAINTENANCE not in [node["membership"]] + node["flags"]]
+    for name in [node["node"] for node in out_of_hand if node["blocked"]]:
+        yield concern(
+            "blocked", FAILOVER if found["primary"] == name else OTHER,
+            "{0} is blocked on {1}".format(managed.name, name),
+            "Pacemaker does nothing with the instance until its failure is cleaned up: the "
+            "operation has on-fail=block, or its stop has failed where fencing is off. End first "
+            "what kept it from stopping", finding.both(
+                "crm_resource --cleanup --resource {0} --node {1}".format(managed.name, name)),
+            name)
+    names = [node["node"] for node in out_of_hand if not node["blocked"]]
     if names:
         yield concern(
             "unmanaged", FAILOVER if found["primary"] in names else OTHER,

@@ -5,7 +5,7 @@ from collections import namedtuple
 from paf import remarks
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, NOT_DONE, OK
-from paf.cli.status import concerns
+from paf.cli.status import concerns, succession
 from paf.cli.status.concern import refusal_in_words
 from paf.cluster import cib
 from paf.decide import scores, wal
@@ -57,6 +57,8 @@ def report(seen, configured, managed, facts):
              "primary": primary, "primaries": primaries, "vips": vips, "nodes": nodes,
              "dc": seen.dc or None, "quorum": seen.quorum,
              "synchronous": _synchronous(facts.commits)}
+    if primary:
+        facts = facts._replace(outcome=succession.foreseen(found, facts.outcome, [primary]))
     found.update(concerns.answers(found, seen, configured, managed, facts))
     return found
 
@@ -87,6 +89,8 @@ def _node(node, seen, managed, server, top):
         "node": node, "membership": membership,
         "flags": [flag for flag in seen.flags.get(node, []) if flag != membership],
         "managed": all(item.managed for item in seen.instances
+                       if item.node == node and item.resource == managed.name),
+        "blocked": any(item.blocked for item in seen.instances
                        if item.node == node and item.resource == managed.name),
         "role": _role(role, server), "pacemaker_role": role, "in_recovery": server.in_recovery,
         "state": _state(role, server, membership),

@@ -44,10 +44,21 @@ def of(found, ballot, lost, candidate):
                     [name for name in others if name in idle], refused, unknown)
 
 
+def foreseen(found, outcome, lost):
+    """Return a simulate.Outcome of the loss of the primary, with whom its loss lets in.
+
+    found, lost: as in `of`. To Pacemaker a node is no candidate as long as the primary holds it
+    back, so its scheduler promotes none; where the addresses would be then, it does not say.
+    """
+    if outcome.unknown or outcome.promoted is not None:
+        return outcome
+    return outcome._replace(promoted=let_in(found, lost), places={})
+
+
 def let_in(found, lost):
     """Return the node (str) that becomes a candidate without a primary, None for none.
 
-    found, lost: as in `of`. To Pacemaker it is none as long as the primary holds it back.
+    found, lost: as in `of`.
     """
     names = [row["node"] for row in found["nodes"]
              if _votes(row, lost) and not _idle(row) and scores.is_held_back(row["score"])]
@@ -58,6 +69,8 @@ def _idle(row):
     """Return why Pacemaker does not promote a node that votes; "" where it may."""
     if MAINTENANCE in [row["membership"]] + row["flags"]:
         return "is in maintenance"
+    if not row["managed"]:
+        return "Pacemaker does not manage its instance"
     return "a constraint keeps the primary off it" if row["kept_off"] else ""
 
 

@@ -28,6 +28,7 @@ STANDBY_RECOVERY = "recovery of a standby"
 RESTART = "restart"
 START = "start"
 FAILED_START = "failed start"
+FAILED_STOP = "failed stop"      # of a demotion as well
 STOP = "stop"
 FENCING = "fencing"
 ADDRESS = "address"    # nothing but the address has stopped, moved or started
@@ -268,6 +269,9 @@ def _kind_of_the_rest(group, old, stopped, started, demoted, fenced, failures, r
         return START
     if demoted and any(item.node == old for item in failures):
         return FAILOVER
+    if any(item.operation in ("stop", "demote") and item.resource == resource
+           and failed(item.result) for item in group):
+        return FAILED_STOP
     return STOP if stopped else OTHER
 
 
