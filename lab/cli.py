@@ -78,7 +78,7 @@ def _status(args):
 def _run(args):
     node = _node(args)
     argv = node.inside(args.command or ["bash", "-l"])
-    sys.stdout.flush()
+    print(end="", flush=True)
     os.execvp(argv[0], argv)
 
 

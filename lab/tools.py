@@ -1,7 +1,10 @@
 """What every module of the lab needs: programs, deadlines, waiting."""
 
 import contextlib
+import errno
+import io
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +24,16 @@ ENVIRONMENT = {
 }
 # For the lab's own background programs, which run from the checkout
 HELPER_ENVIRONMENT = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+#: What a service has at least, by its resource limit.
+LIMITS = {
+    resource.RLIMIT_NOFILE: 1024,
+    resource.RLIMIT_NPROC: resource.RLIM_INFINITY,
+    resource.RLIMIT_FSIZE: resource.RLIM_INFINITY,
+    resource.RLIMIT_AS: resource.RLIM_INFINITY,
+    resource.RLIMIT_DATA: resource.RLIM_INFINITY,
+}
 
 
 class LabError(Exception):
@@ -188,18 +201,61 @@ def write_file(path, text, mode=0o644, owner=None):
     os.replace(fresh, path)
 
 
+def _at_least(limit, least):
+    """Return the higher one of two resource limits (int, RLIM_INFINITY is -1)."""
+    return resource.RLIM_INFINITY if resource.RLIM_INFINITY in (limit, least) else max(limit, least)
+
+
 def usual_surroundings():
     """Give this process what the nodes have: the umask of a service, no time zone of its own.
 
     Files of a lab are read by the servers' user and by hacluster, which a umask of 077 shuts out.
     Logs have the machine's time, which a TZ of the administrator's shell would misread. Variables
-    of libpq would send a client to another server.
+    of libpq would send a client to another server. With the limits of a shell (ulimit) corosync
+    and PostgreSQL may not be able to start.
     """
+    for what, least in LIMITS.items():
+        with contextlib.suppress(ValueError):    # only root may raise the upper limit
+            resource.setrlimit(what, [_at_least(now, least) for now in resource.getrlimit(what)])
     os.umask(0o022)
     for name in list(os.environ):
         if name == "TZ" or name.startswith("PG"):
             del os.environ[name]
     time.tzset()
+
+
+class OutputGone(Exception):
+    """Standard output does not take what is written: its reader went away, or its disk is full."""
+
+    def __init__(self, error):
+        super().__init__(error.strerror)
+        self.errno = error.errno
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output, whose errors are no other file's or program's."""
+
+    def write(self, text):
+        """Write a text. Raises OutputGone."""
+        try:
+            return super().write(text)
+        except OSError as error:
+            raise OutputGone(error) from error
+
+    def flush(self):
+        """Write what is left. Raises OutputGone."""
+        try:
+            super().flush()
+        except OSError as error:
+            raise OutputGone(error) from error
+
+
+def _watched(stream):
+    """Return standard output (a text stream, None where it is closed) that raises OutputGone."""
+    if stream is None:    # as with >&-: what is printed goes nowhere
+        return stream
+    return _Output(stream.buffer, stream.encoding, stream.errors,
+                   line_buffering=stream.line_buffering, write_through=stream.write_through)
 
 
 def interruptible(main):
@@ -211,13 +267,19 @@ def interruptible(main):
     usual_surroundings()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    sys.stdout = _watched(sys.stdout)
     try:
-        code = main()
-        sys.stdout.flush()
-        return code
+        try:
+            return main()
+        finally:
+            print(end="", flush=True)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:    # python3 -m lab status | head -1
+    except OutputGone as gone:
+        # what is left in the buffer would be written again at the end, and fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        if gone.errno == errno.EPIPE:    # python3 -m lab status | head -1
+            return 141
+        print(f"standard output: {gone}", file=sys.stderr)
+        return 1

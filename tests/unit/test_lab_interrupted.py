@@ -116,3 +116,40 @@ def test_a_reader_that_goes_away_is_no_error_to_look_into():
             process.stdout.close()
             assert process.stderr.read() == ""
         assert process.returncode == 141
+
+
+@pytest.mark.parametrize("main", ["print('x')", "parser.print_help()", "parser.parse_args(['-h'])"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_takes_nothing_is_said_in_a_line(main, unbuffered):
+    """python3 -m lab status >/dev/full, and >&-."""
+    text = ("import argparse, sys\nfrom lab.tools import interruptible\n"
+            f"parser = argparse.ArgumentParser()\nsys.exit(interruptible(lambda: {main}))")
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([sys.executable, "-c", text], cwd=REPOSITORY, stdout=full,
+                              stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (
+        1, "standard output: No space left on device\n")
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", text],
+                          cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
+def test_an_error_of_something_else_is_none_of_the_output():
+    text = ("import errno, sys\nfrom lab.tools import interruptible\n"
+            "def main():\n    raise OSError(errno.ENOSPC, 'full', 'elsewhere')\n"
+            "sys.exit(interruptible(main))")
+    done = subprocess.run([sys.executable, "-c", text], cwd=REPOSITORY, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 1 and "'elsewhere'" in done.stderr
+
+
+def test_a_lab_has_the_limits_of_a_service_not_those_of_a_shell():
+    """With 64 open files corosync runs, and takes no second program: the nodes never meet."""
+    program = ("import resource, sys\nfrom lab.tools import interruptible\n"
+               "sys.exit(interruptible(lambda: print(*resource.getrlimit(\n"
+               "    resource.RLIMIT_NOFILE))))")
+    found = subprocess.run(["sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh", sys.executable, "-c",
+                            program], cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    soft, hard = map(int, found.stdout.split())
+    assert soft >= 1024 and hard >= soft
