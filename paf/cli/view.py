@@ -13,9 +13,10 @@ from paf.cli.common import Problem, xml_data
 #: nodes: dict of node to its state (one of the words below); instances: a list of CloneInstance;
 #: attributes: dict of node to dict; failures: a list of Failure; degraded: the same for monitors
 #: that say only that something else may fail soon; pending: a list of str; flags:
-#: dict of node to the list of all that holds for it besides (FLAGS); ids: dict of node to str.
-View = namedtuple(
-    "View", "dc quorum maintenance nodes instances attributes failures degraded pending flags ids")
+#: dict of node to the list of all that holds for it besides (FLAGS); ids: dict of node to str;
+#: remote: the nodes (set) that are no members: Pacemaker reaches them by a resource.
+View = namedtuple("View", "dc quorum maintenance nodes instances attributes failures degraded "
+                  "pending flags ids remote")
 
 #: One running instance of a resource. role: Promoted, Unpromoted, Started...; blocked: whether
 #: Pacemaker does nothing with it until a failure is cleaned up, which makes it unmanaged, too.
@@ -77,7 +78,9 @@ def parse(xml):
         pending=list(_pending(root)),
         flags=dict((node.get("name"), [flag for flag in FLAGS if node.get(flag) == "true"])
                    for node in root.findall("nodes/node")),
-        ids=dict((node.get("name"), node.get("id", "")) for node in root.findall("nodes/node")))
+        ids=dict((node.get("name"), node.get("id", "")) for node in root.findall("nodes/node")),
+        remote=set(node.get("name") for node in root.findall("nodes/node")
+                   if node.get("type") == "remote"))
 
 
 def _root(xml):

@@ -335,6 +335,28 @@ def test_a_node_that_is_off_says_so(seen, configured):
     assert (found["role"], found["state"]) == ("stopped", "node offline")
 
 
+@pytest.mark.parametrize("is_remote, is_barred, what, why, cures", [
+    (False, False, "rem1 is offline", "to fail over to", ["pcs cluster start rem1"]),
+    (False, True, "rem1 is offline", "one vote fewer", ["pcs cluster start rem1"]),
+    (True, False, "the remote node rem1 is offline", "a location constraint", []),
+    (True, True, None, None, None)])
+def test_a_node_that_is_offline_matters_for_what_it_is(
+        folder, is_remote, is_barred, what, why, cures):
+    """`pcs cluster start` starts no remote node; one that is kept free of PostgreSQL is no matter.
+    """
+    text = (folder / "crm_mon.xml").read_text().replace("</nodes>", (
+        '<node name="rem1" id="rem1" online="false" type="{}"/></nodes>').format(
+            "remote" if is_remote else "member"))
+    cib = (folder / "cib.xml").read_text().replace("</constraints>", (
+        '<rsc_location id="x" rsc="pgsqld-clone" node="{}" score="-INFINITY"/>'
+        '</constraints>').format("rem1" if is_barred else "rem2"))
+    found = report(view.parse(text), configuration.parse(cib), known())
+    said = [item for item in found["todo"] if item["code"] == "offline"]
+    assert [item["what"] for item in said] == [what] * bool(what)
+    for item in said:
+        assert why in item["why"] and item["pcs"] == cures
+
+
 def test_maintenance_is_reported(seen, configured):
     found = report(seen._replace(maintenance=True), configured, {})
     assert "maintenance-mode" in "\n".join(report_text.lines(found))

@@ -16,6 +16,7 @@ _DIVERGED = ("PAF-E201 ", "PAF-E202 ")
 
 def membership(found, seen, configured, managed, facts):
     """Every node is a member and may run resources."""
+    barred = configuration.barred(configured, configuration.names_of(managed))
     for node in found["nodes"]:
         name, flags = node["node"], [node["membership"]] + node["flags"]
         if view.UNCLEAN in flags:
@@ -24,9 +25,8 @@ def membership(found, seen, configured, managed, facts):
                           "the fencing devices, and confirm only what is really off",
                           finding.both("stonith_admin --history {0}".format(name)), name)
         elif view.OFFLINE in flags:
-            yield concern(
-                "offline", OTHER, "{0} is offline".format(name), "one node fewer to fail over to",
-                (["pcs cluster start {0}".format(name)], ["crm cluster start"]), name)
+            for item in _offline(seen, name, name in barred):
+                yield item
         elif view.PENDING in flags:
             yield unknown("pending", OTHER, "{0} is joining the cluster (pending)".format(name),
                           "it runs nothing before it has joined", node=name)
@@ -43,6 +43,23 @@ def membership(found, seen, configured, managed, facts):
                 name)
         if "shutdown" in flags and view.OFFLINE not in flags:
             yield unknown("leaving", OTHER, "{0} is leaving the cluster".format(name), node=name)
+
+
+def _offline(seen, name, is_barred):
+    """Yield the Concern about a node that is offline. A remote node without PostgreSQL is none.
+
+    is_barred: whether a constraint lets no instance run there.
+    """
+    if name not in seen.remote:
+        yield concern("offline", OTHER, "{0} is offline".format(name),
+                      "one vote fewer for quorum" if is_barred else
+                      "one node fewer to fail over to",
+                      (["pcs cluster start {0}".format(name)], ["crm cluster start"]), name)
+    elif not is_barred:
+        yield concern(
+            "offline", OTHER, "the remote node {0} is offline".format(name), "Pacemaker does not "
+            "reach pacemaker_remoted there. Where {0} is not for PostgreSQL, a location "
+            "constraint with its name and -INFINITY says so".format(name), node=name)
 
 
 def maintenance(found, seen, configured, managed, facts):
