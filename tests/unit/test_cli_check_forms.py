@@ -166,6 +166,8 @@ FORMS = {
          ("</primitive>\n        <meta_attributes id=\"pgsqld-clone",
           "</primitive></group>\n        <meta_attributes id=\"pgsqld-clone")],
         "pgsqld is a member of the group g"),
+    "a name that Pacemaker's programs do not take": (
+        [('"pgsqld-clone"', '"pgsqld-cloné"')], "the name 'pgsqld-cloné' has other characters"),
 }
 
 

@@ -39,6 +39,13 @@ def test_no_pcs_calls_the_commands_deprecated():
                            "interleave=true"]
 
 
+def test_a_name_that_no_program_of_pacemaker_takes_is_refused(capsys):
+    """The configuration would be complete, and no instance ever promoted."""
+    assert command.main(["create", "--name", "pgsql-\u00e9", "--bindir", "/b", "--pgdata", "/d"]) == 2
+    said = capsys.readouterr()
+    assert "other characters than those of ASCII" in said.err and said.out == ""
+
+
 def test_without_an_address_there_are_no_constraints():
     assert not any("constraint" in line for line in create.plan(options(), "pcs"))
 

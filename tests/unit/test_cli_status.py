@@ -117,6 +117,18 @@ def test_no_primary_is_an_error_and_none_is_named(seen, configured):
     assert "primary NONE" in next(report_text.lines(found))
 
 
+@pytest.mark.parametrize("reasons, words", [
+    ({}, "no agent says why: see paf check"),
+    ({"not_promoted_because-pgsqld": "PAF-E104 x"}, "the reasons are beside the nodes")])
+def test_reasons_are_beside_the_nodes_only_where_there_are_some(seen, configured, reasons, words):
+    """The agent cannot publish one where the attribute manager takes none."""
+    none = [item._replace(role="Unpromoted") if item.resource == "pgsqld" else item
+            for item in seen.instances]
+    found = report(seen._replace(instances=none, attributes={"srv1": reasons}), configured, {},
+                   outcome=simulate.Outcome(None, False, ""))
+    assert words in next(item["why"] for item in found["todo"] if item["code"] == "no-primary")
+
+
 def test_two_primaries_are_shouted(seen, configured):
     both = [item._replace(role="Promoted") if item.resource == "pgsqld" else item
             for item in seen.instances]

@@ -3,7 +3,7 @@
 from paf.cli import finding, topology
 from paf.cli.configuration import (
     boolean, is_certain, is_true, left_over, meta, names_of, not_let_in, place_of, points,
-    seconds, vips_of)
+    seconds, strange, vips_of)
 from paf.cli.configuration import options
 from paf.cli.operate import pauses
 
@@ -135,6 +135,12 @@ def _holder(managed, name):
 
 def clone(configured, managed):
     """The resource is a promotable clone with notifications and one primary."""
+    for name in strange(names_of(managed)):
+        yield finding.error(
+            "the name {0!r} has other characters than those of ASCII".format(name),
+            "Pacemaker's programs since 2.1 do not take it: {0}. Make it again under another "
+            "name".format("no instance could be promoted" if name == managed.name else
+                          "paf switchover could move nothing"))
     if not managed.clone:
         yield finding.error(
             "{0} is not cloned".format(managed.name), "it would run on one node only",
@@ -163,7 +169,9 @@ def clone(configured, managed):
     if managed.group:
         yield finding.warning(
             "{0} is a member of the group {1}".format(managed.name, managed.group),
-            "what else is in the group stops and starts with each instance; PAF was not tried so")
+            "what else is in the group stops and starts with each instance. A switchover stops the "
+            "old primary before the other is promoted (seen with 2.1.5): it takes longer, and is "
+            "decided as a start of the cluster is; PAF was not tried so otherwise")
 
 
 def _is(value, wanted):

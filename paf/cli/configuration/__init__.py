@@ -23,13 +23,15 @@ from paf.cli.configuration.constraints import (
     Constraint, has_expired, is_optional, is_serialized, is_symmetrical)
 from paf.cli.configuration.resources import Managed, Operation, Primitive, Resources
 from paf.cli.configuration.sets import Reader
-from paf.cli.configuration.spelling import boolean, is_true, points, role, seconds
+from paf.cli.configuration.spelling import (
+    boolean, is_true, points, role, seconds, strange)
 
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
     "against_primary", "barred", "boolean", "constraints_on", "default_timeout", "find",
     "is_certain", "is_optional", "is_serialized", "is_symmetrical", "is_true", "left_over", "meta",
-    "names_of", "not_let_in", "parse", "place_of", "points", "role", "seconds", "vips_of"]
+    "names_of", "not_let_in", "parse", "place_of", "points", "role", "seconds",
+    "strange", "vips_of"]
 
 AGENT = ("ocf", "heartbeat", "pgsqlms")
 _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")

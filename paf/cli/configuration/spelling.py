@@ -31,6 +31,16 @@ def boolean(text, default=False):
     return True if word in _TRUE else False if word in _FALSE else default
 
 
+def strange(names):
+    """Return those of the ids (an iterable of str) that programs of Pacemaker do not take.
+
+    A CIB may have them: an id of XML. The option parser of glib, which Pacemaker 2.1 has, refuses a
+    word that is not ASCII ("Invalid byte sequence in conversion input"), whatever the locale:
+    Pacemaker's programs set none.
+    """
+    return [name for name in names if any(ord(sign) > 127 for sign in name)]
+
+
 def is_true(text):
     """Return whether Pacemaker reads the text as true."""
     return boolean(text)

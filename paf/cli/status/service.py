@@ -19,7 +19,7 @@ def primaries(found, seen, configured, managed, facts):
             "{0} are primaries at once".format(" and ".join(found["primaries"])),
             "both take writes, and only one of them keeps what it takes")
     elif not found["primaries"]:
-        yield _without(facts, seen.pending, managed.name,
+        yield _without(facts, seen.pending, managed.name, _reasons(found["nodes"]),
                        configuration.against_primary(configured, managed))
     else:
         node = [item for item in found["nodes"] if item["node"] == found["primary"]][0]
@@ -50,11 +50,19 @@ def is_lost(row):
     return row["membership"] in (OFFLINE, UNCLEAN)
 
 
-def _without(facts, pending, resource, constraints):
+def _reasons(rows):
+    """Return where it is said why no node is promoted (str), by the rows of the report."""
+    if any(row["not_promoted_because"] or row["failures"] for row in rows):
+        return "the reasons are beside the nodes"
+    return "no agent says why: see paf check, and the agents in Pacemaker's log on each node"
+
+
+def _without(facts, pending, resource, reasons, constraints):
     """Return the Concern about a cluster without a primary.
 
-    pending: what Pacemaker is doing (view.View); constraints: ids of those that may keep the
-    primary off some node. The scheduler plans nothing that is under way already.
+    pending: what Pacemaker is doing (view.View); reasons: where they are (str); constraints: ids of
+    those that may keep the primary off some node. The scheduler plans nothing that is under way
+    already.
     """
     for action in ("Promoting", "Demoting"):
         if "{0} {1}".format(action, resource) in pending:
@@ -67,9 +75,9 @@ def _without(facts, pending, resource, constraints):
             "no-primary", UP, "no node is promoted", "Pacemaker means to promote "
             "{0}".format(facts.outcome.promoted))
     return concern(
-        "no-primary", UP, "no node is promoted", "Pacemaker would promote none now: the "
-        "reasons are beside the nodes{0}".format("; constraints that may forbid it: {0}".format(
-            ", ".join(constraints)) if constraints else ""))
+        "no-primary", UP, "no node is promoted", "Pacemaker would promote none now: {0}{1}".format(
+            reasons, "; constraints that may forbid it: {0}".format(
+                ", ".join(constraints)) if constraints else ""))
 
 
 def members(found, seen, configured, managed, facts):
