@@ -78,9 +78,12 @@ def application_name(text):
         raise BadParameter("primary_conninfo cannot be used: {0}".format(error))
 
 
-def conninfo(instance, deadline):
-    """Return primary_conninfo as the next start will have it. Raises BadParameter."""
-    if local.version(instance) >= standby_mode.FIRST_WITH_SIGNAL:
+def conninfo(instance, deadline, version=None):
+    """Return primary_conninfo as the next start will have it. Raises BadParameter.
+
+    version: int, where there is no data directory that shows it.
+    """
+    if (version or local.version(instance)) >= standby_mode.FIRST_WITH_SIGNAL:
         return read(instance, "primary_conninfo", deadline)
     return standby_mode.template_conninfo(standby_mode.template(instance)) or ""
 

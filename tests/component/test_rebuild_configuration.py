@@ -43,11 +43,15 @@ def apart(make_cluster, request):
     return cluster
 
 
-def test_a_copy_into_an_empty_folder_has_this_nodes_name(apart):
-    """The primary's postgresql.auto.conf came with it, and outweighs what is in /etc."""
+@pytest.mark.parametrize("knows_the_way", [True, False])
+def test_a_copy_into_an_empty_folder_has_this_nodes_name(apart, knows_the_way):
+    """The primary's postgresql.auto.conf came with it, and outweighs what is in /etc.
+
+    The way to the primary is in /etc too: it is not asked for.
+    """
     node = apart["srv1"]
     remove(node.pgdata)
-    work = work_of(node, "--from", origin(apart))
+    work = work_of(node, *["--from", origin(apart)] * (not knows_the_way))
     work.do()
     run = node.agent("start", lists=RETURN)
     assert run.code == 0, run.reason

@@ -5,7 +5,7 @@ import os
 from paf import instance as local
 from paf import log, ocf
 from paf.actions import rejoin
-from paf.cli import configuration, dialect, promotions
+from paf.cli import configuration, dialect, promotions, view
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say, seconds)
 from paf.cli.rebuild import backup, copying, plan, source, spoilt
@@ -87,7 +87,19 @@ def run(options):
         raise Problem(str(error))
     pacemaker.ask("crm_resource", "--cleanup", "--resource", managed.name, "--node",
                   work.node)
+    if is_standby(pacemaker, work.node):
+        say("{0} is a standby node. Waits for the end of that: pcs node unstandby {0}, or crm node "
+            "online {0}".format(work.node))
     return _follow(instance, work, options.timeout)
+
+
+def is_standby(pacemaker, node):
+    """Return whether Pacemaker runs nothing on a node by order; not where that is not known."""
+    try:
+        seen = view.look(pacemaker)
+    except Problem:
+        return False
+    return view.STANDBY in [seen.nodes.get(node)] + seen.flags.get(node, [])
 
 
 class Work(object):
@@ -110,7 +122,8 @@ class Work(object):
         self._check_free()
         self._version = source.version(self._instance)
         given = self._options.primary if restored else self._options.origin
-        where = source.conninfo(self._instance, given or self._journal().get("conninfo", ""))
+        where = source.conninfo(self._instance, given or self._journal().get("conninfo", ""),
+                                self._version)
         self._source = source.look(self._instance, where, self._version)
         plan.foreign(self._instance, self._source, Deadline(30.0))
         self._why_copy = self._not_rewound()

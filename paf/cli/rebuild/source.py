@@ -59,18 +59,31 @@ def check_copier(instance, rate):
             rate))
 
 
-def conninfo(instance, given):
-    """Return the way to the primary (str): as given, or primary_conninfo. Raises Problem."""
+def conninfo(instance, given, number):
+    """Return the way to the primary (str): as given, or primary_conninfo. Raises Problem.
+
+    number: the version of the programs here (int), which counts where the data directory is lost.
+    """
     if given:
         return given
     try:
-        found = settings.conninfo(instance, Deadline(_PATIENCE))
+        found = settings.conninfo(_readable(instance), Deadline(_PATIENCE), number)
     except ocf.OcfError as error:
         raise Problem("primary_conninfo cannot be read here ({0}): say --from "
                       "\"host=... user=...\"".format(error))
     if not found:
         raise Problem("primary_conninfo is empty here: say --from \"host=... user=...\"")
     return found
+
+
+def _readable(instance):
+    """Return the instance for postgres -C, which wants a folder even if config_file is elsewhere.
+
+    Where there is no pgdata, one without a configuration: then only what start_opts name counts.
+    """
+    if os.path.isdir(instance.parameters.pgdata):
+        return instance
+    return instance._replace(parameters=instance.parameters._replace(pgdata="/"))
 
 
 def look(instance, where, number):
