@@ -342,8 +342,8 @@ class Switchover(object):
     def _clear(self):
         """Take the constraint away; return whether it is seen to be gone."""
         for _ in range(3):
-            self._withdraw()
             try:
+                self._withdraw()
                 left = self._left()
             except Problem as error:
                 what = "it is not known whether the constraint of the move is gone ({0})".format(

@@ -292,11 +292,16 @@ def test_an_old_primary_that_does_not_come_back_is_said(folder, report, monkeypa
 
 
 class Stuck(Fake):
-    """A cluster that keeps the constraint, or does not say whether it has."""
+    """A cluster that keeps the constraint, or does not say whether it has.
 
-    said = True
+    runs: whether a program can be started at all, as it cannot where no memory is left.
+    """
+
+    said = runs = True
 
     def run(self, *argv):
+        if "--clear" in argv and not self.runs:
+            raise Problem("cannot run crm_resource: Cannot allocate memory")
         return Result(0, "--promoted S_IDLE", "", False)
 
     def cib(self):
@@ -305,14 +310,15 @@ class Stuck(Fake):
         return super().cib()
 
 
-@pytest.mark.parametrize("said, words", [(True, "cli-prefer-x is still there"),
-                                         (False, "not known whether the constraint")])
-def test_a_move_whose_constraint_stays_is_not_done(folder, report, monkeypatch, capsys, said,
+@pytest.mark.parametrize("said, runs, words", [
+    (True, True, "cli-prefer-x is still there"), (False, True, "not known whether the constraint"),
+    (True, False, "(cannot run crm_resource: Cannot allocate memory); it ends by itself after")])
+def test_a_move_whose_constraint_stays_is_not_done(folder, report, monkeypatch, capsys, said, runs,
                                                    words):
     monkeypatch.setattr(switchover, "_STEP", 0)
     target = view.promoted(view.parse(moved((folder / "crm_mon.xml").read_text())), "pgsqld")[0]
     fake = Stuck(folder, [as_it_was, moved])
-    fake.said = said
+    fake.said, fake.runs = said, runs
     assert switchover.Switchover(fake, report, target, 5).run() == ERROR
     assert words in capsys.readouterr().err
 
