@@ -216,7 +216,8 @@ def usual_surroundings():
     """
     for what, least in LIMITS.items():
         with contextlib.suppress(ValueError):    # only root may raise the upper limit
-            resource.setrlimit(what, [_at_least(now, least) for now in resource.getrlimit(what)])
+            soft, hard = resource.getrlimit(what)
+            resource.setrlimit(what, (_at_least(soft, least), _at_least(hard, least)))
     os.umask(0o022)
     for name in list(os.environ):
         if name == "TZ" or name.startswith("PG"):

@@ -107,8 +107,8 @@ def shown(commands, shell):
 
 def _complete(options):
     if configuration.strange([options.name]):
-        raise Problem("the name {0!r} has other characters than those of ASCII: Pacemaker's programs "
-                      "since 2.1 do not take it".format(options.name))
+        raise Problem("the name {0!r} has other characters than those of ASCII: Pacemaker's "
+                      "programs since 2.1 do not take it".format(options.name))
     for name, question in _ASKED:
         if getattr(options, name) is None and sys.stdin is not None and sys.stdin.isatty():
             write(sys.stdout, question + ": ")

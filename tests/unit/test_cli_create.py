@@ -41,7 +41,8 @@ def test_no_pcs_calls_the_commands_deprecated():
 
 def test_a_name_that_no_program_of_pacemaker_takes_is_refused(capsys):
     """The configuration would be complete, and no instance ever promoted."""
-    assert command.main(["create", "--name", "pgsql-\u00e9", "--bindir", "/b", "--pgdata", "/d"]) == 2
+    words = ["--name", "pgsql-\u00e9", "--bindir", "/b", "--pgdata", "/d"]
+    assert command.main(["create", *words]) == 2
     said = capsys.readouterr()
     assert "other characters than those of ASCII" in said.err and said.out == ""
 

@@ -157,29 +157,6 @@ def test_what_pacemaker_does_not_manage_is_said_whatever_the_reason(seen, config
     assert " and ".join(nodes) in found["todo"][0]["what"]
 
 
-@pytest.mark.parametrize("node, is_primary", [("srv1", False), ("srv3", True)])
-def test_an_instance_that_a_failure_blocks_says_so_and_how_it_ends(
-        seen, configured, node, is_primary):
-    """As recorded after a stop that failed with on-fail=block."""
-    good = [row if row[0] == "me" else [*row[:2], "streaming", *row[3:]] for row in PRIMARY]
-    own, standbys = servers.understand(good, "SQL on srv3")
-    blocked = seen._replace(instances=[
-        item._replace(managed=False, blocked=True)
-        if item.resource == "pgsqld" and item.node == node else item for item in seen.instances])
-    found = report(blocked, configured, {"srv3": own, **standbys})
-    assert [(item["code"], item["node"]) for item in found["todo"]] == [("blocked", node)]
-    assert found["todo"][0]["pcs"] == [f"crm_resource --cleanup --resource pgsqld --node {node}"]
-    assert (found["failover"]["answer"] is False) == is_primary
-    assert row(found, node)["blocked"] and "dates" not in found["todo"][0]["why"]
-
-
-def test_what_is_blocked_is_read():
-    seen = view.parse("""<x><resources><clone multi_state="true">
-        <resource id="pgsqld" role="Unpromoted" blocked="true" managed="false" failed="true">
-        <node name="srv1" id="1"/></resource></clone></resources></x>""")
-    assert seen.instances == [view.CloneInstance("pgsqld", "srv1", "Unpromoted", True, False, True)]
-
-
 def test_a_crash_that_pacemaker_calls_simulated_has_its_reason(seen, configured):
     failure = view.Failure("pgsqld", "srv2", "asyncmon", "error", "Simulated failure", "now")
     attributes = {**seen.attributes, "srv2": {

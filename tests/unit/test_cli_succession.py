@@ -22,10 +22,11 @@ VOTES = votequorum.Votes(3, 3, 2, {"1": 1, "2": 1, "3": 1}, set(), "")
 NODES = ["srv1", "srv2", "srv3"]
 BALLOT = cib.Scan(NODES, {"srv1": 1000, "srv2": 990, "srv3": 1001}, {}, {}, [], NODES, set(),
                   {"srv3": "4 1 srv1 srv2"}, {}, set(), set(), {}, {}, set())
+SRV1 = simulate.Outcome("srv1", True, "")
 
 
 def a_report(data, srv1=51654312, srv2=51654312, ballot=BALLOT, names="ANY 1 (srv1,srv2)",
-             change=lambda seen: seen, outcome=simulate.Outcome("srv1", True, "")):
+             change=lambda seen: seen, outcome=SRV1):
     """Return the report of a cluster whose primary is srv3; Pacemaker's candidate is srv1."""
     seen = change(view.parse((data / "cli" / "crm_mon.xml").read_text()))
     configured = configuration.parse((data / "cli" / "cib.xml").read_text())

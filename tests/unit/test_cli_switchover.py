@@ -133,22 +133,6 @@ def test_the_first_in_line_is_one_that_pacemaker_would_promote(report, monkeypat
     node(report, "srv2").update(state="replay paused")
     node(report, "srv1")["score"] = 980
     assert switchover.in_line(report) == ["srv1", "srv2"]
-    node(report, "srv2").update(state="streaming")
-    node(report, "srv1").update(managed=False, blocked=True)
-    assert switchover.in_line(report) == ["srv2", "srv1"]
-
-
-def test_an_instance_that_is_blocked_takes_nothing_over_and_the_cure_is_beside_it(
-        folder, configured):
-    mon = (folder / "crm_mon.xml").read_text().replace(
-        'role="Unpromoted" active="true" orphaned="false" blocked="false" managed="true"',
-        'role="Unpromoted" active="true" orphaned="false" blocked="true" managed="false"', 1)
-    report = reported(folder, configured, mon)
-    blocked, = [row["node"] for row in report["nodes"] if row["blocked"]]
-    wrong, = switchover.problems(report, blocked)
-    assert f"crm_resource --cleanup --resource pgsqld --node {blocked}" in wrong
-    other, = {"srv1", "srv2"} - {blocked}
-    assert list(switchover.problems(report, other)) == []
 
 
 def test_where_the_scheduler_gives_no_answer_a_trial_says_so(report, monkeypatch, capsys):
@@ -292,10 +276,7 @@ def test_an_old_primary_that_does_not_come_back_is_said(folder, report, monkeypa
 
 
 class Stuck(Fake):
-    """A cluster that keeps the constraint, or does not say whether it has.
-
-    runs: whether a program can be started at all, as it cannot where no memory is left.
-    """
+    """A cluster that keeps the constraint, does not say whether it has, or runs no program."""
 
     said = runs = True
 

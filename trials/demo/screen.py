@@ -18,7 +18,8 @@ _PLAIN_SECONDS = 20
 
 
 def _on_terminal():
-    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return (sys.stdout is not None and sys.stdout.isatty()
+            and os.environ.get("TERM", "dumb") != "dumb")
 
 
 def _styled(text, *codes):
