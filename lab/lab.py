@@ -15,7 +15,7 @@ from .questions import Questions
 from .settings import Settings
 from .settle import Settle
 from .template import Template
-from .tools import spread
+from .tools import require_files, spread
 from .traffic import Client, History, Load, Sampler
 
 
@@ -70,6 +70,7 @@ class Lab(Questions):
         process has a lab of this name, or left it up. replace: not if this checkout left it up.
         """
         owner.require_root()
+        require_files()
         with owner.lock(self.name):
             owner.refuse_if_taken(self.name, replace)
             owner.clear(self.name)

@@ -26,6 +26,8 @@ ENVIRONMENT = {
 HELPER_ENVIRONMENT = {**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+#: With 64, corosync takes no second program, and the nodes never meet.
+FILES_NEEDED = 256
 #: What a service has at least, by its resource limit.
 LIMITS = {
     resource.RLIMIT_NOFILE: 1024,
@@ -206,6 +208,14 @@ def _at_least(limit, least):
     return resource.RLIM_INFINITY if resource.RLIM_INFINITY in (limit, least) else max(limit, least)
 
 
+def require_files():
+    """Raise LabError where so few files may be open that a cluster would not come up."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most != resource.RLIM_INFINITY and most < FILES_NEEDED:
+        raise LabError(f"only {most} files may be open (ulimit -n), and that cannot be raised here:"
+                       f" corosync and Pacemaker need more")
+
+
 def usual_surroundings():
     """Give this process what the nodes have: the umask of a service, no time zone of its own.
 
@@ -215,9 +225,11 @@ def usual_surroundings():
     and PostgreSQL may not be able to start.
     """
     for what, least in LIMITS.items():
-        with contextlib.suppress(ValueError):    # only root may raise the upper limit
-            soft, hard = resource.getrlimit(what)
+        soft, hard = resource.getrlimit(what)
+        try:
             resource.setrlimit(what, (_at_least(soft, least), _at_least(hard, least)))
+        except ValueError:    # only root may raise the upper limit, and not in each container
+            resource.setrlimit(what, (hard, hard))
     os.umask(0o022)
     for name in list(os.environ):
         if name == "TZ" or name.startswith("PG"):

@@ -144,6 +144,15 @@ def test_an_error_of_something_else_is_none_of_the_output():
     assert done.returncode == 1 and "'elsewhere'" in done.stderr
 
 
+def test_a_lab_that_cannot_come_up_says_so_at_once():
+    program = ("import resource, sys\nfrom lab import tools\n"
+               "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+               "tools.require_files()\n")
+    found = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=False,
+                           capture_output=True, text=True)
+    assert "LabError: only 64 files may be open (ulimit -n)" in found.stderr
+
+
 def test_a_lab_has_the_limits_of_a_service_not_those_of_a_shell():
     """With 64 open files corosync runs, and takes no second program: the nodes never meet."""
     program = ("import resource, sys\nfrom lab.tools import interruptible\n"
