@@ -75,7 +75,7 @@ def _start_checked(context, sight):
         from paf.instance import backuplabel
         advice = backuplabel.advice(context.instance)
         if advice:
-            raise error.__class__("{0}; {1}".format(error, advice))
+            error.args = ("{0}; {1}".format(error, advice),)
         raise
     return sight
 

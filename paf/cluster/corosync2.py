@@ -23,7 +23,6 @@ import os
 from paf.cluster import notes
 from paf.cluster.base import ROUND_NONE, ROUND_REFUSED, Cluster
 from paf.decide import election, scores, wal
-from paf.decide.knowledge import Known
 from paf.ocf import OcfError
 
 _NO_ROUND = "none:"
@@ -251,30 +250,19 @@ class Corosync2(Cluster):
         return dict((node, fact) for node, fact in votes.items() if fact is not None)
 
     def _votes_of_older_agents(self, own, deadline):
-        """Return the positions in lsn_location, with timelines that compare to `own`, a Fact.
-
-        The agents of 2.x take the timeline from the last checkpoint, which PostgreSQL spreads over
-        minutes after a promotion. Who has the score of a connected standby followed the last
-        primary as the candidate did, and is on its timeline. They publish what was received, which
-        says too little after a restart: such a node has not voted, and its server is asked.
-        """
+        """Return the positions in lsn_location (dict of node to Fact), as they compare to `own`."""
+        from paf.decide import older
         connected = [node for node, score in self.view(deadline).scores.items()
                      if 0 < score < scores.PRIMARY]
-        votes = {}
-        for node, value in self._values("lsn_location", deadline).items():
-            position = wal.from_wire(value)
-            if position and own is not None and own.value and node in connected:
-                position = wal.Position(max(position.timeline, own.value.timeline), position.lsn)
-            if position and not wal.may_be_a_request(position.lsn):
-                votes[node] = Known(position)
-        return votes
+        return dict((node, older.vote(value, own, node in connected))
+                    for node, value in self._values("lsn_location", deadline).items())
 
     def forget(self, deadline):
         """End the round on this node, whatever its result.
 
-        A candidate that is not notified of the next promotion must not find the round of this one.
-        It is not waited for until it reads back: clients' addresses start after a promotion's end,
-        and before the next comes a demotion or a start, whose `enter` does wait.
+        A candidate that is not notified of the next promotion must not find this round. It is not
+        waited for until it reads back: clients' addresses start after a promotion's end, and the
+        next comes after a demotion or a start, whose `enter` does wait.
         """
         Cluster.forget(self, deadline)
         self._update("ballot", _NO_ROUND, deadline)
@@ -388,11 +376,11 @@ def _round(ballot, opener=None):
 
 
 def _compares(ballot, fact):
-    """Return whether a voter at a Fact publishes its history: the ballot of the candidate asks for
-    it, or the voter is on a later timeline, and will be the next candidate."""
+    """Return whether a voter at a Fact publishes its history: the candidate's ballot asks for it,
+    or it is on a later timeline, and the next candidate."""
     theirs = election.from_vote(ballot.partition(":")[2])
-    return _round(ballot).endswith(_HISTORIES) or (
-        theirs is not None and election.is_later(fact, theirs))
+    later = theirs is not None and election.is_later(fact, theirs)
+    return later or _round(ballot).endswith(_HISTORIES)
 
 
 def _stamp(node):
