@@ -26,7 +26,7 @@ TABLE = (
 
     # no node is promoted, or not the one that was asked for
     (111, ("the administrator accepts the loss",)),
-    (103, ("a constraint keeps Pacemaker from promoting",)),
+    (103, ("a constraint or a failure keeps Pacemaker from promoting",)),
     (101, (" is ahead: ", "no standby is ahead of")),
     (102, (" was the last primary: ", " was the last primary or followed it: ")),
     (104, ("did not report its WAL position", "does not answer a replication connection",

@@ -246,8 +246,10 @@ def concede(context, where, verdict):
         return
     wanted = election.concession(context.node, verdict.better, current)
     if wanted[context.node] == election.BARRED:
-        # as with a standby for disasters, which has the newest data and may not be promoted
-        reason += "; a constraint keeps Pacemaker from promoting {0}".format(verdict.better)
+        # as with a standby for disasters, which has the newest data and may not be promoted; or
+        # with an instance that is blocked, since its stop has failed
+        reason += "; a constraint or a failure keeps Pacemaker from promoting {0}".format(
+            verdict.better)
     refuse(context, reason)
     context.cluster.reveal(wanted, context.deadline)
     for node in (verdict.better, context.node):

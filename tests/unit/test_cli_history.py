@@ -12,7 +12,7 @@ import pytest
 
 from paf.cli.main import main
 from paf.cli.timeline import (
-    action_times, changes, events, files, gather, history, logs, picture, timeline)
+    action_times, changes, event_text, events, files, gather, history, logs, picture, timeline)
 
 NOW = 1795700000.0
 NODES = ("srv1", "srv2", "srv3")
@@ -124,11 +124,14 @@ def test_a_switchover_that_was_given_up_is_no_refusal():
     assert (event.kind, event.nodes) == (events.GIVEN_UP, ["a1"])
 
 
-@pytest.mark.parametrize("operation", ["stop", "demote"])
-def test_a_stop_that_failed_is_called_so(operation):
+@pytest.mark.parametrize("operation, kind, words", [
+    ("stop", events.FAILED_STOP, None), ("demote", events.FAILED_DEMOTION, "not known from these")])
+def test_a_stop_that_failed_is_called_so(operation, kind, words):
     """As where on-fail is block, or fencing is off: nothing follows."""
     event, = played(*run(0, 1, "promote", 1), *run(20, 21, operation, 2, code=1))[1:]
-    assert (event.kind, event.nodes) == (events.FAILED_STOP, ["a1"])
+    assert (event.kind, event.nodes) == (kind, ["a1"])
+    last = list(event_text.lines(event))[-1]
+    assert (words in last) if words else "without a primary" not in last
 
 
 def test_stop_and_start_by_hand_are_no_recovery():

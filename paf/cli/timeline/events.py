@@ -28,13 +28,14 @@ STANDBY_RECOVERY = "recovery of a standby"
 RESTART = "restart"
 START = "start"
 FAILED_START = "failed start"
-FAILED_STOP = "failed stop"      # of a demotion as well
+FAILED_STOP = "failed stop"
+FAILED_DEMOTION = "failed demotion"
 STOP = "stop"
 FENCING = "fencing"
 ADDRESS = "address"    # nothing but the address has stopped, moved or started
 OTHER = "change"
 #: Events in which clients have no primary for a while, whether these logs show it or not.
-OUTAGES = (SWITCHOVER, FAILOVER, PRIMARY_RECOVERY)
+OUTAGES = (SWITCHOVER, FAILOVER, PRIMARY_RECOVERY, FAILED_DEMOTION)
 
 _NOTIFICATIONS = ("pre-promote", "pre-demote", "post-promote")
 _GAP = 3.0          # seconds of rest that still belong to one event
@@ -269,8 +270,10 @@ def _kind_of_the_rest(group, old, stopped, started, demoted, fenced, failures, r
         return START
     if demoted and any(item.node == old for item in failures):
         return FAILOVER
-    if any(item.operation in ("stop", "demote") and item.resource == resource
-           and failed(item.result) for item in group):
+    if any(failed(item.result) for item in demoted):
+        return FAILED_DEMOTION    # no action shows when Pacemaker takes it for the primary again
+    if any(item.operation == "stop" and item.resource == resource and failed(item.result)
+           for item in group):
         return FAILED_STOP
     return STOP if stopped else OTHER
 
