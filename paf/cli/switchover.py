@@ -27,6 +27,8 @@ _LIFETIME = "PT10M"
 _NO_QUORUM = "this partition has no quorum, so Pacemaker promotes nothing"
 #: Codes of what paf status finds and what keeps Pacemaker from moving the primary.
 _IN_THE_WAY = NO_ACTION + NODE_NO_ACTION + ("left-over-constraint",)
+_MEMBERSHIP = {view.MAINTENANCE: "in maintenance", view.STANDBY: "a standby node",
+               view.PENDING: "joining the cluster"}
 _STEP = 0.25        # seconds between two looks
 _PATIENCE = 180.0   # seconds, by default
 _SETTLED = 3        # looks in a row that show an idle cluster
@@ -150,7 +152,7 @@ def _unfit(report, target):
     if node is None:
         yield no_node(target, nodes)
     elif node["membership"] != view.ONLINE:
-        yield "{0} is {1}".format(target, node["membership"])
+        yield "{0} is {1}".format(target, _MEMBERSHIP.get(node["membership"], node["membership"]))
     elif "shutdown" in node["flags"]:
         yield "{0} is leaving the cluster".format(target)
     elif node["role"] != "standby":

@@ -49,3 +49,12 @@ def test_another_standby_comes_before_it(data, node, line):
     for row in found["nodes"]:
         row["score"] = 1000
     assert switchover.in_line(found) == line
+
+
+@pytest.mark.parametrize("membership, words", [
+    ("maintenance", "srv2 is in maintenance"), ("standby", "srv2 is a standby node"),
+    ("offline", "srv2 is offline")])
+def test_why_a_node_takes_nothing_over_is_a_sentence(data, membership, words):
+    found = reported(data, "srv1")
+    found["nodes"][1]["membership"] = membership
+    assert words in list(switchover.problems(found, "srv2"))

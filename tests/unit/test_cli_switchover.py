@@ -59,7 +59,7 @@ def test_a_healthy_standby_can_take_over(report):
 
 @pytest.mark.parametrize("target, change, words", [
     ("srv3", {}, "is the primary already"), ("srv9", {}, "there is no node srv9"),
-    ("srv1", {"membership": "standby"}, "srv1 is standby"),
+    ("srv1", {"membership": "standby"}, "srv1 is a standby node"),
     ("srv1", {"role": "stopped"}, "runs no standby"),
     ("srv1", {"flags": ["shutdown"]}, "srv1 is leaving the cluster"),
     ("srv1", {"score": -1000}, "its score is -1000"),
