@@ -65,7 +65,7 @@ def ban(lab, node):
 def pacemaker_stop(lab, node):
     """Pacemaker is stopped cleanly."""
     lab.nodes[node].signal("term", "pacemakerd")
-    return lab.nodes[node].reboot
+    return lambda: _boot_again(lab.nodes[node])
 
 
 @EVENTS.row("cold-start", roles=(PRIMARY,))
@@ -106,6 +106,12 @@ def restart(lab, _node):
 def _maxlag(lab, value):
     lab.any_node().run(["crm_resource", "--resource", RESOURCE, "--set-parameter", "maxlag",
                         "--parameter-value", value])
+
+
+def _boot_again(node):
+    """Boot a node whose Pacemaker was stopped, unless a cold start has done so: it is a member."""
+    if not node.pids("pacemakerd"):
+        node.reboot()
 
 
 def _switch_on(lab, node):
