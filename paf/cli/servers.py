@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from paf import instance as local
 from paf import ocf
-from paf.cli import dialect
+from paf.cli import dialect, nodelist
 from paf.decide import wal
 from paf.decide.knowledge import is_known
 from paf.deadline import Deadline
@@ -352,13 +352,4 @@ def query_or_none(instance):
 
 def addresses(pacemaker):
     """Return the nodes' addresses (dict of name to str), as corosync has them."""
-    result = pacemaker.run("corosync-cmapctl", "nodelist")
-    names, places = {}, {}
-    for line in result.out.splitlines():
-        key, _, value = line.partition(" (str) = ")
-        words = key.split(".")
-        if words[-1] == "name":
-            names[words[-2]] = value.strip()
-        elif words[-1] == "ring0_addr":
-            places[words[-2]] = value.strip()
-    return dict((names.get(number, place), place) for number, place in places.items())
+    return nodelist.addresses(nodelist.read(pacemaker))

@@ -8,7 +8,7 @@ import time
 
 from paf import instance as local
 from paf import ocf, parameters, runner
-from paf.cli import configuration, dialect, finding, servers
+from paf.cli import configuration, dialect, finding, nodelist, servers
 from paf.cli.check import (
     address, clusterchecks, hba, host, operations, peers, primary, release, schemas, slotchecks)
 from paf.cli.check import serverchecks as server
@@ -87,11 +87,18 @@ def examine(options, pacemaker):
         return
     text = pacemaker.cib() if options.cib is None else _read(options.cib)
     configured = configuration.parse(text, time.time())
+    gone = []
+    if options.cib is None:
+        listed = nodelist.names(pacemaker)
+        gone = nodelist.removed(configured.root, listed)
+        for pair in _checked("removed nodes", clusterchecks.removed(gone, listed)):
+            yield pair
+    configured = _without(configured, gone)
     names = [item.name for item in configured.resources if item.kind != "bundle"]
     alone = bool(options.resource) or len(names) < 2
     for name in [options.resource] if alone else names:
         managed = configuration.find(configured, name)
-        found = [of_cib(text, managed.name)]
+        found = [of_cib(text, managed.name, gone)]
         if options.cib is None:
             found.append(_of_this_node(options, dialect.instance_of(managed), managed, configured,
                                        pacemaker))
@@ -156,9 +163,14 @@ def _checked(name, findings):
         yield name, None
 
 
-def of_cib(text, resource):
-    """Yield what is found in a CIB (XML, str)."""
-    configured = configuration.parse(text, time.time())
+def _without(configured, gone):
+    """Return a Configuration without nodes that were removed: they need no fencing, no slot."""
+    return configured._replace(nodes=[name for name in configured.nodes if name not in gone])
+
+
+def of_cib(text, resource, gone=()):
+    """Yield what is found in a CIB (XML, str). gone: nodes in it that count for nothing."""
+    configured = _without(configuration.parse(text, time.time()), gone)
     managed = configuration.find(configured, resource)
     for name, check in _CLUSTER:
         for pair in _checked(name, check(configured, managed)):

@@ -1,6 +1,6 @@
 """paf check: the cluster as it is configured, and the clone of the resource. Pure."""
 
-from paf.cli import finding, topology
+from paf.cli import finding, nodelist, topology
 from paf.cli.configuration import (
     boolean, is_certain, is_true, left_over, meta, names_of, not_let_in, place_of, points,
     seconds, strange, vips_of)
@@ -236,3 +236,12 @@ def leftovers(configured, managed):
                 "it ties {0} to a node, or keeps it off one: the next failover goes "
                 "wrong".format(name),
                 finding.both("crm_resource --clear --resource {0}".format(name)))
+
+
+def removed(gone, listed):
+    """No node is left of those that were removed: gone (list of str), listed as in nodelist."""
+    if listed is None:
+        yield finding.unseen("corosync's list of nodes was not read",
+                             "a node that was removed may still be in Pacemaker's configuration")
+    for name in gone:
+        yield finding.error(nodelist.WORDS.format(name), nodelist.WHY, nodelist.cure(name))

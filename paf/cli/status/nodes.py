@@ -3,7 +3,7 @@
 Each takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
-from paf.cli import configuration, finding, view
+from paf.cli import configuration, finding, nodelist, view
 from paf.cli.operate import pauses
 from paf.cli.servers import REPLAY_PAUSED
 from paf.cli.status.concern import (
@@ -17,6 +17,7 @@ _DIVERGED = ("PAF-E201 ", "PAF-E202 ")
 def membership(found, seen, configured, managed, facts):
     """Every node is a member and may run resources."""
     barred = configuration.barred(configured, configuration.names_of(managed))
+    removed = nodelist.removed(configured.root, facts.listed)
     for node in found["nodes"]:
         name, flags = node["node"], [node["membership"]] + node["flags"]
         if view.UNCLEAN in flags:
@@ -24,6 +25,9 @@ def membership(found, seen, configured, managed, facts):
                           "until then Pacemaker moves nothing that may still run there; look at "
                           "the fencing devices, and confirm only what is really off",
                           finding.both("stonith_admin --history {0}".format(name)), name)
+        elif view.OFFLINE in flags and name in removed:
+            yield concern("removed", OTHER, nodelist.WORDS.format(name), nodelist.WHY,
+                          nodelist.cure(name), name)
         elif view.OFFLINE in flags:
             for item in _offline(seen, name, name in barred):
                 yield item

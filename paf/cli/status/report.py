@@ -20,22 +20,24 @@ DEGRADED = remarks.ATTRIBUTE + "-"
 ACCEPTED = "accept_loss-"
 
 
-class Facts(namedtuple("Facts", "known commits outcome fencing votes ballot silence")):
+class Facts(namedtuple("Facts", "known commits outcome fencing votes ballot silence listed")):
     """What was found out besides what crm_mon and the CIB say.
 
     known: dict of node to servers.Server; commits: servers.Commits or None; outcome:
     simulate.Outcome of losing the primary's node (where there is no primary: of losing none);
     fencing: fencing.Fencing of that node, None where there is no primary; votes: votequorum.Votes;
     ballot: cluster.cib.Scan, None where it was not looked at; silence: why the server on this node
-    did not answer root by SQL (dict of node to str).
+    did not answer root by SQL (dict of node to str); listed: as nodelist.names has it, None where it
+    was not looked at.
     """
 
     __slots__ = ()
 
-    def __new__(cls, known, commits, outcome, fencing, votes, ballot=None, silence=None):
+    def __new__(cls, known, commits, outcome, fencing, votes, ballot=None, silence=None,
+                listed=None):
         """Make one; without a ballot where the agents' attributes were not looked at."""
         return super(Facts, cls).__new__(cls, known, commits, outcome, fencing, votes, ballot,
-                                         silence or {})
+                                         silence or {}, listed)
 
 
 def report(seen, configured, managed, facts):

@@ -6,7 +6,7 @@ import time
 from collections import namedtuple
 
 from paf import ocf
-from paf.cli import configuration, interruptions, servers, view
+from paf.cli import configuration, interruptions, nodelist, servers, view
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, clear_screen, complain, is_heard, say, say_json)
 from paf.cli.status import fencing, report, report_text, simulate, votequorum
@@ -126,6 +126,8 @@ def _sight(resource, pacemaker):
         outcome=simulate.loss(pacemaker, managed, [primary] if primary else []),
         fencing=fencing.of(pacemaker, configured, seen, primary) if primary else None,
         votes=votequorum.of(pacemaker), silence=silence,
+        # one that was removed is never online
+        listed=nodelist.names(pacemaker) if view.OFFLINE in seen.nodes.values() else None,
         ballot=cib.parse(text_of_cib, names_of(managed.name), managed.name, now))
     return Look(seen, configured, managed, facts,
                 report.report(seen, configured, managed, facts))

@@ -1,0 +1,66 @@
+"""The nodes that corosync knows, and those that only Pacemaker's configuration still has.
+
+A node that was removed is in neither. Pacemaker 2.1.5 puts it back into the CIB, offline, where
+one of its daemons still remembers it: seen after `pcs cluster node remove`.
+"""
+
+from paf.cli import finding
+from paf.cli.common import Problem
+
+#: What the CIB calls a node that corosync has to know; a remote or guest node is a "remote".
+_MEMBERS = (None, "member", "normal")
+
+WORDS = "{0} is in Pacemaker's configuration, but not in corosync's list of nodes: it was removed"
+WHY = "Pacemaker puts it back where one of its daemons still remembers it, and counts it as a " \
+      "node that is lost; a slot that the agent keeps for it stays"
+
+
+def read(pacemaker):
+    """Return what corosync-cmapctl has of each node: a list of dicts of its text (str).
+
+    Empty where it could not be read. Raises Problem where the program is missing.
+    """
+    found = {}
+    for line in pacemaker.run("corosync-cmapctl", "nodelist").out.splitlines():
+        key, _, value = line.partition(" (str) = ")
+        words = key.split(".")
+        if value and len(words) > 2:
+            found.setdefault(words[-2], {})[words[-1]] = value.strip()
+    return list(found.values())
+
+
+def addresses(nodes):
+    """Return the addresses (dict of name to str) of nodes as `read` has them; pure."""
+    return dict((node.get("name", node["ring0_addr"]), node["ring0_addr"]) for node in nodes
+                if "ring0_addr" in node)
+
+
+def names(pacemaker):
+    """Return the names (set of str, in small letters) in corosync's list of nodes.
+
+    None where they are not known: it could not be read, or a node has no name there.
+    """
+    try:
+        found = read(pacemaker)
+    except Problem:
+        return None
+    if not found or not all("name" in node for node in found):
+        return None
+    return set(node["name"].lower() for node in found)
+
+
+def removed(root, listed):
+    """Return the nodes (list of str) of a CIB (its root) that corosync does not have; pure.
+
+    listed: as `names` returns it; nothing is known to be removed where that is None.
+    """
+    if listed is None:
+        return []
+    found = [node.get("uname") or node.get("id", "")
+             for node in root.findall("configuration/nodes/node") if node.get("type") in _MEMBERS]
+    return [name for name in found if name.lower() not in listed]
+
+
+def cure(node):
+    """Return what has Pacemaker forget a node: (pcs, crm), as in paf.cli.finding."""
+    return finding.both("crm_node --force --remove {0}".format(node))

@@ -1,0 +1,105 @@
+"""Nodes that were removed, and that Pacemaker's configuration has again."""
+
+import types
+from xml.etree import ElementTree
+
+import pytest
+
+from paf.cli import check, configuration, nodelist
+from paf.cli.common import Problem
+from tests.unit.test_cli_questions import asked, codes, texts  # noqa: F401
+
+LINES = """nodelist.local_node_pos (u32) = 0
+nodelist.node.0.name (str) = srv1
+nodelist.node.0.nodeid (u32) = 1
+nodelist.node.0.ring0_addr (str) = 10.77.0.1
+nodelist.node.1.name (str) = SRV2
+nodelist.node.1.ring0_addr (str) = 10.77.0.2
+"""
+
+
+def answering(text):
+    def run(*argv):
+        assert argv == ("corosync-cmapctl", "nodelist")
+        if isinstance(text, Exception):
+            raise text
+        return types.SimpleNamespace(out=text)
+    return types.SimpleNamespace(run=run)
+
+
+def test_names_and_addresses_are_those_of_the_nodelist():
+    assert nodelist.names(answering(LINES)) == {"srv1", "srv2"}
+    assert nodelist.addresses(nodelist.read(answering(LINES))) == {
+        "srv1": "10.77.0.1", "SRV2": "10.77.0.2"}
+
+
+@pytest.mark.parametrize("text", [
+    "", "Failed to initialize the cmap API", Problem("corosync-cmapctl is not installed"),
+    LINES.replace("nodelist.node.1.name (str) = SRV2\n", "")])
+def test_what_corosync_does_not_name_is_not_known_and_nothing_is_removed(text):
+    assert nodelist.names(answering(text)) is None
+    root = types.SimpleNamespace(findall=lambda path: pytest.fail("looked at the CIB"))
+    assert nodelist.removed(root, None) == []
+
+
+@pytest.mark.parametrize("kind, gone", [
+    ("", ["srv3"]), (' type="member"', ["srv3"]), (' type="normal"', ["srv3"]),
+    (' type="remote"', []), (' type="ping"', [])])
+def test_a_node_that_corosync_has_to_know_and_does_not_was_removed(kind, gone):
+    root = ElementTree.fromstring(
+        '<cib><configuration><nodes><node id="1" uname="srv1"/><node id="2" uname="srv2"/>'
+        f'<node id="3" uname="srv3"{kind}/></nodes></configuration></cib>')
+    assert nodelist.removed(root, {"srv1", "srv2"}) == gone
+    assert nodelist.removed(root, {"srv1", "srv2", "srv3"}) == []
+
+
+def without_srv2(texts):  # noqa: F811
+    """It is offline, and all that ran there is gone."""
+    line = next(line for line in texts["mon"].splitlines() if '<node name="srv2" id=' in line)
+    texts["mon"] = texts["mon"].replace(line, line.replace('online="true"', 'online="false"'))
+
+
+@pytest.mark.parametrize("listed, code, cure", [
+    ({"srv1", "srv3"}, "removed", "crm_node --force --remove srv2"),
+    ({"srv1", "srv2", "srv3"}, "offline", "pcs cluster start srv2"),
+    (None, "offline", "pcs cluster start srv2")])
+def test_paf_status_has_a_removed_node_forgotten_and_starts_one_that_is_away(
+        texts, listed, code, cure):  # noqa: F811
+    """There is no cluster on a node that was removed: `pcs cluster start` cannot help."""
+    without_srv2(texts)
+    found = asked(texts, listed=listed)
+    item, = [item for item in found["todo"] if item["node"] == "srv2" and item["code"] in (
+        "offline", "removed")]
+    assert (item["code"], item["pcs"][0]) == (code, cure)
+
+
+def test_a_member_is_not_called_removed(texts):  # noqa: F811
+    """It has left the list here, and runs on: the other nodes' lists are older."""
+    assert "removed" not in codes(asked(texts, listed={"srv1", "srv3"}))
+
+
+@pytest.mark.parametrize("lines, said", [
+    (LINES, [("ERROR", "srv3 is in Pacemaker's configuration, but not in corosync's")]),
+    (LINES + "nodelist.node.2.name (str) = srv3\n", []),
+    ("", [("UNSEEN", "corosync's list of nodes was not read")])])
+def test_paf_check_names_a_removed_node_and_asks_no_fencing_device_for_it(
+        texts, monkeypatch, lines, said):  # noqa: F811
+    cib = texts["cib"].replace('pcmk_host_list" value="srv3', 'pcmk_host_list" value="srv1')
+    assert cib != texts["cib"]
+    pacemaker = answering(lines)
+    pacemaker.cib = lambda: cib
+    monkeypatch.setattr(check, "_of_this_node", lambda *_: [])
+    options = types.SimpleNamespace(cib=None, pgdata=None, resource="")
+    found = list(check.examine(options, pacemaker))
+    items = [item for name, item in found if name == "removed nodes" and item]
+    assert [item.level for item in items] == [level for level, _ in said]
+    assert all(item.what.startswith(words) for item, (_, words) in zip(items, said))
+    devices = [item.what for name, item in found if name == "fencing" and item]
+    assert ("no fencing device for srv3" in devices) == (lines != LINES)
+
+
+def test_paf_check_does_not_speak_of_removed_nodes_in_a_file(texts, tmp_path):  # noqa: F811
+    (tmp_path / "cib.xml").write_text(texts["cib"])
+    options = types.SimpleNamespace(cib=str(tmp_path / "cib.xml"), pgdata=None, resource="")
+    found = list(check.examine(options, answering(Problem("asked"))))
+    assert "removed nodes" not in [name for name, _ in found]
