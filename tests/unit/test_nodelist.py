@@ -5,8 +5,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from paf.cli import check, configuration, nodelist
+from paf.cli import check, finding, nodelist
+from paf.cli.check import clusterchecks
 from paf.cli.common import Problem
+from paf.cli.status import votequorum
 from tests.unit.test_cli_questions import asked, codes, texts  # noqa: F401
 
 LINES = """nodelist.local_node_pos (u32) = 0
@@ -20,10 +22,10 @@ nodelist.node.1.ring0_addr (str) = 10.77.0.2
 
 def answering(text):
     def run(*argv):
-        assert argv == ("corosync-cmapctl", "nodelist")
         if isinstance(text, Exception):
             raise text
-        return types.SimpleNamespace(out=text)
+        return types.SimpleNamespace(out=text if argv == ("corosync-cmapctl", "nodelist") else "",
+                                     err="", timed_out=False)
     return types.SimpleNamespace(run=run)
 
 
@@ -103,3 +105,20 @@ def test_paf_check_does_not_speak_of_removed_nodes_in_a_file(texts, tmp_path):  
     options = types.SimpleNamespace(cib=str(tmp_path / "cib.xml"), pgdata=None, resource="")
     found = list(check.examine(options, answering(Problem("asked"))))
     assert "removed nodes" not in [name for name, _ in found]
+
+
+def flagged(texts, flags):  # noqa: F811
+    return votequorum.votes(texts["votes"].replace("Quorate \n", flags + "\n"))
+
+
+@pytest.mark.parametrize("flags, level", [
+    ("2Node Quorate ", finding.WARNING), ("2Node Quorate WaitForAll ", None), ("Quorate ", None),
+    ("Quorate Qdevice ", None)])
+def test_one_of_two_nodes_has_to_have_seen_the_other(texts, flags, level):  # noqa: F811
+    found = list(clusterchecks.quorum(flagged(texts, flags)))
+    assert [item.level for item in found] == ([level] if level else [])
+
+
+def test_votes_that_are_not_known_are_no_wait_for_all(texts):  # noqa: F811
+    unseen, = clusterchecks.quorum(votequorum.Votes(0, 0, 0, {}, set(), "no answer in time"))
+    assert unseen.level == finding.UNSEEN and "no answer in time" in unseen.what

@@ -14,6 +14,7 @@ from paf.cli.check import (
 from paf.cli.check import serverchecks as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.cli.configuration.options import release as release_of
+from paf.cli.status import votequorum
 from paf.decide.knowledge import Known, is_known
 from paf.deadline import Deadline
 from paf.instance import controldata, limits, postmaster, settings
@@ -92,6 +93,8 @@ def examine(options, pacemaker):
         listed = nodelist.names(pacemaker)
         gone = nodelist.removed(configured.root, listed)
         for pair in _checked("removed nodes", clusterchecks.removed(gone, listed)):
+            yield pair
+        for pair in _checked("quorum", clusterchecks.quorum(votequorum.of(pacemaker))):
             yield pair
     configured = _without(configured, gone)
     names = [item.name for item in configured.resources if item.kind != "bundle"]

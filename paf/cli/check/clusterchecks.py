@@ -245,3 +245,20 @@ def removed(gone, listed):
                              "a node that was removed may still be in Pacemaker's configuration")
     for name in gone:
         yield finding.error(nodelist.WORDS.format(name), nodelist.WHY, nodelist.cure(name))
+
+
+def quorum(votes):
+    """Where one of two nodes has quorum, it has seen the other since its start.
+
+    votes: votequorum.Votes. Source: votequorum(5), two_node and wait_for_all.
+    """
+    if votes.unknown:
+        yield finding.unseen("corosync's votes are not known: {0}".format(votes.unknown),
+                             "without wait_for_all a cluster of two is not safe")
+    elif "2Node" in votes.flags and "WaitForAll" not in votes.flags:
+        yield finding.warning(
+            "two_node without wait_for_all",
+            "a node that starts alone has quorum: it fences the other, which may be the primary, "
+            "and its own data may be old. two_node: 1 sets wait_for_all, unless "
+            "/etc/corosync/corosync.conf has wait_for_all: 0",
+            (["pcs quorum update wait_for_all=1"], []))
