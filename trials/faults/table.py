@@ -1,8 +1,8 @@
 """All faults, in the order of their numbers."""
 
 from trials.faults import (
-    crashes, disks, knowledge, networks, power, surroundings, switchovers)
+    couples, crashes, disks, knowledge, networks, power, surroundings, switchovers)
 
 FAULTS = sorted((fault for group in (crashes, networks, disks, power, switchovers, surroundings,
-                                     knowledge)
+                                     knowledge, couples)
                  for fault in group.TABLE), key=lambda fault: fault.number)
