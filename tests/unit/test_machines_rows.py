@@ -54,15 +54,25 @@ def lab(answer):
 
 
 def test_a_cluster_is_made_smaller_once():
-    made = lab(lambda line: "nodelist.node.2.name (str) = srv3")
+    made = lab(lambda line: "nodelist.node.2.name (str) = srv3" if "cmap" in line else "1 srv1")
     two.two_nodes(made)
     assert made.members == ("srv1", "srv2")
-    forgotten = ["crm_node --force --remove srv3", two._NAMES]
-    assert made.nodes["srv1"].asked[1:] == ["paf switchover srv1 --yes", *two._SMALLER, *forgotten]
-    assert made.nodes["srv2"].asked == forgotten
+    assert made.nodes["srv1"].asked[1:] == [
+        "paf switchover srv1 --yes", two._NAMES, *two._SMALLER, "crm_node --list"]
+    assert made.nodes["srv2"].asked == [two._NAMES, "crm_node --list"]
     made = lab(lambda line: "nodelist.node.0.name (str) = srv1")
     two.two_nodes(made)
     assert made.members == ("srv1", "srv2") and len(made.nodes["srv1"].asked) == 1
+
+
+def test_a_removed_node_is_forgotten_once_no_controller_has_it():
+    """crm_node may end before the controller has read what it asks."""
+    made = lab(lambda line: "")
+    made.nodes["srv2"].answer = lambda line: "3 srv3 lost"
+    assert not two.is_forgotten(made)
+    assert made.nodes["srv1"].asked[-1] == "crm_node --force --remove srv3"
+    made.nodes["srv2"].answer = lambda line: "2 srv2 member"
+    assert two.is_forgotten(made)
 
 
 def test_a_quorum_device_is_set_up_once():

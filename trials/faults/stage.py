@@ -26,7 +26,7 @@ STAGES = {
     "three nodes": _USUAL,
     "no fencing": {**_USUAL, "fencing": False},
     # who is not named there cannot be missed: an absent srv3 may hold what was acknowledged
-    "two nodes": {**_USUAL, "count": 2, "wait_for_all": True, "meta": {"priority": "1"},
+    "two nodes": {**_USUAL, "nodes": 2, "wait_for_all": True, "meta": {"priority": "1"},
                   "postgres": {**_POSTGRES, "synchronous_standby_names": "ANY 1 (srv1, srv2)"},
                   "properties": {"priority-fencing-delay": "3s"}},
     "a Perl agent": {**_USUAL, "agents": {"srv3": "perl"}},

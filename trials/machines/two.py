@@ -7,6 +7,7 @@ device's host afterwards. So these come last.
 from lab.machines import bridges
 from lab.machines.layout import NAMES
 from lab.network import ip_batch
+from lab.tools import wait_until
 from trials.machines.model import Table
 
 TABLE = Table()
@@ -38,12 +39,22 @@ def two_nodes(lab):
         return
     if lab.primary() == HOST:
         shell(first, f"paf switchover {MEMBERS[0]} --yes")
+    for name in MEMBERS:
+        shell(lab.nodes[name], _NAMES)
     for command in _SMALLER:
         shell(first, command)
-    for name in MEMBERS:
-        # not enough with Pacemaker 2.1.5: README.md
-        shell(lab.nodes[name], f"crm_node --force --remove {HOST}")
-        shell(lab.nodes[name], _NAMES)
+    wait_until(lambda: is_forgotten(lab), LONG, f"Pacemaker to forget {HOST}", 2)
+
+
+def is_forgotten(lab):
+    """Return whether no controller remembers the removed node; ask for it again if one does.
+
+    What crm_node asks of a controller may be lost: README.md.
+    """
+    if not any(HOST in shell(lab.nodes[name], "crm_node --list") for name in MEMBERS):
+        return True
+    shell(lab.nodes[MEMBERS[0]], f"crm_node --force --remove {HOST}")
+    return False
 
 
 def quorum_device(lab):
