@@ -86,6 +86,12 @@ def device_for(configured, node):
     return "", new_device("fence-" + node, node)
 
 
+def has_device(configured, node):
+    """Return whether a fencing device lists the node, and none that does is disabled."""
+    there = [device for device in configured.devices if node.lower() in hosts_of(device)]
+    return bool(there) and not any(is_disabled(device) for device in there)
+
+
 def new_device(name, node):
     """Return the cure that makes a fencing device for a node; its agent is for people to choose."""
     words = "{0} {1}AGENT {2}pcmk_host_list={3} ..."

@@ -112,7 +112,7 @@ def flagged(texts, flags):  # noqa: F811
 
 
 @pytest.mark.parametrize("flags, level", [
-    ("2Node Quorate ", finding.WARNING), ("2Node Quorate WaitForAll ", None), ("Quorate ", None),
+    ("2Node Quorate ", finding.ERROR), ("2Node Quorate WaitForAll ", None), ("Quorate ", None),
     ("Quorate Qdevice ", None)])
 def test_one_of_two_nodes_has_to_have_seen_the_other(texts, flags, level):  # noqa: F811
     found = list(clusterchecks.quorum(flagged(texts, flags)))

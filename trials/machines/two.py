@@ -63,7 +63,8 @@ def quorum_device(lab):
     first = lab.nodes[MEMBERS[0]]
     if "model: net" in shell(first, "pcs quorum config").lower():
         return
-    shell(lab.nodes[HOST], "pcs qdevice setup model net --enable --start")
+    # Debian's package has made its certificates, as `pcs qdevice setup` does elsewhere
+    shell(lab.nodes[HOST], "pcs qdevice enable net && pcs qdevice start net")
     shell(first, f"pcs quorum device add model net host={HOST} algorithm=ffsplit")
 
 

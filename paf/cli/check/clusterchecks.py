@@ -256,9 +256,9 @@ def quorum(votes):
         yield finding.unseen("corosync's votes are not known: {0}".format(votes.unknown),
                              "without wait_for_all a cluster of two is not safe")
     elif "2Node" in votes.flags and "WaitForAll" not in votes.flags:
-        yield finding.warning(
+        yield finding.error(
             "two_node without wait_for_all",
-            "a node that starts alone has quorum: it fences the other, which may be the primary, "
-            "and its own data may be old. two_node: 1 sets wait_for_all, unless "
-            "/etc/corosync/corosync.conf has wait_for_all: 0",
+            "a node that starts alone has quorum, fences the other, and is promoted with data that "
+            "may be old: what the other one has taken since is lost. two_node: 1 implies "
+            "wait_for_all, unless corosync.conf has wait_for_all: 0",
             (["pcs quorum update wait_for_all=1"], []))

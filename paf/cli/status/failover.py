@@ -7,9 +7,11 @@ from paf.cli import finding, topology
 from paf.cli.configuration import options
 from paf.cli.servers import NO_WAIT
 from paf.cli.status import fencing as devices
-from paf.cli.status import simulate, succession, votequorum
+from paf.cli.status import service, simulate, succession, votequorum
 from paf.cli.status.concern import FAILOVER, concern, unknown
 from paf.cli.status.report_text import size
+from paf.decide import quorum
+from paf.decide.knowledge import is_known
 
 _WHY = "a lost primary may still be writing: before another is promoted Pacemaker has to be sure " \
        "that it is off"
@@ -34,7 +36,8 @@ def fencing(found, seen, configured, managed, facts):
         yield concern("no-fencing-device", FAILOVER, "{0} cannot be fenced: {1}".format(
             found["primary"], device.unusable), _WHY, finding.join(*[
                 cure for _, cure, _ in topology.wrong(configured, found["primary"])]))
-    elif not possible:
+    elif not possible and not (_is_alone(found) and finding.has_device(
+            configured, found["primary"])):    # it may not run on the node that it fences
         wrong, cure = finding.device_for(configured, found["primary"])
         yield concern("no-fencing-device", FAILOVER, "; ".join(
             ["no fencing device can reach {0}".format(found["primary"])] + [wrong] * bool(wrong)),
@@ -43,7 +46,7 @@ def fencing(found, seen, configured, managed, facts):
 
 def votes(found, seen, configured, managed, facts):
     """Without the primary's node there is still quorum."""
-    if not found["primary"] or (
+    if not found["primary"] or _is_alone(found) or (
             configured.properties.get("no-quorum-policy", "").lower() == "ignore"):
         return
     kept = votequorum.is_kept_without(facts.votes, [seen.ids.get(found["primary"], "")])
@@ -69,6 +72,9 @@ def successor(found, seen, configured, managed, facts):
         yield unknown(
             "successor-unknown", FAILOVER, "who would be promoted is not known: "
             "{0}".format(outcome.unknown))
+    elif outcome.promoted is None and _is_alone(found):
+        yield concern("no-successor", FAILOVER, "{0} is alone: no other node is in the "
+                      "cluster".format(found["primary"]), "bring one back: see below")
     elif outcome.promoted is None:
         yield concern(
             "no-successor", FAILOVER, "Pacemaker would promote no other node", "a standby that "
@@ -76,7 +82,7 @@ def successor(found, seen, configured, managed, facts):
     elif elected(found, facts).refused:
         yield concern("refused", FAILOVER, "the agents would promote no other node: {0}".format(
             elected(found, facts).refused), "Pacemaker's candidate refuses where an acknowledged "
-            "commit might be lost")
+            "commit might be lost" + _strangers(found, facts.commits))
     elif elected(found, facts).unknown:
         yield unknown("refusal-unknown", FAILOVER, "whether the agents would promote {0} is not "
                       "known: {1}".format(elected(found, facts).to, elected(found, facts).unknown),
@@ -87,6 +93,27 @@ def successor(found, seen, configured, managed, facts):
                 elected(found, facts).to),
             "the servers could not be asked from here: run paf status as root, on the primary's "
             "node")
+
+
+def _is_alone(found):
+    """Return whether the primary's node is the only one in this partition."""
+    return len(found["nodes"]) > 1 and all(
+        service.is_lost(row) != (row["node"] == found["primary"]) for row in found["nodes"])
+
+
+def _strangers(found, commits):
+    """Return what to do about names in synchronous_standby_names that are no nodes', "" for none.
+
+    commits: servers.Commits or None. A node that was removed is waited for like one that is off.
+    """
+    rule = quorum.parse(commits.names) if commits is not None else None
+    if rule is None or not is_known(rule) or rule.value is None:
+        return ""
+    nodes = [row["node"].lower() for row in found["nodes"]]
+    names = [name for name in rule.value.names if name not in nodes + [quorum.ALL]]
+    return "" if not names else (
+        "; synchronous_standby_names has {0}, which is no node of this cluster: take that out, "
+        "once a standby has caught up (paf check has the command)".format(", ".join(names)))
 
 
 def address(found, seen, configured, managed, facts):

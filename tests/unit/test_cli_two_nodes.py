@@ -1,0 +1,54 @@
+"""paf status where one of two nodes is left, and where a removed one is still waited for."""
+
+import pytest
+
+from paf.cli.status import failover, fencing, simulate, votequorum
+from paf.cli.status.succession import Election
+from tests.unit.test_cli_advice import DISABLED
+from tests.unit.test_cli_questions import asked, codes, texts  # noqa: F401
+
+ALONE = {"outcome": simulate.Outcome(None, True, ""),
+         "fencing": fencing.Fencing(True, [], False, ""),
+         "votes": votequorum.Votes(2, 1, 1, {"3": 1}, {"2Node", "Quorate", "WaitForAll"}, "")}
+
+
+def leave(texts, *names):  # noqa: F811
+    """Have nodes leave the cluster."""
+    for name in names:
+        line = next(line for line in texts["mon"].splitlines() if f'<node name="{name}" id=' in line)
+        texts["mon"] = texts["mon"].replace(line, line.replace('online="true"', 'online="false"'))
+
+
+def test_one_that_is_alone_is_to_have_the_others_back_and_nothing_else(texts):  # noqa: F811
+    """Its fencing device may not run where it fences: no cleanup starts it there."""
+    leave(texts, "srv1", "srv2")
+    found = asked(texts, **ALONE)
+    assert found["failover"]["answer"] is False
+    assert "srv3 is alone" in found["failover"]["text"]
+    assert codes(found) == ["no-successor", "offline", "offline"]
+
+
+def test_beside_another_node_all_is_said(texts):  # noqa: F811
+    leave(texts, "srv1")
+    assert {"no-fencing-device", "votes", "no-successor"} <= set(codes(asked(
+        texts, **{**ALONE, "votes": votequorum.Votes(3, 2, 2, {"2": 1, "3": 1}, set(), "")})))
+
+
+@pytest.mark.parametrize("old, new", [
+    (DISABLED[0], DISABLED[1]), ('pcmk_host_list" value="srv3', 'pcmk_host_list" value="srv1')])
+def test_alone_too_a_device_has_to_be_there_and_enabled(texts, old, new):  # noqa: F811
+    leave(texts, "srv1", "srv2")
+    assert old in texts["cib"]
+    texts["cib"] = texts["cib"].replace(old, new, 1)
+    assert "no-fencing-device" in codes(asked(texts, **ALONE))
+
+
+@pytest.mark.parametrize("text, words", [
+    ("ANY 1 (srv1, srv2, srv3, srv4)", "srv4"), ("ANY 1 (SRV1, srv2)", ""), ("*", ""),
+    ("ANY 1 (", ""), ("", "")])
+def test_a_refusal_names_who_is_waited_for_and_is_no_node(texts, monkeypatch, text, words):  # noqa: F811
+    monkeypatch.setattr(failover, "elected", lambda *_: Election(
+        None, [], [], "srv4 may hold commits that were acknowledged, and is away", ""))
+    item, = [item for item in asked(texts, commits=(text, 0, 0.0))["todo"]
+             if item["code"] == "refused"]
+    assert ("synchronous_standby_names has srv4, which is no node" in item["why"]) == bool(words)
