@@ -52,3 +52,18 @@ def test_a_refusal_names_who_is_waited_for_and_is_no_node(texts, monkeypatch, te
     item, = [item for item in asked(texts, commits=(text, 0, 0.0))["todo"]
              if item["code"] == "refused"]
     assert ("synchronous_standby_names has srv4, which is no node" in item["why"]) == bool(words)
+
+
+@pytest.mark.parametrize("votes, waits", [
+    (ALONE["votes"]._replace(flags={"2Node", "WaitForAll"}), True),
+    (votequorum.Votes(3, 1, 2, {"3": 1}, {"WaitForAll"}, ""), False),
+    (ALONE["votes"]._replace(flags={"2Node"}), False),
+    (votequorum.Votes(0, 0, 0, {}, set(), "no answer"), False), (None, False)])
+def test_without_quorum_it_is_said_who_is_waited_for(texts, votes, waits):  # noqa: F811
+    leave(texts, "srv1", "srv2")
+    assert 'with_quorum="true"' in texts["mon"]
+    texts["mon"] = texts["mon"].replace('with_quorum="true"', 'with_quorum="false"')
+    item, = [item for item in asked(texts, **{**ALONE, "votes": votes})["todo"]
+             if item["code"] == "no-quorum"]
+    assert ("srv1, srv2" in item["why"] and "wait_for_all" in item["why"]) == waits
+    assert item["pcs"] == []

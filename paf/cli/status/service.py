@@ -4,6 +4,7 @@ import re
 
 from paf.cli import configuration, finding
 from paf.cli.servers import NO_WAIT
+from paf.cli.status import votequorum
 from paf.cli.status.concern import UP, concern, unknown
 from paf.cli.view import OFFLINE, UNCLEAN
 
@@ -87,7 +88,14 @@ def members(found, seen, configured, managed, facts):
                       "for the moment Pacemaker does nothing")
     elif not seen.quorum:
         yield concern("no-quorum", UP, "this partition has no quorum",
+                      _waited_for(found) if votequorum.is_waiting(facts.votes) else
                       "Pacemaker stops the resources of a partition without quorum")
+
+
+def _waited_for(found):
+    return "corosync has not seen all nodes since its start (wait_for_all): start {0}. The data " \
+           "here may be older than those there: docs/fencing.md, Quorum, has what to do if that " \
+           "cannot be".format(", ".join(row["node"] for row in found["nodes"] if is_lost(row)))
 
 
 def addresses(found, seen, configured, managed, facts):

@@ -62,3 +62,12 @@ def is_kept_without(found, lost):
     if "AutoTieBreaker" in found.flags and left * 2 >= found.expected:
         return None
     return False
+
+
+def is_waiting(found):
+    """Return whether quorum fails for nodes alone that were not seen yet (wait_for_all); pure.
+
+    found: Votes, None where they were not looked at. Source: votequorum(5).
+    """
+    return (found is not None and not found.unknown and "WaitForAll" in found.flags
+            and "Quorate" not in found.flags and found.total >= found.needed)
