@@ -89,10 +89,17 @@ def _primitive(parent, ident, kind, parameters, operations):
     return primitive
 
 
+#: Of two nodes that do not hear each other the first one wins: seconds.
+HEAD_START = 1
+
+
 def _fencing(resources, constraints, settings):
     """One device per node, never on its own node: a node can't be trusted to switch itself off."""
-    delay = {"pcmk_delay_base": f"{settings.fence_delay}s"} if settings.fence_delay else {}
     for node in settings.names:
+        seconds = settings.fence_delay
+        if settings.count == 2 and node == settings.names[0]:
+            seconds += HEAD_START
+        delay = {"pcmk_delay_base": f"{seconds}s"} if seconds else {}
         ident = f"fence-{node}"
         _primitive(
             resources,

@@ -19,7 +19,7 @@ from trials.bench import pgsql
 
 def LAB(_):    # pylint: disable=invalid-name
     """Two nodes without PAF; what Debian's pgsql agent needs to set a score is laid over them."""
-    return {"nodes": 2, "resource": False, "agent": str(pgsql.repaired())}
+    return {"nodes": 2, "resource": False, "agent": str(pgsql.repaired()), "wait_for_all": True}
 
 
 #: Longest wait for a row while nothing moves, in seconds: the machine is busy.

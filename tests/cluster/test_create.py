@@ -4,7 +4,7 @@ import pytest
 
 from lab import scenarios
 
-LAB = {"nodes": 2, "resource": False}
+LAB = {"nodes": 2, "resource": False, "wait_for_all": True}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tests import quickstart
 from tests.cluster.pages import AS_APT_LEAVES_IT, here, play
 from tests.conftest import REPOSITORY
 
-LAB = {"nodes": 2, "resource": False, "fencing": False}
+LAB = {"nodes": 2, "resource": False, "fencing": False, "wait_for_all": True}
 PAGE = REPOSITORY / "docs" / "quickstart-debian.md"
 
 

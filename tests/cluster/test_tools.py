@@ -4,7 +4,7 @@ import pytest
 
 from lab.tools import wait_until
 
-LAB = {"nodes": 2, "resource": False}
+LAB = {"nodes": 2, "resource": False, "wait_for_all": True}
 AGENT = "ocf:heartbeat:pgsqlms"
 
 

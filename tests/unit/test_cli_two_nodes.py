@@ -67,3 +67,32 @@ def test_without_quorum_it_is_said_who_is_waited_for(texts, votes, waits):  # no
              if item["code"] == "no-quorum"]
     assert ("srv1, srv2" in item["why"] and "wait_for_all" in item["why"]) == waits
     assert item["pcs"] == []
+
+
+QDEVICE = """Votequorum information
+----------------------
+Expected votes:   3
+Highest expected: 3
+Total votes:      {0}
+Quorum:           2
+Flags:            Quorate Qdevice
+
+Membership information
+----------------------
+    Nodeid      Votes    Qdevice Name
+         1          1   {1},NMW srv1
+         3          1   {1},NMW srv3 (local)
+         0          {2}            Qdevice{3}
+"""
+
+
+@pytest.mark.parametrize("text, is_said", [
+    (QDEVICE.format(2, "A,NV", 0, " (votes 1)"), True),
+    (QDEVICE.format(3, "A,V", 1, ""), None),
+    (QDEVICE.format(2, "A,NV", 0, " (votes 1)").replace(" Qdevice\n", "\n", 1), False)])
+def test_a_quorum_device_that_does_not_vote_is_named(texts, text, is_said):  # noqa: F811
+    """No node is away: there is none to bring back."""
+    found = [item for item in asked(texts, votes=votequorum.votes(text))["todo"]
+             if item["code"] == "votes"]
+    assert bool(found) == (is_said is not None)
+    assert not found or ("quorum device" in found[0]["why"]) == is_said

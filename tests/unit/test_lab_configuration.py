@@ -89,6 +89,14 @@ def test_a_fencing_can_take_its_time(seconds, delays):
             if item.get("name") == "pcmk_delay_base"} == delays
 
 
+def test_one_of_two_nodes_is_fenced_later_than_the_other():
+    root = ElementTree.fromstring(cib.build(Settings(count=2)))
+    delays = {item.get("id"): [pair.get("value") for pair in item.iter("nvpair")
+                               if pair.get("name") == "pcmk_delay_base"]
+              for item in root.iter("primitive") if item.get("class") == "stonith"}
+    assert delays == {"fence-srv1": ["1s"], "fence-srv2": []}
+
+
 def test_no_device_runs_on_the_node_that_it_fences():
     root = ElementTree.fromstring(cib.build(Settings()))
     places = {

@@ -4,6 +4,8 @@ The cluster is made smaller: `srv3` is removed as docs/administration.md has it,
 device's host afterwards. So these come last.
 """
 
+import time
+
 from lab.machines import bridges
 from lab.machines.layout import NAMES
 from lab.network import ip_batch
@@ -13,6 +15,7 @@ from trials.machines.model import Table
 TABLE = Table()
 MEMBERS, HOST = NAMES[:2], NAMES[2]
 LONG = 900
+MINUTE = 60
 #: As docs/fencing.md has it: who has the primary wins when both want to fence.
 _SMALLER = (
     f"pcs cluster node remove {HOST}", f"pcs stonith delete fence-{HOST}",
@@ -129,13 +132,23 @@ def qdevice_cut(scene):
 
 
 @TABLE.row("qdevice-lost", "two nodes and a quorum device: power cut of the device's host, for a "
-           "minute and longer", "nothing happens", prepare=quorum_device)
+           "minute and longer", "nothing happens to the primary; `paf status` says that no failover "
+           "is possible meanwhile, and names the device", prepare=quorum_device)
 def qdevice_lost(scene):
     """Cut its power; the nodes have two of three votes."""
     host = scene.lab.nodes[HOST]
     host.dark()
-    scene.lab.wait_whole(LONG)
+    wait_until(lambda: "quorum device" in said(scene.lab), LONG, "paf status to name it", 1)
+    time.sleep(MINUTE)
+    scene.client.wait_rows(50, LONG)
+    assert "quorum device" in said(scene.lab), "paf status does not name it any more"
     host.reset()
     host.wait_up(LONG)
+    scene.lab.wait_whole(LONG)
     assert scene.lab.primary() == scene.old, "another primary"
     return []
+
+
+def said(lab):
+    """Return why a failover is not possible, in the words of paf status."""
+    return " ".join(item["why"] for item in lab.status()[1]["todo"] if item["code"] == "votes")

@@ -60,7 +60,12 @@ def votes(found, seen, configured, managed, facts):
         yield concern(
             "votes", FAILOVER, "without {0} the other nodes have no quorum ({1} of {2} votes are "
             "needed)".format(found["primary"], facts.votes.needed, facts.votes.expected),
-            "nothing is promoted without quorum: bring back the nodes that are away")
+            "nothing is promoted without quorum: " + (
+                "the quorum device does not vote; look at corosync-qdevice.service on the nodes, "
+                "and at the device's host" if votequorum.is_without_device(facts.votes) else
+                "bring back the nodes that are away"),
+            finding.both("corosync-qdevice-tool -s") if (
+                votequorum.is_without_device(facts.votes)) else ((), ()))
 
 
 def successor(found, seen, configured, managed, facts):

@@ -11,6 +11,8 @@ Votes = namedtuple("Votes", "expected total needed votes flags unknown")
 
 _NUMBERS = (("expected", r"^Expected votes:\s+(\d+)"), ("total", r"^Total votes:\s+(\d+)"),
             ("needed", r"^Quorum:\s+(\d+)"))
+#: The id that corosync-quorumtool gives the quorum device.
+_DEVICE = "0"
 _MEMBER = re.compile(r"^\s*(?:0x)?(?P<id>[0-9a-fA-F]+)\s+(?P<votes>\d+)\s+\S")
 
 
@@ -71,3 +73,8 @@ def is_waiting(found):
     """
     return (found is not None and not found.unknown and "WaitForAll" in found.flags
             and "Quorate" not in found.flags and found.total >= found.needed)
+
+
+def is_without_device(found):
+    """Return whether there is a quorum device, and it has no vote now; pure. found: Votes."""
+    return "Qdevice" in found.flags and not found.votes.get(_DEVICE)
