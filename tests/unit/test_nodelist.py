@@ -5,11 +5,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from paf.cli import check, finding, nodelist
+from paf.cli import check, configuration, finding, nodelist
 from paf.cli.check import clusterchecks
 from paf.cli.common import Problem
 from paf.cli.status import votequorum
-from tests.unit.test_cli_questions import asked, codes, texts  # noqa: F401
+from tests.unit.test_cli_questions import (  # noqa: F401
+    asked, codes, texts, with_property)
 
 LINES = """nodelist.local_node_pos (u32) = 0
 nodelist.node.0.name (str) = srv1
@@ -122,3 +123,39 @@ def test_one_of_two_nodes_has_to_have_seen_the_other(texts, flags, level):  # no
 def test_votes_that_are_not_known_are_no_wait_for_all(texts):  # noqa: F811
     unseen, = clusterchecks.quorum(votequorum.Votes(0, 0, 0, {}, set(), "no answer in time"))
     assert unseen.level == finding.UNSEEN and "no answer in time" in unseen.what
+
+
+@pytest.mark.parametrize("flags, old, new, is_missing", [
+    ("2Node Quorate WaitForAll ", "", "", True), ("Quorate Qdevice ", "", "", False),
+    ("2Node Quorate ", "FENCE", "pcmk_delay_base=5s", False),
+    ("2Node Quorate ", "FENCE", "pcmk_delay_base=srv1:0s;srv3:3s", False),
+    ("2Node Quorate ", "FENCE", "pcmk_delay_max=10", False),
+    ("2Node Quorate ", "FENCE", "pcmk_delay_base=0", True),
+    ("2Node Quorate ", "PROPERTY", "priority-fencing-delay=10s", True),
+    ("2Node Quorate ", "BOTH", "priority-fencing-delay=10s", False)])
+def test_of_two_nodes_one_has_a_head_start(texts, flags, old, new, is_missing):  # noqa: F811
+    name, _, value = new.partition("=")
+    pair = f'<nvpair id="h" name="{name}" value="{value}"/>'
+    if old == "FENCE":
+        before, device, after = texts["cib"].partition('<primitive id="fence-srv3"')
+        texts["cib"] = before + device + after.replace("<nvpair", pair + "<nvpair", 1)
+    elif old:
+        with_property(texts, name, value)
+    if old == "BOTH":
+        texts["cib"] = texts["cib"].replace(
+            '<meta_attributes id="pgsqld-clone-meta">', '<meta_attributes id="pgsqld-clone-meta">'
+            '<nvpair name="priority" id="p" value="1"/>', 1)
+    configured = configuration.parse(texts["cib"])
+    found = list(clusterchecks.head_start(
+        configured, configuration.find(configured), flagged(texts, flags)))
+    assert [item.level for item in found] == [finding.WARNING] * is_missing
+    assert not found or "priority-fencing-delay=10s" in found[0].pcs[0]
+
+
+def test_before_2_0_4_a_device_waits(texts):  # noqa: F811
+    texts["cib"] = texts["cib"].replace('name="dc-version" value="2.1.5', (
+        'name="dc-version" value="2.0.3'))
+    configured = configuration.parse(texts["cib"])
+    item, = clusterchecks.head_start(configured, configuration.find(configured),
+                                     flagged(texts, "2Node Quorate "))
+    assert "pcmk_delay_base" in item.pcs[0]

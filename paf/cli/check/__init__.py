@@ -94,7 +94,8 @@ def examine(options, pacemaker):
         gone = nodelist.removed(configured.root, listed)
         for pair in _checked("removed nodes", clusterchecks.removed(gone, listed)):
             yield pair
-        for pair in _checked("quorum", clusterchecks.quorum(votequorum.of(pacemaker))):
+        votes = votequorum.of(pacemaker)
+        for pair in _checked("quorum", clusterchecks.quorum(votes)):
             yield pair
     configured = _without(configured, gone)
     names = [item.name for item in configured.resources if item.kind != "bundle"]
@@ -103,6 +104,8 @@ def examine(options, pacemaker):
         managed = configuration.find(configured, name)
         found = [of_cib(text, managed.name, gone)]
         if options.cib is None:
+            found.append(_checked("head start", clusterchecks.head_start(
+                configured, managed, votes)))
             found.append(_of_this_node(options, dialect.instance_of(managed), managed, configured,
                                        pacemaker))
         for check_name, item in itertools.chain(*found):

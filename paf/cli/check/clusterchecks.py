@@ -262,3 +262,43 @@ def quorum(votes):
             "may be old: what the other one has taken since is lost. two_node: 1 implies "
             "wait_for_all, unless corosync.conf has wait_for_all: 0",
             (["pcs quorum update wait_for_all=1"], []))
+
+
+#: Pacemaker gives the node with the primary a head start from here on.
+_PRIORITY = (2, 0, 4)
+
+
+def head_start(configured, managed, votes):
+    """Of two nodes that do not hear each other one fences first.
+
+    votes: votequorum.Votes; with a quorum device only one of them has quorum. Source: Pacemaker
+    Explained, priority-fencing-delay, pcmk_delay_base, pcmk_delay_max.
+    """
+    enabled = configured.properties.get(options.fencing(configured, "enabled"), "true")
+    devices = [device for device in configured.devices if not finding.is_disabled(device)]
+    if "2Node" not in votes.flags or not boolean(enabled, True) or not devices:
+        return
+    if any(_waits(device.parameters.get(name, "")) for device in devices for name in _DELAYS) or (
+            _waits(configured.properties.get("priority-fencing-delay", ""))
+            and points(meta(managed, "priority", "0"))):
+        return
+    known = options.release(configured)
+    cure = finding.join(finding.property_is("priority-fencing-delay", "10s"), finding.meta_is(
+        managed.clone or managed.name, "priority", "1"))
+    if known and known < _PRIORITY:
+        cure = finding.both("crm_resource --resource {0} --set-parameter pcmk_delay_base "
+                            "--parameter-value 10s".format(devices[0].name))
+    yield finding.warning(
+        "no node has a head start when two fence each other",
+        "when the link between them breaks, each fences the other: both may go off at once, and "
+        "after that wait for each other. A head start costs its time at the loss of the node "
+        "that has it", cure)
+
+
+_DELAYS = ("pcmk_delay_base", "pcmk_delay_max", "delay")
+
+
+def _waits(text):
+    """Return whether a delay (str), of all nodes or as node:delay;..., is one."""
+    return any(seconds(part.replace("=", ":").split(":")[-1]) or 0
+               for part in text.replace(";", " ").replace(",", " ").split())
