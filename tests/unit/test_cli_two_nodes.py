@@ -7,15 +7,16 @@ from paf.cli.status.succession import Election
 from tests.unit.test_cli_advice import DISABLED
 from tests.unit.test_cli_questions import asked, codes, texts  # noqa: F401
 
+HALF = votequorum.Votes(2, 1, 1, {"3": 1}, {"2Node", "Quorate", "WaitForAll"}, "")
 ALONE = {"outcome": simulate.Outcome(None, True, ""),
-         "fencing": fencing.Fencing(True, [], False, ""),
-         "votes": votequorum.Votes(2, 1, 1, {"3": 1}, {"2Node", "Quorate", "WaitForAll"}, "")}
+         "fencing": fencing.Fencing(True, [], False, ""), "votes": HALF}
 
 
 def leave(texts, *names):  # noqa: F811
     """Have nodes leave the cluster."""
     for name in names:
-        line = next(line for line in texts["mon"].splitlines() if f'<node name="{name}" id=' in line)
+        line = next(line for line in texts["mon"].splitlines()
+                    if f'<node name="{name}" id=' in line)
         texts["mon"] = texts["mon"].replace(line, line.replace('online="true"', 'online="false"'))
 
 
@@ -55,9 +56,9 @@ def test_a_refusal_names_who_is_waited_for_and_is_no_node(texts, monkeypatch, te
 
 
 @pytest.mark.parametrize("votes, waits", [
-    (ALONE["votes"]._replace(flags={"2Node", "WaitForAll"}), True),
+    (HALF._replace(flags={"2Node", "WaitForAll"}), True),
     (votequorum.Votes(3, 1, 2, {"3": 1}, {"WaitForAll"}, ""), False),
-    (ALONE["votes"]._replace(flags={"2Node"}), False),
+    (HALF._replace(flags={"2Node"}), False),
     (votequorum.Votes(0, 0, 0, {}, set(), "no answer"), False), (None, False)])
 def test_without_quorum_it_is_said_who_is_waited_for(texts, votes, waits):  # noqa: F811
     leave(texts, "srv1", "srv2")

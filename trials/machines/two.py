@@ -132,8 +132,8 @@ def qdevice_cut(scene):
 
 
 @TABLE.row("qdevice-lost", "two nodes and a quorum device: power cut of the device's host, for a "
-           "minute and longer", "nothing happens to the primary; `paf status` says that no failover "
-           "is possible meanwhile, and names the device", prepare=quorum_device)
+           "minute and longer", "nothing happens to the primary; `paf status` says that no "
+           "failover is possible meanwhile, and names the device", prepare=quorum_device)
 def qdevice_lost(scene):
     """Cut its power; the nodes have two of three votes."""
     host = scene.lab.nodes[HOST]
