@@ -10,7 +10,7 @@ from paf.cli.check import clusterchecks
 from paf.cli.common import Problem
 from paf.cli.status import votequorum
 from tests.unit.test_cli_questions import (  # noqa: F401
-    asked, codes, texts, with_property)
+    asked, codes, texts, with_flag, with_property)
 
 LINES = """nodelist.local_node_pos (u32) = 0
 nodelist.node.0.name (str) = srv1
@@ -74,6 +74,19 @@ def test_paf_status_has_a_removed_node_forgotten_and_starts_one_that_is_away(
     item, = [item for item in found["todo"] if item["node"] == "srv2" and item["code"] in (
         "offline", "removed")]
     assert (item["code"], item["pcs"][0]) == (code, cure)
+
+
+def test_a_removed_node_that_is_to_be_fenced_keeps_pacemaker_from_a_failover(texts):  # noqa: F811
+    """It has no device any more: nothing was promoted until it was removed again."""
+    without_srv2(texts)
+    with_flag(texts, "srv2", "unclean")
+    assert asked(texts, listed={"srv1", "srv2", "srv3"})["failover"]["answer"] is True
+    found = asked(texts, listed={"srv1", "srv3"})
+    item, = [item for item in found["todo"] if item["node"] == "srv2" and item["code"] in (
+        "unclean", "removed")]
+    assert (item["code"], item["about"]) == ("removed", "failover")
+    assert item["pcs"] == ["crm_node --force --remove srv2"]
+    assert found["failover"]["answer"] is False
 
 
 def test_a_member_is_not_called_removed(texts):  # noqa: F811

@@ -20,14 +20,15 @@ def membership(found, seen, configured, managed, facts):
     removed = nodelist.removed(configured.root, facts.listed)
     for node in found["nodes"]:
         name, flags = node["node"], [node["membership"]] + node["flags"]
-        if view.UNCLEAN in flags:
+        if name in removed and (view.UNCLEAN in flags or view.OFFLINE in flags):
+            # nothing can fence it, and Pacemaker promotes nothing before it is
+            yield concern("removed", FAILOVER if view.UNCLEAN in flags else OTHER,
+                          nodelist.WORDS.format(name), nodelist.WHY, nodelist.cure(name), name)
+        elif view.UNCLEAN in flags:
             yield concern("unclean", OTHER, "{0} is unclean: it has to be fenced".format(name),
                           "until then Pacemaker moves nothing that may still run there; look at "
                           "the fencing devices, and confirm only what is really off",
                           finding.both("stonith_admin --history {0}".format(name)), name)
-        elif view.OFFLINE in flags and name in removed:
-            yield concern("removed", OTHER, nodelist.WORDS.format(name), nodelist.WHY,
-                          nodelist.cure(name), name)
         elif view.OFFLINE in flags:
             for item in _offline(seen, name, name in barred):
                 yield item
