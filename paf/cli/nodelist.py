@@ -11,8 +11,8 @@ from paf.cli.common import Problem
 _MEMBERS = (None, "member", "normal")
 
 WORDS = "{0} is in Pacemaker's configuration, but not in corosync's list of nodes: it was removed"
-WHY = "Pacemaker puts it back where one of its daemons still remembers it. Where it is unclean, as " \
-      "after a start of the whole cluster, nothing is promoted before it was fenced, which no " \
+WHY = "Pacemaker puts it back where one of its daemons still remembers it. Where it is unclean, " \
+      "as after a start of the whole cluster, nothing is promoted before it was fenced, which no " \
       "device can do; a slot that the agent keeps for it stays"
 
 

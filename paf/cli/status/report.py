@@ -27,8 +27,8 @@ class Facts(namedtuple("Facts", "known commits outcome fencing votes ballot sile
     simulate.Outcome of losing the primary's node (where there is no primary: of losing none);
     fencing: fencing.Fencing of that node, None where there is no primary; votes: votequorum.Votes;
     ballot: cluster.cib.Scan, None where it was not looked at; silence: why the server on this node
-    did not answer root by SQL (dict of node to str); listed: as nodelist.names has it, None where it
-    was not looked at.
+    did not answer root by SQL (dict of node to str); listed: as nodelist.names has it, None where
+    it was not looked at.
     """
 
     __slots__ = ()
