@@ -57,7 +57,8 @@ class Settings:
     nodes see at another place (place -> folder of this machine). `kind` is the agent's file name:
     an agent that is not PAF has `parameters` of its own, and gets no others. `slow`: how many times
     as long the programs of Pacemaker and PostgreSQL take, see slow.py. `fence_delay`: seconds from
-    the request of a fencing to the cut of the power, as a management board needs some.
+    the request of a fencing to the cut of the power, as a management board needs some; of two nodes
+    the first one is fenced a second later than the other.
     """
 
     name: str = "lab"
