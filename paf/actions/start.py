@@ -86,9 +86,9 @@ def end_backup(context):
     For one that Pacemaker had promoted until now. With the label it would wait for the end of that
     backup. One that was not written here is a restored backup's, whatever Pacemaker says.
     """
-    from paf.instance import backuplabel
-    if not backuplabel.is_own(context.instance):
+    if observe.files(context.instance) != state.EXCLUSIVE:
         return
+    from paf.instance import backuplabel
     if observe.observe(context.instance, context.deadline).verdict.state == state.IN_BACKUP:
         backuplabel.set_aside(context.instance)
         context.log.warning("the primary died in an exclusive backup, which is not complete: "

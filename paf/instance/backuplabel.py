@@ -9,6 +9,7 @@ CheckRecoveryConsistency in its xlog.c.
 """
 
 import os
+import time
 
 from paf import instance as local
 from paf import runner
@@ -18,6 +19,9 @@ from paf.ocf import failure, NotUsable
 _METHOD = b"BACKUP METHOD: pg_start_backup"
 _MOST = 4096    # bytes
 _MOMENT = 2.0   # seconds from the last byte of a file to its last change
+_START_TIME = b"START TIME: "
+_WRITING = 10   # seconds from the time in the label to its last byte
+_ZONES = 27 * 3600, 900    # seconds between two time zones: less, and a multiple of that
 
 _ADVICE = ("its backup_label is of an exclusive backup, of which it has no end: remove the file if "
            "this is the primary that crashed in that backup, and no copy")
@@ -41,14 +45,29 @@ def is_own(instance):
     """Return whether the label of an exclusive backup was written here, by the server.
 
     What restores a file changes its times afterwards, or gives it the mode and owner that it had;
-    the kernel notes that, and nobody can set it back.
+    the kernel notes that, and nobody can set it back. What does neither, such as cp, writes it
+    later than the label says. Raises EnvironmentError.
     """
+    seen = os.lstat(_name(instance))
+    with open(_name(instance), "rb") as stream:
+        lines = stream.read(_MOST).split(b"\n")
+    return (_METHOD in lines and _is_of_then(lines, seen.st_mtime)
+            and abs(seen.st_ctime - seen.st_mtime) < _MOMENT)
+
+
+def _is_of_then(lines, then):
+    """Return whether the label (lines of bytes) can be of a time (seconds since 1970).
+
+    It has the server's local time, and a time zone's name that only the server understands.
+    """
+    text = [line[len(_START_TIME):][:19].decode("ascii", "replace") for line in lines
+            if line.startswith(_START_TIME)]
     try:
-        seen = os.lstat(_name(instance))
-        exclusive = is_exclusive(instance)
-    except (IOError, OSError):
+        apart = then - time.mktime(time.strptime(str(text[0]), "%Y-%m-%d %H:%M:%S"))
+    except (LookupError, OverflowError, ValueError):
         return False
-    return exclusive and abs(seen.st_ctime - seen.st_mtime) < _MOMENT
+    most, step = _ZONES
+    return abs(apart) < most and (apart + 1) % step < _WRITING
 
 
 def set_aside(instance):

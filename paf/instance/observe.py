@@ -120,7 +120,7 @@ def files(instance):
     try:
         if _exists(instance, "backup_label"):
             from paf.instance import backuplabel
-            return state.EXCLUSIVE if backuplabel.is_exclusive(instance) else state.LABEL
+            return state.EXCLUSIVE if backuplabel.is_own(instance) else state.LABEL
         if any(_exists(instance, name) for name in _SIGNALS):
             return state.SIGNAL
     except (IOError, OSError):

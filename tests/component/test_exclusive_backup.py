@@ -6,6 +6,7 @@ for the end of that backup with the promotion only.
 
 import os
 import shutil
+import time
 
 import pytest
 
@@ -17,17 +18,26 @@ LABEL = """START WAL LOCATION: {redo} (file {file})
 CHECKPOINT LOCATION: {checkpoint}
 BACKUP METHOD: {method}
 BACKUP FROM: primary
-START TIME: 2026-11-28 01:32:14 UTC
+START TIME: {time} +0530
 LABEL: nightly
 START TIMELINE: 1
 """
 
 
-def write_label(node, method="pg_start_backup"):
+HOURS = 5.5    # east of UTC
+
+
+def now(seconds=0.0):
+    """Return the time some seconds from now as a server in India writes it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + HOURS * 3600 + seconds))
+
+
+def write_label(node, method="pg_start_backup", began=0.0):
     """Give an instance the label of a backup that starts with its last checkpoint."""
     node.sql("CHECKPOINT")
     path = node.pgdata / "backup_label"
     path.write_text(LABEL.format(
+        time=now(began),
         redo=node.control("Latest checkpoint's REDO location"), method=method,
         file=node.control("Latest checkpoint's REDO WAL file"),
         checkpoint=node.control("Latest checkpoint location")))
@@ -74,12 +84,28 @@ def test_a_label_that_was_copied_is_a_restored_backup_whatever_pacemaker_says(in
     srv1 = in_backup["srv1"]
     label = srv1.pgdata / "backup_label"
     label.unlink()
-    label.write_text(LABEL.format(redo="0/1", file="0", checkpoint="0/1", method="pg_start_backup"))
+    label.write_text(LABEL.format(redo="0/1", file="0", checkpoint="0/1", method="pg_start_backup",
+                                  time=now()))
     os.utime(label, (1700000000, 1700000000))
     shutil.chown(label, owner().pw_uid, owner().pw_gid)
     run = srv1.agent("start", lists=RECOVERY, timeout=10)
     assert run.code == 1 and label.exists()
     assert srv1.agent("stop").code == 0
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_restored_backup_is_not_promoted_as_what_was_recovered_where_it_crashed(pair, kept):
+    """The standby has more rows. kept: whether what restored it has kept the label's times."""
+    srv1 = pair["srv1"]
+    then = time.time() - 60
+    label = write_label(srv1, began=-60)
+    if kept:
+        os.utime(label, (then, then))
+    srv1.kill()
+    assert srv1.monitor().code == 7
+    assert srv1.agent("start", lists=RECOVERY).code == 0
+    run = pair.promote("srv1", RECOVERY, ["srv1", "srv2"])
+    assert "no election" not in run.log
 
 
 def test_one_that_pacemaker_had_not_promoted_says_what_to_do(in_backup):

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -161,10 +162,17 @@ def test_the_files_that_matter_are_seen(tmp_path, names, expected):
     assert observe.files(instance_at(tmp_path)) == expected
 
 
-@pytest.mark.parametrize("method, expected", [
-    ("pg_start_backup", state.EXCLUSIVE), ("streamed", state.LABEL)])
-def test_the_label_says_which_backup_it_is_of(tmp_path, method, expected):
-    (tmp_path / "backup_label").write_text(f"START WAL LOCATION: 0/1\nBACKUP METHOD: {method}\n")
+@pytest.mark.parametrize("method, began, expected", [
+    ("pg_start_backup", 0, state.EXCLUSIVE), ("pg_start_backup", 5, state.EXCLUSIVE),
+    ("pg_start_backup", -5.75 * 3600, state.EXCLUSIVE),    # in Nepal
+    ("pg_start_backup", 60, state.LABEL), ("pg_start_backup", 7 * 24 * 3600, state.LABEL),
+    ("pg_start_backup", None, state.LABEL), ("streamed", 0, state.LABEL)])
+def test_the_label_says_which_backup_it_is_of(tmp_path, method, began, expected):
+    """began: how many seconds before the label was written; None: it does not say so."""
+    moment = "" if began is None else time.strftime(
+        "%Y-%m-%d %H:%M:%S +0545", time.localtime(time.time() - began))
+    (tmp_path / "backup_label").write_text(
+        f"BACKUP METHOD: {method}\nSTART TIME: {moment}\nLABEL: nightly\n")
     assert observe.files(instance_at(tmp_path)) == expected
 
 
