@@ -82,9 +82,10 @@ def _compare(instance, primary, control, timeline, deadline):
             False, primary, _left_at(instance, timeline, primary), None, control.segment_size)
     relation = timelines.relation(timeline, primary.timeline, primary.switches)
     if relation.kind == timelines.UNRELATED or not _same_history(instance, timeline, primary):
+        # pg_rewind has nothing to do where both are on a timeline of the same number
         return Divergence("diverged: timeline {0} is not in the history of the primary's "
                           "timeline {1}".format(timeline, primary.timeline),
-                          True, primary, None, None, control.segment_size)
+                          timeline != primary.timeline, primary, None, None, control.segment_size)
     if relation.kind == timelines.SAME:
         return _before_a_promotion(instance, primary, control, timeline, deadline)
     position = wal.Position(timeline, controldata.lower_bound(control).lsn)

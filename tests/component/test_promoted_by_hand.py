@@ -39,8 +39,21 @@ def test_one_that_was_promoted_by_hand_is_not_rewound(hinted):
     assert hinted["srv2"].files() == before
 
 
-def test_a_rebuild_copies_the_primary_and_keeps_what_was_written(hinted):
+def promote_the_primary_again(cluster):
+    """The primary's timeline gets the number that the other one's has."""
+    server = cluster["srv1"]
+    assert server.agent("demote").code == 0
+    server.sql("SELECT pg_promote()")
+    wait_until(lambda: not server.in_recovery, "srv1 to be promoted again")
+    assert server.monitor(CRM_meta_role="Promoted").code == 8
+
+
+@pytest.mark.parametrize("same_number", [False, True])
+def test_a_rebuild_copies_the_primary_and_keeps_what_was_written(hinted, same_number):
+    """pg_rewind has nothing to do where both are on a timeline of the same number."""
     stray(hinted)
+    if same_number:
+        promote_the_primary_again(hinted)
     node = hinted["srv2"]
     work = work_of(node, theirs=lambda: promotions_of("srv1", node))
     assert "pg_basebackup copies the primary" in "\n".join(work.says())
