@@ -129,6 +129,24 @@ def two_primaries(spans):
     ]
 
 
+def not_by_hand(spans, by_hand):
+    """Return the spans without the writable ones of servers that were promoted by hand; pure.
+
+    by_hand: {node: when it was promoted so, in the spans' clock}. From then on, until the server is
+    a standby again, it takes writes of nobody who asks for the primary.
+    """
+    left, over = [], set()
+    for span in spans:    # oldest first
+        since = by_hand.get(span.node)
+        if since is None or span.last_answered < since or span.node in over:
+            left.append(span)
+        elif span.state != "primary":
+            left.append(span)
+            if span.state == "standby" and span.first_asked > since:
+                over.add(span.node)
+    return left
+
+
 def longest_without_primary(spans):
     """Return the longest time, in seconds, between two writable spans of any nodes."""
     ends = sorted(

@@ -9,7 +9,7 @@ from typing import Any
 from lab.cib import CLONE, RESOURCE
 from lab.outcome import outcome_of
 from lab.questions import ABSENT
-from lab.report import two_primaries
+from lab.report import not_by_hand, two_primaries
 from lab.tools import LabError, wait_until
 
 _numbers = itertools.count(1)
@@ -32,11 +32,15 @@ class Play:
     spans: list = field(default_factory=list)
     transitions: list = field(default_factory=list)
     fencings: list = field(default_factory=list)
+    by_hand: dict = field(default_factory=dict)     # node -> monotonic time, see not_by_hand
 
     @property
     def two_primaries(self):
-        """The instants at which two nodes took writes: pairs of the sampler's spans."""
-        return two_primaries(self.spans)
+        """The instants at which two nodes took writes: pairs of the sampler's spans.
+
+        A server that was promoted by hand (`by_hand`) is none of the two.
+        """
+        return two_primaries(not_by_hand(self.spans, self.by_hand))
 
     def actions(self, *operations):
         """Return (operation, node) of the resource's actions, in order; these operations only."""
@@ -87,6 +91,12 @@ def kill_primary(lab):
     victim = lab.primary()
     strike(lab, victim)
     return victim
+
+
+def promote_by_hand(lab, node):
+    """Promote a standby as no administrator should, beside the primary; see Play.by_hand."""
+    lab.nodes[node].run([f"{lab.settings.bindir}/pg_ctl", "-D", lab.settings.pgdata, "-s", "-w",
+                         "-t", "20", "promote"], user="postgres")
 
 
 def strike(lab, node, how="kill", target="postmaster"):

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from lab import report
 
 
@@ -86,6 +88,21 @@ def test_two_writable_nodes_at_one_instant_are_found():
     seen = report.parse_spans(spans(("srv1", "primary", 1, 5), ("srv2", "primary", 4.9, 9)))
     [(one, other)] = report.two_primaries(seen)
     assert {one.node, other.node} == {"srv1", "srv2"}
+
+
+@pytest.mark.parametrize("later, both", [
+    ((), 0), ((("srv2", None, 5.1, 6), ("srv2", "primary", 6.1, 8)), 0),
+    ((("srv2", "standby", 5.1, 6), ("srv2", "primary", 6.1, 8)), 1)])
+def test_who_was_promoted_by_hand_is_no_second_primary_until_it_is_a_standby_again(later, both):
+    seen = report.parse_spans(spans(
+        ("srv1", "primary", 1, 9), ("srv2", "standby", 1, 3), ("srv2", "primary", 3.1, 5), *later))
+    assert len(report.two_primaries(report.not_by_hand(seen, {"srv2": 2.5}))) == both
+    assert len(report.two_primaries(report.not_by_hand(seen, {"srv3": 2.5}))) >= 1
+
+
+def test_who_took_writes_before_it_was_promoted_by_hand_is_a_second_primary():
+    seen = report.parse_spans(spans(("srv1", "primary", 1, 9), ("srv2", "primary", 1, 2)))
+    assert len(report.two_primaries(report.not_by_hand(seen, {"srv2": 2.5}))) == 1
 
 
 def test_a_node_that_comes_back_as_primary_is_no_second_one():

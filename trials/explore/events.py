@@ -47,6 +47,12 @@ def move(lab, node):
     return lambda: scenarios.withdraw_request(lab)
 
 
+@EVENTS.row("promote-by-hand", roles=(STANDBY,), by_hand=True)
+def promote_by_hand(lab, node):
+    """It is promoted by pg_ctl, beside the primary."""
+    scenarios.promote_by_hand(lab, node)
+
+
 @EVENTS.row("node-standby", roles=(PRIMARY,))
 def node_standby(lab, node):
     """The primary's node goes into standby mode."""

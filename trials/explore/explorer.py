@@ -41,10 +41,10 @@ class Explorer(player.Player):
         """Bring the nodes into their states, let the events happen, see their result."""
         undo, old = [], self.lab.primary()
         for strike in step.states:
-            old = self._strike(STATES[strike.word], strike.place, old, undo)
+            old = self._strike(STATES[strike.word], strike.place, old, undo, play)
             time.sleep(step.pause)
         for strike in step.events:
-            old = self._strike(EVENTS[strike.word], strike.place, old, undo)
+            old = self._strike(EVENTS[strike.word], strike.place, old, undo, play)
         time.sleep(step.hold)
         problems = [*self._unexplained(step), *self._bans()]
         for take_back in reversed(undo):
@@ -55,12 +55,14 @@ class Explorer(player.Player):
         self.wait_in_service(lambda: states.reset(self.lab))
         return problems
 
-    def _strike(self, move, place, old, undo):
+    def _strike(self, move, place, old, undo, play):
         """Do one move; return the primary of before it, the last known one if there is none."""
         old = self.lab.primary_now() or old
         others = [name for name in self.lab.nodes if name != old]
         node = others[(place - 1) % len(others)] if place else old
         self.struck.setdefault(node, []).append(move)
+        if move.by_hand:
+            play.by_hand.setdefault(node, time.monotonic())
         try:
             undo += filter(None, [move.do(self.lab, node)])
         except IMPOSSIBLE as error:

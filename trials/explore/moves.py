@@ -19,7 +19,8 @@ class Move:
 
     roles: of the nodes it may be for. fences: whether the node may be fenced for it. loses: whether
     an asynchronous cluster may lose rows by it. unmanaged: Pacemaker acts no more on the node (on
-    the whole cluster where `node` is empty).
+    the whole cluster where `node` is empty). by_hand: the node takes writes beside the primary
+    until Pacemaker stops it.
     """
 
     word: str
@@ -28,6 +29,7 @@ class Move:
     fences: bool = False
     loses: bool = False
     unmanaged: bool = False
+    by_hand: bool = False
 
 
 class Moves(dict):

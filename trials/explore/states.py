@@ -101,6 +101,12 @@ def replay_paused(lab, node):
         "select pg_wal_replay_resume() where pg_is_in_recovery()", check=False)
 
 
+@STATES.row("replay-held-up", roles=(STANDBY,))
+def replay_held_up(lab, node):
+    """A transaction that may stay as long as it likes keeps replay from going on."""
+    return _held(tools.replay_held_up(lab, node))
+
+
 @STATES.row("hung", fences=True)
 def hung(lab, node):
     """SIGSTOP of the postmaster."""

@@ -201,3 +201,20 @@ def maintenance_of_a_standby(scene):
     scene.settled(online=scene.others)
     come_back(lab, scene.old)
     return [scene.old]
+
+
+@TABLE.row(60, "a session of a standby holds replay up, and the primary's power is cut", "the best "
+           "standby has max_standby_streaming_delay = -1 and a transaction that has read a table; "
+           "the table gets a column", "what was received is replayed, then it is promoted: the "
+           "session is ended; no row lost")
+def replay_held_up(scene):
+    lab, best = scene.lab, scenarios.ranked_standbys(scene.lab)[0]
+    stays_off(lab, scene.old)
+    with tools.replay_held_up(lab, best):
+        scene.client.wait_rows(200)
+        scene.foresee(scene.old)
+        lab.power_off(scene.old)
+        wait_until(lambda: lab.primary_now() == best, 120, f"{best} to be promoted", step=0.2)
+    lab.nodes[best].sql("drop table paf_held_up")
+    come_back(lab, scene.old)
+    return [scene.old]

@@ -1,9 +1,12 @@
 """Nodes without power, cold starts, stale standbys."""
 
+import time
+
 from lab import scenarios
 from trials.faults import tools
 from trials.faults.model import Table
 from trials.faults.networks import come_back, stays_off
+from trials.faults.stage import whole_or_stopped
 from lab.tools import wait_until
 
 TABLE = Table()
@@ -179,6 +182,31 @@ def replay_paused(scene):
                step=0.2)
     scene.lab.nodes[best].sql("select pg_wal_replay_resume() where pg_is_in_recovery()")
     come_back(scene.lab, scene.old)
+    return [scene.old]
+
+
+@TABLE.row(59, "a standby is promoted by hand, and the primary's power is cut", "pg_ctl promote on "
+           "the best standby beside the primary; once that is stopped, power cut under load",
+           "it is stopped, and says why; the other standby is promoted, no row lost; `paf rebuild` "
+           "makes it a standby", reason="PAF-E201 diverged: timeline")
+def promoted_by_hand(scene):
+    lab = scene.lab
+    stray, other = scenarios.ranked_standbys(lab)
+    scene.play.by_hand[stray] = time.monotonic()
+    scenarios.promote_by_hand(lab, stray)
+    scene.settled(primary=scene.old, stopped=[stray])
+    wait_until(lambda: scene.shows("PAF-E201 diverged: timeline"),
+               30, "why it is stopped", step=0.5)
+    scene.client.wait_rows(100)
+    stays_off(lab, scene.old)
+    scene.foresee(scene.old)
+    lab.power_off(scene.old)
+    wait_until(lambda: lab.primary_now() == other, 120, f"{other} to be promoted", step=0.2)
+    assert not lab.nodes[stray].pids("postmaster"), f"{stray} runs"
+    come_back(lab, scene.old)
+    whole_or_stopped(lab)
+    lab.nodes[stray].run(["paf", "rebuild", "--yes"], timeout=300)
+    wait_until(lambda: stray in lab.streaming(other), 60, f"{stray} to stream", step=0.5)
     return [scene.old]
 
 

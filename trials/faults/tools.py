@@ -108,6 +108,29 @@ def connections(lab, node, count, statement="select 1"):
             holder.kill()
 
 
+@contextlib.contextmanager
+def replay_held_up(lab, node):
+    """Have a transaction on a standby keep replay from going on, while the block runs."""
+    primary, standby = lab.nodes[lab.primary()], lab.nodes[node]
+    standby.sql("alter system set max_standby_streaming_delay = -1")
+    standby.sql("select pg_reload_conf()")
+    primary.sql("create table if not exists paf_held_up (n int)")
+    wait_until(lambda: standby.value("select to_regclass('paf_held_up') is not null") == "t", 60,
+               f"the table to be on {node}", step=0.2)
+    try:
+        with connections(lab, node, 1, "select * from paf_held_up"):
+            primary.sql("alter table paf_held_up add column if not exists more int")
+            primary.sql("alter table paf_held_up drop column more")
+            wait_until(lambda: standby.value(
+                "select count(*) from pg_locks where not granted and mode = 'AccessExclusiveLock'")
+                != "0", 60, f"replay on {node} to wait", step=0.2)
+            yield
+    finally:
+        wait_until(lambda: standby.sql("select 1", check=False), 90, f"{node} to answer", step=0.5)
+        standby.sql("alter system reset max_standby_streaming_delay")
+        standby.sql("select pg_reload_conf()")
+
+
 def own_wal_disk(lab, node, megabytes=640):
     """Put the WAL of a stopped instance on a small disk of its own; `fill` leaves no room on it.
 
