@@ -51,10 +51,10 @@ _NOT_LIVE = """
 
 #: What tools/check-deb.sh printed; edited by hand, when it is run.
 _DEBIAN = (
-    ("bullseye", "passed", "passed", "passed", "2026-11-27, 75af700; autopkgtest c90eac6"),
-    ("bookworm", "passed", "passed", "passed", "2026-11-27, f21651f"),
-    ("trixie", "passed", "passed", "passed", "2026-11-27, 8570c66"),
-    ("sid", "passed", "passed", "passed", "2026-11-27, d8fa1da"),
+    ("bullseye", "passed", "passed", "passed", "2026-11-28, b4303ff"),
+    ("bookworm", "passed", "passed", "passed", "2026-11-28, b4303ff"),
+    ("trixie", "passed", "passed", "passed", "2026-11-28, b4303ff"),
+    ("sid", "passed", "passed", "passed", "2026-11-28, b4303ff"),
 )
 
 
