@@ -54,10 +54,17 @@ def test_a_folder_that_cannot_be_read_may_name_more_files(node, tmp_path, monkey
         names(node, tmp_path)
 
 
-def test_files_that_include_each_other_are_each_named_once(node, tmp_path):
+def test_files_that_include_each_other_are_each_read_once(node, tmp_path, monkeypatch):
+    read, content = [], configfiles.content
+
+    def counted(instance, path):
+        read.append(os.path.basename(path))
+        return content(instance, path)
+    monkeypatch.setattr(configfiles, "content", counted)
     (tmp_path / "postgresql.conf").write_text("include 'a.conf'\n")
     (tmp_path / "a.conf").write_text("include 'postgresql.conf'\n")
     assert names(node, tmp_path) == ["a.conf", "postgresql.conf"]
+    assert read == ["postgresql.conf", "a.conf"]
 
 
 def test_includes_are_followed_as_deep_as_the_server_does(node, tmp_path):

@@ -44,6 +44,14 @@ def test_the_lock_of_another_data_directory_stays(node, tmp_path):
     assert theirs.exists()
 
 
+def test_an_abstract_socket_has_no_lock_to_look_for(node, tmp_path):
+    folder = tmp_path / "@abstract"
+    folder.mkdir()
+    path = lock(tmp_path, tmp_path).rename(folder / ".s.PGSQL.5433.lock")
+    socketlocks.make_way(node, Deadline(5.0))
+    assert path.exists()
+
+
 def test_no_lock_is_removed_while_a_process_lives(node, tmp_path, monkeypatch):
     monkeypatch.setattr(postmaster, "processes", lambda _: [4711])
     mine = lock(tmp_path, tmp_path)
