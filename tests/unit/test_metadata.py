@@ -119,3 +119,25 @@ def test_the_timeouts_are_those_of_2_3():
                 "notify": 60, "reload": 20, "meta-data": 5, "methods": 5}
     assert {name: metadata.timeout(name) for name in expected} == expected
     assert metadata.timeout("levitate") is None
+
+
+@pytest.mark.parametrize("schemas, expected", [
+    (["pacemaker-1.0.rng", "pacemaker-3.6.rng"], "1.0"),
+    (["pacemaker-1.0.rng", "pacemaker-3.7.rng"], "1.1"),
+    ([], "1.1")])
+def test_it_has_the_words_that_the_nodes_pacemaker_knows(tmp_path, monkeypatch, schemas, expected):
+    for name in schemas:
+        (tmp_path / name).touch()
+    monkeypatch.setenv("PCMK_schema_directory", str(tmp_path))
+    monkeypatch.setattr(variant, "OCF", "auto")
+    assert metadata.ocf() == expected
+
+
+@pytest.mark.parametrize("build", VERSIONS)
+def test_a_build_for_one_version_asks_no_pacemaker(tmp_path, monkeypatch, build):
+    (tmp_path / "pacemaker-1.0.rng").touch()
+    if build == "1.0":
+        (tmp_path / "pacemaker-3.7.rng").touch()
+    monkeypatch.setenv("PCMK_schema_directory", str(tmp_path))
+    monkeypatch.setattr(variant, "OCF", build)
+    assert metadata.ocf() == build

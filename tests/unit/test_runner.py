@@ -4,6 +4,7 @@ import errno
 import os
 import pathlib
 import pwd
+import select
 import signal
 import time
 
@@ -12,6 +13,7 @@ import pytest
 from paf import runner
 from paf.deadline import Deadline
 from paf.runner import NotStarted
+from tests.unit.support import NOBODY
 
 SH = "/bin/sh"
 
@@ -277,3 +279,91 @@ def test_an_interruption_ends_the_program_and_what_it_started(tmp_path):
            until=interrupted)
     for pid in (tmp_path / "pids").read_text().split():
         assert Deadline(10.0).wait_for(lambda one=pid: is_gone(one))
+
+
+# Promise: what is fed, killed and left behind
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO])
+def test_a_program_that_closed_its_input_is_no_error_but_another_failure_is(number, monkeypatch):
+    reader, writer = os.pipe()
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr(os, "write", refuse)
+    if number == errno.EPIPE:
+        runner._feed(writer, "x")
+    else:
+        with pytest.raises(OSError, match="Input/output error"):
+            runner._feed(writer, "x")
+    assert os.read(reader, 1) == b"", "the other end is open"
+    os.close(reader)
+
+
+def test_the_input_of_another_user_is_a_file_that_it_may_open(monkeypatch):
+    """A program may open /dev/stdin by its name: the pipe must be its own."""
+    given = []
+
+    def none():
+        raise OSError(errno.EAGAIN, "none")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda _, uid, gid: given.append((uid, gid)))
+    monkeypatch.setattr(os, "fork", none)
+    for stdin in ("select 1", ""):
+        with pytest.raises(NotStarted):
+            runner.run([SH], Deadline(5), user=NOBODY, stdin=stdin)
+    assert given == [(NOBODY.uid, NOBODY.gid)]
+
+
+def test_a_child_without_a_session_of_its_own_is_killed_alone():
+    pid = os.fork()
+    if pid == 0:
+        signal.pause()
+        os._exit(0)
+    assert runner._kill(pid) == -signal.SIGKILL
+
+
+def test_a_program_that_may_not_be_killed_is_an_error(monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+    monkeypatch.setattr(os, "killpg", refuse)
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("it is killed all the same"))
+    with pytest.raises(PermissionError):
+        runner._kill(99999999)
+
+
+def left_behind(tmp_path, command, **env):
+    """Return what a shell that is left behind writes to $OUT, waiting 20 s at most."""
+    path = str(tmp_path / "out")
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        runner.leave_behind([SH, "-c", "exec >$OUT; " + command], dict(env, OUT=path))
+        chunks = [b"?"]
+        while chunks[-1]:
+            assert select.select([reader], [], [], 20)[0], "it did not run, or did not end"
+            chunks.append(os.read(reader, 4096))
+        return b"".join(chunks[1:]).decode()
+    finally:
+        os.close(reader)
+
+
+def test_what_is_left_behind_has_nothing_of_ours(tmp_path, monkeypatch):
+    """No file, which would hold a lock or a pipe of ours; no folder, no session, no variable."""
+    monkeypatch.setenv("OURS", "x")
+    mine = os.open(str(tmp_path), os.O_RDONLY)
+    os.set_inheritable(mine, True)
+    said = left_behind(tmp_path, "pwd; echo $OURS$THEIRS; readlink /proc/$$/fd/0 /proc/$$/fd/2; "
+                       f"readlink /proc/$$/fd/{mine} || echo closed; cut -d' ' -f6 /proc/$$/stat",
+                       THEIRS="theirs", PATH=runner.PATH)
+    os.close(mine)
+    *facts, session = said.split()
+    assert facts == ["/", "theirs", "/dev/null", "/dev/null", "closed"]
+    assert int(session) not in (0, os.getsid(0))
+
+
+def test_what_is_left_behind_is_no_child_to_wait_for_nor_a_second_agent():
+    pid = os.getpid()
+    runner.leave_behind(["/nonexistent"], {})
+    assert os.getpid() == pid
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
