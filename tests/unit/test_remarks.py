@@ -93,6 +93,14 @@ def test_one_disk_is_named_once_and_one_that_cannot_be_read_is_not_without_fault
         "cannot find out how much room is left for {0}: Input/output error".format(datadir)]
 
 
+def test_a_data_directory_without_a_version_has_no_folder_for_wal_to_look_at(context, tmp_path):
+    made(context, tmp_path)
+    (tmp_path / "data" / "PG_VERSION").write_text("x\n")
+    found = remarks.no_room(context)
+    assert len(found) == 1
+    assert found[0].startswith("cannot find out how much room is left for WAL: ")
+
+
 def made(context, tmp_path):
     """Make the folders of an instance; return the data directory."""
     datadir = tmp_path / "data"

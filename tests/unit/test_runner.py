@@ -319,7 +319,11 @@ def test_a_child_without_a_session_of_its_own_is_killed_alone():
     if pid == 0:
         signal.pause()
         os._exit(0)
-    assert runner._kill(pid) == -signal.SIGKILL
+    try:
+        assert runner._kill(pid) == -signal.SIGKILL and is_gone(pid)
+    finally:
+        if not is_gone(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_program_that_may_not_be_killed_is_an_error(monkeypatch):
