@@ -1,5 +1,6 @@
 """Which of a node's own files are in PostgreSQL's folders, and that they survive a copy."""
 
+import errno
 import os
 import pwd
 import shutil
@@ -9,6 +10,7 @@ import pytest
 from paf import runner
 from paf.deadline import Deadline
 from paf.instance import journal, ownfiles, replacement, settings
+from paf.ocf import OcfError
 from tests.unit.support import instance_at
 
 
@@ -126,3 +128,75 @@ def test_a_folder_that_the_server_fills_is_never_the_nodes_own(node, tmp_path, f
     assert ownfiles.deep(node, Deadline(5.0)) == []
     (main / folder / "a.conf").write_text("")
     assert ownfiles.deep(node, Deadline(5.0)) == [f"{folder}/a.conf"]
+
+
+def fail(monkeypatch, function):
+    """Let a function of os meet a disk that does not answer."""
+    def refuse(*_):
+        raise OSError(errno.EIO, "Input/output error")
+    monkeypatch.setattr(os, function, refuse)
+
+
+def test_a_data_directory_that_is_not_there_has_no_folders_but_an_unread_one_may(
+        node, monkeypatch):
+    assert ownfiles.has_folders(node)
+    gone = node._replace(parameters=node.parameters._replace(
+        datadir=node.parameters.datadir + ".gone"))
+    assert not ownfiles.has_folders(gone)
+    fail(monkeypatch, "listdir")
+    with pytest.raises(OcfError, match="cannot see what .* holds: Input/output error"):
+        ownfiles.has_folders(node)
+
+
+def test_a_link_that_cannot_be_read_may_lead_to_configuration(node, tmp_path, monkeypatch):
+    link(tmp_path, "../../etc")
+    fail(monkeypatch, "readlink")
+    with pytest.raises(OcfError, match="cannot read .*: Input/output error"):
+        list(ownfiles._steps(str(tmp_path / "main" / "global" / "conf" / "x")))
+
+
+def test_a_copy_has_links_as_links_and_no_pipe(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "link").symlink_to("nowhere")
+    os.mkfifo(str(tmp_path / "a" / "pipe"))
+    (tmp_path / "a" / "file").write_text("x")
+    (tmp_path / "a" / "file").chmod(0o640)
+    ownfiles.copy(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert sorted(os.listdir(str(tmp_path / "b"))) == ["file", "link"]
+    assert os.readlink(str(tmp_path / "b" / "link")) == "nowhere"
+    assert (tmp_path / "b" / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_of_another_user_is_not_copied_as_ours(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    other = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    with pytest.raises(OSError, match="it belongs to another user"):
+        ownfiles.copy(str(tmp_path / "file"), str(tmp_path / "copy"))
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_folder_that_cannot_be_renamed_is_named(node, tmp_path):
+    with pytest.raises(OcfError, match="cannot rename .*/gone to .*/new: No such file"):
+        replacement.rename(node, str(tmp_path / "gone"), str(tmp_path / "new"))
+
+
+@pytest.mark.parametrize("roots", [False, True])
+def test_only_a_folder_of_roots_is_renamed_with_roots_rights(node, tmp_path, monkeypatch, roots):
+    """The first attempt is with the owner's rights: a link of the owner's leads root nowhere."""
+    tried, rename = [], os.rename
+
+    def once(path, target):
+        tried.append(path)
+        if len(tried) == 1:
+            raise OSError(errno.EACCES, "Permission denied")
+        rename(path, target)
+    (tmp_path / "old").mkdir()
+    monkeypatch.setattr(os, "rename", once)
+    monkeypatch.setattr(journal, "is_roots", lambda _: roots)
+    if roots:
+        replacement.rename(node, str(tmp_path / "old"), str(tmp_path / "new"))
+    else:
+        with pytest.raises(OcfError, match="cannot rename .*: Permission denied"):
+            replacement.rename(node, str(tmp_path / "old"), str(tmp_path / "new"))
+    assert (tmp_path / "new").exists() == roots and len(tried) == 1 + roots
