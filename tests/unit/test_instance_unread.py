@@ -336,3 +336,34 @@ def test_a_phase_that_this_version_does_not_know_stops_the_rewind(instance, monk
     log = types.SimpleNamespace(warning=pytest.fail, info=pytest.fail)
     with pytest.raises(ocf.NotUsable, match="is of another version of PAF"):
         rewind.finish(instance, Deadline(5), log)
+
+
+# what the system refuses
+
+def test_a_folder_for_wal_that_cannot_be_seen_is_no_folder_with_the_checkpoint(
+        instance, monkeypatch):
+    def refuse(folder):
+        raise OSError(errno.EIO, "Input/output error", folder)
+    monkeypatch.setattr(os, "listdir", refuse)
+    reason = walfiles.missing(instance, CONTROL)
+    assert reason.startswith("cannot look into ") and reason.endswith(": Input/output error")
+
+
+def test_a_signal_that_the_system_refuses_is_an_error(monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+    monkeypatch.setattr(os, "kill", refuse)
+    with pytest.raises(PermissionError):
+        postmaster.send(99999999, 0)
+
+
+def test_a_recovery_signal_that_cannot_be_removed_is_named(instance, monkeypatch):
+    def refuse(path):
+        raise OSError(errno.EACCES, "Permission denied", path)
+    folder = instance.parameters.datadir
+    for name, text in (("PG_VERSION", "15\n"), ("recovery.signal", "")):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
+            stream.write(text)
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(ocf.OcfError, match="cannot remove .*recovery.signal: Permission denied"):
+        standby_mode.forget_recovery(instance)
