@@ -73,3 +73,28 @@ def _names(name, vocabulary):
     if name not in _OLD or vocabulary == "new":
         return [name]
     return [_OLD[name]] if vocabulary == "old" else [name, _OLD[name]]
+
+
+def printed(out="", status=0, err="", timed_out=False):
+    """Return the runner.Result of a program that ended."""
+    return runner.Result(status, out, err, timed_out)
+
+
+def programs(monkeypatch, answers):
+    """Have programs answer, none of which runs; return what they are asked, a list that grows.
+
+    answers: dict of a program's name to its runner.Result, an error to raise, or a function of its
+    words (list of str) that returns one of them. What is asked: (words, the Account that asks).
+    """
+    asked = []
+
+    def run(argv, *_, **options):
+        asked.append((argv, options.get("user")))
+        answer = answers[argv[0].rpartition("/")[2]]
+        answer = answer(argv) if callable(answer) else answer
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(runner, "account", lambda _: NOBODY)
+    return asked
