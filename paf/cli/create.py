@@ -228,8 +228,8 @@ class Copy(object):
 
 
 def _write(name, text):
-    with open(name, "w") as stream:
-        stream.write(text)
+    with open(name, "wb") as stream:
+        stream.write(runner.data(text))
 
 
 def _rehearse(commands, shell, options, pacemaker, copy):
@@ -246,8 +246,8 @@ def _rehearse(commands, shell, options, pacemaker, copy):
 
 def _examine(options, copy):
     """Return what paf check finds in the copy and on this host, and print it."""
-    with open(copy.name) as stream:
-        found = list(check.of_cib(stream.read(), options.name))
+    with open(copy.name, "rb") as stream:
+        found = list(check.of_cib(runner.text(stream.read()), options.name))
     found += list(check.of_host(check.instance_from(options)))
     found = [pair for pair in found if pair[1]]
     if found:

@@ -7,11 +7,12 @@ import types
 
 import pytest
 
-from paf import runner
+from paf import ocf, runner
 from paf.cli import check, configuration, finding
 from paf.cli.check import ask, hba, peers, serverchecks, slotchecks
 from paf.cli.common import Problem
 from paf.cli.main import main, parser
+from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import psql
 from tests.unit.support import instance_at, NOBODY
@@ -221,6 +222,56 @@ def test_a_refused_connection_and_a_missing_module_have_exit_codes_of_their_own(
     assert capsys.readouterr() == ("", "no pg_hba.conf entry")
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     assert ask.main(["ask.py", "host=x"]) == 3
+
+
+# This host
+
+
+def test_a_comment_in_another_encoding_hides_no_line_of_a_file(tmp_path):
+    """The folder of the socket, and RemoveIPC=no, were called missing."""
+    for name, line in (("etc/tmpfiles.d/pg.conf", b"d /run/postgresql 2775 postgres postgres -"),
+                       ("etc/systemd/logind.conf", b"RemoveIPC=no")):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"# f\xfcr PostgreSQL\n" + line + b"\n")
+    one = instance_at(tmp_path, pghost="/run/postgresql")
+    assert list(check.host.reboot(one, str(tmp_path))) == []
+    assert list(check.host.logout(one, str(tmp_path))) == []
+
+
+@pytest.mark.parametrize("uid, level", [(0, finding.ERROR), (65534, finding.WARNING)])
+def test_what_only_root_may_look_at_is_no_mistake(instance, monkeypatch, uid, level):
+    def refuse(*_):
+        raise ocf.OcfError("cannot read /d: Permission denied")
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    monkeypatch.setattr(check.host.settings, "check_programs", refuse)
+    monkeypatch.setattr(check.host.local, "version", refuse)
+    for found in (check.host.programs(instance), check.host.directory(instance, Deadline(1.0))):
+        item, = found
+        assert item.level == level and "cannot read /d" in item.what
+
+
+def test_a_host_without_the_agent_is_named(instance, monkeypatch, tmp_path):
+    monkeypatch.setattr(check.host.settings, "check_programs", lambda *_: None)
+    item, = check.host.programs(instance, str(tmp_path))
+    assert item.level == finding.ERROR and item.what.endswith("heartbeat/pgsqlms is missing")
+
+
+def test_each_mistake_of_a_data_directory_is_named(instance, programs, monkeypatch, tmp_path):
+    assert "does not belong to nobody" in [
+        item.what for item in check.host.directory(instance, Deadline(1.0))][0]
+    mine = NOBODY._replace(uid=os.geteuid())
+    good = instance._replace(owner=mine)
+    monkeypatch.setattr(check.host.controldata, "read", lambda *_: Known("a control file"))
+    assert list(check.host.directory(good, Deadline(1.0))) == []
+    template = tmp_path / "recovery.conf.pcmk"
+    template.touch()
+    with_template = instance_at(tmp_path, recovery_template=str(template))._replace(owner=mine)
+    monkeypatch.setattr(check.host.controldata, "read", lambda *_: Unknown("no answer"))
+    found = [item.what for item in check.host.directory(with_template, Deadline(1.0))]
+    assert found == ["the control file cannot be read: no answer", f"{template} exists"]
+    (tmp_path / "PG_VERSION").write_text("11\n")
+    assert len(list(check.host.directory(with_template, Deadline(1.0)))) == 1
 
 
 # All of it

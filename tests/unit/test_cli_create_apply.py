@@ -9,7 +9,7 @@ import pytest
 from paf import runner
 from paf.cli import create, finding
 from paf.cli.common import ERROR, NOT_DONE, OK, Problem
-from paf.cli.main import main
+from paf.cli.main import main, parser
 from tests.unit.support import printed
 from tests.unit.test_cli_check import text
 
@@ -129,6 +129,16 @@ def test_crmsh_is_taken_where_there_is_no_pcs_and_none_where_there_is_neither(
     assert {argv[0] for argv in cluster.rehearsed} == {str(tmp_path / "crm")}
     assert main([*WORDS, "--pcs"]) == ERROR
     assert "pcs is not installed here" in capsys.readouterr().err
+
+
+def test_the_copy_has_the_bytes_of_the_cib_in_any_locale(cluster, monkeypatch):
+    """In one that is not UTF-8, a description was written as what no program takes for XML."""
+    seen = []
+    monkeypatch.setattr(create.check, "of_cib", lambda found, _: seen.append(found) or [])
+    copy, cib = create.Copy(), '<cib a="\u00e9\udce9"/>'    # and a byte that is no UTF-8
+    copy.fill(cib)
+    assert pathlib.Path(copy.name).read_bytes() == b'<cib a="\xc3\xa9\xe9"/>'
+    assert create._examine(parser().parse_args(WORDS), copy) == [] and seen == [cib]
 
 
 def test_a_shell_that_cannot_be_started_is_a_problem(monkeypatch):

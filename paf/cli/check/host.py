@@ -6,7 +6,7 @@ import os
 import re
 
 from paf import instance as local
-from paf import ocf
+from paf import ocf, runner
 from paf.cli import finding
 from paf.deadline import Deadline
 from paf.decide.knowledge import is_known
@@ -111,9 +111,9 @@ def _is_automatic(path):
 
 def _text(path):
     try:
-        with open(path) as stream:
-            return stream.read()
-    except (IOError, OSError, UnicodeError):
+        with open(path, "rb") as stream:
+            return runner.text(stream.read())    # a comment may be in any encoding
+    except (IOError, OSError):
         return ""
 
 
