@@ -1,5 +1,6 @@
 """What the command prints, and where it goes: pipes, locales, programs that complain."""
 
+import io
 import os
 import subprocess
 import sys
@@ -174,3 +175,39 @@ def test_colours_are_for_terminals(on_terminal, monkeypatch):
         def isatty(self):
             return on_terminal
     assert ("\033" in common.coloured("x", "red", Stream())) == on_terminal
+
+
+def test_what_cannot_be_printed_goes_nowhere_and_an_answer_that_is_not_there_is_no(monkeypatch):
+    for name in ("stdout", "stderr", "stdin"):
+        monkeypatch.setattr(sys, name, None)
+    monkeypatch.setattr(common, "_reader", {"gone": False})
+    common.complain("a")
+    assert common.is_heard() and not common.confirmed("Now?")
+    common.say("a")
+    assert not common.is_heard()
+
+
+def test_an_answer_in_another_encoding_is_none(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"y\xff\n"), "utf-8"))
+    assert common.answer() == ""
+
+
+@pytest.mark.parametrize("typed, wanted, expected", [
+    ("Yes\n", ("y", "yes"), True), ("n\n", ("y", "yes"), False), ("", ("y", "yes"), False),
+    ("y\n", ("srv1",), False), (" SRV1 \n", ("srv1",), True)])
+def test_only_the_wanted_words_confirm(monkeypatch, typed, wanted, expected):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert common.confirmed("Now?", wanted) is expected
+
+
+def test_a_name_that_no_node_has_is_refused_with_the_names_that_there_are():
+    common.require_nodes(["srv1", None], {"srv2", "srv1"})
+    with pytest.raises(Problem, match="^there is no node srv9 here; there are srv1, srv2$"):
+        common.require_nodes(["srv1", "srv9"], {"srv2", "srv1"})
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e8", "x", ""])
+def test_a_time_is_more_than_none_and_has_an_end(text):
+    assert common.seconds("1.5") == 1.5
+    with pytest.raises(ValueError):
+        common.seconds(text)

@@ -4,9 +4,11 @@ import time
 
 import pytest
 
-from paf.cli.common import Pacemaker
+from paf.cli.common import Pacemaker, Problem
 from paf.cluster.base import Cluster
-from paf.runner import Result
+from paf.deadline import Deadline
+from paf.runner import NotStarted, Result
+from tests.unit.support import printed, programs
 
 LOCAL = ["cibadmin", "--query", "--local"]
 HERE = ["cibadmin", "--query"]
@@ -62,3 +64,61 @@ def test_a_program_that_hangs_is_asked_once(monkeypatch, argv, asked):
     now = time.time()
     monkeypatch.setattr("paf.cli.common.time.time", lambda: now + 60)
     assert pacemaker.run(*argv).timed_out and len(calls) == asked + 1
+
+
+@pytest.fixture
+def root(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+
+
+@pytest.mark.parametrize("ask", [
+    lambda pacemaker: pacemaker.ask("crm_mon", "-1"), lambda pacemaker: pacemaker.run("crm_mon"),
+    lambda pacemaker: pacemaker.wait(5.0, "crm_mon")])
+def test_a_program_that_is_not_there_is_a_problem_in_its_words(monkeypatch, root, ask):
+    programs(monkeypatch, {"crm_mon": NotStarted("crm_mon is not installed")})
+    with pytest.raises(Problem, match="crm_mon is not installed"):
+        ask(Pacemaker())
+
+
+def test_a_question_that_fails_is_a_problem_with_what_to_do(monkeypatch, root):
+    monkeypatch.setattr(Deadline, "wait_for", lambda self, condition, **_: condition())
+    programs(monkeypatch, {"crm_mon": printed("", 102, "Connection to cluster failed: refused\n")})
+    with pytest.raises(Problem, match="failed: refused .*does not run here, or does not answer"):
+        Pacemaker().ask("crm_mon", "-1")
+
+
+@pytest.mark.parametrize("answer, name", [
+    (printed("srv1\n"), "srv1"), (printed(""), None), (NotStarted("refused"), None)])
+def test_the_name_of_this_node_is_pacemakers_or_a_problem(monkeypatch, root, answer, name):
+    programs(monkeypatch, {"crm_node": answer})
+    if name:
+        assert Pacemaker().node() == name
+        return
+    with pytest.raises(Problem, match="name of this node in the cluster is not known"):
+        Pacemaker().node()
+
+
+@pytest.mark.parametrize("answer, words", [
+    (printed("done\n"), None), (printed("", timed_out=True), "no end after 90 s"),
+    (printed("moved away\n", 1, "Error: refused by it\n"), "Error: refused by it"),
+    (printed("only here\n", 1), "only here"), (printed("", 7), "status 7")])
+def test_a_program_that_waits_for_the_cluster_has_ended_well_or_is_a_problem(
+        monkeypatch, root, answer, words):
+    programs(monkeypatch, {"crm_resource": answer})
+    if words is None:
+        assert Pacemaker().wait(90.0, "crm_resource", "--wait") == "done\n"
+        return
+    with pytest.raises(Problem, match=f"^crm_resource failed: {words}"):
+        Pacemaker().wait(90.0, "crm_resource", "--wait")
+
+
+def test_a_program_that_waits_may_take_longer_than_a_question(monkeypatch):
+    given = []
+
+    def run(_argv, deadline, **_):
+        given.append(deadline.remaining)
+        return printed()
+    monkeypatch.setattr("paf.runner.run", run)
+    Pacemaker(1.0).run("crm_resource", "--wait")
+    Pacemaker(1.0).wait(90.0, "crm_resource", "--wait")
+    assert given[0] <= 1.0 and 80.0 < given[1] <= 90.0
