@@ -21,9 +21,9 @@ from tests.unit.test_nodelist import answering, LINES
 
 __all__ = ["text"]
 
-STANDBY = {"settings": {**SETTINGS, "server_version_num": "150018"}, "in_recovery": True,
-           "clock": [0.25], "hba": HBA, "slots": [["srv2", "physical", True, "reserved", False,
-                                                   None, False]]}
+SAID = {**SETTINGS, "server_version_num": "150018"}
+STANDBY = {"settings": SAID, "in_recovery": True, "clock": [0.25], "hba": HBA,
+           "slots": [["srv2", "physical", True, "reserved", False, None, False]]}
 CONNINFO = "host=10.77.0.2 user=repl application_name=srv1"
 IDENTIFIER = "7000000000000000001"
 
@@ -167,7 +167,7 @@ def test_where_the_files_cannot_be_read_the_server_says_its_primary_conninfo(
         instance, programs, running, pacemaker, monkeypatch):
     programs["postgres"] = done("", 1, "FATAL: no")
     programs["pg_controldata"] = done("", 1)
-    answer = {**STANDBY, "settings": {**STANDBY["settings"], "primary_conninfo": "host=x"}}
+    answer = {**STANDBY, "settings": {**SAID, "primary_conninfo": "host=x"}}
     found = subject(instance, pacemaker, monkeypatch, answer)
     assert found.conninfo == "host=x" and found.limits is None
     assert found.mine["system_identifier"] is None
