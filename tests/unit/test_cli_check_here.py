@@ -257,12 +257,13 @@ def test_a_host_without_the_agent_is_named(instance, monkeypatch, tmp_path):
     assert item.level == finding.ERROR and item.what.endswith("heartbeat/pgsqlms is missing")
 
 
-def test_each_mistake_of_a_data_directory_is_named(instance, programs, monkeypatch, tmp_path):
+def test_each_mistake_of_a_data_directory_is_named(instance, monkeypatch, tmp_path):
+    monkeypatch.setattr(check.host.controldata, "read", lambda *_: Known("a control file"))
+    other = instance._replace(owner=NOBODY._replace(uid=os.geteuid() + 1))
     assert "does not belong to nobody" in [
-        item.what for item in check.host.directory(instance, Deadline(1.0))][0]
+        item.what for item in check.host.directory(other, Deadline(1.0))][0]
     mine = NOBODY._replace(uid=os.geteuid())
     good = instance._replace(owner=mine)
-    monkeypatch.setattr(check.host.controldata, "read", lambda *_: Known("a control file"))
     assert list(check.host.directory(good, Deadline(1.0))) == []
     template = tmp_path / "recovery.conf.pcmk"
     template.touch()
