@@ -13,7 +13,7 @@ BUILDS = (
            "        datadir=folder, start_opts=_asking(mine.start_opts, folder)))",
            "        datadir=folder))",
            (_COMPONENT + "test_rebuild_configuration.py::"
-            "test_a_copy_into_an_empty_folder_has_this_nodes_name[start_opts]",)),
+            "test_a_copy_into_an_empty_folder_has_this_nodes_name[start_opts-False]",)),
     Broken(7, "statistics of WAL that are not understood count as WAL without a commit",
            "paf/instance/waldump.py",
            "    if end > start.lsn and (not counts or sum(counts.values()) != _total(result.out)):",
