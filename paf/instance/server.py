@@ -1,6 +1,8 @@
 """Starting, stopping and promoting the server."""
 
 
+import os
+
 from paf import instance as local
 from paf import parameters, runner, signals
 from paf.decide import state
@@ -38,7 +40,7 @@ def start(instance, deadline, more=()):
     What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
     would hand a -D of its own to its shell in double quotes, which keep no "$" from it.
     """
-    if pidfile.make_way(instance, deadline):
+    if pidfile.make_way(instance, deadline) or _has_socket_lock(instance):
         from paf.instance import socketlocks
         socketlocks.make_way(instance, deadline)
     argv = [local.program(instance, "pg_ctl"), "start", "-w", "-s",
@@ -56,6 +58,13 @@ def start(instance, deadline, more=()):
             log.complaint(deadline) or "; ".join(filter(None, (
                 _at_work(instance), sql.last_words(result.err + "\n" + result.out))))
             or "see its own log for why"))
+
+
+def _has_socket_lock(instance):
+    """Return whether a socket's lock file is there: a copy has no postmaster.pid that says so."""
+    where = instance.parameters
+    return os.path.lexists(os.path.join(
+        str(where.pghost), ".s.PGSQL.{0}.lock".format(where.pgport)))
 
 
 def _at_work(instance):
