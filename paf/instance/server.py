@@ -40,7 +40,9 @@ def start(instance, deadline, more=()):
     What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
     would hand a -D of its own to its shell in double quotes, which keep no "$" from it.
     """
-    if pidfile.make_way(instance, deadline) or _has_socket_lock(instance):
+    left, lock = pidfile.make_way(instance, deadline), _socket_lock(instance)
+    # with the number of no process it is PostgreSQL's to remove: to read settings takes time
+    if lock or left and lock is None:
         from paf.instance import socketlocks
         socketlocks.make_way(instance, deadline)
     argv = [local.program(instance, "pg_ctl"), "start", "-w", "-s",
@@ -60,11 +62,17 @@ def start(instance, deadline, more=()):
             or "see its own log for why"))
 
 
-def _has_socket_lock(instance):
-    """Return whether a socket's lock file is there: a copy has no postmaster.pid that says so."""
-    where = instance.parameters
-    return os.path.lexists(os.path.join(
-        str(where.pghost), ".s.PGSQL.{0}.lock".format(where.pgport)))
+def _socket_lock(instance):
+    """Return whether a socket's lock file has the number of a process, None where none is seen.
+
+    A copy has no postmaster.pid, and yet the lock of the server that was there before.
+    """
+    name = ".s.PGSQL.{0}.lock".format(instance.parameters.pgport)
+    try:
+        with open(os.path.join(str(instance.parameters.pghost), name)) as lock:
+            return os.path.exists("/proc/{0}".format(lock.readline().strip().lstrip("-")))
+    except (IOError, OSError, ValueError):
+        return None
 
 
 def _at_work(instance):

@@ -60,7 +60,7 @@ def title_of(pid):
 
 
 def test_a_session_of_the_standby_holds_no_promotion_up(reporting):
-    """Its transaction is idle: without that, replay would wait for ever."""
+    """Its transaction is idle: without that, replay would wait without end."""
     session = hold_up(reporting)
     idle = reporting["srv2"].server.connect()
     run = reporting.promote("srv2", LOST, ["srv2"])
