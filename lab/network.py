@@ -44,10 +44,11 @@ def pids(namespace):
         wanted = os.stat(NETNS / namespace)
     except FileNotFoundError:
         return []
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _is_in(name, wanted)]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and is_in(name, wanted)]
 
 
-def _is_in(pid, wanted):
+def is_in(pid, wanted):
+    """Return whether a process is in a network namespace, by that one's os.stat_result."""
     try:
         return os.path.samestat(os.stat(f"/proc/{pid}/ns/net"), wanted)
     except (FileNotFoundError, ProcessLookupError, PermissionError):     # it has ended

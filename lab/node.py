@@ -95,10 +95,10 @@ class Node:
         """The pid of the node's process 1, None while it is off."""
         try:
             pid = int((self.disk.folder / "pid").read_text(encoding="ascii"))
-            mine = os.stat(network.NETNS / self.settings.netns(self.name)).st_ino
-            return pid if os.stat(f"/proc/{pid}/ns/net").st_ino == mine else None
-        except (FileNotFoundError, ProcessLookupError):
+            mine = os.stat(network.NETNS / self.settings.netns(self.name))
+        except FileNotFoundError:
             return None
+        return pid if network.is_in(pid, mine) else None
 
     @property
     def is_on(self):

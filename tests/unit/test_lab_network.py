@@ -1,10 +1,15 @@
 """The lab's network is changed by several processes: the power daemon, and tests that break it."""
 
+import os
 import threading
 import time
 import types
 
+import pytest
+
+from lab import network
 from lab.network import alone
+from lab.node import Node
 
 
 class Changed:
@@ -22,16 +27,35 @@ class Changed:
 
 def test_one_at_a_time_changes_it(tmp_path):
     """A wire that was taken back while its node was plugged in left the port in no bridge."""
-    network = Changed(tmp_path)
-    threads = [threading.Thread(target=network.change) for _ in range(4)]
+    wires = Changed(tmp_path)
+    threads = [threading.Thread(target=wires.change) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert network.steps == ["begin", "end"] * 4
+    assert wires.steps == ["begin", "end"] * 4
 
 
 def test_a_lab_that_is_being_removed_needs_no_lock(tmp_path):
-    network = Changed(tmp_path / "gone")
-    network.change()
-    assert network.steps == ["begin", "end"]
+    wires = Changed(tmp_path / "gone")
+    wires.change()
+    assert wires.steps == ["begin", "end"]
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, ProcessLookupError, PermissionError])
+def test_a_node_whose_first_process_is_just_ending_is_off(tmp_path, monkeypatch, error):
+    """The kernel refuses its namespace then, with one of these."""
+    (tmp_path / "pid").write_text("7777777")
+    (tmp_path / "lab-srv1").touch()
+    monkeypatch.setattr(network, "NETNS", tmp_path)
+    stat = os.stat
+
+    def ending(path, **more):
+        if str(path).startswith("/proc/7777777"):
+            raise error
+        return stat(path, **more)
+    monkeypatch.setattr(os, "stat", ending)
+    node = types.SimpleNamespace(
+        name="srv1", disk=types.SimpleNamespace(folder=tmp_path),
+        settings=types.SimpleNamespace(netns="lab-{}".format))
+    assert vars(Node)["pid"].fget(node) is None
