@@ -17,6 +17,8 @@ _READY = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
 _LOOK = 5.0             # seconds between two looks at a shutdown that takes long
 _LOOKS = 8              # how many there are at least, where there is little time
 _LAST_TO_LEAVE = 0.5    # seconds
+#: The longest wait for the collector to write why a start failed, in seconds.
+_COLLECTOR_ENDS = 3.0
 _PROMOTION_STEP = 0.02  # seconds between two looks, each of which is a program of some milliseconds
 _PG_CTL_MARGIN = 1.0    # seconds by which pg_ctl's own limit ends before the action's
 
@@ -57,9 +59,19 @@ def start(instance, deadline, more=()):
         "PGDATA": instance.parameters.pgdata, "PATH": runner.SERVER_PATH})
     if result.timed_out or result.status != 0:
         raise OcfError("PostgreSQL does not start: {0}".format(
-            log.complaint(deadline) or "; ".join(filter(None, (
+            _complaint(instance, log, result, deadline) or "; ".join(filter(None, (
                 _at_work(instance), sql.last_words(result.err + "\n" + result.out))))
             or "see its own log for why"))
+
+
+def _complaint(instance, log, result, deadline):
+    """Return the last fatal message of a start that failed, "" where its log has none.
+
+    The logging collector writes it after the postmaster has ended, and then ends as well.
+    """
+    if not result.timed_out:
+        deadline.within(_COLLECTOR_ENDS).wait_for(lambda: not _in_sight(instance))
+    return log.complaint(deadline)
 
 
 def _socket_lock(instance):

@@ -252,6 +252,29 @@ def test_a_log_that_cannot_be_read_says_nothing(instance, monkeypatch, tmp_path)
     assert walfiles._stat(str(tmp_path), "no", "st_size") == 0
 
 
+@pytest.mark.parametrize("later", [True, False])
+def test_the_complaint_of_a_failed_start_is_read_when_the_collector_has_ended(
+        instance, monkeypatch, tmp_path, later):
+    """It writes after the postmaster has ended; without one, nothing is waited for."""
+    (tmp_path / "log").write_text("LOG:  starting\n")
+    (tmp_path / "current_logfiles").write_text("stderr log\n")
+    monkeypatch.setattr(server, "_READY", ())
+    answer(monkeypatch, server, "_socket_lock", False)
+    answer(monkeypatch, pidfile, "make_way", None)
+    answer(monkeypatch, standby_mode, "options", [])
+    answer(monkeypatch, runner, "run", runner.Result(1, "", "pg_ctl: could not start", False))
+    looks = []
+
+    def processes(_):
+        looks.append(1)
+        if later and len(looks) == 3:
+            (tmp_path / "log").write_text("LOG:  starting\nFATAL:  could not load x\n")
+        return [1] if later and len(looks) < 3 else []
+    monkeypatch.setattr(postmaster, "processes", processes)
+    with pytest.raises(ocf.OcfError, match="could not load x" if later else "could not start"):
+        server.start(instance, Deadline(30))
+
+
 def test_a_recovery_conf_that_is_malformed_has_no_settings():
     assert standby_mode.template_value("standby_mode = 'on\n", "standby_mode") == ""
 
