@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from lab.tools import interruptible
+from tests import memory
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOGS = CHECKOUT / "build" / "check"
@@ -52,14 +53,14 @@ ROUNDS = (
 class Stage:
     """A stage that runs."""
 
-    def __init__(self, name, command):
+    def __init__(self, name, command, more=()):
         self.name, self.began = name, time.monotonic()
         self.path = LOGS / f"{name}.log"
         with open(self.path, "wb") as log:
             # pytest ends its workers and undoes its fixtures after SIGINT
             self._process = subprocess.Popen(
                 command, cwd=CHECKOUT, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                start_new_session=True, env={**os.environ, **self._temporary()})
+                start_new_session=True, env={**os.environ, **dict(more), **self._temporary()})
 
     def _temporary(self):
         """Return the environment with which a stage that starts pytest again and again is alone.
@@ -105,14 +106,17 @@ class Stage:
         return self.path.read_text(encoding="utf-8", errors="replace")
 
 
-def play(lanes, until):
-    """Run lanes beside each other; return the stages that failed. A failure ends its lane."""
+def play(lanes, until, more=()):
+    """Run lanes beside each other; return the stages that failed. A failure ends its lane.
+
+    more: variables for their environment.
+    """
     waiting, running, failed = [list(lane) for lane in lanes], {}, []
     try:
         while any(waiting) or running:
             for number, stages in enumerate(waiting):
                 if stages and number not in running:
-                    running[number] = Stage(*stages.pop(0))
+                    running[number] = Stage(*stages.pop(0), more)
             for number in [number for number in running if running[number].poll() is not None]:
                 stage = running.pop(number)
                 print(stage.line(), flush=True)
@@ -133,16 +137,18 @@ def play(lanes, until):
 def main():
     """Play all rounds until a stage fails; return the exit status."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
+    began, more = time.monotonic(), memory.environment()
+    print(f"labs and servers live {'in memory' if more else 'on the disk'}", flush=True)
     try:
         for lanes in ROUNDS:
-            failed = play(lanes, began + SECONDS)
+            failed = play(lanes, began + SECONDS, more)
             for stage in failed:
                 print(f"\n--- {stage.path}\n" + "\n".join(stage.text().splitlines()[-TAIL:]))
             if failed:
                 return 1
     finally:
         shutil.rmtree(TEMPORARY, ignore_errors=True)
+        memory.clean()
     print(f"all is well, {(time.monotonic() - began) / 60:.1f} min")
     return 0
 

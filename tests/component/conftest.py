@@ -40,11 +40,12 @@ def base():
 
     What a run left that was killed is removed first.
     """
-    for left in pathlib.Path("/tmp").glob("paf-*/tests.pid"):
+    place = os.environ.get("PAF_TEST_DIR") or "/tmp"
+    for left in pathlib.Path(place).glob("paf-*/tests.pid"):
         if left.stat().st_uid == os.geteuid() and not os.path.exists(f"/proc/{left.read_text()}"):
             end_processes_in(left.parent)
             shutil.rmtree(left.parent, ignore_errors=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="paf-", dir="/tmp"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="paf-", dir=place))
     (folder / "tests.pid").write_text(str(os.getpid()))
     compile_agent()
     folder.chmod(0o755)

@@ -31,7 +31,7 @@ log_filename = 'server.log'
 """
 
 #: Long enough for a busy machine; whatever waits, waits on a condition.
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def bindir():

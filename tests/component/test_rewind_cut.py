@@ -56,8 +56,8 @@ def again(diverged):
 
 def context_of(node, mode="rewind"):
     """Return the context of a start by the agent, within this process."""
-    environment = ocf.Environment(node.environment(60, 0, RETURN, True, {"rejoin": mode}))
-    return Context(environment, Deadline(60), log.Log(environment))
+    environment = ocf.Environment(node.environment(300, 0, RETURN, True, {"rejoin": mode}))
+    return Context(environment, Deadline(300), log.Log(environment))
 
 
 def rewound(node):
@@ -141,7 +141,7 @@ def test_pg_rewind_that_was_killed_half_way_is_never_started_and_is_repeated(aga
     node = again["srv1"]
     before = own(node)
     programs = programs_with(again.folder / "half", node, HALF_WAY)
-    environment = node.environment(60, 0, RETURN, True, {"rejoin": "rewind", "bindir": programs})
+    environment = node.environment(300, 0, RETURN, True, {"rejoin": "rewind", "bindir": programs})
     with subprocess.Popen([sys.executable, "-ISB", str(AGENT), "start"], env=environment, cwd="/",
                           stderr=subprocess.DEVNULL) as agent:
         wait_until((node.pgdata.parent / "killed").exists, "pg_rewind to be killed half way")
