@@ -22,7 +22,7 @@
 #                         pgbench beside them: docs/performance-sync.md, docs/performance-load.md
 #   make format           all Python in the one format that make lint checks
 #   make lint             style, format, types, spelling of Python 2.6, layers, words, shell scripts
-#   make coverage [TESTS=tests/unit]    lines of paf/ that no unit or component test runs (root)
+#   make coverage [TESTS=tests/unit]    lines of paf/ that no test runs (root)
 #   make docs             the documentation as a site, in build/docs/html
 #   make install DESTDIR= VARIANT= PYTHON=    the one place that knows the layout
 #   make deb [VARIANT=]   the package for Debian, in dist/VARIANT/

@@ -1,10 +1,11 @@
-"""`make coverage`: which lines of paf/ no unit or component test runs, with the rate at the end.
+"""`make coverage`: which lines of paf/ no test runs, with the rate at the end.
 
-    python3 -m tests.covered [TEST ...]     unit and component tests, or those that are named
+    python3 -m tests.covered [TEST ...]     all suites, or these tests
 
-Fails where a test fails, and for all tests also below the floor: `make check-all` runs it.
-Follows the agent's own processes of the component tests, see tests/traced.py. One that is killed,
-or runs another program in its place, leaves nothing: its last lines may be listed and yet run.
+Fails where a test fails, and for all suites also below the floor: `make check-all` runs it.
+Follows the agent's own processes, and `paf` in the nodes of labs, see tests/traced.py. A process
+that is killed, or runs another program in its place, leaves nothing: its last lines may be listed
+and yet run.
 """
 
 import os
@@ -13,12 +14,18 @@ import shutil
 import subprocess
 import sys
 
-from tests.traced import DATA, REPOSITORY
+from tests.traced import DATA, INSTALLED, REPOSITORY
 
-SUITES = (["tests/unit"], ["tests/component"])
-#: Percent of paf/ that the unit and component tests have to run.
-FLOOR = 92
 COVERAGE = [sys.executable, "-B", "-m", "coverage"]
+_PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+#: Tests that run parts of paf/ themselves. Without xdist: coverage does not follow its workers.
+_WITHIN = [*COVERAGE, "run", f"--data-file={DATA}", "--parallel-mode", "--source=paf",
+           "--concurrency=thread,greenlet", *_PYTEST]
+#: Tests whose nodes do.
+_IN_NODES = [sys.executable, "-B", *_PYTEST, "-n", "3", "--dist", "loadgroup", "-m", "not long"]
+SUITES = ([*_WITHIN, "tests/unit"], [*_WITHIN, "tests/component"], [*_IN_NODES, "tests/cluster"])
+#: Percent of paf/ that all these have to run.
+FLOOR = 92
 
 
 def main(arguments):
@@ -27,18 +34,22 @@ def main(arguments):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     folder.chmod(0o777)    # processes of the servers' user leave theirs, too
-    # without xdist: coverage does not follow its workers
-    runs = [subprocess.Popen([*COVERAGE, "run", f"--data-file={DATA}", "--parallel-mode",
-                              "--source=paf", "--concurrency=thread,greenlet", "-m", "pytest", "-q",
-                              "-p", "no:cacheprovider", *tests],
-                             cwd=REPOSITORY, env={**os.environ, "PAF_COVERAGE": "1"})
-            for tests in ([arguments] if arguments else SUITES)]
+    runs = [subprocess.Popen(suite, cwd=REPOSITORY, env={**os.environ, "PAF_COVERAGE": "1"})
+            for suite in ([_chosen(arguments)] if arguments else SUITES)]
     failed = [run.wait() for run in runs]
-    subprocess.run([*COVERAGE, "combine", "-q", "--data-file", DATA], cwd=REPOSITORY, check=True)
+    rules = folder / "paths"
+    rules.write_text(f"[paths]\nsource =\n    {REPOSITORY}/paf\n    {INSTALLED}/paf\n")
+    subprocess.run([*COVERAGE, "combine", "-q", "--data-file", DATA, "--rcfile", rules],
+                   cwd=REPOSITORY, check=True)
     floor = [] if arguments else [f"--fail-under={FLOOR}"]
     report = subprocess.run([*COVERAGE, "report", "--data-file", DATA, "-m", "--skip-covered",
                              *floor], cwd=REPOSITORY, check=False)
     return 1 if any(failed) or report.returncode else 0
+
+
+def _chosen(tests):
+    """Return the command for tests that were named."""
+    return [*(_IN_NODES if any("tests/cluster" in name for name in tests) else _WITHIN), *tests]
 
 
 if __name__ == "__main__":

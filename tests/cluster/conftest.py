@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from tests import traced
 from tests.conftest import REPOSITORY
 from lab.lab import Lab
 from lab.owner import free_name
@@ -60,7 +61,7 @@ def cluster(request, tmp_path_factory):
     settings = getattr(request.module, "LAB", {})
     if callable(settings):
         settings = settings(tmp_path_factory.mktemp(name))
-    lab = Lab(free_name(name), **patient(settings))
+    lab = Lab(free_name(name), **traced.settings(patient(settings)))
     try:
         lab.up()
         yield lab
