@@ -116,7 +116,8 @@ def play(lanes, until, more=()):
         while any(waiting) or running:
             for number, stages in enumerate(waiting):
                 if stages and number not in running:
-                    running[number] = Stage(*stages.pop(0), more)
+                    name, command = stages.pop(0)
+                    running[number] = Stage(name, command, more)
             for number in [number for number in running if running[number].poll() is not None]:
                 stage = running.pop(number)
                 print(stage.line(), flush=True)
