@@ -25,7 +25,8 @@ LONGEST_ANSWER_SECONDS = 5.0
 READ_ONLY = 0.25    # share of the transactions
 _APPEND = """insert into paf_lab_lists as lists values (%s, %s, array[%s])
     on conflict (run, list) do update set items = lists.items || excluded.items returning items"""
-_READ = "select items from paf_lab_lists where run = %s and list = %s"
+_READ = """select (select items from paf_lab_lists where run = %s and list = %s),
+    pg_is_in_recovery()"""
 
 
 class Appender(threading.Thread):
@@ -37,6 +38,7 @@ class Appender(threading.Thread):
         self._dice = random.Random(f"{options.seed}/{number}")
         self._connection = None
         self._patience = ANSWER_SECONDS
+        self._in_recovery = False    # whether a server in recovery has answered this transaction
 
     def run(self):
         """Work until it is time to end."""
@@ -47,6 +49,7 @@ class Appender(threading.Thread):
     def _transaction(self):
         """Do one transaction; return what goes into the log."""
         appends, reads, outcome, begin = [], [], FAILED, time.monotonic()
+        self._in_recovery = False
         try:
             self._connect()
             self._query("begin")
@@ -59,17 +62,18 @@ class Appender(threading.Thread):
                 self._patience = min(self._patience * 2, LONGEST_ANSWER_SECONDS)
             self._close()
             time.sleep(0.02)
-        return [begin, time.monotonic(), outcome, appends, reads]
+        return [begin, time.monotonic(), outcome, appends, reads, self._in_recovery]
 
     def _statements(self, appends, reads):
         read_only = self._dice.random() < READ_ONLY
         for name in self._lists.draw(self._dice, self._dice.choice((1, 1, 2))):
             if read_only:
                 row = self._query(_READ, (self._options.run, name)).fetchone()
+                self._in_recovery = self._in_recovery or row[1]
             else:
                 appends.append((name, self._lists.value(name)))
                 row = self._query(_APPEND, (self._options.run, *appends[-1])).fetchone()
-            reads.append((name, row[0] if row else []))
+            reads.append((name, row[0] if row and row[0] else []))
 
     def _connect(self):
         if self._connection is None:

@@ -12,7 +12,7 @@ grows, its final state says in which order the transactions took effect:
     partial     a transaction's appends are in one list and not in the other
     order       a value precedes one that was acknowledged before it was appended
     prefix      what was read is not the beginning of the final list
-    stale       a read lacks a value that was acknowledged before the read began
+    stale       a read of a primary lacks a value that was acknowledged before the read began
 
 Lost and vanished values are problems only where commits are durable (a synchronous standby has
 them); elsewhere they are counted. A transaction without an answer to its commit may have happened
@@ -35,6 +35,8 @@ class Transaction:
     begin, end: seconds of one clock, before the first statement and after the last answer.
     outcome: OK (its commit was acknowledged), FAILED (certainly not committed), or UNKNOWN.
     appends: (list, value) pairs in order. reads: (list, values) pairs, its own appends included.
+    in_recovery: whether a server in recovery answered a read: a primary that is recovered where it
+    crashed, through the virtual address.
     """
 
     begin: float
@@ -42,6 +44,7 @@ class Transaction:
     outcome: str
     appends: tuple = ()
     reads: tuple = ()
+    in_recovery: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ class _History:
         """Return reads that, without what is gone, are not the beginning of the final list."""
         found = []
         for one in self.acknowledged:
-            for name, values in one.reads:
+            for name, values in () if one.in_recovery else one.reads:
                 kept = [value for value in values if (name, value) in self.place]
                 if kept != self.final.get(name, [])[:len(kept)]:
                     found.append(f"list {name} was read as {_short(kept)}, "
@@ -163,13 +166,16 @@ class _History:
         return found
 
     def stale(self):
-        """Return reads that lack what was acknowledged before they began, if it is there now."""
+        """Return reads that lack what was acknowledged before they began, if it is there now.
+
+        A server in recovery may not have replayed all of its WAL when it answers.
+        """
         appended, reads = defaultdict(list), defaultdict(list)
         for one in self.acknowledged:
             for item in one.appends:
                 if item in self.place:
                     appended[item[0]].append((one.end, self.place[item], item[1]))
-            for name, values in one.reads:
+            for name, values in () if one.in_recovery else one.reads:
                 kept = sum((name, value) in self.place for value in values)
                 reads[name].append((one.begin, kept))
         return [text for name in reads for text in _stale(name, appended[name], reads[name])]

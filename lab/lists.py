@@ -42,7 +42,8 @@ def parse(text):
     found = []
     for line in text.splitlines(keepends=True):
         if line.endswith("\n"):
-            begin, end, outcome, appends, reads = json.loads(line)
+            begin, end, outcome, appends, reads, in_recovery = json.loads(line)
             found.append(Transaction(begin, end, outcome, tuple(map(tuple, appends)),
-                                     tuple((name, tuple(values)) for name, values in reads)))
+                                     tuple((name, tuple(values)) for name, values in reads),
+                                     in_recovery))
     return found

@@ -66,6 +66,14 @@ def test_a_read_may_or_may_not_see_what_is_acknowledged_while_it_runs():
         assert check([append(0, 2, 1, 10), read(1, 3, 1, seen)], {1: [10]}).problems == []
 
 
+@pytest.mark.parametrize("in_recovery", [False, True])
+def test_a_server_in_recovery_may_lack_what_was_acknowledged(in_recovery):
+    """A primary that is recovered where it crashed answers reads before it has replayed it all."""
+    late = Transaction(2, 3, OK, (), ((1, ()),), in_recovery)
+    problems = check([append(0, 1, 1, 10), late], {1: [10]}).problems
+    assert [problem.split(":")[0] for problem in problems] == ([] if in_recovery else ["stale"])
+
+
 def test_a_read_only_transaction_may_see_what_no_standby_has_confirmed():
     """After a crash PostgreSQL shows rows whose commit was still waiting for a standby."""
     seen = [append(0, 1, 1, 10, outcome=UNKNOWN), read(2, 3, 1, [10])]
@@ -120,7 +128,7 @@ def test_generated_histories_pass_and_fail_once_the_server_drops_a_commit(seed):
 
 
 def test_the_log_of_the_client_is_read_and_a_half_line_left_out():
-    text = '[1.0,2.0,"ok",[[1,5]],[[1,[4,5]]]]\n[2.0,3.0,"unkn'
+    text = '[1.0,2.0,"ok",[[1,5]],[[1,[4,5]]],false]\n[2.0,3.0,"unkn'
     assert lists.parse(text) == [Transaction(1.0, 2.0, OK, ((1, 5),), ((1, (4, 5)),))]
 
 
