@@ -66,3 +66,12 @@ def test_what_fails_is_made_as_small_as_it_can_be(monkeypatch):
     ("srv3 is ahead: TL 2, 0/3000", True), ("not promoted", False), ("refused before", False)])
 def test_a_reason_names_a_node_or_a_fact(text, names_a_fact):
     assert bool(explorer._NAMES_A_FACT.search(text)) is names_a_fact
+
+
+@pytest.mark.parametrize("events, documented", [
+    ("typo@0 cold-start@0", True), ("typo@0 power-cycle@1", True), ("typo@0 move@1", False),
+    ("cold-start@0", False)])
+def test_a_wrong_parameter_may_keep_a_node_stopped_after_a_boot_only(events, documented):
+    step = steps.parse(f"*; ; {events}; 1 s; 5 s")
+    assert explorer._is_documented(step, "banned: srv1, PAF-E218 maxlag must be") == documented
+    assert not explorer._is_documented(step, "banned: srv1, PAF-E210 PostgreSQL does not start")
