@@ -65,8 +65,10 @@ def rebuild(lab, name, timeout=120):
                 node, "pg_ctl", action, "-w", "-D", node.settings.pgdata, "-l", "/dev/null"
             )
     finally:
-        lab.ask([*standby, "--delete"])
+        # first: a start that is under way meets a resource that the executor has just forgotten
+        # ("No such device", fail-count INFINITY; seen with 2.1.5)
         lab.cleanup(CLONE, name)
+        lab.ask([*standby, "--delete"])
 
 
 def _rebuild_the_lame(lab, deadline):

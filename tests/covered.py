@@ -17,13 +17,13 @@ import sys
 from tests.traced import DATA, INSTALLED, REPOSITORY
 
 COVERAGE = [sys.executable, "-B", "-m", "coverage"]
-_PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
-#: Tests that run parts of paf/ themselves. Without xdist: coverage does not follow its workers.
-_WITHIN = [*COVERAGE, "run", f"--data-file={DATA}", "--parallel-mode", "--source=paf",
-           "--concurrency=thread,greenlet", *_PYTEST]
-#: Tests whose nodes do.
-_IN_NODES = [sys.executable, "-B", *_PYTEST, "-n", "3", "--dist", "loadgroup", "-m", "not long"]
-SUITES = ([*_WITHIN, "tests/unit"], [*_WITHIN, "tests/component"], [*_IN_NODES, "tests/cluster"])
+_PYTEST = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+           "--dist", "loadgroup", "-m", "not long"]
+#: What the tests themselves run of paf/; cluster tests run it in the nodes of labs only.
+_WITHIN = ["--cov=paf", "--cov-report="]
+SUITES = (("unit", [*_PYTEST, "-n", "2", *_WITHIN, "tests/unit"]),
+          ("component", [*_PYTEST, "-n", "3", *_WITHIN, "tests/component"]),
+          ("cluster", [*_PYTEST, "-n", "3", "tests/cluster"]))
 #: Percent of paf/ that all these have to run.
 FLOOR = 92
 
@@ -34,8 +34,10 @@ def main(arguments):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     folder.chmod(0o777)    # processes of the servers' user leave theirs, too
-    runs = [subprocess.Popen(suite, cwd=REPOSITORY, env={**os.environ, "PAF_COVERAGE": "1"})
-            for suite in ([_chosen(arguments)] if arguments else SUITES)]
+    suites = [("named", [*_PYTEST, "-n", "2", *_WITHIN, *arguments])] if arguments else SUITES
+    runs = [subprocess.Popen(suite, cwd=REPOSITORY, env={
+        **os.environ, "PAF_COVERAGE": "1", "COVERAGE_FILE": f"{DATA}.{name}"})
+        for name, suite in suites]
     failed = [run.wait() for run in runs]
     rules = folder / "paths"
     rules.write_text(f"[paths]\nsource =\n    {REPOSITORY}/paf\n    {INSTALLED}/paf\n")
@@ -45,11 +47,6 @@ def main(arguments):
     report = subprocess.run([*COVERAGE, "report", "--data-file", DATA, "-m", "--skip-covered",
                              *floor], cwd=REPOSITORY, check=False)
     return 1 if any(failed) or report.returncode else 0
-
-
-def _chosen(tests):
-    """Return the command for tests that were named."""
-    return [*(_IN_NODES if any("tests/cluster" in name for name in tests) else _WITHIN), *tests]
 
 
 if __name__ == "__main__":

@@ -15,15 +15,20 @@ from lab.tools import LabError
 LOGS = REPOSITORY / "build" / "cluster-logs"
 #: Of the lines below in the log, that a test which fails prints for each node.
 LINES = 60
+#: The same of each daemon's log, where a lab does not start.
+LAST = 12
 #: What the agent says, what the scheduler decides and why, what it takes for a failure, and which
 #: node it fences. Where the folder of logs is out of a reader's reach, this has to explain the
 #: failure.
 _LINES_OF = re.compile(r"pgsqlms\(|Actions: |Unexpected result|Transition \d+ aborted|"
                        r"saving inputs|will be fenced")
+#: Of corosync, in milliseconds.
+TOKEN = 3000
 _failed = pytest.StashKey()
 
 #: Timeouts for a machine that is busy, or stops for some seconds: what is slow does not count as
-#: dead there. A module's own LAB overrides them.
+#: dead there, and a node whose corosync waits for a processor is no lost one. A module's own LAB
+#: overrides them.
 PATIENT: dict = {
     "postgres": {"wal_sender_timeout": "30s", "wal_receiver_timeout": "30s"},
     "operations": {"monitor:Promoted": {"timeout": "30s"},
@@ -37,7 +42,7 @@ def patient(settings):
     operations = {**PATIENT["operations"], **settings.get("operations", {})}
     operations = {name: {**PATIENT["operations"].get(name, {}), **values}
                   for name, values in operations.items()}
-    return {**settings, "operations": operations,
+    return {"token": TOKEN, **settings, "operations": operations,
             **{kind: {**PATIENT[kind], **settings.get(kind, {})}
                for kind in ("postgres", "properties")}}
 
@@ -67,6 +72,9 @@ def cluster(request, tmp_path_factory):
         yield lab
     except LabError:
         lab.gather(LOGS / f"{name}-start")
+        for node in lab.nodes.values():
+            print(f"{node.name}, what corosync and Pacemaker said last:", *_daemons(node),
+                  sep="\n  ")
         raise
     finally:
         lab.down()
@@ -91,6 +99,12 @@ def _said(node):
     """Return the last lines in a node's log that explain what happened, without repetitions."""
     lines = [line for line in node.log().splitlines() if _LINES_OF.search(line)]
     return list(dict.fromkeys(lines))[-LINES:]
+
+
+def _daemons(node):
+    """Return the last lines in the logs of a node's daemons; one that has none did not start."""
+    return [line for name in ("corosync/corosync.log", "pacemaker/pacemaker.log")
+            for line in node.log(f"/var/log/{name}").splitlines()[-LAST:]]
 
 
 @pytest.hookimpl(hookwrapper=True)

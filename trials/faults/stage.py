@@ -95,6 +95,8 @@ class Stage:
                 expected = fault.play(scene)
                 stopped = whole_or_stopped(self.lab)
                 scene.came_true()
+                if len(self.lab.nodes) == 2:    # commits wait for the only standby
+                    stopped = self._rebuilt(stopped, result)
                 scene.client.wait_rows(50, 120)
             except (AssertionError, LabError) as error:
                 # what was seen is reported anyway, below
@@ -116,10 +118,15 @@ class Stage:
                                    f"{fault.budget:g} times that of a switchover")
         if result.problems:
             return
+        self._rebuilt(stopped, result)
+        self._audit(result, play)
+
+    def _rebuilt(self, stopped, result):
+        """Rebuild who stays stopped ({node: reason}), and remark it; return who is left: {}."""
         for node, reason in stopped.items():
             result.remarks.append(f"{node} stays stopped: {reason}")
             scenarios.rebuild(self.lab, node)
-        self._audit(result, play)
+        return {}
 
     def _audit(self, result, play):
         self.lab.wait_settled(180)
