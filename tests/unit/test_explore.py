@@ -73,5 +73,6 @@ def test_a_reason_names_a_node_or_a_fact(text, names_a_fact):
     ("cold-start@0", False)])
 def test_a_wrong_parameter_may_keep_a_node_stopped_after_a_boot_only(events, documented):
     step = steps.parse(f"*; ; {events}; 1 s; 5 s")
-    assert explorer._is_documented(step, "banned: srv1, PAF-E218 maxlag must be") == documented
-    assert not explorer._is_documented(step, "banned: srv1, PAF-E210 PostgreSQL does not start")
+    assert explorer._may_stay_stopped(step, "PAF-E218 maxlag must be a number") == documented
+    assert not explorer._may_stay_stopped(step, "PAF-E210 PostgreSQL does not start")
+    assert explorer._may_stay_stopped(step, "PAF-E201 diverged: 8 bytes")

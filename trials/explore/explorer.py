@@ -46,7 +46,7 @@ class Explorer(player.Player):
         for strike in step.events:
             old = self._strike(EVENTS[strike.word], strike.place, old, undo, play)
         time.sleep(step.hold)
-        problems = [*self._unexplained(step), *self._bans()]
+        problems = [*self._unexplained(step), *self._bans(step)]
         for take_back in reversed(undo):
             with contextlib.suppress(*IMPOSSIBLE):
                 take_back()
@@ -89,18 +89,18 @@ class Explorer(player.Player):
             return [f"the reason names neither a node nor a fact: {'; '.join(seen)}"]
         return []
 
-    def _bans(self):
+    def _bans(self, step):
         """Nodes that Pacemaker no longer tries, although no administrator is needed there."""
         with contextlib.suppress(LabError):
             return [f"banned: {node}, {reason}" for node, reason in banned(self.lab)
-                    if not _STOPS_FOR_GOOD.search(reason)]
+                    if not _may_stay_stopped(step, reason)]
         return []
 
     def at_rest(self, step, stopped):
         """Nothing is banned; only an old primary, or who lacks removed WAL, waits for people."""
-        return [problem for problem in self._bans() + [
-            f"{node} stays stopped: {reason}" for node, reason in stopped.items()
-            if not _STOPS_FOR_GOOD.search(reason)] if not _is_documented(step, problem)]
+        return self._bans(step) + [f"{node} stays stopped: {reason}"
+                                   for node, reason in stopped.items()
+                                   if not _may_stay_stopped(step, reason)]
 
     def losses_allowed(self, step):
         """Rows within maxlag, where a primary went away."""
@@ -116,14 +116,15 @@ class Explorer(player.Player):
         return " and ".join(move.word for move in self.struck.get(node, ())) or "nothing"
 
 
-def _is_documented(step, problem):
-    """Return whether a node stays stopped as the documentation says.
+def _may_stay_stopped(step, reason):
+    """Return whether an instance waits for its administrator as the documentation says.
 
     A start after a boot, which leaves no last good value, is refused while a parameter is wrong.
     """
     words = {move.word for move in step.moves}
     boots = any(move.fences or move.word == "cold-start" for move in step.moves)
-    return "typo" in words and boots and "PAF-E218" in problem
+    return bool(_STOPS_FOR_GOOD.search(reason)) or (
+        "typo" in words and boots and "PAF-E218" in reason)
 
 
 def use_names(lab, names):
