@@ -1,8 +1,10 @@
 """What explore draws, replays and makes smaller; which of what it sees is a problem."""
 
+import types
+
 import pytest
 
-from trials.explore import explorer, steps
+from trials.explore import events, explorer, steps
 from trials.explore.__main__ import Exploration
 from trials.explore.events import EVENTS
 from trials.explore.states import STATES
@@ -76,3 +78,15 @@ def test_a_wrong_parameter_may_keep_a_node_stopped_after_a_boot_only(events, doc
     assert explorer._may_stay_stopped(step, "PAF-E218 maxlag must be a number") == documented
     assert not explorer._may_stay_stopped(step, "PAF-E210 PostgreSQL does not start")
     assert explorer._may_stay_stopped(step, "PAF-E201 diverged: 8 bytes")
+
+
+@pytest.mark.parametrize("pid, stopping, reboots", [
+    (7, [[1], [1], []], 1),    # a slow cluster: Pacemaker still ends
+    (7, [[]], 1), (None, [[]], 1),
+    (9, [[1]], 0)])            # a cold start has booted it
+def test_a_node_whose_pacemaker_was_stopped_boots_when_that_has_ended(pid, stopping, reboots):
+    seen, left = [], iter(stopping)
+    node = types.SimpleNamespace(pid=pid, pids=lambda role: next(left),
+                                 reboot=lambda: seen.append(pid))
+    events._boot_again(node, booted=7)
+    assert len(seen) == reboots and (not reboots or next(left, None) is None)

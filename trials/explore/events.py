@@ -2,10 +2,13 @@
 
 from lab import scenarios
 from lab.cib import CLONE, RESOURCE
+from lab.tools import wait_until
 from trials.explore.moves import PRIMARY, STANDBY, Moves
 from trials.explore.states import node_attribute
 
 EVENTS = Moves()
+#: The longest clean stop of Pacemaker, in seconds.
+_SHUTDOWN = 240
 
 
 @EVENTS.row("crash")
@@ -70,8 +73,9 @@ def ban(lab, node):
 @EVENTS.row("pacemaker-stop")
 def pacemaker_stop(lab, node):
     """Pacemaker is stopped cleanly."""
+    booted = lab.nodes[node].pid
     lab.nodes[node].signal("term", "pacemakerd")
-    return lambda: _boot_again(lab.nodes[node])
+    return lambda: _boot_again(lab.nodes[node], booted)
 
 
 @EVENTS.row("cold-start", roles=(PRIMARY,))
@@ -114,9 +118,13 @@ def _maxlag(lab, value):
                         "--parameter-value", value])
 
 
-def _boot_again(node):
-    """Boot a node whose Pacemaker was stopped, unless a cold start has done so: it is a member."""
-    if not node.pids("pacemakerd"):
+def _boot_again(node, booted):
+    """Boot a node whose Pacemaker was stopped, unless something else has done so: it is a member.
+
+    booted: the pid of the node's process 1 when it was stopped. A slow cluster takes its time.
+    """
+    if node.pid in (None, booted):
+        wait_until(lambda: not node.pids("pacemakerd"), _SHUTDOWN, "Pacemaker to end", step=0.2)
         node.reboot()
 
 
