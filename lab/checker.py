@@ -158,7 +158,7 @@ class _History:
         """Return reads that, without what is gone, are not the beginning of the final list."""
         found = []
         for one in self.acknowledged:
-            for name, values in () if one.in_recovery else one.reads:
+            for name, values in one.reads:
                 kept = [value for value in values if (name, value) in self.place]
                 if kept != self.final.get(name, [])[:len(kept)]:
                     found.append(f"list {name} was read as {_short(kept)}, "

@@ -1,8 +1,7 @@
 """Where the tests' servers and labs live: in memory, if the machine has enough of it.
 
-They write and flush thousands of small files. On a disk that takes 50 ms to flush one, a node's
-daemons wait so long that no DC is elected, and pg_rewind takes minutes: the tests would fail for
-the disk alone. What a disk does wrong is simulated where a test needs it.
+They write and flush thousands of small files: on a slow disk tests reach their limits for the disk
+alone. What a disk does wrong is simulated where a test needs it.
 """
 
 import contextlib

@@ -49,7 +49,6 @@ def measure(data, library):
 
     os._exit = save_and_leave
     measured.start()
-    return measured
 
 
 def settings(more):

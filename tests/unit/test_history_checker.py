@@ -66,6 +66,12 @@ def test_a_read_may_or_may_not_see_what_is_acknowledged_while_it_runs():
         assert check([append(0, 2, 1, 10), read(1, 3, 1, seen)], {1: [10]}).problems == []
 
 
+def test_a_server_in_recovery_shows_the_beginning_of_the_list():
+    wrong = Transaction(2, 3, OK, (), ((1, (11,)),), True)
+    problems = check([append(0, 1, 1, 10), append(1, 2, 1, 11), wrong], {1: [10, 11]}).problems
+    assert [problem.split(":")[0] for problem in problems] == ["prefix"]
+
+
 @pytest.mark.parametrize("in_recovery", [False, True])
 def test_a_server_in_recovery_may_lack_what_was_acknowledged(in_recovery):
     """A primary that is recovered where it crashed answers reads before it has replayed it all."""

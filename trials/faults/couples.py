@@ -67,7 +67,7 @@ def both_started(scene):
 
 @TABLE.row(57, "two nodes: the survivor was alone, the other one is started first",
            "the same; the first primary, whose data are old, is switched on alone, and later the "
-           "survivor", "nothing is promoted, nobody fenced, before both were there "
+           "survivor", "no node is promoted or fenced before both were there "
            "(`wait_for_all`); then the survivor is", stage=STAGE, budget=None)
 def old_one_first(scene):
     new = alone(scene)
