@@ -240,7 +240,8 @@ def assert_outage(lab, play, event, since, gone, latest=None):
     rows = [(epoch + sent, epoch + acknowledged) for _, sent, acknowledged in
             parse_acks(lab.client(play.run).read("acks.log"))]
     assert [row for row in rows if gone < row[0] and row[1] < promoted["start"]] == []
-    assert rows[0][1] < event["down"] and event["up"] < rows[-1][1], (event, rows[0], rows[-1])
+    assert rows[0][1] - early < event["down"] and event["up"] < rows[-1][1], (
+        event, rows[0], rows[-1])
 
 
 def test_the_timeline_of_a_switchover_has_the_clients_outage(lab):
