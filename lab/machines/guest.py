@@ -10,6 +10,8 @@ from lab.tools import LabError, run, wait_until
 from . import bridges, guest_questions, layout, qmp
 
 MEMORY = 1024       # MB
+#: The disk that all guests share, and its bytes.
+SHARED, SHARED_SIZE = "shared.raw", 8 << 20
 
 
 def command(name, folder, image, watchdog):
@@ -19,6 +21,10 @@ def command(name, folder, image, watchdog):
             "-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append",
             f"root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=0 systemd.hostname={name}",
             "-drive", f"file={folder / 'disk.qcow2'},if=virtio,format=qcow2,cache=writeback",
+            # one for all guests: SBD's. Each writes through the same pages of this machine
+            "-drive", f"file={folder.parent / SHARED},if=none,id=shared,format=raw,"
+            "cache=writethrough,file.locking=off",
+            "-device", "virtio-blk-pci,drive=shared,serial=sbd",
             "-serial", f"file:{folder / 'console.log'}",
             "-object", "rng-random,id=rng,filename=/dev/urandom",
             "-device", "virtio-rng-pci,rng=rng", "-device", "virtio-serial",
@@ -52,6 +58,8 @@ class Guest:
     def create(self):
         """Give it an empty layer over the image."""
         self.folder.mkdir(parents=True)
+        with open(self.folder.parent / SHARED, "ab") as stream:
+            stream.truncate(SHARED_SIZE)
         run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", self.image.disk,
              self.folder / "disk.qcow2"])
 

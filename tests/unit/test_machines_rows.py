@@ -6,7 +6,7 @@ import types
 import pytest
 
 from lab.tools import LabError, Result, run
-from trials.machines import host, memory, stage, two
+from trials.machines import clocks, faults, host, memory, sbd, stage, two
 
 
 class Node:
@@ -25,9 +25,15 @@ class Node:
 
 
 @pytest.mark.parametrize("text", [memory._CATCH, memory._PRESS, memory._GREEDY, host._NEWER,
-                                  host._SMALL, host._LARGE, memory.POSTMASTER, two._NAMES])
+                                  host._SMALL, host._LARGE, memory.POSTMASTER, two._NAMES,
+                                  memory._SWAP, sbd._STATE])
 def test_the_shell_of_the_rows_is_shell(text):
     assert run(["sh", "-n", "-c", text], check=False).ok
+
+
+@pytest.mark.parametrize("text", [clocks._STEP, clocks._TICK, memory._HOG])
+def test_the_programs_of_the_rows_are_python(text):
+    compile(text, "row", "exec")
 
 
 def test_a_daemon_is_found_by_as_much_of_its_name_as_the_kernel_keeps():

@@ -3,9 +3,10 @@
 import contextlib
 import time
 
-from lab.machines import layout
+from lab import network
+from lab.machines import bridges, layout
 from lab.machines.qmp import Silence
-from lab.tools import wait_until
+from lab.tools import run, wait_until
 from lab.traffic import Client
 from trials.machines import health
 from trials.machines.model import Table
@@ -74,25 +75,65 @@ def reboot(scene):
            smoke=True, only=layout.GUESTS)
 def pause(scene):
     """Pause the guest, and let it run on after its successor was promoted."""
+    late = paused(scene)
+    assert not late, f"{len(late)} writes after the pause"
+    return [scene.old]
+
+
+def paused(scene):
+    """Pause the primary's guest until another is promoted; return the times of its late writes.
+
+    The client speaks to its server by its own address. Times are seconds since the end of the
+    pause, at most ON_THE_WAY of them for what was acknowledged before, and is read late.
+    """
     direct = Direct(scene.lab, f"{scene.run}-direct")
     direct.start(interval=0.05, host=scene.victim.address)
     with direct:
+        direct.wait_rows(20, LONG)
         scene.victim.pause()
         begin = time.monotonic()
         scene.successor()
         wait_until(lambda: time.monotonic() > begin + PAUSE, PAUSE + 30, "the pause", 0.2)
         # fencing has reset it and let it run; for one that was not fenced the pause ends here
+        before, end = scene.victim.status(), time.monotonic()
         scene.victim.resume()
         scene.lab.wait_whole(LONG)
-    # what it had sent before may come late; a successor needs longer than that
-    late = [row for row in direct.acknowledged() if row > begin + ON_THE_WAY]
-    scene.remarks.append(f"{len(late)} writes after the pause")
-    assert not late, f"{len(late)} writes after the pause, {late[-1] - begin:.1f} s long"
+    late = [row - end for row in direct.acknowledged() if row > begin + ON_THE_WAY]
+    scene.remarks.append(f"{before} when the pause ended; {len(late)} writes after it" + (
+        f", until {late[-1]:.1f} s after it" if late else ""))
+    return late
+
+
+@TABLE.row("deaf", "the network card of the primary's node receives nothing, and still sends",
+           "fenced; a standby is promoted; it comes back", only=layout.GUESTS)
+def deaf(scene):
+    """Lose what is sent to it."""
+    return _one_way(scene, "dev {card} root netem loss 100%")
+
+
+@TABLE.row("mute", "the network card of the primary's node sends nothing, and still receives",
+           "fenced; a standby is promoted; it comes back", only=layout.GUESTS)
+def mute(scene):
+    """Lose what it sends."""
+    return _one_way(scene, "dev {card} handle ffff: ingress",
+                    "filter add dev {card} parent ffff: matchall action drop")
+
+
+def _one_way(scene, qdisc, *filters):
+    """Lose the packets of one direction until another is promoted; its fencing is not cut."""
+    card, hub = bridges.tap(scene.old, 0), scene.lab.hub
+    for line in (f"qdisc add {qdisc}", *filters):
+        run(network.inside(hub, ["tc", *line.format(card=card).split()]))
+    try:
+        scene.successor()
+    finally:
+        run(network.inside(hub, ["tc", "qdisc", "del", *qdisc.format(card=card).split()]))
     return [scene.old]
 
 
 @TABLE.row("health", "a flood of the port for load balancers, on the primary's node",
-           "the monitors come in time, clients write on, the port answers afterwards")
+           "the monitors come in time, clients write on, the port answers afterwards",
+           only=layout.CONTAINERS)
 def flood(scene):
     """Flood it for a minute: silent, slow, huge and binary requests, and thousands of good ones."""
     return health.play(scene)

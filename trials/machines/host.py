@@ -3,13 +3,13 @@
 import contextlib
 import time
 
-
+from lab.machines import layout
 from lab.machines.cluster import PACKAGE
 from lab.machines.qmp import Silence
 from lab.tools import LabError, wait_until
 from trials.machines.model import Table
 
-TABLE = Table()
+TABLE = Table(only=layout.CONTAINERS)
 LONG = 900
 #: Seconds for which a disk is full.
 MINUTE = 60

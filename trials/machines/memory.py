@@ -12,7 +12,7 @@ from lab.machines import layout
 from lab.tools import LabError, wait_until
 from trials.machines.model import Table
 
-TABLE = Table()
+TABLE = Table(only=layout.CONTAINERS)
 ROOT = "/sys/fs/cgroup/memory"
 #: Bytes: less than anything needs; and what a backend starts with, not more.
 NOTHING, SOME = 4096, 200 * 2 ** 20
@@ -34,6 +34,21 @@ kernel=$(cat "$1/memory.kmem.usage_in_bytes")
 echo 0 > "$1/memory.failcnt"
 echo $((fixed + kernel + $2)) > "$1/memory.limit_in_bytes"
 """
+#: A file to swap to, and what keeps asking for all memory and $1 MB more, for $2 seconds.
+_SWAP = """[ -f /swapfile ] || { fallocate -l 1G /swapfile && chmod 600 /swapfile \\
+    && mkswap /swapfile; } >/dev/null
+swapon /swapfile
+"""
+_HOG = """import sys, time
+for line in open("/proc/meminfo"):
+    if line.startswith("MemAvailable:"):
+        size = int(line.split()[1]) * 1024 + int(sys.argv[1]) * 2 ** 20
+end, memory = time.monotonic() + float(sys.argv[2]), bytearray(size)
+while time.monotonic() < end:
+    for page in range(0, size, 4096):
+        memory[page] = 1
+"""
+_SWAPPED = "sed -n 's/^pswpout //p' /proc/vmstat"
 POSTMASTER = "head -1 /var/lib/postgresql/15/main/postmaster.pid"
 #: A session whose backend is put into the group $1 before it takes all that it can get.
 _GREEDY = """runuser -u postgres -- env PGAPPNAME=greedy psql -Xq -c "set work_mem = '2GB'" \
@@ -83,7 +98,7 @@ def starve(guest, pid):
 
 
 @TABLE.row("oom-postmaster", "the kernel's OOM killer ends the primary's postmaster",
-           "recovered or another is promoted; no node fenced", only=layout.CONTAINERS)
+           "recovered or another is promoted; no node fenced")
 def postmaster(scene):
     """Starve the postmaster."""
     starve(scene.victim, shell(scene.victim, POSTMASTER))
@@ -92,7 +107,7 @@ def postmaster(scene):
 
 @TABLE.row("oom-backend", f"a query takes more than the {SOME >> 20} MB that its backend may have, "
            "and the kernel's OOM killer ends it",
-           "PostgreSQL restarts itself, or is recovered; no node fenced", only=layout.CONTAINERS)
+           "PostgreSQL restarts itself, or is recovered; no node fenced")
 def backend(scene):
     """Run a query with more memory than there is."""
     guest = scene.victim
@@ -104,8 +119,7 @@ def backend(scene):
 
 
 @TABLE.row("oom-agent", "the kernel's OOM killer ends the agent during a monitor of the primary",
-           "the monitor fails, and is a failure like others; no node fenced",
-           only=layout.CONTAINERS)
+           "the monitor fails, and is a failure like others; no node fenced")
 def agent(scene):
     """Catch a monitor, and leave it no memory."""
     guest = scene.victim
@@ -120,8 +134,7 @@ def _daemon(name):
     short = name.replace("pacemaker-", "")
 
     @TABLE.row(f"oom-{short}", f"the kernel's OOM killer ends `{name}` on the primary's node",
-               "it runs again, or the node is fenced and another is promoted",
-               only=layout.CONTAINERS)
+               "it runs again, or the node is fenced and another is promoted")
     def play(scene):
         guest = scene.victim
 
@@ -141,7 +154,7 @@ for daemon in ("pacemakerd", "pacemaker-attrd", "pacemaker-execd", "pacemaker-co
 
 @TABLE.row("memory", "for a minute the primary's node has 20 MB for what can be read again from "
            "its disk; nothing swaps, as this machine has no swap",
-           "it goes on, or another is promoted", only=layout.CONTAINERS)
+           "it goes on, or another is promoted")
 def pressure(scene):
     """Lower the limit of the container, and raise it again."""
     guest = scene.victim
@@ -155,4 +168,20 @@ def pressure(scene):
     finally:
         with contextlib.suppress(LabError):     # fenced: its next boot has the usual limit
             shell(guest, f"echo {before} > {ROOT}/memory.limit_in_bytes", check=False)
+    return None
+
+
+@TABLE.row("swap", "for a minute a program on the primary's node keeps asking for 300 MB more than "
+           "there is, and the node swaps", "it goes on, or another is promoted",
+           only=layout.GUESTS)
+def swap(scene):
+    """Let the node swap; it may be fenced meanwhile, and the program ends with it."""
+    guest = scene.victim
+    shell(guest, _SWAP, timeout=LONG)
+    begin = int(shell(guest, _SWAPPED))
+    with contextlib.suppress(LabError):
+        guest.run(["python3", "-c", _HOG, "300", str(MINUTE)], timeout=LONG)
+        scene.remarks.append(f"{(int(shell(guest, _SWAPPED)) - begin) * 4 >> 10} MB swapped out")
+    guest.wait_up(LONG)
+    shell(guest, "swapoff -a; rm -f /swapfile", timeout=LONG)
     return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.machines import layout
+from lab.machines.bridges import plugged
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,19 @@ def title(name, kind):
 
 
 class Table(list):
-    """The faults: `@TABLE.row(name, what, expected)` above the function that plays one."""
+    """The faults: `@TABLE.row(name, what, expected)` above the function that plays one.
+
+    usual: what its faults have where they do not say otherwise.
+    """
+
+    def __init__(self, **usual):
+        super().__init__()
+        self.usual = usual
 
     def row(self, name, what, expected, **more):
         """Add the decorated function as the way to play the fault."""
         def add(play):
-            self.append(Fault(name, what, expected, play, **more))
+            self.append(Fault(name, what, expected, play, **{**self.usual, **more}))
             return play
         return add
 
@@ -75,6 +83,10 @@ class Scene:
     def victim(self):
         """The guest that is the primary at the beginning."""
         return self.lab.nodes[self.old]
+
+    def cut(self, name):
+        """Cut a node off from the others and from clients, until the fault is over."""
+        plugged(self.lab.hub, name, False)
 
     def successor(self):
         """Wait until another guest is the primary; return its name."""

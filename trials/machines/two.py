@@ -6,14 +6,13 @@ device's host afterwards. So these come last.
 
 import time
 
-from lab.machines import bridges
-from lab.machines.layout import NAMES
+from lab.machines import bridges, layout
 from lab.network import ip_batch
 from lab.tools import wait_until
 from trials.machines.model import Table
 
-TABLE = Table()
-MEMBERS, HOST = NAMES[:2], NAMES[2]
+TABLE = Table(only=layout.CONTAINERS)
+MEMBERS, HOST = layout.NAMES[:2], layout.NAMES[2]
 LONG = 900
 MINUTE = 60
 #: As docs/fencing.md has it: who has the primary wins when both want to fence.
