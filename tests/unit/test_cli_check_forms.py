@@ -184,6 +184,15 @@ def test_each_form_that_the_schema_allows_is_understood(text, name, tmp_path):
             assert cures.faults(tmp_path, text, "pgsqld", check_name, item, "pcs") == []
 
 
+@pytest.mark.parametrize("name, expected", [
+    ("SBD without a device", True), ("SBD that does not run", False), ("SBD switched off", False),
+    ("in maintenance", False)])
+def test_nodes_are_left_to_their_watchdogs_where_no_device_fences_them(text, name, expected):
+    for old, new in FORMS[name][0]:
+        text = text.replace(old, new)
+    assert clusterchecks.is_left_to_watchdogs(configuration.parse(text)) is expected
+
+
 def test_the_clusters_old_property_for_managing_counts(text):
     configured = configuration.parse(text)
     managed = configuration.find(configured)

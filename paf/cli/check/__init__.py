@@ -106,6 +106,8 @@ def examine(options, pacemaker):
         if options.cib is None:
             found.append(_checked("head start", clusterchecks.head_start(
                 configured, managed, votes)))
+            if clusterchecks.is_left_to_watchdogs(configured):
+                found.append(_checked("pauses", host.pauses()))
             found.append(_of_this_node(options, dialect.instance_of(managed), managed, configured,
                                        pacemaker))
         for check_name, item in itertools.chain(*found):

@@ -23,8 +23,7 @@ def fencing(configured, managed):
             yield (finding.warning if is_spare else finding.error)(
                 words, "where a node has a fencing topology, Pacemaker uses no other device for "
                 "it, and a level fails with any of its devices", cure)
-    hosts, any_host = _fenced(configured)
-    missing = [node for node in configured.nodes if node.lower() not in hosts and not any_host]
+    missing = _without_device(configured)
     if not missing:
         return
     watchdog = _watchdog(configured)
@@ -45,6 +44,17 @@ def fencing(configured, managed):
             "when the link between them breaks, both restart unless a quorum device decides",
             (["pcs quorum device add model net host=HOST algorithm=ffsplit"],
              ["crm cluster init qdevice --qnetd-hostname=HOST"]))
+
+
+def _without_device(configured):
+    """Return the names of the nodes (list of str) that no device fences."""
+    hosts, any_host = _fenced(configured)
+    return [node for node in configured.nodes if node.lower() not in hosts and not any_host]
+
+
+def is_left_to_watchdogs(configured):
+    """Return whether SBD without a device is what fences a node."""
+    return _watchdog(configured) is True and bool(_without_device(configured))
 
 
 def _fenced(configured):

@@ -18,6 +18,7 @@ _TMPFILES = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d")
 _LOGIND = ("/etc/systemd/logind.conf", "/etc/systemd/logind.conf.d/*.conf",
            "/usr/lib/systemd/logind.conf.d/*.conf")
 _LAST_SYSTEM_ACCOUNT = 999
+_CPUINFO = "/proc/cpuinfo"
 _PATIENCE = 10.0    # seconds for a program to say its version
 
 
@@ -153,3 +154,16 @@ def logout(instance, root=""):
             finding.both("mkdir -p /etc/systemd/logind.conf.d",
                          "printf '[Login]\\nRemoveIPC=no\\n' > /etc/systemd/logind.conf.d/paf.conf",
                          "systemctl restart systemd-logind"))
+
+
+def pauses(root=""):
+    """Nothing pauses this host behind its watchdog's back. Only where the watchdog fences it.
+
+    Linux shows the flag "hypervisor" on x86 only: without it nothing is said.
+    """
+    if re.search(r"(?m)^flags\s*:.*\bhypervisor\b", _text(root + _CPUINFO)):
+        yield finding.warning(
+            "SBD without a device fences this virtual machine",
+            "a watchdog inside does not count while the machine is paused (snapshot, live "
+            "migration): after a long pause it goes on as a primary for some seconds, beside its "
+            "successor. Add a device that asks the host (fence_virsh, fence_vmware_rest)")
