@@ -45,7 +45,7 @@ step "spelling" "$tools/codespell" paf bin units resource.d docs lab trials test
 step "house rules" "${PYTHON3:-python3}" tests/house_rules.py
 step "layers of imports" "${PYTHON3:-python3}" tests/layers.py
 step "types" "$tools/mypy" --no-error-summary -p paf -p lab -p trials -p tests
-step "shell scripts" shellcheck --severity=warning bin/paf-health .ci/run tests/*.sh tools/*.sh debian/*.postinst \
-    debian/*.prerm debian/tests/metadata debian/tests/one-node
+step "shell scripts" shellcheck --severity=warning bin/paf-health .ci/run tests/*.sh tools/*.sh lab/machines/*.sh \
+    debian/*.postinst debian/*.prerm debian/tests/metadata debian/tests/one-node
 step "words" "${PYTHON3:-python3}" tests/words.py
 exit $status

@@ -8,8 +8,10 @@ from lab import network
 from lab.tools import LabError, run, wait_until
 
 from . import bridges, guest_questions, layout, qmp
+from .datadisk import DataDisk, options
 
 MEMORY = 1024       # MB
+ROOT_DISK = "root-disk"
 #: The disk that all guests share, and its bytes.
 SHARED, SHARED_SIZE = "shared.raw", 8 << 20
 
@@ -20,8 +22,10 @@ def command(name, folder, image, watchdog):
             "-m", str(MEMORY), "-smp", "1", "-nodefaults", "-no-user-config", "-display", "none",
             "-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append",
             f"root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=0 systemd.hostname={name}",
-            "-drive", f"file={folder / 'disk.qcow2'},if=virtio,format=qcow2,cache=writeback",
-            # one for all guests: SBD's. Each writes through the same pages of this machine
+            # this order is that of /dev/vda, /dev/vdb and /dev/vdc; what is if=virtio comes behind
+            "-drive", f"file={folder / 'disk.qcow2'},if=none,id=root,format=qcow2,cache=writeback",
+            "-device", f"virtio-blk-pci,drive=root,id={ROOT_DISK}", *options(folder),
+            # SBD's. Each guest writes through the same pages of this machine
             "-drive", f"file={folder.parent / SHARED},if=none,id=shared,format=raw,"
             "cache=writethrough,file.locking=off",
             "-device", "virtio-blk-pci,drive=shared,serial=sbd",
@@ -54,6 +58,7 @@ class Guest:
         self.name, self.hub, self.folder, self.image = name, hub, folder, image
         self.watchdog = watchdog
         self.address = layout.address(name)
+        self.data = DataDisk(hub, folder)
 
     def create(self):
         """Give it an empty layer over the image."""
@@ -76,6 +81,7 @@ class Guest:
     def on(self, *more):
         """Switch it on; more: options of QEMU."""
         if not self.is_on:
+            self.data.on()
             (self.folder / "pid").unlink(missing_ok=True)
             run(network.inside(self.hub, [*command(
                 self.name, self.folder, self.image, self.watchdog), *more]), timeout=60)
@@ -86,7 +92,9 @@ class Guest:
         self.on("-S")
 
     def off(self):
-        """Cut its power: what it has not written to its disk is lost."""
+        """Cut its power: what it has not written to its disks is lost, and what the data disk has
+        not flushed. The disk itself goes on, it has lost that before another QEMU is connected.
+        """
         with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
             if self.is_on:
                 os.kill(int((self.folder / "pid").read_text(encoding="ascii")), signal.SIGKILL)
@@ -103,6 +111,12 @@ class Guest:
     def resume(self):
         """Continue a paused guest."""
         qmp.qmp(self.folder / "qmp", "cont")
+
+    def throttle(self, operations):
+        """Let its root disk do so many operations a second; 0: as many as it can."""
+        limits = dict.fromkeys(("bps", "bps_rd", "bps_wr", "iops_rd", "iops_wr"), 0)
+        qmp.qmp(self.folder / "qmp", "block_set_io_throttle",
+                {"id": ROOT_DISK, "iops": operations, **limits})
 
     def status(self):
         """Return QEMU's word for its state (running, paused, ...), "off" without a QEMU."""

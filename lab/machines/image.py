@@ -44,10 +44,11 @@ mkdir "$1/root/packages"
 cd "$1/root/packages"
 APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -q download postgresql-15 pacemaker
 """
-_GUEST_CUSTOMIZE = """
+_GUEST_CUSTOMIZE = f"""
 # seconds that pcs waits for a host; "pcs cluster setup" has no option for it
 sed -i "s/^default_request_timeout = .*/default_request_timeout = 1200/" \
     "$1/usr/lib/python3/dist-packages/pcs/settings.py"
+chroot "$1" systemctl enable {layout.DATA_UNIT}
 """
 
 

@@ -15,6 +15,10 @@ MANAGEMENT = "192.168.2"
 VIP = f"{NETWORK}.50"
 HUB = 254
 FENCE_AGENT = "fence_paf_qmp"
+#: What a guest's data disk is known by (/dev/disk/by-id/virtio-...), the unit that mounts it, and
+#: its program, which is DATA_SCRIPT here.
+DATA, DATA_UNIT, DATA_SCRIPT = "data", "data-disk.service", "data-disk.sh"
+_DATA_PROGRAM = "usr/local/sbin/data-disk"
 #: The port on the hub's management address on which a guest's QMP listens: this and its number.
 FIRST_PORT = 7000
 
@@ -48,20 +52,45 @@ def files(kind=GUESTS):
     found = {f"etc/systemd/network/10-{name}-{card}.network": (
         _NETWORK.format(mac=mac(name, card), address=address(name, network)), 0o644)
         for name in NAMES for card, network in enumerate((NETWORK, MANAGEMENT))}
-    agent = Path(__file__).with_name(FENCE_AGENT).read_text(encoding="utf-8")
-    found[f"usr/sbin/{FENCE_AGENT}"] = (agent, 0o755)
+    found[f"usr/sbin/{FENCE_AGENT}"] = (_text(FENCE_AGENT), 0o755)
     # what a node has logged before it is lost is read after its next boot
     found["etc/systemd/journald.conf.d/console.conf"] = (
         "[Journal]\nStorage=persistent\nSyncIntervalSec=5s\n", 0o644)
     # when each monitor ended is in Pacemaker's log
     found["etc/systemd/system/pacemaker.service.d/trial.conf"] = (
         "[Service]\nEnvironment=PCMK_debug=pacemaker-execd\n", 0o644)
-    return {**found, **(_OF_GUESTS if kind == GUESTS else {})}
+    if kind == GUESTS:
+        found[_DATA_PROGRAM] = (_text(DATA_SCRIPT), 0o755)
+        found.update(_OF_GUESTS)
+    return found
 
+
+def _text(name):
+    """Return the text of a file beside this one."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+_DATA_UNIT = rf"""[Unit]
+Description=PostgreSQL's folder on the data disk
+Requires=dev-disk-by\x2did-virtio\x2d{DATA}.device
+After=dev-disk-by\x2did-virtio\x2d{DATA}.device
+Before=postgresql.service postgresql@15-main.service corosync.service pacemaker.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/{_DATA_PROGRAM}
+
+[Install]
+WantedBy=multi-user.target
+# without it none of these starts: what is below is a server that was never used
+RequiredBy=postgresql.service corosync.service pacemaker.service
+"""
 
 _OF_GUESTS = {
     "etc/fstab": ("/dev/vda / ext4 errors=remount-ro 0 1\n", 0o644),
     # without KVM and beside other work, the start of pcsd has taken more than 15 minutes
     "etc/systemd/system.conf.d/slow.conf": (
         "[Manager]\nDefaultTimeoutStartSec=3600\nDefaultDeviceTimeoutSec=900\n", 0o644),
+    f"etc/systemd/system/{DATA_UNIT}": (_DATA_UNIT, 0o644),
     "etc/modules-load.d/paf-lab.conf": ("i6300esb\n", 0o644)}
