@@ -6,7 +6,7 @@ import types
 import pytest
 
 from lab.tools import LabError, Result, run
-from trials.machines import clocks, faults, host, memory, sbd, stage, two
+from trials.machines import clocks, disks, host, memory, model, sbd, stage, two
 
 
 class Node:
@@ -26,7 +26,8 @@ class Node:
 
 @pytest.mark.parametrize("text", [memory._CATCH, memory._PRESS, memory._GREEDY, host._NEWER,
                                   host._SMALL, host._LARGE, memory.POSTMASTER, two._NAMES,
-                                  memory._SWAP, sbd._STATE])
+                                  memory._SWAP, sbd._STATE,
+                                  *map(disks.change, (disks.GOOD, disks.BAD, disks.SLOW))])
 def test_the_shell_of_the_rows_is_shell(text):
     assert run(["sh", "-n", "-c", text], check=False).ok
 
@@ -119,3 +120,44 @@ def test_failures_are_cleaned_up_where_nothing_else_is_to_be_done(todo, cleaned)
     scene = types.SimpleNamespace(remarks=[])
     stage.Stage(made, None)._clean_up(scene)
     assert bool(made.nodes["srv1"].asked) == cleaned == bool(scene.remarks)
+
+
+class Booting(Node):
+    """A node with a boot, that answers the rest with nothing."""
+
+    boot = "first"
+
+    def boot_id(self):
+        return self.boot
+
+
+def test_a_device_is_as_before_after_a_fault_unless_the_node_has_booted():
+    node = Booting()
+    with disks.other(node, "suspend", "resume") as boot:
+        assert (boot, node.asked) == ("first", ["suspend"])
+    assert node.asked == ["suspend", "resume"]
+    with contextlib.suppress(LabError), disks.other(node, "suspend", "resume"):
+        node.boot = "second"
+        raise LabError("no successor")
+    assert node.asked == ["suspend", "resume", "suspend"]
+
+
+def test_a_fault_of_a_device_that_could_not_be_made_is_said():
+    assert 'table "0 $size error"' in disks.change(disks.BAD)
+    assert 'grep -q " error"' in disks.change(disks.BAD)
+    assert 'grep -q " delay"' in disks.change(disks.SLOW)
+    node = Booting(lambda line: LabError("no dm-delay"))
+    with pytest.raises(LabError), disks.other(node, "suspend", "resume"):
+        pytest.fail("played without the fault")
+
+
+@pytest.mark.parametrize("lost, words", [(12288, "12 kB were dropped"), (0, "0 kB were dropped")])
+def test_a_power_cut_has_to_cost_something(lost, words):
+    seen = [4096]
+    victim = types.SimpleNamespace(data=types.SimpleNamespace(dropped=lambda: list(seen)),
+                                   dark=lambda: seen.append(lost))
+    scene = model.Scene(types.SimpleNamespace(nodes={"srv1": victim}, primary=lambda: "srv1"),
+                        None, "run")
+    with contextlib.nullcontext() if lost else pytest.raises(AssertionError, match="lost nothing"):
+        disks.cut(scene)
+    assert scene.remarks == [words]

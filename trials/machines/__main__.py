@@ -9,12 +9,12 @@ from lab.machines import layout
 from lab.machines.cluster import Machines
 from lab.settings import CHECKOUT
 from lab.tools import LabError, interruptible
-from trials.machines import clocks, faults, host, memory, report, sbd, store, two
+from trials.machines import clocks, disks, faults, host, memory, report, sbd, store, two
 from trials.machines.stage import QUICK_START, Stage
 
 LOGS = CHECKOUT / "build" / "machines"
-ROWS = (QUICK_START, *faults.TABLE, *clocks.TABLE, *host.TABLE, *memory.TABLE, *two.TABLE,
-        *sbd.TABLE)
+ROWS = (QUICK_START, *faults.TABLE, *clocks.TABLE, *host.TABLE, *disks.TABLE, *memory.TABLE,
+        *two.TABLE, *sbd.TABLE)
 
 
 def chosen(text):
