@@ -3,7 +3,6 @@
 import contextlib
 import os
 import random
-import shutil
 import socket
 import struct
 import threading
@@ -233,22 +232,13 @@ def test_what_a_held_flush_is_about_is_lost_when_the_power_is_cut(served):
     assert served().ask(nbd.READ, 0, 4096) == bytes(4096)
 
 
-@pytest.mark.skipif(not shutil.which("qemu-io"), reason="needs qemu-utils")
-def test_qemu_can_use_it(served):
-    place = f"nbd+unix:///?socket={served.disk.folder / nbd.SOCKET}"
-    run(["qemu-io", "-f", "raw", "-t", "writeback", "-c", "write -P 1 0 64k", "-c", "flush",
-         "-c", "write -P 2 64k 64k", "-c", "abort", place], check=False)
-    wait_until(served.disk.dropped, 10, "the end of the first")
-    found = run(["qemu-io", "-f", "raw", "-c", "read -P 1 0 64k", "-c", "read -P 0 64k 64k", place])
-    assert served.disk.dropped()[0] == 65536 and "failed" not in found.output
-
-
 def test_a_guest_finds_its_data_disk_by_a_name_behind_its_root():
     files = image.Image(Path("/c/disk.raw"), Path("/c/vmlinuz"), Path("/c/initrd.img"))
     argv = guest.command("srv2", Path("/l/srv2"), files, watchdog=True)
     disks = [word for word in argv if word.startswith("virtio-blk")]
     assert disks == [f"virtio-blk-pci,drive=root,id={guest.ROOT_DISK}",
-                     "virtio-blk-pci,drive=data,serial=data"]
+                     "virtio-blk-pci,drive=data,serial=data",
+                     "virtio-blk-pci,drive=shared,serial=sbd"]
     assert any("file.server.path=/l/srv2/nbd" in word and "cache=writeback" in word
                for word in argv)
 
