@@ -205,8 +205,8 @@ def test_an_interrupted_switchover_leaves_nothing(lab):
     wait_until(lambda: constraints(lab) == [], 90, "the request to be withdrawn", step=0.3)
     lab.wait_settled(180)
     # whether it was given up or went on depends on the moment; the agent has refused nothing
-    last = stories.of_all(lab, since, None)[-1]
-    assert last["kind"] in ("switchover given up", "switchover"), last
+    seen = {story["kind"] for story in stories.of_all(lab, since, None)}
+    assert seen <= {"switchover given up", "switchover"}, seen
 
 
 def event_of_paf(lab, kind):
