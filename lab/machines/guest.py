@@ -116,7 +116,8 @@ class Guest:
         """Let its root disk do so many operations a second; 0: as many as it can."""
         limits = dict.fromkeys(("bps", "bps_rd", "bps_wr", "iops_rd", "iops_wr"), 0)
         qmp.qmp(self.folder / "qmp", "block_set_io_throttle",
-                {"id": ROOT_DISK, "iops": operations, **limits})
+                {"id": f"/machine/peripheral/{ROOT_DISK}/virtio-backend", "iops": operations,
+                 **limits})
 
     def status(self):
         """Return QEMU's word for its state (running, paused, ...), "off" without a QEMU."""

@@ -253,3 +253,13 @@ def test_only_guests_have_a_data_disk_that_the_cluster_starts_after():
     assert not {name, program} & set(layout.files(layout.CONTAINERS))
     assert f"enable {layout.DATA_UNIT}" in image.recipe().customize
     assert layout.DATA_UNIT not in image.recipe(layout.CONTAINERS).customize
+
+
+def test_the_root_disk_is_throttled_by_the_name_of_its_backend(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(guest.qmp, "qmp", lambda *words: asked.append(words))
+    guest.Guest("srv1", "no-hub", tmp_path, None).throttle(30)
+    (_, command, limits), = asked
+    assert command == "block_set_io_throttle" and limits.pop("iops") == 30
+    assert limits.pop("id") == f"/machine/peripheral/{guest.ROOT_DISK}/virtio-backend"
+    assert limits == {"bps": 0, "bps_rd": 0, "bps_wr": 0, "iops_rd": 0, "iops_wr": 0}
