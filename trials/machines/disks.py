@@ -44,15 +44,19 @@ def change(target):
 
 @contextlib.contextmanager
 def other(guest, command, back):
-    """Run `command` in a guest, and `back` at the end, unless it has booted meanwhile."""
+    """Run `command` in a guest, and `back` at the end, unless it has booted meanwhile.
+
+    Gives its first boot.
+    """
     before = guest.boot_id()
     shell(guest, command, timeout=LONG)
     try:
         yield before
     finally:
-        with contextlib.suppress(LabError):     # fenced: its next boot makes another device
-            if guest.boot_id() == before:
-                shell(guest, back, timeout=LONG)
+        # no answer is asked for again: the node may have been reset, or may only be slow
+        wait_until(lambda: guest.boot_id() != before
+                   or shell(guest, back, timeout=MINUTE) is not None,
+                   LONG, f"{guest.name} to have a good disk again", 1)
 
 
 def pass_by(seconds):
@@ -120,9 +124,9 @@ def disk_errors(scene):
     with other(guest, change(BAD), change(GOOD)) as boot:
         pass_by(ERRORS)
     scene.successor()
-    with contextlib.suppress(LabError):     # it may be fenced now, or may not live to answer
-        if guest.boot_id() == boot:
-            scene.remarks.append("rebooted, not fenced")
+    if wait_until(guest.boot_id, LONG, f"an answer of {guest.name}", 1) == boot:
+        scene.remarks.append("not fenced, rebooted")
+        with contextlib.suppress(LabError):     # it may not live to answer
             shell(guest, "systemctl reboot", timeout=10, check=False)
     guest.wait_up(LONG, boot)
     return None
