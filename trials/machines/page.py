@@ -16,6 +16,7 @@ it is printed, and nothing else:
 The image has longer limits for pcs and systemd than Debian: see lab/machines/image.py.
 """
 
+import contextlib
 import re
 import threading
 import time
@@ -35,6 +36,10 @@ BOOTED = 4000
 _IPMI = re.compile(r"fence_ipmilan pcmk_host_list=(srv\d) .*")
 #: As the lab of namespaces has it.
 BUSY = f"pcs property set load-threshold={cib.PROPERTIES['load-threshold']}"
+#: What may fail on a guest that is too slow, and is repeated then. pcs asks systemd on each host
+#: which services there are, and takes no answer in time for none.
+_SLOW = ("crm_resource --wait", "pcs cluster setup")
+PCSD = ("pcsd.service", "pcsd-ruby.service")
 _PROMPTS = ("passwd ", "pcs host auth ")
 
 
@@ -96,6 +101,24 @@ def play(lab, say=print):
             raise errors[0]
 
 
+def without_pcsd(lab):
+    """End pcsd, which is most of what an emulated node does; what needs it starts it again."""
+    for guest in lab.nodes.values():
+        guest.run(["systemctl", "disable", "--now", *PCSD], timeout=COMMAND)
+
+
+@contextlib.contextmanager
+def with_pcsd(lab):
+    """Run pcsd in all guests meanwhile."""
+    for guest in lab.nodes.values():
+        guest.run(["systemctl", "start", *PCSD], timeout=COMMAND)
+    try:
+        yield
+    finally:
+        for guest in lab.nodes.values():
+            guest.run(["systemctl", "stop", *PCSD], timeout=COMMAND)
+
+
 def wait_booted(guest):
     """Wait until all that Debian starts at boot has started. LabError where pcsd has not."""
     wait_until(lambda: _has_booted(guest), BOOTED, f"the end of the boot of {guest.name}", 0.5)
@@ -136,7 +159,7 @@ def run(guest, command, until=False):
         return guest.run(["bash", "-c", f"cd /root\n{command}"], check=False, text=text,
                          timeout=COMMAND)
     result = once()
-    patient = command == "paf check" or command.startswith("crm_resource --wait")
+    patient = command == "paf check" or command.startswith(_SLOW)
     if not result.ok and (until or patient):
         seen = [result]
 

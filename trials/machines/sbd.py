@@ -8,6 +8,7 @@ from lab.machines import layout
 from lab.tools import wait_until
 from trials.machines.faults import paused
 from trials.machines.model import Table
+from trials.machines.page import with_pcsd
 
 TABLE = Table(only=layout.GUESTS)
 LONG = 900
@@ -36,8 +37,9 @@ def _set_up(lab, wanted, commands):
     first = lab.nodes[layout.NAMES[0]]
     if shell(first, _STATE) == wanted:
         return
-    for command in commands:
-        shell(first, command)
+    with with_pcsd(lab):
+        for command in commands:
+            shell(first, command)
     assert shell(first, _STATE) == wanted, f"SBD is {shell(first, _STATE)}, not {wanted}"
     lab.wait_whole(LONG)
 

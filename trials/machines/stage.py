@@ -68,6 +68,8 @@ class Stage:
             for guest in self.lab.nodes.values():
                 guest.run(["sh", "-c", _MORE])
             self.lab.wait_whole()
+            if self.lab.kind == layout.GUESTS:
+                page.without_pcsd(self.lab)
             self._reboot()
         except (AssertionError, LabError) as error:
             result.problems.append(_words(error))
