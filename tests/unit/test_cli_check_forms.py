@@ -18,6 +18,13 @@ NODE = '<instance_attributes id="nodes-1">'
 PROPERTIES = '<cluster_property_set id="cib-bootstrap-options">'
 END, META = "</constraints>", 'name="notify" value="true"/>'
 
+#: Without a score: it counts as 0.
+BACKWARDS = '<rsc_colocation id="c" rsc="pgsqld-clone" rsc-role="Promoted" ' \
+            'with-rsc="pgsql-master-ip"/>'
+BEFORE = '<rsc_order id="b" first="pgsql-master-ip" then="pgsqld-clone"'
+SEASON = '<rule id="r" score="0"><date_expression id="d" operation="date_spec">' \
+         '<date_spec id="s" months="1-6"/></date_expression></rule>'
+
 
 def nvpair(name, value):
     return f'<nvpair id="n-{name}" name="{name}" value="{value}"/>'
@@ -166,6 +173,61 @@ FORMS = {
          ("</primitive>\n        <meta_attributes id=\"pgsqld-clone",
           "</primitive></group>\n        <meta_attributes id=\"pgsqld-clone")],
         "pgsqld is a member of the group g"),
+    "an address that no colocation ties": (
+        [(COLOCATION, "")], "pgsql-master-ip is not colocated with the primary"),
+    "an address that only a colocation without a score draws, the wrong way round": (
+        [(COLOCATION, BACKWARDS)], "pgsql-master-ip is not colocated with the primary"),
+    "a colocation without a score beside the right one": (
+        [(COLOCATION, COLOCATION + BACKWARDS)], ""),
+    "a colocation that compares a site": (
+        [(COLOCATION, COLOCATION.replace(" rsc=", ' node-attribute="site" rsc='))],
+        "it compares site, not the node"),
+    "a colocation that compares the node": (
+        [(COLOCATION, COLOCATION.replace(" rsc=", ' node-attribute="#uname" rsc='))], ""),
+    "two addresses of a group are one place": (
+        [('rsc="pgsql-master-ip"', 'rsc="g"'), ('then="pgsql-master-ip"', 'then="g"'),
+         ('<primitive id="pgsql-master-ip"', '<group id="g">' + READERS
+          + '<primitive id="pgsql-master-ip"'),
+         ('<primitive id="fence-srv1"', '</group><primitive id="fence-srv1"'),
+         (COLOCATION.replace("pgsql-master-ip", "g"), "")],
+        "g is not colocated with the primary"),
+    "an address that no order holds while the primary is demoted": (
+        [('first-action="demote"', 'first-action="promote"')],
+        "pgsql-master-ip has no order: demote, then stop"),
+    "an address that may start before the promotion": (
+        [('first-action="promote"', 'first-action="demote"')],
+        "pgsql-master-ip has no order: promote, then start"),
+    "a mandatory order by its score": (
+        [('then-action="stop" symmetrical="false" kind="Optional"',
+          'then-action="stop" symmetrical="false" score="INFINITY"')],
+        "the order demote-then-stop-ip is mandatory"),
+    "an address that starts before PostgreSQL": (
+        [(END, BEFORE + "/>" + END)], "the order b starts the address before PostgreSQL"),
+    "an order of the address that is optional": (
+        [(END, BEFORE + ' kind="Optional"/>' + END)], ""),
+    "an order after the stop of the address": (
+        [(END, BEFORE + ' first-action="stop" then-action="stop"/>' + END)], ""),
+    "a partition without quorum that goes on": (
+        [(PROPERTIES, PROPERTIES + nvpair("no-quorum-policy", "Freeze"))],
+        "no-quorum-policy=freeze"),
+    "a cluster in maintenance": (
+        [(PROPERTIES, PROPERTIES + nvpair("maintenance-mode", "on"))], "maintenance-mode is on"),
+    "a cluster that stops all": (
+        [(PROPERTIES, PROPERTIES + nvpair("stop-all-resources", "y"))],
+        "stop-all-resources is on"),
+    "SBD without a device on two nodes": (
+        [DEVICES, ('name="have-watchdog" value="false"/>', 'name="have-watchdog" value="true"/>'
+                   + nvpair("stonith-watchdog-timeout", "-1")),
+         ('<node id="3" uname="srv3">', '<node id="3" uname="srv3" type="ping">')],
+        "SBD without a device fences two nodes"),
+    "a threshold that the date decides on": (
+        [('<meta_attributes id="rsc-options">', '<meta_attributes id="rsc-options">' + SEASON)],
+        ""),
+    "a threshold of the clone": (
+        [(META, META + nvpair("migration-threshold", "1"))], "migration-threshold is 1"),
+    "a threshold in a second set of the clone": (
+        [("</clone>", '<meta_attributes id="m2">' + nvpair("migration-threshold", "1")
+          + "</meta_attributes></clone>")], "migration-threshold is 1"),
     "a name that Pacemaker's programs do not take": (
         [('"pgsqld-clone"', '"pgsqld-cloné"')], "the name 'pgsqld-cloné' has other characters"),
 }

@@ -81,7 +81,7 @@ def _colocation(configured, managed, places):
     if any(_is_right(item) for item in found):
         return
     wanted = finding.colocated(places[0], managed.clone)
-    if not found and not _of(configured, "colocation", rsc=names_of(managed), with_rsc=places):
+    if not found and not _reversed(configured, managed, places):
         yield finding.error("{0} is not colocated with the primary".format(places[0]), _LOST,
                             wanted)
     for item in found:
@@ -95,12 +95,16 @@ def _colocation(configured, managed, places):
             item.id, places[0], wrong), _LOST, _instead(item, wanted))
 
 
+def _reversed(configured, managed, places):
+    """Return the colocations that tie the primary to the address; a score of 0 ties nothing."""
+    return [item for item in _of(configured, "colocation", rsc=names_of(managed), with_rsc=places)
+            if item.score > 0]
+
+
 def _backwards(configured, managed, places):
     right = [item for item in _of(configured, "colocation", rsc=places, with_rsc=names_of(managed))
              if _is_right(item)]
-    for item in _of(configured, "colocation", rsc=names_of(managed), with_rsc=places):
-        if item.score <= 0:
-            continue
+    for item in _reversed(configured, managed, places):
         cures = [] if right else [finding.colocated(places[0], managed.clone)]
         yield finding.error(
             "{0} ties the primary to {1}, and not the reverse".format(item.id, places[0]),
