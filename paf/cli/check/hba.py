@@ -20,11 +20,12 @@ def rules(rows):
             for line, kind, databases, users, address, mask, method, error in rows]
 
 
-def for_replication(found, user, address, own):
+def for_replication(found, user, address, own, unclear=None):
     """Return the HbaRule that decides on replication by `user` from `address`; None without one.
 
     own: the addresses of the server's host, for samehost. Whether a user belongs to a role (+) or
-    fits a pattern (/) is not known: then the rule counts, unless it rejects.
+    fits a pattern (/) is not known: then the rule counts, unless it rejects. unclear: a list that
+    gets the rules before that one which let in a host name without an address here.
     """
     for rule in found:
         if rule.error or rule.kind not in _TCP or "replication" not in rule.databases:
@@ -32,8 +33,11 @@ def for_replication(found, user, address, own):
         perhaps = rule.method != "reject" and any(name[:1] in ("+", "/") for name in rule.users)
         if user not in rule.users and "all" not in rule.users and not perhaps:
             continue
-        if _matches(rule, address, own):
+        matches = _matches(rule, address, own)
+        if matches:
             return rule
+        if matches is None and unclear is not None and rule.method != "reject":
+            unclear.append(rule)
     return None
 
 
@@ -48,12 +52,16 @@ def _matches(rule, address, own):
 
 
 def covers(network, mask, address):
-    """Return whether `address` is in a network; a host name covers what it resolves to."""
+    """Return whether `address` is in a network; a host name covers what it resolves to.
+
+    None for a name that resolves to nothing here, as ".example.org", which is for all names in it.
+    """
     packed, base = _packed(address), _packed(network or "")
     if packed is None:
         return False
     if base is None:
-        return address in resolved(network)
+        there = resolved(network)
+        return address in there if there else None
     bits = _packed(mask) if mask else b"\xff" * len(base)
     if bits is None or len(base) != len(packed) or len(bits) != len(base):
         return False

@@ -163,11 +163,19 @@ def access(subject):
     user = words(subject.conninfo).get("user") or subject.owner
     if not subject.rules:
         yield finding.unseen("pg_hba.conf was not looked at", "SQL shows it since PostgreSQL 10")
-    bad = []
+    if not subject.own:
+        yield finding.unseen("the address of {0} is not known here".format(subject.node),
+                             "whether pg_hba.conf keeps it from itself was not looked at")
+    bad, unclear = [], []
     for address in subject.own + subject.vips:
-        rule = hba.for_replication(subject.rules, user, address, subject.own)
+        rule = hba.for_replication(subject.rules, user, address, subject.own, unclear)
         if rule is not None and rule.method != "reject":
             bad.append((address, rule))
+    for line, name in sorted(set((rule.line, rule.address) for rule in unclear)):
+        yield finding.unseen(
+            "whether line {0} of pg_hba.conf lets this node replicate from itself is not known: "
+            "{1} has no address here".format(line, name),
+            "it must not: name the other nodes by their addresses")
     if bad:
         lines = ["host replication all {0}/{1} reject".format(
             address, "128" if ":" in address else "32") for address, _ in bad]
