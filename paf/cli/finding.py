@@ -155,11 +155,9 @@ def without_meta(managed, name):
 
 
 def parameter_is(resource, name, value):
-    """Return the cure that sets a parameter of the agent; "" removes it."""
-    pcs = ["pcs resource update {0} {1}".format(resource, quoted([name + "=" + value]))]
-    if not value:
-        return pcs, ["crm resource param {0} delete {1}".format(resource, name)]
-    return pcs, ["crm resource param {0} set {1} {2}".format(resource, name, quoted([value]))]
+    """Return the cure that sets a parameter of the agent."""
+    return (["pcs resource update {0} {1}".format(resource, quoted([name + "=" + value]))],
+            ["crm resource param {0} set {1} {2}".format(resource, name, quoted([value]))])
 
 
 def operation_is_there(resource, name, interval, timeout, role=""):

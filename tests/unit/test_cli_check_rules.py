@@ -40,11 +40,13 @@ def rule(address, method="trust", line=1):
     ("db2.example.org", False), ("10.0.0.2", False)])
 def test_each_kind_of_address_of_a_rule_is_understood(names, address, lets_in):
     items = list(serverchecks.access(subject(rules=hba.rules([rule(address)]), vips=[])))
-    assert ["line 1 of pg_hba.conf lets this node" in item.what for item in items] == [True] * lets_in
+    assert [item.what.partition(" (")[0] for item in items] == [
+        "line 1 of pg_hba.conf lets this node replicate from itself"] * lets_in
 
 
 def test_the_rule_for_the_servers_own_host_is_for_no_other_address(names):
-    assert hba.for_replication(hba.rules([rule("samehost")]), "repl", "10.0.0.9", ["10.0.0.1"]) is None
+    rules = hba.rules([rule("samehost")])
+    assert hba.for_replication(rules, "repl", "10.0.0.9", ["10.0.0.1"]) is None
 
 
 @pytest.mark.parametrize("rules, words", [
@@ -73,7 +75,8 @@ OPEN = "host=10.0.0.50 password='s e c"
 def test_a_primary_conninfo_that_is_none_has_one_finding_without_its_password(settings):
     item, = found(conninfo=OPEN, settings=settings)
     assert item.level == finding.ERROR and "s e c" not in item.what
-    assert item.what == "primary_conninfo cannot be used: a quote of the connection string is left open"
+    assert item.what == (
+        "primary_conninfo cannot be used: a quote of the connection string is left open")
 
 
 def test_whom_a_malformed_primary_conninfo_names_is_not_made_up():
@@ -90,7 +93,158 @@ def test_a_server_whose_sessions_are_read_only_is_named():
     ("pgsqlms_srv2_be09e3a0", None, "pg_drop_replication_slot"),    # as the agent names it
     ("slot_srv2", None, "pg_drop_replication_slot"),    # no limit can be set before PostgreSQL 13
     ("pgsqlms_srv2_be09e3a0", "-1", "max_slot_wal_keep_size")])
-def test_an_inactive_slot_of_a_node_is_limited_or_where_there_is_no_limit_dropped(name, limit, cure):
+def test_an_inactive_slot_of_a_node_is_limited_or_where_there_is_no_limit_dropped(
+        name, limit, cure):
     settings = {} if limit is None else {"max_slot_wal_keep_size": limit}
     item, = slotchecks.slots(subject(slots=[slot(name)], settings=settings))
     assert "by its name it is srv2's" in item.why and cure in item.pcs[0]
+
+
+# Other nodes
+
+def answer(out="", status=0, err="", timed_out=False):
+    return runner.Result(status, out, err, timed_out)
+
+
+def raising(error):
+    def raise_it(*_, **__):
+        raise error
+    return raise_it
+
+
+@pytest.mark.parametrize("said, settings, problem", [
+    (answer(psql.FIELD.join(["wal_level", "replica", "false"])), {"wal_level": "replica"}, ""),
+    (answer("", 2, "psql: error: FATAL:  no pg_hba.conf entry"), {}, "no pg_hba.conf entry"),
+    (answer("", -9, timed_out=True), {}, "psql did not end in time"),
+    (answer(), {}, "it did not answer")])
+def test_the_local_server_says_its_settings_or_why_not(
+        monkeypatch, tmp_path, said, settings, problem):
+    monkeypatch.setattr(sql, "_client", lambda *_: {"PGOPTIONS": ""})
+    monkeypatch.setattr(psql, "here", lambda *_: said)
+    seen = peers.here(instance_at(tmp_path), 150000)
+    assert (seen.settings, problem in seen.problem) == (settings, True)
+    assert bool(seen.problem) is bool(problem)
+
+
+def test_a_psql_that_cannot_be_started_is_no_server_without_settings(monkeypatch):
+    monkeypatch.setattr(sql, "query", raising(ocf.OcfError("cannot run psql: no such file")))
+    monkeypatch.setattr(psql, "there", raising(ocf.OcfError("cannot run psql: no such file")))
+    for seen in (peers.here(None, 150000), peers.there(None, "", "10.0.0.2", 150000)):
+        assert seen == peers.Seen({}, None, "", "cannot run psql: no such file")
+
+
+REFUSED = answer("", 2, "FATAL:  no pg_hba.conf entry")
+LATE = answer("", -9, timed_out=True)
+SHOWN = answer("replica\n")
+
+
+@pytest.mark.parametrize("answers, settings, problem", [
+    ([LATE], {}, "no answer within 4 s"),
+    ([REFUSED, LATE], {}, "no answer within 4 s"),
+    ([REFUSED, SHOWN, LATE], {peers.SAME[0]: "replica"}, ""),
+    # up to PostgreSQL 9.6 such a connection knows no SHOW: its role has to be let in for SQL
+    ([REFUSED] + [answer("", 1, "ERROR:  syntax error")] * len(peers.SAME + peers.OTHER), {},
+     "FATAL: no pg_hba.conf entry")])
+def test_a_node_that_does_not_answer_once_is_asked_no_more(monkeypatch, answers, settings, problem):
+    """It was asked for each setting, four seconds each."""
+    left = list(answers)
+    monkeypatch.setattr(psql, "there", lambda *_: left.pop(0))
+    seen = peers.there(None, "", "10.0.0.2", 150000)
+    assert (seen.settings, seen.pending, seen.problem, left) == (settings, None, problem, [])
+
+
+# Schemas
+
+class Lxml:
+    """A substitute for lxml.etree, whose schemas find these mistakes."""
+
+    def __init__(self, *mistakes):
+        self.error_log, self.read = mistakes, []
+
+    def fromstring(self, data):
+        return {"validate-with": "pacemaker-9.9"} if b"<cib" in data else {}
+
+    def parse(self, name):
+        self.read.append(name)
+
+    def RelaxNG(self, _schema):
+        return self
+
+    def validate(self, _root):
+        return not self.error_log
+
+
+class Entry:
+    line, message = 7, "Element x is not allowed"
+
+
+@pytest.mark.parametrize("mistakes, expected", [((), []), ((Entry(), Entry(), Entry(), Entry()), [
+    "the agent's meta-data are not valid: line 7: Element x is not allowed"] * 3)])
+def test_the_meta_data_are_held_against_the_schema_that_is_there(
+        monkeypatch, tmp_path, mistakes, expected):
+    place = tmp_path / "ocf.rng"
+    place.touch()
+    monkeypatch.setattr(schemas, "_OCF", (str(tmp_path / "none.rng"), str(place), "/never"))
+    etree = Lxml(*mistakes)
+    items = list(schemas.agent(etree))
+    assert [item.what for item in items] == expected and etree.read == [str(place)]
+    assert all(item.level == finding.ERROR for item in items)
+
+
+def test_what_no_schema_is_there_for_is_not_called_valid(monkeypatch, tmp_path, text):
+    monkeypatch.setattr(schemas, "_OCF", (str(tmp_path / "none.rng"),))
+    monkeypatch.setattr(schemas, "_CIB", str(tmp_path / "{0}.rng"))
+    item, = schemas.agent(Lxml())
+    assert item.level == finding.UNSEEN and "meta-data were not checked: no schema" in item.what
+    item, = schemas.cib(Lxml(), text)
+    assert item.level == finding.WARNING
+    assert item.what.endswith("pacemaker-9.9.rng is not there")
+
+
+def test_without_lxml_nothing_is_called_valid(monkeypatch, text):
+    monkeypatch.setitem(sys.modules, "lxml", None)
+    assert schemas.lxml_or_none() is None
+    name, item = list(check.of_cib(text, ""))[-1]
+    assert (name, item.level) == ("schemas", finding.WARNING)
+
+
+# Operations and parameters
+
+def of_parameters(text, pair):
+    """Return what is said of the parameters in a CIB with another one (an nvpair)."""
+    first = '<nvpair id="pgsqld-params-pgdata"'
+    configured = configuration.parse(text.replace(first, pair + first))
+    return list(operations.values(configured, configuration.find(configured)))
+
+
+@pytest.mark.parametrize("name, value, words, pcs, crm", [
+    ("rejoin", "perhaps", "rejoin must be manual, safe or rewind", "rejoin=safe",
+     "set rejoin safe"),
+    ("maxlag", "1GB", "maxlag must be a number of bytes", "maxlag=0", "set maxlag 0"),
+    ("datadir", "data", "datadir must be an absolute path", "", ""),    # the default is pgdata's
+    ("start_opts", "-c 'a", "start_opts cannot be understood", "", "")])
+def test_a_parameter_that_the_agent_refuses_gets_its_default(text, name, value, words, pcs, crm):
+    item, = of_parameters(text, f'<nvpair id="new" name="{name}" value="{value}"/>')
+    assert item.level == finding.ERROR and words in item.what
+    assert item.pcs == ([f"pcs resource update pgsqld {pcs}"] if pcs else [])
+    assert item.crm == ([f"crm resource param pgsqld {crm}"] if crm else [])
+
+
+@pytest.mark.parametrize("name, value, words", [
+    ("rejoin", "perhaps", "rejoin must be"), ("colour", "blue", "no parameter colour")])
+def test_a_parameter_by_reference_is_for_people_to_change(text, name, value, words):
+    """No program of Pacemaker changes it in this place alone."""
+    shared = '<primitive id="d" class="ocf" provider="x" type="y"><instance_attributes id="s">' \
+             f'<nvpair id="shared" name="{name}" value="{value}"/></instance_attributes>' \
+             '</primitive>'
+    item, = of_parameters(text.replace("</resources>", shared + "</resources>"),
+                          '<nvpair id-ref="shared"/>')
+    assert words in item.what and (item.pcs, item.crm) == ([], [])
+
+
+def test_the_program_that_asks_the_server_ends_with_what_it_found(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    monkeypatch.setattr(sys, "argv", [ask.__file__, "host=x"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(ask.__file__, run_name="__main__")
+    assert ended.value.code == 3

@@ -33,6 +33,7 @@ OTHER = ("server_version_num", "synchronous_standby_names")
 
 _FIRST_WITH_PENDING = 90500
 _PATIENCE = 4.0     # seconds for each question
+_LATE = "no answer within {0:.0f} s".format(_PATIENCE)
 _DATABASE = (("dbname", "postgres"),)
 _REFUSED = "FATAL:"
 _NOT_SEEN = "its host (programs, start at boot, files in /run), its pg_hba.conf and its slots " \
@@ -50,12 +51,12 @@ def query(version):
 def here(instance, version):
     """Return the Seen of the local server."""
     try:
-        rows = sql.query(instance, query(version), Deadline(_PATIENCE), no_wait=False).rows
+        answer = sql.query(instance, query(version), Deadline(_PATIENCE), no_wait=False)
     except ocf.OcfError as error:
         return Seen({}, None, "", str(error))
-    if not rows:
-        return Seen({}, None, "", "it did not answer")
-    return understood(rows, "SQL")
+    if not answer.rows:
+        return Seen({}, None, "", answer.message or "it did not answer")
+    return understood(answer.rows, "SQL")
 
 
 def understood(rows, way):
@@ -78,8 +79,9 @@ def there(instance, conninfo, address, version):
         rows, why = _asked(instance, conninfo, REPLICATION + there_only, "SHOW " + name)
         if rows:
             found[name] = rows[0][0]
-        elif _REFUSED in why and not found:
-            return Seen({}, None, "", why)
+        elif why == _LATE or (_REFUSED in why and not found):
+            problem = why
+            break    # nor would it answer the next
     if not found:
         return Seen({}, None, "", problem)
     return Seen(found, None, "a replication connection", "")
@@ -92,7 +94,7 @@ def _asked(instance, conninfo, settings, text):
     except ocf.OcfError as error:
         return [], str(error)
     if result.timed_out:
-        return [], "no answer within {0:.0f} s".format(_PATIENCE)
+        return [], _LATE
     if result.status != 0:
         return [], " ".join(result.err.split()) or "psql ended with {0}".format(result.status)
     return psql.rows(result.out), ""
