@@ -88,10 +88,11 @@ def _send(recipient, memory, at_once):
         promoted = ophistory.promoted(xml, managed.name)
         for event in _events(configured, managed, since):
             is_open = fold.is_open(event, promoted)
-            if fold.is_said(event, said[0]) or node != fold.speaker(
-                    event, managed.name, dc_of(configured.root)):
+            speaker = fold.speaker(event, managed.name, dc_of(configured.root))
+            if fold.is_said(event, said[0]) or speaker not in (node, fold.NOBODY):
                 continue
-            if is_open and not at_once:
+            # a DC is waited for; where there is none, each node sends it rather than none
+            if (is_open or speaker == fold.NOBODY) and not at_once:
                 waits = True
                 continue
             left = allowance(said[1], now)
@@ -107,12 +108,17 @@ def _send(recipient, memory, at_once):
 
 
 def _events(configured, managed, since):
-    """Return the events.Events of a resource that ended after `since` (epoch seconds)."""
+    """Return the events.Events of a resource that ended after `since` (epoch seconds).
+
+    Raises Problem where there is no log in which they could be found.
+    """
     from paf.cli.timeline import changes, events, files, logs
-    names = [name for name in files.places() if os.path.isfile(name)]
+    names = [name for name in files.places() if os.path.isfile(name) and os.access(name, os.R_OK)]
     vips = tuple(vip.name for vip in configuration.vips_of(configured, managed))
     found = events.events(logs.recent(names, _TAIL), managed.name, vips,
                           live=list(changes.of_cib(configured.root)))
+    if not names and not found:
+        raise Problem("no log of Pacemaker's can be read here")
     return fold.of_now(fold.merged(found), since)
 
 

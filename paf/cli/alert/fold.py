@@ -15,6 +15,8 @@ _NO_PROBE = ("0", "7", "8", "190", "191")
 _DEGRADED = {"190": "0", "191": "8"}
 #: Events after which the cluster may have no primary, or still has the same one.
 _ENDS = (events.STOP, events.REFUSED, events.GIVEN_UP)
+#: Who reports an event where the DC is not known, or is gone.
+NOBODY = ""
 _SOON = 120.0       # seconds within which the end of an outage belongs to it
 
 
@@ -42,6 +44,7 @@ def speaker(event, resource, dc):
     """Return the node that reports an Event: where it was decided, and where its alert ran.
 
     resource: the resource's name; dc: the node of the DC, for what happened to a lost node alone.
+    NOBODY where that is the lost one itself: the others have not elected a new one yet.
     """
     mine = [item for item in event.actions if item.resource == resource and item.node
             and item.operation in _TASKS]
@@ -50,7 +53,8 @@ def speaker(event, resource, dc):
     fenced = [item.node for item in event.actions if item.operation == "fence"]
     alive = [item.node for item in mine if item.node not in event.lost
              and item.node not in fenced]
-    return (promoted or alive or [dc])[-1]
+    is_gone = dc in event.lost or dc in fenced
+    return (promoted or alive or [NOBODY if is_gone else dc])[-1]
 
 
 def is_open(event, promoted):

@@ -45,7 +45,8 @@ def send(recipient, message):
 
 
 def say(text):
-    """Write a line to syslog."""
+    """Write a line to syslog, which takes no NUL."""
+    text = "".join(" " if sign < " " or sign == "\x7f" else sign for sign in text)
     syslog.openlog("paf-alert", syslog.LOG_PID, syslog.LOG_DAEMON)
     syslog.syslog(syslog.LOG_NOTICE, " ".join(text.split()))
 
