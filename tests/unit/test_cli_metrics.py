@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from paf.cli import servers
+from paf.cli import configuration, servers
+from paf.cli.common import Problem
 from paf.cli.health import health, looks, metrics, request, series
 from paf.cli.timeline import action_times, events, gather
 from tests.unit.test_cli_health import facts, standby  # noqa: F401
@@ -156,3 +157,69 @@ def test_two_files_of_two_resources_have_no_value_twice(facts):  # noqa: F811
         seen += list(read(series.text(series.of(look, None, 9.0, {}, name))))
     assert len(seen) == len(set(seen))
     assert (series.SUCCESS, 'resource="third"') in seen
+
+
+def test_logs_that_cannot_be_read_now_are_looked_at_again(facts, tmp_path, monkeypatch):  # noqa: F811
+    """One failed look was the last for that promotion; the outage of an earlier one is not its."""
+    def refuse(_):
+        raise Problem("Pacemaker does not answer")
+    name, own = tmp_path / "paf.prom", 'resource="pgsqld"'
+    old = series.of_failover("pgsqld", 5.0, 7.5, 4.0)
+    name.write_text(series.text(old))
+    monkeypatch.setattr(metrics, "_look", lambda resource: (facts, SAID))
+    monkeypatch.setattr(gather, "history", refuse)
+    options = type("Options", (), {"file": str(name), "resource": ""})
+    assert metrics.run(options) == 0
+    found = read(name.read_text())
+    assert (series.OUTAGE, own) not in found and (series.FAILOVER, own) not in found
+    looked = []
+    monkeypatch.setattr(gather, "history", lambda wanted: (
+        looked.append(wanted.resource) or gather.History([], [], 0.0)))
+    for _ in range(2):
+        assert metrics.run(options) == 0
+    assert looked == ["pgsqld"]
+    found = read(name.read_text())
+    assert found[(series.LOOKED_FOR, own)] == series.promoted_at(facts)
+    assert (series.OUTAGE, own) not in found
+
+
+@pytest.mark.parametrize("place", ["none/paf.prom", "folder"])
+def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(
+        facts, tmp_path, monkeypatch, place):  # noqa: F811
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(metrics, "_look", lambda resource: (facts, SAID))
+    monkeypatch.setattr(metrics, "_outage", lambda *_: [])
+    options = type("Options", (), {"file": str(tmp_path / place), "resource": ""})
+    with pytest.raises(Problem, match=f"cannot write .*{place}: "):
+        metrics.run(options)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("name, value, expected", [
+    ("fail-count-pgsqld", "2", {"srv1": 5}),
+    ("fail-count-pgsqld#start_0", "INFINITY", {"srv1": 1000003}),
+    ("fail-count-pgsqld-2#start_0", "2", {"srv1": 3}), ("last-failure-pgsqld", "9", {"srv1": 3})])
+def test_failures_of_all_operations_of_the_resource_are_counted(
+        facts, name, value, expected):  # noqa: F811
+    attributes = '<status><node_state id="1"><transient_attributes><instance_attributes>' \
+                 '<nvpair name="fail-count-pgsqld#monitor_15000" value="3"/>' \
+                 f'<nvpair name="{name}" value="{value}"/></instance_attributes>' \
+                 "</transient_attributes></node_state></status>"
+    root = configuration.parse('<cib><configuration><nodes><node id="1" uname="srv1"/></nodes>'
+                               f"</configuration>{attributes}</cib>").root
+    assert series.failures(facts._replace(root=root)) == expected
+
+
+def test_when_it_was_promoted_is_not_known_of_no_primary_or_of_two(facts):  # noqa: F811
+    assert series.promoted_at(facts)
+    for promoted in ([], ["srv2", "srv3"]):
+        assert series.promoted_at(facts._replace(promoted=promoted)) is None
+    assert series.promoted_at(facts._replace(unknown="no answer")) is None
+
+
+def test_of_a_server_that_does_not_answer_there_is_nothing_but_that(facts):  # noqa: F811
+    own = 'resource="pgsqld"'
+    found = read(series.text(series.of(facts._replace(server=None), None, NOW, {})))
+    assert found[("paf_server_up", own)] == 0
+    assert not {name for name, _ in found} & {
+        "paf_in_recovery", "paf_timeline", "paf_wal_position_bytes", "paf_streaming"}

@@ -70,8 +70,11 @@ def _outage(facts, old):
     promoted, looked = series.promoted_at(facts), old.get(series.LOOKED_FOR)
     length, ended = old.get(series.OUTAGE), old.get(series.FAILOVER)
     if promoted and promoted != looked and time.time() - promoted > _SETTLED:
-        looked = promoted
-        length, ended = _in_logs(facts.resource, promoted)
+        try:
+            length, ended = _in_logs(facts.resource, promoted)
+            looked = promoted
+        except Problem:
+            length = ended = None    # the next run looks again
     for item in series.of_failover(facts.resource, looked, length, ended):
         yield item
 
@@ -80,15 +83,12 @@ def _in_logs(resource, promoted):
     """Return (length of the last outage, its end), seconds; None where the logs have none.
 
     promoted: when the present primary was promoted, epoch seconds: logs without that promotion do
-    not say which outage was the last one.
+    not say which outage was the last one. Raises Problem.
     """
     from paf.cli.timeline import event_text, events, gather
     import argparse  # novm
     wanted = argparse.Namespace(log=[], resource=resource, vip=[], output="json")
-    try:
-        every = gather.history(wanted).events
-    except Problem:
-        return None, None
+    every = gather.history(wanted).events
     found = [event for event in every if event.up is not None and event.kind != events.ADDRESS]
     if not any(item.operation == "promote" and item.resource == resource
                and abs((item.end or item.start) - promoted) < _NEAR
