@@ -69,7 +69,7 @@ def run(options):
         try:
             reports.append(report(instance, folder, facts))
         except (ocf.OcfError, Problem, EnvironmentError) as error:
-            doubt.append(str(error))
+            doubt.append(_words(error))
     if options.json:
         say_json(reports)
     elif not reports and not doubt:
