@@ -216,3 +216,38 @@ def test_what_is_no_cib_is_a_problem():
     for text in ("", "<x/>", "<cib>", "no XML"):
         with pytest.raises(Problem):
             configuration.parse(text)
+
+
+def test_a_kind_of_constraint_that_is_not_known_says_nothing():
+    assert read(clone(), '<rsc_future id="x" rsc="pgsqld-clone"/>').constraints == []
+
+
+@pytest.mark.parametrize("pattern, names", [
+    ("^pgsqld", ["pgsqld-clone"]), ("!^vip", ["pgsqld-clone"]), ("(", []), ("!(", [])])
+def test_a_pattern_that_is_none_means_no_resource(pattern, names):
+    """Pacemaker ignores such a constraint, also where "!" is before it."""
+    found = read(clone() + VIP, f'<rsc_location id="x" rsc-pattern="{pattern}" node="srv1" '
+                                'score="1"/>').constraints
+    assert [item.values["rsc"] for item in found] == names
+
+
+def test_a_set_of_a_colocation_has_a_score_of_its_own():
+    found = written("colocation", refs("1", "a", "b", words='score="7"'), refs("2", "c"),
+                    words='score="INFINITY"')
+    assert [(item.values["rsc"], item.values["with-rsc"], item.score) for item in found] == [
+        ("b", "a", 7), ("a", "c", 1000000)]
+
+
+def test_references_that_lead_round_or_nowhere_give_nothing():
+    round_ = '<instance_attributes id="a" id-ref="b"/><instance_attributes id="b" id-ref="a"/>'
+    assert managed(clone(round_)).parameters == {}
+    lost = '<instance_attributes id="a"><nvpair id-ref="gone"/>' \
+           '<nvpair id="n" name="pgport" value="1"/></instance_attributes>'
+    assert managed(clone(lost)).parameters == {"pgport": "1"}
+
+
+@pytest.mark.parametrize("inner", [
+    '<rule id-ref="gone"/>', rule('<op_expression id="o" name="monitor"/>')])
+def test_a_rule_that_is_not_there_or_is_about_operations_is_not_known(inner):
+    found = managed(clone(meta("m", rule=inner, target_role="Stopped")))
+    assert found.meta == {} and found.uncertain == {"target-role"}

@@ -96,3 +96,8 @@ def test_a_server_that_hangs_has_its_time(tmp_path, answers):
 
 def test_no_server_takes_no_connection(tmp_path):
     assert ask(Address(str(tmp_path), 5432, "")).kind == sql.NO_CONNECTION
+
+
+def test_an_error_without_a_message_is_an_error(tmp_path):
+    where, _ = served(tmp_path, message(b"E", b"SFATAL\0C57P03\0\0"))
+    assert ask(where) == sql.Answer(sql.NO_CONNECTION, [], "")
