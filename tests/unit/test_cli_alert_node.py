@@ -85,10 +85,12 @@ def test_an_event_is_found_in_the_logs_of_the_node_and_an_older_one_is_no_news(d
     assert failover not in logs_of(names, failover.end + 0.001)
 
 
-def test_a_node_without_a_log_does_not_know_that_nothing_happened(data, logs_of, monkeypatch):
+def test_a_node_without_a_log_does_not_know_that_nothing_happened(
+        data, logs_of, monkeypatch, tmp_path):
     """It ended well, and nothing was sent or said."""
-    with pytest.raises(Problem, match="no log of Pacemaker's can be read here"):
-        logs_of(["/nowhere/pacemaker.log"])
+    for name in (tmp_path / "none.log", tmp_path):
+        with pytest.raises(Problem, match="no log of Pacemaker's can be read here"):
+            logs_of([name])
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(Problem, match="can be read here"):
         logs_of([data / "cli" / "history" / "srv3" / "pacemaker.log"])
@@ -131,7 +133,7 @@ def test_a_lock_that_cannot_be_had_is_not_the_lock_of_another(monkeypatch, folde
 
 
 def test_it_remembers_in_pacemakers_folder_or_in_one_of_its_own(monkeypatch, tmp_path, folder):
-    (tmp_path / "file").touch()
+    (tmp_path / "file").touch(0o700)
     there = (str(tmp_path / "none"), str(tmp_path / "file"), str(folder))
     monkeypatch.setattr(memory, "FOLDERS", there)
     Memory("syslog").note()

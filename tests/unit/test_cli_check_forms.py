@@ -246,6 +246,17 @@ def test_each_form_that_the_schema_allows_is_understood(text, name, tmp_path):
             assert cures.faults(tmp_path, text, "pgsqld", check_name, item, "pcs") == []
 
 
+@pytest.mark.parametrize("name, commands", [
+    ("a mandatory order by its score", ["pcs constraint delete", "pcs constraint order demote"]),
+    ("two addresses of a group are one place", ["pcs constraint colocation add g with"])])
+def test_a_cure_is_there_and_replaces_what_is_wrong(text, name, commands):
+    for old, new in FORMS[name][0]:
+        text = text.replace(old, new)
+    (_, item), = cures.found(text, "pgsqld")
+    assert [item.pcs[number].startswith(words) for number, words in enumerate(commands)] == (
+        [True] * len(item.pcs))
+
+
 @pytest.mark.parametrize("name, expected", [
     ("SBD without a device", True), ("SBD that does not run", False), ("SBD switched off", False),
     ("in maintenance", False)])

@@ -1,5 +1,6 @@
 """paf check: what cannot be found out is said, and is neither good nor wrong; the rules' edges."""
 
+import pathlib
 import runpy
 import socket
 import sys
@@ -9,6 +10,7 @@ import pytest
 from paf import ocf, runner
 from paf.cli import check, configuration, finding
 from paf.cli.check import ask, hba, operations, peers, schemas, serverchecks, slotchecks
+from paf.decide import slots as kept
 from paf.instance import psql, sql
 from tests.unit.support import instance_at
 from tests.unit.test_cli_check import found, HBA, slot, subject, SYNC, text
@@ -25,6 +27,8 @@ NAMES = {"db1.example.org": ["10.0.0.1"], "db2.example.org": ["10.0.0.2"]}
 def names(monkeypatch):
     """The host names that have an address."""
     def look(name, _port):
+        if name.startswith("."):
+            raise UnicodeError("label empty or too long")
         if name not in NAMES:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 0)) for one in NAMES[name]]
@@ -100,6 +104,16 @@ def test_an_inactive_slot_of_a_node_is_limited_or_where_there_is_no_limit_droppe
     assert "by its name it is srv2's" in item.why and cure in item.pcs[0]
 
 
+@pytest.mark.parametrize("kind, name, node", [
+    ("physical", kept.name_of("db-1"), "db-1"), ("logical", kept.name_of("db-1"), "db-1"),
+    ("physical", "slot_db_1", "db-1"), ("physical", "db_1", "db-1"), ("physical", "db", "db"),
+    ("physical", "to_db_1_from_x", "db-1"), ("physical", "slot_db_2", "db"),
+    ("logical", "slot_db_1", None), ("physical", "olddb_1", None)])
+def test_a_slot_is_of_the_node_whose_whole_name_it_has(kind, name, node):
+    """One of db-1 was that of db where there is such a node, else no node's, and to be dropped."""
+    assert slotchecks.member_of(slot(name, kind), ["db", "db-1"]) == node
+
+
 # Other nodes
 
 def answer(out="", status=0, err="", timed_out=False):
@@ -165,6 +179,7 @@ class Lxml:
         return {"validate-with": "pacemaker-9.9"} if b"<cib" in data else {}
 
     def parse(self, name):
+        assert pathlib.Path(name).exists()
         self.read.append(name)
 
     def RelaxNG(self, _schema):

@@ -239,7 +239,8 @@ def test_a_set_of_a_colocation_has_a_score_of_its_own():
 
 
 def test_references_that_lead_round_or_nowhere_give_nothing():
-    round_ = '<instance_attributes id="a" id-ref="b"/><instance_attributes id="b" id-ref="a"/>'
+    round_ = "".join(f'<instance_attributes id="{one}" id-ref="{other}"><nvpair id="{one}1" '
+                     'name="pgport" value="1"/></instance_attributes>' for one, other in ("ab", "ba"))
     assert managed(clone(round_)).parameters == {}
     lost = '<instance_attributes id="a"><nvpair id-ref="gone"/>' \
            '<nvpair id="n" name="pgport" value="1"/></instance_attributes>'

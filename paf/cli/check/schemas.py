@@ -28,6 +28,7 @@ def cib(etree, text):
     if not os.path.exists(name):
         yield finding.warning("the CIB was not checked against its schema: {0} is not there".format(
             name), "which of its elements Pacemaker does not understand is not known")
+        return
     for problem in _problems(etree, root, name):
         yield finding.error("the CIB is not valid: {0}".format(problem),
                             "Pacemaker may ignore what it does not understand",
@@ -49,8 +50,6 @@ def agent(etree):
 
 
 def _problems(etree, root, schema):
-    if not os.path.exists(schema):
-        return []
     relax = etree.RelaxNG(etree.parse(schema))
     if relax.validate(root):
         return []

@@ -24,12 +24,13 @@ _MEGABYTE = 1 << 20
 
 def member_of(slot, nodes):
     """Return the node (str) that a physical Row is for, by its name; None if it is for no node."""
-    words = slot.name.split("_")
     for node in nodes:
         if slot.name == kept.name_of(node):
             return node
+    # of db-1 and db, "slot_db_1" is the former's
+    for node in sorted(nodes, key=len, reverse=True):
         name = "".join(char if char.isalnum() else "_" for char in node.lower())
-        if slot.kind == "physical" and (name == slot.name or name in words):
+        if slot.kind == "physical" and "_{0}_".format(name) in "_{0}_".format(slot.name):
             return node
     return None
 
