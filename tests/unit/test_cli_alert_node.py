@@ -169,7 +169,7 @@ def test_a_message_for_syslog_is_one_line_that_syslog_takes(said):
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """A function that puts a program in the place of sendmail and of curl; what it reads is kept."""
+    """A function that puts a program in place of sendmail and curl; it may keep what it reads."""
     def put(text):
         place = tmp_path / "program"
         place.write_text(text)

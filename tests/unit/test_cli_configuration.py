@@ -239,8 +239,9 @@ def test_a_set_of_a_colocation_has_a_score_of_its_own():
 
 
 def test_references_that_lead_round_or_nowhere_give_nothing():
-    round_ = "".join(f'<instance_attributes id="{one}" id-ref="{other}"><nvpair id="{one}1" '
-                     'name="pgport" value="1"/></instance_attributes>' for one, other in ("ab", "ba"))
+    pair = '<nvpair id="{0}1" name="pgport" value="1"/>'
+    round_ = "".join(f'<instance_attributes id="{one}" id-ref="{other}">{pair.format(one)}'
+                     "</instance_attributes>" for one, other in ("ab", "ba"))
     assert managed(clone(round_)).parameters == {}
     lost = '<instance_attributes id="a"><nvpair id-ref="gone"/>' \
            '<nvpair id="n" name="pgport" value="1"/></instance_attributes>'
