@@ -53,8 +53,9 @@ def speaker(event, resource, dc):
     fenced = [item.node for item in event.actions if item.operation == "fence"]
     alive = [item.node for item in mine if item.node not in event.lost
              and item.node not in fenced]
-    is_gone = dc in event.lost or dc in fenced
-    return (promoted or alive or [NOBODY if is_gone else dc])[-1]
+    if dc in event.lost or dc in fenced:
+        dc = NOBODY
+    return (promoted or alive or [dc])[-1]
 
 
 def is_open(event, promoted):
