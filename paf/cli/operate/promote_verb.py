@@ -123,30 +123,50 @@ def loss(report, node):
     mine = [row for row in report["nodes"] if row["node"] == node]
     here = _position(mine[0]) if mine else None
     for row in report["nodes"]:
-        there = _position(row)
         if row["node"] == node:
-            words = "is to be promoted, at {0}".format(
-                wal.describe(there) if there else "a position that is not known")
-        elif there is None:
+            words = "is to be promoted, at {0}".format(_place(row))
+        elif row["received"] is None:
             words = ("what it has is NOT KNOWN ({0}): commits that only it has are lost, and it "
                      "has to be rebuilt or rewound when it is back".format(row["state"]))
             if row["score"] is not None and row["score"] > 1000:
                 words = "was the last primary; " + words
-        elif here is None or there > here:
-            words = "is at {0}: {1} are lost".format(
-                wal.describe(there), "what it has more" if here is None
-                or there.timeline != here.timeline else size(there.lsn - here.lsn))
         else:
-            words = "is at {0}: has nothing that {1} lacks".format(wal.describe(there), node)
+            words = "is at {0}: {1}".format(_place(row), _more(_position(row), here, node))
         yield "{0} {1}".format(row["node"], words)
         if row["not_promoted_because"]:
             yield "    {0}".format(row["not_promoted_because"])
 
 
-def _position(row):
+def _more(there, here, node):
+    """Return what `node`, which is to be promoted, lacks of another; pure.
+
+    there: the other's wal.Position; here: its own; None where it is not known.
+    """
+    if there is None or here is None:
+        return "whether {0} has all of it is NOT KNOWN: what it lacks is lost".format(node)
+    if there.timeline > here.timeline:
+        return "what it has more is lost"
+    if there.timeline < here.timeline:    # a primary that was lost may have gone on after the fork
+        return ("on an older timeline; what it wrote there after TL {0} began, if anything, {1} "
+                "lacks".format(here.timeline, node))
+    return "{0} are lost".format(size(there.lsn - here.lsn)) if there > here else (
+        "has nothing that {0} lacks".format(node))
+
+
+def _place(row):
+    """Return where a node (its row in the report) is in the WAL, for people; pure."""
     if row["received"] is None:
+        return "a position that is not known"
+    position = _position(row)
+    return wal.describe(position) if position else (
+        "{0} of a timeline that is not known".format(row["received"]))
+
+
+def _position(row):
+    """Return the wal.Position; None where it, or its timeline, is not known: LSNs are of one."""
+    if row["received"] is None or row["timeline"] is None:
         return None
-    return wal.Position(row["timeline"] or 0, wal.parse_lsn(row["received"]))
+    return wal.Position(row["timeline"], wal.parse_lsn(row["received"]))
 
 
 def promote(pacemaker, report, node, patience):

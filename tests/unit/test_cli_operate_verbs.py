@@ -1,0 +1,228 @@
+"""paf pause, resume, restart, promote as commands: what they say, what they leave alone."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from paf.cli.common import ERROR, NOT_DONE, OK, Problem
+from paf.cli.main import main
+from paf.cli.operate import pause, promote_verb, restart, resume
+from paf.cli.status import status as status_verb
+from tests.unit.test_cli_operate import (  # noqa: F401
+    Recorder, looks, lost, report, row)
+
+
+@pytest.fixture
+def cluster(report, looks, data, monkeypatch):  # noqa: F811
+    """A Recorder that each verb has as its Pacemaker; every look finds the report."""
+    pacemaker = Recorder((data / "cli" / "cib.xml").read_text(), looks)
+    for verb in (pause, resume, restart, promote_verb):
+        monkeypatch.setattr(verb, "Pacemaker", lambda: pacemaker)
+    monkeypatch.setattr(status_verb, "sight", lambda *_: SimpleNamespace(
+        report=report, managed=SimpleNamespace(name="pgsqld")))
+    for verb in (promote_verb, restart):
+        monkeypatch.setattr(verb, "_STEP", 0)
+    return pacemaker
+
+
+def paused(cluster):
+    """Put the pause that paf pause makes into the CIB that the cluster shows."""
+    pause.pause(cluster, "pgsqld", 1795447800.0)
+    made = cluster.calls[-1][-1].partition(">")[2].replace("</primitive>", "")
+    cluster._cib = cluster._cib.replace('type="pgsqlms">', f'type="pgsqlms">{made}', 1)
+    cluster.calls.clear()
+
+
+def test_where_there_is_no_argparse_it_is_said_what_is_missing(monkeypatch, capsys):
+    """Python 2.6 has none."""
+    monkeypatch.setitem(sys.modules, "argparse", None)
+    assert main(["status"]) == ERROR
+    assert "needs Python 2.7 or later, or the package python-argparse" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("length", ["59", "0h", "1h30min"])
+def test_a_pause_of_less_than_a_minute_is_a_mistake(cluster, capsys, length):
+    assert main(["pause", "--for", length, "--yes"]) == ERROR
+    assert f"{length}: at least a minute" in capsys.readouterr().err and cluster.calls == []
+
+
+@pytest.mark.parametrize("words, code, node, shown", [
+    (["pause"], "paused", None, True), (["pause", "srv2"], "node-maintenance", "srv2", True),
+    (["pause", "srv2"], "node-maintenance", "srv1", False),
+    (["pause", "srv2"], "paused", None, False)])
+def test_a_pause_says_which_one_it_replaces_and_is_made_after_a_yes_only(
+        cluster, report, monkeypatch, capsys, words, code, node, shown):  # noqa: F811
+    report["todo"].append({"code": code, "node": node, "what": "paused until noon"})
+    monkeypatch.setattr(pause, "confirmed", lambda *_: False)
+    assert main(words) == NOT_DONE
+    said = capsys.readouterr()
+    assert ("paused until noon: this takes its place" in said.out) == shown
+    assert "nothing was changed" in said.err and cluster.calls == []
+
+
+@pytest.mark.parametrize("words, forced", [([], False), (["--force"], True)])
+def test_a_pause_ends_where_each_server_has_its_role_or_by_force(
+        cluster, report, capsys, words, forced):  # noqa: F811
+    paused(cluster)
+    row(report, "srv1").update(role="primary", in_recovery=False)
+    assert main(["resume", *words]) == (OK if forced else ERROR)
+    assert ("Pacemaker knows a standby: bring it back to its role, or use --force" in
+            capsys.readouterr().err) != forced
+    assert any("--delete" in argv for argv in cluster.calls) == forced
+
+
+def test_a_pause_that_has_ended_is_no_success_where_pacemaker_still_does_nothing(
+        cluster, report, capsys):  # noqa: F811
+    paused(cluster)
+    report["todo"].append({"code": "maintenance-mode", "node": None, "pcs": ["pcs x"],
+                           "what": "maintenance-mode is on"})
+    assert main(["resume"]) == ERROR
+    said = capsys.readouterr()
+    assert "still so: maintenance-mode is on; pcs x" in said.err and "acts again" not in said.out
+    assert any("--delete" in argv for argv in cluster.calls)
+
+
+def test_without_its_option_a_promotion_only_says_what_it_would_lose(
+        cluster, report, capsys):  # noqa: F811
+    lost(report)
+    row(report, "srv3")["membership"] = "unclean"
+    assert main(["promote", "srv2", "--confirm-off", "srv3", "--resource", "pgsqld"]) == OK
+    said = capsys.readouterr().out
+    assert "srv1 is at TL 5, 0/3142EA8: 312 B are lost" in said
+    assert "\npaf promote srv2 --accept-loss --confirm-off srv3 --resource pgsqld\n" in (
+        said.replace("To promote srv2 anyway: ", "\n"))
+    assert cluster.calls == []
+
+
+def test_a_promotion_without_the_name_of_its_node_changes_nothing(
+        cluster, report, monkeypatch, capsys):  # noqa: F811
+    lost(report)
+    asked = []
+    monkeypatch.setattr(promote_verb, "confirmed", lambda *given: asked.append(given[1:]))
+    assert main(["promote", "srv2", "--accept-loss"]) == NOT_DONE
+    assert asked == [(("srv2",),)] and cluster.calls == []
+    assert "nothing was changed" in capsys.readouterr().err
+
+
+def test_a_node_is_confirmed_to_be_off_before_another_is_promoted(cluster, report):  # noqa: F811
+    lost(report)
+    row(report, "srv3")["membership"] = "unclean"
+    assert main(["promote", "srv2", "--accept-loss", "--confirm-off", "srv3", "--yes"]) == OK
+    assert cluster.calls[0] == ("stonith_admin", "--confirm", "srv3")
+    assert cluster.scores()["srv2"] == "1000"
+
+
+def test_what_the_agent_says_of_a_promotion_by_force_is_shown_once(
+        cluster, report, looks, capsys):  # noqa: F811
+    lost(report)
+    refused = looks[0].replace('<node name="srv2">\n      <attribute', (
+        '<node name="srv2">\n      <attribute name="not_promoted_because-pgsqld" value="no vote"/>'
+        '<attribute'), 1)
+    cluster._looks = [looks[0], refused, refused, looks[1]]
+    assert main(["promote", "srv2", "--accept-loss", "--yes"]) == OK
+    assert capsys.readouterr().out.count("the agent says: no vote") == 1
+
+
+def test_a_node_that_has_left_the_cluster_is_not_promoted(report):  # noqa: F811
+    lost(report)
+    assert list(promote_verb.problems(report, "srv9")) == [
+        "there is no node srv9 here; there are srv1, srv2, srv3"]
+
+
+@pytest.mark.parametrize("other, own, words", [
+    ((5, "0/3142D70"), 5, "is at TL 5, 0/3142D70: has nothing that srv2 lacks"),
+    ((5, "0/3142D00"), 5, "is at TL 5, 0/3142D00: has nothing that srv2 lacks"),
+    ((6, "0/3142D00"), 5, "is at TL 6, 0/3142D00: what it has more is lost"),
+    # there it may have gone on after the fork, as a primary that was lost does
+    ((4, "0/9000000"), 5, "is at TL 4, 0/9000000: on an older timeline; what it wrote there after "
+                          "TL 5 began, if anything, srv2 lacks"),
+    # LSNs of two timelines do not say which one has more
+    ((None, "0/3142D00"), 5, "is at 0/3142D00 of a timeline that is not known: whether srv2 has "
+                             "all of it is NOT KNOWN: what it lacks is lost"),
+    ((5, "0/3142D00"), None, "is at TL 5, 0/3142D00: whether srv2 has all of it is NOT KNOWN: what "
+                             "it lacks is lost")])
+def test_only_a_node_on_the_same_timeline_is_known_to_have_nothing_more(
+        report, other, own, words):  # noqa: F811
+    row(report, "srv1").update(timeline=other[0], received=other[1])
+    row(report, "srv2")["timeline"] = own
+    assert f"srv1 {words}" in list(promote_verb.loss(report, "srv2"))
+
+
+def test_a_position_that_is_not_known_has_all_of_no_other(report):  # noqa: F811
+    lost(report)
+    row(report, "srv2")["received"] = None
+    shown = list(promote_verb.loss(report, "srv2"))
+    assert "srv2 is to be promoted, at a position that is not known" in shown
+    assert shown[0].startswith("srv1 is at TL 5, 0/3142EA8: whether srv2 has all of it is NOT KN")
+    assert "    srv1 is ahead" in shown    # why it was not promoted
+
+
+def test_a_node_without_a_standby_is_not_restarted(report):  # noqa: F811
+    row(report, "srv2")["role"] = "stopped"
+    with pytest.raises(Problem, match="srv2 runs no standby"):
+        restart.chosen(report, "srv2")
+
+
+def test_without_a_primary_nothing_is_restarted(report):  # noqa: F811
+    report["primary"] = None
+    assert "there is no primary: see paf status" in list(restart.problems(report, ["srv2"]))
+
+
+class Restarts:
+    """A Pacemaker that restarts an instance when it is asked to wait for that."""
+
+    def __init__(self):
+        self.waited, self.release = [], lambda: (2, 1, 5)
+
+    def wait(self, _, *argv):
+        self.waited.append(argv[-1])
+
+    def cib(self):
+        return ('<cib><configuration/><status><node_state uname="{0}"><lrm><lrm_resources>'
+                '<lrm_resource id="pgsqld"><lrm_rsc_op operation="start" call-id="{1}"/>'
+                '</lrm_resource></lrm_resources></lrm></node_state></status></cib>').format(
+                    self.waited[-1] if self.waited else "srv2", len(self.waited))
+
+
+def restarted(monkeypatch, node, reports):
+    """Restart an instance while the looks find the reports, the last one from then on."""
+    pacemaker = Restarts()
+    monkeypatch.setattr(restart, "_STEP", 0)
+    monkeypatch.setattr(status_verb, "look", lambda *_: (
+        reports.pop(0) if len(reports) > 1 else reports[0]))
+    restart.restart(pacemaker, SimpleNamespace(managed=SimpleNamespace(name="pgsqld")), node, 5.0)
+    return pacemaker.waited
+
+
+def seen(report, name, **values):  # noqa: F811
+    """Return the report with other values of a node."""
+    return dict(report, nodes=[dict(each, **values) if each["node"] == name else each
+                               for each in report["nodes"]])
+
+
+def test_a_restart_waits_for_order_before_and_for_a_standby_that_can_take_over_after(
+        report, monkeypatch, capsys):  # noqa: F811
+    busy = dict(report, todo=[{"about": "up", "what": "srv1 starts"}])
+    reports = [busy, report, seen(report, "srv2", state="not streaming"),
+               seen(report, "srv2", score=None), report]
+    assert restarted(monkeypatch, "srv2", reports) == ["srv2"]
+    assert reports == [report] and "srv2 streams again" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("code", [OK, ERROR])
+def test_the_primary_moves_before_its_instance_is_restarted(
+        report, monkeypatch, capsys, code):  # noqa: F811
+    moves = []
+    monkeypatch.setattr(restart, "destination", lambda *_: ("srv1", None))
+    monkeypatch.setattr(restart, "impossible", lambda *_: [])
+    monkeypatch.setattr(restart, "Switchover", lambda _, __, target, ___: SimpleNamespace(
+        run=lambda: moves.append(target) or code))
+    reports = [report, seen(report, "srv3", state="streaming", score=990)]
+    if code == OK:
+        assert restarted(monkeypatch, "srv3", reports) == ["srv3"]
+    else:
+        with pytest.raises(Problem, match="srv3 was not restarted: the switchover before it"):
+            restarted(monkeypatch, "srv3", reports)
+    assert moves == ["srv1"]
+    assert ("restarting srv3" in capsys.readouterr().out) == (code == OK)
