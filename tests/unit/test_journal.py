@@ -269,10 +269,23 @@ def test_a_way_out_of_a_damaged_journal_that_is_cut_off_starts_nothing_half_made
     assert step > 10
 
 
-def test_a_damaged_journal_is_left_alone_while_a_program_works(instance, tmp_path, monkeypatch):
+@pytest.mark.parametrize("program, word", [
+    ("pg_rewind", "{main}"), ("pg_basebackup", "{main}.rebuilt"),
+    ("pgbackrest", "--pg1-path={main}"), ("pgbackrest", "--pg1-path={main}.rebuilt")])
+def test_a_damaged_journal_is_left_alone_while_a_program_works(
+        instance, tmp_path, monkeypatch, program, word):
+    """A link may lead to the data directory: what is copied goes to where that leads."""
     spoil(instance, tmp_path, truncated)
-    monkeypatch.setattr(spoilt.processes, "running", lambda name, _: name == "pg_rewind")
-    with pytest.raises(ocf.OcfError, match="a pg_rewind of this instance still runs"):
+    (tmp_path / "link").symlink_to(tmp_path / "main")
+    linked = instance._replace(parameters=instance.parameters._replace(
+        datadir=str(tmp_path / "link")))
+    monkeypatch.setattr(journal, "folder", lambda _: str(tmp_path / ".main.pgsqlms"))
+    running = program, word.format(main=tmp_path / "main")
+    monkeypatch.setattr(spoilt.processes, "running", lambda *seen: seen == running)
+    for each in (instance, linked):
+        with pytest.raises(ocf.OcfError, match=f"a {program} of this instance still runs"):
+            spoilt.problem(each)
+    with pytest.raises(ocf.OcfError, match="still runs"):
         verb.Work(instance, "srv1", options()).look()
 
 

@@ -9,7 +9,8 @@ from paf.instance import journal, keptwal, ownfiles, processes, replacement, unf
 from paf.ocf import failure, NotUsable, OcfError
 
 _SPOILT = "state.json.damaged"
-_PROGRAMS = ("pg_rewind", "pg_basebackup")
+#: What may work on a directory, and how it is given that.
+_PROGRAMS = (("pg_rewind", "{0}"), ("pg_basebackup", "{0}"), ("pgbackrest", "--pg1-path={0}"))
 
 
 def problem(instance):
@@ -26,10 +27,10 @@ def problem(instance):
         raise
     except OcfError as error:
         reason = str(error)
-    for name in _PROGRAMS:
-        for place in (instance.parameters.datadir,
-                      os.path.realpath(instance.parameters.datadir) + ".rebuilt"):
-            if processes.running(name, place):
+    data = os.path.realpath(instance.parameters.datadir)
+    for name, word in _PROGRAMS:
+        for place in sorted(set([instance.parameters.datadir, data, data + ".rebuilt"])):
+            if processes.running(name, word.format(place)):
                 raise OcfError("{0} (and a {1} of this instance still runs)".format(reason, name))
     return reason
 
