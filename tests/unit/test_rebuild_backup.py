@@ -2,13 +2,17 @@
 
 import copy
 import json
+import os
+import pwd
 import types
 
 import pytest
 
+from paf import runner
 from paf.cli.common import Problem
-from paf.cli.rebuild import backup, plan
+from paf.cli.rebuild import backup, copying, plan, source
 from paf.instance import processes, replacement
+from tests.unit.support import instance_at
 
 ID = 7712661807319062115
 #: What pgbackrest 2.45 prints for a stanza with one backup, and for one that does not exist.
@@ -120,3 +124,111 @@ def test_a_restore_that_has_outlived_the_command_is_ended(monkeypatch):
     monkeypatch.setattr(processes, "end", lambda *words: ended.append(words))
     replacement.end_copy({"swaps": [list(swap) for swap in TARGET.swaps]})
     assert ("pgbackrest", "--pg1-path=/d/data.rebuilt") in ended
+
+
+# The program
+
+LISTED = json.dumps([MAIN])
+WHOLE = json.dumps([changed(backup=[dict(MAIN["backup"][0], tablespace=[
+    {"name": "space", "oid": 16400, "destination": "/theirs"}])])])
+NONE = json.dumps([changed(backup=[dict(MAIN["backup"][0], tablespace=None)])])
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Make a pgbackrest that prints a text, another for one backup, and fails where there is none.
+
+    What it was asked is in the file "asked" beside it.
+    """
+    monkeypatch.setattr(backup, "_FOLDERS", (str(tmp_path / "none"), str(tmp_path)))
+
+    def make(listed, whole=""):
+        for name, text in (("listed", listed), ("whole", whole)):
+            (tmp_path / name).write_text(text)
+        place = tmp_path / "pgbackrest"
+        place.write_text(f"""#!/bin/sh
+echo "$@" >> {tmp_path}/asked
+case "$*" in *--set=*) found={tmp_path}/whole;; *) found={tmp_path}/listed;; esac
+test -s $found && exec cat $found
+echo "ERROR: [055]: unable to load info file" >&2
+exit 55
+""")
+        place.chmod(0o755)
+        return str(place)
+    return make
+
+
+def own_instance(tmp_path):
+    mine = pwd.getpwuid(os.geteuid())
+    return instance_at(tmp_path / "main")._replace(
+        owner=runner.Account(mine.pw_name, mine.pw_uid, mine.pw_gid, mine.pw_dir))
+
+
+def look(tmp_path, version=150000, **options):
+    return backup.look(own_instance(tmp_path), source.Source("", str(ID), 1, {}, ""),
+                       chosen(**options), version)
+
+
+@pytest.mark.parametrize("whole, spaces", [(WHOLE, {"16400": "space"}), (NONE, {})])
+@pytest.mark.parametrize("options, words", [
+    ({}, ""), ({"stanza": "main", "config": "/c"}, "--config=/c ")])
+def test_the_backup_is_asked_for_its_tablespaces(tmp_path, program, whole, spaces, options, words):
+    """The list of backups does not have them."""
+    path = program(LISTED, whole)
+    assert look(tmp_path, **options) == backup.Backup(
+        path, options.get("config", ""), "main", "20261127-014656F", 8049949, spaces)
+    first, second = (tmp_path / "asked").read_text().splitlines()
+    assert first == f"{words}--output=json{' --stanza=main' if options else ''} info"
+    assert second == f"{words}--output=json --stanza=main --set=20261127-014656F info"
+
+
+@pytest.mark.parametrize("listed, whole, words", [
+    ("", "", "pgbackrest info failed: .055.: unable to load info file"),
+    ("no JSON", "", "printed cannot be understood"), ("{}", "", "printed cannot be understood"),
+    (LISTED, LISTED, "does not say which tablespaces the backup 20261127-014656F has"),
+    (LISTED, "[]", "does not say which tablespaces")])
+def test_what_pgbackrest_does_not_say_is_not_guessed(tmp_path, program, listed, whole, words):
+    """A backup without the list of its tablespaces is not one without tablespaces."""
+    program(listed, whole)
+    with pytest.raises(Problem, match=words):
+        look(tmp_path)
+
+
+def test_a_pgbackrest_without_an_answer_is_said(tmp_path, program, monkeypatch):
+    path = program(LISTED)
+    with open(path, "w") as stream:
+        stream.write("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(backup, "_PATIENCE", 0.2)
+    with pytest.raises(Problem, match="pgbackrest info failed: no answer in time"):
+        look(tmp_path)
+
+
+def test_where_there_is_no_usable_pgbackrest_that_is_said(tmp_path, program):
+    with pytest.raises(Problem, match="needs PostgreSQL 12"):
+        look(tmp_path, version=110000)
+    with pytest.raises(Problem, match="pgbackrest is not installed on this node"):
+        look(tmp_path)
+    path = program(LISTED)
+    with open(path, "w") as stream:
+        stream.write("#!/no/such/shell\n")
+    with pytest.raises(Problem, match="pgbackrest"):
+        look(tmp_path)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_restore_goes_into_folders_of_the_owners(tmp_path, program, fails, capsys):
+    path = program("", "" if fails else "restored")
+    copies = [str(tmp_path / name) for name in ("wal.rebuilt", "main.rebuilt")]
+    target = plan.Plan([(copies[0], "/wal", ""), (copies[1], "/main", "")],
+                       [("pg_wal", "/wal")], [], copies[0], [])
+    work = copying.Copying(
+        own_instance(tmp_path), "srv1", target, None, types.SimpleNamespace(hours=1.0), 150000,
+        of()._replace(program=path))
+    if fails:
+        with pytest.raises(Problem, match="pgbackrest restore failed: .055"):
+            work._copy()
+    else:
+        work._copy()
+    asked = (tmp_path / "asked").read_text()
+    assert f"--pg1-path={copies[1]} --set=L" in asked and asked.endswith(" restore\n")
+    assert all(os.stat(name).st_mode & 0o777 == 0o700 for name in copies)
