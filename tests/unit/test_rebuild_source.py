@@ -150,15 +150,16 @@ def test_a_wait_for_the_end_of_a_standby_node_is_said(monkeypatch, state, expect
 
 
 @pytest.mark.parametrize("words, asked", [
-    (["--copy", "--discard"], 1), (["--from", "pgbackrest"], 0)])
+    (["--copy", "--discard"], ["room", "plan"]), (["--from", "pgbackrest"], ["plan", "L"])])
 def test_only_a_copy_of_the_primary_needs_them(data, monkeypatch, words, asked):
-    """And it is looked at before the plan is made."""
+    """And it is looked at before the plan is made; of a backup the tablespaces are, after it."""
     seen = []
     for where, name in ((rebuild.plan, "running"), (rebuild.plan, "foreign"),
                         (rebuild.journal, "check_free"), (source, "check_copier"),
-                        (rebuild.backup, "look"), (rebuild.backup, "check_spaces"),
                         (rebuild.copying, "own_below")):
         monkeypatch.setattr(where, name, lambda *_: None)
+    monkeypatch.setattr(rebuild.backup, "look", lambda *_: "L")
+    monkeypatch.setattr(rebuild.backup, "check_spaces", lambda found, _: seen.append(found))
     monkeypatch.setattr(rebuild.spoilt, "problem", lambda *_: "")
     monkeypatch.setattr(source, "version", lambda _: 150000)
     monkeypatch.setattr(source, "conninfo", lambda *_: WHERE)
@@ -169,7 +170,7 @@ def test_only_a_copy_of_the_primary_needs_them(data, monkeypatch, words, asked):
     parser = argparse.ArgumentParser()
     rebuild.arguments(parser)
     rebuild.Work(instance_at(data), "srv1", parser.parse_args(words)).look()
-    assert seen == ["room"] * asked + ["plan"]
+    assert seen == asked
 
 
 @pytest.mark.parametrize("answer, found, doubt", [

@@ -1,5 +1,6 @@
 """paf rebuild: pg_basebackup, and what makes its copy this node's."""
 
+import errno
 import os
 import time
 
@@ -176,7 +177,8 @@ class Copying(object):
             for name, target in self._plan.links:
                 path = os.path.join(copy, name)
                 if not os.path.islink(path):
-                    raise Problem("the copy has no link {0}".format(path))
+                    raise Problem("the copy has no link {0}, as where a tablespace was dropped "
+                                  "meanwhile: run paf rebuild again".format(name))
                 os.unlink(path)
                 os.symlink(target, path)
 
@@ -219,13 +221,13 @@ def own_below(instance, discard):
 
 def _empty(instance, place):
     """Remove what is in a folder; the folder itself may be a mount point. Raises Problem."""
-    if not os.path.isdir(place):
-        return
     try:
         with runner.Acting(local.owner(instance)):
             for name in os.listdir(place):
                 journal.delete(os.path.join(place, name))
     except OSError as error:
+        if error.errno == errno.ENOENT:
+            return
         raise Problem("cannot empty {0}: {1}".format(place, error.strerror))
 
 

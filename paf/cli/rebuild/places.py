@@ -1,5 +1,6 @@
 """paf rebuild: the folders that a copy replaces as a whole have to be this instance's alone."""
 
+import errno
 import os
 import re
 
@@ -55,12 +56,12 @@ def _tablespace(version):
 
 def _alone(place, pattern, account):
     """Raise Problem where a folder holds what the instance did not put there."""
-    if not os.path.isdir(place):
-        return
     try:
         with runner.Acting(account):
             names = sorted(name for name in os.listdir(place) if not pattern.match(name))
     except OSError as error:
+        if error.errno == errno.ENOENT:
+            return
         raise Problem("cannot see what {0} holds: {1}".format(place, error.strerror))
     if names:
         raise Problem("{0} holds what is not this instance's: {1}. A copy replaces the whole "

@@ -80,7 +80,8 @@ def make(instance, source, discard, version, noted=None):
 def _swap(instance, place, stamp, discard):
     parent = os.path.dirname(place)
     if not os.path.isdir(parent):
-        raise Problem("{0} does not exist here; the primary has {1}".format(parent, place))
+        raise Problem("{0} does not exist here: make it, or mount what belongs there; {1} goes "
+                      "into it".format(parent, place))
     if discard:
         _is_clean(place)
         return (place, place, "")

@@ -38,7 +38,9 @@ def version(instance):
                         user=local.owner(instance))
     found = re.search(r" (\d+)(?:\.(\d+))?", result.out)
     if not found:
-        raise Problem("{0} does not say its version".format(local.program(instance, "postgres")))
+        raise Problem(": ".join(part for part in (
+            "{0} does not say its version".format(local.program(instance, "postgres")),
+            sql.last_words(result.err)) if part))
     major = int(found.group(1))
     return major * 10000 + (int(found.group(2) or 0) * 100 if major < 10 else 0)
 
