@@ -100,7 +100,9 @@ class Records(object):
             self._instance, self._folder, position, self._size, Deadline(_PATIENCE), end)
         if result.timed_out or (result.status != 0 and not result.out and " at " not in result.err):
             raise Problem("the WAL in {0} cannot be read: {1}".format(
-                self._folder, sql.last_words(result.err) or "it took too long"))
+                self._folder, sql.last_words(result.err) or (
+                    "it took too long" if result.timed_out else
+                    "pg_waldump ended with status {0}".format(result.status))))
         return result
 
 
