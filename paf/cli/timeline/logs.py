@@ -241,6 +241,8 @@ def moment(head, now):
     """
     if head.group("iso"):
         year, month, day = [int(part) for part in head.group("iso").split("-")]
+        if not 1 <= day <= calendar.monthrange(year, month)[1]:    # mktime takes February 30
+            raise ValueError(head.group("iso"))
         clock = head.group("isotime")
     else:
         name, day = head.group("day").split()
