@@ -57,11 +57,11 @@ def problem_of_new(instance, spaces):
 
 
 def _owner_of(folder):
-    """Return the uid of a folder's owner, None where that cannot be seen."""
+    """Return the uid of a folder's owner. Raises OcfError."""
     try:
         return os.stat(folder).st_uid
-    except OSError:
-        return None
+    except OSError as error:
+        raise OcfError("cannot look into {0}: {1}".format(folder, error.strerror))
 
 
 def _names(folder):

@@ -17,7 +17,7 @@ from paf.actions import validate
 from paf.deadline import Deadline
 from paf.instance import (
     backuplabel, controldata, journal, keptwal, libpqfiles, line, listening, ownfiles,
-    recovery_conf, replacement, serverlog, settings, waiting_commits, walend)
+    recovery_conf, replacement, serverlog, settings, tablespaces, waiting_commits, walend)
 from tests.unit.support import instance_at
 from tests.unit.unread import SIZE, answer, segment
 
@@ -143,6 +143,18 @@ def test_a_pgdata_that_cannot_be_looked_at_is_not_known_to_be_no_folder(instance
     refused(lambda: validate._places(context), refuse,
             "pgdata is no folder" if refuse.lasts else f"cannot read .*/{DATA}: ",
             ocf.BadParameter)
+
+
+def test_a_folder_for_a_tablespace_whose_owner_cannot_be_seen_is_not_anothers(
+        instance, tmp_path, refuse):
+    """It was: the node was banned, and an administrator told to change the owner."""
+    (tmp_path / "space").mkdir()
+    spaces = [["16400", str(tmp_path / "space")]]
+    assert tablespaces.problem_of_new(instance, spaces) is None
+    refuse("stat", "space")
+    with pytest.raises(ocf.OcfError, match="cannot look into .*/space: ") as caught:
+        tablespaces.problem_of_new(instance, spaces)
+    assert caught.value.code == ocf.ERR_GENERIC
 
 
 def test_a_segment_that_cannot_be_read_is_not_one_that_is_not_there(instance, monkeypatch):
