@@ -151,7 +151,7 @@ def end(instance, start, size, deadline):
 
 
 def _end_of(result, instance, start, size, deadline):
-    """Return the LSN (int) at which reading came to an end; None where that is not said.
+    """Return the LSN (int) at which reading came to an end; None where that is not said. OcfError.
 
     "error in WAL record at X: invalid record length at Y": at Y. Where the next page is none of
     this WAL, there is no Y, and X is where the last record begins that could be read.
@@ -166,12 +166,16 @@ def _end_of(result, instance, start, size, deadline):
 
 
 def _end_of_record(instance, position, size, deadline):
-    """Return the LSN (int) at which the record at a Position ends; its own without a record."""
+    """Return the LSN (int) at which the record at a Position ends. Raises OcfError.
+
+    The program has read it a moment ago: where it does not now, the WAL does not end before it.
+    """
     import re
     result = dump(instance, deadline, position, size, limit=1)
+    _seen(result, instance, position)
     found = re.search(_RECORD, result.out) if result else None
     if found is None or wal.parse_lsn(found.group(2)) != position.lsn:
-        return position.lsn
+        raise OcfError(unclear(instance, position.lsn))
     return wal.record_end(position.lsn, int(found.group(1)),
                           walpages.page_size(instance, position, size), size)
 

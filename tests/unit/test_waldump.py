@@ -107,3 +107,63 @@ def test_records_of_a_transaction_that_are_not_understood_may_be_anything(
     answer(monkeypatch, runner, "run", runner.Result(0, lines, "", False))
     with pytest.raises(ocf.OcfError, match="in a form that is not understood"):
         housekeeping._records(instance, HERE, HERE.lsn + 99, SIZE, ("-x", "731"), Deadline(5))
+
+
+RECORD = ("rmgr: Heap  len (rec/tot): 59/ 59, tx: 731, lsn: 0/500100, prev 0/5000C8, "
+          "desc: INSERT x\n")
+NO_MORE = "could not find file \"{0}\": No such file or directory".format(
+    wal.segment_name(2, 6 * SIZE, SIZE))
+
+
+def read_twice(monkeypatch, err, again):
+    """Have pg_waldump print RECORD and end so; then, where it asks for one record, `again`."""
+    monkeypatch.setattr(runner, "run", lambda argv, *_, **__: again if "-n" in argv else
+                        runner.Result(1, RECORD, "pg_waldump: error: " + err, False))
+
+
+@pytest.mark.parametrize("err", [NO_MORE, "error in WAL record at 0/500100: invalid magic number"])
+def test_the_wal_ends_where_its_last_record_does(instance, tmp_path, monkeypatch, err):
+    segment(tmp_path, 5)
+    read_twice(monkeypatch, err, runner.Result(0, RECORD, "", False))
+    start = HERE._replace(lsn=5 * SIZE + 0x28)
+    assert waldump.end(instance, start, SIZE, Deadline(5)) == 5 * SIZE + 0x140
+
+
+@pytest.mark.parametrize("err", [NO_MORE, "error in WAL record at 0/500100: invalid magic number"])
+@pytest.mark.parametrize("again", [
+    runner.Result(1, "", "pg_waldump: error: out of memory", False),
+    runner.Result(1, "", "could not find a valid record after 0/500100", False),
+    runner.Result(0, "", "", False), runner.Result(0, RECORD.replace("100,", "140,"), "", False)])
+def test_a_last_record_that_is_not_found_again_is_not_without_length(instance, tmp_path,
+                                                                     monkeypatch, err, again):
+    """The WAL counted as ending where its last record begins."""
+    segment(tmp_path, 5)
+    read_twice(monkeypatch, err, again)
+    start = HERE._replace(lsn=5 * SIZE + 0x28)
+    with pytest.raises(ocf.OcfError, match="at 0/500100|from 0/500100 on"):
+        waldump.end(instance, start, SIZE, Deadline(5))
+
+
+def test_wal_without_a_record_of_a_checkpoint_does_not_end_with_one(instance, tmp_path,
+                                                                    monkeypatch):
+    """pg_waldump has read the segment of the position, and found none; the one before is gone."""
+    nothing = "pg_waldump: error: error in WAL record at 0/500100: invalid record length"
+    monkeypatch.setattr(runner, "run", lambda *_, **__: runner.Result(1, "", nothing, False))
+    with pytest.raises(ocf.OcfError, match="cannot read the WAL at 0/500148: it is not there"):
+        waldump.ends_with_shutdown(instance, HERE, SIZE, Deadline(5))
+    segment(tmp_path, 5)
+    assert waldump.ends_with_shutdown(instance, HERE, SIZE, Deadline(5)) is False
+
+
+def test_a_record_that_never_ends_is_wal_that_goes_on(instance, tmp_path, monkeypatch):
+    """Each page says that more of it follows: damage, and no end of the WAL."""
+    segment(tmp_path, 5)
+    address, pages = [], 3
+    monkeypatch.setattr(walpages, "_MOST_PAGES", pages)
+
+    def header(_, position, size):
+        address.append(position.lsn)
+        return 0xD110, 1, position.timeline, position.lsn, 1 << 30
+    monkeypatch.setattr(walpages, "_header", header)
+    assert walpages.goes_on(instance, HERE, SIZE) is True
+    assert address == [5 * SIZE + 8192 * number for number in (1, 2, 3)]

@@ -95,3 +95,12 @@ def test_without_the_first_segment_there_is_nothing_to_name(instance, monkeypatc
     (tmp_path / "pg_wal" / FIRST).unlink()
     result, called = run(instance, monkeypatch, [(1, "", NEW.format(LAST))])
     assert result.err == NEW.format(LAST) and called == []
+
+
+def test_a_folder_that_cannot_be_seen_leaves_what_the_program_said(instance, monkeypatch):
+    """An error, and not the end of the WAL."""
+    def refuse(folder):
+        raise OSError(5, "Input/output error", folder)
+    monkeypatch.setattr(os, "listdir", refuse)
+    result, called = run(instance, monkeypatch, [(1, "", NEW.format(LAST))])
+    assert result.err == NEW.format(LAST) and called == []
