@@ -1,5 +1,6 @@
 """What /proc does not show of a process: it has not ended, and nothing is done as if it had."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -201,16 +202,88 @@ def test_a_process_that_ends_while_it_is_looked_at_is_none_of_ours(start, instan
     assert postmaster.works_here(instance, process.pid) == Known(False)
 
 
-def test_a_root_folder_that_cannot_be_seen_may_be_ours(start, instance, monkeypatch):
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOMEM])
+def test_a_root_folder_that_cannot_be_seen_may_be_ours(start, instance, monkeypatch, number):
     process, stat = start(), os.stat
 
     def refuse(path, **more):
         if path == f"/proc/{process.pid}/root":
-            raise PermissionError(errno.EACCES, "Permission denied")
+            raise OSError(number, os.strerror(number))
         return stat(path, **more)
     monkeypatch.setattr(os, "stat", refuse)
     with pytest.raises(postmaster.Unseen, match="root folder"):
         postmaster._has_our_root(instance, process.pid)
+    monkeypatch.undo()
+    process.kill()
+    process.wait()
+    assert postmaster._has_our_root(instance, process.pid) is False
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_what_is_hidden_from_root_is_looked_at_with_the_owners_rights(start, hide, instance,
+                                                                      monkeypatch, ends):
+    """Where nothing says whose it is, either: it may be ours, unless it has ended."""
+    process, readlink, refused = start(), os.readlink, []
+    hide(process.pid, "status")
+
+    def refuse(path, **more):
+        if path == f"/proc/{process.pid}/cwd" and not (ends and refused):
+            refused.append(path)
+            raise PermissionError(errno.EACCES, "Permission denied")
+        if path == f"/proc/{process.pid}/cwd":
+            process.kill()
+            process.wait()
+        return readlink(path, **more)
+    monkeypatch.setattr(os, "readlink", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(postmaster.runner, "Acting", contextlib.nullcontext)
+    found = postmaster.works_here(instance, process.pid)
+    assert found == Known(False) if ends else isinstance(found, Unknown)
+    assert len(refused) == (1 if ends else 2)
+
+
+@pytest.mark.parametrize("shown, killed, found", [
+    ([True], None, False), ([False], errno.ESRCH, False),
+    ([False, True], None, False),       # another process has the number by now
+    ([False, False], errno.EPERM, None), ([False, False], None, None)])
+def test_a_process_that_proc_hides_has_not_ended(instance, monkeypatch, shown, killed, found):
+    """hidepid: its folder is not there, and yet it takes signals."""
+    def send(_pid, number):
+        assert number == 0
+        if killed:
+            raise OSError(killed, os.strerror(killed))
+
+    def gone(path, **_):
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    monkeypatch.setattr(os.path, "exists", lambda path: shown.pop(0))
+    monkeypatch.setattr(os, "kill", send)
+    monkeypatch.setattr(os, "readlink", gone)
+    here = postmaster.works_here(instance, 4711)
+    assert here == Known(False) if found is False else "hidden in /proc" in here.reason
+    assert shown == []
+
+
+def test_a_dead_postmaster_that_cannot_be_seen_is_not_waited_for(start, hide, instance):
+    """The server that is started next looks for itself."""
+    hide(start().pid, "stat")
+    assert postmaster.is_zombie(instance) is False
+
+
+def test_without_a_list_of_processes_none_has_ended(instance, monkeypatch):
+    def refuse(folder):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), folder)
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(proc.Unseen, match="cannot look for processes in /proc: Too many open"):
+        postmaster.processes(instance)
+
+
+def test_a_program_that_does_not_end_is_no_end(start, monkeypatch):
+    """Two that write to one directory ruin it."""
+    start("pg_rewind")
+    monkeypatch.setattr(processes, "_MOMENT", 0.05)
+    monkeypatch.setattr(postmaster, "send", lambda *_: None)    # as where it waits for a dead disk
+    with pytest.raises(ocf.OcfError, match="a pg_rewind of this instance still runs"):
+        processes.end("pg_rewind", "-c")
 
 
 # A postmaster.pid without a number

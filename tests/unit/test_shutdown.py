@@ -1,13 +1,16 @@
 """A shutdown that PostgreSQL cannot end by itself is seen, and no other one is cut short."""
 
+import os
 from collections import namedtuple
 
 import pytest
 
 from paf import signals
+from paf.deadline import Deadline
 from paf.decide import state
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import controldata, postmaster, proc, shutdown
+from tests.unit.support import Clock
 
 Control = namedtuple("Control", "state")
 POSTMASTER, LOGGER, CHECKPOINTER, MORE = 10, 11, 12, 13
@@ -74,3 +77,40 @@ def test_a_checkpointer_that_is_alone_and_sleeps_is_not_waited_for(monkeypatch, 
          "written", "unknown", "a sender", "recovery"])
 def test_a_shutdown_that_gets_on_is_left_alone(monkeypatch, looks, control, more):
     assert ended(monkeypatch, looks, control, more) == []
+
+
+def test_a_slow_standby_is_waited_for_until_most_of_the_time_is_over(monkeypatch):
+    """It still moves: the checkpoint is written, and it receives the rest after the failover."""
+    clock, sent, said = Clock(), [], []
+    monkeypatch.setattr(controldata, "read", lambda *_: Known(Control(state.SHUT_DOWN)))
+    monkeypatch.setattr(postmaster, "send", lambda *what: sent.append(what))
+    log = namedtuple("Log", "warning")(said.append)
+    one, found = shutdown.Shutdown(None, Deadline(10, clock), log), []
+    for look in range(4):
+        one._end({MORE: ("postgres: walsender srv2", 100 * look)}, [])
+        one._before = {MORE: ("postgres: walsender srv2", 100 * look)}
+        found.append(len(sent))
+        clock.sleep(2.5)
+    assert found == [0, 0, 0, 1] and sent == [(MORE, signals.SIGTERM)]
+    assert said == ["a standby or another client of WAL does not get on, the shutdown continues "
+                    "without it: postgres: walsender srv2"]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_pipe_is_emptied_of_what_it_holds(is_open):
+    """To its end where nothing writes to it any more."""
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, b"LOG:  x")
+        if not is_open:
+            os.close(writer)
+        assert shutdown._empty((f"/proc/self/fd/{reader}", 1)) == 7
+    finally:
+        os.close(reader)
+        if is_open:
+            os.close(writer)
+
+
+def test_messages_that_cannot_be_read_are_not_said_to_be_dropped(tmp_path):
+    with pytest.raises(OSError):
+        shutdown._empty((str(tmp_path), 1))

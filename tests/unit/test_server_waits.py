@@ -1,0 +1,53 @@
+"""While a server starts or is promoted: what cannot be seen of it is neither a yes nor a no."""
+
+import types
+
+import pytest
+
+from paf import ocf
+from paf.deadline import Deadline
+from paf.decide import state
+from paf.decide.knowledge import Known, Unknown
+from paf.instance import controldata, holdups, observe, postmaster, proc, server
+from tests.unit.support import Clock
+from tests.unit.unread import answer
+
+
+@pytest.mark.parametrize("programs, more", [
+    ([4712], ", and restore_command runs"), ([], ""), (proc.Unseen("/proc is not mounted"), "")])
+def test_a_start_that_takes_too_long_says_what_it_is_at_as_far_as_that_is_seen(monkeypatch,
+                                                                               programs, more):
+    answer(monkeypatch, postmaster, "processes", [4711])
+    answer(monkeypatch, postmaster, "title", "postgres: startup recovering 00000002")
+    answer(monkeypatch, proc, "descendants", programs)
+    assert server._at_work(None) == 'it is at "startup recovering 00000002"' + more
+
+
+@pytest.mark.parametrize("found, rows, promoted", [
+    (state.PRIMARY, [["t"]], True),
+    (state.PRIMARY, [], False),    # by its files: it may not take writes yet
+    (state.STANDBY, [["t"]], False), (state.UNKNOWN, [], False)])
+def test_without_a_control_file_a_server_that_says_so_itself_is_promoted(monkeypatch, found, rows,
+                                                                         promoted):
+    answer(monkeypatch, postmaster, "find", Known(types.SimpleNamespace(pid=1)))
+    answer(monkeypatch, controldata, "read", Unknown("pg_controldata was killed"))
+    answer(monkeypatch, observe, "observe", types.SimpleNamespace(
+        verdict=types.SimpleNamespace(state=found), rows=rows))
+    if promoted:
+        server.await_promotion(None, Deadline(0), None)
+    else:
+        with pytest.raises(ocf.OcfError, match="as far as it is known: pg_controldata was killed"):
+            server.await_promotion(None, Deadline(0), None)
+
+
+@pytest.mark.parametrize("error", [
+    proc.Unseen("/proc is not mounted"), PermissionError(1, "Operation not permitted")])
+def test_a_promotion_is_waited_for_also_where_it_cannot_be_helped_on(monkeypatch, error):
+    said, clock = [], Clock()
+    answer(monkeypatch, postmaster, "processes", error)
+    helper = holdups.HoldUps(None, Deadline(30, clock), types.SimpleNamespace(info=said.append))
+    helper.end()
+    assert said == []    # a usual one is over by then
+    clock.sleep(2.5)
+    helper.end()
+    assert said == [f"the promotion is not helped on: {error}"]
