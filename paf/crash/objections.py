@@ -60,10 +60,13 @@ def read(xml, resource, node):
 
 
 def _feature_set(root):
-    """Return the CRM feature set of the DC that wrote the CIB (a tuple of ints), () without it."""
+    """Return the CRM feature set of the DC that wrote the CIB (a tuple of ints), () without it.
+
+    Raises OcfError where the XML is no CIB.
+    """
     for element in root.all("cib"):
         return versions(element.attributes.get("crm_feature_set", ""))
-    return ()
+    raise OcfError("cannot understand the CIB: it does not begin as one")
 
 
 def _parsed(xml):

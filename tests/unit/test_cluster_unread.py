@@ -38,6 +38,12 @@ def test_a_rule_that_cannot_be_judged_neither_holds_nor_fails(inside):
     assert rules.holds(rule(inside), {"a": "1"}, NOW) is None
 
 
+def test_a_rule_that_is_written_elsewhere_neither_holds_nor_fails():
+    """One with id-ref has no expressions of its own: that is not all of none."""
+    assert rules.holds(rule(""), {}, NOW) is True
+    assert rules.holds(rule("", **{"id-ref": "other"}), {}, NOW) is None
+
+
 @pytest.mark.parametrize("start, end, holds", [
     (2020, 2090, True), (2020, None, True), (None, 2090, True), (2080, 2090, False),
     (2020, 2021, False)])
@@ -133,6 +139,18 @@ def test_a_cib_that_is_cut_off_is_no_reason_to_report_and_none_not_to():
         objections.read("<cib crm_feature_set='3.16.1'><configuration>", "pgsqld", "srv1")
 
 
+@pytest.mark.parametrize("xml", ["<acls/>", "<pacemaker-result><status/></pacemaker-result>"])
+def test_what_is_no_cib_is_no_reason_to_report_and_none_not_to(xml):
+    """It counted as a cluster that this node is not in."""
+    with pytest.raises(ocf.OcfError, match="cannot understand the CIB: it does not begin as one"):
+        objections.read(xml, "pgsqld", "srv1")
+
+
+def test_a_cib_without_a_feature_set_is_one_of_a_recent_pacemaker():
+    standing = objections.read("<cib><configuration/></cib>", "pgsqld", "srv1")
+    assert standing.attribute == "fail-count-pgsqld#asyncmon_0"
+
+
 def test_a_node_in_maintenance_by_its_transient_attribute_is_seen():
     view = cib.parse("""<cib><configuration><nodes><node id="1" uname="srv1"/></nodes>
         </configuration><status>
@@ -199,6 +217,20 @@ def test_a_lock_on_a_file_that_its_holder_removes_is_none(tmp_path, monkeypatch)
     monkeypatch.setattr(watcher.fcntl, "flock", lambda *words: (path.unlink(), lock_file(*words)))
     assert lock_at(tmp_path).take() is False
     assert lock_at(tmp_path).words() == []
+
+
+def test_a_file_that_cannot_be_locked_is_not_held_by_a_watcher(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+    monkeypatch.setattr(watcher.fcntl, "flock", refuse)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError, match="No locks available"):
+        lock_at(tmp_path).take()
+    assert os.listdir("/proc/self/fd") == before
+    said = []
+    watcher.keep(types.SimpleNamespace(**vars(context_at(tmp_path, said)), in_cluster=True,
+                                       parameters=types.SimpleNamespace(crash_watch=True)))
+    assert said == ["no watcher: [Errno 37] No locks available"]
 
 
 def test_a_second_watcher_leaves_the_server_to_the_first(tmp_path):
