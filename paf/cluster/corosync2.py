@@ -23,7 +23,7 @@ import os
 from paf.cluster import notes
 from paf.cluster.base import ROUND_NONE, ROUND_REFUSED, Cluster
 from paf.decide import election, scores, wal
-from paf.ocf import OcfError
+from paf.ocf import OcfError, is_number
 
 _NO_ROUND = "none:"
 _PUBLISHED = "published"
@@ -170,7 +170,7 @@ class Corosync2(Cluster):
         number = self._noted_round()[1]
         seen = [value.partition(":")[2] for value in self._values("primary_seen", deadline).values()
                 if number and value.partition(":")[0] == number]
-        known = [int(text) for text in seen if text.isdigit()]
+        known = [int(text) for text in seen if is_number(text)]
         return max(known) if known else None
 
     def _answer(self, candidate, fact, seen, compare, deadline):

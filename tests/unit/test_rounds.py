@@ -6,10 +6,10 @@ import pytest
 
 from paf.actions import monitor
 from paf.decide import wal
-from paf.cluster import cib, corosync2
+from paf.cluster import base, cib, corosync2, notes
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known
-from paf.ocf import OcfError
+from paf.ocf import Environment, OcfError
 from paf.runner import Result
 from tests.unit import simulation
 from tests.unit.support import Clock, environment
@@ -227,3 +227,49 @@ def test_a_standby_that_streams_withdraws_what_it_was_compared_by(receivers, sta
     assert world.run({"srv1": work}) == {"srv1": None}
     assert bool(own.read("line")) is stays
     assert ('value="not 1:' in world.query("srv1", "line-default")) is stays
+
+
+# what voters had heard of the primary
+
+def opened(folder, seen, ballot=None):
+    """Return a cluster that has opened a round, and what it and others publish with it."""
+    cluster = Cluster()
+    cluster.notes = notes.Notes(Environment({"HA_RSCTMP": str(folder)}))
+    cluster._update = lambda name, value, _: cluster.answers.update(
+        {name: [Result(0, line(name + "-default", "srv1", value), "", False)]})
+    cluster._confirm = lambda *_: None
+    cluster.open_round(Known(wal.Position(1, 5)), False, Deadline(1), seen)
+    return cluster, cluster.answers["ballot"][0].out.partition('value="')[2].partition(":")[0]
+
+
+@pytest.mark.parametrize("others, furthest", [
+    ({}, 900), ({"srv2": "{0}:1000"}, 1000), ({"srv2": "{0}:800", "srv3": "{0}:"}, 900),
+    ({"srv2": "another:5000"}, 900),             # of an election that is over
+    ({"srv2": "{0}:\u00b2", "srv3": "x"}, 900)])
+def test_the_furthest_end_that_any_voter_of_the_round_has_heard_of_counts(tmp_path, others,
+                                                                          furthest):
+    cluster, number = opened(tmp_path, 900)
+    said = "".join(line("primary_seen-default", node, others[node].format(number))
+                   for node in others)
+    cluster.answers["primary_seen"].append(
+        Result(0, cluster.answers["primary_seen"][0].out + said, "", False))
+    del cluster.answers["primary_seen"][0]
+    assert cluster.primary_seen(Deadline(1)) == furthest
+
+
+def test_a_primary_that_no_voter_has_heard_of_is_nowhere_known(tmp_path):
+    cluster, number = opened(tmp_path, None)
+    assert "primary_seen" not in cluster.answers    # without maxlag nothing is published
+    cluster.answers["primary_seen"] = [NEVER_SET]
+    assert cluster.primary_seen(Deadline(1)) is None
+    assert cluster.round_state(Deadline(1)) == base.ROUND_OPEN and number
+
+
+@pytest.mark.parametrize("value", ["", "none:", "another:1#5"])
+def test_a_round_that_the_attribute_manager_has_forgotten_is_none(tmp_path, value):
+    """It ended, and was started again, between the notification and the promotion."""
+    cluster, _ = opened(tmp_path, None)
+    cluster.answers["ballot"] = [Result(0, line("ballot-default", "srv1", value), "", False)]
+    assert cluster.round_state(Deadline(1)) == base.ROUND_NONE
+    cluster.answers["ballot"] = [NEVER_SET]
+    assert cluster.round_state(Deadline(1)) == base.ROUND_NONE
