@@ -1,17 +1,19 @@
 """The variant for Pacemaker up to 1.1.12: public attributes, and notes in HA_RSCTMP."""
 
 import os
+import types
 from collections import namedtuple
 
 import pytest
 
-from paf import ocf, variant
+from paf import cluster, hindrances, ocf, variant
 from paf.decide import wal
 from paf.decide.knowledge import Known
 from paf.ocf import Environment
 from paf.actions import validate
 from paf.cluster import base, ophistory
 from paf.cluster.corosync1 import Corosync1
+from paf.cluster.corosync2 import Corosync2
 from paf.cluster.notes import Notes
 from paf.deadline import Deadline
 from paf.runner import Result
@@ -210,6 +212,20 @@ def test_the_build_for_old_pacemakers_works_on_newer_ones_and_says_so(
     validate._variant(here)
     assert len(here.log) == lines
     assert all("the corosync2 build of resource-agents-paf" in line for line in here.log)
+
+
+@pytest.mark.parametrize("build, kind", [("corosync1", Corosync1), ("corosync2", Corosync2)])
+def test_each_build_has_its_own_way_to_hold_an_election(build, kind, monkeypatch):
+    monkeypatch.setattr(variant, "NAME", build)
+    assert type(cluster.connect(environment(CRM_meta_on_node="srv1"))) is kind
+
+
+def test_the_build_for_old_pacemakers_publishes_no_history_and_checks_no_switchover(deadline):
+    """Without rounds nothing would say which history belongs to which election."""
+    node = Node()
+    assert node.counts_line() is False and node.lines(deadline, ["srv2"]) == {}
+    moved = types.SimpleNamespace(cluster=node, notification=None)
+    assert hindrances.stranded(moved, None, None) is None
 
 
 @pytest.mark.parametrize("feature_set, works", [

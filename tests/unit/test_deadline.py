@@ -1,7 +1,11 @@
 """Time is a value: waits end, conditions are asked, and no clock is read behind one's back."""
 
+import os
+import time
+
 import pytest
 
+from paf import deadline
 from paf.deadline import LONGEST_STEP, MARGIN, Deadline
 from tests.unit.support import Clock
 
@@ -61,3 +65,11 @@ def test_a_wait_never_oversleeps(clock):
     deadline = Deadline(0.012, clock)
     deadline.wait_for(lambda: False, clock.sleep)
     assert clock.now == pytest.approx(1000.012)
+
+
+def test_without_a_monotonic_clock_the_time_is_that_of_times(monkeypatch):
+    """Before Python 3.3. It is the wall time since some moment, and not that of a processor."""
+    monkeypatch.delattr(time, "monotonic")
+    before = deadline.monotonic()
+    assert abs(before - os.times().elapsed) < 5
+    assert Deadline(10).remaining == pytest.approx(10, abs=5)

@@ -2,10 +2,14 @@
 
 import ast
 import pathlib
+import runpy
+import signal
 import subprocess
 import sys
 
 import pytest
+
+from paf import signals
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 LIBRARY = REPOSITORY / "paf"
@@ -84,3 +88,13 @@ def test_no_action_on_the_path_of_an_outage_loads_a_heavy_module(action):
     assert not loaded & {"subprocess", "logging", "argparse", "json", "psycopg2", "lxml", "shlex",
                          "re", "enum", "signal", "functools", "tempfile",
                          "threading", "typing", "inspect", "urllib"}
+
+
+def test_signals_have_the_same_numbers_where_python_has_them_in_another_module(monkeypatch):
+    """Python 2, and any later one that renames its own module."""
+    monkeypatch.setitem(sys.modules, "_signal", None)
+    found = runpy.run_path(str(LIBRARY / "signals.py"))
+    for name in found["__all__"]:
+        if name != "signal":
+            assert int(found[name]) == int(getattr(signals, name))
+    assert found["signal"](signal.SIGUSR2, found["SIG_DFL"]) == signal.SIG_DFL

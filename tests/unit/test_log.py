@@ -1,12 +1,14 @@
 """What the agent says: passwords never get through, reasons reach Pacemaker, lines the log."""
 
+import io
 import os
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf import log, ocf
+from paf import codes, log, ocf
 
 SECRET = "S3cret"
 
@@ -105,3 +107,33 @@ def test_a_closed_standard_error_fails_nothing(make):
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+
+
+def test_at_a_terminal_a_line_is_for_who_sits_there(make, tmp_path):
+    name = tmp_path / "log"
+    name.touch()
+    saved, (ours, theirs) = os.dup(2), os.openpty()
+    try:
+        os.dup2(theirs, 2)
+        make(HA_LOGFILE=str(name)).warning("password=S3cret is old")
+        assert os.read(ours, 999).decode().endswith("WARNING: password=*** is old\r\n")
+    finally:
+        os.dup2(saved, 2)
+        for descriptor in (saved, ours, theirs):
+            os.close(descriptor)
+    assert name.read_text() == ""
+
+
+@pytest.mark.parametrize("stream", [None, io.StringIO()])
+def test_a_standard_output_that_python_has_closed_fails_nothing(monkeypatch, capfd, stream):
+    if stream:
+        stream.close()
+    monkeypatch.setattr(sys, "stdout", stream)
+    log.write_out("done\n")
+    assert capfd.readouterr().out == "done\n"
+
+
+def test_a_reason_has_one_code_and_no_reason_has_none():
+    assert codes.with_code("") == ""
+    coded = codes.with_code("no reason that PAF knows")
+    assert coded == codes.with_code(coded) == f"{codes.OTHER} no reason that PAF knows"

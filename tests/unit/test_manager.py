@@ -47,6 +47,16 @@ def test_the_attribute_manager_is_the_executors_sibling(processes, executor, fou
     assert manager.find() == found
 
 
+def test_an_attribute_manager_that_cannot_be_seen_is_taken_for_another_one(processes, tmp_path):
+    """What this node has published is published again: that does no harm."""
+    assert manager.is_same("11 3")
+    (tmp_path / "11" / "stat").write_text("11 (pacemaker-attrd) S 10\n")
+    assert not manager.is_same("11 3")
+    assert manager.find() == ""
+    processes({})
+    assert not manager.is_same("11 3")
+
+
 def test_an_action_by_hand_does_not_know_the_attribute_manager(processes):
     processes({90: ("pgsqlms", 80, 9), 80: ("bash", 1, 8), 11: ("pacemaker-attrd", 10, 3)})
     assert manager.find() == ""
