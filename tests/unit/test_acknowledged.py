@@ -71,6 +71,12 @@ def enter(store, node="srv2", was=state.STOPPED_STANDBY):
     return store.marks.get(node)
 
 
+def test_where_no_commit_waits_for_a_standby_no_instance_needs_any_to_count(tmp_path):
+    empty = Store(tmp_path, {})
+    empty.last_words["srv2"] = "2#500"
+    assert enter(empty, was=state.RESTORED) is None and empty.written == []
+
+
 @pytest.mark.parametrize("words, before, was, needed", [
     ("2#500", None, state.STOPPED_STANDBY, "2#500"),
     ("2#500", None, state.STOPPED_PRIMARY, "2#500"),

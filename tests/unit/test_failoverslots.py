@@ -4,12 +4,14 @@ import types
 
 import pytest
 
+from paf import ocf
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown, is_known
 from paf.instance import failoverslots, psql, settings, sql
 from paf.notifications import pre_demote
 from paf.runner import Result
 from tests.unit.support import instance_at
+from tests.unit.unread import answer
 
 
 def answers(monkeypatch, primary, here):
@@ -72,3 +74,18 @@ def test_only_slots_that_are_known_to_be_missing_refuse_it(monkeypatch, found, r
     monkeypatch.setattr(failoverslots, "missing", lambda *_: found)
     assert pre_demote._without_slots(context) == reason
     assert bool(said) == isinstance(found, Unknown)
+
+
+def test_slots_that_cannot_be_compared_refuse_no_switchover(monkeypatch):
+    """For want of an answer; a slot that is known to be missing does."""
+    said = []
+    context = types.SimpleNamespace(instance=None, deadline=Deadline(5),
+                                    log=types.SimpleNamespace(info=said.append))
+    for found, reason in ((ocf.OcfError("postgres -C took too long"), None),
+                          (Unknown("the server is silent"), None), (Known([]), None),
+                          (Known(["sub"]), "switchover refused: logical failover slots are not "
+                           "synced here: sub")):
+        answer(monkeypatch, failoverslots, "missing", found)
+        assert pre_demote._without_slots(context) == reason
+    assert said == ["logical slots are not compared: postgres -C took too long",
+                    "logical slots are not compared: the server is silent"]

@@ -8,12 +8,15 @@ import pytest
 from paf import ocf, runner
 from paf.actions import rejoin
 from paf.deadline import Deadline
-from paf.decide import wal
+from paf.decide import state, wal
+from paf.decide.knowledge import Known, Unknown
 from paf.instance import divergence, rewindrole, upstream, waldump
 from tests.unit.model.servers import operations
 from tests.unit.support import instance_at, parameters_with
+from tests.unit.unread import answer
 
 Context = namedtuple("Context", "instance parameters deadline")
+Control = namedtuple("Control", "state")
 FORK = wal.Position(1, 0x3000060)
 FOUND = divergence.Divergence("diverged: 8 bytes", True, upstream.Upstream(2, [], "7"), FORK,
                               FORK._replace(lsn=FORK.lsn + 8), 16 << 20)
@@ -90,3 +93,16 @@ def test_the_acting_primarys_timeline_is_what_that_one_says_itself(promoted, sai
     assert rejoin.acting_timeline(context) == found
     context.in_cluster = False
     assert rejoin.acting_timeline(context) is None
+
+
+@pytest.mark.parametrize("control, setting, doubt", [
+    (Known(Control(state.SHUT_DOWN)), "ANY 1 (srv2)", False),    # it has noted which waited
+    (Known(Control(state.IN_PRODUCTION)), "", False), (Unknown("it was killed"), "", False),
+    (Known(Control(state.IN_PRODUCTION)), "ANY 1 (srv2)", True),
+    (Unknown("pg_controldata was killed"), "ANY 1 (srv2)", True),
+    (Known(Control(state.IN_PRODUCTION)), ocf.OcfError("postgres -C took too long"), True)])
+def test_commits_of_a_server_that_died_may_have_waited_unless_none_ever_does(
+        monkeypatch, control, setting, doubt):
+    answer(monkeypatch, rejoin.controldata, "read", control)
+    answer(monkeypatch, rejoin.settings, "read", setting)
+    assert bool(rejoin._doubt(None, Deadline(5))) == doubt
