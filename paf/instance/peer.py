@@ -8,6 +8,8 @@ later); recovery_min_apply_delay; in_hot_standby (14 and later);
 getent(1); ip(7): connecting a socket for datagrams sends none, and gives it its own address.
 """
 
+import errno
+
 from paf import instance as local
 from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
@@ -25,6 +27,9 @@ _RECEIVED = "SELECT 'it received', pg_catalog.pg_last_wal_receive_lsn()"
 _REPLICATION = (("replication", "true"), ("dbname", "replication"))
 _PATIENCE = 3.0    # seconds
 _DISCARD = 9       # a port; nothing is sent to it
+#: No way leads to an address, as one does to each of this machine's. Others say nothing of it.
+_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EADDRNOTAVAIL,
+           errno.EAFNOSUPPORT)
 
 
 def position(instance, node, streamed, deadline):
@@ -43,9 +48,13 @@ def position(instance, node, streamed, deadline):
     addresses = _addresses(node, deadline)
     if not is_known(addresses):
         return addresses
-    if any(_is_local(address) for address in addresses.value):
+    own = [_is_local(address) for address in addresses.value]
+    if True in own:
         return Unknown("the name {0} leads to this node itself, so its server cannot be "
                        "asked".format(node))
+    if None in own:    # this server's answer would count as the other's
+        return Unknown("whether the name {0} leads to this node itself is not known, so its server "
+                       "cannot be asked".format(node))
     control = controldata.read(instance, deadline)
     if not is_known(control):
         return Unknown(control.reason)
@@ -102,18 +111,21 @@ def _is_all(received, lsn):
 
 
 def _is_local(address):
-    """Return whether an IP address (str) is one of this machine's."""
+    """Return whether an IP address (str) is one of this machine's; None where it is not known."""
     import socket
     address = address.partition("%")[0]
     if address == "::1" or address.startswith("127."):
         return True
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    probe = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        probe = socket.socket(family, socket.SOCK_DGRAM)
+    except socket.error as error:
+        return False if error.errno in _NO_WAY else None
     try:
         probe.connect((address, _DISCARD))
         return probe.getsockname()[0] == address
-    except socket.error:
-        return False    # no way leads there
+    except socket.error as error:
+        return False if error.errno in _NO_WAY else None
     finally:
         probe.close()
 
