@@ -359,7 +359,7 @@ def recover(instance, fork, deadline, log):
                        "longer timeout".format(deadline.elapsed))
     if not is_known(control) or control.value.state != SHUT_DOWN:
         raise OcfError("the crash recovery before a rewind failed: {0}".format(
-            sql.last_words(result.err)))
+            control.reason or sql.last_words(result.err)))
 
 
 def _is_at_its_end(control, fork):
