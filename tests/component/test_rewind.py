@@ -208,8 +208,12 @@ def test_a_role_that_may_not_run_pg_rewind_keeps_it_stopped(hinted):
     connection = write_no_commit(hinted)
     fail_over(hinted)
     connection.close()
+    look = dict(OCF_CHECK_LEVEL="10", rejoin="rewind")
+    assert hinted["srv1"].agent("validate-all", **look).code == 0
     hinted["srv1"].server.configure(
         f"primary_conninfo = 'host={hinted.vip} port=5432 user=small application_name=srv1'")
+    run = hinted["srv1"].agent("validate-all", **look)
+    assert run.code == 2 and "rejoin=rewind: a rewind needs a role in primary_co" in run.reason
     before = hinted["srv1"].files()
     run = come_back(hinted, None, code=5)
     assert "a role in primary_conninfo that may run pg_rewind" in run.reason

@@ -106,6 +106,20 @@ def test_who_would_win_by_a_later_timeline_publishes_its_history(vote, published
     assert histories(number, late, vote) == published + [("ballot", number + ":1#5")]
 
 
+@pytest.mark.parametrize("comes", [False, True])
+def test_no_answer_does_not_show_that_the_candidate_knows_no_rounds(monkeypatch, comes):
+    """Then this node would vote as with an old agent, and withdraw its ballot."""
+    monkeypatch.setattr(corosync2, "_RESTART", 0.0)
+    cluster, done = Cluster(ballot=[REFUSED]), []
+    opened = corosync2._stamp("srv2") + "00ff00ff00ff:1#9"
+    if comes:    # after the first look
+        cluster.answers["ballot"].append(
+            Result(0, line("ballot-default", "srv2", opened), "", False))
+    cluster._set = cluster._delete = lambda *words: done.append(words[:-1])
+    assert cluster.vote("srv2", Known(wal.Position(1, 5)), Deadline(0.3)) is comes
+    assert done == ([("ballot", opened.replace("#9", "#5"))] if comes else [])
+
+
 @pytest.mark.parametrize("said", [
     "Could not query value of x: attribute does not exist\n",    # 1.1.13 to 1.1.16
     "Could not query value of x: reply had attribute name but no host values\n"])    # 1.1.24
