@@ -4,6 +4,7 @@ The copy is made beside the data directory and takes its place by renames, which
 each of them is done or is not. So a cut leaves the old directory or the new one.
 """
 
+import errno
 import os
 import stat
 
@@ -169,11 +170,14 @@ def own_again(instance, old, copy, largest, deep=()):
 
 
 def size_of(path):
-    """Return the bytes (int) of a file or folder; files that go in the meantime count as none."""
+    """Return the bytes (int) of a file or folder; files that go in the meantime count as none.
+
+    Raises OSError where that cannot be seen.
+    """
     total = 0
     if not os.path.isdir(path) or os.path.islink(path):
         return _bytes(path)
-    for folder, _, names in os.walk(path):
+    for folder, _, names in os.walk(path, onerror=_unless_gone):
         total += sum(_bytes(os.path.join(folder, name)) for name in names)
     return total
 
@@ -181,5 +185,11 @@ def size_of(path):
 def _bytes(path):
     try:
         return os.lstat(path).st_size
-    except OSError:
+    except OSError as error:
+        _unless_gone(error)
         return 0
+
+
+def _unless_gone(error):
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+        raise error

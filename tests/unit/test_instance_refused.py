@@ -293,3 +293,14 @@ def test_a_file_that_goes_while_it_is_measured_has_no_bytes(tmp_path):
     (tmp_path / "b").symlink_to("gone")
     assert replacement.size_of(str(tmp_path)) == 3 + len("gone")
     assert replacement.size_of(str(tmp_path / "gone")) == 0
+
+
+@pytest.mark.parametrize("call, name", [("lstat", "a"), ("scandir", "folder")])
+def test_what_cannot_be_measured_is_not_empty(tmp_path, refuse, call, name):
+    """It was copied as if it were small, and --discard was refused for want of room."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a").write_text("123")
+    assert replacement.size_of(str(tmp_path)) == 3
+    refuse(call, name)
+    with pytest.raises(OSError):
+        replacement.size_of(str(tmp_path))

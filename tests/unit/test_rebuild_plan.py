@@ -1,5 +1,6 @@
 """paf rebuild: what is in the way of a copy is found before anything is changed."""
 
+import errno
 import os
 import pwd
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ import pytest
 
 from paf import runner
 from paf.cli.common import Problem
-from paf.cli.rebuild import places, plan, rebuild, source
+from paf.cli.rebuild import copying, places, plan, rebuild, source
 from paf.decide import state
 from paf.instance import journal
 from tests.unit.support import instance_at
@@ -149,6 +150,31 @@ def test_too_little_space_is_said_with_the_numbers(data, monkeypatch):
     with pytest.raises(Problem, match=f"the copy needs 81 MB, {data} has 80 MB free$"):
         make(data, discard=True, size=81 << 20)
     assert make(data, size=None).room == [(str(data.parent), beside)]
+
+
+@pytest.fixture
+def unreadable(data, monkeypatch):
+    """The data directory on a disk that fails."""
+    def refuse(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+    (data / "x").touch()
+    monkeypatch.setattr(os, "lstat", refuse)
+    return SimpleNamespace(mapping=[], room=[("/", 1)], swaps=[(str(data), str(data), "")])
+
+
+def test_a_directory_that_cannot_be_measured_may_make_room_enough(unreadable):
+    """--discard gives it up."""
+    source_of = SimpleNamespace(size=2 << 20)
+    with pytest.raises(Problem, match="the copy needs 2 MB"):
+        plan._enough(unreadable, source_of, False)
+    plan._enough(unreadable, source_of, True)
+
+
+def test_a_copy_that_cannot_be_measured_goes_on_and_says_no_progress(unreadable, capsys):
+    copy = copying.Copying.__new__(copying.Copying)
+    copy._plan, copy._size, copy._began, copy._next = unreadable, 9, 0.0, 0.0
+    assert copy._progress() is False and copy._next > 0
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("rate", ["nonsense", "50MB", "31", "31k", "1025M", "-5M", "50 M"])

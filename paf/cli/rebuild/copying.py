@@ -166,7 +166,10 @@ class Copying(object):
         now = time.time()
         if now >= self._next:
             self._next = now + _LOOK
-            done = sum(replacement.size_of(copy) for copy, _, _ in self._plan.swaps)
+            try:
+                done = sum(replacement.size_of(copy) for copy, _, _ in self._plan.swaps)
+            except OSError:
+                return False    # not known: nothing is said
             say(progress(done, self._size, now - self._began))
         return False
 

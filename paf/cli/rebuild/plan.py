@@ -149,8 +149,10 @@ def _enough(plan, source, discard):
     if source.size is None or plan.mapping:
         return    # what goes into which file system is not known
     free = plan.room[-1][1]
-    if discard:
-        free += size_of(plan.swaps[-1][1])
+    try:
+        free += size_of(plan.swaps[-1][1]) if discard else 0
+    except OSError:
+        return    # nor how much the old directory gives back
     if free < source.size:
         raise Problem("the copy needs {0} MB, {1} has {2} MB free{3}".format(
             source.size >> 20, plan.room[-1][0], free >> 20,
