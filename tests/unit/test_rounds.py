@@ -1,5 +1,6 @@
 """The rounds of an election over private attributes, when the attribute manager fails."""
 
+import itertools
 import types
 
 import pytest
@@ -118,6 +119,14 @@ def test_no_answer_does_not_show_that_the_candidate_knows_no_rounds(monkeypatch,
     cluster._set = cluster._delete = lambda *words: done.append(words[:-1])
     assert cluster.vote("srv2", Known(wal.Position(1, 5)), Deadline(0.3)) is comes
     assert done == ([("ballot", opened.replace("#9", "#5"))] if comes else [])
+
+
+def test_a_candidate_that_has_left_is_not_waited_for_without_an_answer_either(monkeypatch):
+    monkeypatch.setattr(corosync2, "_RESTART", 0.0)
+    cluster = Cluster(ballot=[REFUSED])    # nor is it among the members
+    deadline = Deadline(60, itertools.count(0, 0.2).__next__)
+    assert cluster.vote("srv2", Known(wal.Position(1, 5)), deadline) is False
+    assert deadline.remaining > 30
 
 
 @pytest.mark.parametrize("said", [
