@@ -27,7 +27,7 @@ _RECEIVED = "SELECT 'it received', pg_catalog.pg_last_wal_receive_lsn()"
 _REPLICATION = (("replication", "true"), ("dbname", "replication"))
 _PATIENCE = 3.0    # seconds
 _DISCARD = 9       # a port; nothing is sent to it
-#: No way leads to an address, as one does to each of this machine's. Others say nothing of it.
+#: No way leads to an address, as one does to each of this machine's. No other error shows that.
 _NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EADDRNOTAVAIL,
            errno.EAFNOSUPPORT)
 

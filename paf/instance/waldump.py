@@ -168,7 +168,7 @@ def _end_of(result, instance, start, size, deadline):
 def _end_of_record(instance, position, size, deadline):
     """Return the LSN (int) at which the record at a Position ends. Raises OcfError.
 
-    The program has read it a moment ago: where it does not now, the WAL does not end before it.
+    The program has read it before: where it does not again, the WAL does not end in front of it.
     """
     import re
     result = dump(instance, deadline, position, size, limit=1)

@@ -1,4 +1,4 @@
-"""Steps of an action that cannot be noted, read or undone: the action goes on, on the safe side."""
+"""Steps that cannot be noted, read or reverted: the action goes on, on the safe side."""
 
 import types
 
@@ -86,7 +86,7 @@ def test_only_a_standby_whose_replay_is_paused_is_started_again_before_it_is_pro
 
 # start
 
-@pytest.mark.parametrize("message, end", [("", "of a test"), ("no answer", r"of a test \(no ans")])
+@pytest.mark.parametrize("message, end", [("", "of a test"), ("silent", r"of a test \(silent\)")])
 def test_what_may_run_is_not_started(make, monkeypatch, message, end):  # noqa: F811
     answer(monkeypatch, start.observe, "settle", sight_of(state.UNKNOWN, message))
     answer(monkeypatch, journal, "exists", False)

@@ -77,7 +77,7 @@ def test_only_slots_that_are_known_to_be_missing_refuse_it(monkeypatch, found, r
 
 
 def test_slots_that_cannot_be_compared_refuse_no_switchover(monkeypatch):
-    """For want of an answer; a slot that is known to be missing does."""
+    """Without an answer; a slot that is known to be missing does."""
     said = []
     context = types.SimpleNamespace(instance=None, deadline=Deadline(5),
                                     log=types.SimpleNamespace(info=said.append))

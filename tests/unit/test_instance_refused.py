@@ -147,7 +147,7 @@ def test_a_pgdata_that_cannot_be_looked_at_is_not_known_to_be_no_folder(instance
 
 def test_a_folder_for_a_tablespace_whose_owner_cannot_be_seen_is_not_anothers(
         instance, tmp_path, refuse):
-    """It was: the node was banned, and an administrator told to change the owner."""
+    """It was: the node was banned, with the advice to change the owner."""
     (tmp_path / "space").mkdir()
     spaces = [["16400", str(tmp_path / "space")]]
     assert tablespaces.problem_of_new(instance, spaces) is None
@@ -297,7 +297,7 @@ def test_a_file_that_goes_while_it_is_measured_has_no_bytes(tmp_path):
 
 @pytest.mark.parametrize("call, name", [("lstat", "a"), ("scandir", "folder")])
 def test_what_cannot_be_measured_is_not_empty(tmp_path, refuse, call, name):
-    """It was copied as if it were small, and --discard was refused for want of room."""
+    """It was copied as if it were small, and --discard was refused."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "a").write_text("123")
     assert replacement.size_of(str(tmp_path)) == 3

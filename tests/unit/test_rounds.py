@@ -116,14 +116,15 @@ def test_no_answer_does_not_show_that_the_candidate_knows_no_rounds(monkeypatch,
     if comes:    # after the first look
         cluster.answers["ballot"].append(
             Result(0, line("ballot-default", "srv2", opened), "", False))
-    cluster._set = cluster._delete = lambda *words: done.append(words[:-1])
+    for name in ("_set", "_delete"):
+        monkeypatch.setattr(cluster, name, lambda *words: done.append(words[:-1]))
     assert cluster.vote("srv2", Known(wal.Position(1, 5)), Deadline(0.3)) is comes
     assert done == ([("ballot", opened.replace("#9", "#5"))] if comes else [])
 
 
 def test_a_candidate_that_has_left_is_not_waited_for_without_an_answer_either(monkeypatch):
     monkeypatch.setattr(corosync2, "_RESTART", 0.0)
-    cluster = Cluster(ballot=[REFUSED])    # nor is it among the members
+    cluster = Cluster(ballot=[REFUSED])    # and it is no member
     deadline = Deadline(60, itertools.count(0, 0.2).__next__)
     assert cluster.vote("srv2", Known(wal.Position(1, 5)), deadline) is False
     assert deadline.remaining > 30
@@ -254,13 +255,20 @@ def test_a_standby_that_streams_withdraws_what_it_was_compared_by(receivers, sta
 
 # what voters had heard of the primary
 
-def opened(folder, seen, ballot=None):
-    """Return a cluster that has opened a round, and what it and others publish with it."""
-    cluster = Cluster()
+class Candidate(Cluster):
+    """One whose attributes have what it has published."""
+
+    def _update(self, name, value, deadline):
+        self.answers[name] = [Result(0, line(name + "-default", "srv1", value), "", False)]
+
+    def _confirm(self, name, value, deadline):
+        """They read back."""
+
+
+def opened(folder, seen):
+    """Return a cluster that has opened a round, and the number of that."""
+    cluster = Candidate()
     cluster.notes = notes.Notes(Environment({"HA_RSCTMP": str(folder)}))
-    cluster._update = lambda name, value, _: cluster.answers.update(
-        {name: [Result(0, line(name + "-default", "srv1", value), "", False)]})
-    cluster._confirm = lambda *_: None
     cluster.open_round(Known(wal.Position(1, 5)), False, Deadline(1), seen)
     return cluster, cluster.answers["ballot"][0].out.partition('value="')[2].partition(":")[0]
 

@@ -98,7 +98,7 @@ def test_a_slow_standby_is_waited_for_until_most_of_the_time_is_over(monkeypatch
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_a_pipe_is_emptied_of_what_it_holds(is_open):
-    """To its end where nothing writes to it any more."""
+    """To its end where nothing writes to it now."""
     reader, writer = os.pipe()
     try:
         os.write(writer, b"LOG:  x")

@@ -169,7 +169,7 @@ class Copying(object):
             try:
                 done = sum(replacement.size_of(copy) for copy, _, _ in self._plan.swaps)
             except OSError:
-                return False    # not known: nothing is said
+                return False    # not known: no progress is shown
             say(progress(done, self._size, now - self._began))
         return False
 
