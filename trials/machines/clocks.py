@@ -14,12 +14,15 @@ DRIFT = 90000
 #: Seconds of a pause that Corosync does not notice: less than its token (3 s and more).
 BLINK = 1.5
 #: Sets the time of day $1 seconds on: the kernel's, as NTP does that steps.
-_STEP = "import sys, time; time.clock_settime(time.CLOCK_REALTIME, time.time() + float(sys.argv[1]))"
+_STEP = """import sys, time
+time.clock_settime(time.CLOCK_REALTIME, time.time() + float(sys.argv[1]))
+"""
 #: Sets the kernel's tick (microseconds, 10000 is right): struct timex of adjtimex(2), ADJ_TICK.
 _TICK = """import ctypes, sys
 class Timex(ctypes.Structure):
-    _fields_ = [("modes", ctypes.c_uint), ("before", ctypes.c_long * 9), ("time", ctypes.c_long * 2),
-                ("tick", ctypes.c_long), ("after", ctypes.c_long * 24)]
+    _fields_ = [("modes", ctypes.c_uint), ("before", ctypes.c_long * 8),
+                ("time", ctypes.c_long * 2), ("tick", ctypes.c_long),
+                ("after", ctypes.c_long * 24)]
 libc = ctypes.CDLL(None, use_errno=True)
 timex = Timex(modes=0x4000, tick=int(sys.argv[1]))
 sys.exit(libc.adjtimex(ctypes.byref(timex)) < 0)
