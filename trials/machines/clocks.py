@@ -25,7 +25,8 @@ class Timex(ctypes.Structure):
                 ("after", ctypes.c_long * 24)]
 libc = ctypes.CDLL(None, use_errno=True)
 timex = Timex(modes=0x4000, tick=int(sys.argv[1]))
-sys.exit(libc.adjtimex(ctypes.byref(timex)) < 0)
+if libc.adjtimex(ctypes.byref(timex)) < 0:
+    raise OSError(ctypes.get_errno(), "adjtimex")
 """
 
 
