@@ -1,9 +1,8 @@
 """WAL that the target of a switchover has still to replay, which its promotion waits for."""
 
-import time
-
 from paf.cli.common import complain
 from paf.cli.status import report_text, status
+from paf.deadline import monotonic
 from paf.decide import wal
 
 #: Of WAL that the target has still to replay, less than this (bytes) is not worth a word: seconds.
@@ -23,9 +22,9 @@ def _row(report, target):
 def warn(pacemaker, report, target):
     """Warn of a target that has much to replay, after a second look. Raises Problem."""
     if _backlog(report, target) >= _BACKLOG:
-        begin = time.time()
+        begin = monotonic()
         later = status.look(report["resource"], pacemaker)
-        for line in words(report, later, target, time.time() - begin):
+        for line in words(report, later, target, monotonic() - begin):
             complain(line)
 
 

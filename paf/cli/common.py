@@ -8,7 +8,7 @@ import time
 
 from paf import ocf
 from paf.cluster.base import Cluster
-from paf.deadline import Deadline
+from paf.deadline import Deadline, monotonic
 
 OK = 0
 NOT_DONE = 1        # refused, interrupted on the way, or warnings
@@ -56,14 +56,14 @@ class Pacemaker(object):
         """
         is_question = argv[:1] in _QUESTIONS or argv[:2] in _QUESTIONS
         when, result = self._silent.get(argv[0], (0.0, None))
-        if is_question and result is not None and abs(time.time() - when) < _WHILE:
+        if is_question and result is not None and monotonic() - when < _WHILE:
             return result
         try:
             result = self._cluster.run(list(argv), Deadline(self._seconds))
         except ocf.OcfError as error:
             raise Problem(str(error))
         if is_question and result.timed_out:
-            self._silent[argv[0]] = time.time(), result
+            self._silent[argv[0]] = monotonic(), result
         return result
 
     def wait(self, seconds, *argv):

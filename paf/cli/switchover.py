@@ -9,6 +9,7 @@ from paf.cli.common import (
 from paf.cli.status import report_text, simulate, status
 from paf.cli.status.concern import NO_ACTION, NODE_NO_ACTION
 from paf.cli.status.report import REASON
+from paf.deadline import monotonic
 
 HELP = "move the primary to another node"
 TEXT = """Moves the primary to NODE, or to the standby that is first in line. Looks first whether
@@ -202,7 +203,7 @@ class Switchover(object):
         self._old, self._target = report["primary"], target
         self._vips = [vip["name"] for vip in report["vips"] if vip["node"] == report["primary"]]
         self._patience = patience
-        self._begin = time.time()
+        self._begin = monotonic()
         self._shown = self._seen = None
         self._signals = interruptions.Noted()
         #: why the agent refuses, once it has said so; said before, it is about an earlier one
@@ -240,7 +241,7 @@ class Switchover(object):
             return NOT_DONE
         complain("{0} after {1:.0f} s{2}; see paf status and paf timeline".format(
             "{0} is the primary".format(found) if found else "no primary",
-            time.time() - self._begin, self._overtaken))
+            monotonic() - self._begin, self._overtaken))
         return ERROR
 
     def _not_as_planned(self):
@@ -279,7 +280,7 @@ class Switchover(object):
             quiet = self._quiet(seen)
             done = primaries == [self._target] or (primaries == [self._old] and self._refusal)
             idle = idle + 1 if quiet and (done or self._is_overtaken(primaries)) else 0
-            if idle >= _SETTLED or time.time() - self._begin > self._patience:
+            if idle >= _SETTLED or monotonic() - self._begin > self._patience:
                 return primaries[0] if len(primaries) == 1 else None
             time.sleep(_STEP)
 
@@ -339,7 +340,7 @@ class Switchover(object):
         self._pacemaker.run("crm_resource", "--clear", "--resource", self._clone)
 
     def _say(self, text):
-        say("{0:6.1f} s  {1}".format(time.time() - self._begin, text))
+        say("{0:6.1f} s  {1}".format(monotonic() - self._begin, text))
 
     def _clear(self):
         """Take the constraint away; return whether it is seen to be gone."""

@@ -178,9 +178,13 @@ class Lxml:
     def fromstring(self, data):
         return {"validate-with": "pacemaker-9.9"} if b"<cib" in data else {}
 
+    class LxmlError(Exception):
+        """What lxml raises."""
+
     def parse(self, name):
-        assert pathlib.Path(name).exists()
         self.read.append(name)
+        if pathlib.Path(name).read_text(encoding="ascii"):
+            raise self.LxmlError("line 1: no document")
 
     def RelaxNG(self, _schema):
         return self
@@ -214,6 +218,16 @@ def test_what_no_schema_is_there_for_is_not_called_valid(monkeypatch, tmp_path, 
     item, = schemas.cib(Lxml(), text)
     assert item.level == finding.WARNING
     assert item.what.endswith("pacemaker-9.9.rng is not there")
+
+
+def test_what_has_a_damaged_schema_is_not_called_valid_or_wrong(monkeypatch, tmp_path, text):
+    (tmp_path / "pacemaker-9.9.rng").write_text("<")
+    monkeypatch.setattr(schemas, "_OCF", (str(tmp_path / "pacemaker-9.9.rng"),))
+    monkeypatch.setattr(schemas, "_CIB", str(tmp_path / "{0}.rng"))
+    (one,), (other,) = schemas.agent(Lxml()), schemas.cib(Lxml(), text)
+    assert (one.level, other.level) == (finding.UNSEEN, finding.WARNING)
+    for item in (one, other):
+        assert item.what.endswith("pacemaker-9.9.rng cannot be used: line 1: no document")
 
 
 def test_without_lxml_nothing_is_called_valid(monkeypatch, text):

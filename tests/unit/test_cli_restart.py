@@ -157,6 +157,8 @@ def test_why_an_instance_did_not_come_back_is_said(report, monkeypatch):  # noqa
          "reason": "PAF-E212 recovery_target_time is set"}])
     with pytest.raises(Problem, match="PAF-E212 recovery_target_time is set; see paf status"):
         restart.await_streaming(None, "pgsqld", "srv2", 1.0)
+    with pytest.raises(Problem, match="srv9 is no node of the cluster any more"):
+        restart.await_streaming(None, "pgsqld", "srv9", 1.0)
 
 
 def test_each_restart_looks_first_whether_it_can_be(report, monkeypatch):  # noqa: F811

@@ -11,6 +11,7 @@ from paf.cli.status.concern import NO_ACTION, NODE_NO_ACTION
 from paf.cli.status.report import REASON
 from paf.cli.status.report_text import size
 from paf.cli.status.service import is_lost
+from paf.deadline import monotonic
 from paf.decide import wal
 
 HELP = "have a standby promoted that the agent would not promote, and accept what is lost"
@@ -229,8 +230,8 @@ def _score_of(resource, node, score):
 
 
 def _follow(pacemaker, resource, node, patience):
-    end, shown = time.time() + patience, ""
-    while time.time() < end:
+    end, shown = monotonic() + patience, ""
+    while monotonic() < end:
         seen = view.look(pacemaker)
         if view.promoted(seen, resource) == [node]:
             say(coloured("{0} is the primary".format(node), "green"))

@@ -9,6 +9,7 @@ from paf.cli.common import (
 from paf.cli.status import service, status
 from paf.cli.switchover import Switchover, destination, impossible
 from paf.cli.view import MAINTENANCE
+from paf.deadline import monotonic
 
 HELP = "restart a standby, or all instances one after the other"
 TEXT = """With NODE: restarts the standby there, through Pacemaker, and waits until it streams
@@ -221,26 +222,28 @@ def await_order(pacemaker, resource, node):
 
     It may have been long since the first look; right after a restart not all is settled.
     """
-    end = time.time() + _SETTLING
+    end = monotonic() + _SETTLING
     while True:
         report = status.look(resource, pacemaker)
         obstacles = list(problems(report, [node]))
         if not obstacles:
             return report
-        if time.time() > end:
+        if monotonic() > end:
             raise Problem("{0} was not restarted: {1}".format(node, obstacles[0]))
         time.sleep(_STEP)
 
 
 def await_streaming(pacemaker, resource, node, patience):
     """Wait until the standby on a node streams and may be promoted. Raises Problem."""
-    end = time.time() + patience
+    end = monotonic() + patience
     while True:
         report = status.look(resource, pacemaker)
-        row = dict((row["node"], row) for row in report["nodes"])[node]
+        row = dict((row["node"], row) for row in report["nodes"]).get(node)
+        if row is None:
+            raise Problem("{0} is no node of the cluster any more; see paf status".format(node))
         if row["state"] == "streaming" and (row["score"] or 0) > 0:
             return
-        if row["failures"] or time.time() > end:
+        if row["failures"] or monotonic() > end:
             last = row["failures"][-1] if row["failures"] else {"reason": ""}
             raise Problem("{0} did not come back as a standby that can take over: {1}, score {2}; "
                           "{3}see paf status".format(

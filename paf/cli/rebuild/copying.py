@@ -8,7 +8,7 @@ from paf import instance as local
 from paf import ocf, runner
 from paf.cli.common import Problem, complain, say
 from paf.cli.rebuild import backup
-from paf.deadline import Deadline
+from paf.deadline import Deadline, monotonic
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import (
     divergence, journal, keptwal, libpqfiles, naming, ownfiles, replacement, rewind, sql,
@@ -37,7 +37,7 @@ class Copying(object):
         self._source, self._options, self._version = source, options, version
         self._backup = restored
         self._size = restored.size if restored else source.size
-        self._began, self._next = time.time(), 0.0
+        self._began, self._next = monotonic(), 0.0
         # the old directory is no server's: a copy that fails must not leave it as one
         noted = journal.read(instance) if journal.exists(instance) else {}
         self._half, self._deep = bool(noted.get("half")), noted.get("deep")
@@ -163,7 +163,7 @@ class Copying(object):
 
     def _progress(self):
         """Say how far it got; never true: the copy ends when pg_basebackup does."""
-        now = time.time()
+        now = monotonic()
         if now >= self._next:
             self._next = now + _LOOK
             try:
