@@ -27,6 +27,7 @@ class Container(Guest):
     """One container of a lab; its files are in `folder`, its system is `image` (Path)."""
 
     BOOT = 120
+    is_emulated = False
 
     def create(self):
         """Make its disk: an empty layer over the system."""

@@ -53,6 +53,7 @@ class Guest:
 
     #: Seconds: 40 on an idle machine, and it may be shared.
     BOOT = 1800
+    is_emulated = True
 
     def __init__(self, name, hub, folder, image, watchdog=True):
         self.name, self.hub, self.folder, self.image = name, hub, folder, image

@@ -150,7 +150,7 @@ class Shell:
 
     def __init__(self, name, *statuses):
         self.name, self.statuses, self.asked = name, list(statuses), []
-        self.output = "out"
+        self.output, self.is_emulated = "out", True
 
     def run(self, argv, check=True, text=None, timeout=60):
         self.asked.append((argv[-1].partition("\n")[2], text))
@@ -204,6 +204,19 @@ def test_a_block_is_run_on_each_of_its_guests_and_an_error_ends_the_page(monkeyp
     with pytest.raises(LabError, match="srv3: true"):
         page.play(lab, lambda line: None)
     assert len(lab.nodes["srv1"].asked) == 3
+
+
+@pytest.mark.parametrize("is_emulated", [True, False])
+def test_operations_may_take_longer_on_emulated_processors(is_emulated, tmp_path):
+    guest = Shell("srv1")
+    guest.is_emulated = is_emulated
+    page._play(guest, quickstart.Block(("srv1",), False, False, ("pcs cluster cib-push x",)), print)
+    assert [line for line, _ in guest.asked] == [""] * is_emulated + ["pcs cluster cib-push x"]
+    place = tmp_path / "paf.xml"
+    place.write_text('<op id="a" timeout="10s"/><op timeout="60"/>\n<nvpair timeout="10s"/>')
+    run(["sh", "-c", page._LONGER.replace("/root/paf.xml", str(place))])
+    assert place.read_text() == (
+        '<op id="a" timeout="100s"/><op timeout="600s"/>\n<nvpair timeout="10s"/>')
 
 
 def changed():
