@@ -82,7 +82,10 @@ class GuestQuestions:
         raise LabError(f"no answer of paf status: {'; '.join(words) or 'no guest runs'}")
 
     def fencings(self):
-        """Return a Counter of the fencings that succeeded: (node, when)."""
+        """Return a Counter of the nodes that were fenced.
+
+        When that was differs by a second between the nodes that are asked.
+        """
         for name in self.members:
             with contextlib.suppress(LabError, ElementTree.ParseError):
                 if self.nodes[name].status() == "running":
@@ -104,8 +107,8 @@ class GuestQuestions:
 
 
 def history(text):
-    """Return [(node, when it was completed)] of the fencings in crm_mon's XML that succeeded."""
-    return [(event.get("target"), event.get("completed"))
+    """Return the nodes (a list) of the fencings in crm_mon's XML that succeeded."""
+    return [event.get("target")
             for event in ElementTree.fromstring(text).iter("fence_event")
             if event.get("status") == "success"]
 

@@ -166,7 +166,7 @@ class Stage:
         elif report.lost:
             result.problems.append(f"{len(report.lost)} rows lost")
         result.problems += verdict.problems if verdict else ["no primary to read the lists"]
-        fenced = sorted(node for node, _ in (self.lab.fencings() - scene.fenced).elements())
+        fenced = sorted((self.lab.fencings() - scene.fenced).elements())
         result.fencings = len(fenced)
         if expected is not None and fenced != sorted(expected):
             result.problems.append(f"fenced: {', '.join(fenced) or 'none'}; expected: "
