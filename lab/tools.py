@@ -122,46 +122,51 @@ class _Threads(threading.local):
     ended = False
 
 
-_interrupted, _threads = threading.Event(), _Threads()
+class _Interrupt:
+    """Whether `in_threads` was interrupted: no Event, whose lock a second signal would wait for."""
+
+    seen = False
+
+
+_threads = _Threads()
 
 
 def is_interrupted():
-    """Return whether `pool` was interrupted."""
-    return _interrupted.is_set()
+    """Return whether `in_threads` was interrupted."""
+    return _Interrupt.seen
 
 
 @contextlib.contextmanager
-def _wakes():
-    """Wake the main thread each second: it looks at signals only when it does not wait.
+def _noting():
+    """Only note what interrupts meanwhile. Raises KeyboardInterrupt at the end.
 
-    One that comes just before a wait for another thread is not looked at until that is over. Not
-    longer than needed: a timer outlives an exec, and Python's handlers, and then ends the program.
+    Raised at once, in the middle of a lock that Python itself takes, it would leave that locked.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+    def note(*_):
+        _Interrupt.seen = True
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if _Interrupt.seen:
+        raise KeyboardInterrupt
 
 
-@contextlib.contextmanager
-def pool(size):
-    """Yield a ThreadPoolExecutor; an interrupt ends the waits of its threads, and starts no more.
+def in_threads(size, work, items):
+    """Return what `work` returns for each item; `size` threads do that. For the main thread.
 
-    size: how many threads. A thread cannot be interrupted itself: its next wait is a LabError.
+    An interrupt ends the waits of the threads, and starts no more. A thread cannot be interrupted
+    itself: its next wait is a LabError. What `work` raises first is raised at the end.
     """
-    with _wakes(), ThreadPoolExecutor(size) as threads:
-        try:
-            yield threads
-        except KeyboardInterrupt:
-            _interrupted.set()
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+    def unless_interrupted(item):
+        return None if _Interrupt.seen else work(item)
+    with _noting(), ThreadPoolExecutor(size) as threads:
+        futures = [threads.submit(unless_interrupted, item) for item in items]
+        while not all(future.done() for future in futures):
+            time.sleep(0.1)
+    return [future.result() for future in futures]
 
 
 def wait_until(condition, seconds, what, step=0.05, seen=None):
@@ -173,7 +178,7 @@ def wait_until(condition, seconds, what, step=0.05, seen=None):
     """
     deadline = seconds if isinstance(seconds, Deadline) else Deadline(seconds)
     while True:
-        if _interrupted.is_set() and not _threads.ended and (
+        if _Interrupt.seen and not _threads.ended and (
                 threading.current_thread() is not threading.main_thread()):
             _threads.ended = True
             raise LabError("interrupted")

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from lab.tools import in_threads
 from tests.conftest import REPOSITORY
 
 #: Starts a program that never ends, says so, and waits for it.
@@ -27,7 +28,7 @@ sys.exit(interruptible(main))
 #: Threads wait for what never comes; one tidies up, which waits as well; the third never starts.
 _THREADS = """
 import sys
-from lab.tools import LabError, interruptible, pool, wait_until
+from lab.tools import LabError, in_threads, interruptible, wait_until
 def work(number):
     print("began\\n", end="", flush=True)    # in one piece
     try:
@@ -36,8 +37,7 @@ def work(number):
         wait_until(lambda: True, 1, "the end of what it started")
         print(f"{error}\\n", end="", flush=True)
 def main():
-    with pool(2) as threads:
-        list(threads.map(work, range(3)))
+    in_threads(2, work, range(3))
 sys.exit(interruptible(main))
 """
 #: A shell starts background jobs with SIGINT ignored.
@@ -55,32 +55,23 @@ def test_what_is_interrupted_ends_what_it_started(number):
     assert output == f"{-signal.SIGKILL}\n"
 
 
-#: A pool, and after it another program in place of this one.
-_EXEC = """
-import os, sys
-from lab.tools import interruptible, pool
-def main():
-    with pool(2) as threads:
-        list(threads.map(str, range(3)))
-    os.execvp("sleep", ["sleep", "2"])
-sys.exit(interruptible(main))
-"""
-
-
-def test_the_timer_of_a_pool_does_not_outlive_it():
-    """It outlives an exec, and would end the other program."""
-    assert subprocess.run([sys.executable, "-c", _EXEC], cwd=REPOSITORY,
-                          check=False).returncode == 0
-
-
 def test_what_is_interrupted_ends_the_waits_of_its_threads():
     with subprocess.Popen([sys.executable, "-c", _THREADS], cwd=REPOSITORY,
                           stdout=subprocess.PIPE, text=True) as process:
-        began = [process.stdout.readline() for _ in range(2)]
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
+        try:
+            began = [process.stdout.readline() for _ in range(2)]
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()    # else its end is waited for
     assert began == ["began\n"] * 2 and process.returncode == 130
     assert output == "interrupted\n" * 2
+
+
+def test_what_one_thread_raises_is_raised_and_the_results_keep_their_order():
+    assert in_threads(2, lambda item: item * 2, range(5)) == [0, 2, 4, 6, 8]
+    with pytest.raises(ZeroDivisionError):
+        in_threads(2, lambda item: 1 // item, range(3))
 
 
 def test_each_program_of_the_trials_can_be_interrupted():

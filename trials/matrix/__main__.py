@@ -7,7 +7,7 @@ import time
 
 from lab.settings import CHECKOUT
 from lab import systems
-from lab.tools import LabError, interruptible, is_interrupted, pool
+from lab.tools import LabError, in_threads, interruptible, is_interrupted
 from trials.matrix import report, store
 from trials.matrix.cells import CELLS
 from trials.matrix.play import play
@@ -60,10 +60,9 @@ def main(arguments=None):
             say(f"{release}: {systems.prepare(release, refresh=True)}")
         return 0
     begin = time.monotonic()
-    with pool(options.jobs) as threads:
-        # the longest first: none is left alone at the end
-        ordered = sorted(cells, key=lambda cell: _ORDER.index(cell.course))
-        outcomes = list(threads.map(run, ordered))
+    # the longest first: none is left alone at the end
+    ordered = sorted(cells, key=lambda cell: _ORDER.index(cell.course))
+    outcomes = in_threads(options.jobs, run, ordered)
     played = {outcome.cell: outcome for outcome in outcomes}
     print("\n" + report.table({**store.load(), **played}))
     bad = [outcome.cell for outcome in outcomes if outcome.verdict == "FAILS"]
