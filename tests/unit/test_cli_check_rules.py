@@ -56,7 +56,7 @@ def test_the_rule_for_the_servers_own_host_is_for_no_other_address(names):
 @pytest.mark.parametrize("rules, words", [
     ([rule("gone.example.org")], ["gone.example.org"]),
     ([rule(".example.org")], [".example.org"]),
-    # a rule before it decides; a rule that lets nobody in
+    # a rule before it decides; a rule that admits no host
     ([*HBA[1:3], rule("gone.example.org")], []), ([rule("gone.example.org", "reject")], [])])
 def test_a_host_name_that_has_no_address_here_is_not_known_to_be_another_node(names, rules, words):
     items = list(serverchecks.access(subject(rules=hba.rules(rules))))

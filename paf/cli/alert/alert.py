@@ -89,10 +89,10 @@ def _send(recipient, memory, at_once):
         for event in _events(configured, managed, since):
             is_open = fold.is_open(event, promoted)
             speaker = fold.speaker(event, managed.name, dc_of(configured.root))
-            if fold.is_said(event, said[0]) or speaker not in (node, fold.NOBODY):
+            if fold.is_said(event, said[0]) or speaker not in (node, fold.NO_NODE):
                 continue
             # a DC is waited for; where there is none, each node sends it rather than none
-            if (is_open or speaker == fold.NOBODY) and not at_once:
+            if (is_open or speaker == fold.NO_NODE) and not at_once:
                 waits = True
                 continue
             left = allowance(said[1], now)

@@ -16,7 +16,7 @@ _DEGRADED = {"190": "0", "191": "8"}
 #: Events after which the cluster may have no primary, or still has the same one.
 _ENDS = (events.STOP, events.REFUSED, events.GIVEN_UP)
 #: Who reports an event where the DC is not known, or is gone.
-NOBODY = ""
+NO_NODE = ""
 _SOON = 120.0       # seconds within which the end of an outage belongs to it
 
 
@@ -44,7 +44,7 @@ def speaker(event, resource, dc):
     """Return the node that reports an Event: where it was decided, and where its alert ran.
 
     resource: the resource's name; dc: the node of the DC, for what happened to a lost node alone.
-    NOBODY where that is the lost one itself: the others have not elected a new one yet.
+    NO_NODE where that is the lost one itself: the others have not elected a new one yet.
     """
     mine = [item for item in event.actions if item.resource == resource and item.node
             and item.operation in _TASKS]
@@ -54,7 +54,7 @@ def speaker(event, resource, dc):
     alive = [item.node for item in mine if item.node not in event.lost
              and item.node not in fenced]
     if dc in event.lost or dc in fenced:
-        dc = NOBODY
+        dc = NO_NODE
     return (promoted or alive or [dc])[-1]
 
 
