@@ -17,6 +17,14 @@ PAUSE = 20
 #: Seconds in which an answer that was sent before the pause reaches its client.
 ON_THE_WAY = 1.0
 LONG = 900
+#: Rules of nft, as small kernels have no netem: the tap of a guest in the hub, where "egress" is
+#: what the guest receives.
+_ONE_WAY = """table netdev one_way {{
+    chain drop_all {{
+        type filter hook {hook} device {card} priority 0; policy drop;
+    }}
+}}
+"""
 
 
 def shell(guest, command, **options):
@@ -108,26 +116,25 @@ def paused(scene):
            "fenced; a standby is promoted; it comes back", only=layout.GUESTS)
 def deaf(scene):
     """Lose what is sent to it."""
-    return _one_way(scene, "dev {card} root netem loss 100%")
+    return _one_way(scene, "egress")
 
 
 @TABLE.row("mute", "the network card of the primary's node sends nothing, and still receives",
            "fenced; a standby is promoted; it comes back", only=layout.GUESTS)
 def mute(scene):
     """Lose what it sends."""
-    return _one_way(scene, "dev {card} handle ffff: ingress",
-                    "filter add dev {card} parent ffff: matchall action drop")
+    return _one_way(scene, "ingress")
 
 
-def _one_way(scene, qdisc, *filters):
-    """Lose the packets of one direction until another is promoted; its fencing is not cut."""
-    card, hub = bridges.tap(scene.old, 0), scene.lab.hub
-    for line in (f"qdisc add {qdisc}", *filters):
-        run(network.inside(hub, ["tc", *line.format(card=card).split()]))
+def _one_way(scene, hook):
+    """Drop what passes a hook of its tap until another is promoted; its fencing is not cut."""
+    hub = scene.lab.hub
+    run(network.inside(hub, ["nft", "-f", "-"]), text=_ONE_WAY.format(
+        hook=hook, card=bridges.tap(scene.old, 0)))
     try:
         scene.successor()
     finally:
-        run(network.inside(hub, ["tc", "qdisc", "del", *qdisc.format(card=card).split()]))
+        run(network.inside(hub, ["nft", "delete", "table", "netdev", "one_way"]))
     return [scene.old]
 
 
