@@ -16,6 +16,7 @@
 #   make explore [MINUTES=30] [SEED=1]    states of nodes crossed with events, until the time is up (root)
 #   make partitions [ROUNDS=20] [SYNC=1] [FENCING=no] [DELAY=2]    the primary is cut off under load, again and
 #                         again; which rounds end without an administrator (root)
+#   make tokens [MINUTES=5]    corosync's token on bad networks: docs/configuration.md (root)
 #   make bench [RUNS=7] [QUICK=1] [PEER=pgsql]    outages and costs beside the Perl agent's, or the
 #                         pgsql agent's: docs/performance.md (root); fails if it misses a target
 #   make bench SYNC=1|LOAD=1 [RUNS=7] [QUICK=1]    outages where commits wait for a standby, or with
@@ -66,7 +67,7 @@ COMMAND_FLAGS = $(if $(findstring python2,$(PYTHON))$(filter %/python,$(PYTHON))
 SITE    ?= build/docs/html
 TOOLS   ?= tests/install-tools.sh
 
-.PHONY: all demo demo-often check check-fast check-all faults machines matrix containers elections soak explore partitions bench lint format coverage docs docs-generated install check-values package-values deb rpm release clean
+.PHONY: all demo demo-often check check-fast check-all faults machines matrix containers elections soak explore partitions tokens bench lint format coverage docs docs-generated install check-values package-values deb rpm release clean
 
 all:
 	@sed -n '3,/^$$/s/^# *//p' Makefile
@@ -151,6 +152,10 @@ partitions:
 	@exec /usr/bin/python3 -B -m trials.partitions $(if $(ROUNDS),--rounds "$(ROUNDS)") \
 		$(if $(SYNC),--synchronous) $(if $(filter no,$(FENCING)),--no-fencing) \
 		$(if $(DELAY),--fence-delay "$(DELAY)")
+
+tokens:
+	@tests/install-tools.sh lab
+	@exec /usr/bin/python3 -B -m trials.tokens $(if $(MINUTES),--minutes "$(MINUTES)")
 
 bench:
 	@tests/install-tools.sh lab
