@@ -178,3 +178,18 @@ def test_the_pages_and_paf_create_have_the_orders_of_the_lab(repository, first, 
     crmsh = [line for page in pages for line in page.read_text(encoding="utf-8").splitlines()
              if f"pgsqld-clone:{first} pgsql-ip:{then}" in line]
     assert crmsh and all(f" {kind}: " in line for line in crmsh)
+
+
+@pytest.mark.parametrize("threshold, expected", [
+    ("5", [("demote", PRIMARY), ("stop", PRIMARY), ("start", PRIMARY), ("promote", "srv1")]),
+    ("1", [("demote", PRIMARY), ("stop", PRIMARY), ("promote", "srv1")])])
+def test_a_crash_is_recovered_before_another_is_promoted_unless_one_failure_is_too_many(
+        cluster, threshold, expected):
+    # so the agent cannot hand a long recovery over to a standby: docs/configuration.md
+    def edit(root):
+        scheduler.set_meta(root, CLONE, "migration-threshold", threshold)
+        next(pair for pair in root.iter("nvpair") if pair.get("name") == "master-pgsqld"
+             and pair.get("value") == "1001").set("value", "-1")
+    plan = cluster(edit).plan("--op-inject", f"pgsqld_monitor_15000@{PRIMARY}=9")
+    assert [(action, node) for resource, action, node in plan.actions
+            if resource == "pgsqld"] == expected
