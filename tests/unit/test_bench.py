@@ -27,7 +27,8 @@ def results(peer="perl", ours=0.5, theirs=2.0, **more):
         switchover = dict.fromkeys((targets.IDLE, "notify pre-promote", "promote"), [seconds])
         return {"outages": {name: [{"without writes": seconds} if name == "switchover" else phases]
                             for name in scenes.SCENES},
-                "actions": {"switchover": switchover}, "cib writes": 0.0, "failed": [],
+                "actions": {"switchover": switchover}, "failed": [],
+                "rest": {nodes: {"cib writes": 0.0, "cpu": 10 * seconds} for nodes in ("3", "9")},
                 "costs": {nodes: dict.fromkeys(actions, monitor) for nodes in ("3", "9")},
                 "many": {"9": {"without writes": [seconds], **switchover}}}
     return {"peer": peer, "runs": 1, "date": "2026-01-01", "load": 0.1,
@@ -104,11 +105,28 @@ def test_a_page_links_to_the_others_that_are_there(tmp_path, monkeypatch):
     assert "(performance-pgsql.md)" in page.write(results()).read_text()
 
 
+def test_the_page_says_what_a_node_costs_while_nothing_happens():
+    found = results()
+    found["results"]["perl"]["rest"].pop("9")
+    text = page.tables(found)
+    assert "| 3 | at rest | CPU of a node, seconds an hour | 5.0 | 20.0 | 0.25 |" in text
+    assert "| 9 | at rest | CPU of a node, seconds an hour | 5.0 | - | - |" in text
+    assert "| 3 | at rest | CIB writes a minute | 0 | 0 | - |" in text
+
+
+@pytest.mark.parametrize("before, after, expected", [
+    ((7, 3), (7, 3), 0), ((7, 3), (7, 12), 9), ((7, 30), (8, 0), 1), ((7, 30), (11, 2), 6)])
+def test_changes_of_the_cib_are_counted_across_those_of_the_configuration(
+        before, after, expected):
+    assert costs.changes(before, after) == expected
+
+
 def compared(mode, **seconds):
     """Return results of outages alone: each of an agent's total is `seconds`."""
     agents = {agent: {"outages": {name: [{"recovery": value}] for name in scenes.SCENES},
                       "actions": {"switchover": {"promote": [value]}}, "load": [[800.0, 90.0]],
-                      "costs": {}, "many": {}, "failed": []} for agent, value in seconds.items()}
+                      "costs": {}, "rest": {}, "many": {}, "failed": []}
+              for agent, value in seconds.items()}
     return {"peer": "perl", "mode": mode, "runs": 1, "date": "2026-01-01", "load": 0.1,
             "results": agents}
 
@@ -150,7 +168,7 @@ def test_a_page_of_several_clusters_has_a_column_of_each(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("asked, agents, kinds", [
     ({"sync": True}, ("ours", "sync", "sync-default"), {"up", "down", "switchover"}),
-    ({"load": True}, ("ours", "perl", "pgsql"), {"up", "down", "switchover"}),
+    ({"load": True}, ("ours", "failover", "perl", "pgsql"), {"up", "down", "switchover"}),
     ({}, ("ours", "perl"), {"up", "down", "switchover", "costs"})])
 def test_a_mode_has_its_clusters_and_its_steps(asked, agents, kinds):
     options = argparse.Namespace(**{**vars(QUICK), "scenes": ("switchover",), **asked})

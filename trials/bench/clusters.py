@@ -61,3 +61,17 @@ class SlowCluster(SynchronousCluster):
 
     title = "ANY 1, default 5 s"
     settings_of_server = {**scenarios.SYNCHRONOUS, "wal_retrieve_retry_interval": "5s"}
+
+
+class FailoverCluster(SynchronousCluster):
+    """The same as SynchronousCluster; a crashed primary is not recovered where it was."""
+
+    title = "ANY 1, migration-threshold=1"
+
+    def __init__(self, name, nodes, **more):
+        super().__init__(name, nodes, meta={"migration-threshold": "1"}, **more)
+
+    def make_whole(self):
+        """Clean up: the crashed instance is out until then."""
+        self.cleanup()
+        super().make_whole()

@@ -1,4 +1,4 @@
-"""What a monitor and an idle notification cost: CPU, time, programs, connections; CIB writes."""
+"""What a monitor and an idle notification cost: CPU, time, programs, connections; and an hour."""
 
 import contextlib
 import json
@@ -26,6 +26,24 @@ for _ in range(int(sys.argv[1])):
     wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(json.dumps([status, cpu, wall]))
+"""
+#: Prints the seconds of what pacemaker-execd has waited for, and of the agent's watcher. Source:
+#: proc(5), stat: utime, stime, cutime, cstime.
+_CPU = """
+import os, pathlib
+total = 0
+for folder in pathlib.Path("/proc").glob("[0-9]*"):
+    try:
+        words = (folder / "stat").read_text().rpartition(")")[2].split()
+        name = (folder / "comm").read_text().strip()
+        line = (folder / "cmdline").read_text().replace(chr(0), " ")
+    except OSError:
+        continue
+    if name == "pacemaker-execd":
+        total += int(words[13]) + int(words[14])
+    elif line.endswith("/pgsqlms watch "):
+        total += sum(map(int, words[11:15]))
+print(total / os.sysconf("SC_CLK_TCK"))
 """
 
 
@@ -104,18 +122,41 @@ def notify(lab, primary, stopped):
     return notified
 
 
-def cib_writes(labs, seconds):
-    """Return the changes of each lab's CIB per minute while clients write and nothing happens."""
+def at_rest(labs, seconds):
+    """Return what each lab does while clients write and nothing happens, a list of dicts.
+
+    "cib writes": changes of the CIB a minute; "cpu": seconds of CPU an hour, the median of its
+    nodes, of all that Pacemaker's executor has started, and of the agent's watcher.
+    """
     with contextlib.ExitStack() as stack:
         for lab in labs:
             stack.enter_context(lab.client("steady")).wait_rows(200)
-        before = [_version(lab) for lab in labs]
+        before = [(_version(lab), _cpu(lab)) for lab in labs]
         time.sleep(seconds)
-        return [(_version(lab) - old) * 60 / seconds for lab, old in zip(labs, before)]
+        after = [(_version(lab), _cpu(lab)) for lab in labs]
+    return [{"cib writes": changes(old[0], new[0]) * 60 / seconds,
+             "cpu": statistics.median(new[1][name] - old[1][name] for name in lab.nodes)
+             * 3600 / seconds} for lab, old, new in zip(labs, before, after)]
+
+
+def changes(before, after):
+    """Return how many changes of the CIB are between two versions (epoch, num_updates): int.
+
+    A change of the configuration raises epoch, and sets num_updates to 0.
+    """
+    if before[0] == after[0]:
+        return after[1] - before[1]
+    return after[0] - before[0] + after[1]
 
 
 def _version(lab):
-    """Return the number of changes of the CIB so far."""
+    """Return epoch and num_updates of the CIB."""
     text = lab.any_node().run(["cibadmin", "--query", "--local"]).output[:1000]
-    numbers = dict(re.findall(r'\b(admin_epoch|epoch|num_updates)="(\d+)"', text))
-    return int(numbers["epoch"]) * 100000 + int(numbers["num_updates"])
+    numbers = dict(re.findall(r'\b(epoch|num_updates)="(\d+)"', text))
+    return int(numbers["epoch"]), int(numbers["num_updates"])
+
+
+def _cpu(lab):
+    """Return the seconds of CPU that the agent has taken since each node's boot, by node."""
+    return {name: float(node.run(["python3", "-c", _CPU]).output)
+            for name, node in lab.nodes.items()}

@@ -13,14 +13,14 @@ from trials.bench.progress import Progress
 from lab.owner import free_name
 from lab.tools import LabError, wait_until
 
-STEADY = 60     # seconds for which CIB writes are counted
+STEADY = 120    # seconds for which nothing happens
 #: The sizes at which costs are measured besides three nodes, and that at which switchovers are.
 SIZES, LARGEST = (5, 9), 9
 SWITCHOVERS = 5    # with the largest number of nodes
 #: What a step takes, in seconds, before one of its kind has been seen.
 GUESSES = {OURS: {"switchover": 8, "crash of the primary": 12, "power cut of the primary": 20,
                   "partition of the primary": 20},
-           "": {"up": 25, "down": 3, "costs": 20, "CIB writes": STEADY + 5, "switchover": 12,
+           "": {"up": 25, "down": 3, "costs": 20, "at rest": STEADY + 5, "switchover": 12,
                 "crash of the primary": 25, "power cut of the primary": 30,
                 "partition of the primary": 30, "switchover, 9 nodes": 20}}
 #: pgbench's scale, and a server that keeps what it changes in memory until a checkpoint is due.
@@ -62,7 +62,7 @@ class Measurement:
         self.mode = modes.of(options)
         self.agents = self.mode.agents
         self.results: dict[str, dict[str, Any]] = {
-            agent: {"outages": {}, "actions": {}, "costs": {}, "many": {}, "failed": [],
+            agent: {"outages": {}, "actions": {}, "costs": {}, "rest": {}, "many": {}, "failed": [],
                     "load": []} for agent in self.agents}
         self._clusters = {}
         self._failures = dict.fromkeys(self.agents, 0)
@@ -91,7 +91,7 @@ class Measurement:
         if not self.mode.outages:
             yield from self._steady(self.agents)
             if not options.quick:
-                yield Step("both", "CIB writes", self._cib_writes)
+                yield Step("both", "at rest", partial(self._at_rest, self.agents))
         wanted = options.scenes or (modes.FAULTS if self.mode.outages else ())
         found = [scene for scene in scenes.SCENES if not wanted or scene.split()[0] in wanted]
         for scene in found * options.runs:
@@ -107,6 +107,8 @@ class Measurement:
         yield Step(agent, "up", partial(self._up, agent, nodes))
         yield from self._steady([agent])
         if nodes == LARGEST:
+            if not self.options.quick:
+                yield Step(agent, "at rest", partial(self._at_rest, [agent]))
             for _ in range(1 if self.options.quick else SWITCHOVERS):
                 yield Step(agent, f"switchover, {nodes} nodes", partial(self._switchover, agent))
         yield Step(agent, "down", partial(self._down, agent))
@@ -202,8 +204,9 @@ class Measurement:
                                                  for key, value in values.items())
                          for what, values in found.items())
 
-    def _cib_writes(self):
-        found = costs.cib_writes([self._whole(agent) for agent in self.agents], STEADY)
-        for agent, number in zip(self.agents, found):
-            self.results[agent]["cib writes"] = number
-        return ", ".join(f"{agent} {number:.1f}" for agent, number in zip(self.agents, found))
+    def _at_rest(self, agents):
+        found = costs.at_rest([self._whole(agent) for agent in agents], STEADY)
+        for agent, seen in zip(agents, found):
+            self.results[agent]["rest"][str(len(self._clusters[agent].nodes))] = seen
+        return ", ".join(f"{agent} {seen['cib writes']:.1f} CIB writes a minute, "
+                         f"{seen['cpu']:.1f} s CPU an hour" for agent, seen in zip(agents, found))

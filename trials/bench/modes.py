@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from trials.bench import clusters, pgsql
 
-OURS, SYNC, DEFAULT = "ours", "sync", "sync-default"
+OURS, SYNC, DEFAULT, FAILOVER = "ours", "sync", "sync-default", "failover"
 KINDS = {OURS: clusters.Cluster, "perl": clusters.PerlCluster, "pgsql": pgsql.PgsqlCluster,
-         SYNC: clusters.SynchronousCluster, DEFAULT: clusters.SlowCluster}
+         SYNC: clusters.SynchronousCluster, DEFAULT: clusters.SlowCluster,
+         FAILOVER: clusters.FailoverCluster}
 #: The other agents.
 PEERS = ("perl", "pgsql")
 #: What outages are measured of in clusters that are compared for nothing else.
@@ -28,5 +29,5 @@ def of(options):
     if options.sync:
         return Mode("sync", (OURS, SYNC, DEFAULT), outages=True)
     if options.load:
-        return Mode("load", (OURS, *PEERS), outages=True, load=True)
+        return Mode("load", (OURS, FAILOVER, *PEERS), outages=True, load=True)
     return Mode(options.peer, (OURS, options.peer))

@@ -30,6 +30,9 @@ with the line that later releases have.""",
 _LAB = """Three nodes in namespaces on one machine, token 1 s, monitors every 15 and 16 s, a client
 that writes a row every 5 ms through the virtual IP, and tries another connection where the
 network does not answer within 30 ms, or the server after an error within 100 ms."""
+#: What is measured while nothing happens, its name in the results, and how it is printed.
+_REST = (("CIB writes a minute", "cib writes", ".0f"),
+         ("CPU of a node, seconds an hour", "cpu", ".1f"))
 
 
 def spread(values):
@@ -124,12 +127,14 @@ def _costs(results):
                 rows.append([nodes, action, measure, f"{value:.0f}",
                              "-" if other is None else f"{other:.0f}",
                              "-" if counted or other is None else _ratio([value], [other])])
-    for agent in ("ours", peer):
-        writes = results["results"][agent].get("cib writes")
-        if writes is not None:
-            rows.append(["3", "no events, clients write", f"CIB writes a minute, {_NAMES[agent]}",
-                         f"{writes:.0f}" if agent == "ours" else "",
-                         f"{writes:.0f}" if agent != "ours" else "", "-"])
+    for nodes in results["results"]["ours"]["rest"]:
+        both = [results["results"][agent]["rest"].get(nodes) for agent in ("ours", peer)]
+        for what, key, form in _REST:
+            values = [None if found is None else found[key] for found in both]
+            compared = key == "cpu" and None not in values
+            rows.append([nodes, "at rest", what,
+                         *("-" if value is None else f"{value:{form}}" for value in values),
+                         _ratio(*([value] for value in values)) if compared else "-"])
     return rows
 
 

@@ -20,8 +20,10 @@ first two, as the quick starts set it, PostgreSQL's default of 5 s in the last."
     "load": """# Outages of busy databases
 
 Made by `make bench LOAD=1`: this agent, Debian's package of the Perl agent, and that of
-resource-agents in the same lab, each with a cluster of its own, in turn. Besides the client that
-the outage is measured with, `pgbench` writes with 16 clients, scale 30, from 20 s before the fault
+resource-agents in the same lab, each with a cluster of its own, in turn. Of this agent there is
+also a synchronous cluster in which a standby takes over after a crash (`migration-threshold=1`);
+all others recover the primary where it was. Besides the client that the outage is measured with,
+`pgbench` writes with 16 clients, scale 30, from 20 s before the fault
 on. Checkpoints are 15 minutes apart, `shared_buffers` is 512 MB.""",
 }
 

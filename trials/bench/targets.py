@@ -98,7 +98,7 @@ ABSOLUTE = (
     *(_programs(role, nodes, limit) for nodes in (3, 9)
       for role, limit in (("primary", 3), ("standby", 2))),
     Target("CIB writes a minute while clients write", 0, COUNT,
-           lambda results: results["results"]["ours"].get("cib writes")),
+           lambda results: results["results"]["ours"]["rest"].get("3", {}).get("cib writes")),
     _scale("without writes", 1.3), _scale("notify pre-promote", 1.3))
 #: Beside an agent.
 BESIDE = {
@@ -106,7 +106,11 @@ BESIDE = {
         _outage("switchover", "without writes", 0.45), _outage(CRASH, "recovery", 0.40),
         _outage(CRASH, "total", 0.12), _outage(POWER, "recovery", 0.45),
         _cheaper("monitor, primary", "cpu ms", 0.25), _cheaper("monitor, standby", "cpu ms", 0.30),
-        _cheaper("notify, nothing to do", "wall ms", 0.20)),
+        _cheaper("notify, nothing to do", "wall ms", 0.20),
+        Target("at rest, 3 nodes, CPU", 0.3, RATIO, lambda results: ratio(*(
+            [found["cpu"] for found in [results["results"][agent]["rest"].get("3")] if found]
+            for agent in ("ours", results["peer"])))),
+    ),
     "pgsql": (
         _outage("switchover", "without writes", 1), _outage(CRASH, "total", 1),
         _outage(POWER, "total", 1), _cheaper("monitor, primary", "cpu ms", 1),
