@@ -31,6 +31,9 @@ _PARAMETERS = ("bindir", "pgdata", "datadir", "pghost", "pgport", "system_user",
 _ASKED = (("bindir", "Folder of PostgreSQL's programs"), ("pgdata", "Data directory"),
           ("vip", "Virtual address with its prefix, such as 192.168.1.50/24 (empty: none)"))
 _OPERATIONS = ("start", "stop", "promote", "demote", "notify")
+#: The priority gives the primary's node a head start where two nodes fence each other, once
+#: priority-fencing-delay is set; without that property it changes nothing.
+_META = ["notify=true", "interleave=true", "priority=1"]
 _NEEDED = ("bindir", "pgdata")
 _ALERT = "/usr/share/resource-agents-paf/paf-alert"    # where make install puts it
 _FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -138,10 +141,10 @@ def plan(options, shell):
     yield (_pcs_resource if shell == "pcs" else _crm_resource)(options.name, values)
     if shell == "pcs":
         # a command of its own: behind "promotable", each pcs wants these in another way
-        yield ["pcs", "resource", "meta", clone, "notify=true", "interleave=true"]
+        yield ["pcs", "resource", "meta", clone] + _META
     else:
-        yield ["crm", "configure", "clone", clone, options.name, "meta", "promotable=true",
-               "notify=true", "interleave=true"]
+        yield ["crm", "configure", "clone", clone, options.name, "meta",
+               "promotable=true"] + _META
     cures = [finding.default_is("migration-threshold", "5"),
              finding.default_is("resource-stickiness", "10")]
     if options.vip:

@@ -24,7 +24,7 @@ def test_the_commands_are_complete(shell):
     commands = list(create.plan(options("--vip", "10.0.0.5/24"), shell))
     text = "\n".join(create.shown(commands, shell))
     infinite = "INFINITY" if shell == "pcs" else "inf:"
-    for word in ("notify=true", "interleave=true", "role=Promoted", "role=Unpromoted", infinite,
+    for word in ("notify=true interleave=true priority=1", "role=Promoted", "role=Unpromoted", infinite,
                  "ip=10.0.0.5", "cidr_netmask=24", "symmetrical=false", "demote", "bindir=/b",
                  "migration-threshold=5", "timeout=120s"):
         assert word in text, word
@@ -36,7 +36,7 @@ def test_no_pcs_calls_the_commands_deprecated():
     commands = list(create.plan(options(), "pcs"))
     assert commands[0][-1] == "promotable"
     assert commands[1] == ["pcs", "resource", "meta", "pgsqld-clone", "notify=true",
-                           "interleave=true"]
+                           "interleave=true", "priority=1"]
 
 
 def test_a_name_that_no_program_of_pacemaker_takes_is_refused(capsys):
