@@ -55,8 +55,10 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     departure = Departure(context.cluster, deadline)
 
     def over():
-        positions = dict(asked, **context.cluster.positions(voters, context.deadline))
-        context.cluster.counted = positions
+        votes = context.cluster.positions(voters, context.deadline)
+        for node in votes:    # late: its server's answer is out of date
+            asked.pop(node, None)
+        context.cluster.counted = positions = dict(asked, **votes)
         known = _with_histories(context, voters, cold or _WARM)
         seen[:] = [decide(context.node, voters, positions, known)]
         silent = [node for node in seen[0].missing if node != context.node and (

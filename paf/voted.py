@@ -9,6 +9,11 @@ from paf import promotion
 from paf.cluster import notes
 from paf.decide import election, transition
 
+#: Behind the name of a node whose server was asked.
+_ASKED = " asked"
+_LEFT = "{0} has left since the election, where it had voted"
+_SILENT = "{0} does not vote, and its server, which was asked in the election, does not answer now"
+
 
 def pass_round(context):
     """Note that the election decided for this node, and with which votes. Raises OcfError."""
@@ -17,21 +22,26 @@ def pass_round(context):
     votes = context.cluster.counted    # one that voted may have been lost since
     names = set(votes) | set(transition.voters(context.notification))
     context.cluster.notes.write(notes.VOTES, "\n".join(
-        [context.cluster.notes.read(notes.ROUND)] + ["{0} {1}".format(
-            election.to_vote(votes[node]) if node in votes else "", node)
-            for node in sorted(names)]))
+        [context.cluster.notes.read(notes.ROUND)] + ["{0} {1}{2}".format(
+            election.to_vote(votes[node]) if node in votes else "", node,
+            _ASKED * (node in context.cluster.asked)) for node in sorted(names)]))
 
 
 def _noted(context):
-    """Return the votes of the round that passed: dict of node to Fact, None for one without.
+    """Return what was counted in the round that passed: dict of node to pairs.
 
-    None where that was another round. Raises OcfError.
+    The Fact, None for a node without; and whether its server was asked, as it did not vote. None
+    where that was another round. Raises OcfError.
     """
     lines = context.cluster.notes.read(notes.VOTES).split("\n")
     if lines[0] != context.cluster.notes.read(notes.ROUND):
         return None
-    pairs = [line.partition(" ")[::2] for line in lines[1:]]
-    return dict((node, election.from_vote(vote)) for vote, node in pairs)
+    found = {}
+    for line in lines[1:]:
+        vote, _, name = line.partition(" ")
+        node = name[:-len(_ASKED)] if name.endswith(_ASKED) else name
+        found[node] = election.from_vote(vote), node != name
+    return found
 
 
 def complete_lists(context):
@@ -47,21 +57,25 @@ def complete_lists(context):
     context.notification = transition.with_stops(lists, list(voted) + members)
 
 
-def count_departed(context, verdict, cold):
-    """Return the election.Decision with votes of nodes that have left since this round was passed.
+def count_silent(context, verdict, cold):
+    """Return the election.Decision with what nodes had when this round was passed, and do not say.
 
-    verdict: of promotion.count, without them. They have voted in it, and can have no more than they
-    said: where a promotion is due, the primary that they followed is stopped, or was fenced.
-    Raises OcfError.
+    verdict: of promotion.count, without them. They have left since and voted before; or they never
+    voted, and their server, which was asked, does not answer again. They can have no more than they
+    said: where a promotion is due, the primary that they followed is stopped, or was fenced. A
+    member whose vote is gone has withdrawn it. Raises OcfError.
     """
     voted = _noted(context)
     if not verdict.missing or voted is None:
         return verdict
-    left = set(verdict.missing) - set(context.cluster.view(context.deadline).online)
-    if left != set(verdict.missing) or any(voted.get(node) is None for node in left):
+    online = context.cluster.view(context.deadline).online
+    facts = dict((node, fact) for node, (fact, was_asked) in voted.items()
+                 if fact is not None and (was_asked or node not in online))
+    if set(verdict.missing) - set(facts):
         return verdict
-    context.log.warning("{0} has left since the election, where it had voted".format(
-        " and ".join(sorted(left))))
-    positions = dict(((node, voted[node]) for node in left), **promotion.all_positions(context))
+    for node in sorted(verdict.missing):
+        context.log.warning((_SILENT if node in online else _LEFT).format(node))
+    positions = dict(((node, facts[node]) for node in verdict.missing),
+                     **promotion.all_positions(context))
     return promotion.decide(
         context.node, transition.voters(context.notification), positions, cold)

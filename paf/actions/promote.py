@@ -99,7 +99,7 @@ def _count(context, found):
     cold = promotion.cold_facts(context, view)
     verdict = promotion.count(context, deadline, mute=mute, cold=cold)
     if found == base.ROUND_PASSED:
-        verdict = voted.count_departed(context, verdict, cold)
+        verdict = voted.count_silent(context, verdict, cold)
     if view is None and not verdict.promote:
         view = context.cluster.view(context.deadline)
     if found == base.ROUND_OPEN:

@@ -50,7 +50,7 @@ class Corosync1(Cluster):
         self._note_round("recovered" if recovered else "open")
         self._publish(election.to_vote(fact), deadline)
 
-    def vote(self, candidate, fact, deadline, seen=None, compare=None):
+    def vote(self, candidate, fact, deadline, seen=None, compare=None, patience=None):
         """Publish this node's vote; there are no rounds. Returns True."""
         self._publish(election.to_vote(fact), deadline)
         return True

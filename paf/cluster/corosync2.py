@@ -122,14 +122,15 @@ class Corosync2(Cluster):
         self._say_seen(number, seen, deadline)
         self._set("ballot", ballot, deadline)
 
-    def vote(self, candidate, fact, deadline, seen=None, compare=None):
+    def vote(self, candidate, fact, deadline, seen=None, compare=None, patience=None):
         """Vote in the candidate's round; `fact` and `seen` as in `open_round`.
 
-        compare: publishes this node's history, where the round compares them. Returns once the
-        vote can be read here: False if no round was opened in time, and at once None if the
+        compare: publishes this node's history, where the round compares them. patience: the
+        Deadline by which the round has to be open; the vote itself may take longer. Returns once
+        the vote can be read here: False if no round was opened in time, and at once None if the
         candidate knows none.
         """
-        return self._answer(candidate, fact, seen, compare, deadline)
+        return self._answer(candidate, fact, seen, compare, deadline, patience or deadline)
 
     def vote_in_background(self):
         """Have this node vote after this action has returned. Raises EnvironmentError.
@@ -139,11 +140,11 @@ class Corosync2(Cluster):
         from paf import background
         background.start("vote", dict(self._environment.variables, **{_OVER: self._over}))
 
-    def vote_late(self, candidate, ask, deadline, compare=None):
+    def vote_late(self, candidate, ask, deadline, compare=None, patience=None):
         """Vote once the candidate has opened a round in which this node has not voted. OcfError.
 
-        ask: returns what `open_round` takes as `fact` and `seen`, as they are then; compare: as
-        in `vote`.
+        ask: returns what `open_round` takes as `fact` and `seen`, as they are then; compare and
+        patience: as in `vote`.
         """
         over = self._environment.variables.get(_OVER, "")
 
@@ -152,7 +153,7 @@ class Corosync2(Cluster):
             found = values.get(candidate, "")
             return "" if _round(found, candidate) in (
                 over, _round(values.get(self.node(deadline), ""))) else found
-        ballot = deadline.wait_for(opened, longest=_LATE_STEP)
+        ballot = (patience or deadline).wait_for(opened, longest=_LATE_STEP)
         if ballot:
             number, (fact, seen) = _round(ballot), ask()
             if compare and _compares(ballot, fact):
@@ -173,7 +174,7 @@ class Corosync2(Cluster):
         known = [int(text) for text in seen if is_number(text)]
         return max(known) if known else None
 
-    def _answer(self, candidate, fact, seen, compare, deadline):
+    def _answer(self, candidate, fact, seen, compare, deadline, patience):
         """Wait for the candidate to open a round, and repeat it with this node's position.
 
         Not for one that has left the cluster.
@@ -196,7 +197,7 @@ class Corosync2(Cluster):
             return (found.get("number") or not found["known"]
                     or departure.is_noticed([candidate]))
         found, departure = {"known": True, "old": ""}, Departure(self, deadline)
-        deadline.wait_for(opened)
+        patience.wait_for(opened)
         if not found.get("number"):
             if not found["known"]:
                 self._delete("ballot", deadline)

@@ -25,6 +25,6 @@ def run(context):
         where = position.place(context.instance, context.deadline)
         return where.position, where.primary_seen if context.parameters.maxlag else None
     context.cluster.vote_late(transition.candidate(context.notification), vote,
-                              context.deadline.within(_PATIENCE),
-                              lambda: start.compare(context))
+                              context.deadline, lambda: start.compare(context),
+                              context.deadline.within(_PATIENCE))
     return ocf.SUCCESS

@@ -104,9 +104,14 @@ def _compare(context):
 
 
 def _vote(context, chosen, where, seen):
-    answered = context.cluster.vote(chosen, where.position,
-                                    context.deadline.within(_ROUND_PATIENCE), seen,
-                                    lambda: _compare(context))
+    try:
+        answered = context.cluster.vote(chosen, where.position, context.deadline, seen,
+                                        lambda: _compare(context),
+                                        context.deadline.within(_ROUND_PATIENCE))
+    except ocf.OcfError as error:
+        context.log.warning("this node has not voted, and tries again: {0}".format(error))
+        context.cluster.vote_in_background()
+        return
     if answered is False:
         context.log.info("{0} has not opened an election yet: this node votes once it "
                          "does".format(chosen))

@@ -24,7 +24,8 @@ def test_the_commands_are_complete(shell):
     commands = list(create.plan(options("--vip", "10.0.0.5/24"), shell))
     text = "\n".join(create.shown(commands, shell))
     infinite = "INFINITY" if shell == "pcs" else "inf:"
-    for word in ("notify=true interleave=true priority=1", "role=Promoted", "role=Unpromoted", infinite,
+    for word in ("notify=true interleave=true priority=1", "role=Promoted", infinite,
+                 "role=Unpromoted",
                  "ip=10.0.0.5", "cidr_netmask=24", "symmetrical=false", "demote", "bindir=/b",
                  "migration-threshold=5", "timeout=120s"):
         assert word in text, word

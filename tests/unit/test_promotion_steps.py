@@ -2,11 +2,11 @@
 
 import pytest
 
-from paf import promotion
+from paf import ocf, promotion, voted
 from paf.actions import promote
 from paf.cluster import base
 from paf.decide import election, scores
-from paf.decide.knowledge import AtLeast, Known
+from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.decide.wal import Position
 from paf.instance import peer, position
 from paf.notifications import pre_promote
@@ -54,6 +54,65 @@ def test_a_candidate_that_knows_no_rounds_gets_the_timeline_that_its_agent_would
     del said[:]
     pre_promote._vote(context, "srv3", PLACE._replace(position=AtLeast(MINE, "x")), None)
     assert said == []    # its comparison knows no bounds
+
+
+@pytest.fixture
+def passed(make, here, monkeypatch):  # noqa: F811
+    """srv3 does not vote: its server is asked, and what it says makes srv2 the winner."""
+    answer(monkeypatch, peer, "position", Known(MINE))
+    context = make(BOTH, online=["srv2", "srv3"], maintenance={"srv3"})
+    context.cluster._note_round("open", "1")
+    assert promotion.count(context, context.deadline, {"srv3"}).promote
+    voted.pass_round(context)
+    answer(monkeypatch, peer, "position", Unknown("no answer"))
+    return context
+
+
+def test_a_server_that_was_asked_in_the_election_need_not_answer_twice(passed):
+    """A node that is too slow to vote is also too slow to answer in time again."""
+    assert promote._count(passed, base.ROUND_PASSED).promote
+    assert passed.said[-1].startswith("srv3 does not vote, and its server, which was asked")
+
+
+@pytest.mark.parametrize("change", ["another round", "voted", "no answer then"])
+def test_a_silent_member_counts_with_nothing_else(passed, change):
+    """Who voted and has no vote now, has withdrawn it."""
+    if change == "another round":
+        passed.cluster._note_round("passed", "2")
+    elif change == "voted":
+        passed.cluster.votes["srv3"] = Known(MINE)
+        assert promotion.count(passed, passed.deadline, {"srv3"}).promote
+        voted.pass_round(passed)
+        del passed.cluster.votes["srv3"]
+    else:
+        passed.cluster.counted = dict(passed.cluster.votes)
+        passed.cluster.asked = {}
+        voted.pass_round(passed)
+    verdict = promote._count(passed, base.ROUND_PASSED)
+    assert not verdict.promote and verdict.missing == ("srv3",)
+
+
+def test_a_vote_takes_the_place_of_what_the_server_said_before(make, monkeypatch):  # noqa: F811
+    """It may be withdrawn, and is not taken for an answer of the server then."""
+    answer(monkeypatch, peer, "position", Known(MINE))
+    context = make(BOTH, online=["srv2", "srv3"], maintenance={"srv3"})
+    looks = iter([{"srv2": PLACE.position}, {"srv2": PLACE.position, "srv3": Known(MINE)}])
+    context.cluster.positions = lambda *_: next(looks)
+    assert promotion.count(context, context.deadline, {"srv3"}).promote
+    assert context.cluster.asked == {}
+
+
+def test_a_vote_that_finds_no_attribute_manager_is_given_in_the_background(
+        make, monkeypatch):  # noqa: F811
+    """Its notification failed, which Pacemaker ignores, and the candidate was refused."""
+    def vote(*_):
+        raise ocf.OcfError("attrd_updater failed: no answer in time")
+    done, context = [], make(BOTH)
+    monkeypatch.setattr(context.cluster, "vote", vote, raising=False)
+    monkeypatch.setattr(context.cluster, "vote_in_background", lambda: done.append("later"))
+    pre_promote._vote(context, "srv3", PLACE, None)
+    assert done == ["later"] and "this node has not voted, and tries again: " in "".join(
+        context.said)
 
 
 # refusals

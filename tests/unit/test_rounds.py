@@ -98,6 +98,50 @@ def test_a_history_is_published_before_the_vote_where_the_candidate_compares(lat
 
 
 @pytest.mark.parametrize("late", [False, True])
+def test_a_round_that_is_opened_at_the_last_moment_gets_a_vote_all_the_same(late):
+    """The candidate is busy: what is left of the wait for it is no time to vote in."""
+    clock, left = Clock(), []
+    opened = corosync2._stamp("srv2") + "00ff00ff00ff:1#9"
+
+    class Voter(Cluster):
+        def values(self, attribute, deadline):
+            clock.sleep(2.9)
+            return {"srv2": opened}
+
+        def _update(self, name, value, deadline):
+            left.append(deadline.remaining)
+
+        def _confirm(self, name, value, deadline):
+            left.append(deadline.remaining)
+    deadline, where = Deadline(58, clock), Known(wal.Position(1, 5))
+    if late:
+        Voter().vote_late("srv2", lambda: (where, None), deadline, None, deadline.within(3))
+    else:
+        Voter().vote("srv2", where, deadline, None, None, deadline.within(3))
+    assert left and min(left) > 50
+
+
+def test_an_old_vote_is_withdrawn_after_the_wait_for_a_round():
+    clock, done = Clock(), []
+    old = corosync2._stamp("srv2") + "00ff00ff00ff"
+
+    class Voter(Cluster):
+        def values(self, attribute, deadline):
+            clock.sleep(2)
+            return {"srv2": old + ":1#9", "srv1": old + ":1#5"}
+
+        def _update(self, name, value, deadline):
+            done.append((value, deadline.remaining > 50))
+
+        def _confirm(self, name, value, deadline):
+            pass
+    deadline = Deadline(58, clock)
+    assert Voter().vote("srv2", Known(wal.Position(1, 5)), deadline, None, None,
+                        deadline.within(3)) is False
+    assert done == [("none:", True)]
+
+
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("vote, published", [
     ("1#9", []), ("2#1", []), ("0#9", ["history"]), ("atleast/0#9", ["history"]),
     ("unknown", [])])
