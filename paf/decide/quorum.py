@@ -185,7 +185,7 @@ def with_copies(entries, copies):
 def _encoded(name):
     # type: (str) -> str
     data = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
-    return "".join(chr(code) if chr(code).isalnum() and code < 128 or code in b"_.-"
+    return "".join(chr(code) if code < 128 and (chr(code).isalnum() or chr(code) in "_.-")
                    else "%{0:02X}".format(code) for code in bytearray(data))
 
 

@@ -48,8 +48,13 @@ def _content(pid, name):
 
 
 def title(pid):
-    """Return the process title, as ps shows it; "" when it has ended or cannot be read."""
-    return content(pid, "cmdline").replace(b"\0", b" ").decode("ascii", "replace").strip()
+    """Return the process title, as ps shows it; "" when it has ended or cannot be read.
+
+    A native str with "?" for what is no ASCII: in Python 2, no message could have unicode in it.
+    """
+    text = content(pid, "cmdline").replace(b"\0", b" ").decode("ascii", "replace").strip()
+    data = text.encode("ascii", "replace")
+    return data if str is bytes else data.decode("ascii")
 
 
 def state_of(pid):

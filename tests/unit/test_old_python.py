@@ -1,0 +1,52 @@
+"""What Python 2 takes otherwise than Python 3, under each old interpreter that is there."""
+
+import json
+import subprocess
+
+import pytest
+
+from paf.decide import quorum
+from tests import interpreters
+
+OLD = sorted(version for version in interpreters.found() if version.startswith("2."))
+
+pytestmark = pytest.mark.skipif(not OLD, reason="no Python 2 here: tests/install-interpreters.sh")
+
+
+def answers(version, text):
+    """Return what a program prints as JSON under an interpreter."""
+    run = subprocess.run(
+        [interpreters.found()[version], "-B", "-c", f"import json\n{text}"], timeout=60,
+        cwd=interpreters.REPOSITORY, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+#: With all that a node's name may have.
+NAMES = ("db-1.example.org", "db_2", "Srv3", "a b%c", "*")
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_a_rule_travels_as_it_does_from_a_newer_python(version):
+    """A primary published none, and in a synchronous cluster no standby could be promoted."""
+    entry = quorum.Entry(7, quorum.Rule(1, NAMES))
+    found = answers(version, f"""
+from paf.decide import quorum
+entry = quorum.Entry(7, quorum.Rule(1, {NAMES!r}))
+copy = quorum.copy_to_wire("db-1", entry)
+print(json.dumps([quorum.to_wire(entry), copy, quorum.copy_from_wire(copy).value]))
+""")
+    assert found[:2] == [quorum.to_wire(entry), quorum.copy_to_wire("db-1", entry)]
+    assert found[2] == ["db-1", [7, [1, sorted(NAMES)]]]
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_a_message_may_have_the_title_of_a_session_of_whatever_role(version):
+    """A stop failed, and its node was fenced, where the connection of such a one held it up."""
+    title = "postgres: walsender j\u00f6rg 192.0.2.1(4711) streaming 0/3000000"
+    found = answers(version, f"""
+from paf.instance import proc
+proc.content = lambda pid, name: {title.encode("utf-8")!r}
+print(json.dumps("{{0}} does not get on".format(proc.title(1))))
+""")
+    assert found == title.replace("\u00f6", "??") + " does not get on"
