@@ -140,7 +140,7 @@ def _await_the_absent(context):
 def _promote(context):
     _note_order(context)
     try:
-        server.order_promotion(context.instance, context.deadline)
+        server.order_promotion(context.instance, context.deadline, context.log)
         view = _look(context)
         server.await_promotion(context.instance, context.deadline, context.log)
     except ocf.OcfError:

@@ -2,17 +2,34 @@
 
 A server that is promoted replays first what it has received. Where a session of this standby is in
 the way, the startup process waits for as long as max_standby_streaming_delay says: with -1 until
-that session ends, which may be never. The session would be ended by a shorter delay as well. And a
-process that was stopped (SIGSTOP) replays nothing. Source: PostgreSQL manual, "Handling Query
-Conflicts"; its WaitOnLock and ResolveRecoveryConflictWithVirtualXIDs, which show it in the title.
+that session ends, which may be never. The session would be ended by a shorter delay as well. A
+process that was stopped (SIGSTOP) replays nothing, and up to PostgreSQL 12 neither does a server
+whose replay an administrator has paused. Source: PostgreSQL manual, "Handling Query Conflicts",
+"Recovery Control Functions"; its WaitOnLock and ResolveRecoveryConflictWithVirtualXIDs, which show
+it in the title.
 """
 
+from paf import instance as local
 from paf.instance import postmaster, queries, shutdown, sql
 from paf.ocf import OcfError
 
 _STEP = 2.0        # seconds between two looks, and before the first
 _PATIENCE = 5.0    # seconds for the server to end sessions
 _STARTUP, _WAITS = "startup", " waiting"
+
+
+def resume(instance, deadline, log):
+    """Resume a replay that was paused, where no promotion would come about. Raises nothing."""
+    try:
+        command = queries.resume(local.version(instance))
+        answer = command and sql.query(instance, command, deadline.within(_PATIENCE))
+    except OcfError as error:
+        log.info("whether replay is paused is not known: {0}".format(error))
+        return
+    if answer and answer.kind != sql.ROWS:
+        log.info("whether replay is paused is not known: {0}".format(answer.message))
+    elif answer and answer.rows:
+        log.warning("replay was paused: it is resumed, as the promotion waits for it")
 
 
 class HoldUps(object):

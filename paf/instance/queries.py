@@ -15,6 +15,8 @@ _NAMES_BEFORE_10 = {
     "diff": "pg_xlog_location_diff",
     "written": "write_location",
     "flushed": "flush_location",
+    "is_paused": "pg_is_xlog_replay_paused()",
+    "resume": "pg_xlog_replay_resume()",
 }
 _NAMES = {
     "received": "pg_last_wal_receive_lsn()",
@@ -23,6 +25,8 @@ _NAMES = {
     "diff": "pg_wal_lsn_diff",
     "written": "write_lsn",
     "flushed": "flush_lsn",
+    "is_paused": "pg_is_wal_replay_paused()",
+    "resume": "pg_wal_replay_resume()",
 }
 
 _MONITOR = """
@@ -67,6 +71,9 @@ _NOW = "CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' " \
 _ROLE = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, '', '', '', ''"
 _END = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity " \
        "WHERE xact_start IS NOT NULL AND datname IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
+_RESUME = "SELECT pg_catalog.{resume} WHERE pg_catalog.{is_paused}"
+#: The first version in which a promotion ends a pause of replay that was asked for.
+_FIRST_THAT_GOES_ON = 130000
 _REPLAY = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, {0}, '', '', ''"
 # As the server has them: its configuration may have other ones by now.
 _PAUSED = "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN '' " \
@@ -132,6 +139,14 @@ def role():
 def end_transactions():
     """Return the command that ends the sessions that have a transaction open; a row for each."""
     return _END
+
+
+def resume(version):
+    """Return the command that resumes a standby's replay, with a row where it was paused.
+
+    "" where a promotion does so. Source: PostgreSQL 13's release notes; its recoveryPausesHere.
+    """
+    return "" if version >= _FIRST_THAT_GOES_ON else _RESUME.format(**_names(version))
 
 
 def replay(version):

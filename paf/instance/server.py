@@ -194,12 +194,14 @@ def _reasons(instance, pid):
     return "waiting for " + (" and ".join(waits) if waits else "the postmaster itself")
 
 
-def order_promotion(instance, deadline):
+def order_promotion(instance, deadline, log):
     """Order the promotion of the standby; await_promotion waits for it. Raises OcfError.
 
     pg_ctl looks ten times a second and, since PostgreSQL 10, gives up after 60 s; so it only
     gives the order.
     """
+    from paf.instance import holdups
+    holdups.resume(instance, deadline, log)
     result = runner.run([local.program(instance, "pg_ctl"), "promote", "-W", "-s",
                          "-D", instance.parameters.datadir],
                         deadline, user=local.owner(instance))

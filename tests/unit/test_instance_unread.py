@@ -176,7 +176,7 @@ def test_processes_that_do_not_end_fail_the_stop(instance, monkeypatch):
 def test_an_order_of_promotion_that_fails_is_no_promotion(instance, monkeypatch, result):
     answer(monkeypatch, runner, "run", result)
     with pytest.raises(ocf.OcfError, match="pg_ctl promote failed"):
-        server.order_promotion(instance, Deadline(5))
+        server.order_promotion(instance, Deadline(5), None)
 
 
 def test_a_server_that_does_not_get_writable_is_not_promoted(instance, monkeypatch):

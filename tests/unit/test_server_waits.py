@@ -4,11 +4,12 @@ import types
 
 import pytest
 
-from paf import ocf
+from paf import instance as local
+from paf import ocf, runner
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.decide.knowledge import Known, Unknown
-from paf.instance import controldata, holdups, observe, postmaster, proc, server
+from paf.instance import controldata, holdups, observe, postmaster, proc, server, sql
 from tests.unit.support import Clock
 from tests.unit.unread import answer
 
@@ -51,3 +52,29 @@ def test_a_promotion_is_waited_for_also_where_it_cannot_be_helped_on(monkeypatch
     clock.sleep(2.5)
     helper.end()
     assert said == [f"the promotion is not helped on: {error}"]
+
+
+@pytest.mark.parametrize("version, rows, words, said", [
+    (90600, [[""]], "xlog", "replay was paused: it is resumed"),
+    (120000, [[""]], "wal", "replay was paused: it is resumed"), (120000, [], "wal", ""),
+    (120000, None, "wal", "whether replay is paused is not known: it ends"),
+    (130000, [[""]], None, "")])
+def test_a_paused_replay_is_resumed_before_a_promotion_that_waits_for_it(
+        monkeypatch, version, rows, words, said):
+    """Up to PostgreSQL 12 a promotion is not begun before."""
+    done = []
+    log = types.SimpleNamespace(info=done.append, warning=done.append)
+    answer(monkeypatch, local, "version", version)
+    answer(monkeypatch, local, "owner", None)
+    answer(monkeypatch, local, "program", "pg_ctl")
+    monkeypatch.setattr(sql, "query", lambda _, text, *__: done.append(text) or (
+        sql.Answer(sql.ROWS, rows, "") if rows is not None
+        else sql.Answer(sql.REFUSED, [], "it ends")))
+    monkeypatch.setattr(runner, "run", lambda *_, **__: done.append("order") or runner.Result(
+        0, "", "", False))
+    instance = types.SimpleNamespace(parameters=types.SimpleNamespace(datadir="/data"))
+    server.order_promotion(instance, Deadline(30), log)
+    asked = f"SELECT pg_catalog.pg_{words}_replay_resume() WHERE " \
+        f"pg_catalog.pg_is_{words}_replay_paused()"
+    assert [*done[:1], *done[-1:]] == [asked if words else "order", "order"]
+    assert "".join(done[1:-1]).startswith(said)
