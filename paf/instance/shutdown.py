@@ -31,8 +31,9 @@ _STARTUP = "startup"
 _COMMANDS = ((_CHECKPOINTER, "archive_cleanup_command"), (_STARTUP, "recovery_end_command"))
 # among the fields of /proc/PID/stat after the name, proc(5)
 _SESSION, _UTIME, _STIME = 3, 11, 12
-#: Processes that need nothing of a checkpoint: the collector of messages (syslogger since 19).
-_LOGGERS = ("logger",)
+#: Processes that need nothing of a checkpoint, and end after it: the collector of messages
+#: (syslogger since 19); and since 18 what reads and writes pages for others, which are numbered.
+_BESIDE = ("logger", ": io worker ")
 #: No shutdown checkpoint of a primary has started. A server that was restarting may not have noted
 #: yet that it recovers: the next start repeats it, however this one ends.
 _NOT_STARTED = (state.IN_PRODUCTION, state.IN_CRASH_RECOVERY, state.IN_ARCHIVE_RECOVERY)
@@ -186,10 +187,10 @@ def _programs(pids):
 def _only_checkpointer(pids, titles):
     """Return the pid of the checkpointer if the postmaster has no other child, else None.
 
-    titles: dict of pid to title (str). The collector of messages does not count.
+    titles: dict of pid to title (str). Those of _BESIDE do not count.
     """
     children = [pid for pid in pids if proc.parent_of(pid) in pids
-                and not any(word in titles[pid] for word in _LOGGERS)]
+                and not any(word in titles[pid] for word in _BESIDE)]
     alone = len(children) == 1 and _CHECKPOINTER in titles[children[0]]
     return children[0] if alone else None
 

@@ -62,6 +62,12 @@ def test_a_checkpointer_that_is_alone_and_sleeps_is_not_waited_for(monkeypatch, 
     assert ended(monkeypatch, IDLE, Known(Control(word))) == [(POSTMASTER, signals.SIGQUIT)]
 
 
+@pytest.mark.parametrize("title", ["postgres: io worker 0", "postgres: 18/main: io worker 12"])
+def test_it_is_alone_beside_what_reads_for_others_since_18(monkeypatch, title):
+    found = ended(monkeypatch, IDLE, Known(Control(state.IN_PRODUCTION)), title)
+    assert found == [(POSTMASTER, signals.SIGQUIT)]
+
+
 @pytest.mark.parametrize("looks, control, more", [
     (IDLE[:1], Known(Control(state.IN_PRODUCTION)), None),
     ([(b"S", b"5", 7), (b"S", b"6", 7)], Known(Control(state.IN_PRODUCTION)), None),
