@@ -25,9 +25,6 @@ _ALWAYS_LOCAL = (3, 20, 0)    # feature set of Pacemaker 3.0.0
 _PATIENCE = 10.0
 _NAME_PATIENCE = 2.0    # seconds; clients may be waiting
 
-#: Characters that break XML when nothing escapes them, and what is stored for them.
-_IN_WORDS = (('"', "'"), ("<", "less than"), ("&", "and"))
-
 # How an instance came to run, as its start noted it; lasts until a promotion has ended
 MARK_NONE = "none"
 MARK_RECOVERED = "recovered"    # it crashed as a primary here, and was started again just now
@@ -369,26 +366,12 @@ class Cluster(object):
         return results[0]
 
 
-def plain(text):
-    """Return a text (str) as it is stored in an attribute: one line that no reader stumbles over.
-
-    crm_mon and attrd_updater up to Pacemaker 1.1.24 print values as they are, also inside of XML.
-    What is no UTF-8, the CIB cannot hold.
-    """
-    text = "".join(sign if sign >= " " else "?" for sign in " ".join(text.split()))
-    for sign, word in _IN_WORDS:
-        text = text.replace(sign, word)
-    if str is bytes:    # Python 2
-        return text.decode("utf-8", "replace").encode("utf-8")
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def _coded(reason):
     """Return a reason (str) with its code, as it is stored in an attribute; "" for none."""
     if not reason:
         return ""
-    from paf.codes import with_code
-    return plain(with_code(reason))
+    from paf.cluster import attributetext
+    return attributetext.coded(reason)
 
 
 def crash_counts(resource):

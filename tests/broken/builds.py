@@ -185,7 +185,8 @@ BUILDS = (
            (_COMPONENT + "test_preconditions.py::"
             "test_an_agent_without_a_login_says_so_once_where_people_look",)),
     Broken(6, "a reason is shown without its code",
-           "paf/cluster/base.py", "    return plain(with_code(reason))", "    return plain(reason)",
+           "paf/cluster/attributetext.py", "    return plain(with_code(reason))",
+           "    return plain(reason)",
            (_UNIT + "test_attributes.py::test_reasons_are_stored_as_plain_text",)),
     Broken(6, "a refusal does not say why",
            "paf/promotion.py",
@@ -217,7 +218,7 @@ BUILDS = (
            '        put(instance, "standby.signal", ""); put(instance, "postgresql.auto.conf", "")',
            (_UNIT + "test_instance.py",)),
     Broken(6, "a reason breaks the XML of crm_mon up to 1.1.24",
-           "paf/cluster/base.py",
+           "paf/cluster/attributetext.py",
            """_IN_WORDS = (('"', "'"), ("<", "less than"), ("&", "and"))""", "_IN_WORDS = ()",
            (_UNIT + "test_attributes.py",)),
     Broken(6, "a crash is counted under a name that the DC does not use",

@@ -14,7 +14,7 @@ import time
 STORE = os.environ["PAF_TEST_STORE"]
 NODE = os.environ["PAF_TEST_NODE"]
 
-ENXIO, ENOENT, NOT_CONNECTED = 6, 105, 102
+ENXIO, ENOENT, NOT_CONNECTED, USAGE = 6, 105, 102, 64
 
 
 def main():
@@ -22,8 +22,12 @@ def main():
     program = os.path.basename(sys.argv[0])
     note(program)
     fail_if_broken(program)
+    words = options()
+    if not str(words.get("--update", "")).isascii():    # since 2.1, and so with other arguments
+        sys.stderr.write(program + ": Invalid byte sequence in conversion input\n")
+        return USAGE
     return {"attrd_updater": attrd_updater, "crm_attribute": crm_attribute, "crm_node": crm_node,
-            "cibadmin": cibadmin, "crm_resource": crm_resource}[program](options())
+            "cibadmin": cibadmin, "crm_resource": crm_resource}[program](words)
 
 
 def note(program):

@@ -164,6 +164,12 @@ def test_a_wrong_port_brings_no_running_server_down_and_is_named(running_primary
     assert run.code == 8 and "pgport is 6999, the server listens on port 6001" in run.log
 
 
+def test_what_is_no_ascii_is_shown_all_the_same(running_primary):
+    """As messages of a server in its own language: Pacemaker's programs refuse such an argument."""
+    assert running_primary.monitor(rejoin="s\u00fbr").code == 8
+    assert 'rewind, not \'sur\'' in running_primary.cluster.store.remark(running_primary.name)
+
+
 def test_the_clients_surroundings_do_not_matter(running_primary, tmp_path):
     (tmp_path / ".psqlrc").write_text("\\echo hello\n")
     run = running_primary.monitor(

@@ -1,12 +1,13 @@
 """What is stored in attributes of nodes: plain text, which every Pacemaker's tools can show."""
 
+import unicodedata
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paf.cluster import base, corosync1, corosync2
+from paf.cluster import attributetext, corosync1, corosync2
 from paf.crash import failure_report
 from paf.deadline import Deadline
 from paf.runner import Result
@@ -40,9 +41,25 @@ def test_a_reason_that_ends_is_removed():
 
 @given(st.text(st.characters(blacklist_categories=(), blacklist_characters="\ufffe\uffff")))
 def test_any_text_is_stored_so_that_unescaped_xml_stays_xml(text):
-    stored = base.plain(text)
+    stored = attributetext.plain(text)
+    assert stored.isascii()    # else Pacemaker's programs refuse it since 2.1
     assert ElementTree.fromstring(f'<attribute value="{stored}" />').get("value") == stored
-    assert base.plain(stored) == stored
+    assert attributetext.plain(stored) == stored
+
+
+@pytest.mark.parametrize("text, stored", [
+    ("FATAL: Peer-Authentifizierung f\u00fcr Benutzer \u00bbpostgres\u00ab fehlgeschlagen",
+     "FATAL: Peer-Authentifizierung fur Benutzer 'postgres' fehlgeschlagen"),
+    ("a \u00e9t\u00e9 arr\u00eat\u00e9", "a ete arrete"), ("\u63a5\u7d9a", "??"),
+    ("stra\u00dfe \u0159", "strase r"), ("/srv/\udcff", "/srv/?")])
+def test_what_a_server_says_in_its_own_language_is_stored_all_the_same(text, stored):
+    assert attributetext.plain(text) == stored
+
+
+def test_a_letter_with_an_accent_is_stored_as_that_letter():
+    for number in range(0xc0, 0x180):
+        letter = unicodedata.normalize("NFD", chr(number))[0]
+        assert attributetext.plain(chr(number)) == letter or not letter.isascii()
 
 
 @pytest.mark.parametrize("feature_set, name", [

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from paf.cluster import attributetext
 from paf.decide import quorum
 from tests import interpreters
 
@@ -50,3 +51,13 @@ proc.content = lambda pid, name: {title.encode("utf-8")!r}
 print(json.dumps("{{0}} does not get on".format(proc.title(1))))
 """)
     assert found == title.replace("\u00f6", "??") + " does not get on"
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_a_reason_is_stored_as_by_a_newer_python(version):
+    text = "Authentifizierung f\u00fcr \u00bbpostgres\u00ab <1> \u63a5\u7d9a"
+    found = answers(version, f"""
+from paf.cluster import attributetext
+print(json.dumps(attributetext.plain({text.encode("utf-8")!r})))
+""")
+    assert found == attributetext.plain(text)
