@@ -17,6 +17,8 @@ _VOTES_TIME = 20.0
 _BY_SCORE = "score"
 #: In the reason of a primary that refused to give way: with it gone, more has to be said.
 _REFUSED = "switchover refused"
+#: In the reason of a standby that followed the last primary, and was left out by it.
+_LEFT_OUT = (_REFUSED, scores.REFUSED, scores.LATE)
 
 #: What is known after a cold start: the last primary (str, None where it is not known), the
 #: histories (dict of node to timelines.Line), whether more than a score says so (bool), the
@@ -297,19 +299,39 @@ def refuse(context, reason, score=None):
 def let_in(context, view, deadline):
     """Make this node a candidate again if it was held back; return whether it was. OcfError.
 
-    view: cib.Scan. It had caught up when a primary last looked, and that one is gone: it cannot
-    refuse the switchover that is still requested, and no other will let this node in. Not where
-    this node is cut off: what it writes could replace the CIB of those that went on.
+    view: cib.Scan. It had caught up when a primary last looked, or has since, and that one is gone:
+    it cannot refuse the switchover that is still requested, and no other will let this node in. Not
+    where this node is cut off: what it writes could replace the CIB of those that went on.
     """
-    if context.cluster.is_powerless or not scores.is_held_back(view.scores.get(context.node)):
+    score = view.scores.get(context.node)
+    if context.cluster.is_powerless or score is None or score >= 0 or score == election.WAITING:
         return False
     from paf.cluster import ophistory
-    if ophistory.promoted(context.cluster.cib(deadline), context.cluster.resource):
+    if ophistory.promoted(context.cluster.cib(deadline), context.cluster.resource) or not (
+            scores.is_held_back(score) or _has_all(context, view, deadline)):
         return False
-    context.log.info("the primary that refused a switchover to {0} is gone, and had seen it catch "
-                     "up: it may be promoted".format(context.node))
+    context.log.info("the primary that kept {0} from promotion is gone, and {0} has caught up: it "
+                     "may be promoted".format(context.node))
     context.cluster.set_score(context.node, election.LOSER_SCORE, deadline)
     return True
+
+
+def _has_all(context, view, deadline):
+    """Return whether this node, left out by the last primary that it followed, has all of its WAL.
+
+    A primary whose node goes into standby mode, or is shut down, cannot stay one. It sends what it
+    has while it shuts down, and its last words say where that ends. The reason shows that this node
+    followed it: a score is the same for one that did not.
+    """
+    old = [node for node, score in view.scores.items() if score >= scores.PRIMARY]
+    last = holders.last_words(view).get(old[0]) if len(old) == 1 else None
+    if not is_known(last) or not any(
+            words in view.reasons.get(context.node, "") for words in _LEFT_OUT):
+        return False
+    from paf.instance import position
+    fact = position.place(context.instance, deadline).position
+    return is_known(fact) and bool(fact.value.timeline == last.value.timeline
+                                   and fact.value.lsn >= last.value.lsn)
 
 
 def explain_score(context, view, deadline):

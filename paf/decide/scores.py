@@ -27,6 +27,10 @@ _PATIENCE = 20
 
 _NOT_READY_STATES = ("startup", "backup")
 
+#: In the reason of a node whose promotion was refused, while no primary runs; and of one that
+#: followed the primary, and lagged by too much.
+REFUSED, LATE = "its promotion was refused", ", maxlag is "
+
 #: A connected standby as pg_stat_replication shows it: name (application_name, str), state
 #: (str), lsn (what it wrote, int bytes from 0/0, None when unknown), lag (int bytes, None
 #: when unknown), flushed (what it flushed, as lsn).
@@ -82,8 +86,8 @@ def reason(score, replica, maxlag):
                 "if the primary has removed WAL that it needs")
     if NOT_CONNECTED <= score < NOT_READY and replica is not None:
         if replica.lag is None:
-            return "its lag is not known, maxlag is {0}".format(maxlag)
-        return "lags by {0} bytes, maxlag is {1}".format(replica.lag, maxlag)
+            return "its lag is not known{0}{1}".format(LATE, maxlag)
+        return "lags by {0} bytes{1}{2}".format(replica.lag, LATE, maxlag)
     return None
 
 
@@ -208,7 +212,7 @@ def left_out(score, able=()):
     if score is None:
         return ("no primary runs, and none has given this node a promotion score; start {0}, or "
                 "accept the loss: paf promote".format(who or "the node that was the primary"))
-    why = ("its promotion was refused, and whether it has caught up since is not known"
+    why = (REFUSED + ", and whether it has caught up since is not known"
            if score <= election.BARRED else "it had not received all WAL then")
     return ("no primary runs, and the last one left this node the promotion score {0}: {1}; start "
             "{2}, or accept the loss: paf promote".format(score, why, who or "the node that had"))

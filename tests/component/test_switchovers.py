@@ -179,6 +179,56 @@ def test_one_that_was_refused_and_not_seen_to_catch_up_says_so_without_a_primary
         held_back.store.refusal("srv2"))
 
 
+REFUSED = "PAF-E113 switchover refused: srv2 lags by 20971520 bytes"
+LATE = "PAF-E106 lags by 20971520 bytes, maxlag is 1000000"
+
+
+def standby_mode(cluster, score=BARRED, reason=REFUSED):
+    """Put srv1, the primary, into standby mode: no other node may be promoted."""
+    lists = dict(LOST, active="srv1 srv2")
+    cluster.store.set_score("srv1", 1001)
+    cluster.store.set_score("srv2", score)
+    cluster.store.set_transient("not_promoted_because", "srv2", reason)
+    cluster.notify("pre", "demote", lists, BOTH)
+    assert cluster["srv1"].agent("demote", lists=lists).code == 0
+    assert cluster["srv1"].agent("stop", lists=lists).code == 0
+    assert cluster.store.permanent("last_words", "srv1")
+    (cluster["srv2"].temporary / "pgsqlms-pgsqld.worries").write_text("1")
+
+
+@pytest.mark.parametrize("score, reason, shown", [
+    (BARRED, REFUSED, "its promotion was refused"), (-1000, LATE, "lags by")])
+def test_a_standby_is_let_in_once_it_has_all_of_a_primary_that_was_shut_down(
+        pair, score, reason, shown):
+    """It was too far behind for a switchover, and got the rest during the shutdown."""
+    pair["srv1"].sql("INSERT INTO t VALUES (1)")
+    standby_mode(pair, score, reason)
+    assert shown in pair.store.refusal("srv2")
+    assert pair["srv2"].monitor().code == 0
+    assert pair.store.score("srv2") == 1
+    alone = dict(active="srv2", unpromoted="srv2", promote="srv2")
+    assert pair.promote("srv2", alone, ["srv2"]).code == 0
+    assert pair["srv2"].value("SELECT count(*) FROM t") == 1
+
+
+@pytest.mark.parametrize("why", ["less", "a constraint", "no last words", "another primary"])
+def test_a_refused_standby_that_may_lack_something_is_not_let_in(pair, why):
+    if why == "less":
+        cut(pair)
+        pair["srv1"].sql("INSERT INTO t VALUES (1)")
+    standby_mode(pair)
+    if why == "a constraint":    # they would be refused by turns
+        pair.store.set_transient("not_promoted_because", "srv2", "srv3 is ahead: a constraint or "
+                                 "a failure keeps Pacemaker from promoting srv3")
+    elif why == "no last words":
+        pair.store.set_permanent("last_words", "srv1", "unknown")
+    elif why == "another primary":
+        pair.store.add_member("srv3", online=False)
+        pair.store.set_score("srv3", 1001)
+    assert pair["srv2"].monitor().code == 0
+    assert pair.store.score("srv2") == BARRED
+
+
 def test_a_refusal_for_want_of_a_tool_says_so(pair):
     """The candidate cannot check: that is its own failure, and a soft one."""
     tools = pair.folder / "bin"
