@@ -22,6 +22,7 @@ _IDENTIFY = "IDENTIFY_SYSTEM"
 _PATIENCE = 3.0    # seconds for each connection and host
 _MOST_HOSTS = 4
 _FIRST_WITH_ATTRIBUTES, _FIRST_WITH_PRIMARY = 100000, 140000
+_FIRST_WITH_COMMANDS = 90600    # more than one, in a run of psql
 
 
 def ask(instance, conninfo, deadline):
@@ -48,8 +49,7 @@ def _ask(instance, conninfo, deadline):
     identifier, timeline = system
     if timeline == 1:
         return Known(Upstream(timeline, [], identifier))
-    fact = _questions(instance, conninfo, [
-        _IDENTIFY, "TIMELINE_HISTORY {0}".format(timeline)], deadline)
+    fact = _history(instance, conninfo, timeline, deadline)
     if not is_known(fact):
         return fact
     # an address may lead to another server by now, or the server have been promoted again
@@ -60,6 +60,20 @@ def _ask(instance, conninfo, deadline):
     if not timelines.is_whole(text, timeline):
         return Unknown("the primary does not say the history of its timeline {0}".format(timeline))
     return Known(Upstream(timeline, timelines.parse(text), identifier))
+
+
+def _history(instance, conninfo, timeline, deadline):
+    """Return what IDENTIFY_SYSTEM and TIMELINE_HISTORY print: Known(str), or Unknown.
+
+    Up to 9.5 psql runs the last of its commands only: who has said the history is asked who it is
+    right after that, as it was before.
+    """
+    history = "TIMELINE_HISTORY {0}".format(timeline)
+    if local.version(instance) >= _FIRST_WITH_COMMANDS:
+        return _questions(instance, conninfo, [_IDENTIFY, history], deadline)
+    fact = _questions(instance, conninfo, [history], deadline)
+    who = _questions(instance, conninfo, [_IDENTIFY], deadline) if is_known(fact) else fact
+    return Known("{0}\n{1}".format(who.value.rstrip("\n"), fact.value)) if is_known(who) else who
 
 
 def _identified(output):

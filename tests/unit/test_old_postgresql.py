@@ -9,8 +9,10 @@ from paf.actions import monitor
 from paf.cluster import notes
 from paf.deadline import Deadline
 from paf.decide import state
-from paf.decide.knowledge import Unknown
-from paf.instance import divergence, observe, postmaster, queries, settings, standby_mode
+from paf.decide.knowledge import Known, Unknown
+from paf.decide.timelines import Switch
+from paf.instance import (
+    divergence, observe, postmaster, queries, settings, standby_mode, upstream)
 from paf.ocf import BadParameter, OcfError
 from tests.unit.support import environment, instance_at
 
@@ -153,3 +155,37 @@ def test_a_wrong_line_in_postgresql_conf_is_a_mistake_of_the_configuration(
         settings.check_standby(instance_at(tmp_path), "srv1", Deadline(5))
     monkeypatch.setattr(runner, "run", lambda *_, **__: runner.Result(0, "on\n", "", False))
     settings.check_standby(instance_at(tmp_path), "srv1", Deadline(5))
+
+
+class Psql:
+    """The psql of a version at a primary on timeline 2; up to 9.5 it runs the last command only."""
+
+    def __init__(self, version, timelines):
+        self.version, self.timelines = version, list(timelines)
+
+    def there(self, instance, where, more, commands, deadline):
+        """Answer as psql.there does."""
+        del instance, where, more, deadline
+        said = ""
+        for command in commands if self.version >= 90600 else commands[-1:]:
+            if command == "IDENTIFY_SYSTEM":
+                said += f"77\x1f{self.timelines[0]}\x1f0/3000098\x1f\n"
+            else:
+                said += "00000002.history\x1f1\t0/3000000\tno recovery target specified\n\n"
+        self.timelines.pop(0)
+        return runner.Result(0, said, "", False)
+
+
+@pytest.mark.parametrize("version, timelines, known", [
+    (90300, [2, 2, 2], True), (90500, [2, 2, 2], True), (90500, [2, 2, 3], False),
+    (90600, [2, 2], True), (150000, [2, 3], False)])
+def test_the_primary_is_asked_for_its_history_also_with_a_psql_that_runs_one_command(
+        monkeypatch, version, timelines, known):
+    """Without its history an old primary that had diverged was started, and never rewound."""
+    monkeypatch.setattr(upstream.psql, "there", Psql(version, timelines).there)
+    monkeypatch.setattr(upstream.local, "version", lambda instance: version)
+    found = upstream.ask(None, "host=vip", Deadline(5))
+    if known:
+        assert found == Known(upstream.Upstream(2, [Switch(1, 0x3000000)], "77"))
+    else:
+        assert "another server, or on another timeline" in found.reason
