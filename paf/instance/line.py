@@ -2,7 +2,7 @@
 
 Each timeline is identified by where it begins and by the checksum of its first record, which holds
 the time of the promotion; the first one by the system identifier, which initdb draws. Source:
-PostgreSQL manual, "Timelines"; src/include/access/xlogrecord.h, XLogRecord;
+PostgreSQL manual, "Timelines"; src/include/access/xlogrecord.h (xlog.h up to 9.4), XLogRecord;
 src/include/access/xlog_internal.h (a page begins with a header); src/include/catalog/pg_control.h
 (the control file begins with the system identifier).
 """
@@ -16,6 +16,8 @@ from paf.instance import walend, walfiles
 from paf.ocf import OcfError
 
 _RECORD = "=IIQBBxxI"    # length, transaction, previous record, info, resource manager, checksum
+_OLD_RECORD = "=IIIBBxxQI"    # up to 9.4: two lengths, and the previous record before the checksum
+_FIRST_WITH_RECORD = 90500
 _IDENTIFIER = struct.Struct("=Q")
 _SHORT_HEADER, _LONG_HEADER = 24, 40    # bytes of a page's header; the first one of a segment's
 #: As many of the newest timelines are compared.
@@ -61,6 +63,7 @@ def _mark(instance, timeline, begin, size):
     if not begin:
         return "initdb"
     try:
+        layout = _record(instance)
         header = walend.header(instance, timeline, begin // size, size)
     except OcfError:
         return None
@@ -69,16 +72,21 @@ def _mark(instance, timeline, begin, size):
     start = begin % size
     if not start % header.page:
         start += _SHORT_HEADER if start else _LONG_HEADER
-    if start % header.page + struct.calcsize(_RECORD) > header.page:
+    if start % header.page + struct.calcsize(layout) > header.page:
         return None    # the record goes on after the next page's header
     path = os.path.join(local.wal_folder(instance), wal.segment_name(timeline, begin, size))
     try:
         with open(path, "rb") as stream:
             stream.seek(start)
-            data = stream.read(struct.calcsize(_RECORD))
+            data = stream.read(struct.calcsize(layout))
     except (IOError, OSError):
         return None
-    if len(data) < struct.calcsize(_RECORD):
+    if len(data) < struct.calcsize(layout):
         return None
-    fields = struct.unpack(_RECORD, data)
+    fields = struct.unpack(layout, data)
     return "{0:08x}".format(fields[-1]) if fields[0] else None
+
+
+def _record(instance):
+    """Return the layout of a WAL record's header, which ends with its checksum. Raises OcfError."""
+    return _RECORD if local.version(instance) >= _FIRST_WITH_RECORD else _OLD_RECORD

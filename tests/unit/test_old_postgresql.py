@@ -1,5 +1,6 @@
 """What process titles show: of PostgreSQL 9.3 to 9.5, and of a server that cannot be asked."""
 
+import struct
 from types import SimpleNamespace
 
 import pytest
@@ -12,9 +13,10 @@ from paf.decide import state
 from paf.decide.knowledge import Known, Unknown
 from paf.decide.timelines import Switch
 from paf.instance import (
-    divergence, observe, postmaster, queries, settings, standby_mode, upstream)
+    divergence, line, observe, postmaster, queries, settings, standby_mode, upstream)
 from paf.ocf import BadParameter, OcfError
 from tests.unit.support import environment, instance_at
+from tests.unit.unread import SIZE, segment, with_wal_folder
 
 
 class Context:
@@ -189,3 +191,21 @@ def test_the_primary_is_asked_for_its_history_also_with_a_psql_that_runs_one_com
         assert found == Known(upstream.Upstream(2, [Switch(1, 0x3000000)], "77"))
     else:
         assert "another server, or on another timeline" in found.reason
+
+
+@pytest.mark.parametrize("version, layout", [
+    ("9.3", "=IIIBBxxQI4x"), ("9.4", "=IIIBBxxQI4x"), ("9.5", "=IIQBBxxI"), ("15", "=IIQBBxxI")])
+def test_a_promotion_is_known_by_the_checksum_of_its_first_record(
+        tmp_path, monkeypatch, version, layout):
+    """Up to 9.4 it is in another place: two promotions at one LSN counted as the same."""
+    instance, begin = with_wal_folder(tmp_path, monkeypatch), 5 * SIZE + 8192 + 64
+    path = segment(tmp_path, 5)
+    (tmp_path / "PG_VERSION").write_text(version)
+    (tmp_path / "pg_xlog").symlink_to("pg_wal")    # its name up to 9.6
+    length = (1,) if layout.startswith("=III") else ()    # of the record's own data
+    words = (0x90, 0, begin - 48) if length else (begin - 48, 0x90, 0)
+    record = struct.pack(layout, 42, 0, *length, *words, 0x5EED1234)
+    with open(path, "r+b") as stream:
+        stream.seek(8192 + 64)
+        stream.write(record)
+    assert line._mark(instance, 2, begin, SIZE) == "5eed1234"
