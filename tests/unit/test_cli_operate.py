@@ -264,9 +264,12 @@ def test_a_promotion_that_pacemaker_would_not_do_is_refused(report, change, word
     assert words in " ".join(promote_verb.problems(report, "srv2"))
 
 
-def test_a_member_is_not_taken_for_off(report):
+@pytest.mark.parametrize("membership", ["online", "standby", "maintenance", "pending"])
+def test_a_member_is_not_taken_for_off(report, membership):
+    """Told that it is off, Pacemaker would start elsewhere what still runs there."""
     lost(report)
     row(report, "srv3")["membership"] = "unclean"
+    row(report, "srv1")["membership"] = membership
     assert list(promote_verb.problems(report, "srv2", ["srv3"])) == []
     assert "srv1 is a member" in " ".join(promote_verb.problems(report, "srv2", ["srv1", "srv3"]))
 
