@@ -253,3 +253,31 @@ def test_references_that_lead_round_or_nowhere_give_nothing():
 def test_a_rule_that_is_not_there_or_is_about_operations_is_not_known(inner):
     found = managed(clone(meta("m", rule=inner, target_role="Stopped")))
     assert found.meta == {} and found.uncertain == {"target-role"}
+
+
+def exclusive(ident, rest):
+    return f'<rsc_location id="{ident}" resource-discovery="Exclusive" score="0" {rest}'
+
+
+EXPRESSION = '<rule id="r" score="0"><expression id="x" attribute="{}" operation="ne" ' \
+             'value="srv2"/></rule></rsc_location>'
+
+
+@pytest.mark.parametrize("constraints, expected", [
+    (exclusive("a", 'rsc="pgsqld-clone" node="srv1"/>')
+     + exclusive("b", 'rsc="pgsqld" node="srv3"/>'), {"srv2"}),
+    (exclusive("a", 'rsc="pgsqld-clone">') + EXPRESSION.format("#uname"), {"srv2"}),
+    (exclusive("a", 'rsc="pgsqld-clone">') + EXPRESSION.format("site"), set()),
+    (exclusive("a", 'rsc="other" node="srv1"/>'), set()),
+    (exclusive("a", 'rsc="pgsqld-clone" node="srv1"/>').replace("Exclusive", "always"), set())])
+def test_exclusive_discovery_keeps_a_resource_off_all_other_nodes(constraints, expected):
+    """As Pacemaker's scheduler has it: 2.1.5 stops the instance on srv2 in the first two."""
+    text = (f"<cib><configuration><nodes>{''.join(NODE.format(node) for node in (1, 2, 3))}</nodes>"
+            f"<resources>{clone()}</resources><constraints>{constraints}</constraints>"
+            "</configuration></cib>")
+    found = configuration.parse(text, NOW)
+    assert configuration.barred(found, configuration.names_of(
+        configuration.find(found))) == expected
+
+
+NODE = '<node id="{0}" uname="srv{0}"/>'

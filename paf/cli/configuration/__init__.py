@@ -118,12 +118,26 @@ def barred(configured, names, roles=("", "Started")):
 
     names: the ids that constraints may name it by; roles: of such constraints, "" without one.
     """
-    found = set(not_let_in(configured, names))
+    found = set(not_let_in(configured, names)).union(_not_exclusive(configured, names))
     for item in configured.constraints:
         if (item.kind == "location" and item.values.get("rsc") in names
                 and item.values.get("role", "") in roles):
             found.update(relations.bars(item, configured.nodes, configured.now))
     return found
+
+
+def _not_exclusive(configured, names):
+    """Return the nodes (list) that locations with resource-discovery=exclusive leave out.
+
+    names: as above. [] where a rule may let them in. Source: Pacemaker Explained, "Location
+    Constraint Properties".
+    """
+    found = [relations.meant(item, configured.nodes, configured.now)
+             for item in configured.constraints
+             if item.kind == "location" and item.values.get("rsc") in names
+             and item.values.get("resource-discovery", "").lower() == "exclusive"]
+    let_in = [] if None in found else [node for nodes in found for node in nodes]
+    return [node for node in configured.nodes if node not in let_in] if let_in else []
 
 
 def not_let_in(configured, names):

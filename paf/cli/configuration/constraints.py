@@ -166,19 +166,24 @@ def _each(plain, groups, kind, members):
             yield values
 
 
-def bars(location, nodes, now):
-    """Return those of the nodes (list) on which a location (Constraint) lets nothing run.
+def meant(location, nodes, now):
+    """Return those of the nodes (list) that a location (Constraint) is about.
 
-    A rule counts where only the node's name and the date decide.
+    None where that is not known: only the node's name and the date are looked at.
     """
-    if location.score is None or location.score > -INFINITY:
-        return []
     if not location.rules:
         return [location.node] if location.node else []
     rule = location.rules[0]
     if any(part.get("attribute") != "#uname" for part in rule.findall(".//expression")):
-        return []
+        return None
     return [node for node in nodes if rules_of.holds(rule, {"#uname": node}, now) is True]
+
+
+def bars(location, nodes, now):
+    """Return those of the nodes (list) on which a location (Constraint) lets nothing run."""
+    if location.score is None or location.score > -INFINITY:
+        return []
+    return meant(location, nodes, now) or []
 
 
 def has_expired(constraint, now):
