@@ -298,6 +298,25 @@ def test_this_host_is_looked_at_and_other_nodes_where_that_is_requested(
         assert [name for name, _ in found] == ["of_host", "of_instance", *last]
 
 
+def test_a_node_that_is_to_run_no_instance_has_no_server_to_be_asked(
+        instance, monkeypatch, pacemaker, text):
+    """One for the quorum alone was reported as one whose server does not answer."""
+    configured = configuration.parse(text.replace("</constraints>", (
+        '<rsc_location id="quorum-only" rsc="pgsqld-clone" node="srv2" score="-INFINITY"/>'
+        "</constraints>")))
+    nodes = []
+    monkeypatch.setattr(check, "of_host", lambda *_: [])
+    for name in ("of_instance", "of_all"):
+        monkeypatch.setattr(check, name, lambda *given: nodes.append(given[-2].nodes) or [])
+    assert not list(check._of_this_node(types.SimpleNamespace(all=True), instance,
+                                        configuration.find(configured), configured, pacemaker))
+    assert nodes == [["srv1", "srv3"]] * 2
+    pacemaker.node = lambda: "srv2"
+    assert list(check._of_this_node(
+        types.SimpleNamespace(all=True), instance, configuration.find(configured), configured,
+        pacemaker)) == [("no instance is to run here", None)]
+
+
 def test_each_check_of_the_host_is_named_also_where_it_finds_nothing(instance, monkeypatch):
     none = finding.warning("no programs", "why")
     for name in ("directory", "service", "reboot", "logout"):

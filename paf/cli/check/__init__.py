@@ -115,6 +115,12 @@ def examine(options, pacemaker):
 
 
 def _of_this_node(options, instance, managed, configured, pacemaker):
+    if managed is not None:    # a node that is there for the quorum alone has no server
+        barred = configuration.barred(configured, configuration.names_of(managed))
+        configured = _without(configured, barred)
+        if barred and pacemaker.node() in barred:
+            yield "no instance is to run here", None
+            return
     for pair in of_host(instance):
         yield pair
     for pair in of_instance(instance, managed, configured, pacemaker):
@@ -172,7 +178,7 @@ def _checked(name, findings):
 
 
 def _without(configured, gone):
-    """Return a Configuration without nodes that were removed: they need no fencing, no slot."""
+    """Return a Configuration without some nodes, such as those removed: they need no fencing."""
     return configured._replace(nodes=[name for name in configured.nodes if name not in gone])
 
 
