@@ -32,16 +32,23 @@ def here(instance, text, deadline, environment):
     """Run one SQL statement at the server that the environment (dict) names.
 
     Returns the runner.Result. Raises OcfError when psql cannot be started.
+    """
+    return without_triggers(instance, environment, lambda variables: _run(
+        instance, [], text, deadline, variables, ""))
+
+
+def without_triggers(instance, environment, run):
+    """Return what a function returns for an environment (dict): a client's runner.Result.
 
     A login trigger may want to write, which these sessions do not, or refuse each login. A role
     that is no superuser cannot do without it. Source: PostgreSQL manual, "Event Trigger on Login".
     """
     if _version(instance) >= _FIRST_WITH_LOGIN_TRIGGERS:
         options = "{0} -c {1}=off".format(environment.get("PGOPTIONS", ""), _NO_TRIGGERS).lstrip()
-        result = _run(instance, [], text, deadline, dict(environment, PGOPTIONS=options), "")
+        result = run(dict(environment, PGOPTIONS=options))
         if result.status == 0 or _NO_TRIGGERS not in result.err:
             return result
-    return _run(instance, [], text, deadline, environment, "")
+    return run(environment)
 
 
 def _version(instance):

@@ -115,6 +115,26 @@ def test_the_server_is_asked_as_its_owner_where_its_socket_is(instance, programs
     assert argv[-2] == ask.__file__ and user == NOBODY
 
 
+@pytest.mark.parametrize("version", ["15", "17"])
+def test_the_session_is_as_safe_as_the_agents(instance, tmp_path, monkeypatch, version):
+    """No function of a user's is called, and a standby answers whatever the defaults are."""
+    seen = []
+
+    def run(*_, **options):
+        seen.append(options["env"]["PGOPTIONS"])
+        return done("", 1, 'FATAL:  permission denied to set parameter "event_triggers"')
+    (tmp_path / "PG_VERSION").write_text(version + "\n")
+    monkeypatch.setattr(runner, "run", run)
+    assert "permission denied" in check._ask(instance)["error"]
+    for options in ("search_path=pg_catalog", "role=none",
+                    "default_transaction_isolation=read\\ committed"):
+        assert all("-c " + options in text for text in seen), options
+    # of a setting that the session has, the server shows no other value
+    assert not any(name + "=" in text for text in seen for name in ask.SETTINGS)
+    assert ["event_triggers=off" in text for text in seen] == (
+        [False] if version == "15" else [True, False])
+
+
 # What the rules look at
 
 

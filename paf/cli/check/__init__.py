@@ -17,7 +17,7 @@ from paf.cli.configuration.options import release as release_of
 from paf.cli.status import votequorum
 from paf.decide.knowledge import Known, is_known
 from paf.deadline import Deadline
-from paf.instance import controldata, limits, postmaster, settings
+from paf.instance import controldata, limits, postmaster, psql, settings
 from paf.instance.server import quoted
 
 HELP = "look for mistakes in the cluster, on this host and in its server"
@@ -254,8 +254,12 @@ def _ask(instance):
     target = "host='{0}' port={1} user='{2}' dbname=postgres connect_timeout=5".format(
         where.pghost, where.pgport, where.system_user)
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask.py")
-    result = runner.run([sys.executable, "-IB" if sys.version_info[0] == 3 else "-EsB", script,
-                         target], Deadline(_PATIENCE), user=local.owner(instance))
+    deadline = Deadline(_PATIENCE)
+    # none of these is a setting that is asked for: the session's value is what the server shows
+    options = "-c role=none " + psql.options(instance)
+    result = psql.without_triggers(instance, {"PGOPTIONS": options}, lambda environment: runner.run(
+        [sys.executable, "-IB" if sys.version_info[0] == 3 else "-EsB", script, target],
+        deadline, user=local.owner(instance), env=environment))
     if result.status == 3:
         return None
     if result.status != 0:
