@@ -105,10 +105,10 @@ def test_an_old_master_resource_is_understood(text):
 SETTINGS = {"wal_level": "replica", "hot_standby": "on", "max_wal_senders": "10",
             "logging_collector": "on", "log_destination": "stderr", "hba_file": "/x/pg_hba.conf",
             "wal_log_hints": "on", "recovery_target_timeline": "latest"}
-HBA = [[1, "local", "all", "all", None, None, "peer", None],
-       [2, "host", "replication", "all", "10.0.0.1", "255.255.255.255", "reject", None],
-       [3, "host", "replication", "all", "10.0.0.50", "255.255.255.255", "reject", None],
-       [4, "host", "replication", "repl", "10.0.0.0", "255.255.255.0", "scram-sha-256", None]]
+HBA = [[1, "local", "all", "all", None, None, "peer", None, ""],
+       [2, "host", "replication", "all", "10.0.0.1", "255.255.255.255", "reject", None, ""],
+       [3, "host", "replication", "all", "10.0.0.50", "255.255.255.255", "reject", None, ""],
+       [4, "host", "replication", "repl", "10.0.0.0", "255.255.255.0", "scram-sha-256", None, ""]]
 
 
 LIMITED = {"max_slot_wal_keep_size": "1024"}
@@ -180,7 +180,7 @@ def test_good_settings_have_nothing():
      "host=10.0.0.50"),
     ({"conninfo": ""}, "primary_conninfo is empty", None),
     ({"rules": hba.rules(HBA[:2] + HBA[3:])}, "line 4 of pg_hba.conf", "10.0.0.50/32 reject"),
-    ({"rules": hba.rules([[9, None, None, None, None, None, None, "no such method"]])},
+    ({"rules": hba.rules([[9, None, None, None, None, None, None, "no such method", ""]])},
      "no such method", None),
     ({"slots": [slot("old")]}, "slot old is inactive", "pg_drop_replication_slot"),
     ({"slots": [slot("old", kind="logical")]}, "slot old is inactive", "pg_drop_replication_slot"),
@@ -236,12 +236,15 @@ def test_good_settings_have_nothing():
     ({"clock": None}, "the primary's clock is not known here", None),
     ({"rules": []}, "pg_hba.conf was not looked at", None),
     ({"rules": hba.rules(HBA[:1] + [[7, "host", "replication", "+members", "samenet", None,
-                                     "scram-sha-256", None]])}, "line 7 of pg_hba.conf", "reject"),
-    ({"rules": hba.rules([[5, "host", "replication", "+members", "10.0.0.1", None, "reject", None],
-                          *HBA[2:]])}, "line 4 of pg_hba.conf", "10.0.0.1/32 reject"),
-    ({"rules": hba.rules([[6, "host", "replication", "postgres", "10.0.0.1", None, "trust", None],
-                          *HBA[1:]]), "conninfo": "host=10.0.0.50 application_name=srv1"},
+                                     "scram-sha-256", None, ""]])},
+     "line 7 of pg_hba.conf", "reject"),
+    ({"rules": hba.rules([[5, "host", "replication", "+members", "10.0.0.1", None, "reject", None,
+                           ""], *HBA[2:]])}, "line 4 of pg_hba.conf", "10.0.0.1/32 reject"),
+    ({"rules": hba.rules([[6, "host", "replication", "postgres", "10.0.0.1", None, "trust", None,
+                           ""], *HBA[1:]]), "conninfo": "host=10.0.0.50 application_name=srv1"},
      "line 6 of pg_hba.conf", "10.0.0.1/32 reject"),
+    ({"rules": hba.rules([[1, "host", "replication", "all", "all", None, "trust", None, "/x/more"],
+                          *HBA])}, "line 1 of /x/more", "10.0.0.1/32 reject"),
     ({"clock": 12.34}, "12.3 s ahead of the primary's", "set-ntp"),
     ({"clock": -5.0}, "5.0 s behind the primary's", "set-ntp"),
 ])
@@ -284,6 +287,14 @@ def test_files_are_counted_up_to_a_limit(tmp_path):
     (170000, "''), synced, safe_wal_size, failover")])
 def test_slots_are_asked_for_in_words_of_the_version(version, words):
     assert words in ask.slots(version)
+
+
+@pytest.mark.parametrize("version, order", [
+    (100000, "line_number"), (150018, "line_number"),
+    (160000, "rule_number, file_name, line_number")])
+def test_the_rules_of_included_files_come_in_the_order_in_which_they_decide(version, order):
+    assert ask.hba(version).endswith("ORDER BY " + order)
+    assert ("file_name END" in ask.hba(version)) == (version >= 160000)
 
 
 def test_a_small_difference_of_the_clocks_is_nothing():

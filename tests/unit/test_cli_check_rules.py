@@ -36,7 +36,7 @@ def names(monkeypatch):
 
 
 def rule(address, method="trust", line=1):
-    return [line, "host", "replication", "repl", address, None, method, None]
+    return [line, "host", "replication", "repl", address, None, method, None, ""]
 
 
 @pytest.mark.parametrize("address, lets_in", [

@@ -266,10 +266,8 @@ def test_a_promotion_that_pacemaker_would_not_do_is_refused(report, change, word
 
 @pytest.mark.parametrize("membership", ["online", "standby", "maintenance", "pending"])
 def test_a_member_is_not_taken_for_off(report, membership):
-    """Told that it is off, Pacemaker would start elsewhere what still runs there."""
     lost(report)
-    row(report, "srv3")["membership"] = "unclean"
-    row(report, "srv1")["membership"] = membership
+    row(report, "srv3")["membership"], row(report, "srv1")["membership"] = "unclean", membership
     assert list(promote_verb.problems(report, "srv2", ["srv3"])) == []
     assert "srv1 is a member" in " ".join(promote_verb.problems(report, "srv2", ["srv1", "srv3"]))
 

@@ -10,6 +10,7 @@ from paf.instance import psql
 from tests.unit.support import instance_at, printed, programs
 
 _QUESTIONS = {"pg_file_settings": "files", "pg_hba_file_rules": "hba",
+              "pg_ident_file_mappings": "ident",
               "pg_conf_load_time": "loaded", "pg_reload_conf": "reload",
               "pending_restart": "pending"}
 
@@ -22,12 +23,14 @@ class Server:
     """A server that is asked by psql; `said` has rows for each of _QUESTIONS, `asked` the order."""
 
     def __init__(self, **said):
-        self.asked, self._loads, self._takes = [], 0, said.pop("takes", True)
-        self._said = {"reload": [["t"]], "files": [], "hba": [], "pending": [], **said}
+        self.asked, self.texts = [], []
+        self._loads, self._takes = 0, said.pop("takes", True)
+        self._said = {"reload": [["t"]], "files": [], "hba": [], "ident": [], "pending": [], **said}
 
     def __call__(self, argv):
         what, = [name for words, name in _QUESTIONS.items() if words in argv[-1]]
         self.asked.append(what)
+        self.texts.append(argv[-1])
         if what == "reload" and self._takes:
             self._loads += 1
         if what == "loaded":
@@ -53,11 +56,12 @@ def reloaded(monkeypatch, data, tmp_path):
 def test_a_reload_looks_for_mistakes_first_and_sees_that_it_was_done(reloaded, capsys):
     server = Server()
     assert reloaded(server) == OK and capsys.readouterr() == ("reloaded\n", "")
-    assert server.asked == ["files", "hba", "loaded", "reload", "loaded", "pending"]
+    assert server.asked == ["files", "hba", "ident", "loaded", "reload", "loaded", "pending"]
 
 
 @pytest.mark.parametrize("version, asked", [
     ("9.4", ["loaded", "reload", "loaded"]),
+    ("14", ["files", "hba", "loaded", "reload", "loaded", "pending"]),
     ("9.6", ["files", "loaded", "reload", "loaded", "pending"])])
 def test_a_server_is_not_asked_for_what_its_version_has_not(reloaded, version, asked):
     server = Server()
@@ -68,7 +72,9 @@ def test_a_server_is_not_asked_for_what_its_version_has_not(reloaded, version, a
     ({"files": [["/x/postgresql.conf", "7", "work_mem", "setting is wrong"]]},
      "/x/postgresql.conf, line 7: work_mem: setting is wrong"),
     ({"hba": [["/x/pg_hba.conf", "3", "", "no such method"]]},
-     "/x/pg_hba.conf, line 3: no such method")])
+     "/x/pg_hba.conf, line 3: no such method"),
+    ({"ident": [["/x/pg_ident.conf", "2", "", "missing entry"]]},
+     "/x/pg_ident.conf, line 2: missing entry")])
 def test_a_mistake_in_the_files_is_named_and_nothing_reloaded(reloaded, capsys, mistakes, words):
     server = Server(**mistakes)
     assert reloaded(server) == ERROR and "reload" not in server.asked
@@ -105,3 +111,12 @@ def test_a_server_that_does_not_answer_is_a_problem(tmp_path, monkeypatch, answe
 def test_an_instance_without_a_version_is_a_problem(tmp_path):
     with pytest.raises(Problem, match="cannot read .*PG_VERSION"):
         reload_verb.version_of(instance_at(tmp_path))
+
+
+def test_the_file_that_is_named_is_the_one_with_the_mistake(reloaded):
+    """Since PostgreSQL 16 pg_hba.conf and pg_ident.conf may include others."""
+    for version, place in (("15", "current_setting('{0}_file')"), ("16", "file_name")):
+        server = Server()
+        assert reloaded(server, version) == OK
+        assert [text.partition(",")[0] for text in server.texts[1:3]] == [
+            "SELECT " + place.format(name) for name in ("hba", "ident")]

@@ -21,7 +21,7 @@ SETTINGS = ("wal_level", "hot_standby", "max_wal_senders", "max_replication_slot
 
 _SETTINGS = "SELECT name, setting, context FROM pg_settings WHERE name = ANY(%s)"
 _HBA = """SELECT line_number, type, array_to_string(database, ','), array_to_string(user_name, ','),
-       address, netmask, auth_method, error FROM pg_hba_file_rules ORDER BY line_number"""
+       address, netmask, auth_method, error, {file} FROM pg_hba_file_rules ORDER BY {order}"""
 # what a message took from the primary's clock to this one's
 _CLOCK = """SELECT extract(epoch FROM last_msg_receipt_time - last_msg_send_time)
   FROM pg_stat_get_wal_receiver() WHERE last_msg_send_time IS NOT NULL"""
@@ -29,6 +29,7 @@ _SLOTS = """SELECT slot_name, slot_type, active, {status}, {synced}, {safe}, {fa
   FROM pg_replication_slots"""
 _FIRST_WITH_STATUS, _FIRST_WITH_SYNCED = 130000, 170000
 _FIRST_WITH_HBA, _FIRST_WITH_SLOTS, _FIRST_WITH_RECEIVER = 100000, 90400, 90600
+_FIRST_WITH_INCLUDED_HBA = 160000
 
 
 def slots(version):
@@ -38,6 +39,17 @@ def slots(version):
                          synced="synced" if synced else "false",
                          safe="safe_wal_size" if status else "NULL::bigint",
                          failover="failover" if synced else "false")
+
+
+def hba(version):
+    """Return the query for the rules of pg_hba.conf of a server of this version, as they decide.
+
+    Another file's name comes last, "" for pg_hba.conf itself, which may include others since 16.
+    """
+    if version < _FIRST_WITH_INCLUDED_HBA:
+        return _HBA.format(file="''", order="line_number")
+    return _HBA.format(file="CASE WHEN file_name = current_setting('hba_file') THEN '' "
+                            "ELSE file_name END", order="rule_number, file_name, line_number")
 
 
 def main(argv):
@@ -58,7 +70,8 @@ def main(argv):
             "in_recovery": rows("SELECT pg_is_in_recovery()")[0][0],
             "clock": [float(row[0]) for row in rows(_CLOCK)] if (
                 connection.server_version >= _FIRST_WITH_RECEIVER) else [],
-            "hba": rows(_HBA) if connection.server_version >= _FIRST_WITH_HBA else [],
+            "hba": rows(hba(connection.server_version)) if
+            connection.server_version >= _FIRST_WITH_HBA else [],
             "slots": rows(slots(connection.server_version)) if
             connection.server_version >= _FIRST_WITH_SLOTS else []}
     except psycopg2.Error as error:

@@ -6,18 +6,19 @@ Source: PostgreSQL manual, "The pg_hba.conf File". Rules are those of pg_hba_fil
 import socket
 from collections import namedtuple
 
-#: line (int); kind: local, host, hostssl...; databases, users: lists of str; address, mask: str
-#: or None; method: str; error: str or None.
-HbaRule = namedtuple("HbaRule", "line kind databases users address mask method error")
+#: place: line and file (str); kind: local, host, hostssl...; databases, users: lists of str;
+#: address, mask: str or None; method: str; error: str or None.
+HbaRule = namedtuple("HbaRule", "place kind databases users address mask method error")
 
 _TCP = ("host", "hostnossl", "hostnogssenc", "hostssl", "hostgssenc")
 
 
 def rules(rows):
-    """Return the Rules of pg_hba_file_rules' rows."""
-    return [HbaRule(line, kind, (databases or "").split(","), (users or "").split(","), address,
-                    mask, method, error)
-            for line, kind, databases, users, address, mask, method, error in rows]
+    """Return the Rules of pg_hba_file_rules' rows; file: "" for pg_hba.conf itself."""
+    return [HbaRule("line {0} of {1}".format(line, file or "pg_hba.conf"), kind,
+                    (databases or "").split(","), (users or "").split(","), address, mask, method,
+                    error)
+            for line, kind, databases, users, address, mask, method, error, file in rows]
 
 
 def for_replication(found, user, address, own, unclear=None):

@@ -157,7 +157,7 @@ def access(subject):
     """pg_hba.conf lets the other nodes replicate, and never this one from itself."""
     for rule in subject.rules:
         if rule.error:
-            yield finding.error("line {0} of pg_hba.conf: {1}".format(rule.line, rule.error),
+            yield finding.error("{0}: {1}".format(rule.place, rule.error),
                                 "the server keeps the rules it had, and does not start again "
                                 "with these")
     user = words(subject.conninfo).get("user") or subject.owner
@@ -171,10 +171,10 @@ def access(subject):
         rule = hba.for_replication(subject.rules, user, address, subject.own, unclear)
         if rule is not None and rule.method != "reject":
             bad.append((address, rule))
-    for line, name in sorted(set((rule.line, rule.address) for rule in unclear)):
+    for place, name in sorted(set((rule.place, rule.address) for rule in unclear)):
         yield finding.unseen(
-            "whether line {0} of pg_hba.conf lets this node replicate from itself is not known: "
-            "{1} has no address here".format(line, name),
+            "whether {0} lets this node replicate from itself is not known: "
+            "{1} has no address here".format(place, name),
             "it must not: name the other nodes by their addresses")
     if bad:
         lines = ["host replication all {0}/{1} reject".format(
@@ -182,8 +182,8 @@ def access(subject):
         edit = "sed -i {0} {1}".format(
             quoted(["1i " + "\\n".join(lines)]), quoted([subject.settings.get("hba_file", "")]))
         yield finding.error(
-            "line {0} of pg_hba.conf lets this node replicate from itself ({1})".format(
-                bad[0][1].line, ", ".join(address for address, _ in bad)),
+            "{0} lets this node replicate from itself ({1})".format(
+                bad[0][1].place, ", ".join(address for address, _ in bad)),
             "between demotion and promotion a standby could take itself for its primary, and "
             "never follow the new one",
             finding.both(edit, *finding.sql(subject, "SELECT pg_reload_conf()")))

@@ -17,11 +17,13 @@ EXIT_CODES = ((OK, "reloaded"), (NOT_DONE, "reloaded, and some settings wait for
 
 _PATIENCE = 10.0    # seconds
 _LOOK = 0.2
-_FIRST_WITH_FILES, _FIRST_WITH_HBA = 90500, 100000
+_FIRST_WITH_FILES, _FIRST_WITH_HBA, _FIRST_WITH_IDENT = 90500, 100000, 150000
+#: Since then these files may include others.
+_FIRST_WITH_INCLUDED = 160000
 _FILES = """SELECT sourcefile, sourceline::text, coalesce(name, ''), error FROM pg_file_settings
  WHERE error IS NOT NULL AND error <> 'setting could not be applied'"""
-_HBA = """SELECT current_setting('hba_file'), line_number::text, '', error FROM pg_hba_file_rules
- WHERE error IS NOT NULL"""
+_ACCESS = "SELECT {0}, line_number::text, '', error FROM {1} WHERE error IS NOT NULL"
+_HBA, _IDENT = ("hba_file", "pg_hba_file_rules"), ("ident_file", "pg_ident_file_mappings")
 _LOADED = "SELECT extract(epoch FROM pg_conf_load_time())::text"
 _PENDING = "SELECT name FROM pg_settings WHERE pending_restart ORDER BY name"
 
@@ -41,7 +43,9 @@ def run(options):
     if version >= _FIRST_WITH_FILES:
         mistakes += ask(instance, _FILES)
     if version >= _FIRST_WITH_HBA:
-        mistakes += ask(instance, _HBA)
+        mistakes += ask(instance, access(version, *_HBA))
+    if version >= _FIRST_WITH_IDENT:    # of a wrong one the server keeps what it had, and goes on
+        mistakes += ask(instance, access(version, *_IDENT))
     for place, line, name, text in mistakes:
         complain("{0}, line {1}: {2}{3}".format(place, line, name + ": " if name else "", text))
     if mistakes:
@@ -53,6 +57,13 @@ def run(options):
     if waiting:
         say("wait for a restart: {0}".format(", ".join(waiting)))
     return NOT_DONE if waiting else OK
+
+
+def access(version, setting, view):
+    """Return the SQL for the mistakes in the file that a setting names; view: what shows it; pure.
+    """
+    return _ACCESS.format("file_name" if version >= _FIRST_WITH_INCLUDED else
+                          "current_setting('{0}')".format(setting), view)
 
 
 def reload(instance):
