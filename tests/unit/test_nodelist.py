@@ -1,5 +1,6 @@
 """Nodes that were removed, and that Pacemaker's configuration has again."""
 
+import re
 import types
 from xml.etree import ElementTree
 
@@ -131,6 +132,25 @@ def flagged(texts, flags):  # noqa: F811
 def test_one_of_two_nodes_has_to_have_seen_the_other(texts, flags, level):  # noqa: F811
     found = list(clusterchecks.quorum(flagged(texts, flags)))
     assert [item.level for item in found] == ([level] if level else [])
+
+
+def test_pcs_changes_wait_for_all_only_while_the_cluster_is_stopped(texts):  # noqa: F811
+    """Else it ends with an error, and this is found only while the cluster runs."""
+    item, = clusterchecks.quorum(flagged(texts, "2Node Quorate "))
+    assert [command.split()[1:3] for command in item.pcs] == [
+        ["cluster", "stop"], ["quorum", "update"], ["cluster", "start"]]
+    assert "clients have no server meanwhile" in item.why
+
+
+@pytest.mark.parametrize("flags, count", [("Quorate Qdevice ", 0), ("2Node Quorate ", 1)])
+def test_two_watchdogs_are_well_with_a_quorum_device(texts, flags, count):  # noqa: F811
+    cib = re.sub(r'class="stonith"', 'class="ocf" provider="x"', texts["cib"]).replace(
+        'name="have-watchdog" value="false"/>', 'name="have-watchdog" value="true"/>'
+        '<nvpair id="w" name="stonith-watchdog-timeout" value="10"/>').replace(
+        '<node id="3" uname="srv3">', '<node id="3" uname="srv3" type="ping">')
+    said = [item.what for name, item in check.of_cib(cib, "", (), flagged(texts, flags))
+            if item and name in ("fencing", "watchdogs")]
+    assert said == ["SBD without a device fences two nodes"] * count
 
 
 def test_votes_that_are_not_known_are_no_wait_for_all(texts):  # noqa: F811

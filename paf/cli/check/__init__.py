@@ -88,7 +88,7 @@ def examine(options, pacemaker):
         return
     text = pacemaker.cib() if options.cib is None else _read(options.cib)
     configured = configuration.parse(text, time.time())
-    gone = []
+    gone, votes = [], None
     if options.cib is None:
         listed = nodelist.names(pacemaker)
         gone = nodelist.removed(configured.root, listed)
@@ -102,7 +102,7 @@ def examine(options, pacemaker):
     alone = bool(options.resource) or len(names) < 2
     for name in [options.resource] if alone else names:
         managed = configuration.find(configured, name)
-        found = [of_cib(text, managed.name, gone)]
+        found = [of_cib(text, managed.name, gone, votes)]
         if options.cib is None:
             found.append(_checked("head start", clusterchecks.head_start(
                 configured, managed, votes)))
@@ -182,13 +182,18 @@ def _without(configured, gone):
     return configured._replace(nodes=[name for name in configured.nodes if name not in gone])
 
 
-def of_cib(text, resource, gone=()):
-    """Yield what is found in a CIB (XML, str). gone: nodes in it that count for nothing."""
+def of_cib(text, resource, gone=(), votes=None):
+    """Yield what is found in a CIB (XML, str). gone: nodes in it that count for nothing.
+
+    votes: votequorum.Votes of its cluster, None in a file.
+    """
     configured = _without(configuration.parse(text, time.time()), gone)
     managed = configuration.find(configured, resource)
     for name, check in _CLUSTER:
         for pair in _checked(name, check(configured, managed)):
             yield pair
+    for pair in _checked("watchdogs", clusterchecks.watchdogs(configured, votes)):
+        yield pair
     etree = schemas.lxml_or_none()
     if etree is None:
         yield "schemas", _missing("lxml", "the schemas of the CIB and of the agent's meta-data")

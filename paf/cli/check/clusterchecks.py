@@ -38,7 +38,15 @@ def fencing(configured, managed):
             "SBD is configured to fence without a device ({0}), but Pacemaker sees no SBD with a "
             "watchdog".format(options.fencing(configured, "watchdog-timeout")), _DEVICE_WHY,
             finding.both("systemctl enable sbd"))
-    elif len(configured.nodes) == 2:
+
+
+def watchdogs(configured, votes):
+    """Of two nodes that SBD fences without a device, one goes on by a quorum device.
+
+    votes: votequorum.Votes, None where the cluster itself is not looked at.
+    """
+    if len(configured.nodes) == 2 and is_left_to_watchdogs(configured) and (
+            votes is None or "Qdevice" not in votes.flags):
         yield finding.warning(
             "SBD without a device fences two nodes",
             "when the link between them breaks, both restart unless a quorum device decides",
@@ -270,8 +278,10 @@ def quorum(votes):
             "two_node without wait_for_all",
             "a node that starts alone has quorum, fences the other, and is promoted with data that "
             "may be old: what the other one has taken since is lost. two_node: 1 implies "
-            "wait_for_all, unless corosync.conf has wait_for_all: 0",
-            (["pcs quorum update wait_for_all=1"], []))
+            "wait_for_all, unless corosync.conf has wait_for_all: 0. pcs changes that only while "
+            "the cluster is stopped on all nodes: clients have no server meanwhile",
+            (["pcs cluster stop --all", "pcs quorum update wait_for_all=1",
+              "pcs cluster start --all"], []))
 
 
 #: Pacemaker gives the node with the primary a head start from here on.
