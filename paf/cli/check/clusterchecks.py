@@ -2,7 +2,7 @@
 
 from paf.cli import finding, nodelist, topology
 from paf.cli.configuration import (
-    boolean, is_certain, is_true, left_over, meta, names_of, not_let_in, place_of, points,
+    boolean, guests, is_certain, is_true, left_over, meta, names_of, not_let_in, place_of, points,
     seconds, strange, vips_of)
 from paf.cli.configuration import options
 from paf.cli.operate import pauses
@@ -57,7 +57,8 @@ def watchdogs(configured, votes):
 def _without_device(configured):
     """Return the names of the nodes (list of str) that no device fences."""
     hosts, any_host = _fenced(configured)
-    return [node for node in configured.nodes if node.lower() not in hosts and not any_host]
+    return [node for node in configured.nodes
+            if node.lower() not in hosts.union(guests(configured)) and not any_host]
 
 
 def is_left_to_watchdogs(configured):

@@ -28,9 +28,9 @@ from paf.cli.configuration.spelling import (
 
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
-    "against_primary", "barred", "boolean", "constraints_on", "default_timeout", "find",
+    "against_primary", "barred", "boolean", "constraints_on", "default_timeout", "find", "guests",
     "is_certain", "is_optional", "is_serialized", "is_symmetrical", "is_true", "left_over", "meta",
-    "names_of", "not_let_in", "parse", "place_of", "points", "role", "seconds",
+    "names_of", "not_let_in", "outside_bundles", "parse", "place_of", "points", "role", "seconds",
     "strange", "vips_of"]
 
 AGENT = ("ocf", "heartbeat", "pgsqlms")
@@ -69,9 +69,9 @@ def parse(xml, now=None):
             root.findall("configuration/rsc_defaults"), "meta_attributes", None, True).values,
         operation_defaults=reader.pairs(
             root.findall("configuration/op_defaults"), "meta_attributes", None, True).values,
-        nodes=[node.get("uname") or node.get("id", "")
-               for node in root.findall("configuration/nodes/node")
-               if node.get("type") != "ping"],
+        nodes=outside_bundles(root, [
+            node.get("uname") or node.get("id", "")
+            for node in root.findall("configuration/nodes/node") if node.get("type") != "ping"]),
         resources=[resources.managed(element, parents)
                    for element, parents in resources.primitives
                    if resources.kind(element) == AGENT],
@@ -81,6 +81,24 @@ def parse(xml, now=None):
                      for found in relations.read(element, reader, resources)],
         tags=resources.tags, timeouts=resources.default_timeout,
         of_operations=resources.operation_defaults, root=root)
+
+
+def outside_bundles(root, names):
+    """Return those nodes (list of str) that are no replica of a bundle, which runs nothing else.
+
+    root: the CIB's. Pacemaker names them after the bundle, with a number.
+    """
+    bundles = [item.get("id") for item in root.findall("configuration/resources/bundle")]
+    return [name for name in names
+            if not (name.rpartition("-")[2].isdigit() and name.rpartition("-")[0] in bundles)]
+
+
+def guests(configured):
+    """Return the names (set) of guest nodes, which Pacemaker fences by stopping what they run in.
+    """
+    return set(pair.get("value") for pair in configured.root.findall(
+        "configuration/resources//primitive/meta_attributes/nvpair")
+        if pair.get("name") == "remote-node")
 
 
 def names_of(managed):

@@ -54,7 +54,8 @@ def report(seen, configured, managed, facts):
                                   ("", "Started", "Promoted"))
     nodes = [dict(_node(node, seen, managed, facts.known.get(node, servers.UNKNOWN), top),
                   kept_off=node in barred)
-             for node in sorted(set(configured.nodes) | set(seen.nodes))]
+             for node in sorted(configuration.outside_bundles(
+                 configured.root, set(configured.nodes) | set(seen.nodes)))]
     found = {"format": FORMAT, "resource": managed.name, "clone": managed.clone,
              "primary": primary, "primaries": primaries, "vips": vips, "nodes": nodes,
              "dc": seen.dc or None, "quorum": seen.quorum,
