@@ -37,6 +37,7 @@ _META = ["notify=true", "interleave=true", "priority=1"]
 _NEEDED = ("bindir", "pgdata")
 _ALERT = "/usr/share/resource-agents-paf/paf-alert"    # where make install puts it
 _FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_INFINITY = 1000000
 _PATIENCE = 60.0    # seconds for each command of a cluster shell
 
 
@@ -65,8 +66,9 @@ def run(options):
     shell = options.shell or ("pcs" if _is_there("pcs") else "crm")
     if not _is_there(shell):
         raise Problem("{0} is not installed here".format(shell))
-    commands = list(plan(options, shell))
-    pacemaker, copy = Pacemaker(), Copy()
+    pacemaker = Pacemaker()
+    commands = list(plan(options, shell, configuration.parse(pacemaker.cib())))
+    copy = Copy()
     try:
         return _go_on(options, commands, shell, pacemaker, copy)
     finally:
@@ -133,20 +135,25 @@ def _path_of(program):
     return ""
 
 
-def plan(options, shell):
-    """Yield the commands, each a list of words; pure."""
+def plan(options, shell, configured=None):
+    """Yield the commands, each a list of words; pure.
+
+    configured: the cluster's Configuration, None where there is nothing in it yet.
+    """
     values = ["{0}={1}".format(name, getattr(options, name)) for name in _PARAMETERS
               if getattr(options, name)]
     clone, vip = options.name + "-clone", options.name + "-ip"
     yield (_pcs_resource if shell == "pcs" else _crm_resource)(options.name, values)
+    defaults = _defaults(configured)
+    is_plain = configured is None or configuration.has_plain_defaults(configured)
+    meta = _META + [
+        "{0}={1}".format(*pair) for pair in defaults if not is_plain]
     if shell == "pcs":
         # a command of its own: behind "promotable", each pcs wants these in another way
-        yield ["pcs", "resource", "meta", clone] + _META
+        yield ["pcs", "resource", "meta", clone] + meta
     else:
-        yield ["crm", "configure", "clone", clone, options.name, "meta",
-               "promotable=true"] + _META
-    cures = [finding.default_is("migration-threshold", "5"),
-             finding.default_is("resource-stickiness", "10")]
+        yield ["crm", "configure", "clone", clone, options.name, "meta", "promotable=true"] + meta
+    cures = [finding.default_is(*pair) for pair in defaults if is_plain]
     if options.vip:
         yield _vip(options, vip, shell)
         cures += [finding.colocated(vip, clone), finding.ordered(clone, "promote", vip, "start"),
@@ -157,6 +164,19 @@ def plan(options, shell):
     if options.alert:
         for command in _alert(options.alert, shell):
             yield command
+
+
+def _defaults(configured):
+    """Return what the resource needs and the cluster's defaults have not: a list of (name, value).
+
+    What they have holds for other resources as well: one that is good is left alone. A value of 1
+    is not: pcs makes each new cluster with that stickiness, and a clone has it in any case.
+    """
+    there = configured.rsc_defaults if configured else {}
+    return [(name, value) for name, value in (("migration-threshold", "5"),
+                                              ("resource-stickiness", "10"))
+            if not 1 < configuration.points(there.get(name)) < (
+                _INFINITY + (name == "resource-stickiness"))]
 
 
 def _alert(recipient, shell):

@@ -30,6 +30,11 @@ def nvpair(name, value):
     return f'<nvpair id="n-{name}" name="{name}" value="{value}"/>'
 
 
+OTHER_DEFAULTS = '<meta_attributes id="other"><rule id="ru" score="0"><rsc_expression id="re" ' \
+                 'class="ocf" provider="heartbeat" type="IPaddr2"/></rule>' + nvpair(
+                     "failure-timeout", "60") + "</meta_attributes>"
+
+
 def let_in(resource, *nodes):
     return "".join(f'<rsc_location id="{resource}-on-{node}" rsc="{resource}" node="{node}" '
                    'score="0"/>' for node in nodes)
@@ -223,6 +228,14 @@ FORMS = {
     "a threshold that the date decides on": (
         [('<meta_attributes id="rsc-options">', '<meta_attributes id="rsc-options">' + SEASON)],
         ""),
+    "a threshold that is in none of two sets of defaults": (
+        [('<nvpair id="rsc-options-migration-threshold" name="migration-threshold" value="5"/>',
+          ""), ("<rsc_defaults>", "<rsc_defaults>" + OTHER_DEFAULTS)],
+        "migration-threshold is not set"),
+    "a stickiness, where the only set of defaults is for other resources": (
+        [('<meta_attributes id="rsc-options">', OTHER_DEFAULTS.replace("</meta_attributes>", "")),
+         (META, META + nvpair("migration-threshold", "6"))],
+        "resource-stickiness is not set"),
     "a threshold of the clone": (
         [(META, META + nvpair("migration-threshold", "1"))], "migration-threshold is 1"),
     "a threshold in a second set of the clone": (

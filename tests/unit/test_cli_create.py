@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lab.tools import wait_until
-from paf.cli import create
+from paf.cli import configuration, create
 from paf.cli import main as command
 from paf.cli.common import USAGE, Problem
 
@@ -30,6 +30,33 @@ def test_the_commands_are_complete(shell):
                  "migration-threshold=5", "timeout=120s"):
         assert word in text, word
     assert ("-f paf.xml" in text) == (shell == "pcs")
+
+
+RULE = '<rule id="r" score="0"><rsc_expression id="e" type="IPaddr2"/></rule>'
+PAIR = '<nvpair id="{0}" name="{0}" value="{1}"/>'
+
+
+@pytest.mark.parametrize("shell", ["pcs", "crm"])
+@pytest.mark.parametrize("sets, defaults, meta", [
+    ([""], ["migration-threshold=5", "resource-stickiness=10"], []),
+    ([PAIR.format("resource-stickiness", "1")],    # as pcs makes each cluster
+     ["migration-threshold=5", "resource-stickiness=10"], []),
+    ([PAIR.format("resource-stickiness", "100")], ["migration-threshold=5"], []),
+    ([PAIR.format("migration-threshold", "3"), PAIR.format("resource-stickiness", "INFINITY")],
+     [], []),
+    ([RULE + PAIR.format("migration-threshold", "3")], [],
+     ["migration-threshold=5", "resource-stickiness=10"]),
+    (["", PAIR.format("resource-stickiness", "7")], [], ["migration-threshold=5"])])
+def test_the_defaults_of_other_resources_stay_as_they_are(shell, sets, defaults, meta):
+    """They were set to ours, and with several sets pcs refused the command."""
+    there = "".join(f'<meta_attributes id="m{number}">{inner}</meta_attributes>'
+                    for number, inner in enumerate(sets))
+    configured = configuration.parse("<cib><configuration><resources/><rsc_defaults>"
+                                     f"{there}</rsc_defaults></configuration></cib>")
+    commands = list(create.plan(options(), shell, configured))
+    words = [command for command in commands if "defaults" in " ".join(command)]
+    assert [command[-1] for command in words] == defaults
+    assert commands[1][-len(meta) - 1:] == ["interleave=true", *meta]
 
 
 def test_no_pcs_calls_the_commands_deprecated():

@@ -2,8 +2,8 @@
 
 from paf.cli import finding, nodelist, topology
 from paf.cli.configuration import (
-    boolean, guests, is_certain, is_true, left_over, meta, names_of, not_let_in, place_of, points,
-    seconds, strange, vips_of)
+    boolean, guests, has_plain_defaults, is_certain, is_true, left_over, meta, names_of, not_let_in,
+    place_of, points, seconds, strange, vips_of)
 from paf.cli.configuration import options
 from paf.cli.operate import pauses
 
@@ -120,7 +120,7 @@ def defaults(configured, managed):
         yield finding.warning(
             "resource-stickiness is {0}".format(stickiness or "not set"),
             "the smallest preference may move the address, or the primary, without need",
-            _set_meta(managed, "resource-stickiness", "10"))
+            _set_meta(configured, managed, "resource-stickiness", "10"))
     if not is_certain(managed, "migration-threshold"):
         return
     threshold = points(meta(managed, "migration-threshold", "INFINITY"), 1000000)
@@ -128,18 +128,19 @@ def defaults(configured, managed):
         yield finding.warning(
             "migration-threshold is not set",
             "an instance that fails again and again is recovered on the same node without end",
-            _set_meta(managed, "migration-threshold", "5"))
+            _set_meta(configured, managed, "migration-threshold", "5"))
     elif threshold == 1:
         yield finding.warning(
             "migration-threshold is 1",
             "the first failure takes a node out, until an administrator cleans up: after the "
-            "second one no node is left", _set_meta(managed, "migration-threshold", "5"))
+            "second one no node is left", _set_meta(configured, managed, "migration-threshold", "5"))
 
 
-def _set_meta(managed, name, value):
+def _set_meta(configured, managed, name, value):
     """Return the cure: where the resource has a value of its own, there; else as a default."""
     if name not in managed.meta:
-        return finding.default_is(name, value)
+        return finding.default_is(name, value) if has_plain_defaults(configured) else (
+            finding.meta_is(managed.clone or managed.name, name, value))
     return finding.meta_is(_holder(managed, name), name, value)
 
 

@@ -29,7 +29,7 @@ from paf.cli.configuration.spelling import (
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
     "against_primary", "barred", "boolean", "constraints_on", "default_timeout", "find", "guests",
-    "is_certain", "is_optional", "is_serialized", "is_symmetrical", "is_true", "left_over", "meta",
+    "has_plain_defaults", "is_certain", "is_optional", "is_serialized", "is_symmetrical", "is_true", "left_over", "meta",
     "names_of", "not_let_in", "outside_bundles", "parse", "place_of", "points", "role", "seconds",
     "strange", "vips_of"]
 
@@ -110,6 +110,16 @@ def meta(managed, name, default=""):
     """Return a meta attribute (str): the resource's own, the cluster's default, or the one given.
     """
     return managed.meta.get(name, managed.defaults.get(name, default))
+
+
+def has_plain_defaults(configured):
+    """Return whether the shells' commands set a default of all resources: they want one set for it.
+
+    pcs refuses to choose between several, and would make the default depend on the rule of one.
+    """
+    sets = configured.root.findall("configuration/rsc_defaults/meta_attributes")
+    return len(sets) < 2 and not any(
+        item.get("id-ref") or item.find("rule") is not None for item in sets)
 
 
 def is_certain(managed, name):
