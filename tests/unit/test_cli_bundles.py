@@ -1,4 +1,4 @@
-"""Nodes that are none of PostgreSQL's: replicas of another service's bundle, guests of a machine."""
+"""Nodes that are none of PostgreSQL's: replicas of another service's bundle, and guests."""
 
 import pytest
 

@@ -265,6 +265,7 @@ def test_a_wrong_setting_is_named(changes, words, cure):
     {"settings": {"wal_retrieve_retry_interval": "5000"}},
     {"settings": {"listen_addresses": "localhost,10.0.0.1"}},
     {"settings": {"synchronous_standby_names": "*", "synchronous_commit": "remote_write"}},
+    {"settings": {"synchronous_standby_names": 'ANY 1 (SRV1, "Srv2", srv3)'}},
     {"settings": {"synchronous_commit": "off"}},
     {"settings": {"synchronous_standby_names": "*", "wal_retrieve_retry_interval": "500"}},
     {"settings": {"recovery_init_sync_method": "fsync"}, "files": 900},

@@ -131,6 +131,13 @@ class Without:
         return Result(0, "0 fence devices found\n", "", False)
 
 
+def test_names_in_the_list_of_a_device_count_without_regard_to_case(texts):  # noqa: F811
+    configured = configuration.parse(texts["cib"].replace(
+        'pcmk_host_list" value="srv3', 'pcmk_host_list" value="SRV3'))
+    found = fencing.of(Without(), configured, view.parse(texts["mon"]), "srv3")
+    assert (found.devices, fencing.is_possible(found)) == (["fence-srv3"], True)
+
+
 def test_a_device_that_may_not_run_here_is_known_by_its_configuration(texts):  # noqa: F811
     configured, seen = configuration.parse(texts["cib"]), view.parse(texts["mon"])
     found = fencing.of(Without(), configured, seen, "srv3")

@@ -133,7 +133,8 @@ def defaults(configured, managed):
         yield finding.warning(
             "migration-threshold is 1",
             "the first failure takes a node out, until an administrator cleans up: after the "
-            "second one no node is left", _set_meta(configured, managed, "migration-threshold", "5"))
+            "second one no node is left",
+            _set_meta(configured, managed, "migration-threshold", "5"))
 
 
 def _set_meta(configured, managed, name, value):

@@ -139,7 +139,8 @@ def synchronous(subject):
     found = re.match(r"(?i)^\s*(?:(?:first|any)\s+)?(?:(\d+)\s*\()?(.*?)\)?\s*$", names)
     count = int(found.group(1) or 1)
     listed = [word.strip().strip('"') for word in found.group(2).split(",") if word.strip()]
-    strangers = [name for name in listed if name != "*" and name not in subject.nodes]
+    nodes = [node.lower() for node in subject.nodes]    # names compare without regard to case
+    strangers = [name for name in listed if name != "*" and name.lower() not in nodes]
     cure = finding.set_by_sql(subject, "synchronous_standby_names", "ANY 1 ({0})".format(
         ", ".join('"{0}"'.format(node) for node in subject.nodes)))
     if strangers:

@@ -29,9 +29,9 @@ from paf.cli.configuration.spelling import (
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
     "against_primary", "barred", "boolean", "constraints_on", "default_timeout", "find", "guests",
-    "has_plain_defaults", "is_certain", "is_optional", "is_serialized", "is_symmetrical", "is_true", "left_over", "meta",
-    "names_of", "not_let_in", "outside_bundles", "parse", "place_of", "points", "role", "seconds",
-    "strange", "vips_of"]
+    "has_plain_defaults", "is_certain", "is_optional", "is_serialized", "is_symmetrical",
+    "is_true", "left_over", "meta", "names_of", "not_let_in", "outside_bundles", "parse",
+    "place_of", "points", "role", "seconds", "strange", "vips_of"]
 
 AGENT = ("ocf", "heartbeat", "pgsqlms")
 _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")

@@ -6,7 +6,7 @@ fences this node itself, the configuration lists which hosts they are for.
 
 from collections import namedtuple
 
-from paf.cli import topology
+from paf.cli import finding, topology
 from paf.cli.common import Problem
 from paf.cli.configuration import is_true, seconds
 
@@ -75,7 +75,7 @@ def elsewhere(configured, seen, node, watchdog):
     running = set(item.resource for item in seen.instances if item.role == "Started")
     devices = [device for device in configured.devices if device.name in running]
     hosts = dict((device.name, hosts_of(device)) for device in devices)
-    known = sorted(name for name in hosts if hosts[name] and node in hosts[name])
+    known = sorted(name for name in hosts if hosts[name] and node.lower() in hosts[name])
     asking = sorted(name for name in hosts if hosts[name] is None)
     if not known and asking:
         return Fencing(True, [], watchdog, "{0} cannot be asked from this node".format(
@@ -86,12 +86,10 @@ def elsewhere(configured, seen, node, watchdog):
 def hosts_of(device):
     """Return the nodes (set) that a fencing device (Primitive) is configured for; pure.
 
-    None where it has to be asked, or takes any node. Source: pacemaker-fenced(7), pcmk_host_check.
+    In small letters: Pacemaker compares names without regard to case. None where it has to be
+    asked, or takes any node. Source: pacemaker-fenced(7), pcmk_host_check.
     """
-    listed_hosts = device.parameters.get("pcmk_host_list", "").replace(",", " ").replace(";", " ")
-    mapped = device.parameters.get("pcmk_host_map", "").replace(";", " ").replace(",", " ")
-    found = set(listed_hosts.split())
-    found.update(pair.replace("=", ":").split(":")[0] for pair in mapped.split())
+    found = finding.hosts_of(device)
     check = device.parameters.get("pcmk_host_check", "")
     return None if not found or check in ("dynamic-list", "status", "none") else found
 
