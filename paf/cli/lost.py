@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 from paf import instance as local
 from paf import ocf, runner
@@ -54,11 +55,11 @@ def run(options):
     """Show what is found; return the exit code."""
     pacemaker = Pacemaker()
     here = pacemaker.node()
-    configured = configuration.parse(pacemaker.cib())
+    configured = configuration.parse(pacemaker.cib(), time.time())
     if options.node not in (None, here):
         require_nodes([options.node], configured.nodes)
         raise Problem("the WAL of {0} lies on {0}: run paf lost there".format(options.node))
-    managed = configuration.find(configured, options.resource)
+    managed = configuration.find(configured, options.resource, lambda: here)
     instance = dialect.instance_of(managed)
     try:
         found, doubt = places(instance, lambda: promotions.of_primary(pacemaker, managed.name))

@@ -281,3 +281,32 @@ def test_exclusive_discovery_keeps_a_resource_off_all_other_nodes(constraints, e
 
 
 NODE = '<node id="{0}" uname="srv{0}"/>'
+
+
+BY_NODE = pairs("instance_attributes", "one", rule='<rule id="r1" score="0"><expression id="x1" '
+                'attribute="{}" operation="eq" value="{}"/></rule>', pgdata="/one", pgport="5433")
+HERE = """<cib><configuration><nodes>{nodes}<node id="4" uname="srv4"><instance_attributes id="i">
+<nvpair id="v" name="disk" value="big"/></instance_attributes></node></nodes><resources>{clone}
+</resources></configuration><status><node_state id="4"><transient_attributes id="4">
+<instance_attributes id="s"><nvpair id="w" name="rack" value="2"/></instance_attributes>
+</transient_attributes></node_state></status></cib>"""
+
+
+@pytest.mark.parametrize("attribute, value, node, data", [
+    ("#uname", "srv2", "srv2", "/one"), ("#uname", "srv2", "srv3", "/all"),
+    ("disk", "big", "srv4", "/one"), ("rack", "2", "srv4", "/one"), ("disk", "big", "srv2", "/all"),
+    ("#site-name", "east", "srv2", None)])
+def test_parameters_that_depend_on_the_node_are_those_of_this_node(attribute, value, node, data):
+    """The default in their place is another instance, to be shown, reloaded or even rebuilt."""
+    found = configuration.parse(HERE.format(
+        nodes="".join(NODE.format(number) for number in (1, 2, 3)), clone=clone(
+            BY_NODE.format(attribute, value)
+            + pairs("instance_attributes", "rest", pgdata="/all"))), NOW)
+    assert configuration.find(found).parameters == {"pgdata": "/all"}
+    if data is None:
+        with pytest.raises(Problem) as refused:
+            configuration.find(found, "", lambda: node)
+        assert "that only Pacemaker can judge decides on pgdata and pgport" in str(refused.value)
+        return
+    here = configuration.find(found, "", lambda: node)
+    assert here.parameters == {"pgdata": data, **({"pgport": "5433"} if data == "/one" else {})}

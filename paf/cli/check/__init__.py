@@ -108,7 +108,8 @@ def examine(options, pacemaker):
                 configured, managed, votes)))
             if clusterchecks.is_left_to_watchdogs(configured):
                 found.append(_checked("pauses", host.pauses()))
-            found.append(_of_this_node(options, dialect.instance_of(managed), managed, configured,
+            here = configuration.find(configured, managed.name, lambda: pacemaker.node())
+            found.append(_of_this_node(options, dialect.instance_of(here), managed, configured,
                                        pacemaker))
         for check_name, item in itertools.chain(*found):
             yield check_name if alone else "{0}: {1}".format(name, check_name), item

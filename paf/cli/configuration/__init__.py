@@ -236,9 +236,12 @@ def vips_of(configured, managed):
             if tied.intersection(place_of(vip)) and not readers.intersection(place_of(vip))]
 
 
-def find(configured, name=""):
+def find(configured, name="", here=None):
     """Return the Managed called `name` (its clone's or group's name will do); without one, the only
     one. Raises Problem.
+
+    here: a function that returns this node's name, for the parameters as they are here: rules may
+    depend on it.
     """
     found = [item for item in configured.resources if not name or name in names_of(item)]
     if not found:
@@ -253,4 +256,46 @@ def find(configured, name=""):
         raise Problem("{0} runs in the bundle {1}: PAF does not support bundles, its instances "
                       "have to run on the cluster's nodes themselves".format(
                           found[0].name, found[0].clone))
-    return found[0]
+    return _here(configured, found[0], here) if here and found[0].uncertain else found[0]
+
+
+def _here(configured, managed, here):
+    """Return a Managed with the parameters that it has on this node. Raises Problem.
+
+    The default in the place of one that is not known would lead to another instance.
+    """
+    if not _parameters(configured, managed, None).uncertain:
+        return managed
+    node = here()
+    found = _parameters(configured, managed, _attributes(configured.root, node))
+    if found.uncertain:
+        raise Problem("which instance {0} is on {1} is not known: a rule that only Pacemaker can "
+                      "judge decides on {2}".format(
+                          managed.name, node, " and ".join(sorted(found.uncertain))))
+    return managed._replace(parameters=found.values)
+
+
+def _parameters(configured, managed, attributes):
+    """Return the sets.Pairs of its parameters on a node with these attributes (dict, None)."""
+    resources = Resources(configured.root, Reader(configured.root, configured.now, attributes))
+    element, = [item for item, _ in resources.primitives if item.get("id") == managed.name]
+    return resources.parameters(element)
+
+
+def _attributes(root, node):
+    """Return the attributes of a node (dict of str) in a CIB, with #uname and #id."""
+    found = {"#uname": node}
+    names = {}
+    for item in root.findall("configuration/nodes/node"):
+        names[item.get("id")] = item.get("uname")
+        if item.get("uname") == node:
+            found["#id"] = item.get("id", "")
+            found.update(_pairs(item.findall("instance_attributes/nvpair")))
+    for item in root.findall("status/node_state"):
+        if (item.get("uname") or names.get(item.get("id"))) == node:
+            found.update(_pairs(item.findall("transient_attributes/instance_attributes/nvpair")))
+    return found
+
+
+def _pairs(found):
+    return [(pair.get("name"), pair.get("value", "")) for pair in found]

@@ -96,12 +96,17 @@ class Resources(object):
             self._reader.pairs(layers, "meta_attributes", subject, True).values,
             _clone_of(around))
 
+    def parameters(self, element):
+        """Return the sets.Pairs of a primitive's parameters."""
+        return self._reader.pairs(self._layers(element), "instance_attributes",
+                                  Subject(self.kind(element), None, None))
+
     def managed(self, element, parents):
         """Return the Managed of an element."""
         subject = Subject(self.kind(element), None, None)
         around = dict((parent.tag, parent.get("id", "")) for parent in parents)
         clones = [parent for parent in parents if parent.tag != "group"]
-        parameters = self._reader.pairs(self._layers(element), "instance_attributes", subject)
+        parameters = self.parameters(element)
         # what is nearer to the instance wins, but what only a clone has is read of it alone
         meta = self._reader.pairs(
             self._layers(element) + parents[::-1], "meta_attributes", subject, True)

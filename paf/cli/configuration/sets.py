@@ -21,10 +21,13 @@ Pairs = namedtuple("Pairs", "values uncertain origins")
 
 
 class Reader(object):
-    """Reads sets of one CIB. root: an Element; now: seconds since 1970, None unknown."""
+    """Reads sets of one CIB. root: an Element; now: seconds since 1970, None unknown.
 
-    def __init__(self, root, now):
-        self._now = now
+    attributes: those of the node (dict of str) that the sets are read for, None for no node.
+    """
+
+    def __init__(self, root, now, attributes=None):
+        self._now, self._attributes = now, attributes
         self._by_id = dict((item.get("id"), item)
                            for item in root.findall(".//*") if item.get("id"))
 
@@ -83,8 +86,16 @@ class Reader(object):
         rule = self.resolved(rule)
         if rule is None:
             return None
-        return rules.holds(rule, None, self._now,
+        return rules.holds(rule, self._of_node(rule), self._now,
                            None if subject is None else lambda part: about(part, subject))
+
+    def _of_node(self, rule):
+        """Return the node's attributes; None where a rule asks for another kind of fact, as #site.
+        """
+        names = [part.get("attribute", "") for part in rule.findall(".//expression")]
+        if any(name[:1] == "#" and name not in (self._attributes or {}) for name in names):
+            return None
+        return self._attributes
 
     def _in_set(self, group, old_names):
         for pair in group.findall("nvpair"):

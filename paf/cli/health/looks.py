@@ -99,7 +99,7 @@ def look(resource="", patience=_PATIENCE, whole=False):
     try:
         xml = _cib(pacemaker)
         seen = None if whole else glance.of(xml, resource)
-        more = (None, {}, seen) if seen else _in_full(xml, resource)
+        more = (None, {}, seen) if seen else _in_full(xml, resource, pacemaker)
         seen = seen or _as_glance(*more)
         node = _node(pacemaker, seen.nodes)
         cluster = Cluster(ocf.Environment({"OCF_RESOURCE_INSTANCE": seen.name}))
@@ -114,11 +114,12 @@ def look(resource="", patience=_PATIENCE, whole=False):
     return Looked("", node, seen.name, quorum, view, promoted, server, silence, *more)
 
 
-def _in_full(xml, resource):
+def _in_full(xml, resource, pacemaker=None):
     """Return (root, properties, managed) of a CIB. Raises Problem."""
     from paf.cli import configuration
     configured = configuration.parse(xml, time.time())
-    return configured.root, configured.properties, configuration.find(configured, resource)
+    return configured.root, configured.properties, configuration.find(
+        configured, resource, lambda: _node(pacemaker, configured.nodes))
 
 
 def _as_glance(root, properties, managed):

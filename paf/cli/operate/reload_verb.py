@@ -1,5 +1,7 @@
 """paf reload: have this node's server read its configuration again."""
 
+import time
+
 from paf import instance as local
 from paf import ocf
 from paf.cli import configuration, dialect
@@ -36,8 +38,10 @@ def arguments(parser):
 
 def run(options):
     """Reload the server; return the exit code."""
-    configured = configuration.parse(Pacemaker().cib())
-    instance = dialect.instance_of(configuration.find(configured, options.resource))
+    pacemaker = Pacemaker()
+    configured = configuration.parse(pacemaker.cib(), time.time())
+    instance = dialect.instance_of(
+        configuration.find(configured, options.resource, pacemaker.node))
     version = version_of(instance)
     mistakes = []
     if version >= _FIRST_WITH_FILES:

@@ -1,6 +1,7 @@
 """paf rebuild: bring the instance of this node back, from any state, to a streaming standby."""
 
 import os
+import time
 
 from paf import instance as local
 from paf import log, ocf
@@ -69,7 +70,8 @@ def run(options):
     if os.geteuid() != 0:
         raise Problem("paf rebuild has to be run by root")
     pacemaker = Pacemaker()
-    managed = configuration.find(configuration.parse(pacemaker.cib()), options.resource)
+    managed = configuration.find(configuration.parse(pacemaker.cib(), time.time()),
+                                 options.resource, pacemaker.node)
     instance = dialect.instance_of(managed)
     try:
         work = Work(instance, pacemaker.node(), options,

@@ -111,7 +111,7 @@ def _sight(resource, pacemaker):
     seen = view.look(pacemaker)
     text_of_cib, now = pacemaker.cib(), time.time()
     configured = configuration.parse(text_of_cib, now)
-    managed = configuration.find(configured, resource)
+    managed = configuration.find(configured, resource, pacemaker.node)
     primaries = view.promoted(seen, managed.name)
     primary = primaries[0] if len(primaries) == 1 else None
     online = [node for node, role in view.roles(seen, managed.name).items() if role != "Stopped"]
