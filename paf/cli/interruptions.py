@@ -5,6 +5,11 @@ distinguish them.
 """
 
 import signal
+import sys
+
+from paf.cli.common import complain
+
+LONG = 3.0    # seconds, after which people want to know what a verb does
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -61,3 +66,16 @@ class Announced(object):
     def __exit__(self, *_):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._before)
+
+
+class Patience(Announced):
+    """As a context: where what is inside takes long, a text (str) says on a terminal what it does.
+    """
+
+    def __init__(self, text):
+        Announced.__init__(self, LONG, lambda: _say(text))
+
+
+def _say(text):
+    if sys.stderr is not None and sys.stderr.isatty():
+        complain(text)

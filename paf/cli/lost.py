@@ -6,7 +6,7 @@ import time
 
 from paf import instance as local
 from paf import ocf, runner
-from paf.cli import configuration, dialect, promotions, walrecords
+from paf.cli import configuration, dialect, interruptions, promotions, walrecords
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, require_nodes, say,
     say_json, table)
@@ -61,16 +61,9 @@ def run(options):
         raise Problem("the WAL of {0} lies on {0}: run paf lost there".format(options.node))
     managed = configuration.find(configured, options.resource, lambda: here)
     instance = dialect.instance_of(managed)
-    try:
-        found, doubt = places(instance, lambda: promotions.of_primary(pacemaker, managed.name))
-    except (ocf.OcfError, EnvironmentError) as error:
-        raise Problem(_words(error))
-    reports = []
-    for folder, facts in found:    # one that cannot be read hides no other
-        try:
-            reports.append(report(instance, folder, facts))
-        except (ocf.OcfError, Problem, EnvironmentError) as error:
-            doubt.append(_words(error))
+    with interruptions.Patience("still reading the WAL"):
+        reports, doubt = _read(
+            instance, lambda: promotions.of_primary(pacemaker, managed.name))
     if options.json:
         say_json(reports)
     elif not reports and not doubt:
@@ -84,6 +77,24 @@ def run(options):
         complain(line)
     return NOT_DONE if any(one["commits"] or one["others"] for one in reports) else (
         ERROR if doubt else OK)
+
+
+def _read(instance, theirs):
+    """Return the reports on all that is found, and what is not known (a list of str).
+
+    theirs: as for `places`. Raises Problem.
+    """
+    try:
+        found, doubt = places(instance, theirs)
+    except (ocf.OcfError, EnvironmentError) as error:
+        raise Problem(_words(error))
+    reports = []
+    for folder, facts in found:    # one that cannot be read hides no other
+        try:
+            reports.append(report(instance, folder, facts))
+        except (ocf.OcfError, Problem, EnvironmentError) as error:
+            doubt.append(_words(error))
+    return reports, doubt
 
 
 def places(instance, theirs):

@@ -9,14 +9,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from paf.cli import common, interruptions, main
+from paf.cli import check, common, interruptions, lost, main
 from paf.cli.common import INTERRUPTED
 from paf.cli.operate import promote_verb
 from paf.cli.status import status
+from paf.cli.timeline import gather
 from paf.cluster import programs
 from paf.runner import Result
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+CIB = '<cib><configuration><resources><clone id="c"><primitive id="pgsqld" class="ocf" ' \
+      'provider="heartbeat" type="pgsqlms"/></clone></resources></configuration></cib>'
 REPORT = {"resource": "pgsqld", "nodes": [{"node": "srv1", "score": 1001},
                                           {"node": "srv2", "score": -1000}]}
 
@@ -117,13 +120,25 @@ def test_a_terminal_that_was_closed_is_a_reader_that_went_away(tmp_path, termina
 
 @pytest.mark.parametrize("terminal, patience, said", [
     (True, 0.05, True), (True, 600.0, False), (False, 0.05, False)])
-def test_a_look_that_takes_long_says_so_on_a_terminal(
-        monkeypatch, capsys, terminal, patience, said):
-    monkeypatch.setattr(status, "_LONG", patience)
+@pytest.mark.parametrize("module, function, verb, words", [
+    (status, "_sight", lambda: status.sight("", None), "still looking"),
+    (check, "examine", lambda: main.main(["check"]), "still looking"),
+    (gather, "_history", lambda: gather.history(None), "still reading the logs"),
+    (lost, "_read", lambda: main.main(["lost"]), "still reading the WAL")])
+def test_what_takes_long_says_so_on_a_terminal(
+        monkeypatch, capsys, terminal, patience, said, module, function, verb, words):
+    cluster = SimpleNamespace(node=lambda: "srv1", cib=lambda: CIB)
+    for verbs in (check, lost):
+        monkeypatch.setattr(verbs, "Pacemaker", lambda: cluster)
+    monkeypatch.setattr(interruptions, "LONG", patience)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
-    monkeypatch.setattr(status, "_sight", lambda *_: common.Pacemaker().run(
-        "sh", "-c", "sleep 0.3; echo whole"))
+    ended = []
+
+    def look(*_):
+        ended.append(common.Pacemaker().run("sh", "-c", "sleep 0.3; echo whole").out)
+        return [] if module is check else ([], [])
+    monkeypatch.setattr(module, function, look)
     monkeypatch.setattr(programs, "find", lambda name: f"/bin/{name}")
-    assert status.sight("", None).out == "whole\n"
-    assert ("still looking" in capsys.readouterr().err) == said
+    verb()
+    assert ended == ["whole\n"] and (words in capsys.readouterr().err) == said
     assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL

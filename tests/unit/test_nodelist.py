@@ -28,7 +28,7 @@ def answering(text):
             raise text
         return types.SimpleNamespace(out=text if argv == ("corosync-cmapctl", "nodelist") else "",
                                      err="", timed_out=False)
-    return types.SimpleNamespace(run=run)
+    return types.SimpleNamespace(run=run, node=lambda: "srv1")
 
 
 def test_names_and_addresses_are_those_of_the_nodelist():

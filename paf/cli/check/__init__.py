@@ -8,13 +8,13 @@ import time
 
 from paf import instance as local
 from paf import ocf, parameters, runner
-from paf.cli import configuration, dialect, finding, nodelist, servers
+from paf.cli import configuration, dialect, finding, interruptions, nodelist, servers
 from paf.cli.check import (
     address, clusterchecks, hba, host, operations, peers, primary, release, schemas, slotchecks)
 from paf.cli.check import serverchecks as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.cli.configuration.options import release as release_of
-from paf.cli.status import votequorum
+from paf.cli.status import status, votequorum
 from paf.decide.knowledge import Known, is_known
 from paf.deadline import Deadline
 from paf.instance import controldata, limits, postmaster, psql, settings
@@ -65,7 +65,8 @@ def arguments(parser):
 
 def run(options):
     """Print what was found; return the exit code."""
-    found = list(examine(options, Pacemaker()))
+    with interruptions.Patience(status.SLOW):
+        found = list(examine(options, Pacemaker()))
     if options.output == "json":
         say_json([dict(item._asdict(), check=name, level=item.level)
                   for name, item in found if item] + [
@@ -108,7 +109,7 @@ def examine(options, pacemaker):
                 configured, managed, votes)))
             if clusterchecks.is_left_to_watchdogs(configured):
                 found.append(_checked("pauses", host.pauses()))
-            here = configuration.find(configured, managed.name, lambda: pacemaker.node())
+            here = configuration.find(configured, managed.name, pacemaker.node)
             found.append(_of_this_node(options, dialect.instance_of(here), managed, configured,
                                        pacemaker))
         for check_name, item in itertools.chain(*found):

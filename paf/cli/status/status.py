@@ -1,7 +1,6 @@
 """paf status: the verb. Looks at the cluster, prints a report, says whether all is well."""
 
 import os
-import sys
 import time
 from collections import namedtuple
 
@@ -36,7 +35,10 @@ EXIT_CODES = ((OK, "it is up, it would fail over now, and nothing is to be done"
               (ERROR, "there is no primary, or the cluster cannot be asked"))
 
 _PAUSE = 2.0    # seconds
-_LONG = 3.0     # seconds for a look, after which it is said why that takes long
+
+#: What is said of a look that takes long.
+SLOW = "still looking: a program of Pacemaker, or a server, is slow or hangs; each is given up " \
+       "after some seconds"
 
 
 def arguments(parser):
@@ -97,14 +99,8 @@ def sight(resource, pacemaker):
 
     On a terminal it says so where that takes long.
     """
-    with interruptions.Announced(_LONG, _say_that_it_takes_long):
+    with interruptions.Patience(SLOW):
         return _sight(resource, pacemaker)
-
-
-def _say_that_it_takes_long():
-    if sys.stderr is not None and sys.stderr.isatty():
-        complain("still looking: a program of Pacemaker, or a server, is slow or hangs; each is "
-                 "given up after some seconds")
 
 
 def _sight(resource, pacemaker):

@@ -4,7 +4,7 @@ import os
 import re
 from collections import namedtuple
 
-from paf.cli import configuration
+from paf.cli import configuration, interruptions
 from paf.cli.common import Pacemaker, Problem, clock
 from paf.cli.timeline import action_times, changes, events, files, logs
 
@@ -29,7 +29,15 @@ def sources(parser):
 
 
 def history(options):
-    """Return the History that the options name. Raises Problem."""
+    """Return the History that the options name. Raises Problem.
+
+    On a terminal it says so where that takes long.
+    """
+    with interruptions.Patience("still reading the logs"):
+        return _history(options)
+
+
+def _history(options):
     resource, vips, pacemaker = options.resource, tuple(options.vip), Pacemaker()
     live, others, node, gone = [], [], "", None
     if not options.log or not resource:
