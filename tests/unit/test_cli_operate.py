@@ -186,7 +186,7 @@ def test_what_has_changed_until_the_answer_counts(report, monkeypatch, capsys, v
     looks, asked = [before, after], []
     module = {"pause": pause, "promote": promote_verb}[verb[0]]
     monkeypatch.setattr(module, "Pacemaker", lambda: SimpleNamespace(
-        ask=lambda *argv: asked.append(argv)))
+        ask=lambda *argv: asked.append(argv), cib=lambda: "<cib/>"))
     monkeypatch.setattr(status_verb, "sight", lambda *_: SimpleNamespace(report=looks.pop(0)))
     monkeypatch.setattr(module, "confirmed", lambda *_: True)
     assert main(words) == ERROR

@@ -1,5 +1,6 @@
 """paf pause, resume, restart, promote as commands: what they say, what they leave alone."""
 
+import copy
 import sys
 from types import SimpleNamespace
 
@@ -226,3 +227,39 @@ def test_the_primary_moves_before_its_instance_is_restarted(
             restarted(monkeypatch, "srv3", reports)
     assert moves == ["srv1"]
     assert ("restarting srv3" in capsys.readouterr().out) == (code == OK)
+
+
+@pytest.fixture
+def two(cluster, report, monkeypatch):  # noqa: F811
+    """The report of a second resource of PAF's; its primary is on srv2, which may be in maintenance
+    for both.
+    """
+    second = copy.deepcopy(report)
+    second.update(resource="two", clone="two-clone", primary="srv2", primaries=["srv2"])
+    cluster._cib = cluster._cib.replace("</resources>", (
+        '<clone id="two-clone"><primitive id="two" class="ocf" provider="heartbeat" '
+        'type="pgsqlms"/></clone></resources>'))
+    monkeypatch.setattr(status_verb, "sight", lambda resource, *_: SimpleNamespace(
+        report=second if resource == "two" else report, managed=SimpleNamespace(name="pgsqld")))
+    return second
+
+
+def test_a_node_that_has_the_primary_of_another_resource_is_not_paused(two, cluster, capsys):
+    """In maintenance it would not be replaced: a node is paused for all that runs there."""
+    assert main(["pause", "srv2", "--resource", "pgsqld", "--yes"]) == ERROR
+    assert "two: srv2 has the primary" in capsys.readouterr().err and cluster.calls == []
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_node_is_resumed_for_all_resources(two, cluster, capsys, forced):
+    """Pacemaker would demote or stop what has changed its role meanwhile."""
+    cluster._cib = cluster._cib.replace("<nodes>", (
+        '<nodes><node id="9" uname="srv2"><instance_attributes id="i"><nvpair id="v" '
+        'name="maintenance" value="on"/></instance_attributes></node>'), 1)
+    row(two, "srv2").update(role="primary", in_recovery=False, pacemaker_role="Unpromoted")
+    assert main(["resume", "srv2", "--resource", "pgsqld"] + ["--force"] * forced) == (
+        OK if forced else ERROR)
+    said = capsys.readouterr()
+    assert ("the server on srv2 is a primary, Pacemaker knows a standby" in said.err) != forced
+    assert cluster.calls[:1] == [("crm_resource", "--refresh", "--resource", "two-clone", "--node",
+                                  "srv2")] * forced

@@ -28,8 +28,8 @@ from paf.cli.configuration.spelling import (
 
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
-    "against_primary", "barred", "boolean", "constraints_on", "default_timeout", "find", "guests",
-    "has_plain_defaults", "is_certain", "is_optional", "is_serialized", "is_symmetrical",
+    "against_primary", "barred", "beside", "boolean", "constraints_on", "default_timeout", "find",
+    "guests", "has_plain_defaults", "is_certain", "is_optional", "is_serialized", "is_symmetrical",
     "is_true", "left_over", "meta", "names_of", "not_let_in", "outside_bundles", "parse",
     "place_of", "points", "role", "seconds", "strange", "vips_of"]
 
@@ -257,6 +257,12 @@ def find(configured, name="", here=None):
                       "have to run on the cluster's nodes themselves".format(
                           found[0].name, found[0].clone))
     return _here(configured, found[0], here) if here and found[0].uncertain else found[0]
+
+
+def beside(configured, name):
+    """Return the names (list) of the other resources of PAF than the one called `name`."""
+    return [item.name for item in configured.resources
+            if item.kind != "bundle" and item.name != name]
 
 
 def _here(configured, managed, here):

@@ -44,7 +44,7 @@ def run(options):
     length = length_of("1h" if options.duration is None else options.duration)
     if not length or length < 60:
         raise Problem("{0}: at least a minute, such as 30min or 2h".format(options.duration))
-    obstacle = unfit(sight.report, options.node)
+    obstacle = _unfit(pacemaker, sight.report, options.node)
     if obstacle:
         raise Problem(obstacle)
     end = time.time() + length
@@ -59,13 +59,26 @@ def run(options):
             complain("not confirmed, nothing was changed")
             return NOT_DONE
         # the answer may have taken long
-        obstacle = unfit(status.look(options.resource, pacemaker), options.node)
+        obstacle = _unfit(pacemaker, status.look(options.resource, pacemaker), options.node)
         if obstacle:
             raise Problem("{0}; nothing was changed".format(obstacle))
     _pause(pacemaker, sight.managed.name, options.node, end)
     say("done; back with: paf resume{0}{1}".format(
         " " + options.node if options.node else "", for_resource(options)))
     return OK
+
+
+def _unfit(pacemaker, report, node):
+    """Return why it cannot be paused; a node also for the other resources of PAF's that it holds.
+    """
+    obstacle = unfit(report, node)
+    if obstacle or node is None:
+        return obstacle
+    for name in configuration.beside(configuration.parse(pacemaker.cib()), report["resource"]):
+        obstacle = unfit(status.look(name, pacemaker), node)
+        if obstacle:
+            return "{0}: {1}".format(name, obstacle)
+    return ""
 
 
 def _pause(pacemaker, resource, node, end):

@@ -37,15 +37,14 @@ def run(options):
     if not report["quorum"]:
         raise Problem("this partition has no quorum: Pacemaker does nothing here, and the other "
                       "nodes would not see the end of the pause")
-    root = configuration.parse(pacemaker.cib()).root
-    if not pauses.is_paused(root, report["resource"], options.node):
+    configured = configuration.parse(pacemaker.cib())
+    if not pauses.is_paused(configured.root, report["resource"], options.node):
         return _in_the_way(report, options.node) or _not_paused(options.node)
-    wrong = [] if options.force else list(elsewhere(report, options.node))
-    if wrong:
-        raise Problem("; ".join(wrong) + ": bring it back to its role, or use --force")
-    for node in to_look_at(report, options.node):
-        pacemaker.ask("crm_resource", look_again(pacemaker.release()), "--resource",
-                      report["clone"] or report["resource"], "--node", node)
+    reports = [report]
+    if options.node:    # it is paused for all that runs there
+        reports += [status.look(name, pacemaker)
+                    for name in configuration.beside(configured, report["resource"])]
+    _look_again(pacemaker, reports, options)
     if options.node:
         pacemaker.ask("crm_attribute", "--type", "nodes", "--node", options.node,
                       "--name", "maintenance", "--delete")
@@ -56,6 +55,21 @@ def run(options):
         return left
     say("Pacemaker acts again; look at paf status")
     return OK
+
+
+def _look_again(pacemaker, reports, options):
+    """Have Pacemaker look at what it may be wrong about. Raises Problem where that is no way.
+
+    reports: of each resource of PAF's whose pause is ended.
+    """
+    wrong = [] if options.force else [
+        what for report in reports for what in elsewhere(report, options.node)]
+    if wrong:
+        raise Problem("; ".join(wrong) + ": bring it back to its role, or use --force")
+    for report in reports:
+        for node in to_look_at(report, options.node):
+            pacemaker.ask("crm_resource", look_again(pacemaker.release()), "--resource",
+                          report["clone"] or report["resource"], "--node", node)
 
 
 def look_again(release):
