@@ -217,6 +217,8 @@ FORMS = {
         "no-quorum-policy=freeze"),
     "a cluster in maintenance": (
         [(PROPERTIES, PROPERTIES + nvpair("maintenance-mode", "on"))], "maintenance-mode is on"),
+    "a cluster that does not fence what it has not seen": (
+        [(PROPERTIES, PROPERTIES + nvpair("startup-fencing", "Off"))], "startup-fencing is off"),
     "a cluster that stops all": (
         [(PROPERTIES, PROPERTIES + nvpair("stop-all-resources", "y"))],
         "stop-all-resources is on"),

@@ -100,6 +100,11 @@ def properties(configured, managed):
             "the partition without quorum must stop its primary: else there "
             "are two. With two nodes, corosync's two_node=1 takes care of quorum",
             finding.property_is("no-quorum-policy", "stop"))
+    if not boolean(configured.properties.get("startup-fencing"), True):
+        yield finding.error(
+            "startup-fencing is off",
+            "when the cluster starts, a node that was not seen yet is taken to be off: a primary "
+            "may still run there", finding.property_is("startup-fencing", "true"))
     outside = not_let_in(configured, names_of(managed))
     if outside and outside == configured.nodes:
         yield finding.error(*finding.let_in(managed.clone or managed.name, outside))

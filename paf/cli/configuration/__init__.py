@@ -28,10 +28,10 @@ from paf.cli.configuration.spelling import (
 
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
-    "against_primary", "barred", "beside", "boolean", "constraints_on", "default_timeout", "find",
-    "guests", "has_plain_defaults", "is_certain", "is_optional", "is_serialized", "is_symmetrical",
-    "is_true", "left_over", "meta", "names_of", "not_let_in", "outside_bundles", "parse",
-    "place_of", "points", "role", "seconds", "strange", "vips_of"]
+    "against_primary", "attributes", "barred", "beside", "boolean", "constraints_on",
+    "default_timeout", "find", "guests", "has_plain_defaults", "is_certain", "is_optional",
+    "is_serialized", "is_symmetrical", "is_true", "left_over", "meta", "names_of", "not_let_in",
+    "outside_bundles", "parse", "place_of", "points", "role", "seconds", "strange", "vips_of"]
 
 AGENT = ("ocf", "heartbeat", "pgsqlms")
 _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")
@@ -273,7 +273,7 @@ def _here(configured, managed, here):
     if not _parameters(configured, managed, None).uncertain:
         return managed
     node = here()
-    found = _parameters(configured, managed, _attributes(configured.root, node))
+    found = _parameters(configured, managed, attributes(configured, node))
     if found.uncertain:
         raise Problem("which instance {0} is on {1} is not known: a rule that only Pacemaker can "
                       "judge decides on {2}".format(
@@ -288,10 +288,10 @@ def _parameters(configured, managed, attributes):
     return resources.parameters(element)
 
 
-def _attributes(root, node):
-    """Return the attributes of a node (dict of str) in a CIB, with #uname and #id."""
-    found = {"#uname": node}
-    names = {}
+def attributes(configured, node):
+    """Return the attributes of a node (dict of str), permanent and transient, with #uname and #id.
+    """
+    root, found, names = configured.root, {"#uname": node}, {}
     for item in root.findall("configuration/nodes/node"):
         names[item.get("id")] = item.get("uname")
         if item.get("uname") == node:

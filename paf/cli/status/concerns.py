@@ -8,7 +8,7 @@ RULES = (service.primaries, service.members, service.addresses, service.commits,
          orders.cluster, orders.resource, orders.unmanaged, orders.constraints,
          orders.tickets, orders.scores,
          failover.fencing, failover.votes, failover.successor, failover.address,
-         nodes.membership, nodes.maintenance, nodes.instances, nodes.remarks,
+         nodes.membership, nodes.health, nodes.maintenance, nodes.instances, nodes.remarks,
          nodes.failures)
 
 
