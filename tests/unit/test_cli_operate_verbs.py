@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from paf.cli.common import ERROR, NOT_DONE, OK, Problem
+from paf.cli.common import ERROR, INTERRUPTED, NOT_DONE, OK, Problem
 from paf.cli.main import main
 from paf.cli.operate import pause, promote_verb, restart, resume
 from paf.cli.status import status as status_verb
@@ -211,7 +211,7 @@ def test_a_restart_waits_for_order_before_and_for_a_standby_that_can_take_over_a
     assert reports == [report] and "srv2 streams again" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("code", [OK, ERROR])
+@pytest.mark.parametrize("code", [OK, ERROR, INTERRUPTED])
 def test_the_primary_moves_before_its_instance_is_restarted(
         report, monkeypatch, capsys, code):  # noqa: F811
     moves = []
@@ -223,7 +223,9 @@ def test_the_primary_moves_before_its_instance_is_restarted(
     if code == OK:
         assert restarted(monkeypatch, "srv3", reports) == ["srv3"]
     else:
-        with pytest.raises(Problem, match="srv3 was not restarted: the switchover before it"):
+        ended = KeyboardInterrupt if code == INTERRUPTED else Problem
+        with pytest.raises(ended, match="srv3 was not restarted: the switchover before it" * (
+                ended is Problem)):
             restarted(monkeypatch, "srv3", reports)
     assert moves == ["srv1"]
     assert ("restarting srv3" in capsys.readouterr().out) == (code == OK)

@@ -4,7 +4,7 @@ import time
 
 from paf.cli import configuration, finding, interruptions, servers
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, require_nodes, say,
+    ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, require_nodes, say,
     seconds)
 from paf.cli.status import service, status
 from paf.cli.switchover import Switchover, destination, impossible
@@ -160,7 +160,10 @@ def restart(pacemaker, sight, node, patience):
     report = await_order(pacemaker, sight.managed.name, node)
     if node == report["primary"]:
         target = successor(pacemaker, report)
-        if Switchover(pacemaker, report, target, patience).run() != OK:
+        code = Switchover(pacemaker, report, target, patience).run()
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if code != OK:
             raise Problem("{0} was not restarted: the switchover before it has not "
                           "succeeded".format(node))
     say("restarting {0}".format(node))
