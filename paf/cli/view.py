@@ -14,9 +14,10 @@ from paf.cli.common import Problem, xml_data
 #: attributes: dict of node to dict; failures: a list of Failure; degraded: the same for monitors
 #: that say only that something else may fail soon; pending: a list of str; flags:
 #: dict of node to the list of all that holds for it besides (FLAGS); ids: dict of node to str;
-#: remote: the nodes (set) that are no members: Pacemaker reaches them by a resource.
+#: remote: the nodes (set) that are no members: Pacemaker reaches them by a resource; heard: those
+#: (set) that are in the membership, be they unclean.
 View = namedtuple("View", "dc quorum maintenance nodes instances attributes failures degraded "
-                  "pending flags ids remote")
+                  "pending flags ids remote heard")
 
 #: One running instance of a resource. role: Promoted, Unpromoted, Started...; blocked: whether
 #: Pacemaker does nothing with it until a failure is cleaned up, which makes it unmanaged, too.
@@ -80,7 +81,9 @@ def parse(xml):
                    for node in root.findall("nodes/node")),
         ids=dict((node.get("name"), node.get("id", "")) for node in root.findall("nodes/node")),
         remote=set(node.get("name") for node in root.findall("nodes/node")
-                   if node.get("type") == "remote"))
+                   if node.get("type") == "remote"),
+        heard=set(node.get("name") for node in root.findall("nodes/node")
+                  if node.get("online") == "true"))
 
 
 def _root(xml):

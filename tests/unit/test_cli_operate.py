@@ -234,8 +234,8 @@ def test_a_restart_that_puts_data_or_service_at_risk_is_refused(report, change, 
 def lost(report):
     """Make it the report of a cluster whose primary, srv3, is gone."""
     report.update(primary=None, primaries=[])
-    row(report, "srv3").update(membership="offline", role="stopped", state="node offline",
-                               received=None, timeline=None, score=1001)
+    row(report, "srv3").update(membership="offline", heard=False, role="stopped",
+                               state="node offline", received=None, timeline=None, score=1001)
     row(report, "srv2")["not_promoted_because"] = "srv1 is ahead"
 
 

@@ -115,7 +115,7 @@ def _not_off(report, rows, off):
             yield ("{0} is not known to be off: it may still be writing. See that it is off, then "
                    "add --confirm-off {0}".format(row["node"]))
     for other in off:
-        if other not in rows or not is_lost(rows[other]):
+        if other not in rows or rows[other]["heard"] or not is_lost(rows[other]):
             yield "{0} is a member of this cluster: it is not off".format(other)
 
 

@@ -89,7 +89,7 @@ def _node(node, seen, managed, server, top):
     membership = seen.nodes.get(node, view.OFFLINE)
     lives = role not in (None, "Stopped")
     return {
-        "node": node, "membership": membership,
+        "node": node, "membership": membership, "heard": node in seen.heard,
         "flags": [flag for flag in seen.flags.get(node, []) if flag != membership],
         "managed": all(item.managed for item in seen.instances
                        if item.node == node and item.resource == managed.name),

@@ -26,8 +26,9 @@ def primaries(found, seen, configured, managed, facts):
         node = [item for item in found["nodes"] if item["node"] == found["primary"]][0]
         if is_lost(node):
             yield concern(
-                "primary-lost", UP, "the primary's node {0} is {1}: the others do not hear it"
-                .format(node["node"], node["membership"]),
+                "primary-lost", UP, "the primary's node {0} is {1}: {2}".format(
+                    node["node"], node["membership"],
+                    "it is to be fenced" if node["heard"] else "the others do not hear it"),
                 "Pacemaker promotes another node when it is sure that {0} is off, and only with "
                 "quorum; if it is not, the server there may still be writing".format(node["node"]))
         elif node["role"] == "standby":
@@ -44,9 +45,10 @@ def primaries(found, seen, configured, managed, facts):
 
 
 def is_lost(row):
-    """Return whether the node of a row of the report is no member of this partition; pure.
+    """Return whether the node of a row of the report is lost to this partition; pure.
 
-    Pacemaker has the instance there in its last role until the node is fenced.
+    It is no member, or has to be fenced. Pacemaker has the instance there in its last role until
+    that is done.
     """
     return row["membership"] in (OFFLINE, UNCLEAN)
 
