@@ -3,7 +3,7 @@
 import pytest
 
 from paf.cli import check
-from tests.unit.test_cli_questions import asked, texts  # noqa: F401
+from tests.unit.test_cli_questions import asked, texts, with_property  # noqa: F401
 
 BUNDLE = '<bundle id="web-1"><podman image="i" replicas="2"/><primitive id="apache" class="ocf" ' \
          'provider="heartbeat" type="Dummy"/></bundle>'
@@ -37,3 +37,25 @@ def test_a_guest_needs_no_fencing_device_of_its_own(texts):  # noqa: F811
     assert fencing(texts["cib"]) == ["no fencing device for guest"]
     texts["cib"] = texts["cib"].replace("</resources>", GUEST + "</resources>")
     assert fencing(texts["cib"]) == []
+
+
+REMOTE = '<primitive id="rem" class="ocf" provider="pacemaker" type="remote"/>'
+PLACES = "".join('<rsc_location id="{0}-on-{1}" rsc="{0}" node="{1}" score="0" {{}}/>'.format(
+    name, node) for name in ("pgsqld-clone", "pgsql-master-ip") for node in (
+        "srv1", "srv2", "srv3"))
+
+
+@pytest.mark.parametrize("symmetric, discovery", [
+    ("false", ""), ("true", 'resource-discovery="exclusive"')])
+@pytest.mark.parametrize("online", ["true", "false"])
+def test_a_remote_node_that_no_location_lets_in_is_not_for_postgresql(
+        texts, symmetric, discovery, online):  # noqa: F811
+    """It is in crm_mon, and has no entry of its own in the CIB."""
+    texts["cib"] = texts["cib"].replace("</constraints>", PLACES.replace("{}", discovery)
+                                        + "</constraints>")
+    with_property(texts, "symmetric-cluster", symmetric)
+    before = asked(texts)["todo"]
+    texts["mon"] = texts["mon"].replace("</nodes>", SHOWN.format("rem", "rem", online) + "</nodes>")
+    assert len(asked(texts)["todo"]) > len(before)
+    texts["cib"] = texts["cib"].replace("</resources>", REMOTE + "</resources>")
+    assert asked(texts)["todo"] == before

@@ -101,6 +101,13 @@ def guests(configured):
         if pair.get("name") == "remote-node")
 
 
+def _remotes(configured):
+    """Return the names (set) of nodes that Pacemaker reaches by a resource."""
+    return guests(configured).union(item.get("id") for item in configured.root.findall(
+        "configuration/resources//primitive")
+        if (item.get("provider"), item.get("type")) == ("pacemaker", "remote"))
+
+
 def names_of(managed):
     """Return the ids that constraints may name the resource by."""
     return tuple(name for name in (managed.clone, managed.group, managed.name) if name)
@@ -146,6 +153,8 @@ def barred(configured, names, roles=("", "Started")):
 
     names: the ids that constraints may name it by; roles: of such constraints, "" without one.
     """
+    configured = configured._replace(nodes=configured.nodes + sorted(
+        _remotes(configured) - set(configured.nodes)))    # in the CIB only if they have attributes
     found = set(not_let_in(configured, names)).union(_not_exclusive(configured, names))
     for item in configured.constraints:
         if (item.kind == "location" and item.values.get("rsc") in names
