@@ -265,3 +265,13 @@ def test_a_node_is_resumed_for_all_resources(two, cluster, capsys, forced):
     assert ("the server on srv2 is a primary, Pacemaker knows a standby" in said.err) != forced
     assert cluster.calls[:1] == [("crm_resource", "--refresh", "--resource", "two-clone", "--node",
                                   "srv2")] * forced
+
+
+@pytest.mark.parametrize("change", [
+    {"membership": "maintenance"}, {"membership": "standby"}, {"flags": ["maintenance"]},
+    {"managed": False}, {"kept_off": True}])
+def test_a_standby_that_may_not_take_over_lets_no_other_be_paused(report, change):  # noqa: F811
+    """Of three nodes two could be paused, one after the other: nothing was left to fail over to."""
+    assert pause.unfit(report, "srv1") == ""
+    row(report, "srv2").update(change)
+    assert "no standby but srv1 could take over" in pause.unfit(report, "srv1")

@@ -10,6 +10,7 @@ from paf.cli.common import (
     no_node, say)
 from paf.cli.operate import pauses
 from paf.cli.status import status
+from paf.cli.view import MAINTENANCE, ONLINE
 
 HELP = "keep Pacemaker's hands off the instances, for a while"
 TEXT = """Without NODE: puts the resource into maintenance until the time is over. Pacemaker watches
@@ -127,8 +128,7 @@ def unfit(report, node):
     if node in report["primaries"]:
         return ("{0} has the primary: in maintenance it would not be replaced if it failed. Pause "
                 "the resource (paf pause), or move the primary first (paf switchover)".format(node))
-    others = [row["node"] for row in report["nodes"] if row["role"] == "standby"
-              and row["node"] != node and (row["score"] or 0) > 0]
+    others = [row["node"] for row in report["nodes"] if row["node"] != node and _may_take_over(row)]
     mine = [row["role"] for row in report["nodes"] if row["node"] == node]
     if mine == ["standby"] and not others and report["failover"]["to"] is None and (
             report["failover"]["answer"] is None):
@@ -139,6 +139,13 @@ def unfit(report, node):
         return ("no standby but {0} could take over: while it is in maintenance there would be no "
                 "failover. If that is intended: paf pause".format(node))
     return ""
+
+
+def _may_take_over(row):
+    """Return whether Pacemaker may promote a node (its row in the report); pure."""
+    return (row["role"] == "standby" and row["membership"] == ONLINE and row["managed"]
+            and MAINTENANCE not in row["flags"] and not row["kept_off"]
+            and (row["score"] or 0) > 0)
 
 
 def pause(pacemaker, resource, end):
