@@ -360,11 +360,16 @@ def test_each_node_is_asked_at_its_address_and_this_one_by_its_socket(
     assert len(asked) == 2
 
 
-def test_other_nodes_that_cannot_be_asked_are_not_called_alike(instance, programs, pacemaker):
-    programs["postgres"] = done("", 1, "FATAL: no")
+@pytest.mark.parametrize("uid, what, why", [
+    (0, "the other nodes' servers were not asked: ", "run paf check --all on another node"),
+    (65534, "not looked at: ", "run paf check as root")])
+def test_other_nodes_that_cannot_be_asked_are_not_called_alike(
+        instance, programs, pacemaker, monkeypatch, uid, what, why):
+    programs["postgres"] = done("", 1, "FATAL: Permission denied")
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
     (name, item), = check.of_all(instance, None, pacemaker)
     assert name == "all nodes" and item.level == finding.WARNING
-    assert "the other nodes' servers were not asked: " in item.what
+    assert item.what.startswith(what) and item.why.endswith(why)
 
 
 def test_what_is_missing_is_named_with_the_command_that_installs_it(text, monkeypatch):

@@ -141,7 +141,7 @@ def of_all(instance, configured, pacemaker):
         conninfo = settings.conninfo(instance, deadline)
         version = local.version(instance)
     except ocf.OcfError as error:
-        yield "all nodes", finding.warning(
+        yield "all nodes", host.unreadable(error) or finding.warning(
             "the other nodes' servers were not asked: {0}".format(error),
             "primary_conninfo of this node leads to them: run paf check --all on another node")
         return

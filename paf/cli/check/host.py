@@ -29,12 +29,12 @@ def programs(instance, root=""):
     try:
         settings.check_programs(instance, Deadline(_PATIENCE))
     except ocf.OcfError as error:
-        yield _unreadable(error) or finding.error(
+        yield unreadable(error) or finding.error(
             str(error), "the agent cannot work without; is bindir that of the version of the data "
             "directory?")
 
 
-def _unreadable(error):
+def unreadable(error):
     """Return the Finding where not the instance is wrong, but root's rights are missing; or None.
     """
     if os.geteuid() == 0 or os.strerror(errno.EACCES) not in str(error):
@@ -48,7 +48,7 @@ def directory(instance, deadline):
         owner = local.owner(instance)
         version = local.version(instance)
     except ocf.OcfError as error:
-        yield _unreadable(error) or finding.error(
+        yield unreadable(error) or finding.error(
             str(error), "the agent does not start such an instance")
         return
     if os.stat(instance.parameters.datadir).st_uid != owner.uid:
