@@ -132,23 +132,6 @@ def test_up_to_9_6_no_slot_is_needed_and_a_role_that_only_replicates_is_not_refu
     assert "slots" not in primary.asked[0][3] and primary.asked[0][2] == {"dbname": "postgres"}
 
 
-@pytest.mark.parametrize("state, expected", [
-    ("online", False), ("standby", True), ("maintenance", False)])
-def test_a_wait_for_the_end_of_a_standby_node_is_said(monkeypatch, state, expected):
-    """paf rebuild itself advises to make the node one, where a server runs."""
-    class Seen:
-        nodes, flags = {"srv1": state, "srv2": "standby"}, {"srv1": []}
-    monkeypatch.setattr(rebuild.view, "look", lambda _: Seen)
-    assert rebuild.is_standby(None, "srv1") is expected
-    Seen.nodes, Seen.flags = {"srv1": "maintenance"}, {"srv1": ["standby"]}
-    assert rebuild.is_standby(None, "srv1")
-
-    def no_answer(_):
-        raise Problem("no answer")
-    monkeypatch.setattr(rebuild.view, "look", no_answer)
-    assert not rebuild.is_standby(None, "srv1")
-
-
 @pytest.mark.parametrize("words, asked", [
     (["--copy", "--discard"], ["room", "plan"]), (["--from", "pgbackrest"], ["plan", "L"])])
 def test_only_a_copy_of_the_primary_needs_them(data, monkeypatch, words, asked):

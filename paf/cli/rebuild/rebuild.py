@@ -6,10 +6,10 @@ import time
 from paf import instance as local
 from paf import log, ocf
 from paf.actions import rejoin
-from paf.cli import configuration, dialect, promotions, view
+from paf.cli import configuration, dialect, promotions
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, say, seconds)
-from paf.cli.rebuild import backup, copying, plan, source, spoilt
+from paf.cli.rebuild import awaited, backup, copying, plan, source, spoilt
 from paf.decide.knowledge import Unknown, is_known
 from paf.deadline import Deadline
 from paf.decide import state
@@ -89,19 +89,9 @@ def run(options):
         raise Problem(str(error))
     pacemaker.ask("crm_resource", "--cleanup", "--resource", managed.name, "--node",
                   work.node)
-    if is_standby(pacemaker, work.node):
-        say("{0} is a standby node. Waits for the end of that: pcs node unstandby {0}, or crm node "
-            "online {0}".format(work.node))
+    for what in awaited.waits_for(pacemaker, managed.name, work.node):
+        say(what)
     return _follow(instance, work, options.timeout)
-
-
-def is_standby(pacemaker, node):
-    """Return whether Pacemaker runs nothing on a node by order; not where that is not known."""
-    try:
-        seen = view.look(pacemaker)
-    except Problem:
-        return False
-    return view.STANDBY in [seen.nodes.get(node)] + seen.flags.get(node, [])
 
 
 class Work(object):
