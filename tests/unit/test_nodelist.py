@@ -165,7 +165,8 @@ def test_votes_that_are_not_known_are_no_wait_for_all(texts):  # noqa: F811
     ("2Node Quorate ", "FENCE", "pcmk_delay_max=10", False),
     ("2Node Quorate ", "FENCE", "pcmk_delay_base=0", True),
     ("2Node Quorate ", "PROPERTY", "priority-fencing-delay=10s", True),
-    ("2Node Quorate ", "BOTH", "priority-fencing-delay=10s", False)])
+    ("2Node Quorate ", "BOTH", "priority-fencing-delay=10s", False),
+    ("2Node Quorate ", "ADDRESS", "priority-fencing-delay=10s", False)])
 def test_of_two_nodes_one_has_a_head_start(texts, flags, old, new, is_missing):  # noqa: F811
     name, _, value = new.partition("=")
     pair = f'<nvpair id="h" name="{name}" value="{value}"/>'
@@ -178,6 +179,10 @@ def test_of_two_nodes_one_has_a_head_start(texts, flags, old, new, is_missing): 
         texts["cib"] = texts["cib"].replace(
             '<meta_attributes id="pgsqld-clone-meta">', '<meta_attributes id="pgsqld-clone-meta">'
             '<nvpair name="priority" id="p" value="1"/>', 1)
+    if old == "ADDRESS":    # it is where the primary is
+        texts["cib"] = re.sub('(<primitive id="pgsql-master-ip"[^>]*>)', (
+            r'\1<meta_attributes id="am"><nvpair name="priority" id="p" value="5"/>'
+            "</meta_attributes>"), texts["cib"])
     configured = configuration.parse(texts["cib"])
     found = list(clusterchecks.head_start(
         configured, configuration.find(configured), flagged(texts, flags)))

@@ -308,7 +308,7 @@ def head_start(configured, managed, votes):
         return
     if any(_waits(device.parameters.get(name, "")) for device in devices for name in _DELAYS) or (
             _waits(configured.properties.get("priority-fencing-delay", ""))
-            and points(meta(managed, "priority", "0"))):
+            and any(_has_priority(configured, managed))):
         return
     known = options.release(configured)
     cure = finding.join(finding.property_is("priority-fencing-delay", "10s"), finding.meta_is(
@@ -321,6 +321,13 @@ def head_start(configured, managed, votes):
         "when the link between them breaks, each fences the other: both may go off at once, and "
         "after that wait for each other. A head start costs its time at the loss of the node "
         "that has it", cure)
+
+
+def _has_priority(configured, managed):
+    """Yield whether the resource has a priority, and each address that follows the primary."""
+    yield points(meta(managed, "priority", "0")) > 0
+    for vip in vips_of(configured, managed):
+        yield points(vip.meta.get("priority", "0")) > 0
 
 
 _DELAYS = ("pcmk_delay_base", "pcmk_delay_max", "delay")
