@@ -56,7 +56,7 @@ def test_the_defaults_of_other_resources_stay_as_they_are(shell, sets, defaults,
     commands = list(create.plan(options(), shell, configured))
     words = [command for command in commands if "defaults" in " ".join(command)]
     assert [command[-1] for command in words] == defaults
-    assert commands[1][-len(meta) - 1:] == ["interleave=true", *meta]
+    assert commands[1][-len(meta) - 1:] == ["priority=1", *meta]
 
 
 def test_no_pcs_calls_the_commands_deprecated():
