@@ -11,8 +11,6 @@ from paf.decide import election, transition
 
 #: Behind the name of a node whose server was asked.
 _ASKED = " asked"
-_LEFT = "{0} has left since the election, where it had voted"
-_SILENT = "{0} does not vote, and its server, which was asked in the election, does not answer now"
 
 
 def pass_round(context):
@@ -74,7 +72,9 @@ def count_silent(context, verdict, cold):
     if set(verdict.missing) - set(facts):
         return verdict
     for node in sorted(verdict.missing):
-        context.log.warning((_SILENT if node in online else _LEFT).format(node))
+        context.log.warning("{0} {1}".format(
+            node, "does not vote, and its server, which was asked in the election, does not answer "
+            "now" if node in online else "has left since the election, where it had voted"))
     positions = dict(((node, facts[node]) for node in verdict.missing),
                      **promotion.all_positions(context))
     return promotion.decide(

@@ -9,7 +9,9 @@ TIME_OF_DAY = {
     "cli/alert/alert.py": "the time of an event", "cli/alert/memory.py": "kept in a file",
     "cli/check/__init__.py": "rules with dates", "cli/configuration/__init__.py": "an example",
     "cli/health/looks.py": "rules with dates", "cli/health/metrics.py": "metrics are epoch seconds",
-    "cli/operate/pause.py": "written into the CIB", "cli/status/status.py": "rules with dates",
+    "cli/lost.py": "rules with dates", "cli/operate/pause.py": "written into the CIB",
+    "cli/operate/reload_verb.py": "rules with dates", "cli/rebuild/awaited.py": "rules with dates",
+    "cli/rebuild/rebuild.py": "rules with dates", "cli/status/status.py": "rules with dates",
     "cli/switchover.py": "rules with dates", "cluster/base.py": "rules with dates",
     "crash/watcher.py": "a file's time", "instance/walfiles.py": "a file's time",
     "remarks.py": "kept in a file"}
