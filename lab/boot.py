@@ -1,5 +1,7 @@
 """A node's process 1: builds the node's root, starts corosync and pacemakerd, reaps zombies.
 
+Other services in their place are shell commands of the description.
+
 Runs as a program in new mount, pid, uts and ipc namespaces, with the path of its description (JSON)
 as argument. Everything is imported before the root changes: the node's own Python may be another
 one.
@@ -103,8 +105,10 @@ def main():
     build_root(spec)
     socket.sethostname(spec["hostname"])
     change_root(spec["root"])
-    start("corosync", spec)
-    if spec["pacemaker"]:
+    if spec["services"]:
+        subprocess.run(["sh", "-ec", spec["services"]], env=spec["environment"], check=True)
+    else:
+        start("corosync", spec)
         wait_for_members(spec["members"])
         start("pacemaker", spec)
     reap_zombies()

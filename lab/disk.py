@@ -161,7 +161,7 @@ class Disk:
             "postgres_uid": uid,
             "postgres_gid": gid,
             "members": 1,
-            "pacemaker": True,
+            "services": self.settings.services,
             "environment": {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root"},
         }
         write_file(self.folder / "node.json", json.dumps(description, indent=1) + "\n")

@@ -58,7 +58,9 @@ class Settings:
     an agent that is not PAF has `parameters` of its own, and gets no others. `slow`: how many times
     as long the programs of Pacemaker and PostgreSQL take, see slow.py. `fence_delay`: seconds from
     the request of a fencing to the cut of the power, as a management board needs some; of two nodes
-    the first one is fenced a second later than the other.
+    the first one is fenced a second later than the other. `services`: shell commands that start,
+    when a node boots, what it runs in place of corosync and Pacemaker; the lab is then the network,
+    the power and the servers' data.
     """
 
     name: str = "lab"
@@ -79,6 +81,7 @@ class Settings:
     properties: dict = dataclasses.field(default_factory=dict)
     meta: dict = dataclasses.field(default_factory=dict)
     resource: bool = True
+    services: str = ""
     fencing: bool = True
     fence_delay: int = 0
     token: int = 1000

@@ -1,4 +1,4 @@
-"""python3 -m trials.bench [--peer perl | --sync | --load]: measure, print, write the page."""
+"""python3 -m trials.bench [--peer PEER] [--sync | --load]: measure, print, write the page."""
 
 import argparse
 import json
@@ -36,7 +36,8 @@ def main(arguments=None):
     parser.add_argument("--scenes", nargs="*", default=(), help="some only: switchover crash power "
                         "partition")
     parser.add_argument("--three", action="store_true", help="no clusters of 5 and 9 nodes")
-    parser.add_argument("--peer", choices=modes.PEERS, default="perl", help="the other agent")
+    parser.add_argument("--peer", choices=modes.PEERS, default="perl",
+                        help="the other agent; beside patroni outages alone")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--sync", action="store_true", help="outages where commits wait for a "
                        "standby, beside those where they do not")

@@ -25,6 +25,14 @@ class Cluster(Lab):
         """Return the name of the standby that a switchover goes to."""
         return scenarios.ranked_standbys(self)[0]
 
+    def request_switchover(self, target):
+        """Ask for a switchover to a node, and come back at once."""
+        scenarios.request_switchover(self, target)
+
+    def withdraw_request(self):
+        """Take back what a request for a switchover leaves."""
+        scenarios.withdraw_request(self)
+
     def make_whole(self):
         """Repair what an outage has left, so that the next one finds all nodes well.
 

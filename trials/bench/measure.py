@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Callable
 
 from trials.bench import costs, modes, scenes
-from trials.bench.modes import KINDS, OURS
+from trials.bench.modes import KINDS, OURS, PATRONI, TUNED
 from trials.bench.progress import Progress
 from lab.owner import free_name
 from lab.tools import LabError, wait_until
@@ -20,6 +20,9 @@ SWITCHOVERS = 5    # with the largest number of nodes
 #: What a step takes, in seconds, before one of its kind has been seen.
 GUESSES = {OURS: {"switchover": 8, "crash of the primary": 12, "power cut of the primary": 20,
                   "partition of the primary": 20},
+           PATRONI: {"up": 45, "switchover": 40, "crash of the primary": 60,
+                     "power cut of the primary": 100},
+           TUNED: {"up": 30, "power cut of the primary": 60},
            "": {"up": 25, "down": 3, "costs": 20, "at rest": STEADY + 5, "switchover": 12,
                 "crash of the primary": 25, "power cut of the primary": 30,
                 "partition of the primary": 30, "switchover, 9 nodes": 20}}

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 
-from trials.bench import clusters, pgsql
+from trials.bench import clusters, patroni, pgsql
 
 OURS, SYNC, DEFAULT, FAILOVER = "ours", "sync", "sync-default", "failover"
+PATRONI, TUNED = "patroni", "tuned"
 KINDS = {OURS: clusters.Cluster, "perl": clusters.PerlCluster, "pgsql": pgsql.PgsqlCluster,
          SYNC: clusters.SynchronousCluster, DEFAULT: clusters.SlowCluster,
-         FAILOVER: clusters.FailoverCluster}
-#: The other agents.
-PEERS = ("perl", "pgsql")
+         FAILOVER: clusters.FailoverCluster,
+         PATRONI: patroni.PatroniCluster, TUNED: patroni.TunedCluster}
+#: What this agent is compared with.
+PEERS = ("perl", "pgsql", PATRONI)
+#: With pgbench: (name, agents). More nodes than nine need more memory than most machines have.
+BUSY = {PATRONI: ("load-patroni", (OURS, FAILOVER, TUNED)), "": ("load", (OURS, "perl", "pgsql"))}
 #: What outages are measured of in clusters that are compared for nothing else.
 FAULTS = ("switchover", "crash", "power")
 
@@ -29,5 +33,7 @@ def of(options):
     if options.sync:
         return Mode("sync", (OURS, SYNC, DEFAULT), outages=True)
     if options.load:
-        return Mode("load", (OURS, FAILOVER, *PEERS), outages=True, load=True)
+        return Mode(*BUSY.get(options.peer, BUSY[""]), outages=True, load=True)
+    if options.peer == PATRONI:
+        return Mode(PATRONI, (OURS, PATRONI, TUNED), outages=True)
     return Mode(options.peer, (OURS, options.peer))

@@ -59,10 +59,10 @@ def _header(results, *first):
     return [*first, _NAMES["ours"], _NAMES[results["peer"]], "ratio"]
 
 
-def phases_of(results, scene):
-    """Return the phases of a scene, as any run of any agent has them."""
-    runs = [run for found in results["results"].values()
-            for run in found["outages"].get(scene, [])]
+def phases_of(results, scene, agents=None):
+    """Return the phases of a scene, as any run of any agent (of these alone) has them."""
+    runs = [run for agent in agents or results["results"]
+            for run in results["results"][agent]["outages"].get(scene, [])]
     return list(runs[0]) if runs else []
 
 

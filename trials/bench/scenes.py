@@ -6,7 +6,6 @@ Times are epoch seconds: Pacemaker's from its logs, the client's converted.
 import itertools
 import time
 
-from lab import scenarios
 from lab.cib import RESOURCE
 from lab.tools import LabError, wait_until
 
@@ -34,6 +33,11 @@ class Seen:
     def writes(self):
         """When the last gap between acknowledged rows ended."""
         return self.gaps[-1][1]
+
+    @property
+    def total(self):
+        """All that Pacemaker's logs would split into phases, of a cluster without Pacemaker."""
+        return {"total": self.writes - self.fault}
 
     @property
     def longest(self):
@@ -96,10 +100,9 @@ def switchover(lab):
     """An undisturbed switchover: the time without writes."""
     old, target = lab.primary(), lab.favourite()
     try:
-        seen = _watched(lab, old, lambda: scenarios.request_switchover(lab, target),
-                        not_primary=old)
+        seen = _watched(lab, old, lambda: lab.request_switchover(target), not_primary=old)
     finally:
-        scenarios.withdraw_request(lab)
+        lab.withdraw_request()
     return {"without writes": seen.longest}, seen.durations()
 
 
@@ -107,6 +110,8 @@ def crash(lab):
     """kill -9 of the primary's postmaster."""
     old = lab.primary()
     seen = _watched(lab, old, lambda: lab.nodes[old].kill("postmaster"))
+    if lab.settings.services:
+        return seen.total, {}
     first = seen.first("notify", "demote", "stop")
     phases = {"until seen": first.start - seen.fault, "recovery": seen.writes - first.start}
     lab.cleanup()
@@ -117,6 +122,8 @@ def _fenced(lab, fault, old):
     lab.nodes[old].fence_policy("off")
     others = [name for name in lab.nodes if name != old]
     seen = _watched(lab, old, fault, online=others)
+    if lab.settings.services:
+        return seen.total, {}
     fence = seen.first("fence")
     phases = {"until seen": fence.start - seen.fault, "fencing": fence.end - fence.start,
               "recovery": seen.writes - fence.end}

@@ -9,6 +9,18 @@ from trials.bench.targets import ratio, samples
 _CLIENT = """Three nodes in namespaces on one machine, token 1 s, monitors every 15 and 16 s, a
 client that writes a row every 5 ms through the virtual IP, and tries another connection where the
 network does not answer within 30 ms, or the server after an error within 100 ms."""
+_PATRONI = """Patroni and etcd are those of Debian 12, with a member of etcd on each node, and no
+Pacemaker. pg_rewind is used, as the package's configuration has it. "Tuned" is the least that
+[Patroni's documentation](https://patroni.readthedocs.io/en/latest/dynamic_configuration.html)
+allows: `ttl` 20 s (30 s where nothing is set), `loop_wait` 1 s (10 s), `retry_timeout` 3 s (10 s).
+`primary_start_timeout` is left at 300 s, so that a crashed primary is recovered where it is, as
+this agent does. With 0 it is a failover, which may lose commits with asynchronous replication.
+
+Patroni has no virtual address: its callbacks set and remove it. It calls them when it has told the
+server to promote itself; the address is there before the server takes rows, and costs no time.
+Patroni's outages have no phases: those are from Pacemaker's logs. After a power cut Patroni waits
+for the leader's lease to end, `ttl` after it was last renewed, and 2 s for an answer of the lost
+node; this agent waits until the lost node is fenced."""
 _INTRODUCTIONS = {
     "sync": """# Outages of synchronous clusters
 
@@ -20,11 +32,27 @@ first two, as the quick starts set it, PostgreSQL's default of 5 s in the last."
     "load": """# Outages of busy databases
 
 Made by `make bench LOAD=1`: this agent, Debian's package of the Perl agent, and that of
-resource-agents in the same lab, each with a cluster of its own, in turn. Of this agent there is
-also a synchronous cluster in which a standby takes over after a crash (`migration-threshold=1`);
-all others recover the primary where it was. Besides the client that the outage is measured with,
-`pgbench` writes with 16 clients, scale 30, from 20 s before the fault
-on. Checkpoints are 15 minutes apart, `shared_buffers` is 512 MB.""",
+resource-agents in the same lab, each with a cluster of its own, in turn. Besides the client that
+the outage is measured with, `pgbench` writes with 16 clients, scale 30, from 20 s before the fault
+on. Checkpoints are 15 minutes apart, `shared_buffers` is 512 MB.
+
+`make bench LOAD=1 PEER=patroni` does the same beside Patroni.""",
+    "patroni": f"""# Outages beside Patroni
+
+Made by `make bench PEER=patroni`: this agent and Patroni in the same lab, each with a cluster of
+its own, in turn.
+
+{_PATRONI}""",
+    "load-patroni": f"""# Outages of busy databases beside Patroni
+
+Made by `make bench LOAD=1 PEER=patroni`: this agent and Patroni in the same lab, each with a
+cluster of its own, in turn. Of this agent there is also a synchronous cluster in which a standby
+takes over after a crash (`migration-threshold=1`); the others recover the primary where it was.
+Besides the client that the outage is measured with, `pgbench` writes
+with 16 clients, scale 30, from 20 s before the fault on. Checkpoints are 15 minutes apart,
+`shared_buffers` is 512 MB.
+
+{_PATRONI}""",
 }
 
 
@@ -76,7 +104,7 @@ def tables(results):
 def _bars(results):
     """Return (scene, [(agent, [(phase, seconds)])]) for the picture."""
     return [(scene, [(KINDS[agent].title, [
-        (phase, statistics.median(values)) for phase in page.phases_of(results, scene)
+        (phase, statistics.median(values)) for phase in page.phases_of(results, scene, [agent])
         for values in [samples(results, agent, scene, phase)] if values])
         for agent in results["results"]]) for scene in page.scenes_of(results)]
 

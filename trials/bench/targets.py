@@ -30,7 +30,8 @@ class Target:
 def samples(results, agent, scene, phase):
     """Return the seconds (a list) that a phase of a scene took; "total" is all of them."""
     runs = results["results"][agent]["outages"].get(scene, [])
-    return [sum(run.values()) if phase == "total" else run[phase] for run in runs]
+    return [sum(run.values()) if phase == "total" else run[phase] for run in runs
+            if phase == "total" or phase in run]
 
 
 def switchovers(results, agent, nodes, what):
@@ -137,6 +138,8 @@ ALONE = {
     "sync": tuple(_waits(scene, 0.5) for scene in (SWITCHOVER, CRASH, POWER)),
     "load": (_busy(SWITCHOVER, "perl", 0.6), _busy(CRASH, "perl", 0.6), _busy(POWER, "perl", 1),
              *(_busy(scene, "pgsql", 1) for scene in (SWITCHOVER, CRASH, POWER))),
+    "patroni": (),
+    "load-patroni": (),
 }
 
 
