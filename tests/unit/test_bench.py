@@ -144,8 +144,8 @@ def test_busy_clusters_are_compared_with_each_peer():
     assert targets.missed(compared("load", ours=1.0, perl=2.0, pgsql=1.5)) == []
     slow = compared("load", ours=1.3, perl=2.0, pgsql=1.2)
     assert [target.what for target in targets.missed(slow)] == [
-        "switchover, busy, beside perl", "crash of the primary, busy, beside perl",
-        *(f"{scene}, busy, beside pgsql" for scene in
+        "switchover, beside perl", "crash of the primary, beside perl",
+        *(f"{scene}, beside pgsql" for scene in
           ("switchover", "crash of the primary", "power cut of the primary"))]
 
 

@@ -108,7 +108,7 @@ def options(**more):
 def test_patroni_is_compared_in_outages_alone_as_it_comes_and_tuned(asked, name, load):
     mode = modes.of(options(**asked))
     assert (mode.name, mode.outages, mode.load) == (name, True, load)
-    assert mode.agents == ("ours", "patroni", "tuned")
+    assert mode.agents == ("ours", "patroni", "tuned") and mode.checkpoint == load
     assert modes.of(options(load=True)).agents == ("ours", "perl", "pgsql")
 
 
@@ -137,3 +137,10 @@ def test_the_page_has_totals_beside_phases(tmp_path, monkeypatch, mode):
     picture = (tmp_path / "pictures" / f"performance-{mode}.svg").read_text()
     assert re.findall(r"<title>total: (\S+) s", picture) == ["8.00", "4.00"] * 2
     assert "loop_wait" in text
+
+
+@pytest.mark.parametrize("ours, missed", [
+    (1.9, []), (2.1, ["power cut of the primary, beside tuned"])])
+def test_a_power_cut_lasts_at_most_half_as_long_as_with_patroni_tuned(ours, missed):
+    found = targets.missed(results("patroni", ours=ours, patroni=1.0, tuned=4.0))
+    assert [target.what for target in found] == missed

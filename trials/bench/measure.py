@@ -182,6 +182,8 @@ class Measurement:
             return
         load = cluster.load(f"load{time.monotonic_ns()}")
         load.prepare(SCALE)
+        if self.mode.checkpoint:
+            cluster.nodes[cluster.primary()].sql("checkpoint", timeout=120)
         with load:
             wanted = BUSY_QUICKLY if self.options.quick else BUSY_SECONDS
             wait_until(lambda: len(load.rates()) >= wanted, 10 * wanted, "pgbench to run")

@@ -20,12 +20,16 @@ FAULTS = ("switchover", "crash", "power")
 
 @dataclass(frozen=True)
 class Mode:
-    """agents: names in KINDS, ours first; outages: of outages alone; load: pgbench beside them."""
+    """agents: names in KINDS, ours first; outages: of outages alone; load: pgbench beside them.
+
+    checkpoint: one before pgbench runs, so that all have as much WAL to replay.
+    """
 
     name: str
     agents: tuple
     outages: bool = False
     load: bool = False
+    checkpoint: bool = False
 
 
 def of(options):
@@ -33,7 +37,8 @@ def of(options):
     if options.sync:
         return Mode("sync", (OURS, SYNC, DEFAULT), outages=True)
     if options.load:
-        return Mode(*BUSY.get(options.peer, BUSY[""]), outages=True, load=True)
+        return Mode(*BUSY.get(options.peer, BUSY[""]), outages=True, load=True,
+                    checkpoint=options.peer == PATRONI)    # it asks for one after each promotion
     if options.peer == PATRONI:
         return Mode(PATRONI, (OURS, PATRONI, TUNED), outages=True)
     return Mode(options.peer, (OURS, options.peer))

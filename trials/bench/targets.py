@@ -127,8 +127,8 @@ def _waits(scene, limit):
     return Target(f"{scene}, with ANY 1 and 500 ms", limit, "s more than asynchronous", measure)
 
 
-def _busy(scene, peer, limit):
-    return Target(f"{scene}, busy, beside {peer}", limit, RATIO, lambda results: ratio(
+def _beside(scene, peer, limit):
+    return Target(f"{scene}, beside {peer}", limit, RATIO, lambda results: ratio(
         *(samples(results, agent, scene, "total") for agent in ("ours", peer))))
 
 
@@ -136,10 +136,10 @@ SWITCHOVER = "switchover"
 #: Where outages alone are measured, of several clusters.
 ALONE = {
     "sync": tuple(_waits(scene, 0.5) for scene in (SWITCHOVER, CRASH, POWER)),
-    "load": (_busy(SWITCHOVER, "perl", 0.6), _busy(CRASH, "perl", 0.6), _busy(POWER, "perl", 1),
-             *(_busy(scene, "pgsql", 1) for scene in (SWITCHOVER, CRASH, POWER))),
-    "patroni": (),
-    "load-patroni": (),
+    "load": (_beside(SWITCHOVER, "perl", 0.6), _beside(CRASH, "perl", 0.6),
+             _beside(POWER, "perl", 1),
+             *(_beside(scene, "pgsql", 1) for scene in (SWITCHOVER, CRASH, POWER))),
+    **dict.fromkeys(("patroni", "load-patroni"), (_beside(POWER, "tuned", 0.5),)),
 }
 
 
