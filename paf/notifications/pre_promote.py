@@ -104,15 +104,18 @@ def _compare(context):
 
 
 def _vote(context, chosen, where, seen):
-    later = "{0} has not opened an election yet: this node votes once it does".format(chosen)
+    answered = False
     try:
         answered = context.cluster.vote(chosen, where.position, context.deadline, seen,
                                         lambda: _compare(context),
                                         context.deadline.within(_ROUND_PATIENCE))
     except ocf.OcfError as error:
-        answered, later = False, "this node has not voted, and tries again: {0}".format(error)
+        context.log.warning("this node has not voted, and tries again: {0}".format(error))
+    else:
+        if answered is False:
+            context.log.info("{0} has not opened an election yet: this node votes once it "
+                             "does".format(chosen))
     if answered is False:
-        context.log.info(later)
         context.cluster.vote_in_background()
     if answered is None and is_known(where.position):    # the candidate knows no rounds
         context.cluster.publish(where.position.value, context.deadline)

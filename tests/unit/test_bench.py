@@ -168,7 +168,7 @@ def test_a_page_of_several_clusters_has_a_column_of_each(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("asked, agents, kinds", [
     ({"sync": True}, ("ours", "sync", "sync-default"), {"up", "down", "switchover"}),
-    ({"load": True}, ("ours", "failover", "perl", "pgsql"), {"up", "down", "switchover"}),
+    ({"load": True}, ("ours", "perl", "pgsql"), {"up", "down", "switchover"}),
     ({}, ("ours", "perl"), {"up", "down", "switchover", "costs"})])
 def test_a_mode_has_its_clusters_and_its_steps(asked, agents, kinds):
     options = argparse.Namespace(**{**vars(QUICK), "scenes": ("switchover",), **asked})

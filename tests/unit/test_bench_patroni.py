@@ -108,7 +108,8 @@ def options(**more):
 def test_patroni_is_compared_in_outages_alone_as_it_comes_and_tuned(asked, name, load):
     mode = modes.of(options(**asked))
     assert (mode.name, mode.outages, mode.load) == (name, True, load)
-    assert mode.agents == ("ours", "patroni", "tuned") and mode.checkpoint == load
+    assert mode.agents == ("ours", "failover" if load else "patroni", "tuned")
+    assert mode.checkpoint == load
     assert modes.of(options(load=True)).agents == ("ours", "perl", "pgsql")
 
 
