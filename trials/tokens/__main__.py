@@ -125,7 +125,7 @@ def play(rings, link, seconds):
 def cell(seen, minutes):
     """Return the text for losses and the share of the time (%) without the node; see play."""
     losses, share = seen
-    if not losses:
+    if not losses and not share:
         return "0"
     return f"{losses * 60 / minutes:.0f} ({share} %)"
 
