@@ -9,7 +9,8 @@ import re
 import syslog
 import time
 
-from paf import codes, ocf, signals
+from paf import ocf, signals
+from paf.cluster import attributetext
 from paf.crash import postmaster_end, watcher
 from paf.decide import scores, state
 from paf.decide.knowledge import Known
@@ -25,7 +26,7 @@ _CRASHED = (state.CRASHED_PRIMARY, state.CRASHED_STANDBY, state.ORPHANED_PRIMARY
             state.ORPHANED_STANDBY, state.IN_BACKUP, state.DAMAGED)
 
 #: Loaded now: an upgrade may replace or remove the files before they are needed.
-_LOADED = (re, syslog, time, scores, controldata, codes)
+_LOADED = (re, syslog, time, scores, controldata, attributetext)
 
 
 def run(context):
