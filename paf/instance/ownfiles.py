@@ -237,7 +237,8 @@ def _each(instance, pairs, sentence, folders=()):
 def move(path, target):
     """Rename a file, link or folder, or copy it to another file system. Raises OSError.
 
-    What is at the target is replaced. A copy is complete before the original is removed.
+    What is at the target is replaced. A copy is complete before the original is removed, which has
+    another name by then: a folder that was removed in part must not replace its copy.
     """
     if os.path.isdir(target) and not os.path.islink(target):
         journal.delete(target)
@@ -247,13 +248,19 @@ def move(path, target):
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
+    # what is in it could be copied, and itself not be removed
+    if os.path.ismount(path):  # novm
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
     part = target + _PART
     journal.delete(part)
     copy(path, part)
     if os.path.lexists(part):    # not so for a socket
         os.rename(part, target)
     journal.sync(os.path.dirname(target))
-    journal.delete(path)
+    journal.delete(path + _PART)
+    os.rename(path, path + _PART)
+    journal.sync(os.path.dirname(path))
+    journal.delete(path + _PART)
 
 
 def copy(path, target):

@@ -11,6 +11,7 @@ from paf import runner
 from paf.deadline import Deadline
 from paf.instance import journal, ownfiles, replacement, settings
 from paf.ocf import OcfError
+from tests.component.cutting import cut
 from tests.unit.support import instance_at
 
 
@@ -174,6 +175,63 @@ def test_a_file_of_another_user_is_not_copied_as_ours(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="it belongs to another user"):
         ownfiles.copy(str(tmp_path / "file"), str(tmp_path / "copy"))
     assert not (tmp_path / "copy").exists()
+
+
+def no_rename_between(monkeypatch, folder):
+    """Have nothing be renamed into a folder, or out of it: it is another file system."""
+    rename = os.rename
+
+    def within(path, target):
+        if str(path).startswith(f"{folder}/") != str(target).startswith(f"{folder}/"):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        rename(path, target)
+    monkeypatch.setattr(os, "rename", within)
+
+
+def test_a_folder_on_its_way_between_file_systems_is_whole_wherever_it_is_cut(
+        node, tmp_path, monkeypatch):
+    """A data directory that is a mount point: the folder of logs is copied, and then removed."""
+    main = tmp_path / "main"
+    no_rename_between(monkeypatch, main)
+    (main / "log").mkdir()
+    for number in range(3):
+        (main / "log" / str(number)).write_text("x")
+    before = sorted(name for name in os.listdir(main / "log"))
+
+    def back():
+        ownfiles.put_back(node, [])
+
+    def aside():
+        journal.begin(node, {"what": "rewind", "phase": "keeping"})
+        ownfiles.move_aside(node, ownfiles.names(node), [])
+    cuts = 0
+    for work, prepare in ((back, aside), (aside, lambda: None)):
+        step, was_cut = 0, True
+        while was_cut:
+            prepare()
+            was_cut = cut(work, step)
+            back()
+            assert sorted(os.listdir(main / "log")) == before, (work.__name__, step)
+            assert not [name for name in os.listdir(main) if "pgsqlms" in name], step
+            if journal.exists(node):
+                journal.remove(node)
+            step += 1
+        cuts += step
+    assert cuts > 30
+
+
+def test_a_mount_point_in_a_data_directory_that_is_one_is_named_and_stays(
+        node, tmp_path, monkeypatch):
+    """A file system for logs: it could be emptied, not removed, and never be put back."""
+    no_rename_between(monkeypatch, tmp_path / "main")
+    (tmp_path / "main" / "log").mkdir()
+    (tmp_path / "main" / "log" / "a").write_text("x")
+    monkeypatch.setattr(os.path, "ismount", lambda path: path.endswith("/main/log"))
+    journal.begin(node, {"what": "rewind", "phase": "keeping"})
+    with pytest.raises(OcfError, match="cannot keep log aside .* busy"):
+        ownfiles.move_aside(node, ["log", "postgresql.conf"], [])
+    ownfiles.put_back(node, [])
+    assert os.listdir(tmp_path / "main" / "log") == ["a"]
 
 
 def test_a_folder_that_cannot_be_renamed_is_named(node, tmp_path):
