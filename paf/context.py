@@ -16,10 +16,13 @@ class Context(object):
         self.deadline = deadline
         self.log = log
         self.given = self.parameters = parameters.read(environment)
-        if parameters.unusable(self.given):
+        self.instance = instance.of(self.given)
+        if parameters.unusable(self.given) or instance.misplaced(self.instance):
             from paf import lastgood
-            self.parameters = parameters.usable(self.given, lastgood.load(environment))
-        self.instance = instance.of(self.parameters)
+            before = lastgood.load(environment)
+            self.instance = instance.with_earlier(
+                instance.of(parameters.usable(self.given, before)), before)
+            self.parameters = self.instance.parameters
         self._cluster = None
         self._notification = None
 

@@ -10,7 +10,8 @@ from paf import runner
 
 FOLDER = "/var/run/resource-agents"
 #: What is kept: parameters that may change while the server runs, and may be wrong.
-_NAMES = ("pgport", "maxlag", "rejoin", "crash_watch", "start_opts", "slots")
+_NAMES = ("pgport", "maxlag", "rejoin", "crash_watch", "start_opts", "slots", "bindir",
+          "system_user")
 _MOST = 4096    # bytes
 
 

@@ -150,17 +150,21 @@ def unusable(parameters):
     return [name for name, is_usable in _USABLE if not is_usable(getattr(parameters, name))]
 
 
+def earlier(last_good):
+    """Return the Parameters that there were; last_good: their values (dict of name to str)."""
+    from paf.ocf import Environment
+    return read(Environment(dict(
+        ("OCF_RESKEY_" + name, value) for name, value in last_good.items())))
+
+
 def usable(parameters, last_good):
     """Return Parameters that can be worked with: what cannot is replaced.
 
     last_good: the values that it had before (dict of name to str); the default where they have
     none. A mistake in a parameter stops no service that runs.
     """
-    from paf.ocf import Environment
     names = unusable(parameters)
-    before = read(Environment(dict(
-        ("OCF_RESKEY_" + name, last_good[name]) for name in names if name in last_good)))
-    default = read(Environment({}))
+    before, default = earlier(last_good), earlier({})
     wrong = unusable(before)
     return parameters._replace(**dict(
         (name, getattr(default if name in wrong else before, name)) for name in names))

@@ -29,6 +29,11 @@ def of_parameters(context):
     """Return what is wrong with the parameters (a list of str), and what is used instead."""
     names = parameters.unusable(context.given)
     found = parameters.problems(context.given)
+    if context.given != context.parameters:
+        from paf import instance as local
+        places = local.misplaced(local.of(context.given))
+        names += [name for name in sorted(places) if name not in local.misplaced(context.instance)]
+        found += [places[name] for name in names if name in places]
     if names:
         found.append("used instead: {0}".format(", ".join("{0}={1}".format(
             name, getattr(context.parameters, name)) for name in names)))

@@ -6,7 +6,7 @@ Pacemaker restart the server; so a value that cannot be worked with is shown in 
 last good one goes on.
 """
 
-from paf import lastgood, ocf, parameters, remarks
+from paf import lastgood, ocf, remarks
 from paf.crash import watcher
 from paf.instance import postmaster
 
@@ -24,7 +24,7 @@ def run(context):
 
 def keep(context):
     """Keep the parameters as the last good ones, if they are."""
-    if parameters.unusable(context.given):
+    if context.given != context.parameters:
         return
     try:
         lastgood.save(context.environment)

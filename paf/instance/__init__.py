@@ -11,6 +11,7 @@ from paf import runner
 from paf.ocf import BadParameter, is_number, NotUsable, OcfError
 
 OLDEST = 90300
+_NO_USER = "there is no system user \"{0}\" here (parameter system_user)"
 
 #: Where the instance is and who runs it. parameters: paf.parameters.Parameters; owner:
 #: paf.runner.Account, None when the system has no such user.
@@ -20,6 +21,34 @@ Instance = namedtuple("Instance", "parameters owner")
 def of(parameters):
     """Return the Instance that the Parameters describe; looks up only the user."""
     return Instance(parameters, runner.account(parameters.system_user))
+
+
+def misplaced(instance):
+    """Return what surely leads nowhere on this node: dict of a parameter's name to a sentence."""
+    found = {}
+    if instance.owner is None:
+        found["system_user"] = _NO_USER.format(instance.parameters.system_user)
+    try:
+        if not is_there(program(instance, "postgres")):
+            found["bindir"] = "bindir {0} lacks postgres".format(instance.parameters.bindir)
+    except (OcfError, TypeError, ValueError):
+        pass    # not known, or no path at all
+    return found
+
+
+def with_earlier(instance, last_good):
+    """Return the Instance with an earlier value of what leads nowhere, where that one leads there.
+
+    last_good: dict of a parameter's name to its value (str). A mistake in a parameter keeps no
+    service down that ran with another value.
+    """
+    from paf import parameters
+    before = parameters.earlier(last_good)
+    for name in sorted(misplaced(instance)):
+        other = of(instance.parameters._replace(**{name: getattr(before, name)}))
+        if name in last_good and name not in misplaced(other):
+            instance = other
+    return instance
 
 
 def program(instance, name):
@@ -35,8 +64,7 @@ def path(instance, name):
 def owner(instance):
     """Return the Account that owns the instance. Raises BadParameter."""
     if instance.owner is None:
-        raise BadParameter("there is no system user \"{0}\" here (parameter system_user)".format(
-            instance.parameters.system_user))
+        raise BadParameter(_NO_USER.format(instance.parameters.system_user))
     return instance.owner
 
 

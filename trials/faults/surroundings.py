@@ -13,8 +13,8 @@ TABLE = Table()
 
 
 @TABLE.row(23, "a wrong parameter while all runs", "bindir is set to a folder that is not there",
-           "monitors go on, stop succeeds; a start says what is wrong", budget=8,
-           reason="/nowhere")
+           "monitors go on, stop and start succeed with the value before; it is said what is wrong",
+           budget=8, reason="/nowhere")
 def wrong_parameter(scene):
     lab, victim = scene.lab, scene.others[0]
     with tools.with_parameter(lab, "bindir", "/nowhere", lab.settings.bindir):
@@ -23,9 +23,9 @@ def wrong_parameter(scene):
         assert set(scene.actions()) <= {("promote", scene.old)}, scene.actions()
         tools.stand_by(lab, victim)
         tools.stand_by(lab, victim, on=False)
-        wait_until(lambda: scene.shows(f"start on {victim} returned"), 60, "the refusal", step=0.5)
+        scene.settled(primary=scene.old)
+        wait_until(lambda: scene.shows("/nowhere lacks postgres"), 60, "the remark", step=0.5)
         assert not {("stop", scene.old), ("demote", scene.old)} & set(scene.actions())
-    tools.cleanup(lab, victim)
     scene.settled(primary=scene.old)
 
 
