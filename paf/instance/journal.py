@@ -18,6 +18,7 @@ FACTS = "state.json"
 #: The folder in it for the node's own files from the top of the data directory.
 OWN = "own"
 _NEW = ".new"       # what is being written
+_BYTES = "latin-1"  # the only key of what stands for text that is no ASCII
 _WAY_OUT = "let paf rebuild copy the primary"
 _IN_MEMORY = ("tmpfs", "ramfs")
 #: How /proc/self/mounts has signs that would break its lines. Source: getmntent(3).
@@ -86,8 +87,25 @@ def _has_facts(place):
     return bool(set(os.listdir(place)) - set([FACTS + _NEW]))
 
 
+def portable(value):
+    """Return what JSON can hold in the place of a value: in Python 3 the value.
+
+    In Python 2 text is bytes: names and passwords are in whatever character set they are.
+    """
+    if isinstance(value, dict):
+        return dict((key, portable(each)) for key, each in value.items())
+    if isinstance(value, list):
+        return [portable(each) for each in value]
+    if isinstance(value, bytes):
+        text = value.decode("latin-1")
+        return {_BYTES: text} if any(sign > "~" for sign in text) else value
+    return value
+
+
 def native(value):
     """Return what JSON holds with all its text as native str: Python 2 reads it as unicode."""
+    if isinstance(value, dict) and list(value) == [_BYTES] and hasattr(value[_BYTES], "encode"):
+        return runner.text(value[_BYTES].encode("latin-1"))
     if isinstance(value, dict):
         return dict((native(key), native(each)) for key, each in value.items())
     if isinstance(value, list):
@@ -154,7 +172,8 @@ def write(instance, facts):
     facts.update({"process": os.getpid(), "since": proc.start_time(os.getpid())})
     try:
         with runner.Acting(local.owner(instance)):
-            put(os.path.join(place, FACTS), json.dumps(facts, sort_keys=True).encode("ascii"))
+            put(os.path.join(place, FACTS), json.dumps(
+                portable(facts), sort_keys=True).encode("ascii"))
     except (IOError, OSError) as error:
         raise failure(error, NotUsable, "cannot write the journal {0}: {1}".format(
             place, error.strerror))

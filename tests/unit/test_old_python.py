@@ -6,7 +6,9 @@ import subprocess
 import pytest
 
 from paf.cluster import attributetext
+from paf import runner
 from paf.decide import quorum
+from paf.instance import journal
 from tests import interpreters
 
 OLD = sorted(version for version in interpreters.found() if version.startswith("2."))
@@ -61,3 +63,27 @@ from paf.cluster import attributetext
 print(json.dumps(attributetext.plain({text.encode("utf-8")!r})))
 """)
     assert found == attributetext.plain(text)
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_a_journal_takes_names_and_passwords_of_any_character_set(version, tmp_path):
+    """A file of a name in Latin-1 in the data directory: no rewind and no rebuild could begin."""
+    (tmp_path / "main").mkdir()
+    (tmp_path / "main" / "PG_VERSION").write_text("9.6\n")
+    found = answers(version, f"""
+import pwd, os
+from paf import instance, ocf, parameters
+from paf.instance import journal
+here = instance.of(parameters.read(ocf.Environment({{
+    "OCF_RESKEY_pgdata": {str(tmp_path / "main")!r},
+    "OCF_RESKEY_system_user": pwd.getpwuid(os.geteuid()).pw_name}})))
+facts = {{"what": "rewind", "phase": "keeping", "conninfo": "password=\\xe9 user=j\\xc3\\xb6rg",
+         "top": ["r\\xe9sum\\xe9", "\\xed\\xb3\\xa9", "log"], "deep": [], "timeline": 2}}
+journal.begin(here, facts)
+print(json.dumps([journal.read(here) == facts]))
+""")
+    assert found == [True]
+    name = tmp_path / ".main.pgsqlms" / "state.json"
+    facts = journal.native(json.loads(name.read_text()))
+    assert runner.data(facts["conninfo"]) == b"password=\xe9 user=j\xc3\xb6rg"
+    assert [runner.data(one) for one in facts["top"]] == [b"r\xe9sum\xe9", b"\xed\xb3\xa9", b"log"]
