@@ -88,7 +88,7 @@ def _service_file(secrets):
     for keyword, value in sorted(secrets.items()):
         line = "{0}={1}".format(keyword, value)
         if "\n" not in value and line == line.rstrip() and len(
-                line.encode("utf-8", "replace")) <= _LONGEST_LINE:
+                runner.data(line)) <= _LONGEST_LINE:
             lines.append(line)
     return "\n".join(lines) + "\n"
 
@@ -229,13 +229,10 @@ def _bracketed(text):
 def decoded(text):
     """Undo percent-encoding; urllib has it too, and takes a while to import. Raises Malformed."""
     parts = text.split("%")
-    found = [parts[0].encode("utf-8", *_KEEP)]
+    found = [runner.data(parts[0])]
     for part in parts[1:]:
         code = part[:2]
         if len(code) != 2 or code.strip("0123456789abcdefABCDEF") or code == "00":
             raise Malformed("the connection URI has a wrong percent-encoding")
-        found.append(bytes(bytearray([int(code, 16)])) + part[2:].encode("utf-8", *_KEEP))
+        found.append(bytes(bytearray([int(code, 16)])) + runner.data(part[2:]))
     return runner.text(b"".join(found))
-
-
-_KEEP = () if str is bytes else ("surrogateescape",)

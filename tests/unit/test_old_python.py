@@ -8,7 +8,7 @@ import pytest
 from paf.cluster import attributetext
 from paf import runner
 from paf.decide import quorum
-from paf.instance import journal
+from paf.instance import conninfo, journal
 from tests import interpreters
 
 OLD = sorted(version for version in interpreters.found() if version.startswith("2."))
@@ -73,7 +73,7 @@ def test_a_journal_takes_names_and_passwords_of_any_character_set(version, tmp_p
     found = answers(version, f"""
 import pwd, os
 from paf import instance, ocf, parameters
-from paf.instance import journal
+from paf.instance import conninfo, journal
 here = instance.of(parameters.read(ocf.Environment({{
     "OCF_RESKEY_pgdata": {str(tmp_path / "main")!r},
     "OCF_RESKEY_system_user": pwd.getpwuid(os.geteuid()).pw_name}})))
@@ -87,3 +87,18 @@ print(json.dumps([journal.read(here) == facts]))
     facts = journal.native(json.loads(name.read_text()))
     assert runner.data(facts["conninfo"]) == b"password=\xe9 user=j\xc3\xb6rg"
     assert [runner.data(one) for one in facts["top"]] == [b"r\xe9sum\xe9", b"\xed\xb3\xa9", b"log"]
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_a_connection_string_may_have_letters_of_any_language(version):
+    """A user or a password with an umlaut, in a URI: each start ended as a mistake in the agent."""
+    texts = ["postgresql://j\u00f6rg:p%C3%A4ss@h\u00f6st/?application_name=a%2db\u00fc",
+             "host=h user=j\u00f6rg password=p\u00e4ss sslpassword=\u00fc application_name=a"]
+    found = answers(version, f"""
+from paf.instance import conninfo
+print(json.dumps([[sorted(conninfo.values(text).items()), list(conninfo.connection(text))]
+                  for text in {[text.encode("utf-8") for text in texts]!r}]))
+""")
+    wanted = json.dumps([[sorted(conninfo.values(text).items()), list(conninfo.connection(text))]
+                         for text in texts])
+    assert found == json.loads(wanted)
