@@ -127,12 +127,26 @@ def _child(argv, pipes, user, env):
         os.chdir("/")
         if user and os.geteuid() == 0:
             become(user)
-        os.execve(argv[0], argv, env)
+        os.execve(argv[0], [_word(word) for word in argv], dict(
+            (name, _word(value)) for name, value in env.items()))
     except (IOError, OSError, TypeError, ValueError) as error:
         text = getattr(error, "strerror", None) or str(error)
         os.write(failure, text.encode("utf-8", "replace"))
     finally:
         os._exit(127)
+
+
+def _word(word):
+    """Return an argument (str) as a program gets it, also where Python takes no letter but ASCII.
+
+    Up to Python 3.6 that is so without a locale, as in services of some systems.
+    """
+    if str is bytes:
+        return word
+    try:
+        return os.fsencode(word)  # novm
+    except UnicodeEncodeError:
+        return data(word)
 
 
 def become(user):

@@ -12,6 +12,7 @@ from paf.instance import conninfo, journal
 from tests import interpreters
 
 OLD = sorted(version for version in interpreters.found() if version.startswith("2."))
+ALL = sorted(interpreters.found())
 
 pytestmark = pytest.mark.skipif(not OLD, reason="no Python 2 here: tests/install-interpreters.sh")
 
@@ -102,3 +103,21 @@ print(json.dumps([[sorted(conninfo.values(text).items()), list(conninfo.connecti
     wanted = json.dumps([[sorted(conninfo.values(text).items()), list(conninfo.connection(text))]
                          for text in texts])
     assert found == json.loads(wanted)
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_program_gets_words_and_settings_of_any_character_set_without_a_locale(version):
+    """A password with an umlaut: up to Python 3.6, psql was not started, and so no standby."""
+    word = b"user=j\xc3\xb6rg \xe9"
+    run = subprocess.run(
+        [interpreters.found()[version], "-B", "-c", f"""
+import sys
+from paf import runner
+from paf.deadline import Deadline
+word = runner.text({word!r})
+argv = ["/bin/sh", "-c", 'printf "%s" "$1$X"', "sh", word]
+found = runner.run(argv, Deadline(30), env={{"X": word}})
+getattr(sys.stdout, "buffer", sys.stdout).write(runner.data(found.out))
+"""], timeout=60, cwd=interpreters.REPOSITORY, capture_output=True, env={"LC_ALL": "C"},
+        check=False)
+    assert (run.stdout, run.stderr) == (word + word, b"")
