@@ -151,6 +151,8 @@ def no_room(context):
                 continue
             devices.add(device)
             seen = os.statvfs(folder)
+            if not seen.f_blocks:
+                continue    # it does not say anything, as some in FUSE do
             if seen.f_bavail * seen.f_frsize < _BLOCK:
                 found.append("no room is left for {0}".format(folder))
             elif seen.f_files and not seen.f_favail:

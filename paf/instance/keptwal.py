@@ -68,6 +68,8 @@ def fits(instance, names, size):
             room = os.statvfs(os.path.dirname(place))
     except (IOError, OSError) as error:
         raise failure(error, NotUsable, _CANNOT.format(place, error.strerror))
+    if not room.f_blocks:    # it does not say anything, as some in FUSE do
+        return len(names) * size <= _LARGEST
     spare = room.f_frsize * (room.f_bavail - room.f_blocks * _SPARE)
     return len(names) * size <= min(_LARGEST, spare)
 

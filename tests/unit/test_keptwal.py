@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -137,6 +138,15 @@ def test_what_exists_only_here_is_kept_where_all_that_pg_rewind_needs_is_too_muc
     names = set(NAMES[2:4]) if not again else set(NAMES)
     have = set(os.listdir(tmp_path / ".main.pgsqlms" / "wal")) if kept else set()
     assert have & set(NAMES) == (names if kept else set())
+
+
+def test_a_file_system_that_does_not_say_its_room_may_have_some(instance, monkeypatch):
+    """Without the copies a rewind that is cut off cannot be repeated."""
+    silent = SimpleNamespace(f_frsize=4096, f_blocks=0, f_bavail=0)
+    monkeypatch.setattr(keptwal.os, "statvfs", lambda _: silent)
+    assert keptwal.fits(instance, NAMES, SIZE)
+    silent.f_blocks = 1 << 20
+    assert not keptwal.fits(instance, NAMES, SIZE)
 
 
 def test_pg_rewind_that_has_nothing_to_do_gives_nothing_up(instance):

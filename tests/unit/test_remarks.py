@@ -60,8 +60,9 @@ class Disks:
         name = folder.rpartition("/")[2]
         if name not in self.left:
             raise OSError(5, "Input/output error", folder)
-        left, files, free = self.left[name]
-        return SimpleNamespace(f_bavail=left // 4096, f_frsize=4096, f_files=files, f_favail=free)
+        left, files, free = self.left[name][:3]
+        return SimpleNamespace(f_bavail=left // 4096, f_frsize=4096, f_files=files, f_favail=free,
+                               f_blocks=GB // 4096 if len(self.left[name]) == 3 else 0)
 
 
 GB = 2 ** 30
@@ -70,6 +71,7 @@ GB = 2 ** 30
 @pytest.mark.parametrize("data, wal, expected", [
     ((GB, 100, 9), (GB, 100, 9), []),
     ((GB, 0, 0), (GB, 0, 0), []),                   # btrfs: it does not count files
+    ((0, 0, 0, 0), (GB, 100, 9), []),               # FUSE: some do not say anything
     ((4096, 100, 9), (GB, 100, 9), ["no room is left for {0}"]),
     ((GB, 100, 9), (0, 100, 9), ["no room is left for {0}/pg_wal"]),
     ((0, 100, 0), (0, 100, 0), ["no room is left for {0}", "no room is left for {0}/pg_wal"]),
