@@ -195,7 +195,8 @@ def make_way(data, name):
 def is_any_aside(instance):
     """Return whether the journal has any of the node's own files from the top."""
     with runner.Acting(local.owner(instance)):
-        return bool(_listed(os.path.join(journal.folder(instance), journal.OWN)))
+        return any(not name.endswith(_PART) for name in _listed(
+            os.path.join(journal.folder(instance), journal.OWN)))
 
 
 def remove_strangers(instance):

@@ -213,6 +213,7 @@ def test_a_folder_on_its_way_between_file_systems_is_whole_wherever_it_is_cut(
             back()
             assert sorted(os.listdir(main / "log")) == before, (work.__name__, step)
             assert not [name for name in os.listdir(main) if "pgsqlms" in name], step
+            assert not ownfiles.is_any_aside(node), (work.__name__, step)
             if journal.exists(node):
                 journal.remove(node)
             step += 1
