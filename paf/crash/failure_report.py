@@ -39,7 +39,8 @@ class Report(object):
     def __init__(self, cluster, name, before):
         self._cluster, self._name = cluster, name
         self._before = int(before) if is_number(before) else 0
-        self._endless = bool(before) and not is_number(before)    # INFINITY stays INFINITY
+        # INFINITY stays INFINITY; a count below zero is of a watcher that was killed meanwhile
+        self._endless = bool(before) and not is_number(before.lstrip("-"))
 
     def prepare(self, reason, deadline):
         """Set the count one lower and show the reason, before the report. Raises OcfError."""

@@ -37,7 +37,8 @@ class Attributes:
 @pytest.mark.parametrize("before, values, written", [
     ("", ["-1", "1"], []), ("2", ["1", None, "3"], []), ("2", ["1", "2"], ["--update=3"]),
     ("", ["-1", ""], ["--update=1"]), ("", ["INFINITY"], []), ("2", ["1", "INFINITY"], []),
-    ("INFINITY", [""], [])])
+    ("INFINITY", [""], []),
+    ("-1", ["-1", ""], ["--update=1"])])    # of a watcher that was killed as it reported
 def test_a_crash_counts_once_and_a_ban_stays(before, values, written):
     cluster = Attributes(values)
     failure_report.Report(cluster, COUNT, before).settle(Deadline(5), lambda seconds: None)
