@@ -5,6 +5,7 @@ import io
 import lzma
 import os
 import sys
+import tarfile
 import time
 import xml.etree.ElementTree as etree
 
@@ -206,3 +207,46 @@ PROMOTED = (("start", 0, 1000), ("promote", 0, 1002))
 def test_what_pacemaker_has_not_acted_on_is_no_event_and_a_demotion_after_a_failure_is_one(
         runs, kinds):
     assert [event.kind for event in events.events([], "pgsqld", live=live(*runs))] == kinds
+
+
+def test_a_log_that_was_rotated_more_than_a_year_ago_is_of_its_own_year(tmp_path):
+    """Pacemaker keeps 99 weeks of logs as installed, and its lines have no year."""
+    for name, year in (("pacemaker.log-20250920", 2025), ("pacemaker.log", 2026)):
+        (tmp_path / name).write_text(LOST.format("Sep 15 15:00:01"))
+        turned = time.mktime((year, 9, 20, 0, 0, 0, 0, 0, -1))
+        os.utime(tmp_path / name, (turned, turned))
+    packed = tmp_path / "report.tar"
+    with tarfile.open(packed, "w") as archive:
+        archive.add(tmp_path / "pacemaker.log-20250920", "srv3/pacemaker.log")
+    found = logs.read([str(tmp_path / "pacemaker.log-20250920"), str(packed),    # noqa: F811
+                       str(tmp_path / "pacemaker.log")], NOW)
+    assert [time.localtime(fact.moment).tm_year for fact in found] == [2025, 2026]
+
+
+def test_a_file_without_a_time_of_its_own_is_read_as_if_it_were_new(tmp_path):
+    """As some tools leave it."""
+    log = tmp_path / "pacemaker.log"
+    log.write_text(LOST.format("Sep 15 15:00:01"))
+    os.utime(log, (0, 0))
+    fact, = logs.read([str(log)], NOW)
+    assert time.localtime(fact.moment).tm_year == 2026
+
+
+@pytest.mark.parametrize("month", [7, 12])
+def test_the_hour_that_comes_twice_is_told_by_the_order_of_lines(tmp_path, monkeypatch, month):
+    """Whatever the C library was asked before: it guesses by that."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        log = tmp_path / "pacemaker.log"
+        log.write_text("".join(LOST.format("Oct 25 " + clock) for clock in (
+            "01:59:00", "02:58:00", "02:59:59.900", "02:59:59.800", "02:00:01", "02:30:00",
+            "03:00:00")))
+        time.mktime((2026, month, 1, 0, 0, 0, 0, 0, -1))
+        found = [fact.moment for fact in logs.read([str(log)], NOW)]    # noqa: F811
+        begin = 1792886340    # 2026-10-24 23:59:00 UTC
+        assert [round(moment - begin, 1) for moment in found] == [
+            0, 3540, 3659.8, 3659.9, 3661, 5460, 7260]
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -141,19 +141,19 @@ def kind_of(name):
 
 
 def streams(name):
-    """Yield what a file holds as binary streams: one, or each log in an archive.
+    """Yield what a file holds: one (binary stream, when it was written), or each log of an archive.
 
-    Raises one of BROKEN, also later, when a stream is read.
+    The time is in epoch seconds. Raises one of BROKEN, also later, when a stream is read.
     """
     with closing(io.open(name, "rb")) as packed:
         if not name.endswith(_ARCHIVES):
-            yield _unpacked(name, packed)
+            yield _unpacked(name, packed), os.fstat(packed.fileno()).st_mtime
             return
         with closing(tarfile.open(fileobj=packed)) as archive:
             for member in archive:
                 if member.isfile() and _NAMES.match(os.path.basename(member.name)):
                     with closing(archive.extractfile(member)) as stream:  # type: ignore[type-var]
-                        yield _unpacked(member.name, stream)
+                        yield _unpacked(member.name, stream), member.mtime
 
 
 def _unpacked(name, stream):

@@ -69,6 +69,8 @@ _KEY = re.compile(r"(?P<resource>.+?)_(?:(?P<when>pre|post)_notify_(?P<what>\w+)
                   r"(?P<operation>[a-z-]+))" + _INTERVAL + "$")
 
 _FIRST_LINES = 60   # of a Pacemaker that starts, before it says so
+_NO_TIME = 1e9      # epoch seconds: before there was a Pacemaker
+_TURNED = 60.0      # seconds by which lines are out of order, without a clock that was turned back
 _PAUSE = 1.0        # seconds between the last line of one Pacemaker and the first of the next
 
 
@@ -86,10 +88,10 @@ def read(names, now=None, broken=None):
         reading = _Reading(now or time.time(), before)
         problem = None
         try:
-            for number, stream in enumerate(files.streams(name)):
+            for number, (stream, written) in enumerate(files.streams(name)):
                 if number:    # another log of an archive
                     reading.before = []
-                reading.take(stream)
+                reading.take(stream, written)
         except files.BROKEN as error:
             problem = "cannot read {0}: {1}".format(
                 name, getattr(error, "strerror", None) or error or "it is cut off")
@@ -115,7 +117,7 @@ def recent(names, longest, now=None):
         try:
             with open(name, "rb") as stream:
                 stream.seek(max(0, os.path.getsize(name) - longest))
-                reading.take(stream)
+                reading.take(stream, os.path.getmtime(name))
         except files.BROKEN:
             pass
         facts += reading.facts
@@ -133,17 +135,22 @@ class _Reading(object):
         self.facts = []
         self._worth = self._understood = 0
 
-    def take(self, stream):
-        """Read a binary stream to its end."""
+    def take(self, stream, written):
+        """Read a binary stream to its end.
+
+        written: epoch seconds when its file was written last: no line is later. Some tools set that
+        to no time at all.
+        """
+        now, last = min(self._now, written) if written > _NO_TIME else self._now, 0.0
         for data in stream:
             line = data.decode("utf-8", "replace")
             if self._understood == 0 and _WORTH.search(line) and _PACEMAKER.search(line):
                 self._worth += 1
-                self._understood += moment_of(line, self._now) is not None
-            for fact in facts_of(line, self._now):
+                self._understood += moment_of(line, now) is not None
+            for fact in facts_of(line, now, last):
+                last = fact.moment
                 if fact.kind == "began":
-                    fact.values["after"] = _end_of_the_run_before(
-                        self.before, fact.moment, self._now)
+                    fact.values["after"] = _end_of_the_run_before(self.before, fact.moment, now)
                 self.facts.append(fact)
             self.before = self.before[-_FIRST_LINES:] + [line]
 
@@ -168,7 +175,7 @@ def _end_of_the_run_before(lines, began, now):
     """
     later = began
     for line in reversed(lines):
-        earlier = moment_of(line, now)
+        earlier = moment_of(line, now, later - 3600)
         if earlier is None or earlier > began:
             continue
         if later - earlier > _PAUSE:
@@ -188,12 +195,16 @@ def set_of(facts):
     return kept
 
 
-def facts_of(line, now):
-    """Return the LogFacts (a list) in a line of a log."""
+def facts_of(line, now, last=0.0):
+    """Return the LogFacts (a list) in a line of a log.
+
+    now: no line is later (epoch seconds), but for a clock that is somewhat ahead; last: the time of
+    the line before it, 0.0 where that is not known.
+    """
     if not _WORTH.search(line):
         return []
     head = _LINE.match(line.rstrip("\n"))
-    when = _moment(head, now)
+    when = _moment(head, now, last)
     if when is None:
         return []
     changed = changes.values_of(head.group("text"))
@@ -222,19 +233,19 @@ def _is_controller(daemon):
     return "controld" in daemon or daemon == old_logs.DAEMON
 
 
-def moment_of(line, now):
+def moment_of(line, now, last=0.0):
     """Return epoch seconds of a line's time; None where it has none that makes sense."""
-    return _moment(_LINE.match(line.rstrip("\n")), now)
+    return _moment(_LINE.match(line.rstrip("\n")), now, last)
 
 
-def _moment(head, now):
+def _moment(head, now, last):
     try:
-        return moment(head, now) if head else None
+        return moment(head, now, last) if head else None
     except (ValueError, OverflowError):
         return None
 
 
-def moment(head, now):
+def moment(head, now, last=0.0):
     """Return epoch seconds of a line's time; the year is that of the last such day before now.
 
     Without an offset from UTC it is in the time zone of this node.
@@ -254,10 +265,23 @@ def moment(head, now):
         found = calendar.timegm((year, month, day, hour, minute, second)) - _offset(
             head.group("zone"))
     else:
-        found = time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
+        found = _local((year, month, day, hour, minute, second), last)
     if not head.group("iso") and found > now + 86400:
-        found = time.mktime((year - 1, month, day, hour, minute, second, 0, 0, -1))
+        found = _local((year - 1, month, day, hour, minute, second), last)
     return found + (float("0." + fraction) if fraction else 0.0)
+
+
+def _local(parts, last):
+    """Return epoch seconds of a local time (tuple: year to second).
+
+    last: that of the line before. The hour that comes twice in autumn is the first of the two,
+    unless the line before is later.
+    """
+    found = [time.mktime(parts + (0, 0, daylight)) for daylight in (1, 0)]
+    real = [one for one, daylight in zip(found, (1, 0)) if time.localtime(one)[8] == daylight]
+    if len(real) < 2:
+        return real[0] if real else time.mktime(parts + (0, 0, -1))
+    return real[1] if real[0] < last - _TURNED else real[0]
 
 
 def _offset(zone):
