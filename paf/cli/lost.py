@@ -6,10 +6,11 @@ import time
 
 from paf import instance as local
 from paf import ocf, runner
-from paf.cli import configuration, dialect, interruptions, promotions, walrecords
+from paf.cli import configuration, dialect, interruptions, promotions, view, walrecords
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, require_nodes, say,
     say_json, table)
+from paf.cli.rebuild import rebuild
 from paf.cli.walrecords import CATALOGS
 from paf.deadline import Deadline
 from paf.decide import loss, wal
@@ -63,7 +64,8 @@ def run(options):
     instance = dialect.instance_of(managed)
     with interruptions.Patience("still reading the WAL"):
         reports, doubt = _read(
-            instance, lambda: promotions.of_primary(pacemaker, managed.name))
+            instance, lambda: promotions.of_primary(pacemaker, managed.name),
+            lambda: view.promoted(view.look(pacemaker), managed.name) == [here])
     if options.json:
         say_json(reports)
     elif not reports and not doubt:
@@ -79,13 +81,13 @@ def run(options):
         ERROR if doubt else OK)
 
 
-def _read(instance, theirs):
+def _read(instance, theirs, leads):
     """Return the reports on all that is found, and what is not known (a list of str).
 
-    theirs: as for `places`. Raises Problem.
+    theirs, leads: as for `places`. Raises Problem.
     """
     try:
-        found, doubt = places(instance, theirs)
+        found, doubt = places(instance, theirs, leads)
     except (ocf.OcfError, EnvironmentError) as error:
         raise Problem(_words(error))
     reports = []
@@ -97,11 +99,12 @@ def _read(instance, theirs):
     return reports, doubt
 
 
-def places(instance, theirs):
+def places(instance, theirs, leads=lambda: False):
     """Return (folder, facts) of each part of the WAL, the last one that of the instance itself;
     and what is not known (a list of str).
 
-    theirs: function that returns the Fact of the primary's timelines.Line.
+    theirs: function that returns the Fact of the primary's timelines.Line; leads: one that returns
+    whether Pacemaker has promoted this node, and no other, or raises Problem.
     """
     found, doubt = _kept(instance)
     if not os.path.isdir(instance.parameters.datadir):
@@ -109,7 +112,7 @@ def places(instance, theirs):
                      "known".format(instance.parameters.datadir))
         return found, doubt
     if postmaster.processes(instance):
-        return found, doubt
+        return found, doubt + _of_running(instance, leads)
     if journal.exists(instance):
         try:
             _of_journal(instance, found, doubt)
@@ -128,6 +131,18 @@ def places(instance, theirs):
     if not is_known(fact):
         doubt.append("it is not known whether this instance has diverged: {0}".format(fact.reason))
     return found, doubt
+
+
+def _of_running(instance, leads):
+    """Return what is not known of an instance that runs (a list of str); leads: as for `places`."""
+    try:
+        if leads() or rebuild.streams(instance):
+            return []
+        why = "it is not the only primary, and does not stream"
+    except Problem as error:
+        why = str(error)
+    return ["the instance runs, and may have WAL that is only here ({0}): whether it has diverged "
+            "is seen once it is stopped".format(why)]
 
 
 def _of_instance(instance, diverged, found, doubt):

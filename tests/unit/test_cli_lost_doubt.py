@@ -73,6 +73,26 @@ def test_a_comparison_that_was_not_made_to_its_end_is_no_nothing(
     assert lost.places(lost.dialect.instance_of(None), NOT_SAID)[1] == ([words] if words else [])
 
 
+@pytest.mark.parametrize("promoted, receives, code", [
+    (["srv1"], False, OK), (["srv2"], True, OK), (["srv2"], False, ERROR),
+    ([], False, ERROR), (["srv1", "srv2"], False, ERROR), (None, False, ERROR)])
+def test_an_instance_that_runs_may_have_diverged_unless_it_leads_or_streams(
+        here, asked, capsys, monkeypatch, promoted, receives, code):
+    """One that was promoted by hand, and a standby that the primary's history has left behind."""
+    def look(_):
+        if promoted is None:
+            raise Problem("crm_mon has failed")
+        return promoted
+    monkeypatch.setattr(lost.postmaster, "processes", lambda _: [7])
+    monkeypatch.setattr(lost.view, "look", look)
+    monkeypatch.setattr(lost.view, "promoted", lambda nodes, _: nodes)
+    monkeypatch.setattr(lost.rebuild, "streams", lambda _: receives)
+    assert lost.run(asked) == code
+    shown = capsys.readouterr()
+    assert ("has no WAL" in shown.out) == (code == OK)
+    assert ("whether it has diverged is seen once it is stopped" in shown.err) == (code != OK)
+
+
 def test_records_of_postgresql_before_9_5_are_left_to_pg_xlogdump(here, asked, capsys, monkeypatch):
     (here / "main" / "PG_VERSION").write_text("9.4\n")
     monkeypatch.setattr(lost, "places", lambda *_: ([("/x", {})], []))

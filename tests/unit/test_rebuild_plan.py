@@ -210,4 +210,4 @@ def test_a_standby_streams_where_that_is_known(monkeypatch, said, receiving, exp
     monkeypatch.setattr(rebuild.local, "version", lambda _: 90500)
     monkeypatch.setattr(rebuild.observe, "observe", lambda *_: seen)
     monkeypatch.setattr(rebuild.postmaster, "is_receiving", lambda _: receiving)
-    assert rebuild._streams(None) is expected
+    assert rebuild.streams(None) is expected

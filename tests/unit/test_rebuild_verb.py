@@ -72,7 +72,7 @@ def pacemaker(data, monkeypatch):
                       (data / "cli" / "crm_mon.xml").read_text())
     monkeypatch.setattr(verb, "Pacemaker", lambda: found)
     monkeypatch.setattr(verb, "Work", Work)
-    monkeypatch.setattr(verb, "_streams", lambda _: True)
+    monkeypatch.setattr(verb, "streams", lambda _: True)
     monkeypatch.setattr(verb.os, "geteuid", lambda: 0)
     return found
 
@@ -160,7 +160,7 @@ def test_the_old_directory_goes_once_the_new_one_streams(pacemaker, removed):
 
 def test_the_old_directory_stays_while_the_new_one_does_not_stream(
         pacemaker, removed, monkeypatch, capsys):
-    monkeypatch.setattr(verb, "_streams", lambda _: False)
+    monkeypatch.setattr(verb, "streams", lambda _: False)
     assert main(["rebuild", "--yes", "--timeout", "0.01"]) == NOT_DONE and removed == []
     said = capsys.readouterr().err
     assert "does not stream yet" in said and "kept: /d.before-1, /t.before-1" in said
@@ -183,7 +183,7 @@ def test_what_is_not_seen_to_stream_does_not(monkeypatch, seen):
         return seen
     monkeypatch.setattr(verb.local, "version", lambda _: 150000)
     monkeypatch.setattr(verb.observe, "observe", observe)
-    assert verb._streams(None) is False
+    assert verb.streams(None) is False
 
 
 # Rewind or copy

@@ -349,7 +349,7 @@ class Work(object):
 
 def _follow(instance, work, seconds):
     """Wait until the instance streams, then remove the old directory; return the exit code."""
-    if not Deadline(seconds).wait_for(lambda: _streams(instance), longest=_LOOK):
+    if not Deadline(seconds).wait_for(lambda: streams(instance), longest=_LOOK):
         complain("the instance does not stream yet, see paf status{0}".format(
             "; the old directory is kept: {0}".format(", ".join(work.old())) if work.old() else ""))
         return NOT_DONE
@@ -362,7 +362,8 @@ def _follow(instance, work, seconds):
     return OK
 
 
-def _streams(instance):
+def streams(instance):
+    """Return whether the instance is seen to be a standby that streams."""
     try:
         query = queries.monitor(local.version(instance))
         sight = observe.observe(instance, Deadline(10.0), query)
