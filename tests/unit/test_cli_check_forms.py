@@ -63,6 +63,25 @@ FORMS = {
                       '<resource_ref id="pgsql-master-ip"/></resource_set><resource_set id="s2" '
                       'role="Master"><resource_ref id="pgsqld-clone"/></resource_set>'
                       '</rsc_colocation>')], ""),
+    "two addresses, one behind the other in a sequential set": (
+        [("</resources>", READERS + "</resources>"),
+         (COLOCATION, '<rsc_colocation id="c" score="INFINITY"><resource_set id="s1">'
+                      '<resource_ref id="pgsql-master-ip"/><resource_ref id="reader-ip"/>'
+                      '</resource_set><resource_set id="s2" role="Master">'
+                      '<resource_ref id="pgsqld-clone"/></resource_set></rsc_colocation>'),
+         (END, "".join(f'<rsc_order id="o-{first}" first="pgsqld-clone" first-action="{first}" '
+                       f'then="reader-ip" then-action="{then}" symmetrical="false" kind="{kind}"/>'
+                       for first, then, kind in (("promote", "start", "Mandatory"),
+                                                 ("demote", "stop", "Optional"))) + END)], ""),
+    "an address that follows the address": (
+        [("</resources>", READERS + "</resources>"),
+         (END, '<rsc_colocation id="r" rsc="reader-ip" with-rsc="pgsql-master-ip" '
+               'score="INFINITY"/>' + END)], ""),
+    "an address that follows the address, and is kept off a node": (
+        [("</resources>", READERS + "</resources>"),
+         (END, '<rsc_colocation id="r" rsc="reader-ip" with-rsc="pgsql-master-ip" '
+               'score="INFINITY"/><rsc_location id="l" rsc="reader-ip" node="srv2" '
+               'score="-INFINITY"/>' + END)], "l keeps reader-ip off srv2"),
     "an order written symmetrical=0": (
         [('symmetrical="false"', 'symmetrical="0"')], ""),
     "an order without symmetrical": (

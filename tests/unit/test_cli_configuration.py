@@ -167,6 +167,24 @@ def test_a_constraint_may_name_the_address_or_its_group():
         assert configuration.vips_of(found, configuration.find(found))
 
 
+WITH = '<rsc_colocation id="{0}-{1}" rsc="{0}" with-rsc="{1}" score="{2}"/>'
+TO_PRIMARY = '<rsc_colocation id="p" rsc="{0}" with-rsc="pgsqld-clone" score="INFINITY" ' \
+             'with-rsc-role="Promoted"/>'
+
+
+@pytest.mark.parametrize("leader, score, role, expected", [
+    ("vip", "INFINITY", "", True), ("web", "INFINITY", "", True), ("vip", "100", "", False),
+    ("vip", "INFINITY", 'with-rsc-role="Unpromoted"', False), ("other", "INFINITY", "", False)])
+def test_an_address_may_follow_the_primary_through_another_resource(leader, score, role, expected):
+    second = VIP.replace('"vip"', '"second"')
+    follows = WITH.format("second", leader, score).replace("/>", f" {role}/>")
+    # a circle ends
+    found = read(clone() + GROUPED + second, TO_PRIMARY.format("web") + follows
+                 + WITH.format("vip", "second", "INFINITY"))
+    names = [vip.name for vip in configuration.vips_of(found, configuration.find(found))]
+    assert names == ["vip"] + ["second"] * expected
+
+
 def refs(ident, *names, words=""):
     inner = "".join(f'<resource_ref id="{name}"/>' for name in names)
     return f'<resource_set id="{ident}" {words}>{inner}</resource_set>'

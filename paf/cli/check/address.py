@@ -2,10 +2,10 @@
 
 from paf.cli import finding
 from paf.cli.configuration import (
-    barred, is_optional, is_serialized, is_symmetrical, names_of, not_let_in, place_of, vips_of)
-from paf.cli.configuration.constraints import bars
+    barred, is_led, is_optional, is_serialized, is_symmetrical, names_of, not_let_in, place_of,
+    vips_of)
+from paf.cli.configuration.constraints import INFINITY, bars, ties
 
-_INFINITY = 1000000
 _LOST = "the address would stay on a node that is not the primary"
 _NO_CURE = ((), ())
 
@@ -21,7 +21,9 @@ def address(configured, managed):
         if places[0] in seen:
             continue    # another address of the same group
         seen.add(places[0])
-        for rule in (_colocation, _backwards, _orders, _banned):
+        # one that follows another is not started before that, and no standby needs it
+        own = (_colocation, _backwards, _orders) if _is_named(configured, managed, places) else ()
+        for rule in own + (_banned,):
             for found in rule(configured, managed, places):
                 yield found
     free = [] if vips else _unbound(configured)
@@ -33,6 +35,15 @@ def address(configured, managed):
                 finding.colocated(free[0], managed.clone),
                 finding.ordered(managed.clone, "promote", free[0], "start"),
                 finding.ordered(managed.clone, "demote", free[0], "stop")))
+
+
+def _is_named(configured, managed, places):
+    """Return whether a constraint names both the resource and the address (its ids, a tuple)."""
+    names = names_of(managed)
+    return any(_of(configured, kind, **pair) for kind, pair in (
+        ("colocation", {"rsc": places, "with_rsc": names}),
+        ("colocation", {"rsc": names, "with_rsc": places}),
+        ("order", {"first": names, "then": places})))
 
 
 def _unbound(configured):
@@ -70,15 +81,9 @@ def _instead(item, *cures):
     return finding.join(finding.without_constraint(item.id), *cures) if item.whole else _NO_CURE
 
 
-def _is_right(item):
-    return item.values.get("with-rsc-role") == "Promoted" and item.score >= _INFINITY and (
-        "node-attribute" not in item.values
-        or item.values["node-attribute"] == "#uname")
-
-
 def _colocation(configured, managed, places):
     found = _of(configured, "colocation", rsc=places, with_rsc=names_of(managed))
-    if any(_is_right(item) for item in found):
+    if is_led(configured, managed, places):
         return
     wanted = finding.colocated(places[0], managed.clone)
     if not found and not _reversed(configured, managed, places):
@@ -87,7 +92,7 @@ def _colocation(configured, managed, places):
     for item in found:
         if item.values.get("with-rsc-role") != "Promoted":
             wrong = "it names no role Promoted"
-        elif item.score < _INFINITY:
+        elif item.score < INFINITY:
             wrong = "its score is below INFINITY"
         else:
             wrong = "it compares {0}, not the node".format(item.values["node-attribute"])
@@ -103,7 +108,7 @@ def _reversed(configured, managed, places):
 
 def _backwards(configured, managed, places):
     right = [item for item in _of(configured, "colocation", rsc=places, with_rsc=names_of(managed))
-             if _is_right(item)]
+             if ties(item) and item.values.get("with-rsc-role") == "Promoted"]
     for item in _reversed(configured, managed, places):
         cures = [] if right else [finding.colocated(places[0], managed.clone)]
         yield finding.error(

@@ -29,9 +29,10 @@ from paf.cli.configuration.spelling import (
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
     "against_primary", "attributes", "barred", "beside", "boolean", "constraints_on",
-    "default_timeout", "find", "guests", "has_plain_defaults", "is_certain", "is_optional",
-    "is_serialized", "is_symmetrical", "is_true", "left_over", "meta", "names_of", "not_let_in",
-    "outside_bundles", "parse", "place_of", "points", "role", "seconds", "strange", "vips_of"]
+    "default_timeout", "find", "guests", "has_plain_defaults", "is_certain", "is_led",
+    "is_optional", "is_serialized", "is_symmetrical", "is_true", "left_over", "meta",
+    "names_of", "not_let_in", "outside_bundles", "parse", "place_of", "points", "role",
+    "seconds", "strange", "vips_of"]
 
 AGENT = ("ocf", "heartbeat", "pgsqlms")
 _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")
@@ -225,8 +226,8 @@ def vips_of(configured, managed):
     """Return the addresses (Primitives) that follow the primary, or should.
 
     Those that a colocation draws to the resource in either direction, or that are ordered after a
-    promotion or a demotion. One that is drawn to a standby, or pushed off the primary, is an
-    address for readers.
+    promotion or a demotion, or that are tied to the primary through another resource. One that is
+    drawn to a standby, or pushed off the primary, is an address for readers.
     """
     tied, readers = set(), set()
     for item in configured.constraints:
@@ -241,8 +242,17 @@ def vips_of(configured, managed):
                 continue
             reader = values.get(its_role) == "Unpromoted" or item.score < 0
             (readers if reader else tied).add(values.get(one))
-    return [vip for vip in configured.vips
-            if tied.intersection(place_of(vip)) and not readers.intersection(place_of(vip))]
+    return [vip for vip in configured.vips if not readers.intersection(place_of(vip))
+            and (tied.intersection(place_of(vip)) or is_led(configured, managed, place_of(vip)))]
+
+
+def is_led(configured, managed, places):
+    """Return whether colocations tie an address to the primary, be it through other resources.
+
+    places: the ids (tuple) by which constraints may name it.
+    """
+    known_as = dict((name, place_of(vip)) for vip in configured.vips for name in place_of(vip))
+    return relations.follows(configured.constraints, places, names_of(managed), known_as)
 
 
 def find(configured, name="", here=None):

@@ -212,3 +212,29 @@ def is_optional(order):
     kind = order.values.get("kind", "").lower()
     return kind in ("optional", "serialize") or (
         not kind and "score" in order.values and order.score == 0)
+
+
+def ties(item):
+    """Return whether a colocation (Constraint) leaves its resource no other node."""
+    return item.kind == "colocation" and item.score >= INFINITY and (
+        item.values.get("node-attribute", "#uname") == "#uname")
+
+
+def follows(found, start, leaders, known_as):
+    """Return whether colocations tie a resource to a primary, be it through other resources.
+
+    found: Constraints; start, leaders: the ids (tuples) by which they may name it, and the resource
+    that is promoted; known_as: dict of id to all ids (tuple) of what it names, where it has more.
+    """
+    seen, names = set(), set(start)
+    while names:
+        seen |= names
+        mine = [item for item in found if ties(item) and item.values.get("rsc") in names]
+        if any(item.values.get("with-rsc") in leaders
+               and item.values.get("with-rsc-role") == "Promoted" for item in mine):
+            return True
+        with_ = [item.values.get("with-rsc", "") for item in mine
+                 if item.values.get("with-rsc-role", "") in ("", "Started")
+                 and item.values.get("with-rsc") not in leaders]
+        names = set(name for one in with_ for name in known_as.get(one, (one,))) - seen
+    return False
