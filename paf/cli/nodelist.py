@@ -4,11 +4,15 @@ A node that was removed is in neither. Pacemaker 2.1.5 puts it back into the CIB
 one of its daemons still remembers it: seen after `pcs cluster node remove`.
 """
 
+import re
+
 from paf.cli import finding
 from paf.cli.common import Problem
 
 #: What the CIB calls a node that corosync has to know; a remote or guest node is a "remote".
 _MEMBERS = (None, "member", "normal")
+
+_LINK = re.compile(r"ring\d_addr$")
 
 WORDS = "{0} is in Pacemaker's configuration, but not in corosync's list of nodes: it was removed"
 WHY = "Pacemaker puts it back where one of its daemons still remembers it. Where it is unclean, " \
@@ -31,9 +35,13 @@ def read(pacemaker):
 
 
 def addresses(nodes):
-    """Return the addresses (dict of name to str) of nodes as `read` has them; pure."""
-    return dict((node.get("name", node["ring0_addr"]), node["ring0_addr"]) for node in nodes
-                if "ring0_addr" in node)
+    """Return the addresses (dict of name to str) of nodes as `read` has them; pure.
+
+    Those of the first link, whose number need not be 0.
+    """
+    found = [(node, min(key for key in node if _LINK.match(key))) for node in nodes
+             if any(_LINK.match(key) for key in node)]
+    return dict((node.get("name", node[link]), node[link]) for node, link in found)
 
 
 def names(pacemaker):

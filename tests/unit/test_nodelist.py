@@ -37,6 +37,14 @@ def test_names_and_addresses_are_those_of_the_nodelist():
         "srv1": "10.77.0.1", "SRV2": "10.77.0.2"}
 
 
+def test_the_first_link_may_have_any_number():
+    """With knet; nodes were asked at their names then, which need not resolve."""
+    lines = LINES.replace("ring0", "ring1") + "nodelist.node.0.ring2_addr (str) = 10.78.0.1\n"
+    assert nodelist.addresses(nodelist.read(answering(lines))) == {
+        "srv1": "10.77.0.1", "SRV2": "10.77.0.2"}
+    assert nodelist.addresses([{"name": "srv1", "nodeid": "1"}]) == {}
+
+
 @pytest.mark.parametrize("text", [
     "", "Failed to initialize the cmap API", Problem("corosync-cmapctl is not installed"),
     LINES.replace("nodelist.node.1.name (str) = SRV2\n", "")])
