@@ -81,7 +81,9 @@ def test_of_several_resources_all_are_checked_or_the_one_that_is_named(text, tmp
     start = text.index('<clone id="pgsqld-clone"')
     end = text.index("</clone>", start) + len("</clone>")
     other = text[start:end].replace("pgsqld", "second").replace(
-        'name="notify" value="true"', 'name="notify" value="false"').replace('id="i"', 'id="j"')
+        'name="notify" value="true"', 'name="notify" value="false"').replace(
+            'id="i"', 'id="j"').replace(
+                '15/main"/>', '15/second"/><nvpair id="k" name="pgport" value="5433"/>')
     file = tmp_path / "cib.xml"
     file.write_text(text[:end] + other + text[end:])
     assert main(["check", "--cib", str(file), "--output", "json"]) == 2

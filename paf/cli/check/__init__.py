@@ -10,7 +10,8 @@ from paf import instance as local
 from paf import ocf, parameters, runner
 from paf.cli import configuration, dialect, finding, interruptions, nodelist, servers
 from paf.cli.check import (
-    address, clusterchecks, hba, host, operations, peers, primary, release, schemas, slotchecks)
+    address, clusterchecks, hba, host, neighbours, operations, peers, primary, release, schemas,
+    slotchecks)
 from paf.cli.check import serverchecks as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.cli.configuration.options import release as release_of
@@ -43,7 +44,7 @@ _CLUSTER = (
     ("leftovers", clusterchecks.leftovers),
     ("operations", operations.operations), ("monitors", operations.monitors),
     ("parameters", operations.values), ("address", address.address),
-    ("order", address.others))
+    ("order", address.others), ("other resources of PAF", neighbours.neighbours))
 _INSTANCE_OPTIONS = ("bindir", "datadir", "pghost", "pgport", "start_opts", "system_user")
 
 
