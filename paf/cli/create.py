@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 
@@ -67,7 +68,9 @@ def run(options):
     if not _is_there(shell):
         raise Problem("{0} is not installed here".format(shell))
     pacemaker = Pacemaker()
-    commands = list(plan(options, shell, configuration.parse(pacemaker.cib())))
+    configured = configuration.parse(pacemaker.cib())
+    vet(options.vip, configured)
+    commands = list(plan(options, shell, configured))
     copy = Copy()
     try:
         return _go_on(options, commands, shell, pacemaker, copy)
@@ -121,6 +124,36 @@ def _complete(options):
     missing = [name for name in _NEEDED if not getattr(options, name)]
     if missing:
         raise Problem("missing: {0}".format(" and ".join("--" + name for name in missing)))
+
+
+def vet(vip, configured):
+    """Raise Problem for an address that cannot be, or that the cluster has already; pure.
+
+    vip: ADDRESS/PREFIX (str), None for none. The agent of the address looks at it when it starts.
+    """
+    if not vip:
+        return
+    address, slash, prefix = vip.partition("/")
+    packed = _packed(address)
+    if not packed:
+        raise Problem("--vip {0}: {1!r} is no address".format(vip, address))
+    longest = len(packed) * 8
+    if slash and prefix not in [str(number) for number in range(longest + 1)]:
+        raise Problem("--vip {0}: {1!r} is no length of a prefix, which is up to {2}".format(
+            vip, prefix, longest))
+    for other in configured.vips:
+        if _packed(other.parameters.get("ip", "")) == packed:
+            raise Problem("{0} has the address {1} already".format(other.name, address))
+
+
+def _packed(address):
+    """Return an address as bytes, of which each has one form; b"" for what is none."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_pton(family, address)
+        except (socket.error, ValueError):
+            continue
+    return b""
 
 
 def _is_there(program):

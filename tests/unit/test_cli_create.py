@@ -173,3 +173,27 @@ def test_every_verb_has_examples_and_exit_codes():
         assert module.EXAMPLES and module.EXIT_CODES and module.HELP and module.TEXT
         for example in module.EXAMPLES:
             assert example.startswith(f"paf {verb}")
+
+
+@pytest.mark.parametrize("given, words", [
+    ("192.168.1.500/24", "is no address"), ("srv1/24", "is no address"), ("/24", "is no address"),
+    ("192.168.1.50/33", "is no length of a prefix, which is up to 32"),
+    ("2001:db8::1/129", "which is up to 128"), ("10.0.0.5/255.255.255.0", "is no length"),
+    ("10.0.0.5/", "is no length"), ("10.0.0.5/\u00b2", "is no length"),
+    ("10.0.0.9/24", "web-ip has the address 10.0.0.9 already"),
+    ("2001:db8:0::9/64", "six-ip has the address 2001:db8:0::9 already"),
+    ("10.0.0.5/24", None), ("10.0.0.5", None), ("2001:db8::1/64", None), (None, None)])
+def test_an_address_that_cannot_be_is_refused(given, words):
+    """The resource was made, and failed at the first promotion; or two nodes had one address."""
+    taken = "".join(f'<primitive id="{name}" class="ocf" provider="heartbeat" type="IPaddr2">'
+                    f'<instance_attributes id="{name}-v"><nvpair id="{name}-i" name="ip" '
+                    f'value="{ip}"/></instance_attributes></primitive>'
+                    for name, ip in (("web-ip", "10.0.0.9"), ("six-ip", "2001:db8::9"),
+                                     ("odd-ip", "of a rule")))
+    configured = configuration.parse(
+        f"<cib><configuration><resources>{taken}</resources></configuration></cib>")
+    if words is None:
+        create.vet(given, configured)
+        return
+    with pytest.raises(Problem, match=words):
+        create.vet(given, configured)
