@@ -10,6 +10,7 @@ import pathlib
 import jsonschema
 import pytest
 
+from paf.cli.alert import message
 from paf.cli.main import main
 from paf.cli.timeline import (
     action_times, changes, event_text, events, files, gather, history, logs, picture, timeline)
@@ -154,6 +155,28 @@ def test_a_failed_start_is_not_merged_with_the_switchover_after_it():
     found = events.events([fact for line in lines for fact in logs.facts_of(line, NOW)], "p")
     assert [(event.kind, event.nodes) for event in found][1:] == [
         (events.FAILED_START, ["srv3"]), (events.SWITCHOVER, ["srv1", "srv2"])]
+
+
+@pytest.mark.parametrize("where, result, kind", [
+    ("srv2", "error", events.FAILOVER), ("srv2", "ok", events.SWITCHOVER),
+    ("srv2", None, events.SWITCHOVER),
+    ("srv1", "error", events.PRIMARY_RECOVERY), ("srv1", "ok", events.RESTART)])
+def test_a_demotion_that_failed_is_trouble(where, result, kind):
+    """paf alert said of it that nothing is lost, as the old primary was stopped cleanly."""
+    head, lines = "Nov 23 15:00:{0:06.3f} srv1 pacemaker-controld [5] (x) notice: ", []
+    for second, (operation, node, ended) in enumerate((
+            ("promote", "srv1", "ok"), ("demote", "srv1", result), ("stop", "srv1", "ok"),
+            ("start", where, "ok"), ("promote", where, "ok"))):
+        moment, key = 10 * bool(second) + second, f"p_{operation}_0"
+        lines += [head.format(moment) + f"Initiating {operation} operation {key} on {node} | "
+                  f"action {second}"]
+        lines += [head.format(moment + 0.5) + f"Transition 1 action {second} ({key} on {node})" + (
+            " confirmed: ok | rc=0" if ended == "ok" else
+            f": expected 'ok' but got '{ended}' | target-rc=0")] * bool(ended)
+    event = events.events([fact for line in lines for fact in logs.facts_of(line, NOW)], "p")[-1]
+    assert (event.kind, event.old, event.new) == (kind, "srv1", where)
+    said = message.of(event, "p", {}, False).lines
+    assert any("nothing is lost" in line for line in said) == ((where, result) == ("srv2", "ok"))
 
 
 @pytest.mark.parametrize("pause", [1, 5, 30])

@@ -4,6 +4,7 @@ from collections import namedtuple
 
 from paf.cli.common import clock
 from paf.cli.timeline import events
+from paf.cli.timeline.action_times import is_good
 from paf.cli.timeline.event_text import outage, shown, title
 from paf.log import without_secrets
 
@@ -29,7 +30,7 @@ def of(event, resource, reasons, is_open, only=True):
     why = [item.reason for item in event.actions if item.reason][:1]
     if why:
         lines.append("reason: {0}".format(_short(why[0])))
-    lines += list(_kept(event, is_open))
+    lines += list(_kept(event, resource, is_open))
     lines += ["{0}: {1}".format(node, _short(text)) for node, text in sorted(reasons.items())]
     lines.append(_look(resource, only, "status", "timeline"))
     fields = {"resource": resource, "kind": event.kind, "nodes": event.nodes, "old": event.old,
@@ -40,11 +41,13 @@ def of(event, resource, reasons, is_open, only=True):
     return Message("PAF {0}: {1}".format(resource, what), lines, fields)
 
 
-def _kept(event, is_open):
-    """Yield what is known of a loss."""
+def _kept(event, resource, is_open):
+    """Yield what is known of a loss; nothing where the end of the demotion is not in the logs."""
     if is_open or not event.new or event.new == event.old:
         return
-    if event.kind in _SAFE:
+    if event.kind in _SAFE and any(
+            item.operation == "demote" and item.resource == resource and item.node == event.old
+            and is_good(item.result) for item in event.actions):
         yield "nothing is lost: the old primary was stopped cleanly"
     elif event.votes.get(event.new):
         yield "{0} was promoted at {1}: what the old primary had beyond that is not there".format(

@@ -241,7 +241,7 @@ def _nodes(kind, group, old, new, resource):
 
 
 def _kind(group, old, new, promoted, demoted, fenced, failures, resource):
-    trouble = bool(fenced or failures)
+    trouble = bool(fenced or failures or any(failed(item.result) for item in demoted))
     stopped, started = _done(group, "stop", resource), _done(group, "start", resource)
     if promoted and new != old:
         return START if old is None else FAILOVER if trouble or not demoted else SWITCHOVER
