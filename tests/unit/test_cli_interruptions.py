@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from paf.cli import check, common, interruptions, lost, main
-from paf.cli.common import INTERRUPTED
+from paf.cli import check, common, interruptions, lost, main, view
+from paf.cli.common import INTERRUPTED, OK
 from paf.cli.operate import promote_verb
 from paf.cli.status import status
 from paf.cli.timeline import gather
@@ -24,11 +24,17 @@ REPORT = {"resource": "pgsqld", "nodes": [{"node": "srv1", "score": 1001},
                                           {"node": "srv2", "score": -1000}]}
 
 
+SEEN = '<crm_mon><resources><clone multi_state="true"><resource id="pgsqld" role="{0}">' \
+       '<node name="srv2"/></resource></clone></resources><node_attributes><node name="srv2"/>' \
+       '</node_attributes></crm_mon>'
+
 pytestmark = pytest.mark.usefixtures("foreground")
 
 
 class Cluster:
     """Pacemaker's attributes; it is interrupted at the given calls of programs."""
+
+    promoted: bool | None = False
 
     def __init__(self, number, at, status=0):
         self.attributes, self._number, self._at = {"srv1": "1001", "srv2": "-1000"}, number, at
@@ -49,6 +55,11 @@ class Cluster:
     def ask(self, *argv):
         self.run(*argv)
 
+    def crm_mon(self):
+        if self.promoted is None:
+            raise common.Problem("crm_mon does not answer")
+        return SEEN.format("Promoted" if self.promoted else "Unpromoted")
+
 
 def promote(cluster, monkeypatch):
     monkeypatch.setattr(main, "_run", lambda _: promote_verb.promote(cluster, REPORT, "srv2", 1))
@@ -64,6 +75,31 @@ def test_a_promotion_that_is_interrupted_leaves_nothing(monkeypatch, capsys, num
     assert cluster.attributes == {"srv1": "1001", "srv2": "-1000"}
     assert "as they were before" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("promoted, words", [
+    (True, "srv2 is promoted"), (None, "run it by hand unless srv2 is the primary by now")])
+def test_a_node_that_may_be_promoted_keeps_its_score(monkeypatch, capsys, promoted, words):
+    """Pacemaker would demote a primary with the score that the standby had before."""
+    cluster = Cluster(signal.SIGINT, [3])
+    cluster.promoted = promoted
+    assert promote(cluster, monkeypatch) == INTERRUPTED
+    assert cluster.attributes == {"srv1": "1" if promoted else "1001", "srv2": "1000"}
+    said = capsys.readouterr().err
+    assert words in said and ("--update -1000" in said) == (promoted is None)
+
+
+def test_a_look_that_fails_does_not_end_a_promotion(monkeypatch, capsys):
+    cluster = Cluster(signal.SIGINT, [])
+    answers = [None, None, True]
+    monkeypatch.setattr(promote_verb, "_STEP", 0)
+
+    def look(_):
+        cluster.promoted = answers.pop(0)
+        return view.parse(cluster.crm_mon())
+    monkeypatch.setattr(promote_verb.view, "look", look)
+    assert promote(cluster, monkeypatch) == OK
+    assert capsys.readouterr().err.count("crm_mon does not answer: looking again") == 1
 
 
 def test_what_cannot_be_taken_back_is_said(monkeypatch, capsys):

@@ -188,16 +188,23 @@ def promote(pacemaker, report, node, patience):
     finally:
         if not done:
             with interruptions.Noted():
-                _take_back(pacemaker, report, node)
+                done = _take_back(pacemaker, report, node)
     return OK if done else ERROR
 
 
 def _take_back(pacemaker, report, node):
-    """Undo what `promote` has set; say what cannot be undone. Nothing interrupts it."""
-    undo = [_score_of(report["resource"], row["node"], row["score"]) for row in report["nodes"]
-            if row["node"] == node or (row["score"] or 0) > 1]
+    """Undo what `promote` has set; return whether the node is promoted after all.
+
+    Then its score stays, and where that is not known too: Pacemaker demotes a primary whose score
+    is below zero. Says what cannot be undone. Nothing interrupts it.
+    """
+    promoted = _is_promoted(pacemaker, report["resource"], node)
+    undo = [] if promoted else [
+        _score_of(report["resource"], row["node"], row["score"]) for row in report["nodes"]
+        if row["node"] == node or (row["score"] or 0) > 1]
+    left = [argv for argv in undo if promoted is None and argv[4] == node]
+    undo = [argv for argv in undo if argv not in left]
     undo.append(_acceptance(report["resource"], node, "--delete"))
-    left = []
     for argv in undo:
         try:
             result = pacemaker.run(*argv)
@@ -206,11 +213,22 @@ def _take_back(pacemaker, report, node):
             undone = False
         if not undone:
             left.append(argv)
-    complain("no promotion of {0} was seen; {1}".format(
-        node, "this could not be taken back, run it by hand:" if left else
-        "scores and attributes are as they were before"))
+    complain("{0} is promoted{1}".format(node, "; run by hand:" if left else "") if promoted else
+             "no promotion of {0} was seen; {1}".format(
+                 node, "this could not be taken back, run it by hand{0}:".format(
+                     " unless {0} is the primary by now".format(node) * (promoted is None))
+                 if left else "scores and attributes are as they were before"))
     for argv in left:
         complain("  " + " ".join(argv))
+    return bool(promoted)
+
+
+def _is_promoted(pacemaker, resource, node):
+    """Return whether Pacemaker has promoted a node; None where it cannot be asked."""
+    try:
+        return node in view.promoted(view.look(pacemaker), resource)
+    except Problem:
+        return None
 
 
 def _acceptance(resource, node, *change):
@@ -232,7 +250,14 @@ def _score_of(resource, node, score):
 def _follow(pacemaker, resource, node, patience):
     end, shown = monotonic() + patience, ""
     while monotonic() < end:
-        seen = view.look(pacemaker)
+        try:
+            seen = view.look(pacemaker)
+        except Problem as error:    # a promotion goes on meanwhile
+            if str(error) != shown:
+                complain("{0}: looking again".format(error))
+            shown = str(error)
+            time.sleep(_STEP)
+            continue
         if view.promoted(seen, resource) == [node]:
             say(coloured("{0} is the primary".format(node), "green"))
             return True
