@@ -273,16 +273,32 @@ class Switchover(object):
         while True:
             if self._signals.seen:
                 raise Interrupted()
-            seen = self._seen = view.look(self._pacemaker)
+            try:
+                seen = self._seen = view.look(self._pacemaker)
+                quiet = self._quiet(seen)
+            except Problem as error:
+                self._without_look(error)
+                continue
             primaries = view.promoted(seen, self._resource)
             self._progress(seen)
             self._note_refusal(seen)
-            quiet = self._quiet(seen)
             done = primaries == [self._target] or (primaries == [self._old] and self._refusal)
             idle = idle + 1 if quiet and (done or self._is_overtaken(primaries)) else 0
             if idle >= _SETTLED or monotonic() - self._begin > self._patience:
                 return primaries[0] if len(primaries) == 1 else None
             time.sleep(_STEP)
+
+    def _without_look(self, error):
+        """Wait for the next look where this one failed; raise its Problem if it was the last.
+
+        The move goes on meanwhile, and without its constraint Pacemaker might take it back.
+        """
+        if monotonic() - self._begin > self._patience:
+            raise error
+        if self._shown != str(error):
+            self._say("{0}: looking again".format(error))
+        self._shown = str(error)
+        time.sleep(_STEP)
 
     def _is_overtaken(self, primaries):
         """Return whether nothing asks for the target any longer: another switchover, or failover.

@@ -1,7 +1,7 @@
-"""paf switchover: another administrator's command comes between."""
+"""paf switchover: another administrator comes between, or a look at the cluster fails."""
 
 from paf.cli import view
-from paf.cli.common import ERROR
+from paf.cli.common import ERROR, OK, Problem
 from paf.cli.switchover import Switchover
 from tests.unit.test_cli_switchover import (  # noqa: F401
     Fake, as_it_was, configured, folder, moved, play, report)
@@ -32,3 +32,22 @@ def test_two_primaries_are_no_end_of_a_switchover(report):  # noqa: F811
     switchover = Switchover(None, report, "srv3", 600)
     assert switchover._is_overtaken(["srv1", "srv2"]) is False
     assert switchover._is_overtaken(["srv2"]) is True
+
+
+def test_a_look_that_fails_does_not_take_the_request_back(
+        folder, report, monkeypatch, capsys):  # noqa: F811
+    """The old primary was demoted, and without the constraint it was promoted again."""
+    cleared = []
+
+    def broken(_):
+        cleared.append(not fakes[-1].constraint)
+        raise Problem("crm_mon does not answer")
+    fakes, make = [], Fake.__init__
+
+    def remember(self, *given):
+        make(self, *given)
+        fakes.append(self)
+    monkeypatch.setattr(Fake, "__init__", remember)
+    assert play(folder, report, monkeypatch, [as_it_was, broken, broken, moved]) == OK
+    assert cleared == [False, False]
+    assert capsys.readouterr().out.count("crm_mon does not answer: looking again") == 1

@@ -395,4 +395,4 @@ def test_a_program_that_fails_leaves_no_constraint(folder, report, monkeypatch):
     def broken(text):
         raise Problem("no answer")
     with pytest.raises(Problem):
-        play(folder, report, monkeypatch, [as_it_was, broken])
+        play(folder, report, monkeypatch, [as_it_was, broken], patience=0.05)
