@@ -76,12 +76,25 @@ FORMS = {
     "an address that follows the address": (
         [("</resources>", READERS + "</resources>"),
          (END, '<rsc_colocation id="r" rsc="reader-ip" with-rsc="pgsql-master-ip" '
-               'score="INFINITY"/>' + END)], ""),
+               'score="INFINITY"/><rsc_order id="s" first="pgsql-master-ip" then="reader-ip"/>'
+               + END)], ""),
+    "an address that follows the address, and may start before it": (
+        [("</resources>", READERS + "</resources>"),
+         (END, '<rsc_colocation id="r" rsc="reader-ip" with-rsc="pgsql-master-ip" '
+               'score="INFINITY"/><rsc_order id="s" first="pgsql-master-ip" then="reader-ip" '
+               'kind="Optional"/>' + END)], "reader-ip has no order: promote, then start"),
+    "an address that follows a pooler": (
+        [("</resources>", READERS + '<primitive id="pool" class="ocf" provider="heartbeat" '
+                                    'type="Dummy"/></resources>'),
+         (END, '<rsc_colocation id="r" rsc="reader-ip" with-rsc="pool" score="INFINITY"/>'
+               '<rsc_colocation id="q" rsc="pool" with-rsc="pgsqld-clone" score="INFINITY" '
+               'with-rsc-role="Promoted"/>' + END)], ""),
     "an address that follows the address, and is kept off a node": (
         [("</resources>", READERS + "</resources>"),
          (END, '<rsc_colocation id="r" rsc="reader-ip" with-rsc="pgsql-master-ip" '
-               'score="INFINITY"/><rsc_location id="l" rsc="reader-ip" node="srv2" '
-               'score="-INFINITY"/>' + END)], "l keeps reader-ip off srv2"),
+               'score="INFINITY"/><rsc_order id="s" first="pgsql-master-ip" then="reader-ip"/>'
+               '<rsc_location id="l" rsc="reader-ip" node="srv2" score="-INFINITY"/>'
+               + END)], "l keeps reader-ip off srv2"),
     "an order written symmetrical=0": (
         [('symmetrical="false"', 'symmetrical="0"')], ""),
     "an order without symmetrical": (

@@ -7,7 +7,9 @@ from paf.cli.configuration import (
 from paf.cli.configuration.constraints import INFINITY, bars, ties
 
 _LOST = "the address would stay on a node that is not the primary"
+_TOO_EARLY = "clients would reach a server that takes no writes yet"
 _NO_CURE = ((), ())
+_ORDERS = (("promote", "start"), ("demote", "stop"))
 
 
 def address(configured, managed):
@@ -21,8 +23,8 @@ def address(configured, managed):
         if places[0] in seen:
             continue    # another address of the same group
         seen.add(places[0])
-        # one that follows another is not started before that, and no standby needs it
-        own = (_colocation, _backwards, _orders) if _is_named(configured, managed, places) else ()
+        own = (_colocation, _backwards, _orders) if _is_named(configured, managed, places) else (
+            _follower,)    # standbys fetch their WAL through the one that it follows
         for rule in own + (_banned,):
             for found in rule(configured, managed, places):
                 yield found
@@ -119,7 +121,7 @@ def _backwards(configured, managed, places):
 
 def _orders(configured, managed, places):
     found = _of(configured, "order", first=names_of(managed), then=places)
-    for first, then in (("promote", "start"), ("demote", "stop")):
+    for first, then in _ORDERS:
         mine = [item for item in found if item.values["first-action"] == first
                 and item.values["then-action"] == then and not is_serialized(item)]
         # a mandatory symmetrical order has the reverse, which is not the one that is needed
@@ -127,12 +129,32 @@ def _orders(configured, managed, places):
         if not mine:
             yield finding.error(
                 "{0} has no order: {1}, then {2}".format(places[0], first, then),
-                "clients would reach a server that takes no writes yet" if first == "promote" else
+                _TOO_EARLY if first == "promote" else
                 "standbys fetch the primary's last WAL through the address: it has to outlive "
                 "the demotion, or the switchover is refused", wanted)
         for item in mine:
             for problem in _of_order(item, then, wanted):
                 yield problem
+
+
+def _follower(configured, managed, places):
+    """An address that follows another one is started after the promotion, through that or not."""
+    around = set(name for vip in configured.vips for name in place_of(vip)) - set(places)
+    if not _of(configured, "colocation", rsc=places, with_rsc=around):
+        return
+    seen, names = set(), set(places)
+    while names:
+        seen |= names
+        before = [item for item in _of(configured, "order", then=names)
+                  if item.values["then-action"] == "start" and not is_optional(item)]
+        if any(item.values.get("first") in names_of(managed)
+               and item.values["first-action"] == "promote" for item in before):
+            return
+        names = set(item.values.get("first") for item in before
+                    if item.values["first-action"] == "start") - seen
+    yield finding.error("{0} has no order: promote, then start".format(places[0]), _TOO_EARLY,
+                        finding.join(*[finding.ordered(managed.clone, first, places[0], then)
+                                       for first, then in _ORDERS]))
 
 
 def _of_order(item, then, wanted):
