@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import socket
 import sys
 import tempfile
 
 from paf import metadata, ocf, runner
 from paf.cli import check, configuration, finding
 from paf.cli.alert import send
+from paf.cli.check import hba
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, answer, complain, confirmed, say, write)
 from paf.deadline import Deadline
@@ -134,7 +134,7 @@ def vet(vip, configured):
     if not vip:
         return
     address, slash, prefix = vip.partition("/")
-    packed = _packed(address)
+    packed = hba.packed_of(address)
     if not packed:
         raise Problem("--vip {0}: {1!r} is no address".format(vip, address))
     longest = len(packed) * 8
@@ -142,18 +142,8 @@ def vet(vip, configured):
         raise Problem("--vip {0}: {1!r} is no length of a prefix, which is up to {2}".format(
             vip, prefix, longest))
     for other in configured.vips:
-        if _packed(other.parameters.get("ip", "")) == packed:
+        if hba.packed_of(other.parameters.get("ip", "")) == packed:
             raise Problem("{0} has the address {1} already".format(other.name, address))
-
-
-def _packed(address):
-    """Return an address as bytes, of which each has one form; b"" for what is none."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            return socket.inet_pton(family, address)
-        except (socket.error, ValueError):
-            continue
-    return b""
 
 
 def _is_there(program):

@@ -61,7 +61,7 @@ def test_a_promotion_is_waited_for_also_where_it_cannot_be_helped_on(monkeypatch
     (130000, [[""]], None, "")])
 def test_a_paused_replay_is_resumed_before_a_promotion_that_waits_for_it(
         monkeypatch, version, rows, words, said):
-    """Up to PostgreSQL 12 a promotion is not begun before."""
+    """Up to PostgreSQL 12 a promotion does not start before."""
     done = []
     log = types.SimpleNamespace(info=done.append, warning=done.append)
     answer(monkeypatch, local, "version", version)

@@ -18,7 +18,7 @@ this agent does. With 0 it is a failover, which may lose commits with asynchrono
 Patroni finds a crash in its next loop, up to `loop_wait` later. Where in the loop a crash is played
 depends on what was played before: the runs do not show the whole range.
 
-Patroni has no virtual address: its callbacks set and remove it. It calls them when it has told the
+Patroni has no virtual address: its callbacks set and remove it. It calls them once it has asked the
 server to promote itself, so that the address costs little: the first row was acknowledged 3 to
 28 ms after the server was ready.
 Patroni's outages have no phases: those are from Pacemaker's logs. After a power cut Patroni waits

@@ -57,20 +57,21 @@ def covers(network, mask, address):
 
     None for a name that resolves to nothing here, as ".example.org", which is for all names in it.
     """
-    packed, base = _packed(address), _packed(network or "")
+    packed, base = packed_of(address), packed_of(network or "")
     if packed is None:
         return False
     if base is None:
         there = resolved(network)
         return address in there if there else None
-    bits = _packed(mask) if mask else b"\xff" * len(base)
+    bits = packed_of(mask) if mask else b"\xff" * len(base)
     if bits is None or len(base) != len(packed) or len(bits) != len(base):
         return False
     return all(one & bit == other & bit for one, other, bit in
                zip(bytearray(packed), bytearray(base), bytearray(bits)))
 
 
-def _packed(address):
+def packed_of(address):
+    """Return an address as bytes, of which each has one form; None for what is none."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             return socket.inet_pton(family, address)
@@ -81,7 +82,7 @@ def _packed(address):
 
 def is_address(text):
     """Return whether the text is a numerical address."""
-    return _packed(text) is not None
+    return packed_of(text) is not None
 
 
 def resolved(name):
