@@ -111,7 +111,7 @@ class Stage:
         assert scene.old, "no primary to begin with"
         expected = None
         # emulated servers have little left for the agent where clients ask as often
-        slower = 4 if self.lab.kind == layout.GUESTS else 1
+        slower = 2 if self.lab.kind == layout.GUESTS else 1
         looks.start(interval=0.5 * slower)
         lists.start(host=layout.VIP, interval=slower)
         client.start(host=layout.VIP, interval=0.1 * slower)
