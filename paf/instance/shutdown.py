@@ -1,14 +1,14 @@
 """What delays a fast shutdown, and how that is ended. What is committed here stays on this disk.
 
 A fast shutdown ends sessions at once and then waits, without a limit of its own, for WAL senders
-(before the shutdown checkpoint until each has sent what it has, after it until its client has
-acknowledged everything), for the archiver, for programs that its processes have started (COPY,
-archive_cleanup_command), and for the program that reads its messages. One client that hangs must
-not keep the others from getting a primary. And it never ends where the server was
-restarting after the crash of one of its processes, and had not started to replay: the postmaster
-waits for a checkpointer that nobody asks to end. Source: PostgreSQL's ShutdownXLOG,
-WalSndWaitStopping, WalSndDone, pgarch_MainLoop, ExecuteRecoveryCommand, ClosePipeStream;
-PostmasterStateMachine with FatalError set.
+(before the shutdown checkpoint until each has sent what it has, and a logical one's client has
+acknowledged that; after it until its client has acknowledged everything), for the archiver, for
+programs that its processes have started (COPY, archive_cleanup_command), and for the program that
+reads its messages. One client that hangs must not keep the others from getting a primary. And it
+never ends where the server was restarting after the crash of one of its processes, and had not
+started to replay: the postmaster waits for a checkpointer that nobody asks to end. Source:
+PostgreSQL's ShutdownXLOG, WalSndWaitStopping, XLogSendLogical, WalSndDone, pgarch_MainLoop,
+ExecuteRecoveryCommand, ClosePipeStream; PostmasterStateMachine with FatalError set.
 """
 
 import errno
@@ -27,6 +27,9 @@ _SENDERS = ("walsender", "wal sender")
 _ARCHIVER = "archiver"
 _CHECKPOINTER = "checkpointer"
 _STARTUP = "startup"
+#: How the title of a logical one ends: that of a standby's says how far it has sent. Up to 12 the
+#: second; what has no client that asked for WAL ends by itself. Source: exec_replication_command.
+_LOGICAL = (" START_REPLICATION", " idle")
 #: What runs a program of the configuration, and what that is; all others have those of sessions.
 _COMMANDS = ((_CHECKPOINTER, "archive_cleanup_command"), (_STARTUP, "recovery_end_command"))
 # among the fields of /proc/PID/stat after the name, proc(5)
@@ -41,6 +44,9 @@ _NOT_STARTED = (state.IN_PRODUCTION, state.IN_CRASH_RECOVERY, state.IN_ARCHIVE_R
 _WRITTEN = (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY)
 #: A process that waits wakes up when a timeout of its own ends: once in ten seconds at most.
 _IDLE_SWITCHES = 2
+#: The checkpointer that waits for WAL senders looks at them a hundred times a second, and does
+#: nothing else: the least number of looks between two of ours, and the most processor time (ticks).
+_LEAST_LOOKS, _MOST_TICKS = 50, 10
 _SWITCHES = b"voluntary_ctxt_switches:"
 _EPOLLOUT = 0x4
 #: The share of the time after which clients that are slow, but still move, are ended as well.
@@ -56,6 +62,7 @@ class Shutdown(object):
         self._late = deadline.within(deadline.remaining * _LATE)
         self._before, self._full, self._asked = {}, set(), set()
         self._alone = None    # the checkpointer that was alone at the last look, see _sleeping
+        self._resting, self._work = None, {}    # the checkpointer, alone or not; what senders did
         self._seen, self._programs = set(), {}
 
     def help(self):
@@ -67,9 +74,10 @@ class Shutdown(object):
         senders = dict((pid, (title, _switches(pid))) for pid, title in titles.items()
                        if any(word in title for word in _SENDERS))
         archivers = [pid for pid, title in titles.items() if _ARCHIVER in title]
+        stuck = self._logical_ones(senders) if self._awaits_senders(titles) else []
         if senders or archivers:
-            self._end(senders, archivers)
-        self._before = senders
+            self._end(senders, archivers, stuck)
+        self._before, self._work = senders, dict((pid, _work(pid)) for pid in senders)
         programs = _programs(pids)
         self._end_programs(programs, titles)
         self._end_a_restart([] if programs else pids, titles)    # it may wait for one of them
@@ -112,11 +120,34 @@ class Shutdown(object):
             postmaster.send(pid, signals.SIGKILL if pid in self._asked else signals.SIGTERM)
             self._asked.add(pid)
 
-    def _end(self, senders, archivers):
+    def _awaits_senders(self, titles):
+        """Return whether the shutdown checkpoint waits for WAL senders, by this look and the last.
+
+        Before, while sessions end or an earlier checkpoint is written, no sender is asked to end.
+        """
+        found = [pid for pid in titles if _CHECKPOINTER in titles[pid]]
+        before, self._resting = self._resting, _sleeping(found[0] if len(found) == 1 else None)
+        if None in (before, self._resting) or before[0] != self._resting[0]:
+            return False
+        ticks = [sum(int(number) for number in look[1]) for look in (before, self._resting)]
+        return (self._resting[2] - before[2] >= _LEAST_LOOKS
+                and ticks[1] - ticks[0] <= _MOST_TICKS)
+
+    def _logical_ones(self, senders):
+        """Return the pids (a list) of logical senders that hang, or are late: of all that are left.
+
+        One that has sent all, and waits until its client acknowledges it, does not rest: it uses a
+        processor, and reads and sends nothing. Its client may wait for a lock, and never do so.
+        """
+        return [pid for pid, now in senders.items() if now[0].endswith(_LOGICAL) and (
+            self._late.passed or pid in self._before and not _moved(self._before[pid][1], now[1])
+            and self._work.get(pid) and self._work[pid] == _work(pid))]
+
+    def _end(self, senders, archivers, stuck=()):
         control = controldata.read(self._instance, self._deadline)
         written = is_known(control) and control.value.state in _WRITTEN
         for pid, (title, _) in sorted(senders.items()):
-            if self._hangs(pid, senders[pid], written):
+            if pid in stuck or self._hangs(pid, senders[pid], written):
                 self._log.warning("a standby or another client of WAL does not get on, the "
                                   "shutdown continues without it: {0}".format(title))
                 postmaster.send(pid, signals.SIGTERM)
@@ -217,6 +248,11 @@ def _switches(pid):
         if line.startswith(_SWITCHES):
             return int(line.split()[1])
     return None
+
+
+def _work(pid):
+    """Return what a process has read and written so far, for comparison; empty if unknown."""
+    return proc.content(pid, "io")
 
 
 def _moved(before, now):

@@ -79,14 +79,15 @@ def test_a_client_that_does_not_read_keeps_no_healthy_standby_from_its_wal(pair,
     assert received and standby.value("SELECT count(*) FROM t") == 200000
 
 
-def test_a_logical_consumer_that_hangs_is_ended(primary):
+@pytest.mark.parametrize("rows", [100000, 10], ids=["its socket is full", "all is sent"])
+def test_a_logical_consumer_that_hangs_is_ended(primary, rows):
     restart(primary, *STUCK, "wal_level = logical", "max_replication_slots = 4")
     primary.sql("SELECT pg_create_logical_replication_slot('hung', 'test_decoding')")
     with client(primary, primary.cluster.folder / "logical", "pg_recvlogical", "-d", "postgres",
                 "-S", "hung", "--start", "-f", "out") as process:
         streams(primary, 1)
         process.send_signal(signal.SIGSTOP)
-        primary.sql("INSERT INTO t SELECT generate_series(1, 100000)")
+        primary.sql(f"INSERT INTO t SELECT generate_series(1, {rows})")
         run = primary.agent("stop", timeout=TIMEOUT)
     assert run.code == 0, run
     assert primary.control() == "shut down"

@@ -102,6 +102,80 @@ def test_a_slow_standby_is_waited_for_until_most_of_the_time_is_over(monkeypatch
                     "without it: postgres: walsender srv2"]
 
 
+SENDER = 14
+STATUS = "Name:\tpostgres\nvoluntary_ctxt_switches:\t{0}\n"
+LOGICAL = "postgres: walsender app shop 192.0.2.9(4711) START_REPLICATION"
+
+
+class Looks:
+    """What /proc says at each look of the checkpointer, and of a WAL sender before a checkpoint."""
+
+    def __init__(self, monkeypatch, sender, checkpointer, work, switches=0):
+        self.number, self.sent, self.clock = 0, [], Clock()
+        self.checkpointer, self.work, self.switches = checkpointer, work, switches
+        titles = {**TITLES, SENDER: sender}
+        monkeypatch.setattr(controldata, "read", lambda *_: Known(Control(state.IN_PRODUCTION)))
+        monkeypatch.setattr(postmaster, "processes", lambda _: sorted(titles))
+        monkeypatch.setattr(postmaster, "title", titles.get)
+        monkeypatch.setattr(postmaster, "send", lambda *what: self.sent.append(what))
+        monkeypatch.setattr(proc, "parent_of", lambda pid: 1 if pid == POSTMASTER else POSTMASTER)
+        monkeypatch.setattr(proc, "state_of", self.fields)
+        monkeypatch.setattr(proc, "content", self.content)
+        monkeypatch.setattr(shutdown, "_programs", lambda _: {})
+        monkeypatch.setattr(shutdown, "_pipe", lambda _: None)
+        monkeypatch.setattr(shutdown, "_waits_to_send", lambda _: False)
+        log = namedtuple("Log", "warning")(lambda words: None)
+        self.shutdown = shutdown.Shutdown(None, Deadline(100, self.clock), log)
+
+    def fields(self, pid):
+        word, ticks, _ = self.checkpointer
+        spun = ticks if pid == CHECKPOINTER else 500    # a sender at its end never rests
+        return [word] + [b"10"] * 10 + [b"%d" % (spun * self.number), b"0"]
+
+    def content(self, pid, name):
+        if name == "io":
+            return b"" if self.work is None else b"rchar: %d\n" % (self.work * self.number)
+        each = self.checkpointer[2] if pid == CHECKPOINTER else self.switches
+        return STATUS.format(each * self.number).encode() if name == "status" else b""
+
+    def ended(self):
+        """Return after how many seconds the sender was ended; None if it was not, in 100."""
+        for self.number in range(1, 20):
+            self.clock.sleep(5)
+            self.shutdown.help()
+            if (SENDER, signals.SIGTERM) in self.sent:
+                return 5 * self.number
+        return None
+
+
+AWAITS, WRITES, SYNCS = (b"S", 1, 480), (b"S", 90, 400), (b"D", 1, 400)
+
+
+@pytest.mark.parametrize("title", [
+    LOGICAL, "postgres: 15/main: walsender app shop [local] START_REPLICATION",
+    "postgres: walsender app 192.0.2.9(4711) idle"])
+def test_a_subscriber_that_hangs_holds_no_shutdown_up(monkeypatch, title):
+    """The checkpoint of a shutdown waits until it has acknowledged all, though it is sent."""
+    assert Looks(monkeypatch, title, AWAITS, 0).ended() == 10
+
+
+@pytest.mark.parametrize("work, switches", [(8192, 0), (0, 40), (None, 0)],
+                         ids=["reads WAL", "sends", "not to be seen"])
+def test_a_subscriber_that_gets_on_is_waited_for_until_most_of_the_time_is_over(
+        monkeypatch, work, switches):
+    """The demotion would fail, then the stop, and the node would be fenced."""
+    assert Looks(monkeypatch, LOGICAL, AWAITS, work, switches).ended() == 60
+
+
+@pytest.mark.parametrize("title, checkpointer", [
+    ("postgres: walsender replicator 192.0.2.2(4711) streaming 0/30000D8", AWAITS),
+    ("postgres: walsender replicator 192.0.2.2(4711)", AWAITS),
+    (LOGICAL, WRITES), (LOGICAL, SYNCS), (LOGICAL, (b"S", 0, 1))],
+    ids=["a standby", "no titles", "a checkpoint", "its end", "not asked yet"])
+def test_a_sender_that_holds_nothing_up_is_left_alone(monkeypatch, title, checkpointer):
+    assert Looks(monkeypatch, title, checkpointer, 0).ended() is None
+
+
 @pytest.mark.parametrize("is_open", [True, False])
 def test_a_pipe_is_emptied_of_what_it_holds(is_open):
     """To its end where nothing writes to it now."""
