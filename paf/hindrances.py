@@ -44,7 +44,8 @@ def _missing_shutdown(context, where):
             control.reason or where.position.reason)
     try:
         received = waldump.ends_with_shutdown(
-            context.instance, where.position.value, control.value.segment_size, context.deadline)
+            context.instance, where.position.value, control.value.segment_size, context.deadline,
+            where.replayed)
     except ocf.OcfError as error:
         return "switchover refused: cannot check for the shutdown checkpoint of {0}: {1}".format(
             old, error)

@@ -16,8 +16,10 @@ _TRUE, _FALSE = ("t", "true"), ("f", "false")
 
 #: position: Fact of the wal.Position, all that the instance has, replayed or not; primary_seen:
 #: the end of the primary's WAL (int bytes) that it heard of last, None where no WAL receiver
-#: says so; synchronous: Fact of synchronous_standby_names (str).
-Place = namedtuple("Place", "position primary_seen synchronous")
+#: says so; synchronous: Fact of synchronous_standby_names (str); replayed: up to where the server
+#: has replayed, on whatever timeline (int bytes), None where it does not say so.
+Place = namedtuple("Place", "position primary_seen synchronous replayed")
+Place.__new__.__defaults__ = (None,)    # type: ignore[attr-defined]
 
 _Row = namedtuple("_Row", "received replayed timeline primary seen synchronous")
 
@@ -57,7 +59,7 @@ def place(instance, deadline):
         fact = Known(wal.Position(newest, lsn))
     else:    # no WAL receiver has run since the start: what is on disk may not be replayed yet
         fact = _end(instance, wal.Position(newest, lsn), deadline)
-    return Place(fact, row.seen, Known(row.synchronous))
+    return Place(fact, row.seen, Known(row.synchronous), row.replayed or None)
 
 
 def _of_silent_primary(fact):

@@ -18,6 +18,8 @@ _AT_END = ("error in WAL record at", "could not find a valid record after",
            "could not find valid record after")
 _MISSING = r"could not (?:find|open) file \"(?:[^\"]*/)?([0-9A-F]{24})\""
 TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
+#: Bytes of WAL in which its last record begins, where that is a checkpoint; a page has fewer.
+_NEAR = 64 * 1024
 
 #: What a part of the WAL holds: counts (dict of "Manager/RECORD" to int), the LSN of its end
 #: (int), and the (LSN, description) pairs of its last transactions.
@@ -87,13 +89,14 @@ def is_shutdown(text):
     return text.startswith(_CHECKPOINTS) and "shutdown" in text
 
 
-def ends_with_shutdown(instance, position, size, deadline):
+def ends_with_shutdown(instance, position, size, deadline, replayed=None):
     """Return whether the last WAL record before a Position is a primary's shutdown checkpoint.
 
-    position: where this standby is; size: bytes of a segment. Raises OcfError when the WAL
-    cannot be read, which is not the same as its not being there.
+    position: where this standby is; size: bytes of a segment; replayed: the LSN (int) up to which
+    the server has replayed, None where that is not known. Raises OcfError when the WAL cannot be
+    read, which is not the same as its not being there.
     """
-    last = _last_xlog_record(instance, position, size, deadline)
+    last = _last_xlog_record(instance, position, size, deadline, replayed)
     if last is None or not is_shutdown(last[1]):
         return False
     at = wal.Position(position.timeline, last[0])
@@ -103,12 +106,19 @@ def ends_with_shutdown(instance, position, size, deadline):
     return len(after) == 1
 
 
-def _last_xlog_record(instance, position, size, deadline):
+def _last_xlog_record(instance, position, size, deadline, replayed):
     """Return the last record of the XLOG manager before a Position; None without one.
 
     It is looked for in this segment and the one before, which may be gone, or of another
-    timeline; then the position's own must do. Raises OcfError.
+    timeline; then the position's own must do. Clients may wait: first in the last of it, and in
+    what the server has not replayed, which nothing has read yet. Raises OcfError.
     """
+    near = _near_end(position.lsn, size, replayed)
+    if near is not None:
+        found = records(dump(instance, deadline, position._replace(lsn=near), size, position.lsn,
+                             manager="XLOG"))
+        if found:
+            return found[-1]
     segment, results = position.lsn // size, []
     for number in (segment - 1, segment):
         start = wal.Position(position.timeline, number * size)
@@ -120,6 +130,20 @@ def _last_xlog_record(instance, position, size, deadline):
         raise OcfError("cannot read the WAL at {0}: it is not there".format(
             wal.format_lsn(position.lsn)))
     return None
+
+
+def _near_end(lsn, size, replayed):
+    """Return where to begin to read in front of an LSN (int), None for no less than all.
+
+    All between it and `replayed` is read. Behind a record that ends a segment, as a shutdown with
+    an archive writes one, there are no pages until the next: so not in front of that.
+    """
+    if replayed is None:
+        return None
+    last, begin = min(lsn, replayed), lsn // size * size
+    near = (last // _NEAR - 1) * _NEAR
+    near = max(near, begin) if last >= begin else near
+    return near if near > max(0, begin - size) else None
 
 
 def has_record_at(instance, position, size, deadline):

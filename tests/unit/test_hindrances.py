@@ -65,6 +65,14 @@ def test_a_switchover_needs_to_see_the_shutdown_checkpoint(monkeypatch, context,
         assert found.startswith("switchover refused: ") and reason in found
 
 
+def test_what_was_replayed_is_not_looked_for_again(monkeypatch, context):
+    given = []
+    monkeypatch.setattr(controldata, "read", lambda *_: Known(CONTROL))
+    monkeypatch.setattr(waldump, "ends_with_shutdown", lambda *words: given.append(words) or True)
+    assert hindrances.stranded(context, PLACE._replace(replayed=MINE.lsn), None) is None
+    assert given[0][1:3] + given[0][4:] == (MINE, 1 << 24, MINE.lsn)
+
+
 # which standbys acknowledge commits
 
 def empty_view(**facts):

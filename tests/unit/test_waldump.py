@@ -155,6 +155,60 @@ def test_wal_without_a_record_of_a_checkpoint_does_not_end_with_one(instance, tm
     assert waldump.ends_with_shutdown(instance, HERE, SIZE, Deadline(5)) is False
 
 
+CHECKPOINT = ("rmgr: XLOG  len (rec/tot): 114/ 114, tx: 0, lsn: 0/5000D0, prev 0/500098, "
+              "desc: CHECKPOINT_SHUTDOWN redo 0/5000D0; shutdown\n")
+NEAR = 64 * 1024
+
+
+@pytest.mark.parametrize("replayed, starts", [
+    (HERE.lsn, [5 * SIZE]), (HERE.lsn + 8, [5 * SIZE]), (5 * SIZE, [5 * SIZE]),
+    (HERE.lsn - 3 * NEAR, [5 * SIZE - 4 * NEAR]), (HERE.lsn - 2 * SIZE, [4 * SIZE]),
+    (None, [4 * SIZE])],
+    ids=["all", "more", "the segment before", "less", "long behind", "not known"])
+def test_wal_that_was_replayed_is_not_read_again_for_the_shutdown_checkpoint(
+        instance, tmp_path, monkeypatch, replayed, starts):
+    """A segment and more was read while clients waited; what was not replayed is, as before."""
+    segment(tmp_path, 4)
+    segment(tmp_path, 5)
+    asked = []
+
+    def run(argv, *_, **__):
+        if "XLOG" in argv:
+            asked.append(wal.parse_lsn(argv[argv.index("-s") + 1]))
+        return runner.Result(0, CHECKPOINT, "", False)
+    monkeypatch.setattr(runner, "run", run)
+    assert waldump.ends_with_shutdown(instance, HERE, SIZE, Deadline(5), replayed) is True
+    assert asked == starts
+
+
+def test_the_last_wal_of_a_segment_is_enough(instance, tmp_path, monkeypatch):
+    """In front of it is more of the same segment: pg_waldump finds the first record behind."""
+    segment(tmp_path, 5)
+    start, there = [], HERE._replace(lsn=5 * SIZE + 7 * NEAR + 0x148)
+    monkeypatch.setattr(waldump, "dump", lambda instance, deadline, position, *_, **__: (
+        start.append(position.lsn), runner.Result(0, CHECKPOINT, "", False))[1])
+    assert waldump.ends_with_shutdown(instance, there, SIZE, Deadline(5), there.lsn) is True
+    assert start[0] == 5 * SIZE + 6 * NEAR
+
+
+@pytest.mark.parametrize("there", [[4, 5], [5]])
+def test_where_the_last_wal_has_no_checkpoint_all_is_read_as_before(instance, tmp_path, monkeypatch,
+                                                                    there):
+    """It is of another timeline, or gone: the segment of the position has to do."""
+    for number in there:
+        segment(tmp_path, number)
+    asked, nothing = [], "error in WAL record at 0/500100: invalid record length"
+
+    def run(argv, *_, **__):
+        asked.append(wal.parse_lsn(argv[argv.index("-s") + 1]))
+        if len(asked) == 1:
+            return runner.Result(1, "", nothing, False)
+        return runner.Result(0, CHECKPOINT, "", False)
+    monkeypatch.setattr(runner, "run", run)
+    assert waldump.ends_with_shutdown(instance, HERE, SIZE, Deadline(5), HERE.lsn) is True
+    assert asked[:-1] == [5 * SIZE, 4 * SIZE if 4 in there else 5 * SIZE]
+
+
 def test_a_record_that_never_ends_is_wal_that_goes_on(instance, tmp_path, monkeypatch):
     """Each page says that more of it follows: damage, and no end of the WAL."""
     segment(tmp_path, 5)

@@ -200,7 +200,7 @@ def operations(promoted, resource):
         "</lrm_resource></node_state>" for name in promoted) + "</cib>"
 
 
-def _end_with_shutdown(server, _where, _size, _deadline):
+def _end_with_shutdown(server, _where, _size, _deadline, _replayed):
     old = server.world.last_stop
     return old is not None and server.wal[:len(old)] == old
 
