@@ -229,7 +229,8 @@ def test_each_node_is_lost_alone_and_beside_the_primary(cluster, capsys):
     assert code == (OK if all(forecast.is_good(SimpleNamespace(**one)) for key, one in lost.items()
                               if len(key) == 1) else NOT_DONE)
     # outages of failovers alone, as far as their begin is in the logs
-    assert (found["past_outages"], found["noticed_after"]) == ([4.0], 6.6)
+    assert (found["past_outages"], found["noticed_after"], found["device_wait"]) == (
+        [4.0], 6.6, 0.0)
 
 
 def test_where_quorum_is_ignored_the_loss_of_two_nodes_has_no_such_reason(

@@ -8,7 +8,7 @@ import pytest
 from paf.cli.common import NOT_DONE, Pacemaker, Problem
 from paf.cli.health import looks, metrics
 from paf.cli.main import main
-from paf.cli.status import forecast
+from paf.cli.status import forecast, votequorum
 from paf.cli.timeline import gather
 from paf.ocf import OcfError
 
@@ -26,6 +26,32 @@ def test_what_corosync_does_not_say_of_its_patience_is_not_zero(printed, seconds
     assert found == seconds
     text = "\n".join(forecast.lines([], "srv3", [], "", found))
     assert ("lost after 8.0 s" if seconds else "silent node is not known") in text
+
+
+DEVICE = "quorum.device.model (str) = net\nquorum.device.net.host (str) = srv4\n"
+NO_DEVICE = votequorum.Votes(3, 3, 2, {}, {"Quorate"}, "")
+WITH_DEVICE = NO_DEVICE._replace(flags={"Quorate", "Qdevice"})
+
+
+@pytest.mark.parametrize("votes, printed, seconds, words", [
+    (NO_DEVICE, None, 0.0, "consensus); fencing"),
+    (WITH_DEVICE, DEVICE, 30.0,
+     "consensus), up to 30.0 s later while the quorum device does not vote; fencing"),
+    (WITH_DEVICE, DEVICE + "quorum.device.sync_timeout (u32) = 12500\n", 12.5, "up to 12.5 s"),
+    (WITH_DEVICE, "", None, "consensus); how much later where the quorum device does not vote is "
+                            "not known; fencing"),
+    (WITH_DEVICE, None, None, "is not known; fencing"),
+    (NO_DEVICE._replace(unknown="no answer", flags=set()), DEVICE, None, "is not known; fencing")])
+def test_corosync_waits_for_the_vote_of_a_quorum_device_too(votes, printed, seconds, words):
+    """The nodes that are left agree on their membership, and tell Pacemaker, only then."""
+    def run(*words):
+        assert words == ("corosync-cmapctl", "quorum.device.")
+        if printed is None:
+            raise Problem("corosync-cmapctl is not installed")
+        return SimpleNamespace(out=printed)
+    found = votequorum.device_wait(SimpleNamespace(run=run), votes)
+    assert found == seconds
+    assert words in "\n".join(forecast.lines([], "srv3", [], "", 6.6, found))
 
 
 @pytest.mark.parametrize("verb", ["history", "timeline"])

@@ -321,7 +321,8 @@ def test_the_forecast_of_a_loss(report, nodes, outcome, kept, answer, words):
     assert found.answer is answer
     assert words in "\n".join(forecast.lines([found], "srv3", [4.0, 6.0]))
     jsonschema.validate({"format": 1, "resource": "p", "primary": "srv3", "past_outages": [4.0],
-                         "noticed_after": 6.6, "losses": [dict(found._asdict())]}, SCHEMA)
+                         "noticed_after": 6.6, "device_wait": None,
+                         "losses": [dict(found._asdict())]}, SCHEMA)
 
 
 def synchronous(report, names, **states):
@@ -364,7 +365,8 @@ def test_past_failovers_that_cannot_be_read_are_not_none(monkeypatch):
 def test_a_member_that_runs_no_resource_has_a_vote_to_lose(report, monkeypatch, capsys, membership,
                                                            looked_at):
     row(report, "srv2")["membership"] = membership
-    sight = SimpleNamespace(report=report, managed=SimpleNamespace(name="pgsqld"))
+    sight = SimpleNamespace(report=report, managed=SimpleNamespace(name="pgsqld"),
+                            facts=SimpleNamespace(votes=VOTES))
     monkeypatch.setattr(forecast, "Pacemaker", lambda: None)
     monkeypatch.setattr(status_verb, "sight", lambda *_: sight)
     monkeypatch.setattr(forecast, "past_outages", lambda _: ([], ""))

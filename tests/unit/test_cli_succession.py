@@ -60,7 +60,8 @@ def foreseen(report, nodes=("srv3",), ballot=BALLOT, candidate="srv1", device=FE
         report, list(nodes), simulate.Outcome(candidate, True, ""), dict.fromkeys(nodes, device),
         True, succession.of(report, ballot, list(nodes), candidate))
     jsonschema.validate({"format": 1, "resource": "p", "primary": "srv3", "past_outages": None,
-                         "noticed_after": None, "losses": [dict(found._asdict())]}, SCHEMA)
+                         "noticed_after": None, "device_wait": None,
+                         "losses": [dict(found._asdict())]}, SCHEMA)
     return found
 
 

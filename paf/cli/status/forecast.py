@@ -60,13 +60,14 @@ def run(options):
     wanted += [[primary, node] for node in members if node != primary]
     found = [of(pacemaker, sight, nodes) for nodes in wanted]
     seconds, unknown = past_outages(options)
-    silence = gather.silence(pacemaker)
+    silence, device = gather.silence(pacemaker), votequorum.device_wait(
+        pacemaker, sight.facts.votes)
     if options.output == "json":
         say_json({"format": FORMAT, "resource": sight.managed.name, "primary": primary,
-                  "past_outages": seconds, "noticed_after": silence,
+                  "past_outages": seconds, "noticed_after": silence, "device_wait": device,
                   "losses": [dict(item._asdict()) for item in found]})
     else:
-        for line in lines(found, primary, seconds, unknown, silence):
+        for line in lines(found, primary, seconds, unknown, silence, device):
             say(line)
     return OK if all(is_good(item) for item in found if len(item.lost) == 1) else NOT_DONE
 
@@ -194,10 +195,11 @@ def past_outages(options):
             and timeline.outage(event) is not None and not event.at_least], ""
 
 
-def lines(found, primary, seconds, unknown="", silence=None):
+def lines(found, primary, seconds, unknown="", silence=None, device=0.0):
     """Yield the Losses as lines for people.
 
-    seconds, unknown: of past_outages; silence: of gather.silence.
+    seconds, unknown: of past_outages; silence: of gather.silence; device: of
+    votequorum.device_wait.
     """
     for item in found:
         lost = " and ".join(item.lost)
@@ -215,8 +217,8 @@ def lines(found, primary, seconds, unknown="", silence=None):
     if silence is None:
         yield "how long corosync waits for a silent node is not known (corosync-cmapctl)"
     else:
-        yield ("corosync declares a silent node lost after {0:.1f} s (token and consensus); "
-               "fencing and the promotion come after that".format(silence))
+        yield ("corosync declares a silent node lost after {0:.1f} s (token and consensus){1}; "
+               "fencing and the promotion come after that".format(silence, _later(device)))
     if seconds is None:
         yield "how long past failovers took is not known: {0}".format(unknown)
     elif seconds:
@@ -225,6 +227,14 @@ def lines(found, primary, seconds, unknown="", silence=None):
             ordered[len(ordered) // 2], len(ordered))
     else:
         yield "no past failover in this node's logs: how long one takes is not known"
+
+
+def _later(device):
+    """Return by how much the vote of a quorum device may delay that; device: as in `lines`."""
+    if device is None:
+        return "; how much later where the quorum device does not vote is not known"
+    return device and ", up to {0:.1f} s later while the quorum device does not vote".format(
+        device) or ""
 
 
 def _waiting(item):

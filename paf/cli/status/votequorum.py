@@ -13,6 +13,8 @@ _NUMBERS = (("expected", r"^Expected votes:\s+(\d+)"), ("total", r"^Total votes:
             ("needed", r"^Quorum:\s+(\d+)"))
 #: The id that corosync-quorumtool gives the quorum device.
 _DEVICE = "0"
+#: How long corosync waits for the device's vote where nothing else is set, in seconds.
+_SYNC_TIMEOUT = 30.0
 _MEMBER = re.compile(r"^\s*(?:0x)?(?P<id>[0-9a-fA-F]+)\s+(?P<votes>\d+)\s+\S")
 
 
@@ -48,6 +50,27 @@ def votes(text):
             members[found.group("id")] = int(found.group("votes"))
     return Votes(numbers["expected"], numbers["total"], numbers["needed"], members,
                  set(flags.group(1).split()) if flags else set(), "")
+
+
+def device_wait(pacemaker, found):
+    """Return how long corosync waits at most for the device's vote once a node is lost (float).
+
+    Seconds, 0.0 without a device, None where it is not known; found: Votes. Before, Pacemaker does
+    not hear who is left. Source: corosync-qdevice(8), sync_timeout; corosync's
+    votequorum_sync_process.
+    """
+    if found.unknown:
+        return None
+    if "Qdevice" not in found.flags:
+        return 0.0
+    try:
+        text = pacemaker.run("corosync-cmapctl", "quorum.device.").out
+    except Problem:
+        return None
+    if "quorum.device.model" not in text:
+        return None
+    given = re.search(r"^quorum\.device\.sync_timeout \(u32\) = (\d+)$", text, re.MULTILINE)
+    return int(given.group(1)) / 1000.0 if given else _SYNC_TIMEOUT
 
 
 def is_kept_without(found, lost):
