@@ -5,6 +5,8 @@ from paf.decide import transition
 #: Seconds that the checkpoints may take together, one that leaves little for the next, and how many
 #: there are at most: a server that writes more than the disk takes never has less to write.
 _CHECKPOINT_PATIENCE, _SHORT_CHECKPOINT, _CHECKPOINTS = 20.0, 0.5, 3
+#: What is left of the action's time where they may take it all, and for a look before, in seconds.
+_MARGIN, _LOOK_PATIENCE = 5.0, 3.0
 
 
 def run(context):
@@ -96,11 +98,12 @@ def _without_slots(context):
 def _checkpoint(context):
     """Write out what a shutdown would have to write, while clients still work.
 
-    A long one again: what clients changed meanwhile is less, and the next one is shorter.
+    A long one again: what clients changed meanwhile is less, and the next one is shorter. One that
+    is not waited for goes on, and the shutdown waits for it, without clients.
     """
     from paf.instance import sql
     context.log.info("the primary moves: checkpoint before its shutdown")
-    patience = context.deadline.within(_CHECKPOINT_PATIENCE)
+    patience = context.deadline.within(_patience(context))
     for _ in range(_CHECKPOINTS):
         begin = patience.elapsed
         answer = sql.query(context.instance, "CHECKPOINT", patience)
@@ -110,3 +113,17 @@ def _checkpoint(context):
             return
         if min(patience.elapsed - begin, patience.remaining) < _SHORT_CHECKPOINT:
             return
+
+
+def _patience(context):
+    """Return how many seconds the checkpoints may take: most of the action's, if nothing hurries.
+
+    That is a switchover of a primary that answers. One that hangs, and one without a successor, is
+    demoted because something is wrong.
+    """
+    from paf.instance import observe
+    most = context.deadline.remaining - _MARGIN
+    if most > _CHECKPOINT_PATIENCE and transition.is_switchover(context.notification) and (
+            observe.is_primary(context.instance, context.deadline.within(_LOOK_PATIENCE))):
+        return most
+    return _CHECKPOINT_PATIENCE

@@ -5,12 +5,16 @@ import types
 import pytest
 
 from paf.deadline import Deadline
-from paf.instance import sql
+from paf.decide import transition
+from paf.instance import observe, sql
 from paf.notifications import pre_demote
-from tests.unit.support import Clock
+from tests.unit.support import Clock, environment, notify_variables
+
+MOVE = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1", promote="srv2")
+ALONE = dict(MOVE, promote="")
 
 
-def checkpoints(monkeypatch, seconds, kind=sql.ROWS):
+def checkpoints(monkeypatch, seconds, kind=sql.ROWS, lists=None, answers=True):
     """Return how long each CHECKPOINT may take (s), where they take so many seconds."""
     clock, allowed, left = Clock(), [], list(seconds)
 
@@ -20,8 +24,10 @@ def checkpoints(monkeypatch, seconds, kind=sql.ROWS):
         clock.sleep(left.pop(0))
         return sql.Answer(kind, [], "permission denied")
     monkeypatch.setattr(sql, "query", query)
+    monkeypatch.setattr(observe, "is_primary", lambda *_: answers)
     pre_demote._checkpoint(types.SimpleNamespace(
-        instance=None, deadline=Deadline(60, clock), log=types.SimpleNamespace(info=str)))
+        instance=None, deadline=Deadline(60, clock), log=types.SimpleNamespace(info=str),
+        notification=transition.read(environment(**notify_variables(**lists or ALONE)))))
     return allowed
 
 
@@ -37,3 +43,14 @@ def test_a_long_checkpoint_is_followed_by_a_shorter_one(monkeypatch, seconds, al
 def test_a_checkpoint_that_fails_is_not_tried_again(monkeypatch):
     assert checkpoints(monkeypatch, [8], sql.REFUSED) == [20]
     assert checkpoints(monkeypatch, [20], sql.TIMED_OUT) == [20]
+
+
+@pytest.mark.parametrize("seconds, allowed", [([0.1], [55]), ([40, 12, 3], [55, 15, 3])])
+def test_before_a_switchover_a_long_one_may_end_while_clients_write(monkeypatch, seconds, allowed):
+    """The shutdown has to wait for one that is under way, and then has its own to write."""
+    assert checkpoints(monkeypatch, seconds, lists=MOVE) == allowed
+
+
+def test_a_primary_that_hangs_is_not_waited_for_that_long(monkeypatch):
+    """It is demoted for that, perhaps (on-fail=demote): the lists look the same."""
+    assert checkpoints(monkeypatch, [20], sql.TIMED_OUT, MOVE, answers=False) == [20]
