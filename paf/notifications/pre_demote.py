@@ -5,8 +5,8 @@ from paf.decide import transition
 #: Seconds that the checkpoints may take together, one that leaves little for the next, and how many
 #: there are at most: a server that writes more than the disk takes never has less to write.
 _CHECKPOINT_PATIENCE, _SHORT_CHECKPOINT, _CHECKPOINTS = 20.0, 0.5, 3
-#: What is left of the action's time where they may take it all, and for a look before, in seconds.
-_MARGIN, _LOOK_PATIENCE = 5.0, 3.0
+#: What is left of the action's time where they may take it all, in seconds; and for other steps.
+_MARGIN, _LOOK_PATIENCE, _ARCHIVE_PATIENCE = 5.0, 3.0, 15.0
 
 
 def run(context):
@@ -31,7 +31,11 @@ def run(context):
             return
     if (context.node in transition.nodes(lists.demote)
             and not transition.stops_here(lists, context.node)):
-        _checkpoint(context)
+        most = _CHECKPOINT_PATIENCE
+        if _is_calm(context):
+            _archive(context)
+            most = max(most, context.deadline.remaining - _MARGIN)
+        _checkpoint(context, most)
 
 
 def _stay(context):
@@ -95,15 +99,38 @@ def _without_slots(context):
     return None
 
 
-def _checkpoint(context):
+def _is_calm(context):
+    """Return whether nothing hurries: it is a switchover of a primary that answers.
+
+    One that hangs, and one without a successor, is demoted because something is wrong.
+    """
+    from paf.instance import observe
+    return transition.is_switchover(context.notification) and observe.is_primary(
+        context.instance, context.deadline.within(_LOOK_PATIENCE))
+
+
+def _archive(context):
+    """Have the archiver work its backlog off while clients work: the shutdown waits for that."""
+    from paf.decide.knowledge import is_known
+    from paf.instance import archiving
+    left = archiving.catch_up(context.instance, context.deadline.within(
+        min(_ARCHIVE_PATIENCE, context.deadline.remaining / 3)))
+    if not is_known(left):
+        context.log.info(left.reason)
+    elif left.value:
+        context.log.warning("{0} WAL files wait for the archiver, and the shutdown waits for it, "
+                            "without clients: does archive_command work?".format(left.value))
+
+
+def _checkpoint(context, most):
     """Write out what a shutdown would have to write, while clients still work.
 
-    A long one again: what clients changed meanwhile is less, and the next one is shorter. One that
-    is not waited for goes on, and the shutdown waits for it, without clients.
+    most: seconds that this may take. A long one again: what clients changed meanwhile is less, and
+    the next one is shorter. One that is not waited for goes on, and the shutdown waits for it.
     """
     from paf.instance import sql
     context.log.info("the primary moves: checkpoint before its shutdown")
-    patience = context.deadline.within(_patience(context))
+    patience = context.deadline.within(most)
     for _ in range(_CHECKPOINTS):
         begin = patience.elapsed
         answer = sql.query(context.instance, "CHECKPOINT", patience)
@@ -113,17 +140,3 @@ def _checkpoint(context):
             return
         if min(patience.elapsed - begin, patience.remaining) < _SHORT_CHECKPOINT:
             return
-
-
-def _patience(context):
-    """Return how many seconds the checkpoints may take: most of the action's, if nothing hurries.
-
-    That is a switchover of a primary that answers. One that hangs, and one without a successor, is
-    demoted because something is wrong.
-    """
-    from paf.instance import observe
-    most = context.deadline.remaining - _MARGIN
-    if most > _CHECKPOINT_PATIENCE and transition.is_switchover(context.notification) and (
-            observe.is_primary(context.instance, context.deadline.within(_LOOK_PATIENCE))):
-        return most
-    return _CHECKPOINT_PATIENCE

@@ -6,7 +6,8 @@ import pytest
 
 from paf.deadline import Deadline
 from paf.decide import transition
-from paf.instance import observe, sql
+from paf.decide.knowledge import Known
+from paf.instance import archiving, observe, sql
 from paf.notifications import pre_demote
 from tests.unit.support import Clock, environment, notify_variables
 
@@ -25,8 +26,11 @@ def checkpoints(monkeypatch, seconds, kind=sql.ROWS, lists=None, answers=True):
         return sql.Answer(kind, [], "permission denied")
     monkeypatch.setattr(sql, "query", query)
     monkeypatch.setattr(observe, "is_primary", lambda *_: answers)
-    pre_demote._checkpoint(types.SimpleNamespace(
+    monkeypatch.setattr(archiving, "catch_up", lambda *_: Known(0))
+    monkeypatch.setattr(pre_demote, "_without_successor", lambda _: None)
+    pre_demote.run(types.SimpleNamespace(
         instance=None, deadline=Deadline(60, clock), log=types.SimpleNamespace(info=str),
+        node="srv1", cluster=types.SimpleNamespace(guards_switchover=False),
         notification=transition.read(environment(**notify_variables(**lists or ALONE)))))
     return allowed
 

@@ -227,6 +227,7 @@ _WITHOUT = {
     "paf.actions.reload.keep": _nothing, "paf.instance.standby_mode.enable": _nothing,
     "paf.instance.standby_mode.forget_recovery": _nothing,
     "paf.instance.backuplabel.is_own": _nothing, "paf.instance.backuplabel.advice": _nothing,
+    "paf.instance.archiving.waiting": lambda server: Known(0),
     "paf.instance.tablespaces.check": _nothing, "paf.cluster.manager.find": lambda: "7 7",
     "paf.cluster.manager.is_same": lambda text: text == "7 7",
     "paf.remarks.of_parameters": lambda context: [], "paf.remarks.no_room": lambda context: [],

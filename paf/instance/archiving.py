@@ -1,0 +1,46 @@
+"""WAL files that wait for the archiver. A shutdown waits until it has archived them all.
+
+Source: PostgreSQL's pgarch_ArchiverCopyLoop, which runs once more after the shutdown checkpoint;
+XLogArchiveNotify.
+"""
+
+import os
+
+from paf import instance as local
+from paf.decide.knowledge import Known, Unknown
+from paf.ocf import OcfError
+
+_FOLDER, _WAITS = "archive_status", ".ready"
+#: So few are no backlog: a server that is busy always has one.
+_FEW = 2
+_STEP = 0.5    # seconds between two looks
+#: Seconds in which it archives nothing: an archive_command that hangs or fails is not waited for.
+_STILL = 5.0
+
+
+def waiting(instance):
+    """Return the Fact of how many files wait (int)."""
+    try:
+        names = os.listdir(os.path.join(local.wal_folder(instance), _FOLDER))
+    except (OcfError, OSError) as error:
+        return Unknown("cannot look for WAL that waits for the archive: {0}".format(error))
+    return Known(len([name for name in names if name.endswith(_WAITS)]))
+
+
+def catch_up(instance, deadline):
+    """Wait while the archiver comes nearer to its end; return the Fact of how many files are left.
+
+    0 for no more than always are.
+    """
+    found, least = [Unknown("")], [None, 0.0]    # the least so far, and when that was
+
+    def over():
+        found[:] = [waiting(instance)]
+        left = found[0].value
+        if left is None or left <= _FEW:
+            return True
+        if least[0] is None or left < least[0]:
+            least[:] = [left, deadline.elapsed]
+        return deadline.elapsed - least[1] >= _STILL
+    deadline.wait_for(over, longest=_STEP)
+    return Known(0) if found[0].value is not None and found[0].value <= _FEW else found[0]
