@@ -139,7 +139,7 @@ def subject(**changes):
               "psql": "psql", "resource": "pgsqld-clone", "restart": RESTART,
               "mine": {}, "limits": {}, "clock": 0.0,
               "upstream": {"system_identifier": "1"}, "files": 0, "owner": "postgres",
-              "keeps_slots": False, **changes}
+              "keeps_slots": False, "kept_off": False, **changes}
     return check_instance.Checked(settings=settings, **values)
 
 
@@ -225,6 +225,9 @@ def test_good_settings_have_nothing():
     ({"settings": {"wal_sender_shutdown_timeout": "0"}}, "wal_sender_shutdown_timeout is 0 ms",
      "wal_sender_shutdown_timeout = "),
     ({"settings": {"recovery_target_name": "before"}}, "recovery_target_name is set", "--restart"),
+    ({"settings": {"recovery_min_apply_delay": "3600000"}},
+     "recovery_min_apply_delay is 3600000 ms, and this node may be promoted",
+     "recovery_min_apply_delay = "),
     ({"mine": {"system_identifier": "1"}, "upstream": {"system_identifier": "2"}},
      "system identifier 1 here, 2 on the primary", None),
     ({"mine": {"major": 15}, "upstream": {"system_identifier": "1", "major": 17}},
@@ -273,6 +276,8 @@ def test_a_wrong_setting_is_named(changes, words, cure):
     {"settings": {"recovery_init_sync_method": "fsync"}, "files": 900},
     {"settings": {"recovery_init_sync_method": "syncfs"}, "files": check_instance.MANY_FILES},
     {"settings": {"recovery_target_name": "", "recovery_target": ""}},
+    {"settings": {"recovery_min_apply_delay": "0"}},
+    {"settings": {"recovery_min_apply_delay": "3600000"}, "kept_off": True},
     {"in_recovery": False, "upstream": {}, "clock": None}])
 def test_what_does_no_harm_is_not_named(changes):
     assert found(**changes) == []

@@ -309,7 +309,9 @@ def _subject(instance, managed, configured, pacemaker, answer):
         limits=limits.look(instance, deadline),
         clock=answer["clock"][0] if answer["clock"] else None,
         files=host.files(where.datadir, server.MANY_FILES), owner=where.system_user,
-        keeps_slots=where.slots is True)
+        keeps_slots=where.slots is True,
+        kept_off=managed is not None and node in configuration.barred(
+            configured, configuration.names_of(managed), ("", "Started", "Promoted")))
 
 
 def show(found):

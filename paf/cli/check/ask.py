@@ -17,7 +17,8 @@ SETTINGS = ("wal_level", "hot_standby", "max_wal_senders", "max_replication_slot
             "wal_retrieve_retry_interval", "recovery_init_sync_method", "recovery_target",
             "recovery_target_lsn", "recovery_target_name", "recovery_target_time",
             "recovery_target_xid", "sync_replication_slots", "synchronized_standby_slots",
-            "hot_standby_feedback", "primary_slot_name", "wal_sender_shutdown_timeout")
+            "hot_standby_feedback", "primary_slot_name", "wal_sender_shutdown_timeout",
+            "recovery_min_apply_delay")
 
 _SETTINGS = "SELECT name, setting, context FROM pg_settings WHERE name = ANY(%s)"
 _HBA = """SELECT line_number, type, array_to_string(database, ','), array_to_string(user_name, ','),

@@ -18,10 +18,11 @@ from paf.instance.server import quoted
 #: upstream: what the primary reports (dict), {} unknown; mine: the same of this server; limits: see
 #: primary.limits; clock: seconds that this node's is ahead of the primary's, None unknown; files:
 #: how many the data directory has, MANY_FILES at most; owner: the account it runs under (str);
-#: keeps_slots: the parameter slots (bool).
+#: keeps_slots: the parameter slots (bool); kept_off: whether a constraint keeps the primary off this
+#: node (bool).
 Checked = namedtuple("Checked", "settings rules slots in_recovery conninfo node nodes own vips "
                      "rejoin psql resource restart upstream mine limits clock files owner "
-                     "keeps_slots")
+                     "keeps_slots kept_off")
 
 #: Milliseconds that a standby may wait before it tries again to reach a primary.
 LONGEST_RETRY = 1000
@@ -211,6 +212,14 @@ def recovery(subject):
             "after a crash each of them is synced before recovery begins, within the timeout of "
             "start; syncfs syncs the file system once (Linux 5.8 and later)",
             finding.set_by_sql(subject, "recovery_init_sync_method", "syncfs"))
+    delay = have.get("recovery_min_apply_delay", "0")    # milliseconds; before 12 not shown by SQL
+    if delay != "0" and not subject.kept_off:
+        yield finding.warning(
+            "recovery_min_apply_delay is {0} ms, and this node may be promoted".format(delay),
+            "it first replays all that it has put off, while clients wait: longer than the timeout "
+            "of promote, perhaps. A constraint can keep the primary off a node "
+            "(docs/configuration.md, Which node is promoted)",
+            finding.set_by_sql(subject, "recovery_min_apply_delay", "0"))
     for name in TARGETS:
         if have.get(name):
             yield finding.error(
