@@ -18,8 +18,7 @@ from paf.instance.server import quoted
 #: upstream: what the primary reports (dict), {} unknown; mine: the same of this server; limits: see
 #: primary.limits; clock: seconds that this node's is ahead of the primary's, None unknown; files:
 #: how many the data directory has, MANY_FILES at most; owner: the account it runs under (str);
-#: keeps_slots: the parameter slots (bool); kept_off: whether a constraint keeps the primary off this
-#: node (bool).
+#: keeps_slots: the parameter slots (bool); kept_off: whether a constraint keeps the primary off it.
 Checked = namedtuple("Checked", "settings rules slots in_recovery conninfo node nodes own vips "
                      "rejoin psql resource restart upstream mine limits clock files owner "
                      "keeps_slots kept_off")
