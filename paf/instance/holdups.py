@@ -14,8 +14,13 @@ from paf.instance import postmaster, queries, shutdown, sql
 from paf.ocf import OcfError
 
 _STEP = 2.0        # seconds between two looks, and before the first
+_SOON = 0.25       # seconds until the next look where sessions were ended: others may come
+#: The share of the time after which replay is taken to wait where titles do not say so.
+_LATE = 0.5
 _PATIENCE = 5.0    # seconds for the server to end sessions
 _STARTUP, _WAITS = "startup", " waiting"
+#: How its title ends with update_process_title=off, and no client's does; the second up to 10.
+_SILENT = (": startup", ": startup process")
 
 
 def resume(instance, deadline, log):
@@ -37,7 +42,7 @@ class HoldUps(object):
 
     def __init__(self, instance, deadline, log):
         self._instance, self._deadline, self._log = instance, deadline, log
-        self._next = deadline.within(_STEP)
+        self._next, self._late = deadline.within(_STEP), deadline.within(deadline.remaining * _LATE)
 
     def end(self):
         """Look once in a while, and end what is in the way. Raises nothing: it may end by itself.
@@ -50,12 +55,15 @@ class HoldUps(object):
         try:
             pids = postmaster.processes(self._instance)
             shutdown.wake(pids)
-            if any(_waits(postmaster.title(pid)) for pid in pids):
-                self._end_sessions()
+            titles = [postmaster.title(pid) for pid in pids]
+            if any(_waits(text) or self._late.passed and text.endswith(_SILENT)
+                   for text in titles) and self._end_sessions():
+                self._next = self._deadline.within(_SOON)
         except (OcfError, EnvironmentError) as error:
             self._log.info("the promotion is not helped on: {0}".format(error))
 
     def _end_sessions(self):
+        """End sessions with an open transaction; return whether there were any."""
         answer = sql.query(self._instance, queries.end_transactions(),
                            self._deadline.within(_PATIENCE))
         if answer.kind != sql.ROWS:
@@ -64,6 +72,7 @@ class HoldUps(object):
         elif answer.rows:
             self._log.warning("the promotion waited for replay, which sessions held up: {0} with "
                               "an open transaction ended".format(len(answer.rows)))
+        return answer.kind == sql.ROWS and bool(answer.rows)
 
 
 def _waits(title):

@@ -54,6 +54,41 @@ def test_a_promotion_is_waited_for_also_where_it_cannot_be_helped_on(monkeypatch
     assert said == [f"the promotion is not helped on: {error}"]
 
 
+STARTUP = "postgres: 15/main: startup"
+
+
+def sessions_ended(monkeypatch, title, seconds, left=2):
+    """Return when (s) sessions were ended, looked for ten times a second; `left` times some are."""
+    clock, ended = Clock(), []
+    answer(monkeypatch, postmaster, "processes", [4711])
+    answer(monkeypatch, postmaster, "title", title)
+    answer(monkeypatch, holdups.shutdown, "wake", None)
+    monkeypatch.setattr(sql, "query", lambda *_: ended.append(round(clock.now - 1000, 1)) or (
+        sql.Answer(sql.ROWS, [["t"]] if len(ended) <= left else [], "")))
+    helper = holdups.HoldUps(None, Deadline(30, clock), types.SimpleNamespace(
+        info=pytest.fail, warning=str))
+    for _ in range(10 * seconds):
+        clock.sleep(0.1)
+        helper.end()
+    return ended
+
+
+def test_sessions_that_come_after_hold_a_promotion_up_for_less(monkeypatch):
+    """Replay can wait for new ones at each record. Each time cost clients two seconds more."""
+    ended = sessions_ended(monkeypatch, f"{STARTUP} recovering 00000002 waiting", 6)
+    assert ended[:4] == [2.0, 2.3, 2.6, 4.6]    # and none where nobody was in the way
+
+
+@pytest.mark.parametrize("title, first", [
+    (STARTUP, 16.0), ("postgres: startup process", 16.0),
+    (f"{STARTUP} recovering 00000002", None), ("postgres: walreceiver", None),
+    ("postgres: app shop 192.0.2.1(4711) startup", None)])
+def test_where_titles_do_not_say_that_replay_waits_the_time_decides(monkeypatch, title, first):
+    """With update_process_title=off the promotion failed, whatever held it up."""
+    ended = sessions_ended(monkeypatch, title, 29)
+    assert ended[:1] == [first] * (first is not None)
+
+
 @pytest.mark.parametrize("version, rows, words, said", [
     (90600, [[""]], "xlog", "replay was paused: it is resumed"),
     (120000, [[""]], "wal", "replay was paused: it is resumed"), (120000, [], "wal", ""),
