@@ -23,7 +23,7 @@ def waiting(instance):
     try:
         names = os.listdir(os.path.join(local.wal_folder(instance), _FOLDER))
     except (OcfError, OSError) as error:
-        return Unknown("cannot look for WAL that waits for the archive: {0}".format(error))
+        return Unknown(str(error))
     return Known(len([name for name in names if name.endswith(_WAITS)]))
 
 

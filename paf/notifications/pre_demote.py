@@ -116,7 +116,7 @@ def _archive(context):
     left = archiving.catch_up(context.instance, context.deadline.within(
         min(_ARCHIVE_PATIENCE, context.deadline.remaining / 3)))
     if not is_known(left):
-        context.log.info(left.reason)
+        context.log.info("cannot look for WAL that waits for the archiver: {0}".format(left.reason))
     elif left.value:
         context.log.warning("{0} WAL files wait for the archiver, and the shutdown waits for it, "
                             "without clients: does archive_command work?".format(left.value))
