@@ -69,29 +69,6 @@ def restart(release, resource, node, pg_ctl):
     return ["crm_resource --restart --resource {0} --node {1}".format(resource, node)]
 
 
-def device_for(configured, node):
-    """Return (what is wrong with the fencing devices that a node has, "" for none; the cure).
-
-    A device that is configured for the node is not made a second time. Nodes' names in the lists
-    of devices count without regard to case.
-    """
-    there = [device for device in configured.devices if node.lower() in hosts_of(device)]
-    idle = [device.name for device in there if is_disabled(device)]
-    if idle:
-        return "{0} is disabled".format(" and ".join(idle)), join(*[enabled(name) for name in idle])
-    if there:
-        names = [device.name for device in there]
-        return "{0} does not run".format(" and ".join(names)), both(
-            *["crm_resource --cleanup --resource {0}".format(name) for name in names])
-    return "", new_device("fence-" + node, node)
-
-
-def has_device(configured, node):
-    """Return whether a fencing device lists the node, and none that does is disabled."""
-    there = [device for device in configured.devices if node.lower() in hosts_of(device)]
-    return bool(there) and not any(is_disabled(device) for device in there)
-
-
 def new_device(name, node):
     """Return the cure that makes a fencing device for a node; its agent is for people to choose."""
     words = "{0} {1}AGENT {2}pcmk_host_list={3} ..."
@@ -102,20 +79,6 @@ def new_device(name, node):
 def enabled(name, kind="stonith"):
     """Return the cure that enables a fencing device, or with kind "resource" a resource."""
     return ["pcs {0} enable {1}".format(kind, name)], ["crm resource start {0}".format(name)]
-
-
-def hosts_of(device):
-    """Return the nodes (set, in small letters) that a fencing device (Primitive) lists; pure."""
-    listed = device.parameters.get("pcmk_host_list", "").lower()
-    mapped = device.parameters.get("pcmk_host_map", "").lower()
-    return set(listed.replace(",", " ").replace(";", " ").split()).union(
-        word.replace("=", ":").split(":")[0]
-        for word in mapped.replace(";", " ").replace(",", " ").split())
-
-
-def is_disabled(device):
-    """Return whether a fencing device (Primitive) is not used, since it is to be stopped; pure."""
-    return device.meta.get("target-role", "").lower() == "stopped"
 
 
 def property_is(name, value):

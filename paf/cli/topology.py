@@ -7,14 +7,12 @@ device for it. A level succeeds only if all its devices do; where it fails, the 
 import re
 from collections import namedtuple
 
-from paf.cli import finding
-from paf.cli.configuration import boolean
+from paf.cli import devices, finding
 
 #: number: int, the lowest is tried first; devices: names (list of str), all of which are needed.
 Level = namedtuple("Level", "number devices")
 
 _NAME, _PATTERN, _ATTRIBUTE = "target", "target-pattern", "target-attribute"
-_WATCHDOG = "watchdog"    # SBD without a disk, which needs no device
 
 
 def groups(configured, node):
@@ -59,11 +57,12 @@ def gaps(configured, level, node):
     for name in level.devices:
         device = there.get(name)
         if device is None:
-            if name != _WATCHDOG or not boolean(configured.properties.get("have-watchdog"), False):
+            # SBD without a disk needs no device
+            if name != devices.WATCHDOG or not devices.watchdog(configured):
                 yield name, "is no fencing device"
-        elif finding.is_disabled(device):
-            yield name, "is disabled"
-        elif finding.hosts_of(device) and node.lower() not in finding.hosts_of(device):
+        elif devices.flaw(configured, device, node):
+            yield name, devices.flaw(configured, device, node)
+        elif devices.serves(configured, device, node) is False:
             yield name, "is not for {0}".format(node)
 
 
@@ -80,15 +79,16 @@ def wrong(configured, node):
             if found:
                 words = "level {0} of the fencing topology of {1} fails: {2}".format(
                     level.number, node, ", ".join("{0} {1}".format(*gap) for gap in found))
-                yield words, _cure(found, node), is_usable(configured, group, node)
+                yield words, _cure(configured, found, node), is_usable(configured, group, node)
 
 
-def _cure(found, node):
+def _cure(configured, found, node):
     """Return the cure for gaps of a level. One that is for other nodes is not changed."""
+    there = dict((device.name, device) for device in configured.devices)
     cures = []
-    for name, what in found:
-        if what == "is no fencing device" and name != _WATCHDOG:
+    for name, _ in found:
+        if name in there and devices.is_disabled(there[name]):
+            cures.append(devices.enabled(there[name]))
+        elif name not in there and name != devices.WATCHDOG:
             cures.append(finding.new_device(name, node))
-        elif what == "is disabled":
-            cures.append(finding.enabled(name))
     return finding.join(*cures)

@@ -40,6 +40,10 @@ def let_in(resource, *nodes):
                    'score="0"/>' for node in nodes)
 
 
+#: In an opt-in cluster, where the devices may run.
+LET_IN = (END, "".join(let_in(f"fence-{node}", *{"srv1", "srv2", "srv3"} - {node})
+                       for node in ("srv1", "srv2", "srv3")) + END)
+
 #: What a configuration is changed to: pairs of text, before and after, and what is found then, ""
 #: if nothing may be. The clone, the address and the three nodes are those of the recorded CIB.
 FORMS = {
@@ -150,19 +154,19 @@ FORMS = {
         [(META, META + nvpair("clone-max", "1"))], "pgsqld-clone has clone-max=1"),
     "a clone of two instances": ([(META, META + nvpair("clone-max", "2"))], ""),
     "an opt-in cluster without a location": (
-        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")),
+        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")), LET_IN,
          (END, let_in("pgsql-master-ip", "srv1", "srv2", "srv3") + END)],
         "no constraint lets pgsqld-clone run on srv1 or srv2 or srv3"),
     "an opt-in cluster with locations": (
-        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")),
+        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")), LET_IN,
          (END, let_in("pgsqld-clone", "srv1", "srv3") + let_in("pgsql-master-ip", "srv1", "srv3")
           + END)], ""),
     "an opt-in cluster without the address on a node": (
-        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")),
+        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")), LET_IN,
          (END, let_in("pgsqld", "srv1", "srv3") + let_in("pgsql-master-ip", "srv3") + END)],
         "no constraint lets pgsql-master-ip run on srv1"),
     "an opt-in cluster by a rule": (
-        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")),
+        [(PROPERTIES, PROPERTIES + nvpair("symmetric-cluster", "false")), LET_IN,
          (END, "".join(f'<rsc_location id="{name}-r" rsc="{name}"><rule id="{name}-rule" score="0">'
                        f'<expression id="{name}-e" attribute="site" operation="defined"/></rule>'
                        "</rsc_location>" for name in ("pgsqld-clone", "pgsql-master-ip")) + END)],

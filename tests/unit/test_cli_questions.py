@@ -6,7 +6,7 @@ import pathlib
 import jsonschema
 import pytest
 
-from paf.cli import configuration, servers, view
+from paf.cli import configuration, devices, servers, view
 from paf.cli.common import NOT_DONE, OK
 from paf.cli.status import fencing, report_text, service, simulate, votequorum
 from paf.cli.status import report as status
@@ -156,7 +156,7 @@ def test_a_watchdog_without_a_disk_is_fencing(texts, known):
     ({"have-watchdog": "false", "stonith-watchdog-timeout": "10s"}, False)])
 def test_sbd_without_a_disk_is_known_by_its_properties(texts, properties, expected):
     configured = configuration.parse(texts["cib"])._replace(properties=properties)
-    assert fencing.has_watchdog(configured) is expected
+    assert devices.ends_itself(configured, "srv3") is expected
 
 
 def test_one_standby_in_maintenance_is_not_the_whole_cluster(texts):

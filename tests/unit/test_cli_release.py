@@ -50,7 +50,7 @@ def test_a_hole_matters_where_others_may_connect(configured, version, resources,
 @pytest.mark.parametrize("version, set_as, name", [
     ("2.1.5-x", None, "stonith-enabled"), ("3.0.1-x", None, "stonith-enabled"),
     ("3.0.2-x", None, "fencing-enabled"), ("3.0.3-x", "stonith-enabled", "stonith-enabled"),
-    ("2.1.5-x", "fencing-enabled", "fencing-enabled")])
+    ("", "fencing-enabled", "fencing-enabled")])
 def test_an_option_of_fencing_has_the_name_of_the_version_or_the_one_it_has(
         configured, version, set_as, name):
     found = configured(version, *([OFF.format(set_as)] if set_as else []))

@@ -1,8 +1,10 @@
 """paf check: the cluster as it is configured, and the clone of the resource. Pure."""
 
-from paf.cli import finding, nodelist, topology
+import itertools
+
+from paf.cli import devices, finding, nodelist, topology
 from paf.cli.configuration import (
-    boolean, guests, has_plain_defaults, is_certain, is_true, left_over, meta, names_of, not_let_in,
+    boolean, has_plain_defaults, is_certain, is_true, left_over, meta, names_of, not_let_in,
     place_of, points, seconds, strange, vips_of)
 from paf.cli.configuration import options
 from paf.cli.operate import pauses
@@ -15,7 +17,9 @@ def fencing(configured, managed):
     """Fencing is enabled and every node can be fenced."""
     option = options.fencing(configured, "enabled")
     enabled = configured.properties.get(option, "true")
-    if not boolean(enabled, True):
+    if option in configured.uncertain:
+        yield _unjudged(option)
+    elif not boolean(enabled, True):
         yield finding.error("fencing is off ({0}={1})".format(option, enabled), _DEVICE_WHY,
                             finding.property_is(option, "true"))
     for node in configured.nodes:
@@ -23,21 +27,39 @@ def fencing(configured, managed):
             yield (finding.warning if is_spare else finding.error)(
                 words, "where a node has a fencing topology, Pacemaker uses no other device for "
                 "it, and a level fails with any of its devices", cure)
+    for found in itertools.chain([item for _, item in devices.aimless(configured)],
+                                 devices.misnamed(configured), _uncovered(configured)):
+        yield found
+
+
+def _uncovered(configured):
+    """Yield a Finding for the nodes that no device fences, and for SBD that does not do it."""
     missing = _without_device(configured)
-    if not missing:
-        return
-    watchdog = _watchdog(configured)
-    if watchdog is None:
-        found = [finding.device_for(configured, node) for node in missing]
+    if devices.watchdog(configured) is False:
+        yield finding.error(
+            "SBD is configured to fence without a device ({0}), but Pacemaker sees no SBD with a "
+            "watchdog".format(options.fencing(configured, "watchdog-timeout")),
+            _DEVICE_WHY if missing else "where it sees no SBD, Pacemaker does not start with that",
+            finding.both("systemctl enable sbd"))
+    elif missing:
+        found = [devices.lacking(configured, node) for node in missing]
         yield finding.error(
             "; ".join(["no fencing device for {0}".format(", ".join(missing))]
                       + [wrong for wrong, _ in found if wrong]), _DEVICE_WHY,
             finding.join(*[cure for _, cure in found]))
-    elif not watchdog:
-        yield finding.error(
-            "SBD is configured to fence without a device ({0}), but Pacemaker sees no SBD with a "
-            "watchdog".format(options.fencing(configured, "watchdog-timeout")), _DEVICE_WHY,
-            finding.both("systemctl enable sbd"))
+    for node in configured.nodes:
+        if devices.covering(configured, node) is None:
+            yield finding.unseen(
+                "whether {0} can fence {1} was not looked at".format(
+                    " or ".join(devices.asking(configured, node)), node),
+                "no list in the configuration says it: the device has to be asked, as "
+                "stonith_admin --list {0} does".format(node))
+
+
+def _unjudged(name):
+    """Return the Finding for an option that is not known, nor whether it is what it should be."""
+    return finding.unseen("whether {0} is set is not known".format(name),
+                          "a rule decides on it that only Pacemaker can judge")
 
 
 def watchdogs(configured, votes):
@@ -55,52 +77,37 @@ def watchdogs(configured, votes):
 
 
 def _without_device(configured):
-    """Return the names of the nodes (list of str) that no device fences."""
-    hosts, any_host = _fenced(configured)
-    return [node for node in configured.nodes
-            if node.lower() not in hosts.union(guests(configured)) and not any_host]
+    """Return the names of the nodes (list of str) that nothing fences."""
+    return [node for node in configured.nodes if devices.covering(configured, node) is False]
 
 
 def is_left_to_watchdogs(configured):
     """Return whether SBD without a device is what fences a node."""
-    return _watchdog(configured) is True and bool(_without_device(configured))
+    return any(devices.ends_itself(configured, node) and not any(
+        devices.serves(configured, device, node) for device in configured.devices
+        if not devices.is_watchdog(device)) for node in configured.nodes)
 
 
-def _fenced(configured):
-    """Return (names that a device lists, in small letters; whether one takes any node)."""
-    hosts, any_host = set(), False
-    for device in configured.devices:
-        if finding.is_disabled(device):
-            continue
-        listed = finding.hosts_of(device)
-        hosts.update(listed)
-        # a device that lists nothing is asked, or takes any node
-        any_host = any_host or not listed
-    return hosts, any_host
-
-
-def _watchdog(configured):
-    """Return whether SBD fences without a device; None where that is not configured.
-
-    Pacemaker itself sets have-watchdog, where it finds a running SBD.
-    """
-    timeout = configured.properties.get("stonith-watchdog-timeout", configured.properties.get(
-        "fencing-watchdog-timeout", "0"))
-    if timeout.strip() != "-1" and not seconds(timeout):
-        return None
-    return is_true(configured.properties.get("have-watchdog", "false"))
+#: Properties that keep the cluster from working where they are wrong.
+_DECISIVE = ("no-quorum-policy", "startup-fencing", "maintenance-mode", "stop-all-resources",
+             "symmetric-cluster")
 
 
 def properties(configured, managed):
     """The cluster's properties let it work."""
-    policy = configured.properties.get("no-quorum-policy", "stop").lower()
+    for name in _DECISIVE:
+        if name in configured.uncertain:
+            yield _unjudged(name)
+    values = dict(pair for pair in configured.properties.items()
+                  if pair[0] not in configured.uncertain)
+    policy = values.get("no-quorum-policy", "stop").lower()
     if policy in ("ignore", "freeze"):
         yield finding.error(
             "no-quorum-policy={0}".format(policy),
             "the partition without quorum must stop its primary: else there "
             "are two. With two nodes, corosync's two_node=1 takes care of quorum",
             finding.property_is("no-quorum-policy", "stop"))
-    if not boolean(configured.properties.get("startup-fencing"), True):
+    if not boolean(values.get("startup-fencing"), True):
         yield finding.error(
             "startup-fencing is off",
             "when the cluster starts, a node that was not seen yet is taken to be off: a primary "
@@ -108,11 +115,11 @@ def properties(configured, managed):
     outside = not_let_in(configured, names_of(managed))
     if outside and outside == configured.nodes:
         yield finding.error(*finding.let_in(managed.clone or managed.name, outside))
-    if is_true(configured.properties.get("maintenance-mode", "false")):
+    if is_true(values.get("maintenance-mode", "false")):
         yield finding.warning(
             "maintenance-mode is on", "Pacemaker watches and does nothing: no failover",
             finding.property_is("maintenance-mode", "false"))
-    if is_true(configured.properties.get("stop-all-resources", "false")):
+    if is_true(values.get("stop-all-resources", "false")):
         yield finding.error("stop-all-resources is on", "nothing is started at all",
                             finding.property_is("stop-all-resources", "false"))
 
@@ -303,10 +310,10 @@ def head_start(configured, managed, votes):
     Explained, priority-fencing-delay, pcmk_delay_base, pcmk_delay_max.
     """
     enabled = configured.properties.get(options.fencing(configured, "enabled"), "true")
-    devices = [device for device in configured.devices if not finding.is_disabled(device)]
-    if "2Node" not in votes.flags or not boolean(enabled, True) or not devices:
+    used = [device for device in configured.devices if not devices.is_disabled(device)]
+    if "2Node" not in votes.flags or not boolean(enabled, True) or not used:
         return
-    if any(_waits(device.parameters.get(name, "")) for device in devices for name in _DELAYS) or (
+    if any(_waits(device.parameters.get(name, "")) for device in used for name in _DELAYS) or (
             _waits(configured.properties.get("priority-fencing-delay", ""))
             and any(_has_priority(configured, managed))):
         return
@@ -315,7 +322,7 @@ def head_start(configured, managed, votes):
         managed.clone or managed.name, "priority", "1"))
     if known and known < _PRIORITY:
         cure = finding.both("crm_resource --resource {0} --set-parameter pcmk_delay_base "
-                            "--parameter-value 10s".format(devices[0].name))
+                            "--parameter-value 10s".format(used[0].name))
     yield finding.warning(
         "no node has a head start when two fence each other",
         "when the link between them breaks, each fences the other: both may go off at once, and "

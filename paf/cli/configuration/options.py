@@ -17,10 +17,13 @@ def release(configured):
 def fencing(configured, name):
     """Return what an option of fencing is called here, as stonith-`name` or fencing-`name` (str).
 
-    The name that the CIB has already, else that of the version.
+    The name under which this version finds it in the CIB, else that of the version. One that knows
+    the new name prefers it; an older one knows no other than the old.
     """
     old, new = "stonith-" + name, "fencing-" + name
-    for known in (old, new):
-        if known in configured.properties:
+    if () < release(configured) < _FENCING:
+        return old
+    for known in (new, old):
+        if known in configured.properties or known in configured.uncertain:
             return known
-    return new if release(configured) >= _FENCING else old
+    return new if release(configured) else old

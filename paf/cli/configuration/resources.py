@@ -30,8 +30,10 @@ OF_CLONES = ("promotable", "promoted-max", "promoted-node-max", "master-max", "m
 Operation = namedtuple(
     "Operation", "id name interval timeout role values enabled inherited has_timeout")
 
-#: Any primitive. kind: (class, provider, type) or (class, type); group, clone: ids or "".
-Primitive = namedtuple("Primitive", "name kind parameters operations group meta clone")
+#: Any primitive. kind: (class, provider, type) or (class, type); group, clone: ids or ""; meta:
+#: what holds for it (dict of str), be it of what is around it or by default; origins: dict of a
+#: meta attribute's name to the id of the element that has it, see sets.Pairs.
+Primitive = namedtuple("Primitive", "name kind parameters operations group meta clone origins")
 
 _CONTAINERS = ("group", "clone", "master", "bundle")
 _DEFAULT_TIMEOUT = "20s"
@@ -89,12 +91,14 @@ class Resources(object):
         subject = Subject(kind, None, None)
         around = dict((parent.tag, parent.get("id", "")) for parent in parents)
         layers = self._layers(element)
+        meta = self._reader.pairs(
+            layers + parents[::-1] + self._root.findall("configuration/rsc_defaults"),
+            "meta_attributes", subject, True)
         return Primitive(
             element.get("id", ""), kind,
             self._reader.pairs(layers, "instance_attributes", subject).values,
             self.operations(element), around.get("group", ""),
-            self._reader.pairs(layers, "meta_attributes", subject, True).values,
-            _clone_of(around))
+            meta.values, _clone_of(around), meta.origins)
 
     def parameters(self, element):
         """Return the sets.Pairs of a primitive's parameters."""

@@ -58,9 +58,11 @@ class Reader(object):
                 parent.find(tag).get("id-ref") is None)
             for holds, group in self._sets(parent, tag, subject):
                 for name, value, own in self._in_set(group, old_names):
+                    if name in values:
+                        continue    # what wins over it is known
                     if holds is None:
                         uncertain.add(name)
-                    elif name not in values:
+                    else:
                         values[name] = value
                         origins[name] = parent.get("id", "") if plain and own else ""
         return Pairs(values, uncertain, origins)

@@ -3,10 +3,10 @@
 Each rule takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
-from paf.cli import finding, topology
+from paf.cli import devices, finding, topology
 from paf.cli.configuration import options
 from paf.cli.servers import NO_WAIT
-from paf.cli.status import fencing as devices
+from paf.cli.status import fencing as fenced
 from paf.cli.status import service, simulate, succession, votequorum
 from paf.cli.status.concern import FAILOVER, concern, unknown
 from paf.cli.status.report_text import size
@@ -22,7 +22,10 @@ def fencing(found, seen, configured, managed, facts):
     device = facts.fencing
     if device is None:
         return
-    possible = devices.is_possible(device)
+    for name, item in devices.aimless(configured):
+        if device.enabled and name in device.devices:
+            yield concern("fencing-aimless", FAILOVER, item.what, item.why, (item.pcs, item.crm))
+    possible = fenced.is_possible(device)
     if not device.enabled:
         option = options.fencing(configured, "enabled")
         yield concern(
@@ -36,9 +39,9 @@ def fencing(found, seen, configured, managed, facts):
         yield concern("no-fencing-device", FAILOVER, "{0} cannot be fenced: {1}".format(
             found["primary"], device.unusable), _WHY, finding.join(*[
                 cure for _, cure, _ in topology.wrong(configured, found["primary"])]))
-    elif not possible and not (_is_alone(found) and finding.has_device(
+    elif not possible and not (_is_alone(found) and devices.is_kept_from(
             configured, found["primary"])):    # it may not run on the node that it fences
-        wrong, cure = finding.device_for(configured, found["primary"])
+        wrong, cure = devices.lacking(configured, found["primary"])
         yield concern("no-fencing-device", FAILOVER, "; ".join(
             ["no fencing device can reach {0}".format(found["primary"])] + [wrong] * bool(wrong)),
             _WHY, cure)

@@ -6,9 +6,9 @@ fences this node itself, the configuration lists which hosts they are for.
 
 from collections import namedtuple
 
-from paf.cli import finding, topology
+from paf.cli import devices, topology
 from paf.cli.common import Problem
-from paf.cli.configuration import is_true, seconds
+from paf.cli.configuration import boolean, options
 
 
 class Fencing(namedtuple("Fencing", "enabled devices watchdog unknown unusable")):
@@ -26,10 +26,6 @@ class Fencing(namedtuple("Fencing", "enabled devices watchdog unknown unusable")
         return super(Fencing, cls).__new__(cls, enabled, devices, watchdog, unknown, unusable)
 
 
-_ENABLED = ("stonith-enabled", "fencing-enabled")
-_WATCHDOG = ("stonith-watchdog-timeout", "fencing-watchdog-timeout")
-
-
 def of(pacemaker, configured, seen, node):
     """Return the Fencing of a node (str); seen: view.View."""
     return by_topology(configured, node, _by_devices(pacemaker, configured, seen, node))
@@ -42,6 +38,8 @@ def by_topology(configured, node, found):
     topology needs another one besides.
     """
     groups = topology.groups(configured, node) if found.enabled else []
+    if not all(any(level.devices == [devices.WATCHDOG] for level in group) for group in groups):
+        found = found._replace(watchdog=False)
     usable = [group for group in groups if topology.is_usable(configured, group, node)]
     if len(usable) == len(groups):
         return found
@@ -52,8 +50,11 @@ def by_topology(configured, node, found):
 
 
 def _by_devices(pacemaker, configured, seen, node):
-    enabled, watchdog = is_enabled(configured), has_watchdog(configured)
-    if not enabled:
+    option, watchdog = options.fencing(configured, "enabled"), devices.ends_itself(configured, node)
+    if option in configured.uncertain:
+        return Fencing(True, [], False,
+                       "a rule that only Pacemaker can judge decides on {0}".format(option))
+    if not is_enabled(configured):
         return Fencing(False, [], watchdog, "")
     try:
         result = pacemaker.run("stonith_admin", "--list", node)
@@ -61,37 +62,26 @@ def _by_devices(pacemaker, configured, seen, node):
         return Fencing(True, [], watchdog, str(error))
     if result.timed_out:
         return Fencing(True, [], watchdog, "stonith_admin gave no answer in time")
-    devices = listed(result.out)
-    if not devices and devices is not None:
+    found = listed(result.out)
+    if not found and found is not None:
         return elsewhere(configured, seen, node, watchdog)
-    if devices is None:
+    if found is None:
         return Fencing(True, [], watchdog, "stonith_admin failed: {0}".format(
             " ".join((result.err or result.out).split()) or "status {0}".format(result.status)))
-    return Fencing(True, devices, watchdog, "")
+    return Fencing(True, found, watchdog, "")
 
 
 def elsewhere(configured, seen, node, watchdog):
     """Return the Fencing by devices that run on other nodes, as they are configured; pure."""
     running = set(item.resource for item in seen.instances if item.role == "Started")
-    devices = [device for device in configured.devices if device.name in running]
-    hosts = dict((device.name, hosts_of(device)) for device in devices)
-    known = sorted(name for name in hosts if hosts[name] and node.lower() in hosts[name])
-    asking = sorted(name for name in hosts if hosts[name] is None)
+    answers = dict((device.name, devices.serves(configured, device, node))
+                   for device in configured.devices if device.name in running)
+    known = sorted(name for name in answers if answers[name])
+    asking = sorted(name for name in answers if answers[name] is None)
     if not known and asking:
         return Fencing(True, [], watchdog, "{0} cannot be asked from this node".format(
             " and ".join(asking)))
     return Fencing(True, known, watchdog, "")
-
-
-def hosts_of(device):
-    """Return the nodes (set) that a fencing device (Primitive) is configured for; pure.
-
-    In small letters: Pacemaker compares names without regard to case. None where it has to be
-    asked, or takes any node. Source: pacemaker-fenced(7), pcmk_host_check.
-    """
-    found = finding.hosts_of(device)
-    check = device.parameters.get("pcmk_host_check", "")
-    return None if not found or check in ("dynamic-list", "status", "none") else found
 
 
 def is_possible(fencing):
@@ -105,24 +95,7 @@ def is_possible(fencing):
 
 def is_enabled(configured):
     """Return whether fencing is on, as Pacemaker reads the cluster's properties."""
-    return is_true(_property(configured, _ENABLED, "true"))
-
-
-def has_watchdog(configured):
-    """Return whether lost nodes end themselves: SBD with a watchdog and no disk.
-
-    A negative timeout means twice SBD's own (Pacemaker Explained, stonith-watchdog-timeout).
-    """
-    timeout = _property(configured, _WATCHDOG, "0").strip()
-    active = is_true(configured.properties.get("have-watchdog", "false"))
-    return active and (timeout.startswith("-") or bool(seconds(timeout)))
-
-
-def _property(configured, names, default):
-    for name in names:
-        if name in configured.properties:
-            return configured.properties[name]
-    return default
+    return boolean(configured.properties.get(options.fencing(configured, "enabled")), True)
 
 
 def listed(text):

@@ -1,0 +1,224 @@
+"""Which nodes the fencing devices are for, as far as the cluster's configuration says. Pure.
+
+Source: pacemaker-fenced(7), pcmk_host_*; fenced_commands.c and fenced_scheduler.c of Pacemaker
+3.0.2, for what it does with a device that is disabled, banned, or of SBD without a disk.
+"""
+
+from paf.cli import finding
+from paf.cli.configuration import (
+    barred, boolean, guests, is_true, options, place_of, seconds)
+
+#: By what Pacemaker knows the nodes of a device: lists in its parameters; none, it takes any node;
+#: the device's own answer; nothing, it is used for no node.
+LISTED, ANY, ASKED, NOBODY = "listed", "any", "asked", "nobody"
+_CHECKS = {"static-list": LISTED, "none": ANY, "dynamic-list": ASKED, "status": ASKED}
+
+#: What Pacemaker calls SBD without a disk, where it is a device: the resource and its agent.
+WATCHDOG = "watchdog"
+_WATCHDOG_AGENT = "fence_watchdog"
+
+#: Agents of a board that has no other machine than its own: without a list of nodes Pacemaker asks
+#: for the status, and takes any answer to mean that the board is the one of the node in question.
+_BOARDS = ("fence_ipmilan", "fence_idrac", "fence_imm", "fence_ilo3", "fence_ilo4", "fence_ilo5",
+           "fence_ilo6")
+
+
+def known_by(device):
+    """Return by what Pacemaker knows the nodes of a device (Primitive)."""
+    check = device.parameters.get("pcmk_host_check")
+    if check is not None:
+        return _CHECKS.get(check.lower(), NOBODY)
+    return LISTED if "pcmk_host_list" in device.parameters or (
+        "pcmk_host_map" in device.parameters) else ASKED
+
+
+def listed(device):
+    """Return the nodes (set, in small letters: their case does not count) that a device lists."""
+    names = device.parameters.get("pcmk_host_list", "").lower()
+    found = set(names.replace(",", " ").replace(";", " ").split())
+    # a comma is between the ports of one node
+    for word in device.parameters.get("pcmk_host_map", "").lower().replace(";", " ").split():
+        name, _, port = word.replace("=", ":").partition(":")
+        if port and port[-1] != ",":
+            found.add(name)
+    return found
+
+
+def serves(configured, device, node):
+    """Return whether a device can fence a node: True, False, or None where it has to be asked."""
+    if flaw(configured, device, node):
+        return False
+    if is_watchdog(device):
+        return not listed(device) or node.lower() in listed(device)
+    by = known_by(device)
+    if by == LISTED:
+        return node.lower() in listed(device)
+    return {ANY: True, ASKED: None}.get(by, False)
+
+
+def flaw(configured, device, node):
+    """Return why Pacemaker does not use a device for a node (str), whatever it lists; or ""."""
+    if is_disabled(device):
+        return "is disabled"
+    if is_watchdog(device):
+        return _misused(configured, device)
+    if len(configured.nodes) > 1 and not _users(configured, device, node):
+        return "may run on no other node"
+    return ""
+
+
+def is_disabled(device):
+    """Return whether a device is not used, since it is to be stopped."""
+    return device.meta.get("target-role", "").lower() == "stopped"
+
+
+def is_watchdog(device):
+    """Return whether a device stands for SBD without a disk."""
+    return device.kind[-1] == _WATCHDOG_AGENT or device.name == WATCHDOG
+
+
+def _misused(configured, device):
+    """Return why Pacemaker ignores a device of SBD without a disk; "" where it does not."""
+    if device.kind[-1] != _WATCHDOG_AGENT:
+        return "is not used: only {0} may be called so".format(_WATCHDOG_AGENT)
+    if device.name != WATCHDOG:
+        return "is not used: it has to be called {0}".format(WATCHDOG)
+    name = options.fencing(configured, "watchdog-timeout")
+    found = watchdog(configured)
+    return "" if found else "is not used: {0}".format(
+        "{0} is not set".format(name) if found is None else "no SBD with a watchdog runs")
+
+
+def _users(configured, device, node):
+    """Return the nodes (list) other than `node` that constraints let use a device."""
+    away = barred(configured, place_of(device)).union(
+        item.get("uname") for item in configured.root.findall("configuration/nodes/node")
+        if item.get("type") == "remote")
+    return [name for name in configured.nodes if name not in away and name != node]
+
+
+def watchdog(configured):
+    """Return whether SBD fences without a device; None where that is not configured.
+
+    Pacemaker itself sets have-watchdog, where it finds a running SBD. A negative timeout means
+    twice SBD's own (Pacemaker Explained, stonith-watchdog-timeout).
+    """
+    timeout = configured.properties.get(
+        options.fencing(configured, "watchdog-timeout"), "0").strip()
+    if timeout[:1] != "-" and not seconds(timeout):
+        return None
+    return is_true(configured.properties.get("have-watchdog", "false"))
+
+
+def ends_itself(configured, node):
+    """Return whether a lost node counts as off because SBD without a disk has ended it."""
+    limits = limited_to(configured)
+    return watchdog(configured) is True and (not limits or node.lower() in limits)
+
+
+def limited_to(configured):
+    """Return the only nodes (set, in small letters) that SBD without a disk is for; empty: all."""
+    return set(name for device in configured.devices if is_watchdog(device)
+               and not is_disabled(device) and not _misused(configured, device)
+               for name in listed(device))
+
+
+def covering(configured, node):
+    """Return whether a node can be fenced by a device or by itself; None where one has to be asked.
+
+    A guest node is fenced by a stop of what it runs in.
+    """
+    if node.lower() in [name.lower() for name in guests(configured)]:
+        return True
+    found = [serves(configured, device, node) for device in configured.devices]
+    if True in found or ends_itself(configured, node):
+        return True
+    return None if None in found else False
+
+
+def asking(configured, node):
+    """Return the names (list) of the devices that have to be asked whether they fence a node."""
+    return [device.name for device in configured.devices
+            if serves(configured, device, node) is None]
+
+
+def aimless(configured):
+    """Yield (name, Finding) of each device that fences its one machine, whichever node is lost."""
+    for device in configured.devices:
+        if (device.kind[-1] in _BOARDS and known_by(device) in (ANY, ASKED)
+                and not is_disabled(device) and len(configured.nodes) > 1):
+            yield device.name, finding.error(
+                "{0} names no node".format(device.name),
+                "{0} has one machine only, and Pacemaker would use it for any node: it would power "
+                "that machine off, take the lost node for off, and promote beside it".format(
+                    device.kind[-1]),
+                (["pcs stonith update {0} pcmk_host_list=NODE pcmk_host_check=static-list".format(
+                    device.name)],
+                 ["crm resource param {0} set pcmk_host_list NODE".format(device.name),
+                  "crm resource param {0} set pcmk_host_check static-list".format(device.name)]))
+
+
+def misnamed(configured):
+    """Yield a Finding for each device of SBD without a disk that Pacemaker ignores."""
+    for device in configured.devices:
+        wrong = is_watchdog(device) and not is_disabled(device) and _misused(configured, device)
+        is_well_named = (device.kind[-1], device.name) == (_WATCHDOG_AGENT, WATCHDOG)
+        if wrong and not (is_well_named and watchdog(configured) is False):
+            yield finding.error(
+                "{0} {1}".format(device.name, wrong), "fence_watchdog limits SBD without a disk to "
+                "the nodes that it lists. It is no fencing device by itself")
+
+
+def lacking(configured, node):
+    """Return (what is wrong with the fencing devices that a node has, "" for none; the cure).
+
+    A device that is configured for the node is not made a second time.
+    """
+    there = [device for device in configured.devices if node.lower() in listed(device)
+             and not is_watchdog(device) and known_by(device) == LISTED]
+    flaws = [(device, flaw(configured, device, node)) for device in there]
+    wrong = [(device, words) for device, words in flaws if words]
+    if wrong:
+        return _joined(wrong), finding.join(*[
+            enabled(device) if is_disabled(device) else _let(configured, device, node)
+            for device, words in wrong])
+    if there:
+        return "{0} does not run".format(" and ".join(item.name for item in there)), finding.both(
+            *["crm_resource --cleanup --resource {0}".format(item.name) for item in there])
+    limits = limited_to(configured)
+    if watchdog(configured) and limits:
+        return "the device {0} limits SBD to {1}".format(
+            WATCHDOG, ", ".join(sorted(limits))), finding.new_device("fence-" + node, node)
+    return "", finding.new_device("fence-" + node, node)
+
+
+def _joined(wrong):
+    """Return what is wrong with devices: pairs of a device and words."""
+    all_words = sorted(set(words for _, words in wrong))
+    return ", ".join("{0} {1}".format(" and ".join(
+        device.name for device, its in wrong if its == words), words) for words in all_words)
+
+
+def enabled(device):
+    """Return the cure that enables a device: where it is disabled itself, and where by another."""
+    if device.origins.get("target-role") == device.name:
+        return finding.enabled(device.name)
+    return finding.meta_is(device.name, "target-role", "Started")
+
+
+def _let(configured, device, node):
+    """Return the cure that lets other nodes than the one it fences use a device."""
+    if not boolean(configured.properties.get("symmetric-cluster"), True):
+        return finding.let_in(device.name, [
+            name for name in configured.nodes if name != node])[2]
+    bans = [item for item in configured.constraints
+            if item.kind == "location" and item.values.get("rsc") == device.name and item.whole
+            and not item.rules and item.score <= -1000000 and item.node != node]
+    return finding.join(*[finding.without_constraint(item.id) for item in bans])
+
+
+def is_kept_from(configured, node):
+    """Return whether a device is for a node, and all that are can be used: by other nodes."""
+    there = [serves(configured, device, node) for device in configured.devices
+             if node.lower() in listed(device)]
+    return bool(there) and False not in there
