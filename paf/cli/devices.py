@@ -217,7 +217,7 @@ def _let(configured, device, node):
     return finding.join(*[finding.without_constraint(item.id) for item in bans])
 
 
-def is_kept_from(configured, node):
+def has_usable(configured, node):
     """Return whether a device is for a node, and all that are can be used: by other nodes."""
     there = [serves(configured, device, node) for device in configured.devices
              if node.lower() in listed(device)]

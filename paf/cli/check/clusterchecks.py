@@ -2,7 +2,7 @@
 
 import itertools
 
-from paf.cli import devices, finding, nodelist, topology
+from paf.cli import delays, devices, finding, nodelist, topology
 from paf.cli.configuration import (
     boolean, has_plain_defaults, is_certain, is_true, left_over, meta, names_of, not_let_in,
     place_of, points, seconds, strange, vips_of)
@@ -309,21 +309,29 @@ def head_start(configured, managed, votes):
     votes: votequorum.Votes; with a quorum device only one of them has quorum. Source: Pacemaker
     Explained, priority-fencing-delay, pcmk_delay_base, pcmk_delay_max.
     """
+    if votes.unknown:
+        yield finding.unseen("corosync's votes are not known: {0}".format(votes.unknown),
+                             "of two nodes that fence each other one has to have a head start")
+        return
     enabled = configured.properties.get(options.fencing(configured, "enabled"), "true")
     used = [device for device in configured.devices if not devices.is_disabled(device)]
     if "2Node" not in votes.flags or not boolean(enabled, True) or not used:
         return
-    if any(_waits(device.parameters.get(name, "")) for device in used for name in _DELAYS) or (
-            _waits(configured.properties.get("priority-fencing-delay", ""))
-            and any(_has_priority(configured, managed))):
-        return
     known = options.release(configured)
+    has_priority = not () < known < _PRIORITY
+    waits = delays.are_equal(configured)
+    if waits is None or has_priority and seconds(
+            configured.properties.get("priority-fencing-delay")) and any(
+                _has_priority(configured, managed)):
+        return
     cure = finding.join(finding.property_is("priority-fencing-delay", "10s"), finding.meta_is(
         managed.clone or managed.name, "priority", "1"))
-    if known and known < _PRIORITY:
-        cure = finding.both("crm_resource --resource {0} --set-parameter pcmk_delay_base "
-                            "--parameter-value 10s".format(used[0].name))
+    if not has_priority:
+        cure = finding.both("crm_resource --resource {0} --set-parameter {1} "
+                            "--parameter-value {2}s".format(
+                                used[0].name, *delays.parameter(configured, used[0])))
     yield finding.warning(
+        "both nodes wait {0:.0f} s before they fence each other".format(waits) if waits else
         "no node has a head start when two fence each other",
         "when the link between them breaks, each fences the other: both may go off at once, and "
         "after that wait for each other. A head start costs its time at the loss of the node "
@@ -335,12 +343,3 @@ def _has_priority(configured, managed):
     yield points(meta(managed, "priority", "0")) > 0
     for vip in vips_of(configured, managed):
         yield points(vip.meta.get("priority", "0")) > 0
-
-
-_DELAYS = ("pcmk_delay_base", "pcmk_delay_max", "delay")
-
-
-def _waits(text):
-    """Return whether a delay (str), of all nodes or as node:delay;..., is one."""
-    return any(seconds(part.replace("=", ":").split(":")[-1]) or 0
-               for part in text.replace(";", " ").replace(",", " ").split())

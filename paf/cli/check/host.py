@@ -159,9 +159,15 @@ def logout(instance, root=""):
 def pauses(root=""):
     """Nothing pauses this host behind its watchdog's back. Only where the watchdog fences it.
 
-    Linux shows the flag "hypervisor" on x86 only: without it nothing is said.
+    Linux shows the flag "hypervisor" on x86 only.
     """
-    if re.search(r"(?m)^flags\s*:.*\bhypervisor\b", _text(root + _CPUINFO)):
+    flags = re.search(r"(?m)^flags\s*:(.*)", _text(root + _CPUINFO))
+    if not flags:
+        yield finding.unseen(
+            "whether this is a virtual machine is not known",
+            "a watchdog inside of one does not count while it is paused: docs/fencing.md has what "
+            "follows")
+    elif "hypervisor" in flags.group(1).split():
         yield finding.warning(
             "SBD without a device fences this virtual machine",
             "a watchdog inside does not count while the machine is paused (snapshot, live "

@@ -39,7 +39,7 @@ def fencing(found, seen, configured, managed, facts):
         yield concern("no-fencing-device", FAILOVER, "{0} cannot be fenced: {1}".format(
             found["primary"], device.unusable), _WHY, finding.join(*[
                 cure for _, cure, _ in topology.wrong(configured, found["primary"])]))
-    elif not possible and not (_is_alone(found) and devices.is_kept_from(
+    elif not possible and not (_is_alone(found) and devices.has_usable(
             configured, found["primary"])):    # it may not run on the node that it fences
         wrong, cure = devices.lacking(configured, found["primary"])
         yield concern("no-fencing-device", FAILOVER, "; ".join(
