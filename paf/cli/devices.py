@@ -23,6 +23,10 @@ _BOARDS = ("fence_ipmilan", "fence_idrac", "fence_imm", "fence_ilo3", "fence_ilo
            "fence_ilo6")
 
 
+#: Agents that cut a node off from disks that nodes share.
+_OF_DISKS = ("fence_scsi", "fence_mpath")
+
+
 def known_by(device):
     """Return by what Pacemaker knows the nodes of a device (Primitive)."""
     check = device.parameters.get("pcmk_host_check")
@@ -167,6 +171,27 @@ def misnamed(configured):
             yield finding.error(
                 "{0} {1}".format(device.name, wrong), "fence_watchdog limits SBD without a disk to "
                 "the nodes that it lists. It is no fencing device by itself")
+
+
+def of_disks(configured):
+    """Yield a Finding for what a device does not do that cuts a node off its disks.
+
+    Pacemaker looks for provides=unfencing in the CIB, not in what the agent says of itself.
+    """
+    for device in configured.devices:
+        if device.kind[-1] not in _OF_DISKS or is_disabled(device):
+            continue
+        if device.meta.get("provides", "").lower() != "unfencing":
+            yield finding.error(
+                "{0} has not provides=unfencing".format(device.name),
+                "Pacemaker does not let a node back to the disks, neither at the start of the "
+                "cluster nor after it was fenced",
+                finding.meta_is(device.name, "provides", "unfencing"))
+        yield finding.warning(
+            "{0} cuts a node off its disks, and leaves it on".format(device.name),
+            "an old primary keeps its address and answers queries, and takes writes unless its "
+            "data directory and its WAL are on these disks. Add a device that powers it off, or a "
+            "watchdog that resets a node whose key is gone (the agent's page has it)")
 
 
 def lacking(configured, node):

@@ -8,6 +8,7 @@ import re
 from collections import namedtuple
 
 from paf.cli import devices, finding
+from paf.cluster import rules
 
 #: number: int, the lowest is tried first; devices: names (list of str), all of which are needed.
 Level = namedtuple("Level", "number devices")
@@ -41,7 +42,7 @@ def _is_for(configured, element, node):
         return element.get(_NAME).lower() == node.lower()
     if element.get(_PATTERN) is not None:
         try:
-            return re.search(element.get(_PATTERN), node) is not None
+            return rules.extended(element.get(_PATTERN)).search(node) is not None
         except re.error:
             return False
     return any(

@@ -10,6 +10,12 @@ from paf.ocf import INFINITY, score
 
 _PROMOTED = ("promoted", "master")
 
+#: Classes of characters that Python's patterns do not have.
+_CLASSES = {
+    "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z",
+    "xdigit": "0-9A-Fa-f", "space": r"\s", "blank": r" \t", "cntrl": r"\0-\x1f\x7f",
+    "print": " -~", "graph": "!-~", "punct": r"!-/:-@\[-`{-~"}
+
 _DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]+(\d\d):?(\d\d)(?::?(\d\d))?)?"
                    r"\s*(Z|[+-]\d\d:?\d\d)$")
 _NUMBER = re.compile(r"\s*[+-]?\d+(?:\.\d*)?")
@@ -202,6 +208,21 @@ def _roles(location, parts, names):
             yield group.get("role") or role
 
 
+def extended(pattern):
+    """Return the compiled form of an extended regular expression of POSIX.
+
+    Raises re.error where it is none. "\\d" is a d there.
+    """
+    plain = re.sub(r"\\([ac-rt-vx-zAC-RT-VX-Z])", r"\1", pattern)
+    return re.compile(re.sub(r"\[:(\w*):\]", _class, plain))
+
+
+def _class(found):
+    if found.group(1) not in _CLASSES:
+        raise re.error("no class of characters is called {0}".format(found.group(1)))
+    return _CLASSES[found.group(1)]
+
+
 def matches(pattern, names):
     """Return whether a pattern of Pacemaker (extended, "!" before it negates) matches a name.
 
@@ -209,7 +230,7 @@ def matches(pattern, names):
     """
     negated = pattern.startswith("!")
     try:
-        expression = re.compile(pattern[1:] if negated else pattern)
+        expression = extended(pattern[1:] if negated else pattern)
     except re.error:
         return True
     return any(bool(expression.search(name)) != negated for name in names)

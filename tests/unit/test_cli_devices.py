@@ -241,3 +241,30 @@ def test_paf_status_does_not_count_on_a_board_that_names_no_node(text):
     others = facts.fencing._replace(devices=["fence-srv3"])
     facts = types.SimpleNamespace(fencing=others)
     assert list(failover.fencing({"primary": "srv3"}, None, configured, None, facts)) == []
+
+
+SCSI = DEVICE.replace("fence_paf_lab", "fence_scsi")
+UNFENCING = '<meta_attributes id="um">' + pair("provides", "unfencing") + "</meta_attributes>"
+
+
+@pytest.mark.parametrize("device, expected", [
+    (SCSI, [("ERROR", "fence-srv1 has not provides=unfencing"),
+            ("WARNING", "fence-srv1 cuts a node off its disks, and leaves it on")]),
+    (SCSI + UNFENCING, [("WARNING", "fence-srv1 cuts a node off its disks, and leaves it on")]),
+    (SCSI.replace("scsi", "mpath") + UNFENCING.replace('"unf', '"Unf'),
+     [("WARNING", "fence-srv1 cuts a node off its disks, and leaves it on")])])
+def test_what_a_node_does_that_is_only_cut_off_its_disks(text, device, expected):
+    text = changed(text, [(DEVICE, device)])
+    assert said(text) == expected
+    cures = [item.pcs for name, item in check.of_cib(text, "") if item and name == "fencing"]
+    assert [bool(cure) for cure in cures] == [level == "ERROR" for level, _ in expected]
+
+
+@pytest.mark.parametrize("pattern, holds", [
+    ("srv[[:digit:]]$", True), ("^[[:alpha:]]+[^[:alpha:]]$", True), (r"srv\d", False),
+    ("srv[[:foo:]]", False), ("SRV1", False)])
+def test_a_pattern_of_a_level_is_read_as_pacemaker_does(text, pattern, holds):
+    text = changed(text, [("</configuration>", (
+        f'<fencing-topology><fencing-level id="l" target-pattern="{pattern}" index="1" '
+        'devices="fence-gone"/></fencing-topology></configuration>'))])
+    assert any("of srv1 fails" in what for _, what in said(text)) is holds

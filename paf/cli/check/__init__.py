@@ -8,10 +8,10 @@ import time
 
 from paf import instance as local
 from paf import ocf, parameters, runner
-from paf.cli import configuration, dialect, finding, interruptions, nodelist, servers
+from paf.cli import configuration, devices, dialect, finding, interruptions, nodelist, servers
 from paf.cli.check import (
-    address, clusterchecks, hba, host, neighbours, operations, peers, primary, release, schemas,
-    slotchecks)
+    address, clusterchecks, hba, host, neighbours, operations, peers, primary, release, sbd,
+    schemas, slotchecks)
 from paf.cli.check import serverchecks as server
 from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
 from paf.cli.configuration.options import release as release_of
@@ -108,13 +108,22 @@ def examine(options, pacemaker):
         if options.cib is None:
             found.append(_checked("head start", clusterchecks.head_start(
                 configured, managed, votes)))
-            if clusterchecks.is_left_to_watchdogs(configured):
-                found.append(_checked("pauses", host.pauses()))
+            found.append(_of_watchdog(configured))
             here = configuration.find(configured, managed.name, pacemaker.node)
             found.append(_of_this_node(options, dialect.instance_of(here), managed, configured,
                                        pacemaker))
         for check_name, item in itertools.chain(*found):
             yield check_name if alone else "{0}: {1}".format(name, check_name), item
+
+
+def _of_watchdog(configured):
+    """Yield what is found of this host's watchdog, where lost nodes are left to it."""
+    if clusterchecks.is_left_to_watchdogs(configured):
+        for pair in _checked("pauses", host.pauses()):
+            yield pair
+    if devices.watchdog(configured):
+        for pair in _checked("SBD", sbd.timeouts(configured)):
+            yield pair
 
 
 def _of_this_node(options, instance, managed, configured, pacemaker):

@@ -28,7 +28,8 @@ def fencing(configured, managed):
                 words, "where a node has a fencing topology, Pacemaker uses no other device for "
                 "it, and a level fails with any of its devices", cure)
     for found in itertools.chain([item for _, item in devices.aimless(configured)],
-                                 devices.misnamed(configured), _uncovered(configured)):
+                                 devices.misnamed(configured), devices.of_disks(configured),
+                                 _uncovered(configured)):
         yield found
 
 

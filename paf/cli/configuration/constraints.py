@@ -57,7 +57,7 @@ def _matches(pattern, name):
     """
     no = pattern.startswith("!")
     try:
-        return (re.search(pattern[no:], name) is None) == no
+        return (rules_of.extended(pattern[no:]).search(name) is None) == no
     except re.error:
         return False
 
