@@ -71,7 +71,7 @@ def is_powerless(xml):
 
     def start(tag, attributes):
         if tag == "nvpair" and attributes.get("name") in ("no-quorum-policy", "no_quorum_policy"):
-            policies.append(attributes.get("value"))
+            policies.append(attributes.get("value", "").lower())
     parser = xml_parser()
     parser.StartElementHandler = start
     feed(parser, xml)

@@ -303,7 +303,7 @@ def test_a_reason_stays_as_long_as_the_failure_counts(count, stays):
 
 @pytest.mark.parametrize("quorum, policy, powerless", [
     ("1", "stop", False), ("0", "stop", True), ("0", "freeze", True), ("0", "ignore", False),
-    ("0", None, True), (None, "stop", False)])
+    ("0", "Ignore", False), ("0", None, True), (None, "stop", False)])
 def test_a_partition_without_quorum_decides_nothing_unless_that_is_ignored(
         quorum, policy, powerless):
     have = f' have-quorum="{quorum}"' if quorum else ""

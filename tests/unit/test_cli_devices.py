@@ -168,6 +168,20 @@ def test_fencing_is_on_where_pacemaker_takes_it_to_be(text, pairs, expected, is_
     assert fencing.is_enabled(configuration.parse(text)) is is_enabled
 
 
+@pytest.mark.parametrize("version, expected", [
+    ("1.1.24", "no-quorum-policy=ignore"), ("2.0.0", None), ("3.0.3", None)])
+def test_names_with_underscores_are_those_of_1_1(text, version, expected):
+    text = changed(text, [(VERSION, VERSION.replace("2.1.5", version)), (
+        BOOTSTRAP, BOOTSTRAP + pair("no_quorum_policy", "ignore"))])
+    found = [item.what for name, item in check.of_cib(text, "")
+             if item and name == "cluster properties"]
+    assert found == [expected] * bool(expected)
+    # the name of today wins, wherever it is
+    other = changed(text, [("</cluster_property_set>", pair("no-quorum-policy", "freeze")
+                            + "</cluster_property_set>")])
+    assert "no-quorum-policy=freeze" in [item.what for _, item in check.of_cib(other, "") if item]
+
+
 @pytest.mark.parametrize("name, check_name", [
     ("stonith-enabled", "fencing"), ("no-quorum-policy", "cluster properties"),
     ("startup-fencing", "cluster properties"), ("maintenance-mode", "cluster properties")])

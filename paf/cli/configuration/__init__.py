@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 from paf.cli.common import Problem, xml_data
 from paf.cli.configuration import constraints as relations
+from paf.cli.configuration import options
 from paf.cli.configuration.constraints import (
     Constraint, has_expired, is_optional, is_serialized, is_symmetrical)
 from paf.cli.configuration.resources import Managed, Operation, Primitive, Resources
@@ -62,7 +63,8 @@ def parse(xml, now=None):
     reader = Reader(root, now)
     resources = Resources(root, reader)
     properties, uncertain, _ = reader.pairs(
-        root.findall("configuration/crm_config"), "cluster_property_set", None, True)
+        root.findall("configuration/crm_config"), "cluster_property_set")
+    options.under_new_names(properties)
     primitives = [resources.primitive(*pair) for pair in resources.primitives]
     return Configuration(
         properties=properties, uncertain=uncertain, now=now,

@@ -7,11 +7,32 @@ import re
 
 _FENCING = (3, 0, 2)
 
+#: The first Pacemaker that knows no names with "_" for "-", and what had such a name before.
+_NO_OLD_NAMES = (2, 0, 0)
+_OLD_NAMES = ("no_quorum_policy", "symmetric_cluster", "stonith_enabled", "stonith_action",
+              "startup_fencing")
+
 
 def release(configured):
     """Return the version of the DC's Pacemaker, as (3, 0, 3); () where the CIB does not say it."""
-    found = re.match(r"(\d+)\.(\d+)\.(\d+)", configured.properties.get("dc-version", ""))
+    return _numbers(configured.properties.get("dc-version", ""))
+
+
+def _numbers(version):
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
     return tuple(int(number) for number in found.groups()) if found else ()
+
+
+def under_new_names(values):
+    """Add to a dict of cluster options what Pacemaker up to 1.1 knows under an older name.
+
+    The name of today wins.
+    """
+    if _numbers(values.get("dc-version", "")) >= _NO_OLD_NAMES:
+        return
+    for old in _OLD_NAMES:
+        if old in values:
+            values.setdefault(old.replace("_", "-"), values[old])
 
 
 def fencing(configured, name):
