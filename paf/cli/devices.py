@@ -77,7 +77,7 @@ def is_disabled(device):
 
 
 def is_watchdog(device):
-    """Return whether a device stands for SBD without a disk."""
+    """Return whether a device is made for SBD without a disk."""
     return device.kind[-1] == _WATCHDOG_AGENT or device.name == WATCHDOG
 
 
@@ -147,7 +147,7 @@ def asking(configured, node):
 
 
 def aimless(configured):
-    """Yield (name, Finding) of each device that fences its one machine, whichever node is lost."""
+    """Yield (name, Finding) of each device that fences its one machine for any node that is lost."""
     for device in configured.devices:
         if (device.kind[-1] in _BOARDS and known_by(device) in (ANY, ASKED)
                 and not is_disabled(device) and len(configured.nodes) > 1):
@@ -176,7 +176,7 @@ def misnamed(configured):
 def of_disks(configured):
     """Yield a Finding for what a device does not do that cuts a node off its disks.
 
-    Pacemaker looks for provides=unfencing in the CIB, not in what the agent says of itself.
+    Pacemaker looks for provides=unfencing in the CIB, not in the agent's meta-data.
     """
     for device in configured.devices:
         if device.kind[-1] not in _OF_DISKS or is_disabled(device):
