@@ -33,9 +33,7 @@ def of(configured, node):
 def are_equal(configured):
     """Return for how long (seconds) both of two nodes wait, 0 for not at all; None: one is first.
     """
-    members = [item.get("uname") for item in configured.root.findall("configuration/nodes/node")
-               if item.get("type") != "remote"]
-    found = [of(configured, node) for node in configured.nodes if node in members]
+    found = [of(configured, node) for node in devices.members(configured)]
     if None in found or any(one != found[0] for one in found):
         return None
     return sum(found[0]) if found else 0

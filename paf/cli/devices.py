@@ -95,10 +95,15 @@ def _misused(configured, device):
 
 def _users(configured, device, node):
     """Return the nodes (list) other than `node` that constraints let use a device."""
-    away = barred(configured, place_of(device)).union(
-        item.get("uname") for item in configured.root.findall("configuration/nodes/node")
-        if item.get("type") == "remote")
-    return [name for name in configured.nodes if name not in away and name != node]
+    away = barred(configured, place_of(device))
+    return [name for name in members(configured) if name not in away and name != node]
+
+
+def members(configured):
+    """Return the nodes (list) that are in corosync's cluster, not reached by a resource."""
+    remote = [item.get("uname") for item in configured.root.findall("configuration/nodes/node")
+              if item.get("type") == "remote"]
+    return [name for name in configured.nodes if name not in remote]
 
 
 def watchdog(configured):
@@ -147,7 +152,8 @@ def asking(configured, node):
 
 
 def aimless(configured):
-    """Yield (name, Finding) of each device that fences its one machine for any node that is lost."""
+    """Yield (name, Finding) of each device that fences its one machine, for any node that is lost.
+    """
     for device in configured.devices:
         if (device.kind[-1] in _BOARDS and known_by(device) in (ANY, ASKED)
                 and not is_disabled(device) and len(configured.nodes) > 1):

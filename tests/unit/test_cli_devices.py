@@ -282,3 +282,17 @@ def test_a_pattern_of_a_level_is_read_as_pacemaker_does(text, pattern, holds):
         f'<fencing-topology><fencing-level id="l" target-pattern="{pattern}" index="1" '
         'devices="fence-gone"/></fencing-topology></configuration>'))])
     assert any("of srv1 fails" in what for _, what in said(text)) is holds
+
+
+def test_nodes_that_the_same_device_is_asked_for_are_one_finding(text):
+    text = text.replace("static-list", "status").replace('id="fence-srv3" class="stonith"', (
+        'id="fence-srv3" class="ocf" provider="x"'))
+    assert said(text) == [(
+        "UNSEEN", "whether fence-srv1 or fence-srv2 can fence srv1, srv2, srv3 was not looked at")]
+
+
+def test_remote_nodes_neither_vote_nor_use_a_device(text):
+    """Two members and a remote node: what only the latter might use is of no use."""
+    text = changed(text, [
+        ('<node id="3" uname="srv3">', '<node id="3" uname="srv3" type="remote">'), ban("srv2")])
+    assert said(text) == [("ERROR", NO_DEVICE + "; fence-srv1 may run on no other node")]

@@ -159,6 +159,10 @@ def test_two_watchdogs_are_well_with_a_quorum_device(texts, flags, count):  # no
     said = [item.what for name, item in check.of_cib(cib, "", (), flagged(texts, flags))
             if item and name in ("fencing", "watchdogs")]
     assert said == ["SBD without a device fences two nodes"] * count
+    for votes in (None, votequorum.Votes(0, 0, 0, {}, set(), "no answer in time")):
+        item, = [item for name, item in check.of_cib(cib, "", (), votes)
+                 if item and name == "watchdogs"]
+        assert item.level == finding.UNSEEN
 
 
 def test_votes_that_are_not_known_are_no_wait_for_all(texts):  # noqa: F811

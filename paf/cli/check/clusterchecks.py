@@ -48,13 +48,15 @@ def _uncovered(configured):
             "; ".join(["no fencing device for {0}".format(", ".join(missing))]
                       + [wrong for wrong, _ in found if wrong]), _DEVICE_WHY,
             finding.join(*[cure for _, cure in found]))
+    unseen = {}
     for node in configured.nodes:
         if devices.covering(configured, node) is None:
-            yield finding.unseen(
-                "whether {0} can fence {1} was not looked at".format(
-                    " or ".join(devices.asking(configured, node)), node),
-                "no list in the configuration says it: the device has to be asked, as "
-                "stonith_admin --list {0} does".format(node))
+            unseen.setdefault(" or ".join(devices.asking(configured, node)), []).append(node)
+    for names in sorted(unseen):
+        yield finding.unseen(
+            "whether {0} can fence {1} was not looked at".format(names, ", ".join(unseen[names])),
+            "no list in the configuration says it: the device has to be asked, as "
+            "stonith_admin --list {0} does".format(unseen[names][0]))
 
 
 def _unjudged(name):
@@ -68,8 +70,13 @@ def watchdogs(configured, votes):
 
     votes: votequorum.Votes, None where the cluster itself is not looked at.
     """
-    if len(configured.nodes) == 2 and is_left_to_watchdogs(configured) and (
-            votes is None or "Qdevice" not in votes.flags):
+    if len(devices.members(configured)) != 2 or not is_left_to_watchdogs(configured):
+        return
+    if votes is None or votes.unknown:
+        yield finding.unseen(
+            "SBD without a device fences two nodes, and whether there is a quorum device was not "
+            "looked at", "when the link between them breaks, both restart unless one decides")
+    elif "Qdevice" not in votes.flags:
         yield finding.warning(
             "SBD without a device fences two nodes",
             "when the link between them breaks, both restart unless a quorum device decides",
