@@ -23,6 +23,9 @@ _BOARDS = ("fence_ipmilan", "fence_idrac", "fence_imm", "fence_ilo3", "fence_ilo
            "fence_ilo6")
 
 
+#: Agents that write a message for SBD, which has to run on the node that is to end itself.
+_OF_SBD = ("fence_sbd", "external/sbd")
+
 #: Agents that cut a node off from disks that nodes share.
 _OF_DISKS = ("fence_scsi", "fence_mpath")
 
@@ -114,6 +117,8 @@ def watchdog(configured):
     """
     timeout = configured.properties.get(
         options.fencing(configured, "watchdog-timeout"), "0").strip()
+    if is_watchdog_unknown(configured):
+        return None
     if timeout[:1] != "-" and not seconds(timeout):
         return None
     return is_true(configured.properties.get("have-watchdog", "false"))
@@ -142,7 +147,12 @@ def covering(configured, node):
     found = [serves(configured, device, node) for device in configured.devices]
     if True in found or ends_itself(configured, node):
         return True
-    return None if None in found else False
+    return None if None in found or is_watchdog_unknown(configured) else False
+
+
+def is_watchdog_unknown(configured):
+    """Return whether a rule decides on SBD without a disk that cannot be judged here."""
+    return options.fencing(configured, "watchdog-timeout") in configured.uncertain
 
 
 def asking(configured, node):
@@ -177,6 +187,26 @@ def misnamed(configured):
             yield finding.error(
                 "{0} {1}".format(device.name, wrong), "fence_watchdog limits SBD without a disk to "
                 "the nodes that it lists. It is no fencing device by itself")
+
+
+def unread(configured):
+    """Yield (name, Finding) of each device whose messages no SBD reads.
+
+    have-watchdog is of the DC's node, and there wherever Pacemaker has run.
+    """
+    seen = configured.properties.get("have-watchdog")
+    for device in configured.devices:
+        if device.kind[-1] not in _OF_SBD or is_disabled(device) or is_true(seen):
+            continue
+        if seen is None:
+            yield device.name, finding.unseen(
+                "whether SBD runs, which {0} needs, was not looked at".format(device.name),
+                "Pacemaker notes it in the configuration once it runs (have-watchdog)")
+        else:
+            yield device.name, finding.error(
+                "{0} writes to SBD's disk, but Pacemaker sees no SBD".format(device.name),
+                "nothing reads the message: the node runs on, and counts as off",
+                finding.both("systemctl enable sbd"))
 
 
 def of_disks(configured):

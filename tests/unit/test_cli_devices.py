@@ -250,7 +250,7 @@ def test_paf_status_does_not_count_on_a_board_that_names_no_node(text):
     configured = configuration.parse(changed(text, FORMS["a board that takes any node"][0]))
     facts = types.SimpleNamespace(fencing=fencing.Fencing(True, ["fence-srv1"], False, ""))
     item, = failover.fencing({"primary": "srv3"}, None, configured, None, facts)
-    assert (item.code, item.about, item.known) == ("fencing-aimless", "failover", True)
+    assert (item.code, item.about, item.known) == ("fencing-device", "failover", True)
     assert "fence-srv1 names no node" in item.what and "pcmk_host_list=NODE" in item.pcs[0]
     others = facts.fencing._replace(devices=["fence-srv3"])
     facts = types.SimpleNamespace(fencing=others)
@@ -296,3 +296,33 @@ def test_remote_nodes_neither_vote_nor_use_a_device(text):
     text = changed(text, [
         ('<node id="3" uname="srv3">', '<node id="3" uname="srv3" type="remote">'), ban("srv2")])
     assert said(text) == [("ERROR", NO_DEVICE + "; fence-srv1 may run on no other node")]
+
+
+SBD = DEVICE.replace("fence_paf_lab", "fence_sbd")
+
+
+@pytest.mark.parametrize("device, have, expected", [
+    (SBD, HAVE, [("ERROR", "fence-srv1 writes to SBD's disk, but Pacemaker sees no SBD")]),
+    (SBD.replace("fence_sbd", "external/sbd"), HAVE,
+     [("ERROR", "fence-srv1 writes to SBD's disk, but Pacemaker sees no SBD")]),
+    (SBD, HAVE.replace("false", "true"), []),
+    (SBD, HAVE.replace("have", "other"),    # Pacemaker itself sets it, where it has run
+     [("UNSEEN", "whether SBD runs, which fence-srv1 needs, was not looked at")])])
+def test_a_message_on_a_disk_needs_someone_who_reads_it(text, device, have, expected):
+    text = changed(text, [(DEVICE, device), (HAVE, have)])
+    assert said(text) == expected
+    facts = types.SimpleNamespace(fencing=fencing.Fencing(True, ["fence-srv1"], False, ""))
+    found = failover.fencing({"primary": "srv1"}, None, configuration.parse(text), None, facts)
+    assert [(item.known, item.what) for item in found] == [
+        (level == "ERROR", words) for level, words in expected]
+
+
+@pytest.mark.parametrize("name", ["stonith-watchdog-timeout", "fencing-watchdog-timeout"])
+def test_a_timeout_that_a_rule_sets_is_not_taken_for_none(text, name):
+    text = changed(text, [NEW, (LIST, pair("pcmk_host_list", "srv9")), (
+        "</crm_config>", f'<cluster_property_set id="season">{SEASON}' + pair(name, "10")
+        + "</cluster_property_set></crm_config>")])
+    assert said(text) == [("UNSEEN", f"whether {name} is set is not known")]
+    found = fencing.of(Fencer(), configuration.parse(text),
+                       types.SimpleNamespace(instances=[]), "srv1")
+    assert fencing.is_possible(found) is None

@@ -28,6 +28,7 @@ def fencing(configured, managed):
                 words, "where a node has a fencing topology, Pacemaker uses no other device for "
                 "it, and a level fails with any of its devices", cure)
     for found in itertools.chain([item for _, item in devices.aimless(configured)],
+                                 [item for _, item in devices.unread(configured)],
                                  devices.misnamed(configured), devices.of_disks(configured),
                                  _uncovered(configured)):
         yield found
@@ -48,9 +49,11 @@ def _uncovered(configured):
             "; ".join(["no fencing device for {0}".format(", ".join(missing))]
                       + [wrong for wrong, _ in found if wrong]), _DEVICE_WHY,
             finding.join(*[cure for _, cure in found]))
+    if devices.is_watchdog_unknown(configured):
+        yield _unjudged(options.fencing(configured, "watchdog-timeout"))
     unseen = {}
     for node in configured.nodes:
-        if devices.covering(configured, node) is None:
+        if devices.covering(configured, node) is None and devices.asking(configured, node):
             unseen.setdefault(" or ".join(devices.asking(configured, node)), []).append(node)
     for names in sorted(unseen):
         yield finding.unseen(

@@ -3,6 +3,8 @@
 Each rule takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
+import itertools
+
 from paf.cli import devices, finding, topology
 from paf.cli.configuration import options
 from paf.cli.servers import NO_WAIT
@@ -22,9 +24,10 @@ def fencing(found, seen, configured, managed, facts):
     device = facts.fencing
     if device is None:
         return
-    for name, item in devices.aimless(configured):
+    for name, item in itertools.chain(devices.aimless(configured), devices.unread(configured)):
         if device.enabled and name in device.devices:
-            yield concern("fencing-aimless", FAILOVER, item.what, item.why, (item.pcs, item.crm))
+            yield (concern if item.level == finding.ERROR else unknown)(
+                "fencing-device", FAILOVER, item.what, item.why, (item.pcs, item.crm))
     possible = fenced.is_possible(device)
     if not device.enabled:
         option = options.fencing(configured, "enabled")

@@ -81,7 +81,8 @@ def elsewhere(configured, seen, node, watchdog):
     if not known and asking:
         return Fencing(True, [], watchdog, "{0} cannot be asked from this node".format(
             " and ".join(asking)))
-    return Fencing(True, known, watchdog, "")
+    return Fencing(True, known, watchdog, "" if known or not devices.is_watchdog_unknown(
+        configured) else "a rule that only Pacemaker can judge decides on SBD without a disk")
 
 
 def is_possible(fencing):
