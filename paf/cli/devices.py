@@ -6,7 +6,7 @@ Source: pacemaker-fenced(7), pcmk_host_*; fenced_commands.c and fenced_scheduler
 
 from paf.cli import finding
 from paf.cli.configuration import (
-    barred, boolean, guests, is_true, options, place_of, seconds)
+    barred, boolean, guests, is_true, options, place_of, plain_seconds)
 
 #: By what Pacemaker knows the nodes of a device: lists in its parameters; none, it takes any node;
 #: the device's own answer; nothing, it is used for no node.
@@ -112,16 +112,20 @@ def members(configured):
 def watchdog(configured):
     """Return whether SBD fences without a device; None where that is not configured.
 
-    Pacemaker itself sets have-watchdog, where it finds a running SBD. A negative timeout means
-    twice SBD's own (Pacemaker Explained, stonith-watchdog-timeout).
+    Pacemaker itself sets have-watchdog, where it finds a running SBD.
     """
-    timeout = configured.properties.get(
-        options.fencing(configured, "watchdog-timeout"), "0").strip()
-    if is_watchdog_unknown(configured):
-        return None
-    if timeout[:1] != "-" and not seconds(timeout):
+    if is_watchdog_unknown(configured) or watchdog_timeout(configured) == 0:
         return None
     return is_true(configured.properties.get("have-watchdog", "false"))
+
+
+def watchdog_timeout(configured):
+    """Return after which time (seconds) a lost node counts as off by SBD without a disk; 0: never.
+
+    None for twice SBD's own timeout: so Pacemaker takes a negative time, and what is none.
+    """
+    return plain_seconds(configured.properties.get(
+        options.fencing(configured, "watchdog-timeout"), "0"))
 
 
 def ends_itself(configured, node):

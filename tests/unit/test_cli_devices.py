@@ -91,6 +91,8 @@ FORMS = {
          fence_watchdog(inner=pair("pcmk_host_list", "srv1"))], [], True),
     "fence_watchdog for all nodes": (
         [(LIST, pair("pcmk_host_list", "srv9")), watchdog("-5s"), fence_watchdog()], [], True),
+    "a timeout that is no time": (
+        [(LIST, pair("pcmk_host_list", "srv9")), watchdog("")], [], True),
     "fence_watchdog for other nodes": (
         [(LIST, pair("pcmk_host_list", "srv9")), watchdog("10"),
          fence_watchdog(inner=pair("pcmk_host_list", "srv2"))],

@@ -15,13 +15,15 @@ OWN = "SBD_WATCHDOG_TIMEOUT=5\n"
 #: The cluster's timeout, SBD's file (None: there is none), and (level, words) of what is found.
 TIMEOUTS = (
     ("10", OWN, []), ("10s", 'export SBD_WATCHDOG_TIMEOUT="5"\n', []), ("-1", OWN, []),
-    ("PT1M", OWN, []), ("10", "# SBD_WATCHDOG_TIMEOUT=15\n", []),    # SBD's default is 5 s
+    ("3m", OWN, []), ("PT1S", OWN, []), ("soon", OWN, []),    # no times here: twice SBD's own
+    ("10", "# SBD_WATCHDOG_TIMEOUT=15\n", []),    # SBD's default is 5 s
     ("9", OWN, [(WARNING, "stonith-watchdog-timeout is 9 s, SBD_WATCHDOG_TIMEOUT 5 s")]),
     ("5", OWN, [(ERROR, "stonith-watchdog-timeout is 5 s, SBD_WATCHDOG_TIMEOUT 5 s")]),
     ("10", OWN + "SBD_WATCHDOG_TIMEOUT='12'\n",
      [(ERROR, "stonith-watchdog-timeout is 10 s, SBD_WATCHDOG_TIMEOUT 12 s")]),
     ("-1", "SBD_WATCHDOG_DEV=/dev/watchdog\n",
      [(ERROR, "stonith-watchdog-timeout is -1, and SBD_WATCHDOG_TIMEOUT is not set here")]),
+    ("PT9S", "", [(ERROR, "stonith-watchdog-timeout is PT9S, and SBD_WATCHDOG_TIMEOUT")]),
     ("10", OWN + 'SBD_DEVICE="/dev/sdb"\n',
      [(ERROR, "stonith-watchdog-timeout is set, and SBD has a disk here")]),
     ("10", OWN + 'SBD_DEVICE=""\n', []),

@@ -20,7 +20,7 @@ def timeouts(configured, root=""):
     if not devices.watchdog(configured):
         return
     name = options.fencing(configured, "watchdog-timeout")
-    wanted = configured.properties[name].strip()
+    wanted = devices.watchdog_timeout(configured)
     own = settings(root)
     if own is None or not re.match(r"\d*$", own.get("SBD_WATCHDOG_TIMEOUT", "")):
         yield finding.unseen(
@@ -33,13 +33,14 @@ def timeouts(configured, root=""):
             "with a disk that it can read a node without quorum is not reset, but Pacemaker takes "
             "it to be off after that time. A disk needs a device of fence_sbd instead",
             finding.property_is(name, "0"))
-    elif wanted[:1] == "-":
+    elif wanted is None:
         if not seconds(own.get("SBD_WATCHDOG_TIMEOUT")):
             yield finding.error(
-                "{0} is {1}, and SBD_WATCHDOG_TIMEOUT is not set here".format(name, wanted),
+                "{0} is {1}, and SBD_WATCHDOG_TIMEOUT is not set here".format(
+                    name, configured.properties[name]),
                 "it means twice that, and Pacemaker takes it for 0: nothing fences")
     else:
-        for found in _compared(name, seconds(wanted), (
+        for found in _compared(name, wanted, (
                 seconds(own.get("SBD_WATCHDOG_TIMEOUT")) or _USUAL)):
             yield found
 

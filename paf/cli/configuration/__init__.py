@@ -25,15 +25,15 @@ from paf.cli.configuration.constraints import (
 from paf.cli.configuration.resources import Managed, Operation, Primitive, Resources
 from paf.cli.configuration.sets import Reader
 from paf.cli.configuration.spelling import (
-    boolean, is_true, points, role, seconds, strange)
+    boolean, is_true, plain_seconds, points, role, seconds, strange)
 
 __all__ = [
     "AGENT", "Configuration", "Constraint", "Managed", "Operation", "Primitive", "Problem",
     "against_primary", "attributes", "barred", "beside", "boolean", "constraints_on",
     "default_timeout", "find", "guests", "has_plain_defaults", "is_certain", "is_led",
     "is_optional", "is_serialized", "is_symmetrical", "is_true", "left_over", "meta",
-    "names_of", "not_let_in", "outside_bundles", "parse", "place_of", "points", "role",
-    "seconds", "strange", "vips_of"]
+    "names_of", "not_let_in", "outside_bundles", "parse", "place_of", "plain_seconds", "points",
+    "role", "seconds", "strange", "vips_of"]
 
 AGENT = ("ocf", "heartbeat", "pgsqlms")
 _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")

@@ -58,7 +58,12 @@ def seconds(text):
         amounts = [int(amount) if amount else 0 for amount in found.groups()]
         total = sum(amount * unit for amount, unit in zip(amounts, _IN_SECONDS))
         return min(total, _LONGEST) if text.strip("PT") else None
-    found = _TIME.match(text)
+    return plain_seconds(text)
+
+
+def plain_seconds(text):
+    """Return a time (str) as `seconds` does, where Pacemaker does not read those of ISO 8601."""
+    found = _TIME.match((text or "").strip())
     if not found:
         return None
     word = found.group(2).lower()
