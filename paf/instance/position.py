@@ -19,7 +19,6 @@ _TRUE, _FALSE = ("t", "true"), ("f", "false")
 #: says so; synchronous: Fact of synchronous_standby_names (str); replayed: up to where the server
 #: has replayed, on whatever timeline (int bytes), None where it does not say so.
 Place = namedtuple("Place", "position primary_seen synchronous replayed")
-Place.__new__.__defaults__ = (None,)    # type: ignore[attr-defined]
 
 _Row = namedtuple("_Row", "received replayed timeline primary seen synchronous")
 
@@ -43,7 +42,7 @@ def place(instance, deadline):
         fact = _on_disk(instance, bound, control.reason, deadline)
         if runs and is_known(control) and control.value.state == IN_PRODUCTION:
             fact = _of_silent_primary(fact)
-        return Place(fact, None, Unknown("the server does not answer"))
+        return Place(fact, None, Unknown("the server does not answer"), None)
     on_disk = walfiles.look(instance).newest_timeline
     newest = max(row.timeline, bound.timeline if bound else 0, on_disk)
     lsn = max(row.received or 0, row.replayed, bound.lsn if bound else 0)

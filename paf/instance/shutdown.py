@@ -62,7 +62,8 @@ class Shutdown(object):
         self._late = deadline.within(deadline.remaining * _LATE)
         self._before, self._full, self._asked = {}, set(), set()
         self._alone = None    # the checkpointer that was alone at the last look, see _sleeping
-        self._resting, self._work = None, {}    # the checkpointer, alone or not; what senders did
+        self._resting = None    # the checkpointer, alone or not
+        self._work = {}    # what each sender has read and written
         self._seen, self._programs = set(), {}
 
     def help(self):
@@ -127,11 +128,11 @@ class Shutdown(object):
         """
         found = [pid for pid in titles if _CHECKPOINTER in titles[pid]]
         before, self._resting = self._resting, _sleeping(found[0] if len(found) == 1 else None)
-        if None in (before, self._resting) or before[0] != self._resting[0]:
+        now = self._resting
+        if before is None or now is None or before[0] != now[0]:
             return False
-        ticks = [sum(int(number) for number in look[1]) for look in (before, self._resting)]
-        return (self._resting[2] - before[2] >= _LEAST_LOOKS
-                and ticks[1] - ticks[0] <= _MOST_TICKS)
+        worked = sum(int(number) for number in now[1]) - sum(int(number) for number in before[1])
+        return bool(now[2] - before[2] >= _LEAST_LOOKS and worked <= _MOST_TICKS)
 
     def _logical_ones(self, senders):
         """Return the pids (a list) of logical senders that hang, or are late: of all that are left.
@@ -141,7 +142,7 @@ class Shutdown(object):
         """
         return [pid for pid, now in senders.items() if now[0].endswith(_LOGICAL) and (
             self._late.passed or pid in self._before and not _moved(self._before[pid][1], now[1])
-            and self._work.get(pid) and self._work[pid] == _work(pid))]
+            and bool(self._work.get(pid)) and self._work[pid] == _work(pid))]
 
     def _end(self, senders, archivers, stuck=()):
         control = controldata.read(self._instance, self._deadline)

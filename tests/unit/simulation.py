@@ -120,7 +120,7 @@ def place(node, deadline):
     """Return what position.place does, for a Node."""
     del deadline
     fact = node.position if hasattr(node.position, "reason") else Known(node.position)
-    return Place(fact, node.primary_seen, Known(node.synchronous))
+    return Place(fact, node.primary_seen, Known(node.synchronous), None)
 
 
 def line(node, own):

@@ -185,7 +185,7 @@ def test_a_primary_that_cannot_see_its_timeline_notes_nothing(store):
 def test_a_rule_that_is_not_known_asks_for_any_standby(store, own, rules):
     """Only an accepted loss gets past it; what is acknowledged from then on counts again."""
     store.rules = dict(rules)
-    holders.prepare_rule(context(store, "srv3"), Place(AT_900, None, own), store.view())
+    holders.prepare_rule(context(store, "srv3"), Place(AT_900, None, own, None), store.view())
     noted = quorum.from_wire(store.notes.read(notes.RULE))
     assert noted.value.rule.number == 1 and quorum.ALL in noted.value.rule.names
 
@@ -194,7 +194,7 @@ def test_a_primary_whose_epoch_another_node_has_as_well_publishes_a_higher_one(s
     """Else nothing would say which of the two was the last primary."""
     for others, epoch in (({}, None), ({"srv2": "7 1 srv1"}, 8)):
         store.rules = dict({"srv3": "7 1 srv1"}, **others)
-        holders.prepare_rule(context(store, "srv3"), Place(AT_900, None, Known("ANY 1 (srv1)")),
+        holders.prepare_rule(context(store, "srv3"), Place(AT_900, None, Known("ANY 1 (srv1)"), None),
                              store.view())
         noted = store.notes.read(notes.RULE)
         assert (quorum.from_wire(noted).value.epoch if noted else None) == epoch
@@ -203,7 +203,7 @@ def test_a_primary_whose_epoch_another_node_has_as_well_publishes_a_higher_one(s
 def judge(store, votes, active=("srv2", "srv3"), own="ANY 1 (srv1, srv2, srv3)", **facts):
     """Hold an election on srv3 after srv1 has died; return the election.Decision."""
     store.votes = votes
-    where = Place(votes["srv3"], None, Known(own))
+    where = Place(votes["srv3"], None, Known(own), None)
     view = store.view(**{**dict(online=list(active), running=list(active)), **facts})
     return holders.judge(context(store, "srv3", active), where, view, "srv3",
                          votes["srv3"].value)
@@ -383,6 +383,6 @@ def test_a_node_that_never_had_a_score_was_no_primary(store, scores, promotes):
     view = store.view(online=["srv2", "srv3"], running=["srv2"],
                       scores=dict(scores, srv1=1001, srv2=1000), rules={"srv2": "2 1 srv1 srv2"})
     verdict = holders.judge(context(store, "srv2", ("srv2",)),
-                            Place(AT_900, None, Known("ANY 1 (srv1, srv2)")), view, "srv2",
+                            Place(AT_900, None, Known("ANY 1 (srv1, srv2)"), None), view, "srv2",
                             AT_900.value)
     assert verdict.promote == promotes

@@ -26,10 +26,10 @@ def waits(monkeypatch, counts):
     clock, begin = Clock(), 1000.0
     monkeypatch.setattr(archiving, "waiting", lambda _: counts[
         min(int(clock.now - begin), len(counts) - 1)])
-    deadline = Deadline(15, clock)
-    wait = deadline.wait_for
-    deadline.wait_for = lambda condition, longest: wait(condition, clock.sleep, longest)
-    found = archiving.catch_up(None, deadline)
+    wait = Deadline.wait_for
+    monkeypatch.setattr(Deadline, "wait_for", lambda deadline, condition, longest: wait(
+        deadline, condition, clock.sleep, longest))
+    found = archiving.catch_up(None, Deadline(15, clock))
     return round(clock.now - begin), found
 
 

@@ -17,7 +17,7 @@ from paf.instance.position import Place
 from tests.unit.support import environment, notify_variables
 
 MINE = Position(2, 0x5000148)
-PLACE = Place(Known(MINE), None, Known(""))
+PLACE = Place(Known(MINE), None, Known(""), None)
 CONTROL = types.SimpleNamespace(segment_size=1 << 24)
 SWITCHOVER = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1",
                   promote="srv2")

@@ -172,7 +172,7 @@ class Server:
     def place(self):
         """Return the position.Place."""
         names = Unknown("no answer") if self.vague else Known(self.world.names)
-        return Place(self.fact(), None if self.vague else self.seen, names)
+        return Place(self.fact(), None if self.vague else self.seen, names, None)
 
     def line(self, own):
         """Return the timelines.Line."""
