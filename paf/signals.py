@@ -6,8 +6,10 @@ wraps is used where Python has it.
 
 try:
     from _signal import (    # novm
-        SIG_DFL, SIGCONT, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, signal)
+        SIG_DFL, SIGCONT, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, signal)
 except ImportError:
-    from signal import SIG_DFL, SIGCONT, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, signal
+    from signal import (
+        SIG_DFL, SIGCONT, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, signal)
 
-__all__ = ("SIG_DFL", "SIGCONT", "SIGINT", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGTERM", "signal")
+__all__ = ("SIG_DFL", "SIGCONT", "SIGINT", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGTERM",
+           "signal")

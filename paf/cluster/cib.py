@@ -78,6 +78,22 @@ def is_powerless(xml):
     return "ignore" not in policies
 
 
+def has_watchdog(xml):
+    """Return whether Pacemaker has found a running SBD, as the CIB (XML, str) says.
+
+    Raises OcfError when it is none. Source: Pacemaker Explained, "Cluster Options" (have-watchdog).
+    """
+    values = []
+
+    def start(tag, attributes):
+        if tag == "nvpair" and attributes.get("name") == "have-watchdog":
+            values.append(attributes.get("value", "").lower())
+    parser = xml_parser()
+    parser.StartElementHandler = start
+    feed(parser, xml)
+    return any(value in TRUE for value in values)
+
+
 def xml_parser():
     """Return an expat parser whose handlers get str, as names in the environment are.
 

@@ -10,8 +10,10 @@ from paf.instance import postmaster, proc
 _WATCH_STEP = 0.25  # seconds
 
 
-def await_end(instance, pid, pause=time.sleep):
+def await_end(instance, pid, pause=time.sleep, look=None):
     """Wait, however long that is, until the postmaster `pid` (int) has ended.
+
+    look: what is called in short steps meanwhile; without it a pidfd needs no steps.
 
     With a pidfd if the kernel and Python (3.9) support it; otherwise by polling. The start time
     distinguishes the process from a later one with the same pid.
@@ -20,6 +22,8 @@ def await_end(instance, pid, pause=time.sleep):
     if descriptor is None:
         born = proc.birth(pid)
         while not proc.has_ended(pid, born):
+            if look:
+                look()
             pause(_WATCH_STEP)
         return
     try:
@@ -27,7 +31,10 @@ def await_end(instance, pid, pause=time.sleep):
         if postmaster.is_alive(instance, pid):
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)
-            runner.retry(poll.poll)
+            while look and not runner.retry(poll.poll, _WATCH_STEP * 1000):
+                look()
+            if not look:
+                runner.retry(poll.poll)
     finally:
         os.close(descriptor)
 

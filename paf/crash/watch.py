@@ -11,7 +11,7 @@ import time
 
 from paf import ocf, signals
 from paf.cluster import attributetext
-from paf.crash import postmaster_end, watcher
+from paf.crash import pauseguard, postmaster_end, watcher
 from paf.decide import scores, state
 from paf.decide.knowledge import Known
 from paf.actions import monitor
@@ -38,7 +38,8 @@ def run(context):
     server = postmaster.find(context.instance).value
     context.cluster.node(context.deadline)    # now: it may have to start a program
     if server is not None:
-        postmaster_end.await_end(context.instance, server.pid)
+        guard = pauseguard.of(context, server.pid)
+        postmaster_end.await_end(context.instance, server.pid, look=guard and guard.look)
         ended = []
         # an action that stops the server ends the watcher first: until here SIGTERM ends it at once
         signals.signal(signals.SIGTERM, lambda *_: ended.append(True))

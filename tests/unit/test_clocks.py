@@ -13,7 +13,8 @@ TIME_OF_DAY = {
     "cli/operate/reload_verb.py": "rules with dates", "cli/rebuild/awaited.py": "rules with dates",
     "cli/rebuild/rebuild.py": "rules with dates", "cli/status/status.py": "rules with dates",
     "cli/switchover.py": "rules with dates", "cluster/base.py": "rules with dates",
-    "crash/watcher.py": "a file's time", "instance/walfiles.py": "a file's time",
+    "crash/pauseguard.py": "the hardware clock", "crash/watcher.py": "a file's time",
+    "instance/walfiles.py": "a file's time",
     "remarks.py": "kept in a file"}
 
 

@@ -14,7 +14,7 @@ from paf.instance.position import Place
 from paf.notifications import pre_promote
 from tests.unit.support import environment, notify_variables
 
-PLACE = Place(Known(Position(2, 0x5000148)), None, Known(""))
+PLACE = Place(Known(Position(2, 0x5000148)), None, Known(""), None)
 ALONE = dict(active="srv2", unpromoted="srv2", promote="srv2")
 
 
