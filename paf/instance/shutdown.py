@@ -27,9 +27,10 @@ _SENDERS = ("walsender", "wal sender")
 _ARCHIVER = "archiver"
 _CHECKPOINTER = "checkpointer"
 _STARTUP = "startup"
-#: How the title of a logical one ends: that of a standby's says how far it has sent. Up to 12 the
-#: second; what has no client that asked for WAL ends by itself. Source: exec_replication_command.
-_LOGICAL = (" START_REPLICATION", " idle")
+#: How the title of a logical one ends, the second up to 12. That of a standby's says how far it has
+#: sent, once it has sent anything; what has no client that asked for WAL ends by itself. Source:
+#: PostgreSQL's exec_replication_command, XLogSendPhysical, HandleWalSndInitStopping.
+_LOGICAL, _LOGICAL_BEFORE_13 = " START_REPLICATION", " idle"
 #: What runs a program of the configuration, and what that is; all others have those of sessions.
 _COMMANDS = ((_CHECKPOINTER, "archive_cleanup_command"), (_STARTUP, "recovery_end_command"))
 # among the fields of /proc/PID/stat after the name, proc(5)
@@ -45,8 +46,11 @@ _WRITTEN = (state.SHUT_DOWN, state.SHUT_DOWN_IN_RECOVERY)
 #: A process that waits wakes up when a timeout of its own ends: once in ten seconds at most.
 _IDLE_SWITCHES = 2
 #: The checkpointer that waits for WAL senders looks at them a hundred times a second, and does
-#: nothing else: the least number of looks between two of ours, and the most processor time (ticks).
-_LEAST_LOOKS, _MOST_TICKS = 50, 10
+#: nothing else: the least number of looks in a second. One that spreads its writes over time pauses
+#: ten times. Source: PostgreSQL's WalSndWaitStopping, CheckpointWriteDelay.
+_LEAST_LOOKS = 25
+#: The most processor time between two of our looks of a process that is said to rest, in ticks.
+_MOST_TICKS = 10
 _SWITCHES = b"voluntary_ctxt_switches:"
 _EPOLLOUT = 0x4
 #: The share of the time after which clients that are slow, but still move, are ended as well.
@@ -62,8 +66,8 @@ class Shutdown(object):
         self._late = deadline.within(deadline.remaining * _LATE)
         self._before, self._full, self._asked = {}, set(), set()
         self._alone = None    # the checkpointer that was alone at the last look, see _sleeping
-        self._resting = None    # the checkpointer, alone or not
-        self._work = {}    # what each sender has read and written
+        # the checkpointer, alone or not, and when that was; what each sender had done
+        self._resting, self._resting_at, self._work = None, 0.0, {}
         self._seen, self._programs = set(), {}
 
     def help(self):
@@ -128,21 +132,33 @@ class Shutdown(object):
         """
         found = [pid for pid in titles if _CHECKPOINTER in titles[pid]]
         before, self._resting = self._resting, _sleeping(found[0] if len(found) == 1 else None)
+        since, self._resting_at = self._resting_at, self._deadline.elapsed
         now = self._resting
         if before is None or now is None or before[0] != now[0]:
             return False
-        worked = sum(int(number) for number in now[1]) - sum(int(number) for number in before[1])
-        return bool(now[2] - before[2] >= _LEAST_LOOKS and worked <= _MOST_TICKS)
+        return bool(now[2] - before[2] >= _LEAST_LOOKS * (self._resting_at - since)
+                    and _ticks(now[1]) - _ticks(before[1]) <= _MOST_TICKS)
 
     def _logical_ones(self, senders):
         """Return the pids (a list) of logical senders that hang, or are late: of all that are left.
-
-        One that has sent all, and waits until its client acknowledges it, does not rest: it uses a
-        processor, and reads and sends nothing. Its client may wait for a lock, and never do so.
         """
-        return [pid for pid, now in senders.items() if now[0].endswith(_LOGICAL) and (
-            self._late.passed or pid in self._before and not _moved(self._before[pid][1], now[1])
-            and bool(self._work.get(pid)) and self._work[pid] == _work(pid))]
+        return [pid for pid, (title, switches) in senders.items()
+                if title.endswith((_LOGICAL, _LOGICAL_BEFORE_13))
+                and (self._late.passed or self._is_unanswered(pid, title, switches))]
+
+    def _is_unanswered(self, pid, title, switches):
+        """Return whether a logical sender has sent all, and its client acknowledges nothing.
+
+        It reads no WAL then, and does not wait: since 13 it uses a processor all the time, before
+        it rests. A standby's that has not sent anything yet has the same title, and always rests.
+        The client may wait for a lock, and never answer. Source: PostgreSQL's WalSndLoop.
+        """
+        before, work, now = self._before.get(pid), self._work.get(pid), _work(pid)
+        if before is None or work is None or now is None:
+            return False
+        if _moved(before[1], switches) or work[0] != now[0]:
+            return False
+        return bool(title.endswith(_LOGICAL_BEFORE_13) or now[1] - work[1] > _MOST_TICKS)
 
     def _end(self, senders, archivers, stuck=()):
         control = controldata.read(self._instance, self._deadline)
@@ -252,8 +268,17 @@ def _switches(pid):
 
 
 def _work(pid):
-    """Return what a process has read and written so far, for comparison; empty if unknown."""
-    return proc.content(pid, "io")
+    """Return (what a process has read and written, its processor time in ticks); None if unknown.
+
+    The former for comparison: it counts files, and not what goes through sockets.
+    """
+    done, fields = proc.content(pid, "io"), proc.state_of(pid)
+    return (done, _ticks(fields[_UTIME:_STIME + 1])) if done and fields else None
+
+
+def _ticks(times):
+    """Return the processor time (int) of two fields of /proc/PID/stat: in user and kernel mode."""
+    return sum(int(number) for number in times)
 
 
 def _moved(before, now):

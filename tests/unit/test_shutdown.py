@@ -110,9 +110,10 @@ LOGICAL = "postgres: walsender app shop 192.0.2.9(4711) START_REPLICATION"
 class Looks:
     """What /proc says at each look of the checkpointer, and of a WAL sender before a checkpoint."""
 
-    def __init__(self, monkeypatch, sender, checkpointer, work, switches=0):
+    def __init__(self, monkeypatch, sender, checkpointer, work, switches=0, ticks=500):
         self.number, self.sent, self.clock = 0, [], Clock()
         self.checkpointer, self.work, self.switches = checkpointer, work, switches
+        self.ticks = ticks    # a logical sender at its end never rests, since PostgreSQL 13
         titles = {**TITLES, SENDER: sender}
         monkeypatch.setattr(controldata, "read", lambda *_: Known(Control(state.IN_PRODUCTION)))
         monkeypatch.setattr(postmaster, "processes", lambda _: sorted(titles))
@@ -129,7 +130,7 @@ class Looks:
 
     def fields(self, pid):
         word, ticks, _ = self.checkpointer
-        spun = ticks if pid == CHECKPOINTER else 500    # a sender at its end never rests
+        spun = ticks if pid == CHECKPOINTER else self.ticks
         return [word] + [b"10"] * 10 + [b"%d" % (spun * self.number), b"0"]
 
     def content(self, pid, name):
@@ -149,14 +150,22 @@ class Looks:
 
 
 AWAITS, WRITES, SYNCS = (b"S", 1, 480), (b"S", 90, 400), (b"D", 1, 400)
+PAUSES = (b"S", 3, 60)    # between two pages, ten times a second (CheckpointWriteDelay)
+OLD = "postgres: walsender app 192.0.2.9(4711) idle"
 
 
-@pytest.mark.parametrize("title", [
-    LOGICAL, "postgres: 15/main: walsender app shop [local] START_REPLICATION",
-    "postgres: walsender app 192.0.2.9(4711) idle"])
-def test_a_subscriber_that_hangs_holds_no_shutdown_up(monkeypatch, title):
+@pytest.mark.parametrize("title, ticks", [
+    (LOGICAL, 500), ("postgres: 15/main: walsender app shop [local] START_REPLICATION", 500),
+    (OLD, 0)])
+def test_a_subscriber_that_hangs_holds_no_shutdown_up(monkeypatch, title, ticks):
     """The checkpoint of a shutdown waits until it has acknowledged all, though it is sent."""
-    assert Looks(monkeypatch, title, AWAITS, 0).ended() == 10
+    assert Looks(monkeypatch, title, AWAITS, 0, ticks=ticks).ended() == 10
+
+
+def test_a_standby_that_was_sent_nothing_yet_is_no_subscriber(monkeypatch):
+    """It came where a segment ended, and its title does not say yet how far it has sent."""
+    title = "postgres: walsender replicator 192.0.2.2(4711) START_REPLICATION"
+    assert Looks(monkeypatch, title, AWAITS, 0, ticks=0).ended() == 60
 
 
 @pytest.mark.parametrize("work, switches", [(8192, 0), (0, 40), (None, 0)],
@@ -170,8 +179,10 @@ def test_a_subscriber_that_gets_on_is_waited_for_until_most_of_the_time_is_over(
 @pytest.mark.parametrize("title, checkpointer", [
     ("postgres: walsender replicator 192.0.2.2(4711) streaming 0/30000D8", AWAITS),
     ("postgres: walsender replicator 192.0.2.2(4711)", AWAITS),
-    (LOGICAL, WRITES), (LOGICAL, SYNCS), (LOGICAL, (b"S", 0, 1))],
-    ids=["a standby", "no titles", "a checkpoint", "its end", "not asked yet"])
+    (LOGICAL, WRITES), (LOGICAL, SYNCS), (LOGICAL, (b"S", 0, 1)), (LOGICAL, PAUSES),
+    (OLD, PAUSES)],
+    ids=["a standby", "no titles", "a checkpoint", "its end", "not asked yet", "a slow checkpoint",
+         "a slow checkpoint, up to 12"])
 def test_a_sender_that_holds_nothing_up_is_left_alone(monkeypatch, title, checkpointer):
     assert Looks(monkeypatch, title, checkpointer, 0).ended() is None
 
