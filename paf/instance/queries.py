@@ -70,7 +70,8 @@ _NOW = "CASE WHEN pg_catalog.pg_is_in_recovery() THEN '' " \
        "ELSE ({diff}({current}, '0/0'))::bigint::text END"
 _ROLE = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, '', '', '', ''"
 _END = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity " \
-       "WHERE xact_start IS NOT NULL AND datname IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
+       "WHERE pg_catalog.pg_is_in_recovery() AND xact_start IS NOT NULL " \
+       "AND datname IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
 _RESUME = "SELECT pg_catalog.{resume} WHERE pg_catalog.{is_paused}"
 #: The first version in which a promotion ends a pause of replay that was asked for.
 _FIRST_THAT_GOES_ON = 130000
@@ -137,7 +138,10 @@ def role():
 
 
 def end_transactions():
-    """Return the command that ends the sessions that have a transaction open; a row for each."""
+    """Return the command that ends a standby's sessions with an open transaction; a row for each.
+
+    It ends none once the server is promoted.
+    """
     return _END
 
 

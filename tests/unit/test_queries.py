@@ -52,3 +52,8 @@ def test_what_was_written_and_is_not_flushed_yet_counts():
     """With synchronous_commit=remote_write it was acknowledged."""
     assert "(SELECT greatest(pg_last_wal_receive_lsn(), r.written_lsn)" in queries.position(130000)
     assert "written_lsn" not in queries.position(120000)
+
+
+def test_no_session_of_a_new_primary_is_ended():
+    """Replay may have come to its end since it was seen to wait; then clients write already."""
+    assert "WHERE pg_catalog.pg_is_in_recovery() AND " in queries.end_transactions()
