@@ -6,8 +6,9 @@ import pytest
 
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known, Unknown, is_known
-from paf.instance import archiving
+from paf.instance import archiving, sql
 from paf.notifications import pre_demote
+from paf.ocf import OcfError
 from tests.unit.support import Clock, instance_at
 
 
@@ -21,9 +22,18 @@ def test_files_that_wait_are_counted(tmp_path):
     assert archiving.waiting(instance_at(tmp_path)) == Known(2)
 
 
-def waits(monkeypatch, counts):
+ARCHIVES = sql.Answer(sql.ROWS, [["archive_command"]], "")
+
+
+def waits(monkeypatch, counts, answer=ARCHIVES):
     """Return (how long it waits, what it returns) where each second has the next count."""
     clock, begin = Clock(), 1000.0
+
+    def query(*_):
+        if isinstance(answer, OcfError):
+            raise answer
+        return answer
+    monkeypatch.setattr(sql, "query", query)
     monkeypatch.setattr(archiving, "waiting", lambda _: counts[
         min(int(clock.now - begin), len(counts) - 1)])
     wait = Deadline.wait_for
@@ -43,6 +53,14 @@ def test_the_archiver_is_waited_for_as_long_as_it_gets_on(monkeypatch, counts, s
     facts = [one if isinstance(one, Unknown) else Known(one) for one in counts]
     waited, found = waits(monkeypatch, facts)
     assert waited == seconds and found.value == left.value and found.reason == left.reason
+
+
+@pytest.mark.parametrize("answer, seconds, left", [
+    (sql.Answer(sql.ROWS, [], ""), 0, 0),
+    (ARCHIVES, 5, 7), (sql.Answer(sql.TIMED_OUT, [], "late"), 5, 7), (OcfError("no psql"), 5, 7)])
+def test_files_that_nothing_archives_are_no_backlog(monkeypatch, answer, seconds, left):
+    """They are left where archive_mode was turned off, or archive_command emptied."""
+    assert waits(monkeypatch, [Known(7)], answer) == (seconds, Known(left))
 
 
 @pytest.mark.parametrize("found, words", [
