@@ -31,7 +31,8 @@ _IN_THE_WAY = NO_ACTION + NODE_NO_ACTION + ("left-over-constraint",)
 _MEMBERSHIP = {view.MAINTENANCE: "in maintenance", view.STANDBY: "a standby node",
                view.PENDING: "joining the cluster"}
 _STEP = 0.25        # seconds between two looks
-_PATIENCE = 180.0   # seconds, by default
+#: Seconds, by default: longer than all actions of a switchover may take, by their advised timeouts.
+_PATIENCE = 300.0
 _SETTLED = 3        # looks in a row that show an idle cluster
 
 

@@ -4,6 +4,8 @@ import types
 
 import pytest
 
+from paf import metadata
+from paf.cli import switchover
 from paf.deadline import Deadline
 from paf.decide import transition
 from paf.decide.knowledge import Known
@@ -58,3 +60,10 @@ def test_before_a_switchover_a_long_one_may_end_while_clients_write(monkeypatch,
 def test_a_primary_that_hangs_is_not_waited_for_that_long(monkeypatch):
     """It is demoted for that, perhaps (on-fail=demote): the lists look the same."""
     assert checkpoints(monkeypatch, [20], sql.TIMED_OUT, MOVE, answers=False) == [20]
+
+
+def test_a_switchover_is_followed_for_as_long_as_its_actions_may_take():
+    """Its end takes the constraint away: in the middle, the old primary would be promoted again."""
+    steps = ("notify", "demote", "notify", "promote")
+    longest = sum(int(metadata.timeout(name)) for name in steps)
+    assert longest < switchover._PATIENCE < 600    # the constraint's own lifetime
