@@ -18,7 +18,8 @@ _AT_END = ("error in WAL record at", "could not find a valid record after",
            "could not find valid record after")
 _MISSING = r"could not (?:find|open) file \"(?:[^\"]*/)?([0-9A-F]{24})\""
 TAIL = 64 * 1024    # bytes of output that are kept: only its end is of interest
-#: Bytes of WAL in which its last record begins, where that is a checkpoint; a page has fewer.
+#: Bytes from the end of the WAL within which a checkpoint begins that is its last record. No page
+#: is larger: so a multiple of it is where a page begins.
 _NEAR = 64 * 1024
 
 #: What a part of the WAL holds: counts (dict of "Manager/RECORD" to int), the LSN of its end
@@ -109,9 +110,9 @@ def ends_with_shutdown(instance, position, size, deadline, replayed=None):
 def _last_xlog_record(instance, position, size, deadline, replayed):
     """Return the last record of the XLOG manager before a Position; None without one.
 
-    It is looked for in this segment and the one before, which may be gone, or of another
-    timeline; then the position's own must do. Clients may wait: first in the last of it, and in
-    what the server has not replayed, which nothing has read yet. Raises OcfError.
+    Clients may wait for it, so first only the last WAL is read (`_near_end`). Where that has none,
+    this segment and the one before are, which may be gone, or of another timeline; then the
+    position's own must do. Raises OcfError.
     """
     near = _near_end(position.lsn, size, replayed)
     if near is not None:
@@ -133,14 +134,15 @@ def _last_xlog_record(instance, position, size, deadline, replayed):
 
 
 def _near_end(lsn, size, replayed):
-    """Return where to begin to read in front of an LSN (int), None for no less than all.
+    """Return the LSN (int) at which to begin to read the last WAL in front of an LSN.
 
-    All between it and `replayed` is read. Behind a record that ends a segment, as a shutdown with
-    an archive writes one, there are no pages until the next: so not in front of that.
+    None where that saves nothing: two segments are read then. What is not replayed is read as well.
+    A shutdown with an archive ends a segment early (XLOG_SWITCH), and writes its checkpoint into
+    the next: in front of that there are no pages, so reading begins in the segment that ends there.
     """
     if replayed is None:
         return None
-    last, begin = min(lsn, replayed), lsn // size * size
+    last, begin = min(lsn, replayed), (lsn - 1) // size * size
     near = (last // _NEAR - 1) * _NEAR
     near = max(near, begin) if last >= begin else near
     return near if near > max(0, begin - size) else None

@@ -191,6 +191,19 @@ def test_the_last_wal_of_a_segment_is_enough(instance, tmp_path, monkeypatch):
     assert start[0] == 5 * SIZE + 6 * NEAR
 
 
+MB, GB = 1 << 20, 1 << 30
+
+
+@pytest.mark.parametrize("lsn, size, replayed, begin", [
+    (5 * MB + 0x148, MB, 5 * MB + 0x148, 5 * MB),
+    (5 * GB + 7 * MB + 8, GB, 5 * GB + 7 * MB + 8, 5 * GB + 7 * MB - NEAR),
+    (5 * MB, MB, 5 * MB, 5 * MB - NEAR),                # where a segment ends
+    (5 * MB, MB, 4 * MB, 4 * MB), (5 * MB, MB, 4 * MB - 8, 4 * MB - 2 * NEAR),
+    (5 * MB, MB, 3 * MB + 8, None), (0x148, MB, 0x148, None), (MB + 8, MB, MB + 8, MB)])
+def test_the_last_wal_begins_in_the_segment_that_ends_there(lsn, size, replayed, begin):
+    assert waldump._near_end(lsn, size, replayed) == begin
+
+
 @pytest.mark.parametrize("there", [[4, 5], [5]])
 def test_where_the_last_wal_has_no_checkpoint_all_is_read_as_before(instance, tmp_path, monkeypatch,
                                                                     there):
