@@ -5,8 +5,9 @@ from paf.decide import transition
 #: Seconds that the checkpoints may take together, one that leaves little for the next, and how many
 #: there are at most: a server that writes more than the disk takes never has less to write.
 _CHECKPOINT_PATIENCE, _SHORT_CHECKPOINT, _CHECKPOINTS = 20.0, 0.5, 3
-#: What is left of the action's time where they may take it all, in seconds; and for other steps.
-_MARGIN, _LOOK_PATIENCE, _ARCHIVE_PATIENCE = 5.0, 3.0, 15.0
+#: Seconds before a switchover of a primary that answers: how long it has to answer, how long the
+#: archiver's backlog is waited for, and what the checkpoints leave of the action's time.
+_LOOK_PATIENCE, _ARCHIVE_PATIENCE, _MARGIN = 3.0, 15.0, 5.0
 
 
 def run(context):
