@@ -7,7 +7,7 @@ and returns at once where nothing is set that archives; XLogArchiveNotify; show_
 import os
 
 from paf import instance as local
-from paf.decide.knowledge import Known, Unknown
+from paf.decide.knowledge import Fact, Known, Unknown  # noqa: F401
 from paf.ocf import OcfError
 
 _FOLDER, _WAITS = "archive_status", ".ready"
@@ -37,7 +37,8 @@ def catch_up(instance, deadline):
 
     0 for no more than always are, and where nothing archives them: no shutdown waits for those.
     """
-    found, least = [Unknown("")], [None, 0.0]    # the least so far, and when that was
+    found = [Unknown("")]    # type: list[Fact]
+    least = [None, 0.0]    # the least so far, and when that was
 
     def over():
         found[:] = [waiting(instance)]
