@@ -194,8 +194,8 @@ def test_a_primary_whose_epoch_another_node_has_as_well_publishes_a_higher_one(s
     """Else nothing would say which of the two was the last primary."""
     for others, epoch in (({}, None), ({"srv2": "7 1 srv1"}, 8)):
         store.rules = dict({"srv3": "7 1 srv1"}, **others)
-        holders.prepare_rule(context(store, "srv3"), Place(AT_900, None, Known("ANY 1 (srv1)"), None),
-                             store.view())
+        where = Place(AT_900, None, Known("ANY 1 (srv1)"), None)
+        holders.prepare_rule(context(store, "srv3"), where, store.view())
         noted = store.notes.read(notes.RULE)
         assert (quorum.from_wire(noted).value.epoch if noted else None) == epoch
 
