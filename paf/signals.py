@@ -6,10 +6,8 @@ wraps is used where Python has it.
 
 try:
     from _signal import (    # novm
-        SIG_DFL, SIGCONT, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, signal)
+        SIG_DFL, SIGCONT, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, signal)
 except ImportError:
-    from signal import (
-        SIG_DFL, SIGCONT, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, signal)
+    from signal import SIG_DFL, SIGCONT, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, signal
 
-__all__ = ("SIG_DFL", "SIGCONT", "SIGINT", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGTERM",
-           "signal")
+__all__ = ("SIG_DFL", "SIGCONT", "SIGINT", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGTERM", "signal")

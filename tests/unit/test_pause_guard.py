@@ -1,17 +1,14 @@
-"""A machine that was paused: the hardware clock shows it, and the primary is held."""
+"""A machine that was paused: the hardware clock shows it, and the primary is ended."""
 
 import itertools
-import os
 import signal
 import subprocess
-import time
 from types import SimpleNamespace
 
 import pytest
 
 from paf.cluster import cib
 from paf.crash import pauseguard, postmaster_end
-from paf.deadline import Deadline
 from paf.decide import clocks
 from paf.decide.clocks import Clocks
 from paf.instance import postmaster, proc
@@ -48,18 +45,22 @@ def test_a_clock_that_goes_back_is_no_pause():
 
 
 class Cluster:
-    """What Pacemaker answers: each a value, or an error."""
+    """What Pacemaker and Corosync answer: each a text, or an error."""
 
-    def __init__(self, quorum="1\n", online=("srv1",), watchdog="true", token="= 1000"):
-        self.quorum, self.online, self.watchdog, self.token = quorum, online, watchdog, token
-        self.is_powerless, self.asked = False, []
+    totem = """runtime.config.totem.consensus (u32) = 4380
+runtime.config.totem.hold (u32) = 685
+runtime.config.totem.token (u32) = 3650
+runtime.config.totem.token_retransmit (u32) = 869
+"""
+
+    def __init__(self, watchdog="true", totem=totem):
+        self.watchdog, self.totem = watchdog, totem
 
     def checked(self, argv, _deadline):
-        self.asked.append(argv[0])
-        answer = self.token if argv[0] == "corosync-cmapctl" else self.quorum
-        if isinstance(answer, OcfError):
-            raise answer
-        return SimpleNamespace(out=answer)
+        assert argv == ["corosync-cmapctl", "runtime.config.totem."]
+        if isinstance(self.totem, OcfError):
+            raise self.totem
+        return SimpleNamespace(out=self.totem)
 
     def cib(self, _deadline):
         if isinstance(self.watchdog, OcfError):
@@ -67,9 +68,6 @@ class Cluster:
         return f"""<cib><configuration><crm_config><cluster_property_set id="o"><nvpair id="h"
             name="have-watchdog" value="{self.watchdog}"/></cluster_property_set></crm_config>
             </configuration></cib>"""
-
-    def view(self, _deadline):
-        return SimpleNamespace(online=list(self.online))
 
 
 class Log(list):
@@ -83,95 +81,83 @@ class Log(list):
 
 @pytest.fixture
 def server():
-    """A process with a child, as a postmaster has."""
-    process = subprocess.Popen(["sh", "-c", "sleep 60 & echo; wait"], stdout=subprocess.PIPE)
-    process.stdout.readline()
-    yield process
-    for pid in proc.descendants(process.pid):
-        os.kill(pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    """A process that ends for any signal, as a postmaster does for SIGQUIT."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process
+        process.kill()
 
 
 @pytest.fixture
 def guard(server, monkeypatch):
-    """Make a guard, with the clocks that are seen (a list) and times that a test can wait for."""
-    monkeypatch.setattr(pauseguard, "_SETTLED", 0.3)
-    monkeypatch.setattr(pauseguard, "_TOKENS", 0)
-    monkeypatch.setattr(pauseguard, "_STEP", 0.02)
+    """Make (log, guard) with a cluster and the clocks that are seen, one after the other."""
     monkeypatch.setattr(postmaster, "has_wal_writer", lambda instance: True)
 
     def make(cluster, *seen):
         looks = itertools.chain(seen, itertools.repeat(seen[-1]))
         monkeypatch.setattr(pauseguard, "read", lambda: next(looks))
-        context = SimpleNamespace(cluster=cluster, log=Log(), instance=None, node="srv1")
-        return context, pauseguard.of(context, server.pid)
+        context = SimpleNamespace(cluster=cluster, log=Log(), instance=None)
+        return context.log, pauseguard.of(context, server.pid)
     return make
 
 
-def states(server):
-    return {proc.state_of(pid)[0] for pid in [server.pid, *proc.descendants(server.pid)]}
+def paused(seconds):
+    """Return two looks, with a pause between them."""
+    return START, after(START, 0.3, seconds)
 
 
-def held(server):
-    return states(server) == {b"T"}
+def refuse(_instance):
+    raise proc.Unseen("cannot look for processes")
 
 
-PAUSED = after(START, 0.3, 20.0)
-
-
-def test_a_primary_is_held_until_the_cluster_has_answered(server, guard, monkeypatch):
-    seen = []
-    cluster = Cluster()
-    context, made = guard(cluster, START, PAUSED)
-    monkeypatch.setattr(cluster, "view", lambda _: seen.append(held(server))
-                        or SimpleNamespace(online=["srv1"]))
+def test_a_primary_is_ended_after_a_pause(server, guard):
+    log, made = guard(Cluster(), *paused(20.0))
     made.look()
-    assert seen == [True] and not held(server)
-    assert "did not run for 20 s" in context.log[0] and "goes on" in context.log[-1]
+    assert server.wait(10) == -signal.SIGQUIT and "did not run for 20 s" in log[0]
     made.look()
-    assert seen == [True], "one pause holds once"
+    assert len(log) == 1
 
 
-@pytest.mark.parametrize("cluster", [
-    Cluster(quorum="0\n"), Cluster(quorum=OcfError("crm_node: connection refused")),
-    Cluster(quorum=""), Cluster(online=["srv2"])])
-def test_what_is_no_member_or_not_known_holds_until_an_action_ends_it(server, guard, cluster):
-    _, made = guard(cluster, START, PAUSED)
-    former = signal.getsignal(signal.SIGTERM)
-    helper = subprocess.Popen(["sh", "-c", f"sleep 1.5; kill {os.getpid()}"])
-    begin = time.monotonic()
-    with pytest.raises(SystemExit):
-        made.look()
-    assert time.monotonic() - begin > 1 and helper.wait() == 0
-    assert not held(server), "it is the action that stops it"
-    assert signal.getsignal(signal.SIGTERM) == former
+def test_one_that_may_be_a_primary_is_ended_as_well(server, guard, monkeypatch):
+    monkeypatch.setattr(postmaster, "has_wal_writer", refuse)
+    guard(Cluster(), *paused(20.0))[1].look()
+    assert server.wait(10) == -signal.SIGQUIT
 
 
-@pytest.mark.parametrize("seen, cluster", [
-    ((START, after(START, 0.3)), Cluster()),                          # no pause
-    ((START, after(START, 0.3, 20.0)), Cluster(token="= 30000")),    # the others wait longer
-    ((START, None), Cluster())])                                      # the clock has gone
-def test_nothing_is_held_without_a_pause_that_matters(server, guard, seen, cluster):
-    context, made = guard(cluster, *seen)
+@pytest.mark.parametrize("seen", [
+    paused(0.0), paused(7.0),       # 8.03 s are corosync's token and consensus
+    (START, None)])                 # the clock has gone
+def test_nothing_is_ended_without_a_pause_that_matters(server, guard, seen):
+    log, made = guard(Cluster(), *seen)
     made.look()
-    assert not held(server) and not context.log and "crm_node" not in cluster.asked
+    assert server.poll() is None and not log
 
 
-def test_a_standby_goes_on_at_once(server, guard, monkeypatch):
-    context, made = guard(Cluster(), START, PAUSED)
+def test_a_standby_goes_on(server, guard, monkeypatch):
+    log, made = guard(Cluster(), *paused(20.0))
     monkeypatch.setattr(postmaster, "has_wal_writer", lambda instance: False)
     made.look()
-    assert not held(server) and not context.log
+    assert server.poll() is None and not log
+
+
+def test_another_process_of_that_number_is_not_ended(server, guard, monkeypatch):
+    log, made = guard(Cluster(), *paused(20.0))
+    monkeypatch.setattr(proc, "birth", lambda pid: "later")
+    made.look()
+    assert server.poll() is None and log
+
+
+@pytest.mark.parametrize("totem", ["", "runtime.config.totem.token (u32) = 1000\n",
+                                   OcfError("corosync-cmapctl: no answer")])
+def test_where_corosyncs_times_are_not_known_a_short_pause_matters(server, guard, totem):
+    guard(Cluster(totem=totem), *paused(4.0))[1].look()
+    assert server.wait(10) == -signal.SIGQUIT
 
 
 def test_it_is_there_where_sbd_fences_or_may(guard):
     assert guard(Cluster(watchdog="false"), START)[1] is None
     assert guard(Cluster(), None)[1] is None, "no hardware clock"
-    context, made = guard(Cluster(watchdog=OcfError("no answer")), START)
-    assert made and "not known" in context.log[0]
-    assert guard(Cluster(token=OcfError("no answer")), START, PAUSED)[1]._token == clocks.LEAST
+    log, made = guard(Cluster(watchdog=OcfError("no answer")), START)
+    assert made and "not known" in log[0]
     with pytest.raises(OcfError):
         cib.has_watchdog("error")
 
@@ -188,9 +174,5 @@ def test_the_watcher_looks_until_the_server_has_ended(server, monkeypatch, has_d
     monkeypatch.setattr(postmaster, "is_alive", lambda instance, pid: True)
     if not has_descriptor:
         monkeypatch.setattr(postmaster_end, "_pidfd", lambda _: None)
-    children = proc.descendants(server.pid)
     postmaster_end.await_end(None, server.pid, look=look)
     assert len(looks) >= 2
-    for pid in children:
-        os.kill(pid, signal.SIGKILL)
-    assert Deadline(5).wait_for(lambda: proc.state_of(server.pid) == [])
