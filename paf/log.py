@@ -9,14 +9,6 @@ import sys
 
 DEBUG, INFO, WARNING, ERROR = "DEBUG", "INFO", "WARNING", "ERROR"
 
-_SYSLOG_LEVELS = {
-    DEBUG: "LOG_DEBUG", INFO: "LOG_INFO", WARNING: "LOG_WARNING", ERROR: "LOG_ERR",
-}
-
-#: Names of syslog's facilities. Source: syslog(3).
-_FACILITIES = ("auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "syslog",
-               "user", "uucp") + tuple("local{0}".format(number) for number in range(8))
-
 #: What a text with a secret has in it, in lower case.
 _SUSPICIOUS = ("password", "client_key", "server_key", "client_secret", "://", "missing \"=\"")
 
@@ -49,6 +41,7 @@ class Log(object):
     def __init__(self, environment, agent="pgsqlms"):
         self._variables = environment.variables
         self._tag = "{0}({1})[{2}]".format(agent, environment.resource, os.getpid())
+        self._is_heard = True    # by syslog, as far as it is known
 
     @property
     def debugging(self):
@@ -94,12 +87,9 @@ class Log(object):
         facility = self._variables.get("HA_LOGFACILITY", "")
         if facility in ("", "none"):
             return
-        import syslog
-        known = facility.lower() in _FACILITIES
-        number = getattr(syslog, "LOG_" + facility.upper()) if known else syslog.LOG_DAEMON
-        syslog.openlog(_for_c(self._tag), 0, number)
-        syslog.syslog(getattr(syslog, _SYSLOG_LEVELS[level]), _for_c(
-            "{0}: {1}".format(level, text)))
+        from paf import systemlog
+        self._is_heard = systemlog.send(facility, level, _encoded(
+            "{0}: {1}: {2}".format(self._tag, level, text)), self._is_heard)
 
     def _to_file(self, path, level, text):
         if path in ("", "/dev/null"):
@@ -118,16 +108,14 @@ class Log(object):
             os.close(log)
 
 
-def _for_c(text):
-    """Return `text` as a function of C takes it: no NUL, and nothing that is not UTF-8."""
-    if str is bytes:
-        return text.replace("\0", "?")
-    return text.replace("\0", "?").encode("utf-8", "backslashreplace").decode("utf-8")  # novm
+def _encoded(text):
+    """Return `text` (str) as bytes of UTF-8, whatever is in it."""
+    return text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
 
 
 def _write_raw(descriptor, text):
     """Write all of `text` whatever the locale says; a reader that went away is no error."""
-    data = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
+    data = _encoded(text)
     while data:
         try:
             data = data[os.write(descriptor, data):]

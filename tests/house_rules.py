@@ -13,9 +13,9 @@ FUNCTION_LINES = 40
 
 #: What the agent may import: an agent that cannot import is an outage.
 STANDARD = frozenset(
-    "__future__ _signal binascii collections errno fcntl functools glob grp io itertools json math "
-    "os pwd re resource select shlex shutil signal socket stat string struct subprocess sys syslog "
-    "tempfile time xml".split())
+    "__future__ _signal _socket binascii collections errno fcntl functools glob grp io itertools "
+    "json math os pwd re resource select shlex shutil signal socket stat string struct subprocess "
+    "sys tempfile time xml".split())
 #: Under `if MYPY:`, which Python never enters.
 TYPES = frozenset(["typing"])
 #: The command for people may import what the packages recommend.

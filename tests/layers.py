@@ -32,7 +32,7 @@ LAYERS = (
     ("decide", "tables and comparisons: state, election, scores, timelines; no process, file or "
      "clock", ("decide.",)),
     ("base", "OCF environment and errors, parameters, meta-data, programs with a deadline, log",
-     ("ocf", "parameters", "lastgood",
+     ("ocf", "parameters", "lastgood", "systemlog",
       "metadata", "codes", "runner", "background", "deadline", "log", "signals", "variant", "")),
 )
 #: Packages of one layer that do not know each other.

@@ -6,10 +6,9 @@ server. An action that could not end it in time says so in the log.
 """
 
 import re
-import syslog
 import time
 
-from paf import ocf, signals
+from paf import ocf, signals, systemlog
 from paf.cluster import attributetext
 from paf.crash import pauseguard, postmaster_end, watcher
 from paf.decide import scores, state
@@ -26,7 +25,7 @@ _CRASHED = (state.CRASHED_PRIMARY, state.CRASHED_STANDBY, state.ORPHANED_PRIMARY
             state.ORPHANED_STANDBY, state.IN_BACKUP, state.DAMAGED)
 
 #: Loaded now: an upgrade may replace or remove the files before they are needed.
-_LOADED = (re, syslog, time, scores, controldata, attributetext)
+_LOADED = (re, systemlog, time, scores, controldata, attributetext)
 
 
 def run(context):

@@ -155,19 +155,27 @@ def test_an_answer_that_says_no_role_makes_no_primary(row, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("facility", [
-    "upto", "mask", "pid", "debug", "x y", "", "\udce9", "local0"])
-def test_a_facility_that_syslog_does_not_have_is_daemon(facility, monkeypatch):
+    "upto", "mask", "pid", "debug", "x y", "", "\udce9", "local0", "FTP", "authpriv"])
+def test_a_facility_that_syslog_does_not_have_is_daemon(facility, monkeypatch, tmp_path):
+    import socket
     import syslog
 
-    from paf import log
-    seen = []
-    monkeypatch.setattr(syslog, "openlog", lambda tag, _, number: seen.append(number))
-    monkeypatch.setattr(syslog, "syslog", lambda *_: None)
+    from paf import log, systemlog
     monkeypatch.setattr(os, "isatty", lambda _: False)
-    log.Log(ocf.Environment({"HA_LOGFACILITY": facility, "OCF_RESOURCE_INSTANCE": "\udce9"})).info(
-        "text \0 \udcff")
-    wanted = {"": [], "local0": [syslog.LOG_LOCAL0]}.get(facility, [syslog.LOG_DAEMON])
-    assert seen == wanted
+    monkeypatch.setattr(systemlog, "_PLACE", str(tmp_path / "log"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:
+        reader.bind(systemlog._PLACE)
+        reader.setblocking(False)
+        log.Log(ocf.Environment({
+            "HA_LOGFACILITY": facility, "OCF_RESOURCE_INSTANCE": "\udce9"})).info("text \0 \udcff")
+        wanted = {"local0": syslog.LOG_LOCAL0, "FTP": 11 << 3, "authpriv": 10 << 3}.get(
+            facility, syslog.LOG_DAEMON) | syslog.LOG_INFO
+        if facility:
+            line = reader.recv(999)
+            assert line.startswith(f"<{wanted}>".encode())
+            assert line.endswith(b"]: INFO: text ? \\udcff")
+        with pytest.raises(BlockingIOError):
+            reader.recv(999)
 
 
 def test_a_log_that_is_a_pipe_without_a_reader_holds_nothing_up(tmp_path, monkeypatch):
