@@ -17,6 +17,9 @@ Address = namedtuple("Address", "host port remark")
 
 _PATIENCE = 1.0    # seconds for a name to be looked up
 _LOCAL = {"localhost": ["127.0.0.1", "::1"]}
+_LOOPBACK = ("127.", "::1")
+#: Where an address leads: to this machine; to another one, surely; to none.
+_HERE, _ELSEWHERE, _NOWHERE = "here", "elsewhere", "nowhere"
 
 #: What means all addresses of a machine, and one of them that can be connected to.
 _ANYWHERE = {"*": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -68,9 +71,11 @@ def _leads_to(host, server):
     """
     from paf.instance import listening
     addresses = [host] if listening.is_address(host) else _LOCAL.get(host) or _looked_up(host)
-    if not addresses or any(_is_elsewhere(address) for address in addresses):
+    places = dict((address, _place(address)) for address in addresses or ())
+    if _ELSEWHERE in places.values():
         return False
-    found = [listening.is_owner(server.pid, address, server.port) for address in addresses]
+    found = [listening.is_owner(server.pid, address, server.port)
+             for address in sorted(places) if places[address] != _NOWHERE]
     return None in found or True in found
 
 
@@ -82,22 +87,32 @@ def _looked_up(name):
         return None
 
 
-def _is_elsewhere(host):
-    """Return whether an address is surely none of this machine's."""
+def _place(host):
+    """Return where an address leads; _HERE too where that cannot be found out.
+
+    A kernel without IPv6 (ipv6.disable=1) has no such family, and one whose interfaces have none
+    (disable_ipv6) no ::1: nobody listens there.
+    """
     import socket
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
         except (socket.error, UnicodeError):
             continue
-        probe = socket.socket(family, socket.SOCK_DGRAM)
+        probe = None
         try:
+            probe = socket.socket(family, socket.SOCK_DGRAM)
             probe.bind((host, 0))
         except socket.error as error:
-            return error.args[0] == errno.EADDRNOTAVAIL
+            number = error.args[0]
+            if number == errno.EAFNOSUPPORT or (
+                    number == errno.EADDRNOTAVAIL and host.startswith(_LOOPBACK)):
+                return _NOWHERE
+            return _ELSEWHERE if number == errno.EADDRNOTAVAIL else _HERE
         finally:
-            probe.close()
-    return False
+            if probe is not None:
+                probe.close()
+    return _HERE
 
 
 def _same(one, other):

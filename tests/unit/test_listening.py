@@ -1,5 +1,6 @@
 """The server that is asked is the one of the data directory: who listens on an address."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -63,3 +64,56 @@ def test_a_name_is_asked_where_it_leads_to_this_server(port, tmp_path, monkeypat
     server = postmaster.Postmaster(os.getpid(), port, "/run/pg", "127.0.0.1", "ready", None)
     assert identity.address(instance_at(
         tmp_path, pghost="db", pgport=str(port)), server).host == asked
+
+
+def without_ipv6(monkeypatch, number):
+    """Have the kernel as with ipv6.disable=1 (no such family), or with disable_ipv6 (no ::1)."""
+    plain = socket.socket
+
+    class Socket(plain):
+        def __init__(self, family=socket.AF_INET, *more):
+            if family == socket.AF_INET6 and number != errno.EADDRNOTAVAIL:
+                raise OSError(number, os.strerror(number))
+            super().__init__(family, *more)
+
+        def bind(self, address):
+            if self.family == socket.AF_INET6:
+                raise OSError(number, os.strerror(number))
+            super().bind(address)
+    monkeypatch.setattr(socket, "socket", Socket)
+    seen = listening._sockets
+    monkeypatch.setattr(listening, "_sockets", lambda path, *rest: (
+        None if path.endswith("tcp6") else seen(path, *rest)))
+
+
+@pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
+def test_localhost_is_this_machine_also_without_ipv6(port, tmp_path, monkeypatch, number):
+    """Each monitor failed where the kernel has no IPv6; where it has no ::1, pghost was named."""
+    without_ipv6(monkeypatch, number)
+    server = postmaster.Postmaster(os.getpid(), port, "/run/pg", "127.0.0.1", "ready", None)
+    found = identity.address(instance_at(
+        tmp_path, pghost="localhost", pgport=str(port)), server)
+    assert found == ("localhost", port, "")
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOBUFS])
+def test_an_address_that_cannot_be_tried_is_not_known_to_be_elsewhere(
+        port, tmp_path, monkeypatch, number):
+    """A living server's monitor failed for want of a descriptor."""
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr(socket, "socket", refuse)
+    server = postmaster.Postmaster(os.getpid(), port, "/run/pg", "127.0.0.1", "ready", None)
+    found = identity.address(instance_at(
+        tmp_path, pghost="127.0.0.1", pgport=str(port)), server)
+    assert found.host == "127.0.0.1"
+
+
+def test_where_nothing_of_localhost_is_this_servers_another_one_is_not_asked(
+        port, tmp_path, monkeypatch):
+    """Without IPv6 nobody listens at ::1: that is known."""
+    without_ipv6(monkeypatch, errno.EAFNOSUPPORT)
+    monkeypatch.setattr(listening, "_owned", lambda _: set())
+    server = postmaster.Postmaster(os.getpid(), port, "/run/pg", "10.0.0.1", "ready", None)
+    assert identity.address(instance_at(
+        tmp_path, pghost="localhost", pgport=str(port)), server).host == "/run/pg"
