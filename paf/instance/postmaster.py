@@ -14,6 +14,7 @@ from paf import runner, signals
 from paf.decide.knowledge import Known, Unknown
 from paf.instance.proc import (
     ENDED, Unseen, all_pids, descendants, known, parent_of, state_of, title)
+from paf.instance.serverprogram import has_servers_name, is_other_program, is_server
 from paf.ocf import is_number
 
 #: A living postmaster: pid; port (int), socket (its first folder of sockets, str), listens (its
@@ -22,9 +23,7 @@ from paf.ocf import is_number
 #: started (seconds of the epoch, int; None unknown).
 Postmaster = namedtuple("Postmaster", "pid port socket listens word started")
 
-_PROGRAMS = ("postgres", "postmaster", "edb-postgres")
 _PID_LINE, _START_LINE, _PORT_LINE, _SOCKET_LINE, _ADDRESS_LINE, _STATUS_LINE = 0, 2, 3, 4, 5, 7
-_TITLE = "postgres: "    # how those of a postmaster's children begin
 _LARGEST_PID = 1 << 22
 _REAP_PATIENCE = 5.0    # seconds that the parent of a dead postmaster has to reap it
 _LAST_WORDS = 1.0   # seconds for what the logging collector still has to write
@@ -63,7 +62,7 @@ def _find(instance):
     here = works_here(instance, pid)
     if isinstance(here, Unknown):
         return here
-    if not here.value or not (_is_server(pid) or _has_children(instance, pid)):
+    if not here.value or not (is_server(pid) or _has_children(instance, pid)):
         return Known(None)
     return Known(_described(pid, lines.value))
 
@@ -145,14 +144,16 @@ def processes(instance):
     """
     found = []
     for pid in all_pids():
+        if is_other_program(pid):
+            continue    # its folder may be on dead storage, where a look at it does not return
         here = works_here(instance, pid)
         if isinstance(here, Unknown):
             raise Unseen(here.reason)
-        if here.value and _is_server(pid):
+        if here.value and is_server(pid):
             found.append(pid)
     moved = strayed(instance)
     return sorted(set(found + moved + [child for pid in moved for child in descendants(pid)
-                                       if _is_server(child)]))
+                                       if is_server(child)]))
 
 
 def strayed(instance):
@@ -164,10 +165,10 @@ def strayed(instance):
     """
     folders = set([instance.parameters.datadir, instance.parameters.pgdata])
     folders |= set(os.path.realpath(folder) for folder in folders)
-    return [pid for pid in all_pids() if _is_started_for(pid, folders)
-            and works_here(instance, pid) == Known(False)
-            and _has_our_root(instance, pid) and _is_server(pid)
-            and any(_is_server(child) for child in descendants(pid))]
+    # the name first: a process whose memory is locked does not show its arguments
+    return [pid for pid in all_pids() if has_servers_name(pid) and _is_started_for(pid, folders)
+            and works_here(instance, pid) == Known(False) and _has_our_root(instance, pid)
+            and any(is_server(child) for child in descendants(pid))]
 
 
 def _is_started_for(pid, folders):
@@ -267,7 +268,7 @@ def is_alive(instance, pid):
     """
     here = works_here(instance, pid)
     try:
-        return isinstance(here, Unknown) or (here.value and _is_server(pid))
+        return isinstance(here, Unknown) or (here.value and is_server(pid))
     except Unseen:
         return True
 
@@ -339,22 +340,6 @@ def _same_folder(instance, pid):
     except (IOError, OSError):    # not there, or dead storage: what is left to compare is its name
         return folder.replace(" (deleted)", "") in names
     return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
-
-
-def _is_server(pid):
-    """Return whether a process is one of PostgreSQL's, by its program, its name, or its title.
-
-    The program's file may have been renamed or replaced since it was started; the name that the
-    kernel keeps is that of the start. Raises Unseen.
-    """
-    try:
-        program = os.readlink("/proc/{0}/exe".format(pid)).replace(" (deleted)", "")
-    except OSError:
-        program = ""    # the name says as much
-    if os.path.basename(program) in _PROGRAMS or title(pid).startswith(_TITLE):
-        return True
-    return (runner.text(known(pid, "comm")).strip() in _PROGRAMS
-            or runner.text(known(pid, "cmdline")).startswith(_TITLE))
 
 
 def _has_children(instance, pid):

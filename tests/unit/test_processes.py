@@ -286,6 +286,47 @@ def test_a_program_that_does_not_end_is_no_end(start, monkeypatch):
         processes.end("pg_rewind", "-c")
 
 
+@pytest.fixture
+def stranger(tmp_path, monkeypatch):
+    """A process that is no server, with a working directory on dead storage, as of NFS."""
+    (tmp_path / "home").mkdir()
+    with subprocess.Popen(["/bin/sh", "-c", "read line"], stdin=subprocess.PIPE,
+                          cwd=tmp_path / "home") as process:
+        stat = os.stat
+
+        def hang(path, **more):
+            assert path != f"/proc/{process.pid}/cwd", "it would not return"
+            return stat(path, **more)
+        monkeypatch.setattr(os, "stat", hang)
+        yield process
+        process.stdin.close()
+
+
+def test_a_shell_on_dead_storage_holds_no_action_up(start, instance, stranger, tmp_path):
+    """A stop looked at the working directory of each process of the machine, and did not end."""
+    process = start()
+    assert postmaster.processes(instance) == [process.pid]
+    assert postmaster.strayed(instance) == []
+    (tmp_path / "data" / "postmaster.pid").unlink()
+    process.kill()
+    process.wait()
+    server.stop(instance, Deadline(5), Silent())
+
+
+def test_a_program_of_another_kind_that_hangs_is_not_asked_for_its_arguments(
+        start, instance, stranger, monkeypatch):
+    """To read them waits where its memory is locked; for a postmaster its name is enough."""
+    start()
+    monkeypatch.setattr(postmaster, "processes", None)
+    read = proc._content
+
+    def hang(pid, name):
+        assert (pid, name) != (stranger.pid, "cmdline"), "it would not return"
+        return read(pid, name)
+    monkeypatch.setattr(proc, "_content", hang)
+    assert postmaster.strayed(instance) == []
+
+
 # A postmaster.pid without a number
 
 @pytest.mark.parametrize("text", ["", "\n", "x\n", "\0\n"])
