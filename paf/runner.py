@@ -13,7 +13,7 @@ from collections import namedtuple
 
 from paf import signals
 from paf.deadline import Deadline
-from paf.ocf import OcfError
+from paf.ocf import is_number, OcfError
 
 #: What a program's run came to: exit status (int; negative: killed by that signal), standard
 #: output and error (str), and whether the deadline ended it (bool).
@@ -30,6 +30,9 @@ _STEP_MS = 10
 _REAP = 0.2    # seconds
 _MOMENT = 0.5
 _CHUNK = 65536
+_PASSWD = "/etc/passwd"
+_ACCOUNT_PATIENCE = 3.0
+_HUNG = []    # type: list    # what the system was asked for, and did not say in time
 
 
 class NotStarted(OcfError):
@@ -37,13 +40,61 @@ class NotStarted(OcfError):
 
 
 def account(name):
-    """Return the Account called `name`; None when the system has none."""
+    """Return the Account called `name`; None when the system knows none.
+
+    None too where what it asks (LDAP, sssd) does not answer: that cannot be distinguished, as sssd
+    says the same while it is down. See instance.owner.
+    """
+    try:
+        with open(_PASSWD, "rb") as stream:
+            lines = [text(line).split(":") for line in stream.read().splitlines()]
+    except (IOError, OSError):
+        lines = []
+    found = [line for line in lines if line[0] == name and len(line) == 7]
+    if not found or not all(is_number(word) for word in found[0][2:4]):
+        found = _asked("getpwnam", name)
+    return Account(name, int(found[0][2]), int(found[0][3]), found[0][5]) if found else None
+
+
+def is_account(uid):
+    """Return whether the system knows an account with this number (int); False if not known."""
+    return bool(_asked("getpwuid", uid))
+
+
+def _asked(function, key):
+    """Return what a function of pwd finds: a list with the words of the line (of str), [] if none.
+
+    A child asks: nothing else ends a call that waits for a directory service. One that did not
+    answer is not asked again by this process.
+    """
+    if _HUNG:
+        return []
     import pwd
     try:
-        entry = pwd.getpwnam(name)
-    except (KeyError, ValueError):    # ValueError: a NUL in the name
-        return None
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+        answer, end = os.pipe()
+        pid = os.fork()
+    except (IOError, OSError):
+        return []
+    if pid == 0:
+        try:
+            os.setsid()
+            os.write(end, data("\n".join(str(word) for word in getattr(pwd, function)(key))))
+        except (KeyError, OverflowError, TypeError, ValueError):    # none; a NUL in the name
+            pass
+        finally:
+            os._exit(0)
+    os.close(end)
+    poll = select.poll()
+    poll.register(answer, select.POLLIN)
+    try:
+        if not retry(poll.poll, int(_ACCOUNT_PATIENCE * 1000)):
+            _HUNG.append(key)
+            return []
+        words = text(retry(os.read, answer, _CHUNK)).split("\n")
+        return [words] if len(words) == 7 else []
+    finally:
+        os.close(answer)
+        _kill(pid)
 
 
 def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):

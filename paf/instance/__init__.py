@@ -8,7 +8,7 @@ import os
 from collections import namedtuple
 
 from paf import runner
-from paf.ocf import BadParameter, is_number, NotUsable, OcfError
+from paf.ocf import BadParameter, is_number, lasts, NotUsable, OcfError
 
 OLDEST = 90300
 _NO_USER = "there is no system user \"{0}\" here (parameter system_user)"
@@ -62,9 +62,21 @@ def path(instance, name):
 
 
 def owner(instance):
-    """Return the Account that owns the instance. Raises BadParameter."""
+    """Return the Account that owns the instance. Raises BadParameter if there is none.
+
+    OcfError where the system knows nobody with the number of the data directory's owner, either:
+    who knows them (LDAP, sssd) may be down, and no node is banned for that.
+    """
     if instance.owner is None:
-        raise BadParameter(_NO_USER.format(instance.parameters.system_user))
+        reason = _NO_USER.format(instance.parameters.system_user)
+        try:
+            is_known = runner.is_account(os.stat(instance.parameters.datadir).st_uid)
+        except OSError as error:
+            is_known = lasts(error)
+        if not is_known:
+            raise OcfError("{0}; nor the owner of {1}: does what knows the users (LDAP, sssd) "
+                           "answer?".format(reason, instance.parameters.datadir))
+        raise BadParameter(reason)
     return instance.owner
 
 
