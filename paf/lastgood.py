@@ -37,6 +37,7 @@ def load(environment):
 def write(name, content):
     """Put `content` (str) into a file, never seen half written. Raises EnvironmentError."""
     fresh = name + ".new"
+    make_folder(os.path.dirname(name))
     remove(fresh)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -44,6 +45,19 @@ def write(name, content):
     finally:
         os.close(descriptor)
     os.rename(fresh, name)
+
+
+def make_folder(folder):
+    """Make HA_RSCTMP where the system has not done so, or something has removed it.
+
+    A container has no tmpfiles.d, and resource-agents may not be installed. Raises
+    EnvironmentError.
+    """
+    try:
+        os.mkdir(folder, 0o755)
+    except OSError as error:
+        if error.errno != errno.EEXIST:
+            raise
 
 
 def read(name):

@@ -7,7 +7,7 @@ writes there; a link that was put there anyway is replaced, and never followed.
 import errno
 import os
 
-from paf import runner
+from paf import lastgood, runner
 from paf.ocf import OcfError
 
 FOLDER = "/var/run/resource-agents"
@@ -101,7 +101,7 @@ class Notes(object):
         path = self._path(name)
         fresh = path + ".new"
         try:
-            self._make_folder()
+            lastgood.make_folder(self._folder)
             _unlink(fresh)
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
@@ -120,14 +120,6 @@ class Notes(object):
             _unlink(self._path(name))
         except (IOError, OSError) as error:
             raise OcfError("cannot remove {0}: {1}".format(self._path(name), error.strerror))
-
-    def _make_folder(self):
-        """Make the folder where the system has not done so (no tmpfiles.d, no resource-agents)."""
-        try:
-            os.mkdir(self._folder, 0o755)
-        except OSError as error:
-            if error.errno != errno.EEXIST:
-                raise
 
 
 def are_without_primary(own):

@@ -11,7 +11,7 @@ import os
 import stat
 import time
 
-from paf import signals, variant
+from paf import lastgood, signals, variant
 from paf.instance import postmaster, proc
 from paf.ocf import is_number
 
@@ -102,6 +102,7 @@ class LockFile(object):
 
     def take(self):
         """Lock the file and return True; False while a watcher holds it."""
+        lastgood.make_folder(os.path.dirname(self._name))
         descriptor = os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
         try:
