@@ -99,10 +99,13 @@ def all_pids():
     """Return the pids of all processes (a list). Raises Unseen."""
     try:
         found = [int(name) for name in os.listdir("/proc") if is_number(name)]
+        own = os.readlink("/proc/self") if os.getpid() in found else ""
     except OSError as error:
         raise Unseen("cannot look for processes in /proc: {0}".format(error.strerror))
-    if os.getpid() not in found:
+    if not own:
         raise Unseen("cannot look for processes: /proc is not mounted")
+    if own != str(os.getpid()):    # signals would go to others
+        raise Unseen("cannot look for processes: /proc is that of another PID namespace")
     return found
 
 

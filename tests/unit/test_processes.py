@@ -277,6 +277,13 @@ def test_without_a_list_of_processes_none_has_ended(instance, monkeypatch):
         postmaster.processes(instance)
 
 
+def test_a_proc_of_another_namespace_says_nothing_of_these_processes(instance, monkeypatch):
+    """As in a container that has its machine's: numbers there are of others, and got signals."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    with pytest.raises(proc.Unseen, match="another PID namespace"):
+        postmaster.processes(instance)
+
+
 def test_a_program_that_does_not_end_is_no_end(start, monkeypatch):
     """Two that write to one directory ruin it."""
     start("pg_rewind")
