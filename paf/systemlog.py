@@ -11,7 +11,7 @@ import time
 try:
     from _socket import AF_UNIX, SOCK_DGRAM, SOCK_STREAM, socket    # novm
 except ImportError:
-    from socket import AF_UNIX, SOCK_DGRAM, SOCK_STREAM, socket
+    from socket import AF_UNIX, SOCK_DGRAM, SOCK_STREAM, socket  # type: ignore
 
 #: The numbers of facilities and levels. Source: syslog(3); Python's module lacks some.
 _FACILITIES = dict((name, number) for number, name in enumerate((

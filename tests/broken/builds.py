@@ -171,12 +171,7 @@ BUILDS = (
            '        return Unknown("pg_controldata was killed by signal {0}".format('
            "-result.status))", '        return Damaged("killed")',
            (_UNIT + "test_controldata.py",)),
-    Broken(1, "a primary whose machine was paused goes on",
-           "paf/crash/pauseguard.py",
-           "        if paused < max(self._silence, clocks.LEAST) or not self._is_primary():",
-           "        if True:", (_UNIT + "test_pause_guard.py",)),
-    Broken(5, "a WAL sender that hangs is waited for",
-           "paf/instance/shutdown.py",
+    Broken(5, "a WAL sender that hangs is waited for", "paf/instance/shutdown.py",
            "            if pid in stuck or self._hangs(pid, senders[pid], written):",
            "            if False:",
            (_COMPONENT + "test_shutdowns.py::"

@@ -68,9 +68,7 @@ def test_a_name_is_asked_where_it_leads_to_this_server(port, tmp_path, monkeypat
 
 def without_ipv6(monkeypatch, number):
     """Have the kernel as with ipv6.disable=1 (no such family), or with disable_ipv6 (no ::1)."""
-    plain = socket.socket
-
-    class Socket(plain):
+    class Socket(socket.socket):
         def __init__(self, family=socket.AF_INET, *more):
             if family == socket.AF_INET6 and number != errno.EADDRNOTAVAIL:
                 raise OSError(number, os.strerror(number))
