@@ -371,10 +371,14 @@ def _unacknowledged(context, sight):
 def _check_stream(context, sight):
     """Report a standby that cannot follow the primary because it has left its history.
 
-    Asked only where no WAL receiver runs: a standby that streams has not diverged. Returns what is
-    to be said of one that does not stream (a list of str).
+    Asked where no WAL receiver streams, and where one streams a timeline that has ended: one that
+    is past the fork begins there again and again. Returns what is to be said of one that does not
+    stream (a list of str).
     """
-    if not context.in_cluster or not sight.rows or _is_streaming(context, sight.rows[0][2]):
+    if not context.in_cluster or not sight.rows:
+        return []
+    streams = _is_streaming(context, sight.rows[0][2])
+    if streams and not walfiles.knows_later(context.instance):
         return []
     from paf.actions import rejoin
     from paf.instance import divergence
@@ -385,7 +389,7 @@ def _check_stream(context, sight):
         return ["this standby does not stream, and cannot find out why: {0}".format(error)]
     if found:
         raise ocf.OcfError(divergence.reason(found))
-    return ["this standby does not stream from a primary"]
+    return [] if streams else ["this standby does not stream from a primary"]
 
 
 def _is_streaming(context, receivers, surely=False):

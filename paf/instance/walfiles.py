@@ -1,6 +1,7 @@
 """Facts from the names, sizes and times of the WAL's files, without reading them."""
 
 import os
+import re
 import time
 from collections import namedtuple
 
@@ -11,6 +12,7 @@ from paf.decide import wal
 #: the last timeline began (float), very many where there was only one.
 Folder = namedtuple("Folder", "newest_timeline segment_size promoted_ago")
 
+_HISTORY = re.compile(r"[0-9A-F]{8}\.history$")
 _USUAL_SIZE = 16 * 1024 * 1024
 _SIZES = [1 << power for power in range(20, 31)]    # what initdb --wal-segsize takes
 _NEVER = 1e9
@@ -35,6 +37,17 @@ def look(instance):
     ago = abs(time.time() - newest) if newest else _NEVER
     sizes = [size for size in sizes if size in _SIZES]    # others were cut short, or are not there
     return Folder(max(timelines), max(sizes or [_USUAL_SIZE]), ago)
+
+
+def knows_later(instance):
+    """Return whether a history file is of a later timeline than each segment.
+
+    A standby fetches the primary's before it goes on there; one that cannot go on has it for good.
+    Source: PostgreSQL's WalRcvFetchTimeLineHistoryFiles, rescanLatestTimeLine.
+    """
+    found = names(local.wal_folder(instance))
+    segments = [wal.segment_timeline(name) or 0 for name in found]
+    return any(int(name[:8], 16) > max(segments) for name in found if _HISTORY.match(name))
 
 
 def switches(instance, timeline):

@@ -13,7 +13,7 @@ from paf.decide import state
 from paf.decide.knowledge import Known, Unknown
 from paf.decide.timelines import Switch
 from paf.instance import (
-    divergence, line, observe, postmaster, queries, settings, standby_mode, upstream)
+    divergence, line, observe, postmaster, queries, settings, standby_mode, upstream, walfiles)
 from paf.ocf import BadParameter, OcfError
 from tests.unit.support import environment, instance_at
 from tests.unit.unread import SIZE, segment, with_wal_folder
@@ -122,8 +122,14 @@ def test_a_standby_that_has_diverged_is_noticed_where_sql_says_nothing(titled, m
         reason="diverged: timeline 1 is not in the history"))
     monkeypatch.setattr(divergence, "reason", lambda found: found.reason)
     titled("postgres: wal receiver process   streaming 0/3000000")
+    later = []
+    monkeypatch.setattr(walfiles, "knows_later", lambda _: bool(later))
     monitor._check_stream(Context, Sight)
     assert asked == []
+    later.append("a history that no segment is of")
+    with pytest.raises(OcfError, match="diverged"):
+        monitor._check_stream(Context, Sight)
+    later.clear()
     titled("postgres: startup process   waiting for 000000010000000000000003")
     with pytest.raises(OcfError, match="diverged"):
         monitor._check_stream(Context, Sight)

@@ -273,3 +273,18 @@ def test_where_the_program_says_that_no_record_follows_the_floor_is_the_end(
         1, "", "pg_waldump: error: could not find a valid record after 0/500148", False))
     segment(tmp_path, 5)
     assert found(standby, INSIDE) == Known(INSIDE)
+
+
+@pytest.mark.parametrize("names, later", [
+    ((), False),
+    (("000000010000000000000003",), False),
+    (("00000002.history", "000000010000000000000003", "000000020000000000000003"), False),
+    (("00000012.history", "00000010.history", "00000010000000000000000C"), True),
+    (("0000000A.history", "000000090000000000000003", "RECOVERYHISTORY"), True),
+    (("00000002.history.done", "archive_status", "000000010000000000000003"), False)])
+def test_a_history_that_no_segment_is_of_shows_a_standby_that_cannot_go_on(
+        tmp_path, monkeypatch, names, later):
+    monkeypatch.setattr(walfiles.local, "wal_folder", lambda _: str(tmp_path))
+    for name in names:
+        (tmp_path / name).touch()
+    assert walfiles.knows_later(None) is later

@@ -105,7 +105,8 @@ class Stage:
         return result
 
     def _play(self, fault, result):
-        run = f"{fault.name}-{next(_numbers)}"
+        # another one than that of an earlier command on these nodes, whose rows are still there
+        run = f"{fault.name}-{time.strftime('%H%M%S')}-{next(_numbers)}"
         client, lists, looks = Writer(self.lab, run), Lists(self.lab, run), Looks(self.lab, run)
         scene = Scene(self.lab, client, run, result.remarks, self.lab.fencings())
         assert scene.old, "no primary to begin with"
