@@ -111,8 +111,8 @@ def _try_again(context, sight):
     from paf.cluster import notes
     own = notes.Notes(context.environment)
     try:
-        if sight.rows and notes.are_without_primary(own) and _is_streaming(
-                context, sight.rows[0][2], surely=True):
+        if sight.rows and notes.are_without_primary(own) and observe.is_streaming(
+                context.instance, sight.rows[0][2], surely=True):
             context.cluster.follow(context.deadline)
         if own.read(notes.PENDING):
             from paf.actions import start
@@ -371,13 +371,12 @@ def _unacknowledged(context, sight):
 def _check_stream(context, sight):
     """Report a standby that cannot follow the primary because it has left its history.
 
-    Asked where no WAL receiver streams, and where one streams a timeline that has ended: one that
-    is past the fork begins there again and again. Returns what is to be said of one that does not
-    stream (a list of str).
+    Asked where no WAL receiver streams, and where one may begin a timeline that has ended again and
+    again. Returns what is to be said of one that does not stream (a list of str).
     """
     if not context.in_cluster or not sight.rows:
         return []
-    streams = _is_streaming(context, sight.rows[0][2])
+    streams = observe.is_streaming(context.instance, sight.rows[0][2])
     if streams and not walfiles.knows_later(context.instance):
         return []
     from paf.actions import rejoin
@@ -390,14 +389,3 @@ def _check_stream(context, sight):
     if found:
         raise ocf.OcfError(divergence.reason(found))
     return [] if streams else ["this standby does not stream from a primary"]
-
-
-def _is_streaming(context, receivers, surely=False):
-    """Return whether WAL arrives, surely or perhaps. receivers: their number (str), since 9.6."""
-    if receivers == "":
-        from paf.instance import postmaster
-        try:
-            return postmaster.is_receiving(context.instance, surely)
-        except postmaster.Unseen:
-            return not surely
-    return receivers != "0"

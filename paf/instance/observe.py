@@ -165,3 +165,13 @@ def _ask(instance, server, where, deadline, query):
     if ready == state.NO_LISTENER and server.word in _UP_WORDS:
         ready = state.NO_LOGIN    # as where a cleaner of /tmp has removed the socket
     return ready, [], answer.message
+
+
+def is_streaming(instance, receivers, surely=False):
+    """Return whether WAL arrives, surely or perhaps. receivers: their number (str), since 9.6."""
+    if receivers == "":
+        try:
+            return postmaster.is_receiving(instance, surely)
+        except postmaster.Unseen:
+            return not surely
+    return receivers != "0"

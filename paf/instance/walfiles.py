@@ -1,7 +1,6 @@
 """Facts from the names, sizes and times of the WAL's files, without reading them."""
 
 import os
-import re
 import time
 from collections import namedtuple
 
@@ -12,7 +11,7 @@ from paf.decide import wal
 #: the last timeline began (float), very many where there was only one.
 Folder = namedtuple("Folder", "newest_timeline segment_size promoted_ago")
 
-_HISTORY = re.compile(r"[0-9A-F]{8}\.history$")
+_HISTORY = ".history"
 _USUAL_SIZE = 16 * 1024 * 1024
 _SIZES = [1 << power for power in range(20, 31)]    # what initdb --wal-segsize takes
 _NEVER = 1e9
@@ -47,7 +46,9 @@ def knows_later(instance):
     """
     found = names(local.wal_folder(instance))
     segments = [wal.segment_timeline(name) or 0 for name in found]
-    return any(int(name[:8], 16) > max(segments) for name in found if _HISTORY.match(name))
+    histories = [wal.segment_timeline(name[:-len(_HISTORY)] + "0" * 16) or 0 for name in found
+                 if name.endswith(_HISTORY)]
+    return max(histories + [0]) > max(segments + [0])
 
 
 def switches(instance, timeline):

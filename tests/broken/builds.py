@@ -228,7 +228,7 @@ BUILDS = (
            "    return older if feature_set and feature_set < _BY_OPERATION else newer",
            "    return newer", (_UNIT + "test_attributes.py",)),
     Broken(2, "a standby that has diverged goes unnoticed up to PostgreSQL 9.5",
-           "paf/actions/monitor.py", '    if receivers == "":', "    if False:",
+           "paf/instance/observe.py", '    if receivers == "":', "    if False:",
            (_UNIT + "test_old_postgresql.py",)),
     Broken(7, "a recovery template that ends recovery by itself is taken",
            "paf/instance/standby_mode.py", "        if values.get(name):", "        if False:",

@@ -176,7 +176,7 @@ def test_a_standby_that_streams_asks_no_cluster_unless_it_had_no_primary(
         monkeypatch, noted, asked):
     """Each monitor would import what it needs for that."""
     class Context:
-        in_cluster, environment, deadline = True, None, None
+        in_cluster, environment, deadline, instance = True, None, None, None
 
         def __init__(self):
             self.done = []

@@ -276,7 +276,7 @@ def test_where_the_program_says_that_no_record_follows_the_floor_is_the_end(
 
 
 @pytest.mark.parametrize("names, later", [
-    ((), False),
+    ((), False), (("00000002.history",), True), (("old.history",), False),
     (("000000010000000000000003",), False),
     (("00000002.history", "000000010000000000000003", "000000020000000000000003"), False),
     (("00000012.history", "00000010.history", "00000010000000000000000C"), True),

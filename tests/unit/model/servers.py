@@ -272,6 +272,7 @@ def stand_in(monkeypatch, model_of):
         "paf.instance.position.by_checkpoint": lambda server, fact, deadline: fact,
         "paf.instance.peer.position": lambda server, node, *_: server.world.ask(node),
         "paf.instance.waldump.ends_with_shutdown": _end_with_shutdown,
+        "paf.instance.walfiles.knows_later": lambda server: False,
         "paf.instance.walfiles.look": lambda server: Folder(
             server.timeline, _SEGMENT, 1e9 if server.promoted_at is None
             else server.world.now - server.promoted_at),
