@@ -10,7 +10,7 @@ from paf.cli.configuration import (
 
 #: By what Pacemaker knows the nodes of a device: lists in its parameters; none, it takes any node;
 #: the device's own answer; nothing, it is used for no node.
-LISTED, ANY, ASKED, NOBODY = "listed", "any", "asked", "nobody"
+LISTED, ANY, ASKED, UNUSED = "listed", "any", "asked", "unused"
 _CHECKS = {"static-list": LISTED, "none": ANY, "dynamic-list": ASKED, "status": ASKED}
 
 #: What Pacemaker calls SBD without a disk, where it is a device: the resource and its agent.
@@ -21,7 +21,6 @@ _WATCHDOG_AGENT = "fence_watchdog"
 #: for the status, and takes any answer to mean that the board is the one of the node in question.
 _BOARDS = ("fence_ipmilan", "fence_idrac", "fence_imm", "fence_ilo3", "fence_ilo4", "fence_ilo5",
            "fence_ilo6")
-
 
 #: Agents that write a message for SBD, which has to run on the node that is to end itself.
 _OF_SBD = ("fence_sbd", "external/sbd")
@@ -34,7 +33,7 @@ def known_by(device):
     """Return by what Pacemaker knows the nodes of a device (Primitive)."""
     check = device.parameters.get("pcmk_host_check")
     if check is not None:
-        return _CHECKS.get(check.lower(), NOBODY)
+        return _CHECKS.get(check.lower(), UNUSED)
     return LISTED if "pcmk_host_list" in device.parameters or (
         "pcmk_host_map" in device.parameters) else ASKED
 

@@ -4,7 +4,7 @@ Only where SBD fences: a watchdog inside a virtual machine stops with it. So a g
 (snapshot, live migration), and goes on after its successor was promoted, would be a second primary,
 and Pacemaker may even take it for the first when its Corosync joins the others again. The hardware
 clock is the host's, and shows the pause: PostgreSQL is ended at once, as by a crash, and reported
-as one. Whoever is promoted then has passed an election.
+as one. A server that is promoted then has passed an election.
 """
 
 import re

@@ -64,7 +64,7 @@ def path(instance, name):
 def owner(instance):
     """Return the Account that owns the instance. Raises BadParameter if there is none.
 
-    OcfError where the system knows nobody with the number of the data directory's owner, either:
+    OcfError where the system has no account with the number of the data directory's owner, either:
     who knows them (LDAP, sssd) may be down, and no node is banned for that.
     """
     if instance.owner is None:

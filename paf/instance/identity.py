@@ -91,7 +91,7 @@ def _place(host):
     """Return where an address leads; _HERE too where that cannot be found out.
 
     A kernel without IPv6 (ipv6.disable=1) has no such family, and one whose interfaces have none
-    (disable_ipv6) no ::1: nobody listens there.
+    (disable_ipv6) no ::1: no server listens there.
     """
     import socket
     for family in (socket.AF_INET, socket.AF_INET6):

@@ -1,7 +1,7 @@
 """Is a process one of PostgreSQL's, of whatever instance, by what /proc says of its program?
 
-No file system but /proc is looked at: a process that works on dead storage holds nobody up. Source:
-proc(5), exe, comm and cmdline.
+No file system but /proc is looked at: a process that works on dead storage delays no action.
+Source: proc(5), exe, comm and cmdline.
 """
 
 import os

@@ -6,7 +6,7 @@ acknowledged that; after it until its client has acknowledged everything), for t
 programs that its processes have started (COPY, archive_cleanup_command), and for the program that
 reads its messages. One client that hangs must not keep the others from getting a primary. And it
 never ends where the server was restarting after the crash of one of its processes, and had not
-started to replay: the postmaster waits for a checkpointer that nobody asks to end. Source:
+started to replay: the postmaster waits for a checkpointer that is not asked to end. Source:
 PostgreSQL's ShutdownXLOG, WalSndWaitStopping, XLogSendLogical, WalSndDone, pgarch_MainLoop,
 ExecuteRecoveryCommand, ClosePipeStream; PostmasterStateMachine with FatalError set.
 """

@@ -14,7 +14,7 @@ MINE = pwd.getpwuid(os.geteuid())
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch, tmp_path):
-    """/etc/passwd has nobody."""
+    """/etc/passwd has no such account."""
     monkeypatch.setattr(runner, "_PASSWD", str(tmp_path / "passwd"))
     monkeypatch.setattr(runner, "_HUNG", [])
 
@@ -58,7 +58,7 @@ def test_a_directory_service_that_hangs_is_not_waited_for(monkeypatch, tmp_path)
     assert 0.3 <= time.monotonic() - begin < 5, "once is enough"
 
 
-def test_no_node_is_banned_while_nobody_is_known(monkeypatch, tmp_path):
+def test_no_node_is_banned_while_no_account_is_known(monkeypatch, tmp_path):
     """sssd that is down says of each user that there is none."""
     monkeypatch.setattr(pwd, "getpwnam", unknown)
     monkeypatch.setattr(pwd, "getpwuid", unknown)

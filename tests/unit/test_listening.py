@@ -109,7 +109,7 @@ def test_an_address_that_cannot_be_tried_is_not_known_to_be_elsewhere(
 
 def test_where_nothing_of_localhost_is_this_servers_another_one_is_not_asked(
         port, tmp_path, monkeypatch):
-    """Without IPv6 nobody listens at ::1: that is known."""
+    """Without IPv6 no server listens at ::1: that is known."""
     without_ipv6(monkeypatch, errno.EAFNOSUPPORT)
     monkeypatch.setattr(listening, "_owned", lambda _: set())
     server = postmaster.Postmaster(os.getpid(), port, "/run/pg", "10.0.0.1", "ready", None)
