@@ -170,8 +170,9 @@ def _ask(instance, server, where, deadline, query):
 def is_streaming(instance, receivers, surely=False):
     """Return whether WAL arrives, surely or perhaps. receivers: their number (str), since 9.6."""
     if receivers == "":
+        from paf.instance import receiver
         try:
-            return postmaster.is_receiving(instance, surely)
+            return receiver.is_receiving(instance, surely)
         except postmaster.Unseen:
             return not surely
     return receivers != "0"

@@ -29,9 +29,6 @@ _REAP_PATIENCE = 5.0    # seconds that the parent of a dead postmaster has to re
 _LAST_WORDS = 1.0   # seconds for what the logging collector still has to write
 #: How the title of the logging collector ends; that of a backend, with a client's address at least.
 _LOGGER = (": logger", ": logger process", ": syslogger")    # the second up to 9.6; since 19
-#: The title of a WAL receiver, followed by what it does; the former up to 9.6.
-_RECEIVERS = (": wal receiver process", ": walreceiver")
-_AT_REST = ("idle", "restarting", "waiting")
 #: How the title of the WAL writer ends; the second in older servers.
 _WAL_WRITERS = (": walwriter", ": wal writer process")
 _REFUSED = (errno.EACCES, errno.EPERM)
@@ -215,19 +212,6 @@ def orphans(instance):
     """
     titles = [(pid, title(pid)) for pid in processes(instance)]
     return [pid for pid, text in titles if text and not text.endswith(_LOGGER)]
-
-
-def is_receiving(instance, surely=False):
-    """Return whether a WAL receiver streams, by the titles of processes: for PostgreSQL up to 9.5.
-
-    With update_process_title=off they do not say what it does, nor while it connects: then it
-    counts unless it has to be sure. Raises Unseen.
-    """
-    titles = [title(pid) for pid in processes(instance)]
-    found = [text.partition(name)[2].split()[:1] for text in titles for name in _RECEIVERS
-             if name in text]
-    return any(activity == ["streaming"] if surely else activity not in [
-        [word] for word in _AT_REST] for activity in found)
 
 
 def has_wal_writer(instance):

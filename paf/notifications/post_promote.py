@@ -1,4 +1,4 @@
-"""After a promotion: the election is over."""
+"""After a promotion: the election is over, and nothing follows the old primary any more."""
 
 from paf import ocf
 from paf.cluster import base, notes, ophistory
@@ -6,6 +6,8 @@ from paf.decide import transition
 
 #: Seconds until a result has reached this node's copy of the CIB, and between two looks at it.
 _PATIENCE, _STEP = 2.0, 0.2
+#: A standby that has got the new timeline's history in these seconds has found the new primary.
+_FOUND = 30.0
 
 
 def run(context):
@@ -21,6 +23,32 @@ def run(context):
             context.cluster.notes.remove(notes.START)
         return
     context.cluster.forget(context.deadline)
+    _leave_old_primary(context)
+
+
+def _leave_old_primary(context):
+    """End this standby's WAL receiver, if it still streams from what was the primary before.
+
+    One that counts as fenced can run all the same: its machine was paused, or its watchdog has
+    failed. What it commits from now on is lost, and no standby must acknowledge it. A machine
+    without power says nothing: a connection to it lasts until a timeout ends it, and with it the
+    commits that wait for this standby. So the receiver has to look for the primary again.
+    """
+    lists = context.notification
+    if (transition.candidate(lists) in (None, context.node) or transition.lasting_primaries(lists)
+            or transition.is_recovery_of_primary(lists)):
+        return
+    from paf.instance import receiver, walfiles
+    if walfiles.look(context.instance).promoted_ago < _FOUND:
+        return
+    try:
+        ended = receiver.disconnect(context.instance)
+    except (ocf.OcfError, OSError) as error:
+        context.log.warning("this standby may still stream from the old primary: {0}".format(error))
+        return
+    if ended:
+        context.log.info("this standby still streamed from the old primary: its WAL receiver is "
+                         "ended, and finds the new one")
 
 
 def _is_needed_later(context):

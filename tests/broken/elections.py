@@ -3,6 +3,10 @@
 from tests.broken.builds import _COMPONENT, _KNOWN, _UNIT, Broken
 
 BUILDS = (
+    Broken(2, "a standby goes on with the old primary after the promotion of another",
+           "paf/notifications/post_promote.py", "    _leave_old_primary(context)", "    pass",
+           (_COMPONENT + "test_after_a_promotion.py::"
+            "test_what_it_commits_then_is_acknowledged_by_none[lists0]",)),
     Broken(2, "a standby that was promoted by hand is started beside the primary",
            "paf/instance/divergence.py",
            "                acting is None or acting() != primary.value.timeline):",

@@ -11,7 +11,7 @@ from paf.crash import watcher
 from paf.decide import state
 from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.decide.wal import Position
-from paf.instance import journal, limits, postmaster, server, standby_mode
+from paf.instance import journal, limits, postmaster, server, standby_mode, walfiles
 from paf.notifications import post_promote
 from tests.unit.test_actions_unread import block, make  # noqa: F401
 from tests.unit.unread import answer
@@ -165,6 +165,7 @@ def test_what_was_noted_stays_unless_the_promotion_is_known_to_have_succeeded(
 
 def test_after_a_promotion_that_succeeded_nothing_noted_is_left(make, monkeypatch):  # noqa: F811
     answer(monkeypatch, ophistory, "promotion", True)
+    answer(monkeypatch, walfiles, "look", walfiles.Folder(2, 1 << 24, 0.1))
     context = make(lists=PROMOTION)
     context.cluster.notes.write(notes.AWAITED, "srv3")
     post_promote.run(context)

@@ -13,7 +13,8 @@ from paf.decide import state
 from paf.decide.knowledge import Known, Unknown
 from paf.decide.timelines import Switch
 from paf.instance import (
-    divergence, line, observe, postmaster, queries, settings, standby_mode, upstream, walfiles)
+    divergence, line, observe, postmaster, queries, receiver, settings, standby_mode, upstream,
+    walfiles)
 from paf.ocf import BadParameter, OcfError
 from tests.unit.support import environment, instance_at
 from tests.unit.unread import SIZE, segment, with_wal_folder
@@ -57,7 +58,7 @@ def titled(monkeypatch):
     (["postgres: startup process   recovering 000000010000000000000003"], False), ([], False)])
 def test_a_receiver_is_known_by_its_title(titled, titles, streams):
     titled("/usr/lib/postgresql/9.5/bin/postgres -D /data", *titles)
-    assert postmaster.is_receiving(None) is streams
+    assert receiver.is_receiving(None) is streams
 
 
 def _unseen(_):

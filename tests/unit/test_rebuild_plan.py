@@ -209,5 +209,5 @@ def test_a_standby_streams_where_that_is_known(monkeypatch, said, receiving, exp
                            rows=[["me", "true", said, "", "", ""]])
     monkeypatch.setattr(rebuild.local, "version", lambda _: 90500)
     monkeypatch.setattr(rebuild.observe, "observe", lambda *_: seen)
-    monkeypatch.setattr(rebuild.postmaster, "is_receiving", lambda _: receiving)
+    monkeypatch.setattr(rebuild.receiver, "is_receiving", lambda _: receiving)
     assert rebuild.streams(None) is expected

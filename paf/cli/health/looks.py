@@ -16,7 +16,7 @@ from paf.cluster import ophistory
 from paf.cluster.base import Cluster
 from paf.cluster.cib import parse
 from paf.deadline import Deadline
-from paf.instance import identity, postmaster, psql, sql, standby_mode
+from paf.instance import identity, postmaster, psql, receiver, sql, standby_mode
 
 #: What is known. unknown: why nothing is, "" if something is; node: this one's name; resource: its
 #: name; quorum: bool, None not known; view: cluster.cib.Scan; promoted: nodes (list) that are
@@ -186,7 +186,7 @@ def ask(instance, patience):
         answer = answer or sql.query(instance, text, deadline, where)
     except ocf.OcfError:
         return None, "cannot be asked"
-    found = understand(answer.rows, lambda: postmaster.is_receiving(instance))
+    found = understand(answer.rows, lambda: receiver.is_receiving(instance))
     if found is None:
         return None, _SILENCE.get(answer.kind, "gives no answer that can be understood")
     return found, ""

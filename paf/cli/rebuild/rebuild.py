@@ -14,7 +14,7 @@ from paf.decide.knowledge import Unknown, is_known
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.instance import (
-    controldata, divergence, journal, keptwal, observe, postmaster, queries, replacement, rewind,
+    controldata, divergence, journal, keptwal, observe, queries, receiver, replacement, rewind,
     rewindrole, settings)
 
 HELP = "bring this node's instance back: stopped, diverged, damaged or empty"
@@ -372,4 +372,4 @@ def streams(instance):
     if sight.verdict.state != state.STANDBY or not sight.rows:
         return False
     said = sight.rows[0][2]    # up to PostgreSQL 9.5 nothing
-    return postmaster.is_receiving(instance) if said == "" else said != "0"
+    return receiver.is_receiving(instance) if said == "" else said != "0"
