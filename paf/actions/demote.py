@@ -14,6 +14,10 @@ def run(context):
     Where Pacemaker stops the instance in the same transition, it is not started in between. No
     settings are checked here: clients are waiting, and a server that ran can be started.
     """
+    from paf import stuckwal
+    stuck = stuckwal.lasts(context)
+    if stuck:    # Pacemaker stops it next, and that fails as well
+        raise ocf.OcfError("cannot be shut down: {0}".format(stuck))
     # first: a node that is cut off may be fenced
     waiting_commits.end(context.instance, context.log)
     # a short check: a server that hangs is stopped anyway

@@ -54,8 +54,8 @@ def run(context):
 def _look_after(context, sight):
     """Do what a monitor does beside its answer, which does not change if this fails.
 
-    Raises OcfError where the server must not go on: it has diverged, is a second primary, or has
-    lost its shared memory.
+    Raises OcfError where the server must not go on: it has diverged, is a second primary, has lost
+    its shared memory, or cannot flush its WAL.
     """
     remarks.check_memory(context, sight)
     from paf.crash import watcher
@@ -64,7 +64,8 @@ def _look_after(context, sight):
     _publish_again(context, is_primary)
     try:
         if is_primary:
-            worries = _unacknowledged(context, sight)
+            from paf import stuckwal
+            worries = _unacknowledged(context, sight) + stuckwal.check(context, sight)
         else:
             _try_again(context, sight)
             worries = _check_stream(context, sight)

@@ -58,6 +58,10 @@ ORDERED = "ordered"
 UNSAID = "unsaid"
 
 
+#: Up to where a primary had flushed its WAL when more was there, and since when: see stuckwal.
+UNFLUSHED = "unflushed"
+
+
 class Notes(object):
     """The notes of one resource on this node.
 

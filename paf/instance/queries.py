@@ -22,6 +22,8 @@ _NAMES = {
     "received": "pg_last_wal_receive_lsn()",
     "replayed": "pg_last_wal_replay_lsn()",
     "current": "pg_current_wal_lsn()",
+    "inserted": "pg_current_wal_insert_lsn()",
+    "flushed_here": "pg_current_wal_flush_lsn()",
     "diff": "pg_wal_lsn_diff",
     "written": "write_lsn",
     "flushed": "flush_lsn",
@@ -39,6 +41,20 @@ SELECT 'standby', application_name, state, ({diff}({written}, '0/0'))::bigint::t
   FROM pg_catalog.pg_stat_replication
  WHERE NOT pg_catalog.pg_is_in_recovery()
 """
+_UNFLUSHED = """
+UNION ALL
+SELECT 'unflushed', ({diff}({flushed_here}, '0/0'))::bigint::text, '', '', '', ''
+ WHERE CASE WHEN pg_catalog.pg_is_in_recovery() THEN false
+       ELSE {diff}({inserted}, {flushed_here}) > 0 END
+"""
+_WAL_WAITS = """
+SELECT count(*)::text FROM pg_catalog.pg_stat_activity
+ WHERE wait_event IN ('WALSync', 'WALWrite', 'WALWriteLock', 'WALInitSync', 'WALInitWrite')
+"""
+#: The first version whose wait events say which processes read or write, and what.
+FIRST_WITH_WAIT_EVENTS = 100000
+#: The first word of the row about WAL that is not flushed yet.
+UNFLUSHED = "unflushed"
 # Since 13 there is a limit for slots. A standby's own WAL begins at its last restartpoint.
 _SLOTS = """
 SELECT 'limit', pg_catalog.current_setting('max_slot_wal_keep_size'),
@@ -110,7 +126,8 @@ def monitor(version, slots=False):
 
     First row: role, if a WAL receiver streams ('' before 9.6), synchronous_standby_names, on a
     primary the end of its WAL (bytes), and on a standby what `replay` asks. Then a row for each
-    standby: application_name, state, written (bytes), lag of that, flushed (bytes).
+    standby: application_name, state, written (bytes), lag of that, flushed (bytes). Since 10 a row
+    "unflushed" on a primary while there is WAL to be flushed: up to where it is flushed (bytes).
 
     With `slots`, since PostgreSQL 13, also a row "limit": max_slot_wal_keep_size, where the last
     checkpoint or restartpoint begins, what is replayed or written, the size of a segment (bytes);
@@ -120,7 +137,13 @@ def monitor(version, slots=False):
     names = _names(version)
     return _MONITOR.format(receiving=receiving, now=_NOW.format(**names),
                            paused=_paused(version), **names) + (
+        _UNFLUSHED.format(**names) if version >= FIRST_WITH_WAIT_EVENTS else "") + (
         "UNION ALL" + _SLOTS if slots and version >= FIRST_WITH_LIMIT else "")
+
+
+def wal_waits():
+    """Return the query for how many processes wait for WAL to be written or flushed, since 10."""
+    return _WAL_WAITS
 
 
 def hides_standbys(rows):
