@@ -17,8 +17,7 @@ def run(context):
     ran = postmaster.find(context.instance) != Known(None)
     if ran:
         waiting_commits.end(context.instance, context.log)
-    from paf import stuckwal
-    server.stop(context.instance, stuckwal.patience(context), context.log)
+    server.stop(context.instance, context.deadline, context.log)
     if ran or context.in_cluster and _is_unsaid(context):
         from paf import lastwords
         lastwords.leave(context)

@@ -58,7 +58,8 @@ ORDERED = "ordered"
 UNSAID = "unsaid"
 
 
-#: Up to where a primary had flushed its WAL when more was there, and since when: see stuckwal.
+#: Up to where a primary had flushed its WAL when more was there, and since when processes wait for
+#: more: see stuckwal.
 UNFLUSHED = "unflushed"
 
 

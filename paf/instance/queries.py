@@ -41,15 +41,22 @@ SELECT 'standby', application_name, state, ({diff}({written}, '0/0'))::bigint::t
   FROM pg_catalog.pg_stat_replication
  WHERE NOT pg_catalog.pg_is_in_recovery()
 """
+# Where all is flushed up to the end of a page, what comes next is inserted behind the header of the
+# next page, of 24 or 40 bytes. Source: XLogBytePosToRecPtr and XLogBytePosToEndRecPtr in xlog.c.
 _UNFLUSHED = """
-UNION ALL
 SELECT 'unflushed', ({diff}({flushed_here}, '0/0'))::bigint::text, '', '', '', ''
  WHERE CASE WHEN pg_catalog.pg_is_in_recovery() THEN false
-       ELSE {diff}({inserted}, {flushed_here}) > 0 END
+       ELSE {diff}({inserted}, {flushed_here}) > CASE
+            WHEN {diff}({flushed_here}, '0/0')
+                 % pg_catalog.current_setting('wal_block_size')::int = 0
+            THEN 40 ELSE 0 END END
 """
 _WAL_WAITS = """
-SELECT count(*)::text FROM pg_catalog.pg_stat_activity
- WHERE wait_event IN ('WALSync', 'WALWrite', 'WALWriteLock', 'WALInitSync', 'WALInitWrite')
+SELECT count(*)::text, ({diff}({flushed_here}, '0/0'))::bigint::text,
+       pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')::text
+  FROM pg_catalog.pg_stat_activity
+ WHERE lower(wait_event) IN
+       ('walsync', 'walwrite', 'walwritelock', 'walinitsync', 'walinitwrite')
 """
 #: The first version whose wait events say which processes read or write, and what.
 FIRST_WITH_WAIT_EVENTS = 100000
@@ -137,13 +144,17 @@ def monitor(version, slots=False):
     names = _names(version)
     return _MONITOR.format(receiving=receiving, now=_NOW.format(**names),
                            paused=_paused(version), **names) + (
-        _UNFLUSHED.format(**names) if version >= FIRST_WITH_WAIT_EVENTS else "") + (
+        "UNION ALL" + _UNFLUSHED.format(**names) if version >= FIRST_WITH_WAIT_EVENTS else "") + (
         "UNION ALL" + _SLOTS if slots and version >= FIRST_WITH_LIMIT else "")
 
 
-def wal_waits():
-    """Return the query for how many processes wait for WAL to be written or flushed, since 10."""
-    return _WAL_WAITS
+def wal_waits(version):
+    """Return the query for what waits for WAL to be written or flushed, since 10.
+
+    One row: how many processes, up to where WAL is flushed (bytes), and whether the role may see
+    what processes wait for. Since 17 the names have small letters in them.
+    """
+    return _WAL_WAITS.format(**_names(version))
 
 
 def hides_standbys(rows):

@@ -1,5 +1,6 @@
 """Before a demotion: see that a switchover can go well, and make it short."""
 
+from paf import stuckwal
 from paf.decide import transition
 
 #: Seconds that the checkpoints may take together, one that leaves little for the next, and how many
@@ -31,7 +32,7 @@ def run(context):
                 _stay(context)
             return
     if (context.node in transition.nodes(lists.demote)
-            and not transition.stops_here(lists, context.node)):
+            and not transition.stops_here(lists, context.node) and not stuckwal.lasts(context)):
         most = _CHECKPOINT_PATIENCE
         if _is_calm(context):
             _archive(context)

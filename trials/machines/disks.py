@@ -101,9 +101,21 @@ def disk_liar(scene):
     return [scene.old]
 
 
+def timeout_of_stop(lab, seconds):
+    """Set the timeout of a stop: as the quick start has it, or as long as guests are given."""
+    shell(lab.nodes[layout.NAMES[0]], "pcs resource update pgsqld op stop interval=0s "
+          f"timeout={seconds}s", timeout=LONG)
+
+
+def usual_stop(lab):
+    """No stop can succeed: how long it takes to fail is what users have."""
+    timeout_of_stop(lab, MINUTE)
+
+
 @TABLE.row("disk-hang", "the primary's data disk hangs (`dmsetup suspend`) until another is "
            f"promoted, for {MINUTE} s or more",
-           "another is promoted; fenced before, as no stop can succeed; it comes back")
+           "another is promoted; fenced before, as no stop can succeed; it comes back",
+           prepare=usual_stop)
 def disk_hang(scene):
     """Let what reads or writes there wait; the reset of the node ends that."""
     begin = time.monotonic()
@@ -111,6 +123,7 @@ def disk_hang(scene):
         scene.successor()
         scene.remarks.append(f"another after {time.monotonic() - begin:.0f} s")
         wait_until(lambda: time.monotonic() > begin + MINUTE, MINUTE + 60, "the minute", 1)
+    timeout_of_stop(scene.lab, 10 * MINUTE)
     return [scene.old]
 
 
