@@ -64,10 +64,11 @@ def lasts(context):
         note = _read(notes.Notes(context.environment))
         if note is None or not note.failed or not _waits(context, note.flushed):
             return ""
+        age = monotonic() - (note.since or 0.0)
     except ocf.OcfError as error:
         context.log.info("whether WAL is flushed is not known: {0}".format(error))
         return ""
-    return "no WAL is flushed, for {0:.0f} s: its storage hangs".format(monotonic() - note.since)
+    return "no WAL is flushed, for {0:.0f} s: its storage hangs".format(age)
 
 
 def _age(context, waits):
