@@ -26,8 +26,9 @@ _PATIENCE = 3.0
 #: What the monitor that fails adds to the note.
 _MARK = "failed"
 
-#: What is known: flushed: up to where (str, bytes); since: when a monitor first saw processes wait
-#: for more (seconds, as deadline.monotonic), None where none did yet; looks: how many saw that.
+#: What monitors have seen: flushed: up to where (str, bytes), while processes waited for more;
+#: since: when the first one saw it (seconds, as deadline.monotonic); looks: how many have; failed:
+#: whether one has failed for it.
 _Note = namedtuple("_Note", "flushed since looks failed")
 
 
@@ -40,7 +41,7 @@ def check(context, sight):
     if not context.in_cluster or not sight.rows:
         return []
     try:
-        age = _age(context, [row[1] for row in sight.rows if row[0] == queries.UNFLUSHED])
+        age = _age(context, _waiting_at(context, sight.rows))
         if age is None:
             return []
         failed = age >= max(_FAILED, context.environment.timeout or 0) and _is_sure(context)
@@ -62,35 +63,53 @@ def lasts(context):
         return ""
     try:
         note = _read(notes.Notes(context.environment))
-        if note is None or not note.failed or not _waits(context, note.flushed):
+        if note is None or not note.failed or _look(context) != note.flushed:
             return ""
-        age = monotonic() - (note.since or 0.0)
     except ocf.OcfError as error:
         context.log.info("whether WAL is flushed is not known: {0}".format(error))
         return ""
-    return "no WAL is flushed, for {0:.0f} s: its storage hangs".format(age)
+    return "no WAL is flushed, for {0:.0f} s: its storage hangs".format(monotonic() - note.since)
 
 
-def _age(context, waits):
-    """Return for how many seconds (float) monitors have seen processes wait; None for too few.
+def _waiting_at(context, rows):
+    """Return up to where WAL is flushed (str) while processes wait for more, "" while none does.
 
-    waits: up to where WAL is flushed, [] where all is. Raises OcfError.
+    rows: of queries.monitor. Raises OcfError where that is not known. Before 10 nothing says so.
+    """
+    found = [row for row in rows if row[0] == queries.FLUSHED]
+    if not found:
+        return ""
+    _, place, waiting, sees = found[0][:4]
+    if sees not in ("t", "true"):
+        raise ocf.OcfError("{0} may not see what processes wait for: it has to be a member of "
+                           "pg_monitor".format(context.parameters.system_user))
+    return "" if waiting == "0" else place
+
+
+def _look(context):
+    """Return what `_waiting_at` does, of now. Raises OcfError."""
+    answer = sql.query(context.instance, queries.monitor(local.version(context.instance)),
+                       context.deadline.within(_PATIENCE))
+    if answer.kind != sql.ROWS or not answer.rows:
+        raise ocf.OcfError(answer.message or "no answer")
+    return _waiting_at(context, answer.rows)
+
+
+def _age(context, place):
+    """Return for how many seconds (float) monitors have seen it; None where too few have.
+
+    place: what `_waiting_at` returns. Raises OcfError.
     """
     own = notes.Notes(context.environment)
-    if not waits:
+    if not place:
         own.remove(notes.UNFLUSHED)
         return None
-    note = _read(own)
-    if note is None or note.flushed != waits[0]:
-        _write(own, _Note(waits[0], None, 0, False))
-        return None
-    if not _waits(context, note.flushed):
-        own.remove(notes.UNFLUSHED)
-        return None
-    now = monotonic()
-    since = now if note.since is None or note.since > now else note.since
-    _write(own, note._replace(since=since, looks=note.looks + 1))
-    return now - since if note.looks + 1 >= _LOOKS else None
+    note, now = _read(own), monotonic()
+    if note is None or note.flushed != place or note.since > now:
+        note = _Note(place, now, 0, False)
+    note = note._replace(looks=note.looks + 1)
+    _write(own, note)
+    return now - note.since if note.looks >= _LOOKS else None
 
 
 def _is_sure(context):
@@ -98,45 +117,23 @@ def _is_sure(context):
     own = notes.Notes(context.environment)
     note = _read(own)
     if note is None or context.deadline.within(_SURELY).wait_for(
-            lambda: not _waits(context, note.flushed), longest=_STEP):
+            lambda: _look(context) != note.flushed, longest=_STEP):
         return False
     _write(own, note._replace(failed=True))
     return True
 
 
-def _waits(context, flushed):
-    """Return whether processes wait for a flush, and WAL is flushed up to there. Raises OcfError.
-
-    OcfError also where that is not known. Before 10 nothing says so: False.
-    """
-    version = local.version(context.instance)
-    if version < queries.FIRST_WITH_WAIT_EVENTS:
-        return False
-    answer = sql.query(context.instance, queries.wal_waits(version),
-                       context.deadline.within(_PATIENCE))
-    if answer.kind != sql.ROWS or len(answer.rows) != 1 or len(answer.rows[0]) != 3:
-        raise ocf.OcfError(answer.message or "no answer")
-    count, place, sees = answer.rows[0]
-    if sees not in ("t", "true"):
-        raise ocf.OcfError("{0} may not see what processes wait for: it has to be a member of "
-                           "pg_monitor".format(context.parameters.system_user))
-    return count != "0" and place == flushed
-
-
 def _read(own):
     """Return the _Note, None without one that can be understood. Raises OcfError."""
     words = own.read(notes.UNFLUSHED).split(" ")
-    if len(words) not in (3, 4) or not ocf.is_number(words[2]):
-        return None
     try:
-        return _Note(words[0], float(words[1]) if words[1] else None, int(words[2]),
-                     words[3:] == [_MARK])
+        flushed, since, looks = words[:3]
+        return _Note(flushed, float(since), int(looks), words[3:] == [_MARK])
     except ValueError:
         return None
 
 
 def _write(own, note):
     """Write the _Note. Raises OcfError."""
-    own.write(notes.UNFLUSHED, "{0} {1} {2}{3}".format(
-        note.flushed, "" if note.since is None else "{0:.1f}".format(note.since), note.looks,
-        " " + _MARK if note.failed else ""))
+    own.write(notes.UNFLUSHED, "{0} {1:.1f} {2}{3}".format(
+        note.flushed, note.since, note.looks, " " + _MARK if note.failed else ""))

@@ -58,8 +58,7 @@ ORDERED = "ordered"
 UNSAID = "unsaid"
 
 
-#: Up to where a primary had flushed its WAL when more was there, and since when processes wait for
-#: more: see stuckwal.
+#: Up to where a primary had flushed its WAL while processes waited for more: see stuckwal.
 UNFLUSHED = "unflushed"
 
 

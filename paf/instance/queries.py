@@ -22,7 +22,6 @@ _NAMES = {
     "received": "pg_last_wal_receive_lsn()",
     "replayed": "pg_last_wal_replay_lsn()",
     "current": "pg_current_wal_lsn()",
-    "inserted": "pg_current_wal_insert_lsn()",
     "flushed_here": "pg_current_wal_flush_lsn()",
     "diff": "pg_wal_lsn_diff",
     "written": "write_lsn",
@@ -41,27 +40,21 @@ SELECT 'standby', application_name, state, ({diff}({written}, '0/0'))::bigint::t
   FROM pg_catalog.pg_stat_replication
  WHERE NOT pg_catalog.pg_is_in_recovery()
 """
-# Where all is flushed up to the end of a page, what comes next is inserted behind the header of the
-# next page, of 24 or 40 bytes. Source: XLogBytePosToRecPtr and XLogBytePosToEndRecPtr in xlog.c.
-_UNFLUSHED = """
-SELECT 'unflushed', ({diff}({flushed_here}, '0/0'))::bigint::text, '', '', '', ''
- WHERE CASE WHEN pg_catalog.pg_is_in_recovery() THEN false
-       ELSE {diff}({inserted}, {flushed_here}) > CASE
-            WHEN {diff}({flushed_here}, '0/0')
-                 % pg_catalog.current_setting('wal_block_size')::int = 0
-            THEN 40 ELSE 0 END END
-"""
-_WAL_WAITS = """
-SELECT count(*)::text, ({diff}({flushed_here}, '0/0'))::bigint::text,
-       pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')::text
-  FROM pg_catalog.pg_stat_activity
- WHERE lower(wait_event) IN
-       ('walsync', 'walwrite', 'walwritelock', 'walinitsync', 'walinitwrite')
+# Part of each monitor's query, and by functions instead of views: what it reads of the catalog is
+# in memory then. Another question would wait for the disk that hangs. Since 17 the names of wait
+# events have small letters.
+_FLUSHED = """
+SELECT 'flushed', ({diff}({flushed_here}, '0/0'))::bigint::text,
+       (SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL) AS a
+         WHERE lower(a.wait_event) IN
+               ('walsync', 'walwrite', 'walwritelock', 'walinitsync', 'walinitwrite'))::text,
+       pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')::text, '', ''
+ WHERE NOT pg_catalog.pg_is_in_recovery()
 """
 #: The first version whose wait events say which processes read or write, and what.
 FIRST_WITH_WAIT_EVENTS = 100000
-#: The first word of the row about WAL that is not flushed yet.
-UNFLUSHED = "unflushed"
+#: The first word of the row about the flushing of WAL.
+FLUSHED = "flushed"
 # Since 13 there is a limit for slots. A standby's own WAL begins at its last restartpoint.
 _SLOTS = """
 SELECT 'limit', pg_catalog.current_setting('max_slot_wal_keep_size'),
@@ -133,8 +126,9 @@ def monitor(version, slots=False):
 
     First row: role, if a WAL receiver streams ('' before 9.6), synchronous_standby_names, on a
     primary the end of its WAL (bytes), and on a standby what `replay` asks. Then a row for each
-    standby: application_name, state, written (bytes), lag of that, flushed (bytes). Since 10 a row
-    "unflushed" on a primary while there is WAL to be flushed: up to where it is flushed (bytes).
+    standby: application_name, state, written (bytes), lag of that, flushed (bytes). Since 10 a
+    primary has a row "flushed": up to where WAL is flushed (bytes), how many processes wait for it
+    to be written or flushed, and whether the role may see what processes wait for.
 
     With `slots`, since PostgreSQL 13, also a row "limit": max_slot_wal_keep_size, where the last
     checkpoint or restartpoint begins, what is replayed or written, the size of a segment (bytes);
@@ -144,17 +138,8 @@ def monitor(version, slots=False):
     names = _names(version)
     return _MONITOR.format(receiving=receiving, now=_NOW.format(**names),
                            paused=_paused(version), **names) + (
-        "UNION ALL" + _UNFLUSHED.format(**names) if version >= FIRST_WITH_WAIT_EVENTS else "") + (
+        "UNION ALL" + _FLUSHED.format(**names) if version >= FIRST_WITH_WAIT_EVENTS else "") + (
         "UNION ALL" + _SLOTS if slots and version >= FIRST_WITH_LIMIT else "")
-
-
-def wal_waits(version):
-    """Return the query for what waits for WAL to be written or flushed, since 10.
-
-    One row: how many processes, up to where WAL is flushed (bytes), and whether the role may see
-    what processes wait for. Since 17 the names have small letters in them.
-    """
-    return _WAL_WAITS.format(**_names(version))
 
 
 def hides_standbys(rows):
