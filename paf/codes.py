@@ -19,7 +19,7 @@ TABLE = (
 
     # others have removed what it needs
     (311, ("the shared memory of the server was removed",)),
-    (313, ("no WAL is flushed", " may not see what processes wait for")),
+    (313, ("no WAL is flushed",)),
     (312, ("no room is left for ", "cannot find out how much room is left for ")),
 
     # its slots; it encloses other programs' words
