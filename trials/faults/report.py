@@ -43,8 +43,9 @@ agent alone play the fault. A dash: not measured, as nothing is written meanwhil
 """
 
 _FOOT = """
-Not played here: dead storage, on which processes hang in the kernel; SELinux; a disk that ignores
-fsync. The lab has no kernel of its own to break.
+Not played on namespaces: dead storage, on which processes hang in the kernel, and a disk that
+ignores fsync (both are played on guests, below): the lab has no kernel of its own to break. SELinux
+is played nowhere.
 
 ## With systemd, packages and a power switch
 
