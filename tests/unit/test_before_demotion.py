@@ -32,7 +32,7 @@ def checkpoints(monkeypatch, seconds, kind=sql.ROWS, lists=None, answers=True):
     monkeypatch.setattr(pre_demote, "_without_successor", lambda _: None)
     pre_demote.run(types.SimpleNamespace(
         instance=None, deadline=Deadline(60, clock), log=types.SimpleNamespace(info=str),
-        node="srv1", cluster=types.SimpleNamespace(guards_switchover=False),
+        in_cluster=False, node="srv1", cluster=types.SimpleNamespace(guards_switchover=False),
         notification=transition.read(environment(**notify_variables(**lists or ALONE)))))
     return allowed
 

@@ -82,7 +82,11 @@ class Log(list):
 @pytest.fixture
 def server():
     """A process that ends for any signal, as a postmaster does for SIGQUIT."""
-    with subprocess.Popen(["sleep", "60"]) as process:
+    # what a shell starts in the background, without job control, ignores SIGQUIT, and so would this
+    default = signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    process = subprocess.Popen(["sleep", "60"])
+    signal.signal(signal.SIGQUIT, default)
+    with process:
         yield process
         process.kill()
 
