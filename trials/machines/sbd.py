@@ -5,10 +5,10 @@ resets the guest, and does not count while the guest is paused.
 """
 
 from lab.machines import layout
-from lab.tools import wait_until
+from lab.tools import LabError, wait_until
 from trials.machines.faults import paused
 from trials.machines.model import Table
-from trials.machines.page import with_pcsd
+from trials.machines.page import PCSD, with_pcsd
 
 TABLE = Table(only=layout.GUESTS)
 LONG = 900
@@ -21,7 +21,8 @@ _STATE = """sbd=$(systemctl is-enabled sbd || :)
 . /etc/default/sbd
 echo "$sbd ${SBD_DEVICE:-none}"
 """
-_RESTART = ("pcs cluster stop --all", "pcs cluster start --all")
+#: Of the cluster, on all nodes.
+RESTART = "restart"
 #: Level 1 is the board, level 2 the disk.
 _LEVELS = tuple(f"pcs stonith level add {level} {name} {device}" for name in layout.NAMES
                 for level, device in ((1, f"fence-{name}"), (2, "fence-sbd")))
@@ -32,41 +33,58 @@ def shell(guest, command, **options):
     return guest.run(["sh", "-c", command], timeout=LONG, **options).output.strip()
 
 
-def _set_up(lab, wanted, commands):
-    """Run the commands once, where the first node's SBD is not as wanted."""
+def _set_up(lab, wanted, *commands):
+    """Run the commands once, where the first node's SBD is not as wanted.
+
+    RESTART is one of them.
+    """
     first = lab.nodes[layout.NAMES[0]]
     if shell(first, _STATE) == wanted:
         return
     with with_pcsd(lab):
         for command in commands:
-            shell(first, command)
+            if command == RESTART:
+                _restart(lab, first)
+            else:
+                shell(first, command)
     assert shell(first, _STATE) == wanted, f"SBD is {shell(first, _STATE)}, not {wanted}"
     lab.wait_whole(LONG)
 
 
+def _restart(lab, first):
+    """Restart the cluster. SBD may reset a slow node before Pacemaker has stopped there."""
+    try:
+        for verb in ("stop", "start"):
+            shell(first, f"pcs cluster {verb} --all")
+    except LabError:
+        for guest in lab.nodes.values():
+            guest.wait_up(LONG)
+            guest.run(["systemctl", "start", *PCSD, "pacemaker"], timeout=LONG, check=False)
+
+
 def diskless(lab):
     """Let SBD with a watchdog be the only fencing."""
-    _set_up(lab, "enabled none", (
-        "pcs stonith delete fence-sbd || :",
-        f"pcs stonith sbd enable watchdog=/dev/watchdog SBD_WATCHDOG_TIMEOUT={WATCHDOG}",
-        *_RESTART,
-        f"pcs property set stonith-watchdog-timeout={MSGWAIT}",
-        *(f"pcs stonith disable fence-{name}" for name in layout.NAMES),
-        *_RESTART))
+    _set_up(lab, "enabled none",
+            "pcs stonith delete fence-sbd || :",
+            f"pcs stonith sbd enable watchdog=/dev/watchdog SBD_WATCHDOG_TIMEOUT={WATCHDOG}",
+            RESTART,
+            f"pcs property set stonith-watchdog-timeout={MSGWAIT}",
+            *(f"pcs stonith disable fence-{name}" for name in layout.NAMES),
+            RESTART)
 
 
 def disk(lab):
     """Let SBD with a shared disk be the only fencing."""
-    _set_up(lab, f"enabled {DISK}", (
-        f"pcs stonith sbd device setup device={DISK} watchdog-timeout={WATCHDOG} "
-        f"msgwait-timeout={MSGWAIT} --force",
-        f"pcs stonith sbd enable watchdog=/dev/watchdog device={DISK} "
-        f"SBD_WATCHDOG_TIMEOUT={WATCHDOG}",
-        "pcs property set stonith-watchdog-timeout=",
-        *(f"pcs stonith disable fence-{name}" for name in layout.NAMES),
-        *_RESTART,
-        f"pcs stonith create fence-sbd fence_sbd devices={DISK} "
-        f"power_timeout={2 * MSGWAIT} pcmk_reboot_timeout={4 * MSGWAIT}"))
+    _set_up(lab, f"enabled {DISK}",
+            f"pcs stonith sbd device setup device={DISK} watchdog-timeout={WATCHDOG} "
+            f"msgwait-timeout={MSGWAIT} --force",
+            f"pcs stonith sbd enable watchdog=/dev/watchdog device={DISK} "
+            f"SBD_WATCHDOG_TIMEOUT={WATCHDOG}",
+            "pcs property set stonith-watchdog-timeout=",
+            *(f"pcs stonith disable fence-{name}" for name in layout.NAMES),
+            f"pcs stonith create fence-sbd fence_sbd devices={DISK} "
+            f"power_timeout={2 * MSGWAIT} pcmk_reboot_timeout={4 * MSGWAIT}",
+            RESTART)
 
 
 def levels(lab):
