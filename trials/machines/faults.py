@@ -14,6 +14,8 @@ from trials.machines.model import Table
 TABLE = Table()
 #: Seconds for which a guest is paused: longer than corosync's token and than a watchdog.
 PAUSE = 20
+#: Seconds without a write, after which a server that ran on after its pause takes none.
+QUIET = 45
 #: Seconds in which an answer that was sent before the pause reaches its client.
 ON_THE_WAY = 1.0
 LONG = 900
@@ -105,7 +107,9 @@ def paused(scene):
         # fencing has reset it and let it run; for one that was not fenced the pause ends here
         before, end = scene.victim.status(), time.monotonic()
         scene.victim.resume()
-        scene.lab.wait_whole(LONG)
+        # not until the cluster is whole: a standby may have to be rebuilt first
+        wait_until(lambda: time.monotonic() > max([end, *direct.acknowledged()]) + QUIET, LONG,
+                   "the end of its writes", 1)
     late = [row - end for row in direct.acknowledged() if row > begin + ON_THE_WAY]
     scene.remarks.append(f"{before} when the pause ended; {len(late)} writes after it" + (
         f", until {late[-1]:.1f} s after it" if late else ""))
