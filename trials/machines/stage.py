@@ -126,7 +126,7 @@ class Stage:
             finally:
                 self._repair(scene)
             client.wait_rows(50, _LONG)
-        self._judge(result, scene, expected, (client, lists))
+        self._judge(result, scene, expected, (client, lists), fault.two)
         both = two_primaries(looks.report())
         words = [f"{one.node} and {other.node} both took writes for {together(one, other):.1f} s"
                  for one, other in both]
@@ -159,16 +159,21 @@ class Stage:
             for command in one["pcs"]:
                 self.lab.nodes[self.lab.members[0]].run(["sh", "-c", command], timeout=_LONG)
 
-    def _judge(self, result, scene, expected, seen):
+    def _judge(self, result, scene, expected, seen, two):
+        """two: it shows what makes a second primary; what that costs is said, and is no failure."""
         client, lists = seen
         report, verdict = client.report(), lists.report()
+        cost = result.remarks if two else result.problems
         result.outage_ms = report.outage_ms
         result.lost = None if report.lost is None else len(report.lost)
         if report.lost is None:
             result.problems.append("no primary is left to look for the rows")
         elif report.lost:
-            result.problems.append(f"{len(report.lost)} rows lost")
-        result.problems += verdict.problems if verdict else ["no primary to read the lists"]
+            cost.append(f"{len(report.lost)} rows lost")
+        if verdict is None:
+            result.problems.append("no primary to read the lists")
+        else:
+            cost.extend(verdict.problems)
         fenced = sorted((self.lab.fencings() - scene.fenced).elements())
         result.fencings = len(fenced)
         if expected is not None and fenced != sorted(expected):
