@@ -56,8 +56,6 @@ PENDING = "pending"
 ORDERED = "ordered"
 #: That the last words of an instance could not be published, for the stop after a demotion.
 UNSAID = "unsaid"
-
-
 #: Up to where a primary had flushed its WAL while processes waited for more: see stuckwal.
 UNFLUSHED = "unflushed"
 

@@ -1,4 +1,4 @@
-"""WAL that is not flushed, on a real primary: what a monitor takes for storage that hangs."""
+"""WAL that is not flushed, on a real primary: when a monitor finds that the storage hangs."""
 
 import signal
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import types
+from collections import Counter
 
 import pytest
 
 from lab.tools import LabError, Result, run
 from trials.machines import clocks, disks, host, memory, model, sbd, stage, two
+from trials.result import Played
 
 
 class Node:
@@ -165,3 +167,27 @@ def test_a_power_cut_has_to_cost_something(lost, words):
     with contextlib.nullcontext() if lost else pytest.raises(AssertionError, match="lost nothing"):
         disks.cut(scene)
     assert scene.remarks == [words]
+
+
+@pytest.mark.parametrize("shows", [False, True])
+def test_what_a_second_primary_costs_is_said_and_fails_no_row_that_shows_one(shows):
+    """Each other row fails for a row that is lost, and for what vanished from the lists."""
+    client = types.SimpleNamespace(report=lambda: types.SimpleNamespace(outage_ms=1, lost=[7]))
+    lists = types.SimpleNamespace(
+        report=lambda: types.SimpleNamespace(problems=["vanished: 8 of list 0"]))
+    lab = types.SimpleNamespace(fencings=Counter)
+    result = Played("a row", [])
+    stage.Stage(lab, None)._judge(result, types.SimpleNamespace(lab=lab, fenced=Counter()), None,
+                                  (client, lists), shows)
+    words = ["1 rows lost", "vanished: 8 of list 0"]
+    assert (result.remarks, result.problems) == ((words, []) if shows else ([], words))
+    assert result.lost == 1
+
+
+def test_a_second_primary_is_no_reason_to_find_none():
+    silent = types.SimpleNamespace(report=lambda: types.SimpleNamespace(outage_ms=1, lost=None))
+    lab, result = types.SimpleNamespace(fencings=Counter), Played("a row", [])
+    stage.Stage(lab, None)._judge(
+        result, types.SimpleNamespace(lab=lab, fenced=Counter()), None,
+        (silent, types.SimpleNamespace(report=lambda: None)), True)
+    assert len(result.problems) == 2
