@@ -23,6 +23,8 @@
 #                         pgbench beside them: docs/performance-sync.md, docs/performance-load.md
 #   make bench PEER=patroni [LOAD=1] [RUNS=7] [QUICK=1]    outages beside Patroni's with etcd, as it comes
 #                         and tuned: docs/performance-patroni.md, docs/performance-load-patroni.md
+#   make bench PEER=all [LOAD=1] [RUNS=7] [QUICK=1]    outages beside all of them in one run (an hour):
+#                         docs/performance-all.md, docs/performance-load-all.md
 #   make format           all Python in the one format that make lint checks
 #   make lint             style, format, types, spelling of Python 2.6, layers, words, shell scripts
 #   make coverage [TESTS=tests/unit]    lines of paf/ that no test runs (root)

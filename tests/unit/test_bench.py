@@ -32,6 +32,7 @@ def results(peer="perl", ours=0.5, theirs=2.0, **more):
                 "costs": {nodes: dict.fromkeys(actions, monitor) for nodes in ("3", "9")},
                 "many": {"9": {"without writes": [seconds], **switchover}}}
     return {"peer": peer, "runs": 1, "date": "2026-01-01", "load": 0.1,
+            "load before": 0.2, "agent": "abc1234",
             "results": {"ours": agent(ours, 2), peer: agent(theirs, 9)}, **more}
 
 
@@ -128,7 +129,7 @@ def compared(mode, **seconds):
                       "costs": {}, "rest": {}, "many": {}, "failed": []}
               for agent, value in seconds.items()}
     return {"peer": "perl", "mode": mode, "runs": 1, "date": "2026-01-01", "load": 0.1,
-            "results": agents}
+            "load before": 0.2, "agent": "abc1234", "results": agents}
 
 
 def test_a_synchronous_cluster_is_asked_for_what_a_reconnection_takes():

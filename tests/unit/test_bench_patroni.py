@@ -113,12 +113,32 @@ def test_patroni_is_compared_in_outages_alone_as_it_comes_and_tuned(asked, name,
     assert modes.of(options(load=True)).agents == ("ours", "perl", "pgsql")
 
 
+@pytest.mark.parametrize("load, name, agents", [
+    (False, "all", ("ours", "perl", "pgsql", "patroni", "tuned")),
+    (True, "load-all", ("ours", "failover", "perl", "pgsql", "tuned"))])
+def test_all_others_are_measured_in_one_run(tmp_path, monkeypatch, load, name, agents):
+    mode = modes.of(options(peer="all", load=load))
+    assert (mode.name, mode.agents) == (name, agents)
+    assert (mode.outages, mode.load, mode.checkpoint) == (True, load, load)
+    monkeypatch.setattr(page, "DOCS", tmp_path)
+    (tmp_path / "pictures").mkdir()
+    found = results(name, **{**dict.fromkeys(agents, 20.0), "ours": 1.0})
+    assert targets.missed(found) == []
+    assert [one.what for one in targets.missed({**found, "results": {
+        **found["results"], "tuned": results(name, tuned=1.5)["results"]["tuned"]}})] == [
+            "power cut of the primary, beside tuned"]
+    text = several.write(found).read_text()
+    assert "commit abc1234" in text and "load average was 0.2 before" in text
+    assert "Patroni 3.0.2, tuned" in text and "pgsql agent" in text
+
+
 def results(mode, **seconds):
     """Return results of a mode: this agent's outages have phases, those of Patroni a total."""
     def phases(agent, value):
         return {"until seen": value / 4, "recovery": value * 3 / 4} if agent == "ours" else {
             "total": value}
     return {"peer": "patroni", "mode": mode, "runs": 1, "date": "2026-01-01", "load": 0.1,
+            "load before": 0.2, "agent": "abc1234",
             "results": {agent: {
                 "outages": {"switchover": [{"without writes": value}],
                             **{scene: [phases(agent, value)] for scene in (targets.CRASH,

@@ -8,6 +8,7 @@ import time
 
 from trials.bench import modes, page, several, targets
 from trials.bench.measure import Measurement
+from trials.faults import store
 from lab.settings import CHECKOUT
 from lab.tools import interruptible
 
@@ -17,12 +18,12 @@ RESULTS = CHECKOUT / "build" / "bench"
 def measure(options, path):
     """Play everything; write the results, after each step those so far."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {"runs": options.runs, "peer": options.peer, "mode": modes.of(options).name,
+             "agent": store.agent(), "load before": os.getloadavg()[0]}
 
     def save(results):
-        text = json.dumps({"runs": options.runs, "peer": options.peer,
-                           "mode": modes.of(options).name,
-                           "date": time.strftime("%Y-%m-%d"), "load": os.getloadavg()[2],
-                           "results": results}, indent=1)
+        text = json.dumps({**facts, "date": time.strftime("%Y-%m-%d"),
+                           "load": os.getloadavg()[2], "results": results}, indent=1)
         path.write_text(text + "\n", encoding="utf-8")
     Measurement(options, save).run()
 

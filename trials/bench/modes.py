@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from trials.bench import clusters, patroni, pgsql
 
 OURS, SYNC, DEFAULT, FAILOVER = "ours", "sync", "sync-default", "failover"
-PATRONI, TUNED = "patroni", "tuned"
+PATRONI, TUNED, ALL = "patroni", "tuned", "all"
 KINDS = {OURS: clusters.Cluster, "perl": clusters.PerlCluster, "pgsql": pgsql.PgsqlCluster,
          SYNC: clusters.SynchronousCluster, DEFAULT: clusters.SlowCluster,
          FAILOVER: clusters.FailoverCluster,
          PATRONI: patroni.PatroniCluster, TUNED: patroni.TunedCluster}
 #: What this agent is compared with.
-PEERS = ("perl", "pgsql", PATRONI)
+PEERS = ("perl", "pgsql", PATRONI, ALL)
 #: With pgbench: (name, agents). More nodes than nine need more memory than most machines have.
-BUSY = {PATRONI: ("load-patroni", (OURS, FAILOVER, TUNED)), "": ("load", (OURS, "perl", "pgsql"))}
+BUSY = {PATRONI: ("load-patroni", (OURS, FAILOVER, TUNED)),
+        ALL: ("load-all", (OURS, FAILOVER, "perl", "pgsql", TUNED)),
+        "": ("load", (OURS, "perl", "pgsql"))}
 #: What outages are measured of in clusters that are compared for nothing else.
 FAULTS = ("switchover", "crash", "power")
 
@@ -38,7 +40,10 @@ def of(options):
         return Mode("sync", (OURS, SYNC, DEFAULT), outages=True)
     if options.load:
         return Mode(*BUSY.get(options.peer, BUSY[""]), outages=True, load=True,
-                    checkpoint=options.peer == PATRONI)    # it asks for one after each promotion
+                    # it asks for one after each promotion
+                    checkpoint=options.peer in (PATRONI, ALL))
+    if options.peer == ALL:
+        return Mode(ALL, (OURS, "perl", "pgsql", PATRONI, TUNED), outages=True)
     if options.peer == PATRONI:
         return Mode(PATRONI, (OURS, PATRONI, TUNED), outages=True)
     return Mode(options.peer, (OURS, options.peer))

@@ -59,6 +59,14 @@ def _header(results, *first):
     return [*first, _NAMES["ours"], _NAMES[results["peer"]], "ratio"]
 
 
+def circumstances(results):
+    """Return in words when and of which commit the results are, and how busy the machine was."""
+    return ("The times are those of one shared machine, whose load average was "
+            f"{results['load before']:.1f} before, and {results['load']:.0f} at the end: look at "
+            f"the ratios. {results['date']}, commit {results['agent']}; medians, the shortest and "
+            "the longest, and how many runs there were.")
+
+
 def phases_of(results, scene, agents=None):
     """Return the phases of a scene, as any run of any agent (of these alone) has them."""
     runs = [run for agent in agents or results["results"]
@@ -175,9 +183,7 @@ def write(results):
     page = DOCS / f"{name}.md"
     page.write_text("\n".join([
         _INTRODUCTIONS[results["peer"]], _LAB,
-        "The times are those of one shared machine, whose load average was "
-        f"{results['load']:.0f}: look at the ratios.", "",
-        f"{results['date']}; medians, the shortest and the longest, and how many runs there were.",
+        circumstances(results), "",
         *_others(name), "",
         f"![outages by phase](pictures/{name}.svg)", "",
         "## Outages", "", "From the fault to the end of the last gap in acknowledged rows.", "",

@@ -24,6 +24,14 @@ server to promote itself, so that the address costs little: the first row was ac
 Patroni's outages have no phases: those are from Pacemaker's logs. After a power cut Patroni waits
 for the leader's lease to end, `ttl` after it was last renewed, and 2 s for an answer of the lost
 node; this agent waits until the lost node is fenced."""
+_PGSQL = """The pgsql agent runs with `rep_mode=sync` and `migration-threshold=1`, so that a
+standby takes over after a crash: with `async` and three nodes or more it gives no standby a score
+while there is a primary. One of its standbys is synchronous. What it leaves stopped after a fault,
+and after each switchover, is started again before the next."""
+_BUSY = """Besides the client that the outage is measured with, `pgbench` writes with 16 clients,
+scale 30, from 20 s before the fault on. Checkpoints are 15 minutes apart, and one is made before
+pgbench starts, so that a crash leaves all of them as much to replay: Patroni asks for a checkpoint
+after each promotion, the others do not. `shared_buffers` is 512 MB."""
 _INTRODUCTIONS = {
     "sync": """# Outages of synchronous clusters
 
@@ -51,10 +59,25 @@ its own, in turn.
 Made by `make bench LOAD=1 PEER=patroni`: this agent and Patroni in the same lab, each with a
 cluster of its own, in turn. Of this agent there is also a synchronous cluster in which a standby
 takes over after a crash (`migration-threshold=1`); the others recover the primary where it was.
-Besides the client that the outage is measured with, `pgbench` writes with 16 clients, scale 30,
-from 20 s before the fault on. Checkpoints are 15 minutes apart, and one is made before pgbench
-starts, so that a crash leaves all of them as much to replay: Patroni asks for a checkpoint after
-each promotion, this agent does not. `shared_buffers` is 512 MB.
+{_BUSY}
+
+{_PATRONI}""",
+    "all": f"""# Outages beside all others
+
+Made by `make bench PEER=all`: this agent, Debian's package of the Perl agent, `ocf:heartbeat:pgsql`
+of resource-agents 4.12 and Patroni in the same lab, each with a cluster of its own, in turn.
+
+{_PGSQL}
+
+{_PATRONI}""",
+    "load-all": f"""# Outages of busy databases beside all others
+
+Made by `make bench LOAD=1 PEER=all`: this agent, Debian's package of the Perl agent,
+`ocf:heartbeat:pgsql` of resource-agents 4.12 and Patroni in the same lab, each with a cluster of
+its own, in turn. Of this agent there is also a synchronous cluster in which a standby takes over
+after a crash (`migration-threshold=1`). {_BUSY}
+
+{_PGSQL}
 
 {_PATRONI}""",
 }
@@ -121,9 +144,7 @@ def write(results):
     path = page.DOCS / f"{name}.md"
     path.write_text("\n".join([
         _INTRODUCTIONS[results["mode"]], "", _CLIENT, "",
-        "The times are those of one shared machine, whose load average was "
-        f"{results['load']:.0f}: look at the ratios. {results['date']}; medians, the shortest and "
-        "the longest, and how many runs there were.", "",
+        page.circumstances(results), "",
         f"![outages by phase](pictures/{name}.svg)", "", "\n\n".join(_parts(results)), "",
         "## Each action", "", "The slowest of the nodes.", "", page.table(_actions(results)), "",
     ]), encoding="utf-8")

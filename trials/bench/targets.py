@@ -140,6 +140,15 @@ ALONE = {
              _beside(POWER, "perl", 1),
              *(_beside(scene, "pgsql", 1) for scene in (SWITCHOVER, CRASH, POWER))),
     **dict.fromkeys(("patroni", "load-patroni"), (_beside(POWER, "tuned", 0.5),)),
+    "all": (_beside(SWITCHOVER, "perl", 0.45), _beside(CRASH, "perl", 0.12),
+            _beside(POWER, "perl", 1),
+            *(_beside(scene, "pgsql", 1) for scene in (SWITCHOVER, CRASH, POWER)),
+            _beside(CRASH, "patroni", 0.5),
+            *(_beside(POWER, peer, 0.5) for peer in ("patroni", "tuned"))),
+    "load-all": (_beside(SWITCHOVER, "perl", 0.6), _beside(CRASH, "perl", 0.6),
+                 _beside(POWER, "perl", 1),
+                 *(_beside(scene, "pgsql", 1) for scene in (SWITCHOVER, CRASH, POWER)),
+                 _beside(POWER, "tuned", 0.5)),
 }
 
 
