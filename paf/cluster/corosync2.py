@@ -109,7 +109,10 @@ class Corosync2(Cluster):
         self._set("lsn_location", wal.to_wire(position), deadline)
 
     def open_round(self, fact, recovered, deadline, seen=None, compares=False):
-        """Open a round, as its candidate. The ballot reads back when this returns.
+        """Open a round, as its candidate.
+
+        `positions` counts no vote before the ballot reads back. That of a round that is recovered
+        does when this returns: `promote` looks for it, and counts none.
 
         fact: of this node's wal.Position. recovered: it needs no votes; `promote` finds it so.
         seen: the end of the primary's WAL that was heard of last (int), None without maxlag.
@@ -118,17 +121,17 @@ class Corosync2(Cluster):
         number = _stamp(self.node(deadline)) + binascii.hexlify(os.urandom(6)).decode("ascii")
         number += _HISTORIES if compares else ""
         self._note_round("recovered" if recovered else "open", number)
-        ballot = "{0}:{1}".format(number, election.to_vote(fact))
         self._say_seen(number, seen, deadline)
-        self._set("ballot", ballot, deadline)
+        publish = self._set if recovered else self._update
+        publish("ballot", "{0}:{1}".format(number, election.to_vote(fact)), deadline)
 
     def vote(self, candidate, fact, deadline, seen=None, compare=None, patience=None):
         """Vote in the candidate's round; `fact` and `seen` as in `open_round`.
 
         compare: publishes this node's history, where the round compares them. patience: the
-        Deadline by which the round has to be open; the vote itself may take longer. Returns once
-        the vote can be read here: False if no round was opened in time, and at once None if the
-        candidate knows none.
+        Deadline by which the round has to be open; the vote itself may take longer. Returns True
+        once the vote is given; the candidate waits for it. False if no round was opened in time,
+        and at once None if the candidate knows none.
         """
         return self._answer(candidate, fact, seen, compare, deadline, patience or deadline)
 
@@ -209,7 +212,7 @@ class Corosync2(Cluster):
         if compare and _compares(str(found["ballot"]), fact):
             compare()    # before the vote: who has all votes has all histories
         self._say_seen(found["number"], seen, deadline)
-        self._set("ballot", "{0}:{1}".format(found["number"], election.to_vote(fact)), deadline)
+        self._update("ballot", "{0}:{1}".format(found["number"], election.to_vote(fact)), deadline)
         return True
 
     def close_round(self, deadline):
@@ -232,12 +235,13 @@ class Corosync2(Cluster):
         """Return the Facts of wal.Position (dict of node to Fact) in the round of this node.
 
         voters: the nodes (list of str) that are expected to vote. There is no vote where the
-        round itself is gone, which happens when the attribute manager ends.
+        round itself is gone, which happens when the attribute manager ends, nor while the ballot of
+        an earlier round is still there: the votes for that are old.
         """
         # the first count needs not ask for what `round_state` has just seen
         ballots, self._ballots = self._ballots or self._values("ballot", deadline), None
         number = _round(ballots.get(self.node(deadline), ""), self.node(deadline))
-        if not number:
+        if not number or number != self._noted_round()[1]:
             return {}
         votes = {}
         for node, ballot in ballots.items():

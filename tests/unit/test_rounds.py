@@ -160,7 +160,7 @@ def test_no_answer_does_not_show_that_the_candidate_knows_no_rounds(monkeypatch,
     if comes:    # after the first look
         cluster.answers["ballot"].append(
             Result(0, line("ballot-default", "srv2", opened), "", False))
-    for name in ("_set", "_delete"):
+    for name in ("_update", "_delete"):
         monkeypatch.setattr(cluster, name, lambda *words: done.append(words[:-1]))
     assert cluster.vote("srv2", Known(wal.Position(1, 5)), Deadline(0.3)) is comes
     assert done == ([("ballot", opened.replace("#9", "#5"))] if comes else [])
@@ -212,6 +212,7 @@ def test_a_history_that_a_voter_could_have_published_is_not_known():
 def test_an_agent_that_knows_no_rounds_is_counted_in_ones_own():
     cluster = Cluster(ballot=[None], lsn_location=LEFT_OVER)
     number = corosync2._stamp("srv1") + "abc"
+    cluster._note_round("open", number)
     cluster.answers["ballot"] = [Result(0, line("ballot-default", "srv1", number + ":1#5"), "",
                                         False)]
     assert cluster.positions(["srv1", "srv2"], Deadline(1)) == {
@@ -224,10 +225,34 @@ def test_an_older_agents_timeline_is_that_of_the_primary_it_followed():
     cluster = Cluster(
         ballot=[Result(0, line("ballot-default", "srv1", number + ":2#5"), "", False)],
         lsn_location=LEFT_OVER)
+    cluster._note_round("open", number)
     for score, timeline in ((1000, 2), (-1000, 1), (1001, 1)):
         cluster.scores = {"srv2": score}
         assert cluster.positions(["srv1", "srv2"], Deadline(1))["srv2"] == Known(
             wal.Position(timeline, 99))
+
+
+def test_votes_for_an_earlier_round_are_none_while_its_ballot_is_still_read():
+    """attrd_updater returns before the attribute manager has the ballot of the new round."""
+    def ballots(number):
+        return Result(0, "".join(line("ballot-default", node, f"{number}:1#{lsn}")
+                                 for node, lsn in (("srv1", 5), ("srv2", 9))), "", False)
+    old, new = (corosync2._stamp("srv1") + end for end in ("01d", "2e2"))
+    cluster = Cluster(ballot=[ballots(old), ballots(new)])
+    cluster._note_round("open", new)
+    assert cluster.positions(["srv1", "srv2"], Deadline(1)) == {}
+    assert cluster.positions(["srv1", "srv2"], Deadline(1)) == {
+        "srv1": Known(wal.Position(1, 5)), "srv2": Known(wal.Position(1, 9))}
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_a_ballot_reads_back_where_no_votes_are_counted(monkeypatch, recovered):
+    """`promote` looks for the round of a recovered primary, and waits for no vote."""
+    cluster, done = Cluster(), []
+    for name in ("_set", "_update"):
+        monkeypatch.setattr(cluster, name, lambda *words, name=name: done.append((name, words[0])))
+    cluster.open_round(Known(wal.Position(1, 5)), recovered, Deadline(1))
+    assert done == [("_set" if recovered else "_update", "ballot")]
 
 
 @pytest.mark.parametrize("feature_set, options", [
