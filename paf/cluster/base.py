@@ -304,6 +304,9 @@ class Cluster(object):
                 self.notes.remove(name)
         self.note_entry()
 
+    def withdraw_line(self, deadline):
+        """Withdraw this node's timelines.Line, if it says one. Only the corosync2 build does."""
+
     def counts_line(self):
         """Return whether a Line of this node is published, for the elections to compare with."""
         return False

@@ -53,7 +53,7 @@ class Corosync2(Cluster):
         mark: see base. That this node takes part reads back when this returns.
         """
         Cluster.enter(self, mark, deadline)
-        self._withdraw_line(deadline)
+        self.withdraw_line(deadline)
         self._set("ballot", _NO_ROUND, deadline)
 
     def _publish_memory(self, deadline):
@@ -94,11 +94,14 @@ class Corosync2(Cluster):
 
     def follow(self, deadline):
         """Withdraw this node's timelines.Line, and do what base.Cluster does. Raises OcfError."""
-        self._withdraw_line(deadline)
+        self.withdraw_line(deadline)
         Cluster.follow(self, deadline)
 
-    def _withdraw_line(self, deadline):
-        """Once a primary runs, an instance follows it, and its old line no longer counts."""
+    def withdraw_line(self, deadline):
+        """Withdraw this node's timelines.Line, if it says one. Raises OcfError.
+
+        Once a primary runs, an instance follows it, and its old line no longer counts.
+        """
         if self.notes.read(_LINE):
             self._delete(_LINE, deadline)
             self.notes.remove(_LINE)
@@ -271,7 +274,7 @@ class Corosync2(Cluster):
         """
         Cluster.forget(self, deadline)
         self._update("ballot", _NO_ROUND, deadline)
-        self._withdraw_line(deadline)
+        self.withdraw_line(deadline)
         if self.notes.read(_PUBLISHED):
             self._delete("lsn_location", deadline)
             self.notes.remove(_PUBLISHED)

@@ -40,7 +40,8 @@ def start(instance, deadline, more=()):
 
     more: "NAME=VALUE" (of str) of settings that outweigh the configuration's.
     What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
-    would hand a -D of its own to its shell in double quotes, which keep no "$" from it.
+    would hand a -D of its own to its shell in double quotes, which keep no "$" from it. With -p it
+    does not start postgres once more to compare versions: see settings.check_programs.
     """
     left, lock = pidfile.make_way(instance, deadline), _socket_lock(instance)
     # with the number of no process it is PostgreSQL's to remove: to read settings takes time
@@ -49,6 +50,7 @@ def start(instance, deadline, more=()):
         socketlocks.make_way(instance, deadline)
     argv = [local.program(instance, "pg_ctl"), "start", "-w", "-s",
             "-t", str(max(1, int(deadline.remaining - _PG_CTL_MARGIN))),
+            "-p", local.program(instance, "postgres"),
             "-o", quoted(["-D", instance.parameters.pgdata]
                          + parameters.words(instance.parameters.start_opts)
                          + standby_mode.options(instance)

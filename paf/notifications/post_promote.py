@@ -57,12 +57,24 @@ def _is_needed_later(context):
     return notes.are_without_primary(own) or bool(own.read(notes.AWAITED))
 
 
-def _is_promoted(context):
-    """Return whether the candidate is promoted, by Pacemaker's history; False if not known.
+def _has_wal_writer(context):
+    """Return whether this node's server is seen to be a primary; False if not known."""
+    from paf.instance import postmaster
+    try:
+        return postmaster.has_wal_writer(context.instance)
+    except ocf.OcfError:
+        return False
 
-    The result may reach this node's copy of the CIB after this notification.
+
+def _is_promoted(context):
+    """Return whether the candidate is promoted; False if not known.
+
+    Where it is this node, its server shows it: the address of the clients waits for this. Else
+    Pacemaker's history, whose entry may reach this node's copy of the CIB after this notification.
     """
     candidate = transition.candidate(context.notification)
+    if candidate == context.node and _has_wal_writer(context):
+        return True
 
     def ended():
         found = ophistory.promotion(

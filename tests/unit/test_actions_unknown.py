@@ -163,6 +163,21 @@ def test_what_was_noted_stays_unless_the_promotion_is_known_to_have_succeeded(
     assert any("is not known: " in line for line in context.said) == (ended is not False)
 
 
+@pytest.mark.parametrize("candidate, seen, forgotten", [
+    ("srv2", True, True), ("srv2", False, False), ("srv2", postmaster.Unseen("hidden"), False),
+    ("srv1", True, False)])
+def test_this_nodes_own_server_shows_that_it_was_promoted(
+        make, monkeypatch, candidate, seen, forgotten):  # noqa: F811
+    """Clients wait for the end of this notification; else the CIB shows it."""
+    answer(monkeypatch, postmaster, "has_wal_writer", seen)
+    answer(monkeypatch, ophistory, "promotion", False)
+    answer(monkeypatch, walfiles, "look", walfiles.Folder(2, 1 << 24, 0.1))
+    context = make(lists=dict(PROMOTION, promote=candidate))
+    context.cluster.notes.write(notes.START, base.MARK_RECOVERED)
+    post_promote.run(context)
+    assert (("forget",) in context.cluster.done) == forgotten
+
+
 def test_after_a_promotion_that_succeeded_nothing_noted_is_left(make, monkeypatch):  # noqa: F811
     answer(monkeypatch, ophistory, "promotion", True)
     answer(monkeypatch, walfiles, "look", walfiles.Folder(2, 1 << 24, 0.1))
