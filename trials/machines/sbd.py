@@ -17,9 +17,11 @@ WATCHDOG = 15
 MSGWAIT = 2 * WATCHDOG
 #: What has a device of its own has a serial number that udev makes this name of.
 DISK = "/dev/disk/by-id/virtio-sbd"
+#: A set-up that was broken off has SBD enabled, and not the device.
 _STATE = """sbd=$(systemctl is-enabled sbd || :)
 . /etc/default/sbd
-echo "$sbd ${SBD_DEVICE:-none}"
+pcs stonith config fence-sbd > /dev/null 2>&1 && device=fence-sbd || device=none
+echo "$sbd ${SBD_DEVICE:-none} $device"
 """
 #: Of the cluster, on all nodes.
 RESTART = "restart"
@@ -64,7 +66,7 @@ def _restart(lab, first):
 
 def diskless(lab):
     """Let SBD with a watchdog be the only fencing."""
-    _set_up(lab, "enabled none",
+    _set_up(lab, "enabled none none",
             "pcs stonith delete fence-sbd || :",
             f"pcs stonith sbd enable watchdog=/dev/watchdog SBD_WATCHDOG_TIMEOUT={WATCHDOG}",
             RESTART,
@@ -75,12 +77,12 @@ def diskless(lab):
 
 def disk(lab):
     """Let SBD with a shared disk be the only fencing."""
-    _set_up(lab, f"enabled {DISK}",
+    _set_up(lab, f"enabled {DISK} fence-sbd",
             f"pcs stonith sbd device setup device={DISK} watchdog-timeout={WATCHDOG} "
             f"msgwait-timeout={MSGWAIT} --force",
             f"pcs stonith sbd enable watchdog=/dev/watchdog device={DISK} "
             f"SBD_WATCHDOG_TIMEOUT={WATCHDOG}",
-            "pcs property set stonith-watchdog-timeout=",
+            "pcs property set stonith-watchdog-timeout= --force",    # it need not be set
             *(f"pcs stonith disable fence-{name}" for name in layout.NAMES),
             f"pcs stonith create fence-sbd fence_sbd devices={DISK} "
             f"power_timeout={2 * MSGWAIT} pcmk_reboot_timeout={4 * MSGWAIT}",
