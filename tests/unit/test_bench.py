@@ -11,6 +11,7 @@ from trials.bench import __main__ as command
 from trials.bench import costs, measure, modes, page, pgsql, scenes, several, targets
 from trials.bench.progress import Progress
 from lab import cib
+from lab.pacemaker_log import Action
 from lab.settings import VIP, Settings
 from lab.tools import LabError
 
@@ -266,3 +267,21 @@ def test_the_pgsql_agent_gets_its_own_parameters_and_no_other():
     assert (given["node_list"], given["master_ip"]) == ("srv1 srv2 srv3", VIP)
     shown = costs.environment(argparse.Namespace(settings=settings, nodes=settings.names), "srv1")
     assert shown["OCF_RESKEY_rep_mode"] == "sync" and "OCF_RESKEY_bindir" not in shown
+
+
+@pytest.mark.parametrize("spans, expected", [
+    ([], 0), ([(1, 2), (4, 6)], 3), ([(1, 4), (2, 3), (3, 6)], 5), ([(2, 5), (1, 3)], 4),
+    ([(5, 3)], 0), ([(1, 2), (4, 3)], 1)])    # what began before and ended before is none
+def test_actions_side_by_side_count_once(spans, expected):
+    assert scenes.union(spans) == expected
+
+
+def test_what_clients_waited_for_is_clipped_to_the_outage():
+    seen = scenes.Seen.__new__(scenes.Seen)
+    seen.gaps = [(9.0, 9.4), (10.0, 12.0)]
+    seen.actions = [Action(cib.RESOURCE, *words) for words in (
+        ("demote", "srv1", 9.5, 10.5), ("promote", "srv2", 11.0, 11.5),
+        ("notify", "srv2", 11.4, 11.6), ("monitor", "srv2", 11.6, 13.0))]
+    found = seen.durations(10.0)
+    assert found["demote"] == 1.0 and found["monitor"] == pytest.approx(1.4)
+    assert found[scenes.TOGETHER] == pytest.approx(0.5 + 0.6)

@@ -11,6 +11,8 @@ from lab.tools import LabError, wait_until
 
 #: A shorter pause of the client is none of the fault's, in seconds.
 NOTICEABLE = 0.3
+#: All actions that clients waited for: what is left of an outage is Pacemaker's, and the address's.
+TOGETHER = "all but monitors, together"
 _numbers = itertools.count(1)
 
 
@@ -51,13 +53,31 @@ class Seen:
             raise LabError(f"Pacemaker did not {' or '.join(operations)}")
         return min(found, key=lambda action: action.start)
 
-    def durations(self):
-        """Return {label: seconds} of the resource's actions; the longest of each."""
+    def durations(self, begin):
+        """Return {label: seconds} of the resource's actions; the longest of each.
+
+        TOGETHER is how long at least one of them ran between `begin` and the first row.
+        """
         found = {}
-        for action in self.actions:
-            if action.resource == RESOURCE and action.seconds is not None:
-                found[action.label] = max(found.get(action.label, 0), action.seconds)
+        for action in self._own():
+            found[action.label] = max(found.get(action.label, 0), action.seconds)
+        if found:    # with Pacemaker
+            found[TOGETHER] = union([(max(action.start, begin), min(action.end, self.writes))
+                                     for action in self._own() if action.operation != "monitor"])
         return found
+
+    def _own(self):
+        return [action for action in self.actions
+                if action.resource == RESOURCE and action.seconds is not None]
+
+
+def union(spans):
+    """Return for how many seconds at least one of the (start, end) spans lasts."""
+    total, reached = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
 
 
 def _watched(lab, old, fault, **expected):
@@ -103,7 +123,7 @@ def switchover(lab):
         seen = _watched(lab, old, lambda: lab.request_switchover(target), not_primary=old)
     finally:
         lab.withdraw_request()
-    return {"without writes": seen.longest}, seen.durations()
+    return {"without writes": seen.longest}, seen.durations(seen.writes - seen.longest)
 
 
 def crash(lab):
@@ -115,7 +135,7 @@ def crash(lab):
     first = seen.first("notify", "demote", "stop")
     phases = {"until seen": first.start - seen.fault, "recovery": seen.writes - first.start}
     lab.cleanup()
-    return phases, seen.durations()
+    return phases, seen.durations(first.start)
 
 
 def _fenced(lab, fault, old):
@@ -127,7 +147,7 @@ def _fenced(lab, fault, old):
     fence = seen.first("fence")
     phases = {"until seen": fence.start - seen.fault, "fencing": fence.end - fence.start,
               "recovery": seen.writes - fence.end}
-    return phases, seen.durations()
+    return phases, seen.durations(fence.end)
 
 
 def power_cut(lab):
