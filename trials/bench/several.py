@@ -146,6 +146,6 @@ def write(results):
         _INTRODUCTIONS[results["mode"]], "", _CLIENT, "",
         page.circumstances(results), "",
         f"![outages by phase](pictures/{name}.svg)", "", "\n\n".join(_parts(results)), "",
-        "## Each action", "", "The slowest of the nodes.", "", page.table(_actions(results)), "",
+        "## Each action", "", page.EACH, "", page.table(_actions(results)), "",
     ]), encoding="utf-8")
     return path
