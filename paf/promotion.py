@@ -63,7 +63,8 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
         context.cluster.counted = positions = dict(asked, **votes)
         known = _with_histories(context, voters, cold or _WARM)
         seen[:] = [decide(context.node, voters, positions, known)]
-        silent = [node for node in seen[0].missing if node != context.node and (
+        # nobody can vote before this node's own ballot is there
+        silent = [node for node in seen[0].missing if context.node not in seen[0].missing and (
             node in maintenance or deadline.elapsed > mute)]
         if silent and _ask_ports(context, silent, asked, doubts, deadline):
             return over()
@@ -81,7 +82,7 @@ def all_positions(context):
 
 def _with_histories(context, voters, cold):
     """Return a Cold with what came with the votes: who votes publishes its history first."""
-    if None in cold.lines.values():
+    if None in cold.lines.values() or cold.lines and context.node not in cold.lines:
         return cold._replace(lines=_histories(context, voters))
     return cold
 

@@ -5,7 +5,7 @@ from paf.crash import watcher
 from paf.decide import state, transition
 from paf.instance import observe, server, waiting_commits
 
-_LOOK_PATIENCE = 5.0    # seconds
+_LOOK_PATIENCE, _LINE_PATIENCE = 5.0, 2.0    # seconds
 
 
 def run(context):
@@ -27,6 +27,7 @@ def run(context):
             and not _may_be_promoted(context)):
         return ocf.SUCCESS
     watcher.end(context)
+    _withdraw_line(context, sight)
     server.stop(context.instance, context.deadline, context.log)
     if context.in_cluster and _is_stopped_next(context):
         if sight.verdict.state not in state.DOWN:
@@ -46,6 +47,21 @@ def run(context):
         lastwords.postpone(context)
         # a hard error would ban the node, although a stop and a start may still repair it
         raise ocf.OcfError("stopped, but does not come back as a standby: {0}".format(error))
+
+
+def _withdraw_line(context, sight):
+    """In a switchover, withdraw the timelines that a primary says, while clients still write.
+
+    Raises nothing: what is not withdrawn now is as soon as the standby runs. What fails from here
+    on ends in a stop of the instance, so no primary goes on without them.
+    """
+    try:
+        if context.in_cluster and sight.verdict.state == state.PRIMARY and (
+                transition.is_switchover(context.notification)):
+            context.cluster.withdraw_line(context.deadline.within(
+                min(_LINE_PATIENCE, context.deadline.remaining / 4)))
+    except ocf.OcfError as error:
+        context.log.info("the timelines of this node are withdrawn later: {0}".format(error))
 
 
 def _may_be_promoted(context):

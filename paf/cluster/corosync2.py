@@ -39,6 +39,7 @@ _LATE_STEP = 0.2
 #: votes publishes its own first. Agents that do not know it repeat the number as it is.
 _HISTORIES = "h"
 _RESTART = 2.0    # seconds that Pacemaker takes to start an attribute manager that ended
+_APPEARS = 1.0    # seconds after which a ballot that was taken can surely be read
 
 
 class Corosync2(Cluster):
@@ -112,10 +113,7 @@ class Corosync2(Cluster):
         self._set("lsn_location", wal.to_wire(position), deadline)
 
     def open_round(self, fact, recovered, deadline, seen=None, compares=False):
-        """Open a round, as its candidate.
-
-        `positions` counts no vote before the ballot reads back. That of a round that is recovered
-        does when this returns: `promote` looks for it, and counts none.
+        """Open a round, as its candidate. `positions` counts no vote until the ballot reads back.
 
         fact: of this node's wal.Position. recovered: it needs no votes; `promote` finds it so.
         seen: the end of the primary's WAL that was heard of last (int), None without maxlag.
@@ -132,9 +130,9 @@ class Corosync2(Cluster):
         """Vote in the candidate's round; `fact` and `seen` as in `open_round`.
 
         compare: publishes this node's history, where the round compares them. patience: the
-        Deadline by which the round has to be open; the vote itself may take longer. Returns True
-        once the vote is given; the candidate waits for it. False if no round was opened in time,
-        and at once None if the candidate knows none.
+        Deadline by which the round has to be open; the vote itself may take longer. Returns once
+        the vote can be read here: False if no round was opened in time, and at once None if the
+        candidate knows none.
         """
         return self._answer(candidate, fact, seen, compare, deadline, patience or deadline)
 
@@ -215,7 +213,8 @@ class Corosync2(Cluster):
         if compare and _compares(str(found["ballot"]), fact):
             compare()    # before the vote: who has all votes has all histories
         self._say_seen(found["number"], seen, deadline)
-        self._update("ballot", "{0}:{1}".format(found["number"], election.to_vote(fact)), deadline)
+        # until it reads back, the same round would pass for another one if it is announced again
+        self._set("ballot", "{0}:{1}".format(found["number"], election.to_vote(fact)), deadline)
         return True
 
     def close_round(self, deadline):
@@ -228,18 +227,20 @@ class Corosync2(Cluster):
         found, number = self._noted_round()
         if found == ROUND_REFUSED:
             return found
-        self._ballots = self._values("ballot", deadline)
+
+        def is_there():
+            self._ballots = self._values("ballot", deadline)
+            return _round(self._ballots.get(self.node(deadline), ""), self.node(deadline)) == number
         # the attribute manager forgets when it ends: then there is no round to rely on
-        if _round(self._ballots.get(self.node(deadline), ""), self.node(deadline)) != number:
-            return ROUND_NONE
-        return found
+        patience = deadline.within(_APPEARS if number else 0.0)
+        return found if patience.wait_for(is_there) else ROUND_NONE
 
     def positions(self, voters, deadline):
         """Return the Facts of wal.Position (dict of node to Fact) in the round of this node.
 
         voters: the nodes (list of str) that are expected to vote. There is no vote where the
-        round itself is gone, which happens when the attribute manager ends, nor while the ballot of
-        an earlier round is still there: the votes for that are old.
+        round itself is gone, which happens when the attribute manager ends, nor while the ballot
+        read is of an earlier round.
         """
         # the first count needs not ask for what `round_state` has just seen
         ballots, self._ballots = self._ballots or self._values("ballot", deadline), None

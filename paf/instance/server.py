@@ -41,7 +41,8 @@ def start(instance, deadline, more=()):
     more: "NAME=VALUE" (of str) of settings that outweigh the configuration's.
     What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
     would hand a -D of its own to its shell in double quotes, which keep no "$" from it. With -p it
-    does not start postgres once more to compare versions: see settings.check_programs.
+    does not start postgres once more to compare versions (see settings.check_programs); its shell
+    gets the path as the one that it finds by itself.
     """
     left, lock = pidfile.make_way(instance, deadline), _socket_lock(instance)
     # with the number of no process it is PostgreSQL's to remove: to read settings takes time

@@ -9,7 +9,6 @@ _CHECKPOINT_PATIENCE, _SHORT_CHECKPOINT, _CHECKPOINTS = 20.0, 0.5, 3
 #: Seconds before a switchover of a primary that answers: how long it has to answer, how long the
 #: archiver's backlog is waited for, and what the checkpoints leave of the action's time.
 _LOOK_PATIENCE, _ARCHIVE_PATIENCE, _MARGIN = 3.0, 15.0, 5.0
-_LINE_PATIENCE = 2.0
 
 
 def run(context):
@@ -36,7 +35,6 @@ def run(context):
             and not transition.stops_here(lists, context.node) and not stuckwal.lasts(context)):
         most = _CHECKPOINT_PATIENCE
         if _is_calm(context):
-            _withdraw_line(context)
             _archive(context)
             most = max(most, context.deadline.remaining - _MARGIN)
         _checkpoint(context, most)
@@ -124,17 +122,6 @@ def _archive(context):
     elif left.value:
         context.log.warning("{0} WAL files wait for the archiver, and the shutdown waits for it, "
                             "without clients: does archive_command work?".format(left.value))
-
-
-def _withdraw_line(context):
-    """Withdraw what the demotion would have to, without clients. A primary that stays one says it
-    again in its next monitor.
-    """
-    from paf import ocf
-    try:
-        context.cluster.withdraw_line(context.deadline.within(_LINE_PATIENCE))
-    except ocf.OcfError as error:
-        context.log.info("the demotion withdraws this node's timelines: {0}".format(error))
 
 
 def _checkpoint(context, most):

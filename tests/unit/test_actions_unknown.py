@@ -4,19 +4,22 @@ import types
 
 import pytest
 
-from paf import lastwords, ocf
+from paf import lastwords, ocf, stuckwal
 from paf.actions import demote, monitor, promote, start
 from paf.cluster import base, manager, notes, ophistory
 from paf.crash import watcher
 from paf.decide import state
 from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.decide.wal import Position
-from paf.instance import journal, limits, postmaster, server, standby_mode, walfiles
+from paf.instance import (
+    journal, limits, observe, postmaster, server, standby_mode, waiting_commits, walfiles)
 from paf.notifications import post_promote
 from tests.unit.test_actions_unread import block, make  # noqa: F401
 from tests.unit.unread import answer
 
 PROMOTION = dict(active="srv1 srv2", unpromoted="srv1 srv2", promote="srv1")
+SWITCHOVER = dict(active="srv1 srv2", promoted="srv2", unpromoted="srv1", demote="srv2",
+                  promote="srv1")
 
 
 def sight_of(found, message="", rows=()):
@@ -203,3 +206,28 @@ def test_an_instance_that_ran_since_its_last_words_leaves_others(
     assert [done[0] for done in context.cluster.done] == ["leave_last_words"] * bool(left)
     assert (left or "") in str(context.cluster.done)
     assert len(context.said) == bool(left)
+
+
+@pytest.mark.parametrize("lists, was, withdrawn", [
+    (SWITCHOVER, state.PRIMARY, ["withdraw", "stop"]),
+    (dict(SWITCHOVER, promote=""), state.PRIMARY, ["stop"]),    # it hurries
+    (SWITCHOVER, state.CRASHED_PRIMARY, ["stop"])])
+@pytest.mark.parametrize("error", [None, ocf.OcfError("attrd_updater gives no answer")])
+def test_a_switchover_withdraws_the_timelines_while_clients_write(
+        make, monkeypatch, lists, was, withdrawn, error):  # noqa: F811
+    context, done = make(lists=lists), []
+
+    def withdraw(deadline):
+        assert deadline.remaining <= 2
+        done.append("withdraw")
+        if error:
+            raise error
+    context.cluster.withdraw_line = withdraw
+    for module, name in ((watcher, "end"), (waiting_commits, "end"), (start, "end_backup"),
+                         (start, "as_standby"), (start, "enter_cluster")):
+        answer(monkeypatch, module, name, None)
+    answer(monkeypatch, stuckwal, "lasts", "")
+    answer(monkeypatch, observe, "observe", sight_of(was))
+    monkeypatch.setattr(server, "stop", lambda *_: done.append("stop"))
+    assert demote.run(context) == ocf.SUCCESS
+    assert done == withdrawn

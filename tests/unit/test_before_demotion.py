@@ -11,15 +11,13 @@ from paf.decide import transition
 from paf.decide.knowledge import Known
 from paf.instance import archiving, observe, sql
 from paf.notifications import pre_demote
-from paf.ocf import OcfError
 from tests.unit.support import Clock, environment, notify_variables
 
 MOVE = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1", promote="srv2")
 ALONE = dict(MOVE, promote="")
 
 
-def checkpoints(monkeypatch, seconds, kind=sql.ROWS, lists=None, answers=True,
-                withdraw=lambda deadline: None):
+def checkpoints(monkeypatch, seconds, kind=sql.ROWS, lists=None, answers=True):
     """Return how long each CHECKPOINT may take (s), where they take so many seconds."""
     clock, allowed, left = Clock(), [], list(seconds)
 
@@ -34,8 +32,7 @@ def checkpoints(monkeypatch, seconds, kind=sql.ROWS, lists=None, answers=True,
     monkeypatch.setattr(pre_demote, "_without_successor", lambda _: None)
     pre_demote.run(types.SimpleNamespace(
         instance=None, deadline=Deadline(60, clock), log=types.SimpleNamespace(info=str),
-        in_cluster=False, node="srv1", cluster=types.SimpleNamespace(
-            guards_switchover=False, withdraw_line=withdraw),
+        in_cluster=False, node="srv1", cluster=types.SimpleNamespace(guards_switchover=False),
         notification=transition.read(environment(**notify_variables(**lists or ALONE)))))
     return allowed
 
@@ -63,23 +60,6 @@ def test_before_a_switchover_a_long_one_may_end_while_clients_write(monkeypatch,
 def test_a_primary_that_hangs_is_not_waited_for_that_long(monkeypatch):
     """It is demoted for that, perhaps (on-fail=demote): the lists look the same."""
     assert checkpoints(monkeypatch, [20], sql.TIMED_OUT, MOVE, answers=False) == [20]
-
-
-@pytest.mark.parametrize("lists, answers, wanted", [
-    (MOVE, True, [2]), (MOVE, False, []), (ALONE, True, [])])
-def test_a_switchover_withdraws_the_primarys_timelines_while_clients_write(
-        monkeypatch, lists, answers, wanted):
-    """One that hangs, or has no successor, is demoted in a hurry."""
-    allowed = []
-    checkpoints(monkeypatch, [0.1], lists=lists, answers=answers,
-                withdraw=lambda deadline: allowed.append(round(deadline.remaining)))
-    assert allowed == wanted
-
-
-def test_timelines_that_cannot_be_withdrawn_are_no_hindrance(monkeypatch):
-    def withdraw(deadline):
-        raise OcfError("attrd_updater gives no answer")
-    assert checkpoints(monkeypatch, [0.1], lists=MOVE, withdraw=withdraw) == [55]
 
 
 def test_a_switchover_is_followed_for_as_long_as_its_actions_may_take():

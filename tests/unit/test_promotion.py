@@ -338,3 +338,21 @@ def test_a_last_primary_that_was_set_back_is_not_ahead_of_all():
         decision = promotion.decide("srv2", list(positions), positions,
                                     cold._replace(needed=needed))
         assert decision.promote == promoted
+
+
+def test_no_port_is_asked_before_this_nodes_own_ballot_is_there(make, monkeypatch):
+    """Nobody can vote before."""
+    monkeypatch.setattr(promotion, "_ask_ports", lambda *_: pytest.fail("a port was asked"))
+    context = make(dict(ALONE, active="srv1 srv2", unpromoted="srv1 srv2"))
+    context.cluster.votes = {}
+    found = promotion.count(context, context.deadline, maintenance=["srv1"])
+    assert not found.promote and "srv2" in found.missing
+
+
+@pytest.mark.parametrize("lines, again", [
+    ({"srv1": "x", "srv2": "x"}, False), ({"srv1": "x", "srv2": None}, True),
+    ({"srv1": "x"}, True), ({}, False)])
+def test_histories_are_read_again_until_this_nodes_own_is_there(make, monkeypatch, lines, again):
+    monkeypatch.setattr(promotion, "_histories", lambda *_: {"srv2": "y"})
+    found = promotion._with_histories(make(ALONE), [], promotion._WARM._replace(lines=lines))
+    assert found.lines == ({"srv2": "y"} if again else lines)

@@ -245,6 +245,18 @@ def test_votes_for_an_earlier_round_are_none_while_its_ballot_is_still_read():
         "srv1": Known(wal.Position(1, 5)), "srv2": Known(wal.Position(1, 9))}
 
 
+def test_a_round_is_waited_for_that_does_not_read_back_yet(monkeypatch):
+    """A notification that ends without a count leaves a ballot that may just have been taken."""
+    number = corosync2._stamp("srv1") + "2e2"
+    opened = Result(0, line("ballot-default", "srv1", number + ":1#5"), "", False)
+    for answers, expected in (([NEVER_SET, opened], base.ROUND_OPEN),
+                              ([NEVER_SET], base.ROUND_NONE)):
+        monkeypatch.setattr(corosync2, "_APPEARS", 0.05)
+        cluster = Cluster(ballot=list(answers))
+        cluster._note_round("open", number)
+        assert cluster.round_state(Deadline(1)) == expected
+
+
 @pytest.mark.parametrize("recovered", [False, True])
 def test_a_ballot_reads_back_where_no_votes_are_counted(monkeypatch, recovered):
     """`promote` looks for the round of a recovered primary, and waits for no vote."""
