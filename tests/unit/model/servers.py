@@ -233,6 +233,7 @@ _WITHOUT = {
     "paf.instance.receiver.disconnect": lambda server: [],
     "paf.remarks.of_parameters": lambda context: [], "paf.remarks.no_room": lambda context: [],
     "paf.instance.observe.files": lambda server: (state.SIGNAL, state.NEITHER)[server.primary],
+    "paf.instance.postmaster.has_wal_writer": lambda server: server.running and server.primary,
     "paf.instance.postmaster.processes": lambda server: [1] if server.running else []}
 
 
