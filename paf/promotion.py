@@ -52,7 +52,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
     from paf.cluster.departure import Departure
     voters = transition.voters(context.notification)
     deadline = deadline.within(context.deadline.remaining / 2)
-    seen, doubts = [], {}
+    seen, doubts, since = [], {}, []
     asked = context.cluster.asked = {}
     departure = Departure(context.cluster, deadline)
 
@@ -61,11 +61,12 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
         for node in votes:    # late: its server's answer is out of date
             asked.pop(node, None)
         context.cluster.counted = positions = dict(asked, **votes)
-        known = _with_histories(context, voters, cold or _WARM)
+        known = _with_histories(context, voters, cold or _WARM, positions)
         seen[:] = [decide(context.node, voters, positions, known)]
-        # nobody can vote before this node's own ballot is there
-        silent = [node for node in seen[0].missing if context.node not in seen[0].missing and (
-            node in maintenance or deadline.elapsed > mute)]
+        if context.node in positions and not since:    # nobody could vote before
+            since.append(deadline.elapsed)
+        silent = [node for node in seen[0].missing if since and node != context.node and (
+            node in maintenance or deadline.elapsed - since[0] > mute)]
         if silent and _ask_ports(context, silent, asked, doubts, deadline):
             return over()
         return not seen[0].missing or departure.is_noticed(seen[0].missing)
@@ -80,9 +81,13 @@ def all_positions(context):
     return dict(context.cluster.asked, **context.cluster.positions(voters, context.deadline))
 
 
-def _with_histories(context, voters, cold):
-    """Return a Cold with what came with the votes: who votes publishes its history first."""
-    if None in cold.lines.values() or cold.lines and context.node not in cold.lines:
+def _with_histories(context, voters, cold, positions):
+    """Return a Cold with what came with the votes: who votes publishes its history first.
+
+    positions: those of the votes so far. An attribute manager that was started again since has no
+    history of a node that votes.
+    """
+    if cold is not _WARM and (None in cold.lines.values() or set(positions) - set(cold.lines)):
         return cold._replace(lines=_histories(context, voters))
     return cold
 

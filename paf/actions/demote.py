@@ -5,7 +5,7 @@ from paf.crash import watcher
 from paf.decide import state, transition
 from paf.instance import observe, server, waiting_commits
 
-_LOOK_PATIENCE, _LINE_PATIENCE = 5.0, 2.0    # seconds
+_LOOK_PATIENCE, _LINE_PATIENCE = 5.0, 1.0    # seconds
 
 
 def run(context):
@@ -26,8 +26,8 @@ def run(context):
     if (sight.verdict.state == state.STANDBY and observe.is_certain(sight)
             and not _may_be_promoted(context)):
         return ocf.SUCCESS
-    watcher.end(context)
     _withdraw_line(context, sight)
+    watcher.end(context)
     server.stop(context.instance, context.deadline, context.log)
     if context.in_cluster and _is_stopped_next(context):
         if sight.verdict.state not in state.DOWN:
@@ -52,8 +52,8 @@ def run(context):
 def _withdraw_line(context, sight):
     """In a switchover, withdraw the timelines that a primary says, while clients still write.
 
-    Raises nothing: what is not withdrawn now is as soon as the standby runs. What fails from here
-    on ends in a stop of the instance, so no primary goes on without them.
+    Raises nothing: what is not withdrawn now is as soon as the standby runs. One that goes on as a
+    primary nonetheless says them again in its next monitor.
     """
     try:
         if context.in_cluster and sight.verdict.state == state.PRIMARY and (

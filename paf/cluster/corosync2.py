@@ -39,7 +39,7 @@ _LATE_STEP = 0.2
 #: votes publishes its own first. Agents that do not know it repeat the number as it is.
 _HISTORIES = "h"
 _RESTART = 2.0    # seconds that Pacemaker takes to start an attribute manager that ended
-_APPEARS = 1.0    # seconds after which a ballot that was taken can surely be read
+_APPEARS = 1.0    # seconds after which a ballot that was taken can be read, as a rule
 
 
 class Corosync2(Cluster):

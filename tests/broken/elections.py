@@ -8,6 +8,12 @@ BUILDS = (
            "        if not number or number != self._noted_round()[1]:", "        if not number:",
            (_UNIT + "test_rounds.py::"
             "test_votes_for_an_earlier_round_are_none_while_its_ballot_is_still_read",)),
+    Broken(4, "a node counts as silent before it could vote",
+           "paf/promotion.py",
+           "            node in maintenance or deadline.elapsed - since[0] > mute)]",
+           "            node in maintenance or deadline.elapsed > mute)]",
+           (_UNIT + "test_promotion.py::"
+            "test_others_have_their_time_to_vote_from_this_nodes_own_ballot_on",)),
     Broken(4, "a candidate whose promotion failed counts as promoted",
            "paf/notifications/post_promote.py",
            "    if candidate == context.node and _has_wal_writer(context):",

@@ -7,12 +7,13 @@ import pytest
 from paf import promotion, synchronous
 from paf.actions import monitor, promote
 from paf.cluster import base, cib, notes
+from paf.deadline import Deadline
 from paf.decide import election, transition
 from paf.decide.knowledge import AtLeast, Known
 from paf.decide.wal import Position
 from paf.instance.position import Place
 from paf.notifications import pre_promote
-from tests.unit.support import environment, notify_variables
+from tests.unit.support import Clock, environment, notify_variables
 
 PLACE = Place(Known(Position(2, 0x5000148)), None, Known(""), None)
 ALONE = dict(active="srv2", unpromoted="srv2", promote="srv2")
@@ -340,19 +341,45 @@ def test_a_last_primary_that_was_set_back_is_not_ahead_of_all():
         assert decision.promote == promoted
 
 
+PAIR = dict(ALONE, active="srv1 srv2", unpromoted="srv1 srv2")
+
+
 def test_no_port_is_asked_before_this_nodes_own_ballot_is_there(make, monkeypatch):
-    """Nobody can vote before."""
     monkeypatch.setattr(promotion, "_ask_ports", lambda *_: pytest.fail("a port was asked"))
-    context = make(dict(ALONE, active="srv1 srv2", unpromoted="srv1 srv2"))
+    context = make(PAIR)
     context.cluster.votes = {}
     found = promotion.count(context, context.deadline, maintenance=["srv1"])
     assert not found.promote and "srv2" in found.missing
 
 
+@pytest.mark.parametrize("late", [0.0, 5.0])
+def test_others_have_their_time_to_vote_from_this_nodes_own_ballot_on(make, monkeypatch, late):
+    """Nobody can vote before; its attribute manager may just have been started again."""
+    context, clock, asked = make(PAIR, online=["srv1", "srv2"]), Clock(), []
+    start = clock()
+    context.deadline = Deadline(60, clock)
+    monkeypatch.setattr(Deadline.wait_for, "__defaults__", (clock.sleep, 0.05))
+    monkeypatch.setattr(context.cluster, "positions", lambda *_: (
+        {"srv2": PLACE.position} if clock() - start >= late else {}))
+
+    def ask(context, nodes, answers, doubts, deadline):
+        asked.append(clock() - start)
+        answers["srv1"] = PLACE.position
+        return True
+    monkeypatch.setattr(promotion, "_ask_ports", ask)
+    assert promotion.count(context, context.deadline).promote
+    assert late + 2 < asked[0] < late + 2.2
+
+
 @pytest.mark.parametrize("lines, again", [
     ({"srv1": "x", "srv2": "x"}, False), ({"srv1": "x", "srv2": None}, True),
-    ({"srv1": "x"}, True), ({}, False)])
-def test_histories_are_read_again_until_this_nodes_own_is_there(make, monkeypatch, lines, again):
+    ({"srv1": "x"}, True), ({}, True)])
+def test_histories_are_read_again_until_those_of_all_who_vote_are_there(
+        make, monkeypatch, lines, again):
     monkeypatch.setattr(promotion, "_histories", lambda *_: {"srv2": "y"})
-    found = promotion._with_histories(make(ALONE), [], promotion._WARM._replace(lines=lines))
+    votes = {"srv2": PLACE.position}
+    cold = promotion._WARM._replace(lines=lines)
+    found = promotion._with_histories(make(ALONE), [], cold, votes)
     assert found.lines == ({"srv2": "y"} if again else lines)
+    warm = promotion._with_histories(make(ALONE), [], promotion._WARM, votes)
+    assert warm is promotion._WARM
