@@ -133,10 +133,10 @@ def test_all_others_are_measured_in_one_run(tmp_path, monkeypatch, load, name, a
 
 
 def results(mode, **seconds):
-    """Return results of a mode: this agent's outages have phases, those of Patroni a total."""
+    """Return results of a mode: outages have phases, those of Patroni a total."""
     def phases(agent, value):
-        return {"until seen": value / 4, "recovery": value * 3 / 4} if agent == "ours" else {
-            "total": value}
+        return {"total": value} if agent in ("patroni", "tuned") else {
+            "until seen": value / 4, "recovery": value * 3 / 4}
     return {"peer": "patroni", "mode": mode, "runs": 1, "date": "2026-01-01", "load": 0.1,
             "load before": 0.2, "agent": "abc1234",
             "results": {agent: {
