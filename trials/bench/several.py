@@ -39,7 +39,11 @@ Made by `make bench SYNC=1`: this agent with asynchronous replication, and with
 `synchronous_standby_names = 'ANY 1 (srv1, srv2, srv3)'`, in the same lab, each with a cluster of
 its own, in turn. There a client has its answer only when one of the standbys has found the new
 primary. How long a standby waits after it did not is `wal_retrieve_retry_interval`: 500 ms in the
-first two, as the quick starts set it, PostgreSQL's default of 5 s in the last.""",
+first two, as the quick starts set it, PostgreSQL's default of 5 s in the last.
+
+What a switchover and a power cut take longer is a connection attempt that began before the address
+had moved: nothing answers it, and TCP repeats it after a second (seen: standbys in SYN-SENT for
+0.8 to 2.0 s).""",
     "load": """# Outages of busy databases
 
 Made by `make bench LOAD=1`: this agent, Debian's package of the Perl agent, and that of
