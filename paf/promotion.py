@@ -63,7 +63,7 @@ def count(context, deadline, maintenance=(), mute=_MUTE, cold=None):
         context.cluster.counted = positions = dict(asked, **votes)
         known = _with_histories(context, voters, cold or _WARM, positions)
         seen[:] = [decide(context.node, voters, positions, known)]
-        if context.node in positions and not since:    # nobody could vote before
+        if context.node in positions and not since:    # before that no node can vote
             since.append(deadline.elapsed)
         silent = [node for node in seen[0].missing if since and node != context.node and (
             node in maintenance or deadline.elapsed - since[0] > mute)]

@@ -41,8 +41,8 @@ def start(instance, deadline, more=()):
     more: "NAME=VALUE" (of str) of settings that outweigh the configuration's.
     What it complained of is quoted in the error: in its log, or before it has opened that. pg_ctl
     would hand a -D of its own to its shell in double quotes, which keep no "$" from it. With -p it
-    does not start postgres once more to compare versions (see settings.check_programs); its shell
-    gets that path in double quotes, too, as it does the one that it would look for.
+    does not run "postgres -V" first: settings.check_programs compares versions. It puts that path
+    into double quotes, too, as it does the one that it finds without -p.
     """
     left, lock = pidfile.make_way(instance, deadline), _socket_lock(instance)
     # with the number of no process it is PostgreSQL's to remove: to read settings takes time

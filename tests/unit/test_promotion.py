@@ -354,7 +354,7 @@ def test_no_port_is_asked_before_this_nodes_own_ballot_is_there(make, monkeypatc
 
 @pytest.mark.parametrize("late", [0.0, 5.0])
 def test_others_have_their_time_to_vote_from_this_nodes_own_ballot_on(make, monkeypatch, late):
-    """Nobody can vote before; its attribute manager may just have been started again."""
+    """No node can vote before; its attribute manager may just have been restarted."""
     context, clock, asked = make(PAIR, online=["srv1", "srv2"]), Clock(), []
     start = clock()
     context.deadline = Deadline(60, clock)
