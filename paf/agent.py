@@ -14,6 +14,7 @@ _MODULES = {
     "validate-all": "actions.validate",
     # no OCF actions: daemons that an action leaves behind
     "watch": "crash.watch", "vote": "notifications.late_vote",
+    "reconnect": "notifications.reconnect",
 }
 
 #: Outside of Pacemaker there is no timeout; the agent takes that of its own meta-data.

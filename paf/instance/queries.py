@@ -91,6 +91,8 @@ _END = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_acti
 _RESUME = "SELECT pg_catalog.{resume} WHERE pg_catalog.{is_paused}"
 #: The first version in which a promotion ends a pause of replay that was asked for.
 _FIRST_THAT_GOES_ON = 130000
+_RETRY_INTERVAL = "SELECT setting FROM pg_catalog.pg_settings " \
+                  "WHERE name = 'wal_retrieve_retry_interval'"
 _REPLAY = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, {0}, '', '', ''"
 # As the server has them: its configuration may have other ones by now.
 _PAUSED = "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN '' " \
@@ -170,6 +172,11 @@ def resume(version):
     "" where a promotion does so. Source: PostgreSQL 13's release notes; its recoveryPausesHere.
     """
     return "" if version >= _FIRST_THAT_GOES_ON else _RESUME.format(**_names(version))
+
+
+def retry_interval():
+    """Return the query for wal_retrieve_retry_interval in ms; no row where there is none."""
+    return _RETRY_INTERVAL
 
 
 def replay(version):

@@ -38,6 +38,15 @@ def disconnect(instance):
     return pids
 
 
+def unanswered(instance):
+    """Return what each WAL receiver waits for: dict of pid to connecting.Unanswered (a set).
+
+    Raises Unseen.
+    """
+    from paf.instance import connecting
+    return dict((pid, connecting.unanswered(pid)) for pid in _find(instance))
+
+
 def _find(instance):
     """Return what each WAL receiver does: dict of pid to words of its title. Raises Unseen."""
     found = {}

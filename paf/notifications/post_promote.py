@@ -1,6 +1,6 @@
 """After a promotion: the election is over, and nothing follows the old primary any more."""
 
-from paf import ocf
+from paf import background, ocf
 from paf.cluster import base, notes, ophistory
 from paf.decide import transition
 
@@ -49,6 +49,10 @@ def _leave_old_primary(context):
     if ended:
         context.log.info("this standby still streamed from the old primary: its WAL receiver is "
                          "ended, and finds the new one")
+    try:
+        background.start("reconnect", context.environment.variables)
+    except EnvironmentError as error:    # it connects all the same, perhaps a second later
+        context.log.info("its next connection is not helped: {0}".format(error.strerror))
 
 
 def _is_needed_later(context):

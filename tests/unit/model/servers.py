@@ -230,7 +230,7 @@ _WITHOUT = {
     "paf.instance.archiving.waiting": lambda server: Known(0),
     "paf.instance.tablespaces.check": _nothing, "paf.cluster.manager.find": lambda: "7 7",
     "paf.cluster.manager.is_same": lambda text: text == "7 7",
-    "paf.instance.receiver.disconnect": lambda server: [],
+    "paf.instance.receiver.disconnect": lambda server: [], "paf.background.start": _nothing,
     "paf.remarks.of_parameters": lambda context: [], "paf.remarks.no_room": lambda context: [],
     "paf.instance.observe.files": lambda server: (state.SIGNAL, state.NEITHER)[server.primary],
     "paf.instance.postmaster.has_wal_writer": lambda server: server.running and server.primary,
