@@ -27,7 +27,7 @@ def run(context):
 
 
 def _leave_old_primary(context):
-    """End this standby's WAL receiver, if it still streams from what was the primary before.
+    """Have this standby stream from the new primary, and no longer from what was one before.
 
     One that counts as fenced can run all the same: its machine was paused, or its watchdog has
     failed. What it commits from now on is lost, and no standby must acknowledge it. A machine
@@ -38,9 +38,18 @@ def _leave_old_primary(context):
     if (transition.candidate(lists) in (None, context.node) or transition.lasting_primaries(lists)
             or transition.is_recovery_of_primary(lists)):
         return
-    from paf.instance import receiver, walfiles
-    if walfiles.look(context.instance).promoted_ago < _FOUND:
-        return
+    from paf.instance import walfiles
+    if walfiles.look(context.instance).promoted_ago >= _FOUND:
+        _disconnect(context)
+    try:
+        background.start("reconnect", context.environment.variables)
+    except EnvironmentError as error:    # it connects all the same, perhaps a second later
+        context.log.info("its next connection is not helped: {0}".format(error.strerror))
+
+
+def _disconnect(context):
+    """End this standby's WAL receiver, if it streams. Raises nothing."""
+    from paf.instance import receiver
     try:
         ended = receiver.disconnect(context.instance)
     except (ocf.OcfError, OSError) as error:
@@ -49,10 +58,6 @@ def _leave_old_primary(context):
     if ended:
         context.log.info("this standby still streamed from the old primary: its WAL receiver is "
                          "ended, and finds the new one")
-    try:
-        background.start("reconnect", context.environment.variables)
-    except EnvironmentError as error:    # it connects all the same, perhaps a second later
-        context.log.info("its next connection is not helped: {0}".format(error.strerror))
 
 
 def _is_needed_later(context):
