@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from paf import background
 from paf.decide import transition
 from paf.instance import postmaster, receiver, walfiles
 from paf.notifications import post_promote
@@ -27,6 +28,7 @@ def server(monkeypatch):
         monkeypatch.setattr(postmaster, "title", lambda pid: titles[pid])
         monkeypatch.setattr(postmaster, "send", lambda pid, number: sent.append((pid, number)))
         monkeypatch.setattr(walfiles, "look", lambda _: walfiles.Folder(1, 1 << 24, 1e9))
+        monkeypatch.setattr(background, "start", lambda *_: None)
         return sent
     return put
 
@@ -51,7 +53,7 @@ def after(lists, node="srv3"):
     """Say on a node that a promotion is over; return what it has logged."""
     said = []
     post_promote.run(SimpleNamespace(
-        node=node, instance=None, deadline=None,
+        node=node, instance=None, deadline=None, environment=environment(),
         notification=transition.read(environment(**notify_variables(**lists))),
         cluster=SimpleNamespace(forget=lambda _: None,
                                 notes=SimpleNamespace(
@@ -76,6 +78,18 @@ def test_one_that_has_the_new_history_streams_from_the_new_primary(server, monke
     sent = server(STREAMING)
     monkeypatch.setattr(walfiles, "look", lambda _: walfiles.Folder(1, 1 << 24, 2.0))
     assert after(LOST) == [] == sent
+
+
+@pytest.mark.parametrize("lists, ago, helped", [
+    (LOST, 1e9, True), (LOST, 2.0, True), (dict(LOST, promote="srv3"), 1e9, False)])
+def test_its_next_connection_is_helped(server, monkeypatch, lists, ago, helped):
+    """Also after another promotion a moment ago: that one's history says nothing of this."""
+    server()
+    started = []
+    monkeypatch.setattr(walfiles, "look", lambda _: walfiles.Folder(1, 1 << 24, ago))
+    monkeypatch.setattr(background, "start", lambda action, _: started.append(action))
+    after(lists)
+    assert started == ["reconnect"] * helped
 
 
 @pytest.mark.parametrize("name, error", [
