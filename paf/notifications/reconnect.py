@@ -31,7 +31,8 @@ def run(context):
         seen.update(receiver.unanswered(context.instance))
         for pid in sorted(seen):
             for peer in seen[pid] & before.get(pid, set()):
-                if connecting.answers(peer, _PROBE):
+                # its own packet left before: it may have its answer as well by now
+                if connecting.answers(peer, _PROBE) and peer in connecting.unanswered(pid):
                     postmaster.send(pid, signals.SIGTERM)
                     context.log.info("{0} answers now: the WAL receiver that waited for it is "
                                      "ended, and connects again".format(peer.address))

@@ -62,7 +62,8 @@ def test_an_address_of_the_newer_protocol_is_read_as_well(monkeypatch):
         connecting.Unanswered("77", socket.AF_INET6, "2001:db8::9", 0x1538)}
 
 
-def helped(monkeypatch, looks, interval="500", answers=True, streams=False):
+def helped(monkeypatch, looks, interval="500", answers=True, streams=False,
+           still=True):
     """Return the signals that are sent, where the receiver 5 is seen with these Peers in turn."""
     clock, sent, left = Clock(), [], list(looks)
     rows = [] if interval is None else [[interval]]
@@ -71,6 +72,7 @@ def helped(monkeypatch, looks, interval="500", answers=True, streams=False):
     monkeypatch.setattr(receiver, "unanswered",
                         lambda _: {5: left.pop(0) if len(left) > 1 else left[0]})
     monkeypatch.setattr(connecting, "answers", lambda *_: answers)
+    monkeypatch.setattr(connecting, "unanswered", lambda _: left[0] if still else set())
     monkeypatch.setattr(postmaster, "send", lambda *words: sent.append(words))
     monkeypatch.setattr(Deadline.wait_for, "__defaults__", (clock.sleep, 0.05))
     context = types.SimpleNamespace(instance=None, deadline=Deadline(60, clock),
@@ -88,7 +90,7 @@ def test_a_receiver_that_waits_in_vain_is_ended_once(monkeypatch, looks, ended):
 
 @pytest.mark.parametrize("facts", [
     {"interval": "5000"}, {"interval": None}, {"interval": "often"}, {"answers": False},
-    {"streams": True}])
+    {"streams": True}, {"still": False}])
 def test_one_that_has_nothing_to_gain_is_left(monkeypatch, facts):
     """With PostgreSQL's default the next attempt would come later than TCP's."""
     assert helped(monkeypatch, [{PEER}], **facts) == []
