@@ -19,6 +19,7 @@ Unanswered = namedtuple("Unanswered", "inode family address port")
 
 _TABLES = (("net/tcp", socket.AF_INET), ("net/tcp6", socket.AF_INET6))
 _SYN_SENT = "02"
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
 _WORD = 8    # hexadecimal digits of 32 bits, in the machine's order of bytes
 
 
@@ -53,11 +54,12 @@ def _address(family, digits):
 
 
 def answers(peer, seconds):
-    """Return whether the peer of an Unanswered accepts a connection within so many seconds."""
-    try:
-        probe = socket.socket(peer.family, socket.SOCK_STREAM)
-    except (IOError, OSError):
-        return False
+    """Return whether the peer of an Unanswered accepts a connection within so many seconds.
+
+    Raises EnvironmentError where a rule forbids the agent to connect (SELinux, a packet filter), or
+    there is no socket: then there is no use in asking again.
+    """
+    probe = socket.socket(peer.family, socket.SOCK_STREAM)
     try:
         probe.setblocking(False)
         code = probe.connect_ex((peer.address, peer.port))
@@ -67,6 +69,8 @@ def answers(peer, seconds):
             if not runner.retry(poll.poll, int(seconds * 1000)):
                 return False
             code = probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        return code == 0
     finally:
         probe.close()
+    if code in _FORBIDDEN:
+        raise EnvironmentError(code, os.strerror(code), peer.address)
+    return code == 0

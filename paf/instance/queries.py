@@ -92,7 +92,8 @@ _RESUME = "SELECT pg_catalog.{resume} WHERE pg_catalog.{is_paused}"
 #: The first version in which a promotion ends a pause of replay that was asked for.
 _FIRST_THAT_GOES_ON = 130000
 _RETRY_INTERVAL = "SELECT setting FROM pg_catalog.pg_settings " \
-                  "WHERE name = 'wal_retrieve_retry_interval'"
+                  "WHERE name = 'wal_retrieve_retry_interval' AND EXISTS (SELECT 1 " \
+                  "FROM pg_catalog.pg_settings WHERE name = 'restore_command' AND setting = '')"
 _REPLAY = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, {0}, '', '', ''"
 # As the server has them: its configuration may have other ones by now.
 _PAUSED = "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN '' " \
@@ -175,7 +176,11 @@ def resume(version):
 
 
 def retry_interval():
-    """Return the query for wal_retrieve_retry_interval in ms; no row where there is none."""
+    """Return the query for wal_retrieve_retry_interval in ms.
+
+    No row where the server asks an archive before it connects, or up to 11, where SQL does not
+    say whether it does.
+    """
     return _RETRY_INTERVAL
 
 

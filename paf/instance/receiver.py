@@ -17,9 +17,14 @@ def is_receiving(instance, surely=False):
     With update_process_title=off titles do not say what a process does, nor while it connects: then
     it counts unless it has to be sure. Raises postmaster.Unseen.
     """
-    activities = _find(instance).values()
-    return any(words[:1] == ["streaming"] if surely else words[:1] not in [
-        [word] for word in _AT_REST] for words in activities)
+    found = activities(instance)
+    return are_streaming(found) if surely else any(
+        words[:1] not in [[word] for word in _AT_REST] for words in found.values())
+
+
+def are_streaming(found):
+    """Return whether the title of one of the `activities` says that it streams."""
+    return any(words[:1] == ["streaming"] for words in found.values())
 
 
 def disconnect(instance):
@@ -27,9 +32,9 @@ def disconnect(instance):
 
     It flushes what it has received. The server starts another one at once, and then every
     wal_retrieve_retry_interval, which connects to what primary_conninfo leads to by then. One that
-    is still connecting is left: another attempt would come later. Raises Unseen, OSError.
+    is still connecting is left: paf.notifications.reconnect helps it. Raises Unseen, OSError.
     """
-    found = _find(instance)
+    found = activities(instance)
     # "restarting at 0/3000000" stays until the next WAL has come; a client has no LSN there
     pids = sorted(pid for pid in found if found[pid][:1] in (["streaming"], ["restarting"])
                   and "/" in found[pid][-1])
@@ -38,17 +43,11 @@ def disconnect(instance):
     return pids
 
 
-def unanswered(instance):
-    """Return what each WAL receiver waits for: dict of pid to connecting.Unanswered (a set).
+def activities(instance):
+    """Return what each WAL receiver does: dict of pid (int) to the words of its title (a list).
 
     Raises Unseen.
     """
-    from paf.instance import connecting
-    return dict((pid, connecting.unanswered(pid)) for pid in _find(instance))
-
-
-def _find(instance):
-    """Return what each WAL receiver does: dict of pid to words of its title. Raises Unseen."""
     found = {}
     for pid in postmaster.processes(instance):
         # a client's backend has its user, its database and its host there

@@ -62,41 +62,93 @@ def test_an_address_of_the_newer_protocol_is_read_as_well(monkeypatch):
         connecting.Unanswered("77", socket.AF_INET6, "2001:db8::9", 0x1538)}
 
 
-def helped(monkeypatch, looks, interval="500", answers=True, streams=False,
-           still=True):
-    """Return the signals that are sent, where the receiver 5 is seen with these Peers in turn."""
-    clock, sent, left = Clock(), [], list(looks)
-    rows = [] if interval is None else [[interval]]
-    monkeypatch.setattr(sql, "query", lambda *_: sql.Answer(sql.ROWS, rows, ""))
-    monkeypatch.setattr(receiver, "is_receiving", lambda *_, **__: streams)
-    monkeypatch.setattr(receiver, "unanswered",
-                        lambda _: {5: left.pop(0) if len(left) > 1 else left[0]})
-    monkeypatch.setattr(connecting, "answers", lambda *_: answers)
-    monkeypatch.setattr(connecting, "unanswered", lambda _: left[0] if still else set())
-    monkeypatch.setattr(postmaster, "send", lambda *words: sent.append(words))
-    monkeypatch.setattr(Deadline.wait_for, "__defaults__", (clock.sleep, 0.05))
-    context = types.SimpleNamespace(instance=None, deadline=Deadline(60, clock),
-                                    log=types.SimpleNamespace(info=str))
-    assert reconnect.run(context) == ocf.SUCCESS
-    assert clock() - 1000 <= 10.1
-    return sent
+class Standby:
+    """A standby with one WAL receiver, 5, and what looks at its connections show in turn."""
+
+    def __init__(self, monkeypatch, looks, interval="500", answers=True, titles=("",)):
+        self.clock, self.looks, self.titles = Clock(), list(looks), list(titles)
+        self.sent, self.said, self.asked = [], [], []
+        rows = [] if interval is None else [[interval]]
+        monkeypatch.setattr(sql, "query", lambda *_: self.note(sql.Answer(sql.ROWS, rows, "")))
+        monkeypatch.setattr(receiver, "activities", lambda _: {5: self.next(self.titles).split()})
+        monkeypatch.setattr(connecting, "unanswered", lambda _: self.next(self.looks))
+        monkeypatch.setattr(connecting, "answers", answers if callable(answers) else (
+            lambda *_: answers))
+        monkeypatch.setattr(postmaster, "send", lambda *words: self.sent.append(words))
+        monkeypatch.setattr(Deadline.wait_for, "__defaults__", (self.clock.sleep, 0.05))
+
+    @staticmethod
+    def next(values):
+        """Take the next of the values; the last one for good."""
+        return values.pop(0) if len(values) > 1 else values[0]
+
+    def note(self, answer):
+        """Count a question to the server, and answer it."""
+        self.asked.append(answer)
+        return answer
+
+    def run(self):
+        """Help its next connection; return the signals that are sent."""
+        context = types.SimpleNamespace(instance=None, deadline=Deadline(60, self.clock),
+                                        log=types.SimpleNamespace(info=self.said.append))
+        assert reconnect.run(context) == ocf.SUCCESS
+        assert self.clock() - 1000 <= 10.1
+        return self.sent
 
 
 @pytest.mark.parametrize("looks, ended", [
     ([{PEER}], True), ([set(), {PEER}], True), ([{PEER}, {OTHER}], True), ([set()], False)])
 def test_a_receiver_that_waits_in_vain_is_ended_once(monkeypatch, looks, ended):
-    assert helped(monkeypatch, looks) == [(5, signals.SIGTERM)] * ended
+    standby = Standby(monkeypatch, looks)
+    assert standby.run() == [(5, signals.SIGTERM)] * ended
+    assert len(standby.said) == len(standby.asked) == ended
 
 
-@pytest.mark.parametrize("facts", [
-    {"interval": "5000"}, {"interval": None}, {"interval": "often"}, {"answers": False},
-    {"streams": True}, {"still": False}])
-def test_one_that_has_nothing_to_gain_is_left(monkeypatch, facts):
+@pytest.mark.parametrize("looks, facts", [
+    ([{PEER}], {"interval": "5000"}), ([{PEER}], {"interval": None}),
+    ([{PEER}], {"interval": "often"}), ([{PEER}], {"answers": False}),
+    ([{PEER}, {PEER}, set()], {})])    # it has its answer, behind the probe
+def test_one_that_has_nothing_to_gain_is_left(monkeypatch, looks, facts):
     """With PostgreSQL's default the next attempt would come later than TCP's."""
-    assert helped(monkeypatch, [{PEER}], **facts) == []
+    standby = Standby(monkeypatch, looks, **facts)
+    assert standby.run() == []
+    assert len(standby.asked) == 1
 
 
 def test_one_that_connects_now_is_left(monkeypatch):
     """Each look shows another connection."""
     peers = [{PEER._replace(inode=str(number))} for number in range(400)]
-    assert helped(monkeypatch, peers) == []
+    standby = Standby(monkeypatch, peers)
+    assert standby.run() == standby.asked == []
+
+
+@pytest.mark.parametrize("titles, seconds", [
+    (["streaming 0/3000060"], 0.6), (["streaming 0/3000060"] * 3 + [""], 10.1),
+    ([""] * 30 + ["streaming 0/3000060"], 3)])
+def test_the_title_of_one_that_was_ended_is_not_believed(monkeypatch, titles, seconds):
+    """It goes on for as long as the standby looks for the primary, and no longer."""
+    standby = Standby(monkeypatch, [set()], titles=titles)
+    assert standby.run() == []
+    assert seconds * 0.7 < standby.clock() - 1000 <= seconds
+
+
+@pytest.mark.parametrize("error", [
+    PermissionError(13, "Permission denied", "10.0.0.9"), proc.Unseen("/proc is not mounted")])
+def test_what_is_forbidden_is_tried_once_and_said(monkeypatch, error):
+    asked = []
+
+    def fails(*_):
+        asked.append(1)
+        raise error
+    standby = Standby(monkeypatch, [{PEER}], answers=fails)
+    assert standby.run() == []
+    assert len(asked) == len(standby.said) == 1
+
+
+def test_a_rule_that_forbids_to_connect_is_no_refusal_of_the_peer(monkeypatch):
+    class Socket(socket.socket):
+        def connect_ex(self, _):
+            return 13
+    monkeypatch.setattr(socket, "socket", Socket)
+    with pytest.raises(PermissionError, match="10.0.0.9"):
+        connecting.answers(PEER, 1)
