@@ -24,11 +24,14 @@ _WORD = 8    # hexadecimal digits of 32 bits, in the machine's order of bytes
 
 
 def unanswered(pid):
-    """Return the connections (a set of Unanswered) of a process, as far as they are seen."""
+    """Return the connections (a set of Unanswered) of a process that wait for their first answer.
+
+    None for one that has ended, or has another network than the agent. Raises proc.Unseen.
+    """
     own, found = _sockets(pid), set()
     for name, family in _TABLES if own else ():
-        for line in runner.text(proc.content(pid, name)).splitlines()[1:]:
-            words = line.split()
+        for line in runner.text(proc.known(pid, name)).splitlines()[1:]:
+            words = line.split() if " " + _SYN_SENT + " " in line else []
             if len(words) > 9 and words[3] == _SYN_SENT and words[9] in own:
                 address, _, port = words[2].partition(":")
                 found.add(Unanswered(words[9], family, _address(family, address), int(port, 16)))
@@ -36,16 +39,29 @@ def unanswered(pid):
 
 
 def _sockets(pid):
-    """Return the inodes (a set of str) of a process's sockets, as far as they are seen."""
-    folder, found = "/proc/{0}/fd".format(pid), set()
-    try:
-        for number in os.listdir(folder):
-            target = os.readlink(os.path.join(folder, number))
-            if target.startswith("socket:["):
-                found.add(target[len("socket:["):-1])
-    except OSError:    # it has ended, or shows nothing
-        pass
+    """Return the inodes (a set of str) of a process's sockets; of none in another network."""
+    folder, found = "/proc/{0}/".format(pid), set()
+    if _link(folder + "ns/net") != _link("/proc/self/ns/net"):
+        return found
+    for number in _seen(os.listdir, folder + "fd", []):
+        target = _link(folder + "fd/" + number)
+        if target.startswith("socket:["):
+            found.add(target[len("socket:["):-1])
     return found
+
+
+def _link(path):
+    return _seen(os.readlink, path, "")
+
+
+def _seen(call, path, nothing):
+    """Return what a call finds at a path in /proc, `nothing` where it is gone. Raises Unseen."""
+    try:
+        return call(path)
+    except OSError as error:
+        if error.errno in proc.ENDED:
+            return nothing
+        raise proc.Unseen("cannot see {0}: {1}".format(path, error.strerror))
 
 
 def _address(family, digits):

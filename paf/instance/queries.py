@@ -93,7 +93,8 @@ _RESUME = "SELECT pg_catalog.{resume} WHERE pg_catalog.{is_paused}"
 _FIRST_THAT_GOES_ON = 130000
 _RETRY_INTERVAL = "SELECT setting FROM pg_catalog.pg_settings " \
                   "WHERE name = 'wal_retrieve_retry_interval' AND EXISTS (SELECT 1 " \
-                  "FROM pg_catalog.pg_settings WHERE name = 'restore_command' AND setting = '')"
+                  "FROM pg_catalog.pg_settings WHERE name = 'restore_command' AND setting = '') " \
+                  "AND NOT pg_catalog.pg_is_wal_replay_paused()"
 _REPLAY = "SELECT 'me', pg_catalog.pg_is_in_recovery()::text, {0}, '', '', ''"
 # As the server has them: its configuration may have other ones by now.
 _PAUSED = "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN '' " \
@@ -176,10 +177,10 @@ def resume(version):
 
 
 def retry_interval():
-    """Return the query for wal_retrieve_retry_interval in ms.
+    """Return the query for wal_retrieve_retry_interval in ms. For PostgreSQL 12 and later.
 
-    No row where the server asks an archive before it connects, or up to 11, where SQL does not
-    say whether it does.
+    No row where the server asks an archive before it connects, or replay is paused: then no other
+    WAL receiver is started. An error where it is no standby.
     """
     return _RETRY_INTERVAL
 

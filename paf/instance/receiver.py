@@ -30,9 +30,10 @@ def are_streaming(found):
 def disconnect(instance):
     """End a WAL receiver that streams; return the pids (a list) of those that were ended.
 
-    It flushes what it has received. The server starts another one at once, and then every
-    wal_retrieve_retry_interval, which connects to what primary_conninfo leads to by then. One that
-    is still connecting is left: paf.notifications.reconnect helps it. Raises Unseen, OSError.
+    It flushes what it has received. Unless replay is paused, the server starts another one at once,
+    and then every wal_retrieve_retry_interval, which connects to what primary_conninfo leads to by
+    then. One that still connects is left: paf.notifications.reconnect helps it. Raises Unseen,
+    OSError.
     """
     found = activities(instance)
     # "restarting at 0/3000000" stays until the next WAL has come; a client has no LSN there

@@ -32,7 +32,8 @@ def _leave_old_primary(context):
     One that counts as fenced can run all the same: its machine was paused, or its watchdog has
     failed. What it commits from now on is lost, and no standby must acknowledge it. A machine
     without power says nothing: a connection to it lasts until a timeout ends it, and with it the
-    commits that wait for this standby. So the receiver has to look for the primary again.
+    commits that wait for this standby. So the receiver has to look for the primary again; a daemon
+    sees to it that it does not wait for an address that has moved meanwhile.
     """
     lists = context.notification
     if (transition.candidate(lists) in (None, context.node) or transition.lasting_primaries(lists)

@@ -8,6 +8,7 @@ import types
 
 import pytest
 
+from paf import instance as local
 from paf import ocf, signals
 from paf.deadline import Deadline
 from paf.instance import connecting, postmaster, proc, receiver, sql
@@ -56,7 +57,7 @@ def test_an_address_of_the_newer_protocol_is_read_as_well(monkeypatch):
         b"20010DB8000000000000000000000009")
     tables = {"net/tcp6": head + line.replace(b"{0}", words).replace(b"{1}", b"02")
               + line.replace(b"{0}", words).replace(b"{1}", b"01")}
-    monkeypatch.setattr(proc, "content", lambda pid, name: tables.get(name, b""))
+    monkeypatch.setattr(proc, "known", lambda pid, name: tables.get(name, b""))
     monkeypatch.setattr(connecting, "_sockets", lambda pid: {"77"})
     assert connecting.unanswered(1) == {
         connecting.Unanswered("77", socket.AF_INET6, "2001:db8::9", 0x1538)}
@@ -65,10 +66,12 @@ def test_an_address_of_the_newer_protocol_is_read_as_well(monkeypatch):
 class Standby:
     """A standby with one WAL receiver, 5, and what looks at its connections show in turn."""
 
-    def __init__(self, monkeypatch, looks, interval="500", answers=True, titles=("",)):
+    def __init__(self, monkeypatch, looks, interval="500", answers=True, titles=("",),
+                 version=150000):
         self.clock, self.looks, self.titles = Clock(), list(looks), list(titles)
         self.sent, self.said, self.asked = [], [], []
         rows = [] if interval is None else [[interval]]
+        monkeypatch.setattr(local, "version", lambda _: version)
         monkeypatch.setattr(sql, "query", lambda *_: self.note(sql.Answer(sql.ROWS, rows, "")))
         monkeypatch.setattr(receiver, "activities", lambda _: {5: self.next(self.titles).split()})
         monkeypatch.setattr(connecting, "unanswered", lambda _: self.next(self.looks))
@@ -97,39 +100,50 @@ class Standby:
 
 
 @pytest.mark.parametrize("looks, ended", [
-    ([{PEER}], True), ([set(), {PEER}], True), ([{PEER}, {OTHER}], True), ([set()], False)])
+    ([{PEER}], True), ([set(), {PEER}], True), ([{PEER}, {OTHER}, {OTHER}], True), ([set()], False),
+    ([{PEER}, {PEER}, set()], False)])    # it has its answer, behind the probe
 def test_a_receiver_that_waits_in_vain_is_ended_once(monkeypatch, looks, ended):
     standby = Standby(monkeypatch, looks)
     assert standby.run() == [(5, signals.SIGTERM)] * ended
-    assert len(standby.said) == len(standby.asked) == ended
+    assert len(standby.said) == ended
 
 
-@pytest.mark.parametrize("looks, facts", [
-    ([{PEER}], {"interval": "5000"}), ([{PEER}], {"interval": None}),
-    ([{PEER}], {"interval": "often"}), ([{PEER}], {"answers": False}),
-    ([{PEER}, {PEER}, set()], {})])    # it has its answer, behind the probe
-def test_one_that_has_nothing_to_gain_is_left(monkeypatch, looks, facts):
+@pytest.mark.parametrize("facts", [
+    {"interval": "5000"}, {"interval": None}, {"interval": "often"}, {"answers": False}])
+def test_one_that_has_nothing_to_gain_is_left(monkeypatch, facts):
     """With PostgreSQL's default the next attempt would come later than TCP's."""
-    standby = Standby(monkeypatch, looks, **facts)
+    standby = Standby(monkeypatch, [{PEER}], **facts)
     assert standby.run() == []
     assert len(standby.asked) == 1
+
+
+def test_a_server_that_cannot_say_whether_it_asks_an_archive_is_left(monkeypatch):
+    standby = Standby(monkeypatch, [{PEER}], version=110000)
+    assert standby.run() == standby.asked == []
+
+
+@pytest.mark.parametrize("title", ["streaming 0/3000060", "restarting at 0/3000000",
+                                   "postgres 10.0.0.5(41234) idle"])
+def test_only_one_that_connects_is_ended(monkeypatch, title):
+    """Each of them may have another connection, as a session of a user "walreceiver" can."""
+    assert Standby(monkeypatch, [{PEER}], titles=[title]).run() == []
 
 
 def test_one_that_connects_now_is_left(monkeypatch):
     """Each look shows another connection."""
     peers = [{PEER._replace(inode=str(number))} for number in range(400)]
-    standby = Standby(monkeypatch, peers)
-    assert standby.run() == standby.asked == []
+    assert Standby(monkeypatch, peers).run() == []
 
 
-@pytest.mark.parametrize("titles, seconds", [
-    (["streaming 0/3000060"], 0.6), (["streaming 0/3000060"] * 3 + [""], 10.1),
-    ([""] * 30 + ["streaming 0/3000060"], 3)])
-def test_the_title_of_one_that_was_ended_is_not_believed(monkeypatch, titles, seconds):
-    """It goes on for as long as the standby looks for the primary, and no longer."""
-    standby = Standby(monkeypatch, [set()], titles=titles)
+@pytest.mark.parametrize("titles, interval, seconds", [
+    (["streaming 0/3000060"], "500", 0.6), (["streaming 0/3000060"] * 3 + [""], "500", 10.1),
+    ([""] * 30 + ["streaming 0/3000060"], "500", 3), ([""], "5000", 0.6)])
+def test_the_help_ends_as_soon_as_it_is_of_no_use(monkeypatch, titles, interval, seconds):
+    """The title of one that post_promote has ended says nothing at first."""
+    standby = Standby(monkeypatch, [set()], titles=titles, interval=interval)
     assert standby.run() == []
     assert seconds * 0.7 < standby.clock() - 1000 <= seconds
+    assert len(standby.asked) == (titles != ["streaming 0/3000060"])
 
 
 @pytest.mark.parametrize("error", [
@@ -152,3 +166,38 @@ def test_a_rule_that_forbids_to_connect_is_no_refusal_of_the_peer(monkeypatch):
     monkeypatch.setattr(socket, "socket", Socket)
     with pytest.raises(PermissionError, match="10.0.0.9"):
         connecting.answers(PEER, 1)
+
+
+@pytest.mark.parametrize("name", ["listdir", "readlink"])
+def test_connections_that_cannot_be_seen_are_not_none(monkeypatch, name):
+    def fails(path):
+        raise PermissionError(13, "Permission denied", path)
+    monkeypatch.setattr(os, name, fails)
+    with pytest.raises(proc.Unseen, match="Permission denied"):
+        connecting.unanswered(os.getpid())
+
+
+def test_a_descriptor_that_is_closed_meanwhile_hides_no_other(monkeypatch):
+    genuine = os.readlink
+
+    def readlink(path):
+        if path.endswith("/fd/0"):
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return genuine(path)
+    with full():
+        found = connecting.unanswered(os.getpid())
+        monkeypatch.setattr(os, "readlink", readlink)
+        assert connecting.unanswered(os.getpid()) == found != set()
+
+
+def test_a_process_in_another_network_is_left(monkeypatch):
+    """The agent would not ask the same peer."""
+    genuine = os.readlink
+    monkeypatch.setattr(os, "readlink", lambda path: genuine(path) + "0" * path.startswith(
+        "/proc/self/"))
+    with full():
+        assert connecting.unanswered(os.getpid()) == set()
+
+
+def test_a_process_that_has_ended_has_no_connection():
+    assert connecting.unanswered(2 ** 22 + 1) == set()

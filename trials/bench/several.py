@@ -42,10 +42,8 @@ primary. How long a standby waits after it did not is `wal_retrieve_retry_interv
 first two, as the quick starts set it, PostgreSQL's default of 5 s in the last.
 
 A standby's attempt to connect that began before the address had moved gets no answer, and TCP
-repeats it after a second (seen: SYN-SENT for 0.8 to 2.0 s). Where the interval is short, the agent
-ends such an attempt as soon as the address answers, since 2026-11-29: in three power cuts without
-other work clients then waited 0.60 to 0.63 s after the fencing, and up to 1.12 s in three
-switchovers. Results of commit b073a48 are from before.""",
+repeats it after a second (seen: SYN-SENT for 0.8 to 2.0 s). The agent ends such an attempt as soon
+as the address answers ([Configuration](configuration.md#synchronous-replication)).""",
     "load": """# Outages of busy databases
 
 Made by `make bench LOAD=1`: this agent, Debian's package of the Perl agent, and that of
