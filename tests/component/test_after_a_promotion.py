@@ -2,8 +2,10 @@
 
 import pytest
 
+from paf.instance import connecting
 from tests.component.server import wait_until
 from tests.component.test_waiting import Session
+from tests.unit.support import full
 
 LOST = dict(active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", demote="srv1",
             stop="srv1", promote="srv2")
@@ -71,3 +73,24 @@ def test_who_streams_from_the_new_primary_already_is_not_disconnected(trio):
     runs = trio.notify("post", "promote", AGAIN, SURVIVORS)
     assert "still streamed" not in runs["srv3"].log
     assert trio["srv2"].sql("SELECT pid FROM pg_stat_replication") == before
+
+
+def helped(node):
+    """Give a standby an address where nothing answers, then something; return the agent's run."""
+    with full() as listener:
+        node.server.configure("primary_conninfo = 'host={} port={}'".format(*listener.getsockname()))
+        node.server.sql("SELECT pg_reload_conf()")
+        wait_until(lambda: any(map(connecting.unanswered, node.server.processes())),
+                   "its WAL receiver to wait for an answer")
+        listener.listen(16)
+        return node.agent("reconnect", lists=LOST)
+
+
+@pytest.mark.since(13)    # before, another primary_conninfo needs a restart
+def test_a_standby_whose_packet_went_nowhere_connects_again_once_there_is_an_answer(trio):
+    """TCP repeats the packet after a second, unless the machine is too busy for the agent's."""
+    trio.wait_for_streams("srv1", 2)
+    runs = (helped(trio["srv3"]) for _ in range(5))
+    assert any("127.0.0.1 answers now" in run.log for run in runs)
+    log = trio.folder / "log" / f"server{trio['srv3'].server.port}.log"
+    wait_until(lambda: "terminating walreceiver" in log.read_text(), "the end of its receiver")

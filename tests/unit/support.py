@@ -1,5 +1,8 @@
 """Values that many unit tests start from."""
 
+import contextlib
+import socket
+
 from paf import instance, ocf, parameters, runner
 from paf.cluster import cib
 
@@ -98,3 +101,16 @@ def programs(monkeypatch, answers):
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(runner, "account", lambda _: NOBODY)
     return asked
+
+
+@contextlib.contextmanager
+def full():
+    """A server that takes no further connection: it has not accepted the ones before."""
+    with socket.socket() as server, contextlib.ExitStack() as stack:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        yield server

@@ -1,6 +1,5 @@
 """A standby whose connection to the new primary's address began before that had moved."""
 
-import contextlib
 import os
 import socket
 import sys
@@ -13,23 +12,10 @@ from paf import ocf, signals
 from paf.deadline import Deadline
 from paf.instance import connecting, postmaster, proc, receiver, sql
 from paf.notifications import reconnect
-from tests.unit.support import Clock
+from tests.unit.support import Clock, full
 
 PEER = connecting.Unanswered("77", socket.AF_INET, "10.0.0.9", 5432)
 OTHER = PEER._replace(inode="78")
-
-
-@contextlib.contextmanager
-def full():
-    """A server that takes no further connection: it has not accepted the ones before."""
-    with socket.socket() as server, contextlib.ExitStack() as stack:
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        for _ in range(4):
-            client = stack.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(server.getsockname())
-        yield server
 
 
 def test_a_connection_without_an_answer_is_seen_with_its_peer():
