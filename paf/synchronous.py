@@ -34,7 +34,7 @@ def steps(context, view, row, replicas, timeline, deadline):
         yield lambda: keep(context, view, setting, int(end), flushed, deadline)
         place = wal.Position(timeline, int(end))
         yield lambda: acknowledged.follow(context, view, place, replicas, deadline)
-    elif view.acknowledged:
+    elif view.acknowledged and end:    # without the end of its WAL the server has not said anything
         yield lambda: acknowledged.forget(context, view, deadline)
 
 

@@ -26,7 +26,7 @@ _RECONNECTION = 30.0
 
 def run(context):
     """Return the exit status of the instance's state. Raises OcfError when it is a failure."""
-    sight = observe.settle(context.instance, context.deadline, _query(context))
+    sight = _ask(context, observe.settle, context.deadline)
     probe = context.environment.is_probe
     code = state.MONITOR_CODES[sight.verdict.state][0 if probe else 1]
     if code not in (ocf.SUCCESS, ocf.RUNNING_PROMOTED):
@@ -166,11 +166,10 @@ def _is_unasked(context):
     return False
 
 
-def _query(context):
-    try:
-        return queries.monitor(local.version(context.instance), context.parameters.slots)
-    except ocf.OcfError:    # no data directory: observe.settle reports that
-        return queries.role()
+def _ask(context, look, deadline):
+    """Return the Sight of observe.settle or observe.observe, with rows of queries.monitor or none."""
+    return observe.ask(look, context.instance, deadline,
+                       lambda version: queries.monitor(version, context.parameters.slots))
 
 
 def _not_well(context, sight, code, probe):
@@ -299,7 +298,7 @@ def _first_replicas(context, replicas, expected):
     """
     def ready():
         if sum(scores.is_ready(replica) for replica in found) < expected:
-            sight = observe.observe(context.instance, deadline, _query(context))
+            sight = _ask(context, observe.observe, deadline)
             found[:] = _replicas(sight.rows)
         return sum(scores.is_ready(replica) for replica in found) >= expected
 
@@ -315,7 +314,7 @@ def look_at_standbys(context, started):
     started: nodes (list of str) whose standbys have just started; they get some time to connect.
     """
     def connected():
-        sights[:] = [observe.observe(context.instance, deadline, _query(context))]
+        sights[:] = [_ask(context, observe.observe, deadline)]
         ready = [replica.name for replica in _replicas(sights[0].rows) if scores.is_ready(replica)]
         return sights[0].verdict.state != state.PRIMARY or not set(started) - set(ready)
 
@@ -333,7 +332,7 @@ def not_following(context, target):
     to come near.
     """
     def near():
-        sight = observe.observe(context.instance, deadline.within(_LOOK_PATIENCE), _query(context))
+        sight = _ask(context, observe.observe, deadline.within(_LOOK_PATIENCE))
         if sight.verdict.state in state.DOWN + (state.STANDBY,):
             return True    # nothing to compare with: the candidate checks for itself
         if sight.verdict.state != state.PRIMARY or not sight.rows:

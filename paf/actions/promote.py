@@ -1,7 +1,6 @@
 """promote: make the standby the primary, if the election says so."""
 
 from paf import holders, ocf, promotion, voted
-from paf import instance as local
 from paf.decide import election, scores, state, transition
 from paf.cluster import base, notes
 from paf.instance import observe, queries, server, standby_mode
@@ -12,7 +11,7 @@ _RECOUNT_MUTE = 0.3
 
 def run(context):
     """Promote the instance and return SUCCESS. Raises OcfError (soft)."""
-    sight = observe.settle(context.instance, context.deadline, _query(context))
+    sight = observe.ask(observe.settle, context.instance, context.deadline, queries.replay)
     if observe.shows_primary(context.instance, sight):
         return ocf.SUCCESS
     if sight.verdict.state in state.DOWN:
@@ -29,19 +28,15 @@ def run(context):
     return ocf.SUCCESS
 
 
-def _query(context):
-    try:
-        return queries.replay(local.version(context.instance))
-    except ocf.OcfError:    # no data directory: observe.settle reports that
-        return queries.role()
-
-
 def _let_replay(context, sight):
     """Start a standby again whose replay is paused for want of what the primary has. OcfError.
 
     A promotion would end it, and with its configuration it would not start again. Its position
     stays: all that it has received is on disk. Also where it is not known why replay is paused.
+    Where it is not known whether it is, the promotion is tried: most servers have not paused.
     """
+    if not sight.rows and sight.verdict.state == state.STANDBY:
+        context.log.warning("whether replay is paused is not known: {0}".format(sight.message))
     if not sight.rows or not sight.rows[0][2]:
         return
     from paf.instance import limits

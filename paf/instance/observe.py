@@ -59,6 +59,21 @@ def settle(instance, deadline, query=None):
     return seen[0]
 
 
+def ask(look, instance, deadline, query):
+    """Return the Sight of a look, `observe` or `settle`, that asks for more than the role.
+
+    query: a function that returns the SQL for a version (int). Where the version cannot be read the
+    server is asked for its role alone, and there are no rows: one without standbys would say that
+    there are none. Message (str) has the reason then.
+    """
+    try:
+        text = query(local.version(instance))
+    except OcfError as error:    # what is no data directory, the look itself reports
+        sight = look(instance, deadline)
+        return sight._replace(rows=[], message=str(error)) if sight.rows else sight
+    return look(instance, deadline, text)
+
+
 def is_certain(sight):
     """Return whether the server or its control file says the role of a Sight that is up.
 

@@ -1,0 +1,80 @@
+"""A server that was asked for its role alone has not said that it has no standbys."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from paf import ocf, synchronous
+from paf import instance as local
+from paf.actions import monitor, promote
+from paf.decide import state
+from paf.instance import observe, queries
+from tests.unit.support import parameters_with
+
+ROLE = [["me", "false", "", "", "", ""]]
+WHOLE = [["me", "false", "0", "", "50331648", ""],
+         ["standby", "srv2", "streaming", "50331648", "0", "50331648"]]
+STALE = ocf.OcfError("cannot read /data/PG_VERSION: Stale file handle")
+
+
+def sight(verdict, rows):
+    return observe.Sight(state.Verdict(verdict, "it says so"), None, rows, "", "")
+
+
+def look(verdict=state.PRIMARY):
+    """Return a look that answers what it was asked for, at a server in that state."""
+    def observed(_, __, query=None):
+        up = verdict in (state.PRIMARY, state.STANDBY)
+        return sight(verdict, [] if not up else WHOLE if query else ROLE)
+    return observed
+
+
+@pytest.fixture
+def stale(monkeypatch):
+    """The file with the version cannot be read for a moment: once."""
+    looks = [STALE]
+
+    def version(_):
+        if looks:
+            raise looks.pop()
+        return 150000
+    monkeypatch.setattr(local, "version", version)
+
+
+def test_an_answer_to_less_has_no_rows_and_says_why(stale):
+    first, second = (observe.ask(look(), None, None, queries.replay) for _ in range(2))
+    assert (first.rows, first.message) == ([], str(STALE))
+    assert first.verdict.state == state.PRIMARY
+    assert (second.rows, second.message) == (WHOLE, "")
+
+
+def test_a_server_that_is_down_is_described_by_the_look(stale):
+    assert observe.ask(look(state.DAMAGED), None, None, queries.replay).message == ""
+
+
+def test_promotion_scores_stay_as_they_are(stale, monkeypatch):
+    """The next call could read the version: nothing else would keep it from writing."""
+    monkeypatch.setattr(observe, "observe", look())
+    monkeypatch.setattr(observe, "settle", look())
+    sights = []
+    monkeypatch.setattr(monitor, "update_scores", lambda _, sight: sights.append(sight))
+    context = SimpleNamespace(instance=None, parameters=parameters_with(), in_cluster=True,
+                              deadline=SimpleNamespace(within=lambda _: SimpleNamespace(
+                                  wait_for=lambda condition: condition())))
+    monitor.look_at_standbys(context, [])
+    monitor.look_at_standbys(context, [])
+    assert [seen.rows for seen in sights] == [[], WHOLE]
+
+
+def test_what_standbys_have_acknowledged_is_not_forgotten():
+    view = SimpleNamespace(last_words={}, rules={}, copies={}, acknowledged={"srv2": "1 5"})
+    assert list(synchronous.steps(None, view, ROLE[0], [], 1, None)) == []
+    assert len(list(synchronous.steps(None, view, WHOLE[0], [], 1, None))) == 1
+
+
+@pytest.mark.parametrize("verdict, said", [(state.STANDBY, 1), (state.STOPPED_STANDBY, 0)])
+def test_a_promotion_says_that_it_does_not_know_whether_replay_is_paused(verdict, said):
+    warnings = []
+    context = SimpleNamespace(log=SimpleNamespace(warning=warnings.append))
+    promote._let_replay(context, sight(verdict, [])._replace(message=str(STALE)))
+    assert len(warnings) == said
