@@ -12,12 +12,13 @@ _DATABASE = (("dbname", "postgres"),)
 _FIRST_WITH_GRANTS, _FIRST_WITH_CONTROL = 110000, 90600
 
 _SUPERUSER = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
-# pg_rewind reads the primary's files through these; 11 and later let a role have them
+#: pg_rewind reads the primary's files through these; 11 and later let a role have them.
+FUNCTIONS = ("pg_ls_dir(text,boolean,boolean)", "pg_stat_file(text,boolean)",
+             "pg_read_binary_file(text)", "pg_read_binary_file(text,bigint,bigint,boolean)")
+MAY_NOT = "a rewind needs a role in primary_conninfo that may run pg_rewind"
 _GRANTED = "SELECT " + " AND ".join(
     "pg_catalog.has_function_privilege('pg_catalog.{0}', 'execute')".format(function)
-    for function in ("pg_ls_dir(text,boolean,boolean)", "pg_stat_file(text,boolean)",
-                     "pg_read_binary_file(text)",
-                     "pg_read_binary_file(text,bigint,bigint,boolean)"))
+    for function in FUNCTIONS)
 _SPACES = """SELECT oid::text, pg_catalog.pg_tablespace_location(oid)
   FROM pg_catalog.pg_tablespace WHERE pg_catalog.pg_tablespace_location(oid) LIKE '/%'"""
 _TIMELINE = "SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()"
@@ -76,7 +77,7 @@ def _rights(instance, conninfo, deadline):
                   deadline.within(_ANSWER))
     answer = result.out.strip()
     if answer == "f":
-        return ("a rewind needs a role in primary_conninfo that may run pg_rewind", True, "")
+        return (MAY_NOT, True, "")
     return None, answer == "t", sql.last_words(result.err)
 
 

@@ -8,16 +8,18 @@ from paf import ocf
 from paf.cli import finding
 from paf.cli.servers import REPLICATION, remote
 from paf.decide.knowledge import is_known
-from paf.instance import upstream
+from paf.instance import rewindrole, upstream
 
 #: Seconds. Less than that may be the network's, or the receiver's.
 SKEW = 1.0
+_FIRST_WITH_GRANTS = 11    # before, only a superuser may
 
 
 def primary(instance, conninfo, deadline):
-    """Return what the primary reports (dict): system_identifier (str), major (int).
+    """Return what the primary reports (dict).
 
-    What could not be asked is missing. Its version needs PostgreSQL 10 or later there.
+    system_identifier (str); major (int), of PostgreSQL 10 or later; rewind: why pg_rewind could
+    not work there (str). What could not be asked is missing.
     """
     found = {}
     system = upstream.ask(instance, conninfo, deadline)
@@ -26,6 +28,12 @@ def primary(instance, conninfo, deadline):
         rows = remote(instance, conninfo, REPLICATION, "SHOW server_version_num")
         if rows and ocf.is_number(rows[0][0]):
             found["major"] = major(int(rows[0][0]))
+        try:
+            rewindrole.check(instance, conninfo, deadline)
+        except ocf.NotUsable as error:
+            found["rewind"] = str(error)
+        except ocf.OcfError:    # not asked: a rewind may be possible
+            pass
     return found
 
 
@@ -71,6 +79,21 @@ def enough(subject):
                 "less than its primary", finding.set_by_sql(subject, name, str(needed)))
 
 
+def rewind(subject):
+    """What the parameter `rejoin` has done to an old primary can be done, by this very role."""
+    reason = subject.upstream.get("rewind")
+    if subject.rejoin == "manual" or not reason:
+        return
+    cure = ((), ())
+    if rewindrole.MAY_NOT in reason and subject.mine.get("major", 0) >= _FIRST_WITH_GRANTS:
+        cure = finding.both('psql -d postgres -c "GRANT EXECUTE ON FUNCTION {0} TO ROLE"    # on '
+                            'the primary, to that role'.format(", ".join(rewindrole.FUNCTIONS)))
+    kind = finding.error if subject.rejoin == "rewind" else finding.warning
+    yield kind("rejoin={0}, but {1}".format(subject.rejoin, reason),
+               "an old primary that has diverged stays stopped "
+               "(docs/configuration.md, The role for pg_rewind)", cure)
+
+
 def clock(subject):
     """The clocks of this node and of the primary's agree.
 
@@ -88,4 +111,4 @@ def clock(subject):
             "of the primary wait here to be read)", finding.both("timedatectl set-ntp true"))
 
 
-RULES = (("primary", same_cluster), ("limits", enough), ("clock", clock))
+RULES = (("primary", same_cluster), ("limits", enough), ("rewind role", rewind), ("clock", clock))

@@ -228,13 +228,15 @@ def recovery(subject):
 
 
 def rewind(subject):
-    """rejoin=rewind finds what pg_rewind needs."""
+    """What the parameter `rejoin` has done to an old primary finds what pg_rewind needs."""
     have = subject.settings
-    if subject.rejoin == "rewind" and "on" not in (have.get("wal_log_hints"),
-                                                   have.get("data_checksums")):
-        yield finding.error("rejoin=rewind, but wal_log_hints is off and there are no checksums",
-                            "pg_rewind refuses: an old primary that has diverged stays stopped",
-                            finding.set_by_sql(subject, "wal_log_hints", "on", restart=True))
+    if subject.rejoin == "manual" or "on" in (have.get("wal_log_hints"),
+                                              have.get("data_checksums")):
+        return
+    kind = finding.error if subject.rejoin == "rewind" else finding.warning
+    yield kind("rejoin={0}, but wal_log_hints is off and there are no checksums".format(
+        subject.rejoin), "pg_rewind refuses: an old primary that has diverged stays stopped",
+        finding.set_by_sql(subject, "wal_log_hints", "on", restart=True))
 
 
 def logging(subject):
