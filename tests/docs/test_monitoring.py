@@ -56,6 +56,17 @@ def test_the_page_names_all_metrics_but_two_of_the_programs_own():
     assert KNOWN - page == {"paf_build_info", series.LOOKED_FOR}
 
 
+def test_the_page_changes_each_setting_that_names_the_folder_of_the_node_exporter():
+    unit = (REPOSITORY / "units" / "paf-metrics.service").read_text()
+    settings = re.findall(r"^(\w+=).*/var/lib/prometheus/node-exporter", unit, re.MULTILINE)
+    assert len(settings) == 3
+    lines = (REPOSITORY / "docs" / "monitoring.md").read_text().splitlines()
+    for setting in settings:
+        place = lines.index("    " + setting)    # an empty one first
+        assert lines[place + 1].startswith("    " + setting)
+        assert "/var/lib/node_exporter/textfile_collector" in lines[place + 1]
+
+
 def test_the_dashboard_is_json_and_its_panels_do_not_overlap():
     panels = json.loads((FOLDER / "dashboard.json").read_text())["panels"]
     taken = set()
