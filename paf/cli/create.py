@@ -21,7 +21,8 @@ they are printed, the commands are run on a copy of the cluster's configuration;
 looks at the result, at this host and at its instance; --apply runs them for real if it finds no
 error. Fencing devices are not made: they depend on your hardware."""
 EXAMPLES = ("paf create --bindir /usr/lib/postgresql/15/bin "
-            "--pgdata /var/lib/postgresql/15/main --vip 192.168.1.50/24",
+            "--pgdata /etc/postgresql/15/main --datadir /var/lib/postgresql/15/main "
+            "--vip 192.168.1.50/24",
             "paf create --crmsh --pgdata /var/lib/pgsql/data --bindir /usr/bin --vip 10.0.0.5/24 "
             "--apply")
 EXIT_CODES = ((OK, "printed, or applied"), (NOT_DONE, "not confirmed: nothing was changed"),

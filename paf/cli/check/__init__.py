@@ -29,7 +29,8 @@ differ, restarts that are pending, versions. UNSEEN says what this node could no
 Before a resource exists, --pgdata and --bindir name the instance. With --cib, only the
 configuration in that file is looked at. Python's lxml and psycopg2 are used if they are there."""
 EXAMPLES = ("paf check", "paf check --all", "paf check --cib planned.xml",
-            "paf check --bindir /usr/lib/postgresql/15/bin --pgdata /var/lib/postgresql/15/main",
+            "paf check --bindir /usr/lib/postgresql/15/bin --pgdata /etc/postgresql/15/main "
+            "--datadir /var/lib/postgresql/15/main",
             "paf check --output json")
 EXIT_CODES = ((OK, "nothing found"), (NOT_DONE, "warnings"), (ERROR, "errors"))
 
