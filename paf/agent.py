@@ -29,10 +29,11 @@ The OCF resource agent ocf:heartbeat:pgsqlms, which Pacemaker runs. ACTION is on
 Parameters come through the environment as OCF_RESKEY_name, and OCF_RESOURCE_INSTANCE names the
 resource. By hand, for a look at an instance:
 
-    OCF_ROOT=/usr/lib/ocf OCF_RESKEY_pgdata=/var/lib/postgresql/15/main \\
-    OCF_RESKEY_bindir=/usr/lib/postgresql/15/bin pgsqlms monitor; echo $?
+    OCF_ROOT=/usr/lib/ocf OCF_RESKEY_bindir=/usr/lib/postgresql/15/bin \\
+    OCF_RESKEY_pgdata=/etc/postgresql/15/main OCF_RESKEY_datadir=/var/lib/postgresql/15/main \\
+    /usr/lib/ocf/resource.d/heartbeat/pgsqlms monitor; echo $?
 
-"pgsqlms meta-data" describes the parameters; ocf_heartbeat_pgsqlms(7) is the manual page.
+The action meta-data describes the parameters; ocf_heartbeat_pgsqlms(7) is the manual page.
 Exit status: 0 done, or a running standby; 1, 2, 5, 6 failed; 3 no such action; 7 not running;
 8 a running primary; 9 a failed primary.
 """
