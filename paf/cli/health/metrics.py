@@ -5,7 +5,7 @@ import re
 import tempfile
 import time
 
-from paf.cli.common import NOT_DONE, OK, Problem, complain, say
+from paf.cli.common import ERROR, NOT_DONE, OK, Problem, complain, say
 from paf.cli.health import looks, series
 
 HELP = "print metrics of this node, for Prometheus"
@@ -17,7 +17,8 @@ only with --file. With --resource each value has its label, so that a file for e
 read. A value that is not known is left out, never shown as 0; paf_look_success is 0
 where the cluster could not be asked. Nothing is written but the file."""
 EXAMPLES = ("paf metrics", "paf metrics --file /var/lib/prometheus/node-exporter/paf.prom")
-EXIT_CODES = ((OK, "done"), (NOT_DONE, "the cluster could not be asked: paf_look_success is 0"))
+EXIT_CODES = ((OK, "done"), (NOT_DONE, "the cluster could not be asked: paf_look_success is 0"),
+              (ERROR, "the file cannot be written"))
 
 KIND = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _SETTLED = 60.0         # seconds after which an address has followed its primary

@@ -1,6 +1,6 @@
 """paf history: the failovers, switchovers and recoveries that the logs have."""
 
-from paf.cli.common import NOT_DONE, OK, clock, complain, say, say_json, table
+from paf.cli.common import ERROR, NOT_DONE, OK, clock, complain, say, say_json, table
 from paf.cli.timeline import events, timeline
 from paf.cli.timeline.gather import history, sources
 
@@ -12,7 +12,8 @@ know it. docs/schemas/history.json describes the JSON."""
 EXAMPLES = ("paf history", "paf history --output json", "paf history --log /tmp/report")
 EXIT_CODES = ((OK, "there are events, and nothing is missing"),
               (NOT_DONE, "there are none, or something is missing here: it says what, and where it "
-                         "is known"))
+                         "is known"),
+              (ERROR, "the logs cannot be read, or the cluster cannot be asked"))
 
 
 def arguments(parser):

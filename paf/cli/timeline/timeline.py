@@ -1,6 +1,6 @@
 """paf timeline: what happened in the last failover or switchover, as a list and as a picture."""
 
-from paf.cli.common import NOT_DONE, OK, Problem, complain, say, say_json
+from paf.cli.common import ERROR, NOT_DONE, OK, Problem, complain, say, say_json
 from paf.cli.timeline import picture
 from paf.cli.timeline.gather import history, sources
 from paf.cli.timeline.event_text import lines, outage, shown, title, where
@@ -25,7 +25,9 @@ EXAMPLES = ("paf timeline", "paf timeline --number 3", "paf timeline --picture f
             "paf timeline --log pcmk-report.tar.bz2 --resource pgsqld --vip pgsql-ip")
 EXIT_CODES = ((OK, "an event was found, and nothing is missing"),
               (NOT_DONE, "no event was found, or something is missing here: it says what, and "
-                         "where it is known"))
+                         "where it is known"),
+              (ERROR, "the logs cannot be read, or the cluster cannot be asked; there is no event "
+                      "with this number, or the picture cannot be written"))
 
 
 def arguments(parser):
