@@ -54,11 +54,11 @@ SITUATIONS = {
     "another resource that has failed": (
         lambda said: mon(said, failure("disk", 7)), "failed",
         "monitor of disk has failed on srv2: it is gone", {}),
-    "a node that is ill": (
+    "an unhealthy node": (
         lambda said: (with_property(said, "node-health-strategy", "only-green"), said.update(
             cib=said["cib"].replace('<nvpair id="nodes-2-master', (
                 '<nvpair id="h" name="#health_disk" value="Yellow"/><nvpair id="nodes-2-master')))),
-        "unhealthy", "srv2 is ill: #health_disk is Yellow", {}),
+        "unhealthy", "srv2 is unhealthy: #health_disk is Yellow", {}),
     "everything stopped by order": (
         lambda said: with_property(said, "stop-all-resources", "true"), "stop-all",
         "stop-all-resources is on", {}),
@@ -96,8 +96,8 @@ def test_a_situation_is_named(texts, name):  # noqa: F811
     assert words in found[0]["what"]
 
 
-def test_a_node_that_is_ill_needs_no_other_reason_for_its_instance(texts):  # noqa: F811
-    SITUATIONS["a node that is ill"][0](texts)
+def test_an_unhealthy_node_needs_no_other_reason_for_its_instance(texts):  # noqa: F811
+    SITUATIONS["an unhealthy node"][0](texts)
     instance = next(line for line in texts["mon"].splitlines()
                     if 'name="srv2" id="2" cached' in line)
     texts["mon"] = texts["mon"].replace(instance, "", 1)

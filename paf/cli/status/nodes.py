@@ -67,29 +67,30 @@ def _offline(seen, name, is_barred):
             "constraint with its name and -INFINITY says so".format(name), node=name)
 
 
-#: Strategies for the health of nodes with which Pacemaker runs nothing on one that is ill, and what
-#: is ill. Source: Pacemaker Explained, "Tracking Node Health".
-_ILL = {"migrate-on-red": ("red",), "only-green": ("red", "yellow")}
+#: Strategies for the health of nodes with which Pacemaker runs nothing on an unhealthy one, and
+#: what is unhealthy. Source: Pacemaker Explained, "Tracking Node Health".
+_UNHEALTHY = {"migrate-on-red": ("red",), "only-green": ("red", "yellow")}
 
 
 def health(found, seen, configured, managed, facts):
-    """No node is kept free of resources because it is ill."""
+    """No node is kept free of resources because it is unhealthy."""
     for node in found["nodes"]:
-        ill = _ills(configured, node["node"])
-        if ill:
+        causes = _causes(configured, node["node"])
+        if causes:
             yield concern(
-                "unhealthy", OTHER, "{0} is ill: {1}".format(node["node"], ", ".join(ill)),
-                "Pacemaker runs no resource there until it is well again (node-health-strategy="
+                "unhealthy", OTHER, "{0} is unhealthy: {1}".format(
+                    node["node"], ", ".join(causes)),
+                "Pacemaker runs no resource there until it is healthy again (node-health-strategy="
                 "{0}); the agent that watches it says what is wrong".format(
                     configured.properties["node-health-strategy"]), node=node["node"])
 
 
-def _ills(configured, node):
+def _causes(configured, node):
     """Return what keeps a node free of resources by its health (list of str); crm_mon has none."""
     strategy = configured.properties.get("node-health-strategy", "").lower()
     return ["{0} is {1}".format(name, value) for name, value in sorted(
         configuration.attributes(configured, node).items())
-        if name.startswith("#health") and value.lower() in _ILL.get(strategy, ())]
+        if name.startswith("#health") and value.lower() in _UNHEALTHY.get(strategy, ())]
 
 
 def maintenance(found, seen, configured, managed, facts):
@@ -116,7 +117,7 @@ def instances(found, seen, configured, managed, facts):
     idle = meant_to_be_idle(found, configured, managed)
     for node in found["nodes"]:
         if node["state"] == "stopped" and (
-                node["node"] in idle or _ills(configured, node["node"])):
+                node["node"] in idle or _causes(configured, node["node"])):
             continue
         if (node["membership"] in (view.OFFLINE, view.UNCLEAN, view.PENDING, view.STANDBY)
                 or node["failures"] or node["node"] in found["primaries"]):
