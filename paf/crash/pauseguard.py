@@ -68,8 +68,9 @@ class PauseGuard(object):
         if self._born == proc.birth(self._pid):
             postmaster.send(self._pid, signals.SIGQUIT)
         self._context.log.error(
-            "this machine did not run for {0:.0f} s, and another server may have been promoted "
-            "meanwhile: PostgreSQL is ended at once (immediate mode)".format(paused))
+            "this machine did not run for {0:.0f} s, or both of its clocks were set: another "
+            "server may have been promoted meanwhile, and PostgreSQL is ended at once (immediate "
+            "mode)".format(paused))
 
     def _is_primary(self):
         try:
