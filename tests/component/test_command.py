@@ -1,8 +1,11 @@
 """What the command paf does with a real server."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from paf.cli.common import Problem
+from paf.cli.common import ERROR, NOT_DONE, OK, Problem
+from paf.cli.main import main
 from paf.cli.operate import reload_verb
 from tests.component.test_health import of
 
@@ -19,3 +22,37 @@ def test_a_reload_is_seen_to_be_done(node, monkeypatch):
     monkeypatch.setattr(reload_verb, "_PATIENCE", 2.0)
     with pytest.raises(Problem, match="its log says why"):
         reload_verb.reload(of(node))
+
+
+@pytest.mark.since(10)
+def test_a_value_that_no_server_takes_is_no_setting_that_waits_for_a_restart(
+        node, monkeypatch, capsys):
+    """PostgreSQL has the same words for both."""
+    node.server.start()
+    monkeypatch.setattr(reload_verb, "Pacemaker", lambda: SimpleNamespace(
+        cib=lambda: "<cib/>", node="srv1"))
+    monkeypatch.setattr(reload_verb.configuration, "find", lambda *_: None)
+    monkeypatch.setattr(reload_verb.dialect, "instance_of", lambda _: of(node))
+    path = node.server.pgdata / "postgresql.conf"
+    good, loaded = path.read_text(), reload_verb.ask(of(node), reload_verb._LOADED)
+    number = good.count("\n") + 1
+
+    def said(line):
+        path.write_text(good + line + "\n")
+        code = main(["reload"])
+        return code, capsys.readouterr()
+    for name, value in (("work_mem", "nonsense"), ("max_wal_senders", "abc"),
+                        ("wal_level", "most"), ("max_wal_senders", "-1")):
+        code, text = said(f"{name} = '{value}'")
+        assert (code, text.out) == (ERROR, "")
+        assert f"{path}, line {number}: {name}: " in text.err and "not reloaded" in text.err
+        assert reload_verb.ask(of(node), reload_verb._LOADED) == loaded
+    code, text = said("max_connections = 77")
+    assert (code, text.err) == (NOT_DONE, "")
+    assert text.out == "reloaded\nwait for a restart: max_connections\n"
+    code, text = said("max_connections = 77\nwork_mem = 'nonsense'")
+    assert code == ERROR and "work_mem" in text.err and "max_connections" not in text.err
+    # it waits since the reload before
+    code, text = said("max_connections = 'abc'")
+    assert (code, text.out) == (ERROR, "") and "max_connections" in text.err
+    assert (said("")[0]) == OK

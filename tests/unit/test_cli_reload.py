@@ -28,7 +28,7 @@ class Server:
         self._said = {"reload": [["t"]], "files": [], "hba": [], "ident": [], "pending": [], **said}
 
     def __call__(self, argv):
-        what, = [name for words, name in _QUESTIONS.items() if words in argv[-1]]
+        what = next(name for words, name in _QUESTIONS.items() if words in argv[-1])
         self.asked.append(what)
         self.texts.append(argv[-1])
         if what == "reload" and self._takes:

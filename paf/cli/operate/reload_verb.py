@@ -22,8 +22,14 @@ _LOOK = 0.2
 _FIRST_WITH_FILES, _FIRST_WITH_HBA, _FIRST_WITH_IDENT = 90500, 100000, 150000
 #: Since then these files may include others.
 _FIRST_WITH_INCLUDED = 160000
-_FILES = """SELECT sourcefile, sourceline::text, coalesce(name, ''), error FROM pg_file_settings
- WHERE error IS NOT NULL AND error <> 'setting could not be applied'"""
+#: The server says the same of a value that it cannot take as of one that waits for a restart. A
+#: setting that has waited since an earlier reload still does with a value that it cannot take; of a
+#: number that is seen.
+_FILES = """SELECT sourcefile, sourceline::text, coalesce(name, ''), error
+ FROM pg_file_settings AS said
+ WHERE error IS NOT NULL AND NOT (error = 'setting could not be applied'
+   AND lower(name) IN (SELECT lower(name) FROM pg_settings WHERE pending_restart
+     AND (vartype NOT IN ('integer', 'real') OR said.setting ~ '^ *[-+]?[.]?[0-9]')))"""
 _ACCESS = "SELECT {0}, line_number::text, '', error FROM {1} WHERE error IS NOT NULL"
 _HBA, _IDENT = ("hba_file", "pg_hba_file_rules"), ("ident_file", "pg_ident_file_mappings")
 _LOADED = "SELECT extract(epoch FROM pg_conf_load_time())::text"
