@@ -65,10 +65,10 @@ def run(options):
         say(line)
     backlog.warn(pacemaker, report, target)
     if options.dry_run:
-        doubts = list(unknown(report, target)) + [outcome.unknown] * bool(outcome.unknown)
-        for doubt in doubts:
+        said = list(doubts(report, outcome, target))
+        for doubt in said:
             complain(doubt)
-        return NOT_DONE if doubts else OK
+        return NOT_DONE if said else OK
     if not options.yes:
         if not confirmed("Move the primary to {0} now? [y/N]".format(target)):
             complain("not confirmed, nothing was changed")
@@ -175,6 +175,16 @@ def unknown(report, target):
     elif node["not_received_bytes"] is None:
         yield "what {0} has received is not known here: the agent sees it, and may refuse".format(
             target)
+
+
+def doubts(report, outcome, target):
+    """Yield all that is not known of a move to `target`; pure. outcome: simulate.Outcome of it."""
+    for doubt in unknown(report, target):
+        yield doubt
+    if outcome.unknown:
+        yield outcome.unknown
+    for doubt in simulate.unplaced(outcome, [vip["name"] for vip in report["vips"]]):
+        yield doubt
 
 
 def plan(report, target):

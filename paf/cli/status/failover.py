@@ -129,11 +129,16 @@ def _strangers(found, commits):
 
 def address(found, seen, configured, managed, facts):
     """The address would be where the new primary is."""
-    for what in simulate.left_behind(facts.outcome, [vip["name"] for vip in found["vips"]]):
-        yield concern("address-stays", FAILOVER, "after a failover to {0} {1}".format(
-            facts.outcome.promoted, what), "clients would not reach the primary: look for "
+    names = [vip["name"] for vip in found["vips"]]
+    words = "after a failover to {0} {1}"
+    for what in simulate.left_behind(facts.outcome, names):
+        yield concern("address-stays", FAILOVER, words.format(facts.outcome.promoted, what), (
+            "clients would not reach the primary: look for "
             "constraints that keep the address off a node, or do not tie it to the primary, and "
-            "whether Pacemaker manages it")
+            "whether Pacemaker manages it, or a failure blocks it"))
+    for what in simulate.unplaced(facts.outcome, names):
+        yield unknown("address-unknown", FAILOVER, words.format(facts.outcome.promoted, what), (
+            "crm_simulate does not name it, or in a form that is not understood"))
 
 
 def elected(found, facts):

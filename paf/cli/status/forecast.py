@@ -122,7 +122,9 @@ def judge(report, nodes, outcome, devices, kept, elected=None):
     if not stays:
         no += [item["what"] for item in report["todo"] if item["about"] == "failover"
                and item["code"] in NO_ACTION + NODE_NO_ACTION]
-        remarks += simulate.left_behind(outcome, [vip["name"] for vip in report["vips"]])
+        names = [vip["name"] for vip in report["vips"]]
+        remarks += list(simulate.left_behind(outcome, names)) + list(
+            simulate.unplaced(outcome, names))
     to = elected.to
     lost = failover.loss_to(to, report, _commits(report["synchronous"]))
     if to and lost["loss_bytes"] is None:

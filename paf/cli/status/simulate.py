@@ -19,19 +19,27 @@ class Outcome(namedtuple("Outcome", "promoted fenced unknown places")):
 
     promoted: the node (str) that it would promote, None where it would promote none; fenced:
     whether it would fence the lost node first (bool); unknown: why it is not known, "" if it is;
-    places: where each resource that is no clone would be (dict of name to node, None for nowhere).
+    places: where each resource with a line of its own would be (dict of name to node, None for
+    nowhere, "a and b" for two, UNKNOWN); None where that was not looked at.
     """
 
     __slots__ = ()
 
     def __new__(cls, promoted, fenced, unknown, places=None):
-        """Make one; without places where nothing is known of other resources."""
-        return super(Outcome, cls).__new__(cls, promoted, fenced, unknown, places or {})
+        """Make one; without places where other resources were not looked at."""
+        return super(Outcome, cls).__new__(cls, promoted, fenced, unknown, places)
 
 
+#: The place of a resource whose line is not understood: no node has such a name.
+UNKNOWN = "?"
 _ACTION = re.compile(r"^\s*\*\s+Resource action:\s+(?P<resource>\S+)\s+promote on (?P<node>\S+)")
-_PLACE = re.compile(r"^\s*(?:\*\s+)?(?P<resource>\S+)\s+\((?:ocf|lsb|systemd|service)\b[^)]*\):"
-                    r"\s+(?:Stopped|Started (?P<node>\S+))")
+_RESOURCE = re.compile(r"^\s*(?:\*\s+)?(?P<resource>\S+?)(?::\d+)?\s+"
+                       r"\((?:ocf|lsb|systemd|service)\b[^)]*\):\s*(?P<state>.*)$")
+_ORPHANED = re.compile(r"^ORPHANED\s+")
+_FLAGS = re.compile(r"\s*\([^)]*\)")
+_IS_STARTED = re.compile(r"^(?:Started|FAILED(?: Started)?) (?:(?P<node>[^][ ]+)|"
+                         r"\[ (?P<nodes>[^][]+) \])$")
+_OF_A_CLONE = re.compile(r"^(?:FAILED )?(?:Promoted|Unpromoted|Master|Slave)\b")
 _FENCING = re.compile(r"^\s*\*\s+Fencing (?P<node>\S+)")
 
 
@@ -104,17 +112,46 @@ def outcome(text, resource, nodes):
         found = _FENCING.match(line)
         if found:
             fenced.add(found.group("node"))
-    places = [_PLACE.match(line) for line in text[revised.start():].splitlines()]
     return Outcome(promoted[-1] if promoted else None, set(nodes) <= fenced, "",
-                   dict((place.group("resource"), place.group("node")) for place in places
-                        if place))
+                   _places(text[revised.start():]))
+
+
+def _places(text):
+    """Return where each resource with a line of its own is in a status (str), as in Outcome."""
+    found = {}
+    for line in text.splitlines():
+        match = _RESOURCE.match(line)
+        state = _FLAGS.sub("", _ORPHANED.sub("", match.group("state"))).strip() if match else ""
+        if match and not _OF_A_CLONE.match(state):
+            found.setdefault(match.group("resource"), []).append(_nodes(state))
+    return dict((name, UNKNOWN if None in seen else " and ".join(sorted(sum(seen, []))) or None)
+                for name, seen in found.items())
+
+
+def _nodes(state):
+    """Return the nodes (list) in a resource's state (str, without flags); None if not understood.
+    """
+    if state in ("Stopped", "FAILED", "FAILED Stopped"):
+        return []
+    started = _IS_STARTED.match(state)
+    return (started.group("nodes") or started.group("node")).split() if started else None
 
 
 def left_behind(found, vips):
     """Yield which of the addresses (their names) would not be where the primary is; pure.
 
-    found: Outcome. Nothing of one that crm_simulate does not list.
+    found: Outcome. See also `unplaced`.
     """
-    for name in vips:
-        if found.promoted and found.places.get(name, found.promoted) != found.promoted:
+    for name in vips if found.promoted and found.places else ():
+        if found.places.get(name, UNKNOWN) not in (UNKNOWN, found.promoted):
             yield "the address {0} would be on {1}".format(name, found.places[name] or "no node")
+
+
+def unplaced(found, vips):
+    """Yield of which of the addresses (their names) it is not known where they would be; pure.
+
+    found: Outcome. Nothing where other resources were not looked at.
+    """
+    for name in vips if found.promoted and found.places is not None else ():
+        if found.places.get(name, UNKNOWN) == UNKNOWN:
+            yield "where the address {0} would be is not known".format(name)

@@ -52,7 +52,7 @@ def foreseen(found, outcome, lost):
     """
     if outcome.unknown or outcome.promoted is not None:
         return outcome
-    return outcome._replace(promoted=let_in(found, lost), places={})
+    return outcome._replace(promoted=let_in(found, lost), places=None)
 
 
 def let_in(found, lost):
