@@ -145,6 +145,18 @@ def test_after_a_reboot_old_events_are_no_news(tmp_path):
     assert Memory("syslog", str(tmp_path)).since() == first
 
 
+@pytest.mark.parametrize("ahead", [3600, 60, 10 ** 12])
+def test_a_clock_that_was_set_back_after_the_boot_silences_no_event(tmp_path, ahead):
+    """Until the clock had come to that moment again, each event was old."""
+    memory = Memory("syslog", str(tmp_path))
+    memory.since()
+    kept, = tmp_path.glob("*.since")
+    kept.write_text(str(int(time.time()) + ahead))
+    first = memory.since()
+    assert time.time() - 200 < first <= time.time() - 40
+    assert float(kept.read_text()) == memory.since() == first
+
+
 def test_what_pacemaker_2_1_5_says_of_a_switchover_and_a_power_cut(data):
     """Recorded on each node of a cluster: srv1 to srv2, then srv2 lost its power and came back."""
     worth, every = {}, 0

@@ -41,13 +41,16 @@ class Memory(object):
     def since(self):
         """Return the moment (epoch seconds) before which nothing is news.
 
-        What this remembers goes with a reboot: what happened before was said, or is old.
+        What this remembers goes with a reboot: what happened before was said, or is old. A moment
+        that is still to come is of a clock that was set back since: what is said twice is better
+        than what is not said.
         """
         descriptor = self._open(".since")
         try:
             text = os.read(descriptor, 32).decode("ascii", "replace")
-            if not text.isdigit():
-                text = str(int(time.time() - _FRESH))
+            now = time.time()
+            if not text.isdigit() or float(text) > now:
+                text = str(int(now - _FRESH))
                 os.ftruncate(descriptor, 0)
                 os.lseek(descriptor, 0, os.SEEK_SET)
                 os.write(descriptor, text.encode("ascii"))
