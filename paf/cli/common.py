@@ -110,6 +110,14 @@ class Pacemaker(object):
         return self.ask("crm_mon", "-1", "-A", "-f", "-r", xml)
 
 
+def whole(result):
+    """Return what a program printed (str); None where it failed or was ended, and has said less.
+
+    result: its runner.Result.
+    """
+    return None if result.timed_out or result.status != 0 else result.out
+
+
 def plain(error):
     """Return what a program of Pacemaker complained of (str) in plain words, with what to do.
 

@@ -7,7 +7,7 @@ one of its daemons still remembers it: seen after `pcs cluster node remove`.
 import re
 
 from paf.cli import finding
-from paf.cli.common import Problem
+from paf.cli.common import Problem, whole
 
 #: What the CIB calls a node that corosync has to know; a remote or guest node is a "remote".
 _MEMBERS = (None, "member", "normal")
@@ -23,10 +23,10 @@ WHY = "Pacemaker puts it back where one of its daemons still remembers it. Where
 def read(pacemaker):
     """Return what corosync-cmapctl has of each node: a list of dicts of its text (str).
 
-    Empty where it could not be read. Raises Problem where the program is missing.
+    Empty where it could not be read to its end. Raises Problem where the program is missing.
     """
     found = {}
-    for line in pacemaker.run("corosync-cmapctl", "nodelist").out.splitlines():
+    for line in (whole(pacemaker.run("corosync-cmapctl", "nodelist")) or "").splitlines():
         key, _, value = line.partition(" (str) = ")
         words = key.split(".")
         if value and len(words) > 2:
@@ -44,10 +44,11 @@ def addresses(nodes):
     return dict((node.get("name", node[link]), node[link]) for node, link in found)
 
 
-def names(pacemaker):
+def names(pacemaker, heard=()):
     """Return the names (set of str, in small letters) in corosync's list of nodes.
 
-    None where they are not known: it could not be read, or a node has no name there.
+    heard: the members (their names), as others than this list have them. None where the names are
+    not known: it could not be read, a node has no name there, or one that is heard is not in it.
     """
     try:
         found = read(pacemaker)
@@ -55,7 +56,20 @@ def names(pacemaker):
         return None
     if not found or not all("name" in node for node in found):
         return None
-    return set(node["name"].lower() for node in found)
+    listed = set(node["name"].lower() for node in found)
+    return listed if listed.issuperset(name.lower() for name in heard) else None
+
+
+def heard(root):
+    """Return the nodes (set of str) that are members by the status in a CIB (its root); pure.
+
+    in_ccm is a moment since Pacemaker 2.1.7, and 0 for one that has left.
+    """
+    known = dict((node.get("id"), node.get("uname"))
+                 for node in root.findall("configuration/nodes/node")
+                 if node.get("type") in _MEMBERS)
+    return set(known[state.get("id")] for state in root.findall("status/node_state")
+               if known.get(state.get("id")) and state.get("in_ccm", "0") not in ("0", "false"))
 
 
 def removed(root, listed):

@@ -11,6 +11,7 @@ from paf.cli.main import main
 from paf.cli.status import forecast, votequorum
 from paf.cli.timeline import gather
 from paf.ocf import OcfError
+from paf.runner import Result
 
 
 @pytest.mark.parametrize("printed, seconds", [
@@ -21,7 +22,7 @@ def test_what_corosync_does_not_say_of_its_patience_is_not_zero(printed, seconds
     def run(*_):
         if printed is None:
             raise Problem("corosync-cmapctl is not installed")
-        return SimpleNamespace(out=printed)
+        return Result(0, printed, "", False)
     found = gather.silence(SimpleNamespace(run=run))
     assert found == seconds
     text = "\n".join(forecast.lines([], "srv3", [], "", found))
@@ -48,10 +49,26 @@ def test_corosync_waits_for_the_vote_of_a_quorum_device_too(votes, printed, seco
         assert words == ("corosync-cmapctl", "quorum.device.")
         if printed is None:
             raise Problem("corosync-cmapctl is not installed")
-        return SimpleNamespace(out=printed)
+        return Result(0, printed, "", False)
     found = votequorum.device_wait(SimpleNamespace(run=run), votes)
     assert found == seconds
     assert words in "\n".join(forecast.lines([], "srv3", [], "", 6.6, found))
+
+
+@pytest.mark.parametrize("status, timed_out", [(-9, True), (-15, False), (1, False)])
+def test_what_was_not_read_to_its_end_is_not_known(status, timed_out):
+    """A number that is cut off is another number; a setting behind the cut is not the default."""
+    def run(*words):
+        return Result(status, {
+            "runtime.config.totem.": "runtime.config.totem.consensus (u32) = 4380\n"
+                                     "runtime.config.totem.token (u32) = 36",
+            "quorum.device.": DEVICE, "-s": "Expected votes: 3\nTotal votes: 3\nQuorum: 2\n"
+                                            "Flags: Quorate Qdevice\n"}[words[1]], "", timed_out)
+    pacemaker = SimpleNamespace(run=run)
+    assert gather.silence(pacemaker) is None
+    assert votequorum.device_wait(pacemaker, WITH_DEVICE) is None
+    # of that program the status says whether there is quorum
+    assert bool(votequorum.of(pacemaker).unknown) == (status < 0)
 
 
 @pytest.mark.parametrize("verb", ["history", "timeline"])

@@ -10,6 +10,7 @@ from paf.cli import check, configuration, finding, nodelist
 from paf.cli.check import clusterchecks
 from paf.cli.common import Problem
 from paf.cli.status import votequorum
+from paf.runner import Result
 from tests.unit.test_cli_questions import (  # noqa: F401
     asked, codes, texts, with_flag, with_property)
 
@@ -22,12 +23,12 @@ nodelist.node.1.ring0_addr (str) = 10.77.0.2
 """
 
 
-def answering(text):
+def answering(text, status=0, timed_out=False):
     def run(*argv):
         if isinstance(text, Exception):
             raise text
-        return types.SimpleNamespace(out=text if argv == ("corosync-cmapctl", "nodelist") else "",
-                                     err="", timed_out=False)
+        return Result(status, text if argv == ("corosync-cmapctl", "nodelist") else "", "",
+                      timed_out)
     return types.SimpleNamespace(run=run, node=lambda: "srv1")
 
 
@@ -52,6 +53,32 @@ def test_what_corosync_does_not_name_is_not_known_and_nothing_is_removed(text):
     assert nodelist.names(answering(text)) is None
     root = types.SimpleNamespace(findall=lambda path: pytest.fail("looked at the CIB"))
     assert nodelist.removed(root, None) == []
+
+
+@pytest.mark.parametrize("status, timed_out", [(-9, True), (-15, False), (1, False)])
+def test_a_list_that_was_cut_off_is_not_known(status, timed_out):
+    """The nodes behind the cut were called removed, and the cure removes them."""
+    cut = answering(LINES.partition("nodelist.node.1")[0], status, timed_out)
+    assert nodelist.names(cut) is None and nodelist.read(cut) == []
+
+
+@pytest.mark.parametrize("heard, known", [
+    ([], True), (["srv1"], True), (["SRV1", "srv2"], True), (["srv1", "srv3"], False)])
+def test_a_list_without_a_node_that_is_heard_is_not_the_clusters(heard, known):
+    """This node's corosync has not read its file again, or another one."""
+    assert nodelist.names(answering(LINES), heard) == ({"srv1", "srv2"} if known else None)
+
+
+@pytest.mark.parametrize("state, heard", [
+    ('id="3" uname="srv3" in_ccm="true"', {"srv3"}), ('id="3" in_ccm="true"', {"srv3"}),
+    ('id="3" uname="srv3" in_ccm="1795447098"', {"srv3"}),    # Pacemaker 2.1.7 and later
+    ('id="3" uname="srv3" in_ccm="0"', set()), ('id="3" uname="srv3" in_ccm="false"', set()),
+    ('id="3" uname="srv3"', set())])
+def test_who_is_heard_is_in_the_cib(state, heard):
+    root = ElementTree.fromstring(
+        '<cib><configuration><nodes><node id="3" uname="srv3"/></nodes></configuration>'
+        f"<status><node_state {state}/></status></cib>")
+    assert nodelist.heard(root) == heard
 
 
 @pytest.mark.parametrize("kind, gone", [
@@ -103,14 +130,16 @@ def test_a_member_is_not_called_removed(texts):  # noqa: F811
     assert "removed" not in codes(asked(texts, listed={"srv1", "srv3"}))
 
 
-@pytest.mark.parametrize("lines, said", [
-    (LINES, [("ERROR", "srv3 is in Pacemaker's configuration, but not in corosync's")]),
-    (LINES + "nodelist.node.2.name (str) = srv3\n", []),
-    ("", [("UNSEEN", "corosync's list of nodes was not read")])])
+@pytest.mark.parametrize("lines, in_ccm, said", [
+    (LINES, "false", [("ERROR", "srv3 is in Pacemaker's configuration, but not in corosync's")]),
+    (LINES + "nodelist.node.2.name (str) = srv3\n", "true", []),
+    (LINES, "true", [("UNSEEN", "corosync's list of nodes is not known")]),
+    ("", "false", [("UNSEEN", "corosync's list of nodes is not known")])])
 def test_paf_check_names_a_removed_node_and_asks_no_fencing_device_for_it(
-        texts, monkeypatch, lines, said):  # noqa: F811
+        texts, monkeypatch, lines, in_ccm, said):  # noqa: F811
     cib = texts["cib"].replace('pcmk_host_list" value="srv3', 'pcmk_host_list" value="srv1')
     assert cib != texts["cib"]
+    cib = cib.replace('uname="srv3" in_ccm="true"', f'uname="srv3" in_ccm="{in_ccm}"')
     pacemaker = answering(lines)
     pacemaker.cib = lambda: cib
     monkeypatch.setattr(check, "_of_this_node", lambda *_: [])
@@ -120,7 +149,7 @@ def test_paf_check_names_a_removed_node_and_asks_no_fencing_device_for_it(
     assert [item.level for item in items] == [level for level, _ in said]
     assert all(item.what.startswith(words) for item, (_, words) in zip(items, said))
     devices = [item.what for name, item in found if name == "fencing" and item]
-    assert ("no fencing device for srv3" in devices) == (lines != LINES)
+    assert ("no fencing device for srv3" in devices) == ([level for level, _ in said] != ["ERROR"])
 
 
 def test_paf_check_does_not_speak_of_removed_nodes_in_a_file(texts, tmp_path):  # noqa: F811

@@ -93,7 +93,7 @@ def examine(options, pacemaker):
     configured = configuration.parse(text, time.time())
     gone, votes = [], None
     if options.cib is None:
-        listed = nodelist.names(pacemaker)
+        listed = nodelist.names(pacemaker, nodelist.heard(configured.root))
         gone = nodelist.removed(configured.root, listed)
         for pair in _checked("removed nodes", clusterchecks.removed(gone, listed)):
             yield pair

@@ -285,7 +285,7 @@ def leftovers(configured, managed):
 def removed(gone, listed):
     """No node is left of those that were removed: gone (list of str), listed as in nodelist."""
     if listed is None:
-        yield finding.unseen("corosync's list of nodes was not read",
+        yield finding.unseen("corosync's list of nodes is not known",
                              "a node that was removed may still be in Pacemaker's configuration")
     for name in gone:
         yield finding.error(nodelist.WORDS.format(name), nodelist.WHY, nodelist.cure(name))

@@ -123,8 +123,8 @@ def _sight(resource, pacemaker):
         fencing=fencing.of(pacemaker, configured, seen, primary) if primary else None,
         votes=votequorum.of(pacemaker), silence=silence,
         # one that was removed is never online
-        listed=nodelist.names(pacemaker) if set(seen.nodes.values()) & set(
-            (view.OFFLINE, view.UNCLEAN)) else None,
+        listed=nodelist.names(pacemaker, seen.heard - seen.remote) if set(
+            seen.nodes.values()) & set((view.OFFLINE, view.UNCLEAN)) else None,
         ballot=cib.parse(text_of_cib, names_of(managed.name), managed.name, now))
     return Look(seen, configured, managed, facts,
                 report.report(seen, configured, managed, facts))

@@ -3,7 +3,7 @@
 import re
 from collections import namedtuple
 
-from paf.cli.common import Problem
+from paf.cli.common import Problem, whole
 
 #: expected, total, needed: votes (int); votes: dict of node id (str) to int, of the members; flags:
 #: set of str; unknown: why nothing is known, "" if it is.
@@ -25,7 +25,8 @@ def of(pacemaker):
     except Problem as error:
         return _unknown(str(error))
     # its status says whether there is quorum, not whether it could be asked
-    return votes(result.out) or _unknown("corosync-quorumtool: {0}".format(
+    cut = result.timed_out or result.status < 0
+    return (None if cut else votes(result.out)) or _unknown("corosync-quorumtool: {0}".format(
         "no answer in time" if result.timed_out else
         " ".join((result.err or result.out).split()) or "no answer"))
 
@@ -64,10 +65,10 @@ def device_wait(pacemaker, found):
     if "Qdevice" not in found.flags:
         return 0.0
     try:
-        text = pacemaker.run("corosync-cmapctl", "quorum.device.").out
+        text = whole(pacemaker.run("corosync-cmapctl", "quorum.device."))
     except Problem:
         return None
-    if "quorum.device.model" not in text:
+    if text is None or "quorum.device.model" not in text:
         return None
     given = re.search(r"^quorum\.device\.sync_timeout \(u32\) = (\d+)$", text, re.MULTILINE)
     return int(given.group(1)) / 1000.0 if given else _SYNC_TIMEOUT

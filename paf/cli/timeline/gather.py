@@ -5,7 +5,7 @@ import re
 from collections import namedtuple
 
 from paf.cli import configuration, interruptions
-from paf.cli.common import Pacemaker, Problem, clock
+from paf.cli.common import Pacemaker, Problem, clock, whole
 from paf.cli.timeline import action_times, changes, events, files, logs
 
 #: events: list of events.Event, oldest first; missing: sentences (list of str) on what this node
@@ -122,7 +122,7 @@ def silence(pacemaker):
     Source: corosync.conf(5), token, token_coefficient, consensus.
     """
     try:
-        text = pacemaker.run("corosync-cmapctl", "runtime.config.totem.").out
+        text = whole(pacemaker.run("corosync-cmapctl", "runtime.config.totem.")) or ""
     except Problem:
         return None
     found = re.findall(r"totem\.(token|consensus) \(u32\) = (\d+)", text)
