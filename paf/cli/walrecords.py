@@ -15,8 +15,10 @@ from paf.instance import sql, walpages, walprogram
 CATALOGS = 16384
 _PATIENCE = 600.0   # seconds to read a segment
 _RECORD = re.compile(r"^rmgr: (\S+) .*?, tx: +(\d+), lsn: ([0-9A-F]+/[0-9A-F]+), .*?desc: (.*)$")
-_LENGTH = re.compile(r"len \(rec/tot\): +\d+/ +(\d+),")
+_ANY_RECORD = "rmgr:"
+_LENGTH = re.compile(r"len \(rec/tot\): *\d+/ *(\d+),")
 _SWITCH = ("SWITCH", "xlog switch")
+_LONGEST = 1 << 30  # bytes of a record, as in xlogrecord.h
 _PAGE = 8192        # bytes of a page of WAL, where they cannot be read
 _RELATION = re.compile(r"rel (\d+)/(\d+)/(\d+)")
 _TUPLES = re.compile(r"(?:(\d+) tuples|ntuples:? (\d+))")
@@ -42,7 +44,8 @@ Start = namedtuple("Start", "following early")
 class Records(object):
     """The records of a part of the WAL: (manager, xid, LSN, description) of each.
 
-    unread: the LSN (int) from where on they could not be read, None where all were.
+    unread: the LSN (int) from where on they could not be read, or not be understood, None where
+    all were.
     """
 
     def __init__(self, instance, folder, size, timelines, begin, end):
@@ -60,27 +63,57 @@ class Records(object):
         self._reached = start
         while start < end:
             limit = min(start - start % size + size, end)
-            # one segment more, so that a record which crosses the border is read
-            result = self._dump(start, limit + size)
-            for record in self._taken(result.out):
-                if record[2] < limit:
-                    yield record
-            if result.status != 0 and self._reached < limit:
-                self.unread = max(self._reached, start)
+            # all of a segment may be of one record, which began before it
+            for record in self._of_segment(start, limit) if self._reached < limit else ():
+                yield record
+            if self._reached < limit:    # also where the program ends well
+                self._give_up(start)
                 return
             start = limit
 
-    def _taken(self, text):
-        """Yield the records in what pg_waldump printed, and note how far it came."""
+    def _of_segment(self, start, limit):
+        """Yield the records that begin from an LSN `start` on and in front of another, `limit`.
+
+        One segment more is read, so that a record which crosses the border is; and where that has
+        not come to the border, as much as a record may need. Raises Problem.
+        """
+        done = start
+        for further in (self._size, _LONGEST):
+            result = self._dump(start, limit + further)
+            for record in self._taken(result.out, limit):
+                if record[2] >= done:
+                    yield record
+            if self._reached >= limit or result.timed_out:
+                break
+            done = max(done, self._reached)
+        if result.timed_out or (result.status != 0 and not result.out and " at " not in result.err):
+            raise Problem("the WAL in {0} cannot be read: {1}".format(
+                self._folder, sql.last_words(result.err) or (
+                    "it took too long" if result.timed_out else
+                    "pg_waldump ended with status {0}".format(result.status))))
+
+    def _give_up(self, start):
+        """Note that not all can be read behind what was reached, or from an LSN `start` on."""
+        if self.unread is None:
+            self.unread = max(self._reached, start)
+
+    def _taken(self, text, limit):
+        """Yield the records in front of `limit` in what pg_waldump printed; note how far it came.
+        """
         for line in text.splitlines():
             match, length = _RECORD.match(line), _LENGTH.search(line)
             if not match:
+                if line.startswith(_ANY_RECORD) and self._reached < limit:
+                    self._give_up(self._begin)
                 continue
             lsn = wal.parse_lsn(match.group(3))
+            if lsn >= limit:
+                return
             after = walpages.next_record(
                 lsn, int(length.group(1)) if length else 0, self._page, self._size)
             if match.group(1) == "XLOG" and match.group(4).startswith(_SWITCH):
-                after = lsn - lsn % self._size + self._size
+                after = walpages.next_record(
+                    lsn - lsn % self._size + self._size, 0, self._page, self._size)
             self._reached = max(self._reached, after)
             yield match.group(1), int(match.group(2)), lsn, match.group(4)
 
@@ -96,14 +129,8 @@ class Records(object):
 
     def _dump(self, start, end):
         position = wal.Position(self._named(start), start)
-        result = walprogram.run(
+        return walprogram.run(
             self._instance, self._folder, position, self._size, Deadline(_PATIENCE), end)
-        if result.timed_out or (result.status != 0 and not result.out and " at " not in result.err):
-            raise Problem("the WAL in {0} cannot be read: {1}".format(
-                self._folder, sql.last_words(result.err) or (
-                    "it took too long" if result.timed_out else
-                    "pg_waldump ended with status {0}".format(result.status))))
-        return result
 
 
 def start_of(instance, folder, size, timeline, begin):

@@ -14,7 +14,7 @@ from paf.decide import wal
 from paf.ocf import OcfError
 
 _HEADER = struct.Struct("=HHIQI")
-_LONG_HEADER = 40
+_SHORT_HEADER, _LONG_HEADER = 24, 40    # bytes that they take up: what follows is aligned
 _CONTINUED = 0x0001     # XLP_FIRST_IS_CONTRECORD
 _PAGE_SIZE_AT, _PAGE_SIZE = 36, struct.Struct("=I")
 _SIZES = (1024, 2048, 4096, 8192, 16384, 32768, 65536)
@@ -36,7 +36,7 @@ def goes_on(instance, position, size):
         header = _header(instance, wal.Position(position.timeline, address), size)
         if header is None or header[2] != position.timeline or header[3] != address:
             return False
-        if not header[1] & _CONTINUED or header[4] <= page - _HEADER.size:
+        if not header[1] & _CONTINUED or header[4] <= page - _SHORT_HEADER:
             return True
         address += page
     return True
@@ -98,4 +98,4 @@ def next_record(lsn, length, page, size):
     end = wal.record_end(lsn, length, page, size)
     if end % page:
         return end
-    return end + (_HEADER.size if end % size else _LONG_HEADER)
+    return end + (_SHORT_HEADER if end % size else _LONG_HEADER)

@@ -161,12 +161,24 @@ END = "pg_waldump: error: error in WAL record at {0}: invalid record length at {
     ([(1, LINE.format(59, "0/300000"), "could not find file \"000000010000000000000004\"")],
      "0/480000", 0x300040),
     # a record that is longer than a segment, and a segment that was switched
-    ([(1, LINE.format(3 << 20, "0/300000"), END), (1, "", END), (1, "", END)], "0/600000", None),
+    ([(1, LINE.format(3 << 20, "0/300000"), END)], "0/600000", None),
+    ([(1, LINE.format(3 << 20, "0/300000"), END), (1, "", END)], "0/610000", 0x602448),
     ([(1, LINE.format(24, "0/300000").replace("Heap ", "XLOG ").replace("INSERT", "SWITCH"), END),
-      (0, LINE.format(59, "0/400028"), "")], "0/400080", None)])
+      (0, LINE.format(59, "0/400028"), "")], "0/400068", None),
+    # and the header of the first page behind it
+    ([(1, LINE.format(24, "0/300000").replace("Heap ", "XLOG ").replace("INSERT", "SWITCH"), END)],
+     "0/400028", None),
+    # a program that ends well in front of the end
+    ([(0, LINE.format(59, "0/300000"), "")], "0/300080", 0x300040)])
 def test_wal_that_cannot_be_read_to_its_end_is_said(monkeypatch, answers, end, unread):
     left = [runner.Result(status, out, err.format("0/1"), False) for status, out, err in answers]
-    monkeypatch.setattr(walrecords.Records, "_dump", lambda *_: left.pop(0))
+    answer = []
+
+    def dump(_, __, end):
+        if end < 1 << 30:    # else it is the same with as much more as a record may need
+            answer[:] = [left.pop(0)]
+        return answer[0]
+    monkeypatch.setattr(walrecords.Records, "_dump", dump)
     monkeypatch.setattr(walrecords.walpages, "page_size_in", lambda *_: None)
     monkeypatch.setattr(walrecords.Records, "_named", lambda *_: 1)
     records_ = walrecords.Records(None, "/x", SEGMENT, [1], "0/300000", end)

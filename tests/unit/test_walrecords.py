@@ -64,6 +64,61 @@ def test_what_pg_waldump_prints_beside_records_is_none(instance, tmp_path, monke
     assert found.unread is None
 
 
+@pytest.mark.parametrize("text", ["", "\n", RUNNING.format("0/300028")])
+def test_a_program_that_ends_well_and_has_not_come_to_the_end_has_not_read_it(
+        instance, tmp_path, monkeypatch, text):
+    """It printed nothing: no commit was there, and `paf lost` ended with 0."""
+    dumped(monkeypatch, {"0/300000": printed(text)})
+    found = records(instance, tmp_path)
+    assert len(list(found)) == text.count("rmgr")
+    assert found.unread == (0x300060 if text.strip() else 0x300000)
+
+
+def test_what_one_look_ahead_has_seen_the_next_has_to_print(instance, tmp_path, monkeypatch):
+    """A segment is read with the one before it, and its records are taken when it is its turn."""
+    dumped(monkeypatch, {
+        "0/200000": printed(INSERT.format("0/2FFFE0") + INSERT.format("0/300048")),
+        "0/300000": printed("")})
+    found = records(instance, tmp_path, "0/200000", "0/300088")
+    assert [record[2] for record in found] == [0x2FFFE0] and found.unread == 0x300048
+
+
+@pytest.mark.parametrize("begin", ["0/300000", "0/300060"])
+def test_a_record_that_ends_some_segments_later_is_read(instance, tmp_path, monkeypatch, begin):
+    """pg_waldump finds no record in front of its end that it is not to read to its own end."""
+    asked = []
+    first = RUNNING.format("0/300028") if begin == "0/300000" else ""
+    long = INSERT.format("0/300060").replace("    59/    59", "3500000/3500000")
+
+    def run(_, __, start, ___, ____, end, *_____):
+        asked.append((start.lsn, end))
+        if end < 0x700000:
+            return printed(first, 1, "error: could not find a valid record after 0/300060")
+        return printed(first + long, 1, "error: error in WAL record at 0/700000: at 0/700028")
+    monkeypatch.setattr(walprogram, "run", run)
+    found = records(instance, tmp_path, begin, "0/400000")
+    assert [record[2] for record in found][-1] == 0x300060 and found.unread is None
+    assert [end for _, end in asked] == [0x500000, 0x400000 + (1 << 30)]
+
+
+@pytest.mark.parametrize("strange", [
+    INSERT.format("0/300028").replace("tx:", "xid:"), "rmgr: Transaction\n",
+    INSERT.format("0/300028").replace("desc: ", "")])
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_record_that_is_not_understood_may_be_a_commit(
+        instance, tmp_path, monkeypatch, strange, status):
+    """Of the records behind it that are understood nothing is left out."""
+    dumped(monkeypatch, {"0/300000": printed(
+        RUNNING.format("0/300028") + strange + INSERT.format("0/3000A0")
+        + strange + INSERT.format("0/300120"), status, "error: at 0/300160")})
+    found = records(instance, tmp_path, end="0/300160")
+    assert [record[2] for record in found] == [0x300028, 0x3000A0, 0x300120]
+    assert found.unread == 0x300060
+    # what is behind its end is not looked at
+    before = records(instance, tmp_path, end="0/300060")
+    assert len(list(before)) == 1 and before.unread is None
+
+
 #: The last is of no list of transactions; each is (answers, begin, from where it was read, Start).
 BEFORE = [
     ({"0/300000": printed(RUNNING.format("0/300028") + INSERT.format("0/300060"))}, "0/3000A0",
