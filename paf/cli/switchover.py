@@ -64,10 +64,10 @@ def run(options):
     for line in plan(report, target):
         say(line)
     backlog.warn(pacemaker, report, target)
+    said = list(doubts(report, outcome, target))
+    for doubt in said:
+        complain(doubt)
     if options.dry_run:
-        said = list(doubts(report, outcome, target))
-        for doubt in said:
-            complain(doubt)
         return NOT_DONE if said else OK
     if not options.yes:
         if not confirmed("Move the primary to {0} now? [y/N]".format(target)):

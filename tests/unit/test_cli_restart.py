@@ -48,6 +48,12 @@ def test_without_a_node_to_move_the_primary_to_nothing_is_restarted(restarted, m
         capsys.readouterr().err)
 
 
+def test_what_is_not_known_of_the_switchover_is_said_before_it(restarted, monkeypatch, capsys):
+    monkeypatch.setattr(simulate, "move", lambda *_: simulate.Outcome(None, False, "no answer"))
+    assert main(["restart", "--rolling", "--yes"]) == OK and len(restarted) == 3
+    assert "paf: no answer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("counts, nodes", [
     ({"srv1": 0, "srv2": 2, "srv3": 1}, ["srv2", "srv3"]), ({"srv1": 0, "srv2": 0, "srv3": 0}, [])])
 def test_only_what_waits_for_it_is_restarted(restarted, monkeypatch, capsys, counts, nodes):

@@ -14,7 +14,6 @@ from paf.cli.status import simulate, votequorum
 from paf.cli.status import report as status
 from paf.runner import Result
 
-
 MOVE = simulate.move
 
 
@@ -135,13 +134,16 @@ def test_the_first_in_line_is_one_that_pacemaker_would_promote(report, monkeypat
     assert switchover.in_line(report) == ["srv1", "srv2"]
 
 
-def test_where_the_scheduler_gives_no_answer_a_trial_says_so(report, monkeypatch, capsys):
-    node(report, "srv1").update(not_received_bytes=0, state="streaming")
+@pytest.mark.parametrize("option, code", [("--dry-run", NOT_DONE), ("--yes", OK)])
+def test_where_the_scheduler_gives_no_answer_it_is_said(report, monkeypatch, capsys, option, code):
+    node(report, "srv1").update(not_received_bytes=None, state="streaming")
     monkeypatch.setattr(switchover, "Pacemaker", lambda: None)
     monkeypatch.setattr(switchover.status, "look", lambda *_: report)
     monkeypatch.setattr(simulate, "move", lambda *given: simulate.Outcome(None, False, "no answer"))
-    assert main(["switchover", "srv1", "--dry-run"]) == NOT_DONE
-    assert "paf: no answer" in capsys.readouterr().err
+    monkeypatch.setattr(switchover.Switchover, "run", lambda _: OK)
+    assert main(["switchover", "srv1", option]) == code
+    said = capsys.readouterr().err
+    assert "paf: no answer" in said and "what srv1 has received is not known here" in said
 
 
 @pytest.mark.parametrize("release, role", [((2, 1, 5), "Master"), ((3, 0, 0), "Promoted")])
@@ -306,12 +308,10 @@ def test_a_move_whose_constraint_stays_is_not_done(folder, report, monkeypatch, 
 
 @pytest.mark.parametrize("state, missing, code", [
     ("streaming", 0, OK), ("streaming", None, NOT_DONE), ("running", 0, NOT_DONE)])
-def test_a_trial_says_what_is_not_known(folder, configured, monkeypatch, capsys, state, missing,
-                                        code):
-    known = reported(folder, configured)
-    node(known, "srv1").update(state=state, not_received_bytes=missing)
+def test_a_trial_says_what_is_not_known(report, monkeypatch, capsys, state, missing, code):
+    node(report, "srv1").update(state=state, not_received_bytes=missing)
     monkeypatch.setattr(switchover, "Pacemaker", lambda: None)
-    monkeypatch.setattr(switchover.status, "look", lambda *_: known)
+    monkeypatch.setattr(switchover.status, "look", lambda *_: report)
     assert main(["switchover", "srv1", "--dry-run"]) == code
     assert ("not known" in capsys.readouterr().err) == (code == NOT_DONE)
 

@@ -7,7 +7,7 @@ from paf.cli.common import (
     ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, require_nodes, say,
     seconds)
 from paf.cli.status import service, status
-from paf.cli.switchover import Switchover, destination, impossible
+from paf.cli.switchover import Switchover, destination, doubts, impossible
 from paf.cli.view import MAINTENANCE
 from paf.deadline import monotonic
 
@@ -195,10 +195,15 @@ def _lift_ban(pacemaker, clone, node):
 
 
 def successor(pacemaker, report):
-    """Return the node to which the primary moves before it is restarted. Raises Problem."""
+    """Return the node to which the primary moves before it is restarted; say what is not known.
+
+    Raises Problem.
+    """
     target, outcome = destination(pacemaker, report)
     for obstacle in impossible(report, outcome, target):
         raise Problem("the primary was not restarted: {0}".format(obstacle))
+    for doubt in doubts(report, outcome, target):
+        complain(doubt)
     return target
 
 
