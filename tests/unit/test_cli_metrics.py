@@ -7,7 +7,7 @@ import pytest
 from paf.cli import configuration, servers
 from paf.cli.common import Problem
 from paf.cli.health import health, looks, metrics, request, series
-from paf.cli.timeline import action_times, events, gather
+from paf.cli.timeline import action_times, changes, events, gather
 from tests.unit.test_cli_health import facts, standby  # noqa: F401
 
 SAID = looks.SaidOfStandbys(
@@ -215,6 +215,18 @@ def test_when_it_was_promoted_is_not_known_of_no_primary_or_of_two(facts):  # no
     for promoted in ([], ["srv2", "srv3"]):
         assert series.promoted_at(facts._replace(promoted=promoted)) is None
     assert series.promoted_at(facts._replace(unknown="no answer")) is None
+
+
+def test_a_state_of_a_node_that_has_only_its_number_counts_too(facts):  # noqa: F811
+    """The name is in another part of the CIB, as for the counts of failures."""
+    every = list(changes.of_cib(facts.root))
+    known = series.promoted_at(facts)
+    for state in facts.root.findall("status/node_state"):
+        assert state.attrib.pop("uname")
+        for operation in state.iter("lrm_rsc_op"):
+            operation.attrib.pop("on_node", None)
+    assert known and series.promoted_at(facts) == known
+    assert list(changes.of_cib(facts.root)) == every
 
 
 def test_of_a_server_that_does_not_answer_there_is_nothing_but_that(facts):  # noqa: F811

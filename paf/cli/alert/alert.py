@@ -132,12 +132,10 @@ def dc_of(root):
 
 def reasons(root, resource):
     """Return why nodes failed or were not promoted (dict of node to str), by the CIB; pure."""
-    names = dict((node.get("id"), node.get("uname", ""))
-                 for node in root.findall("configuration/nodes/node"))
     found = {}
-    for state in root.findall("status/node_state"):
+    for node, state in configuration.node_states(root):
         for pair in state.findall("transient_attributes/instance_attributes/nvpair"):
             if pair.get("name") in ("failed_because-" + resource,
                                     "not_promoted_because-" + resource) and pair.get("value"):
-                found[state.get("uname") or names.get(state.get("id"), "")] = pair.get("value")
+                found[node] = pair.get("value")
     return found

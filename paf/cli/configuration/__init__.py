@@ -312,16 +312,26 @@ def _parameters(configured, managed, attributes):
 def attributes(configured, node):
     """Return the attributes of a node (dict of str), permanent and transient, with #uname and #id.
     """
-    root, found, names = configured.root, {"#uname": node}, {}
+    root, found = configured.root, {"#uname": node}
     for item in root.findall("configuration/nodes/node"):
-        names[item.get("id")] = item.get("uname")
         if item.get("uname") == node:
             found["#id"] = item.get("id", "")
             found.update(_pairs(item.findall("instance_attributes/nvpair")))
-    for item in root.findall("status/node_state"):
-        if (item.get("uname") or names.get(item.get("id"))) == node:
+    for name, item in node_states(root):
+        if name == node:
             found.update(_pairs(item.findall("transient_attributes/instance_attributes/nvpair")))
     return found
+
+
+def node_states(root):
+    """Return the pairs (list) of a node's name (str) and its node_state in a CIB (its root).
+
+    The name may be in the configuration only; the number where it is not there, "" without one.
+    """
+    names = dict((node.get("id"), node.get("uname"))
+                 for node in root.findall("configuration/nodes/node"))
+    return [(state.get("uname") or names.get(state.get("id")) or state.get("id", ""), state)
+            for state in root.findall("status/node_state")]
 
 
 def _pairs(found):

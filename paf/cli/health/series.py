@@ -107,12 +107,9 @@ def is_managed(facts):
 
 def failures(facts):
     """Return how many failures Pacemaker counts (dict of node to int)."""
-    names, found = {}, {}
-    for node in facts.root.findall("configuration/nodes/node"):
-        names[node.get("id")] = node.get("uname")
+    found = {}
     prefix = "fail-count-{0}".format(facts.resource)
-    for state in facts.root.findall("status/node_state"):
-        node = state.get("uname") or names.get(state.get("id"))
+    for node, state in configuration.node_states(facts.root):
         for pair in state.findall("transient_attributes/instance_attributes/nvpair"):
             name, value = pair.get("name", ""), pair.get("value", "")
             if name == prefix or name.startswith(prefix + "#"):
@@ -125,8 +122,8 @@ def promoted_at(facts):
     if facts.unknown or len(facts.promoted) != 1:
         return None
     moments = [operation.get("last-rc-change", "")
-               for state in facts.root.findall("status/node_state")
-               if state.get("uname") == facts.promoted[0]
+               for node, state in configuration.node_states(facts.root)
+               if node == facts.promoted[0]
                for resource in state.findall("lrm/lrm_resources/lrm_resource")
                if resource.get("id", "").partition(":")[0] == facts.resource
                for operation in resource.findall("lrm_rsc_op")

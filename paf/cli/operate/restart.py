@@ -214,12 +214,9 @@ def starts(pacemaker, resource, node):
     Raises Problem.
     """
     root = configuration.parse(pacemaker.cib()).root
-    names = dict((item.get("id"), item.get("uname"))
-                 for item in root.findall("configuration/nodes/node"))
     return sorted(
         operation.get("transition-key", "") + " " + operation.get("call-id", "")
-        for state in root.findall("status/node_state")
-        if (state.get("uname") or names.get(state.get("id"))) == node
+        for name, state in configuration.node_states(root) if name == node
         for history in state.findall("lrm/lrm_resources/lrm_resource")
         if history.get("id", "").partition(":")[0] == resource
         for operation in history.findall("lrm_rsc_op") if operation.get("operation") == "start")

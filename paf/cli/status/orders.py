@@ -134,11 +134,8 @@ def tickets(found, seen, configured, managed, facts):
 
 def scores(found, seen, configured, managed, facts):
     """No transient promotion score covers the one that the agent keeps."""
-    names = dict((node.get("id"), node.get("uname")) for node in
-                 configured.root.findall("configuration/nodes/node"))
     attribute = "master-{0}".format(managed.name)
-    for state in configured.root.findall("status/node_state"):
-        node = state.get("uname") or names.get(state.get("id"), "")
+    for node, state in configuration.node_states(configured.root):
         for pair in state.findall("transient_attributes/instance_attributes/nvpair"):
             if pair.get("name") == attribute:
                 yield concern(

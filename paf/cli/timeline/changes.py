@@ -13,6 +13,7 @@ import re
 from collections import namedtuple
 from xml.sax.saxutils import unescape
 
+from paf.cli import configuration
 from paf.cli.view import base_name
 
 #: One run of an operation. start, end: epoch seconds, end None while it runs; rc, expected: int;
@@ -59,8 +60,7 @@ def _kept(pairs):
 
 def of_cib(root):
     """Yield the values of each operation that the CIB (an Element) has."""
-    for state in root.findall("status/node_state"):
-        node = state.get("uname") or state.get("id")
+    for node, state in configuration.node_states(root):
         for operation in state.findall("lrm/lrm_resources/lrm_resource/lrm_rsc_op"):
             yield dict(_kept(operation.attrib), id=operation.get("id", ""), node=node, added="yes",
                        on_node=operation.get("on_node", node))
