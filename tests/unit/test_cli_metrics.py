@@ -1,5 +1,6 @@
 """paf metrics: text that a strict reader of the format takes, and nothing made up."""
 
+import copy
 import re
 
 import pytest
@@ -135,6 +136,27 @@ def test_a_failed_look_names_no_resource():
     assert list(metrics._outage(nothing, {series.OUTAGE: 2.5, series.LOOKED_FOR: 5.0})) == []
 
 
+def test_the_failover_before_is_not_the_last_one_where_there_may_have_been_another(
+        facts, monkeypatch):  # noqa: F811
+    """`crm_resource --refresh`, as in `paf resume`, takes the time of the promotion away."""
+    facts = facts._replace(root=copy.deepcopy(facts.root))
+    promoted = series.promoted_at(facts)
+    old = {series.OUTAGE: 2.5, series.FAILOVER: 9.0, series.LOOKED_FOR: float(promoted)}
+    monkeypatch.setattr(metrics, "_in_logs", lambda *_: pytest.fail("looked again"))
+    names = {item.name: item.value for item in metrics._outage(facts, old)}
+    assert names == old
+    monkeypatch.setattr(metrics.time, "time", lambda: promoted + 5.0)    # not settled yet
+    before = {**old, series.LOOKED_FOR: promoted - 500.0}
+    names = {item.name: item.value for item in metrics._outage(facts, before)}
+    assert names == {series.LOOKED_FOR: promoted - 500.0}
+    for resource in facts.root.iter("lrm_resource"):
+        for operation in list(resource):
+            if operation.get("operation") == "promote":
+                resource.remove(operation)
+    assert series.promoted_at(facts) is None
+    assert list(metrics._outage(facts, old)) == []    # and then it is looked for again
+
+
 @pytest.mark.parametrize("text", ["", "rubbish {\n", "paf_x{a=\"b\" 1\npaf_y 1e\n", "\x00\xff"])
 def test_a_broken_file_of_before_is_nothing(tmp_path, text):
     name = tmp_path / "paf.prom"
@@ -219,6 +241,7 @@ def test_when_it_was_promoted_is_not_known_of_no_primary_or_of_two(facts):  # no
 
 def test_a_state_of_a_node_that_has_only_its_number_counts_too(facts):  # noqa: F811
     """The name is in another part of the CIB, as for the counts of failures."""
+    facts = facts._replace(root=copy.deepcopy(facts.root))
     every = list(changes.of_cib(facts.root))
     known = series.promoted_at(facts)
     for state in facts.root.findall("status/node_state"):

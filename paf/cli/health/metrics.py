@@ -64,18 +64,21 @@ def _look(resource):
 def _outage(facts, old):
     """Yield the outage of the last failover; from the logs, if there was a promotion since then.
 
-    old: what the file has had.
+    old: what the file has had. That is of the last failover only where no later promotion is known;
+    nothing where it is not known which one was the last: after a cleanup, or without a primary.
     """
-    if facts.unknown:
-        return    # not even which resource it is about
     promoted, looked = series.promoted_at(facts), old.get(series.LOOKED_FOR)
+    if promoted is None:
+        return    # where the look failed, not even the resource is known
     length, ended = old.get(series.OUTAGE), old.get(series.FAILOVER)
-    if promoted and promoted != looked and time.time() - promoted > _SETTLED:
-        try:
-            length, ended = _in_logs(facts.resource, promoted)
-            looked = promoted
-        except Problem:
-            length = ended = None    # the next run looks again
+    if promoted != looked:
+        length = ended = None
+        if time.time() - promoted > _SETTLED:
+            try:
+                length, ended = _in_logs(facts.resource, promoted)
+                looked = promoted
+            except Problem:
+                pass    # the next run looks again
     for item in series.of_failover(facts.resource, looked, length, ended):
         yield item
 
