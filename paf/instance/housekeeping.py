@@ -10,6 +10,7 @@ vacuumlazy.c, RelationTruncate in storage.c; pg_waldump.
 
 import re
 
+from paf import runner
 from paf.decide import wal
 from paf.instance import settings, sql, waldump
 from paf.ocf import OcfError
@@ -80,7 +81,7 @@ def _records(instance, start, end, size, more, deadline):
     result = waldump.dump(instance, deadline, start, size, end=end, more=list(more))
     if result is None:
         return []
-    if result.status != 0 or len(result.out) >= waldump.TAIL - 1:
+    if result.status != 0 or len(runner.data(result.out)) >= waldump.TAIL - 1:    # it was cut
         raise OcfError(sql.last_words(result.err) or "too many")
     found = _LINE.findall(result.out)
     if len(found) != len(_ANY_RECORD.findall(result.out)):

@@ -109,6 +109,26 @@ def test_records_of_a_transaction_that_are_not_understood_may_be_anything(
         housekeeping._records(instance, HERE, HERE.lsn + 99, SIZE, ("-x", "731"), Deadline(5))
 
 
+@pytest.mark.parametrize("letter", ["x", "\xe9", "\u20ac"])
+@pytest.mark.parametrize("missing, cut", [(2, False), (1, True), (0, True)])
+def test_output_of_which_the_begin_may_have_been_cut_off_is_not_all_of_it(
+        instance, tmp_path, monkeypatch, letter, missing, cut):
+    """What is kept of it is counted in bytes: a name may have letters of several."""
+    segment(tmp_path, 5)
+    line = "rmgr: Heap  len (rec/tot): 59/ 59, tx: 731, lsn: 0/500150, prev 0/500100, desc: x\n"
+    room = waldump.TAIL - missing - len(line) - 1
+    words = letter * (room // len(letter.encode()))
+    output = line + words + "x" * (room - len(words.encode())) + "\n"
+    assert len(output.encode()) == waldump.TAIL - missing
+    answer(monkeypatch, runner, "run", runner.Result(0, output, "", False))
+    given = (instance, HERE, HERE.lsn + 99, SIZE, ("-x", "731"), Deadline(5))
+    if not cut:
+        assert len(housekeeping._records(*given)) == 1
+        return
+    with pytest.raises(ocf.OcfError, match="too many"):
+        housekeeping._records(*given)
+
+
 RECORD = ("rmgr: Heap  len (rec/tot): 59/ 59, tx: 731, lsn: 0/500100, prev 0/5000C8, "
           "desc: INSERT x\n")
 NO_MORE = "could not find file \"{0}\": No such file or directory".format(
