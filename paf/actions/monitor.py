@@ -167,7 +167,7 @@ def _is_unasked(context):
 
 
 def _ask(context, look, deadline):
-    """Return the Sight of observe.settle or observe.observe, with rows of queries.monitor or none."""
+    """Return the Sight of a look of observe: its rows are those of queries.monitor, or none."""
     return observe.ask(look, context.instance, deadline,
                        lambda version: queries.monitor(version, context.parameters.slots))
 

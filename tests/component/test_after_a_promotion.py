@@ -78,7 +78,8 @@ def test_who_streams_from_the_new_primary_already_is_not_disconnected(trio):
 def helped(node):
     """Give a standby an address where nothing answers, then something; return the agent's run."""
     with full() as listener:
-        node.server.configure("primary_conninfo = 'host={} port={}'".format(*listener.getsockname()))
+        host, port = listener.getsockname()
+        node.server.configure(f"primary_conninfo = 'host={host} port={port}'")
         node.server.sql("SELECT pg_reload_conf()")
         wait_until(lambda: any(map(connecting.unanswered, node.server.processes())),
                    "its WAL receiver to wait for an answer")
