@@ -79,7 +79,7 @@ IN_THE_CIB = (
             needs_no_shell=True),
     Mistake("misspelt", "no parameter pg_data, pgdata is meant?", _parameter("pg_data", "/x"),
             needs_no_shell=True),
-    Mistake("maxlag", "maxlag must be a number of bytes", _parameter("maxlag", "1MB")),
+    Mistake("rejoin", "rejoin must be manual, safe or rewind", _parameter("rejoin", "rewnid")),
     Mistake("symmetrical", "is symmetrical",
             "cibadmin --modify --xpath \"//rsc_order[@id='demote-then-stop-ip']\" --xml-text "
             "'<rsc_order id=\"demote-then-stop-ip\" symmetrical=\"true\"/>'"),

@@ -1,6 +1,7 @@
 """paf check: what cannot be found out is said, and is neither good nor wrong; the rules' edges."""
 
 import pathlib
+import re
 import runpy
 import socket
 import sys
@@ -246,17 +247,38 @@ def of_parameters(text, pair):
     return list(operations.values(configured, configuration.find(configured)))
 
 
-@pytest.mark.parametrize("name, value, words, pcs, crm", [
-    ("rejoin", "perhaps", "rejoin must be manual, safe or rewind", "rejoin=safe",
-     "set rejoin safe"),
-    ("maxlag", "1GB", "maxlag must be a number of bytes", "maxlag=0", "set maxlag 0"),
-    ("datadir", "data", "datadir must be an absolute path", "", ""),    # the default is pgdata's
-    ("start_opts", "-c 'a", "start_opts cannot be understood", "", "")])
-def test_a_parameter_that_the_agent_refuses_gets_its_default(text, name, value, words, pcs, crm):
+@pytest.mark.parametrize("name, value, words, default", [
+    ("rejoin", "perhaps", "rejoin must be manual, safe or rewind", "safe"),
+    ("crash_watch", "perhaps", "crash_watch must be true or false", "true"),
+    ("slots", "perhaps", "slots must be true or false", "false")])
+def test_a_parameter_whose_default_is_safe_gets_it(text, name, value, words, default):
     item, = of_parameters(text, f'<nvpair id="new" name="{name}" value="{value}"/>')
     assert item.level == finding.ERROR and words in item.what
-    assert item.pcs == ([f"pcs resource update pgsqld {pcs}"] if pcs else [])
-    assert item.crm == ([f"crm resource param pgsqld {crm}"] if crm else [])
+    assert item.pcs == [f"pcs resource update pgsqld {name}={default}"]
+    assert item.crm == [f"crm resource param pgsqld set {name} {default}"]
+
+
+@pytest.mark.parametrize("name, value, words, example", [
+    ("maxlag", "1MB", "maxlag must be a number of bytes", "e.g. maxlag=1000000"),
+    ("pgport", "x", "pgport must be a number", "that of the server (SHOW port)"),
+    ("datadir", "data", "datadir must be an absolute path", "the value that is meant"),
+    ("bindir", "bin", "bindir must be an absolute path", "the value that is meant"),
+    ("recovery_template", "x", "recovery_template must be", "the value that is meant"),
+    ("start_opts", "-c 'a", "start_opts cannot be understood", "the value that is meant")])
+def test_a_parameter_whose_default_may_do_harm_is_for_people(text, name, value, words, example):
+    """The default of maxlag removes a limit that protects data."""
+    item, = of_parameters(re.sub(f'<nvpair id="[^"]*" name="{name}"[^>]*>', "", text),
+                          f'<nvpair id="new" name="{name}" value="{value}"/>')
+    assert item.level == finding.ERROR and words in item.what and example in item.why
+    assert (item.pcs, item.crm) == ([], [])
+
+
+def test_no_command_replaces_a_data_directory_by_the_default(text):
+    configured = configuration.parse(re.sub('name="pgdata" value="[^"]*"',
+                                            'name="pgdata" value="data"', text))
+    items = list(operations.values(configured, configuration.find(configured)))
+    assert any("pgdata must be an absolute path" in item.what for item in items)
+    assert [item for item in items if item.pcs or item.crm] == []
 
 
 @pytest.mark.parametrize("name, value, words", [

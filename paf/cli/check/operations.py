@@ -10,6 +10,11 @@ _NEEDED = ("start", "stop", "promote", "demote", "notify")
 _RECOVERED = ("stop", "demote", "promote", "monitor")
 _NO_RECOVERY = ("ignore", "block", "stop")
 _TRACING = ["trace_ra", "trace_file"]    # Pacemaker's tools know these for any agent
+#: Parameters whose default is safe, whatever was meant. That of maxlag removes a limit, that of
+#: pgdata is another directory.
+_DEFAULT_WILL_DO = ("rejoin", "crash_watch", "slots")
+_EXAMPLES = {"maxlag": ", e.g. maxlag=1000000",
+             "pgport": ", that of the server (SHOW port), e.g. pgport=5433"}
 _MONITORS = ((15.0, "Promoted"), (16.0, "Unpromoted"))
 
 
@@ -131,13 +136,13 @@ def values(configured, managed):
     declared = dict((parameter.name, parameter) for parameter in parameters.DECLARED)
     for problem in parameters.problems(read):
         name = problem.split()[0]
-        default = declared[name].default if name in declared else ""
-        cure = ((), ())
-        if default and not default.startswith("@"):
-            cure = finding.parameter_is(managed.name, name, default)
-            if managed.origins.get(name) == "":
-                cure = ((), ())    # by a reference, a rule or one of several sets: for people
-        yield finding.error(problem, "the agent refuses to start with it", cure)
+        why, cure = "the agent refuses to start with it", ((), ())
+        if name in _DEFAULT_WILL_DO:
+            if managed.origins.get(name) != "":    # by a reference, a rule, of several sets: no
+                cure = finding.parameter_is(managed.name, name, declared[name].default)
+        else:
+            why += "; write the value that is meant{0}".format(_EXAMPLES.get(name, ""))
+        yield finding.error(problem, why, cure)
 
 
 def _without_parameter(managed, name):
