@@ -69,6 +69,20 @@ def restart(release, resource, node, pg_ctl):
     return ["crm_resource --restart --resource {0} --node {1}".format(resource, node)]
 
 
+def restart_primary(release, name, pg_ctl):
+    """Return the commands (list of str) that restart a primary once a standby has taken over.
+
+    Standbys come first, and clients notice one switchover. release, pg_ctl: as above; name: the
+    resource's where the cluster has several, else "", None before there is one.
+    """
+    options = " --resource {0}".format(name) if name else ""
+    if () < release < RESTARTS:
+        return ["paf switchover" + options] + restart(release, "", "", pg_ctl)
+    return ["paf restart --rolling --pending{0}    # {1}".format(
+        options, "before there is a resource: {0}".format(pg_ctl) if name is None
+        else "while no standby can take over: paf pause, {0}, paf resume".format(pg_ctl))]
+
+
 def new_device(name, node):
     """Return the cure that makes a fencing device for a node; its agent is for people to choose."""
     words = "{0} {1}AGENT {2}pcmk_host_list={3} ..."

@@ -300,8 +300,6 @@ def _subject(instance, managed, configured, pacemaker, answer):
     control = controldata.read(instance, deadline)
     psql = "runuser -u {0} -- {1} -X -q -h {2} -p {3} -d postgres".format(
         where.system_user, local.program(instance, "psql"), where.pghost, where.pgport)
-    pg_ctl = "runuser -u {0} -- {1}".format(where.system_user, quoted(
-        [local.program(instance, "pg_ctl"), "restart", "-D", where.pgdata]))
     clone = managed.clone if managed else "RESOURCE"
     return server.Checked(
         settings=answer["settings"], rules=hba.rules(answer["hba"]),
@@ -310,7 +308,7 @@ def _subject(instance, managed, configured, pacemaker, answer):
         nodes=configured.nodes if configured else sorted(places) or [node],
         own=[places[node]] if node in places else hba.resolved(node), vips=vips,
         rejoin=where.rejoin, psql=psql, resource=clone,
-        restart=finding.restart(release_of(configured) if configured else (), clone, node, pg_ctl),
+        restart=_restart(instance, managed, configured, node, psql, answer["in_recovery"]),
         upstream=primary.primary(instance, conninfo, deadline) if answer["in_recovery"]
         else {},
         mine={"system_identifier": control.value.system_identifier if is_known(control)
@@ -322,6 +320,24 @@ def _subject(instance, managed, configured, pacemaker, answer):
         keeps_slots=where.slots is True,
         kept_off=managed is not None and node in configuration.barred(
             configured, configuration.names_of(managed), ("", "Started", "Promoted")))
+
+
+def _restart(instance, managed, configured, node, psql, in_recovery):
+    """Return the commands (list of str) that restart this server, by its role.
+
+    One that is not known to be a standby may be the primary, which is not to move without a word.
+    A setting counts as pending only once the server has read it.
+    """
+    where = instance.parameters
+    pg_ctl = "runuser -u {0} -- {1}".format(where.system_user, quoted(
+        [local.program(instance, "pg_ctl"), "restart", "-D", where.pgdata]))
+    release = release_of(configured) if configured else ()
+    if in_recovery is True:
+        return finding.restart(release, managed.clone if managed else "RESOURCE", node, pg_ctl)
+    several = configured is not None and len(configured.resources) > 1
+    name = None if managed is None else managed.name if several else ""
+    return ["{0} -c {1}".format(psql, quoted(["SELECT pg_reload_conf()"]))] + (
+        finding.restart_primary(release, name, pg_ctl))
 
 
 def show(found):
