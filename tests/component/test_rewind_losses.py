@@ -14,8 +14,10 @@ from paf.decide.timelines import line_from_wire
 from tests.component.server import wait_until
 from tests.component.test_rebuild import context_of, work_of
 from tests.component.test_rewind import (
-    FAILOVER, RETURN, come_back, fail_over, write_commits)
+    FAILOVER, RETURN, come_back, fail_over, half, lost_of, write_commits)
 from tests.component.test_rewind_cut import FULL, programs_with, same_rows
+
+__all__ = ["half"]
 
 PAGE = 8192
 
@@ -148,6 +150,22 @@ def test_a_half_rewound_directory_is_not_started_after_a_copy_that_failed(hinted
     work_of(node).do()
     come_back(hinted, "manual")
     same_rows(hinted)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_a_pg_rewind_by_hand_has_left_half_done_is_rebuilt_by_a_copy(half, is_known):
+    """A cleanup would have the start refused again (PAF-E206), which names paf rebuild."""
+    node = half["srv1"]
+    assert half["srv2"].monitor().code == 8    # it publishes its promotions
+    work = work_of(node, theirs=(lambda: promotions_of("srv2", node)) if is_known else None)
+    text = "\n".join(work.says())
+    assert "since a rewind was cut off, or files were copied by hand" in text
+    assert "let paf rebuild" not in text
+    assert "Whether something exists only here is not known" in text, "of the old primary's WAL"
+    work.do()
+    assert list(lost_of(node).iterdir())
+    come_back(half, "manual")
+    same_rows(half)
 
 
 def test_a_standby_that_had_not_replayed_what_only_it_received_follows_again(make_cluster):

@@ -333,6 +333,7 @@ def test_a_rewind_works_on_the_directory_that_the_server_would_take(
     monkeypatch.setattr(controldata, "read", lambda *_: Known(None))
     found = divergence.Divergence("diverged", True, None, None, None, None)
     monkeypatch.setattr(verb.promotions, "examine", lambda *_: (Known(found), ""))
+    monkeypatch.setattr(verb.historyfiles, "off_history", lambda *_: "")
     monkeypatch.setattr(rewind, "problem_now", lambda *_: None)
     monkeypatch.setattr(rewindrole, "check", lambda *_: None)
     monkeypatch.setattr(settings, "read", lambda *_: str(tmp_path / "elsewhere"))

@@ -10,7 +10,7 @@ from paf.cli.main import main
 from paf.cli.rebuild import rebuild as verb
 from paf.decide import state
 from paf.decide.knowledge import Known, Unknown
-from paf.instance import controldata, journal, rewind, rewindrole, settings
+from paf.instance import controldata, historyfiles, journal, rewind, rewindrole, settings
 from tests.unit.support import instance_at
 from tests.unit.test_rebuild_cut import options
 
@@ -192,13 +192,14 @@ def test_what_is_not_seen_to_stream_does_not(monkeypatch, seen):
 FOUND = SimpleNamespace(common=True, fork=None, upstream=SimpleNamespace(system_identifier="7"))
 
 
-def decide(tmp_path, monkeypatch, fact, *words, role=None, fresh=False, problem=None):
+def decide(tmp_path, monkeypatch, fact, *words, role=None, fresh=False, problem=None, mixture=""):
     """Return the Work, and why it would copy ("" for a rewind)."""
     def check(*_):
         if role:
             raise ocf.OcfError(role)
     monkeypatch.setattr(controldata, "read", lambda *_: Known("the control file"))
     monkeypatch.setattr(rewind, "is_fresh_copy", lambda _: fresh)
+    monkeypatch.setattr(historyfiles, "off_history", lambda *_: mixture)
     monkeypatch.setattr(rewind, "problem_now", lambda *_: problem)
     monkeypatch.setattr(settings, "check_data_directory", lambda *_: None)
     monkeypatch.setattr(rewindrole, "check", check)
@@ -227,6 +228,14 @@ def test_what_is_requested_or_cannot_be_rewound_is_copied(tmp_path, monkeypatch)
         "--from pgbackrest asks for it")
     stranger = SimpleNamespace(**{**vars(FOUND), "common": False})
     assert "cannot lead back" in decide(tmp_path, monkeypatch, Known(stranger))[1]
+
+
+@pytest.mark.parametrize("fact, doubt", [
+    (Known(None), "of two"), (Unknown("silent"), "silent"), (Known(FOUND), "of two")])
+def test_a_mixture_of_two_servers_is_copied_and_what_it_holds_is_in_doubt(
+        tmp_path, monkeypatch, fact, doubt):
+    work, why = decide(tmp_path, monkeypatch, fact, mixture="of two servers; copy it")
+    assert why == "of two servers" and doubt in work._doubt
 
 
 @pytest.mark.parametrize("fact, words", [

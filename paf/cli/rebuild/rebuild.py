@@ -14,8 +14,8 @@ from paf.decide.knowledge import Unknown, is_known
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.instance import (
-    controldata, divergence, journal, keptwal, observe, queries, receiver, replacement, rewind,
-    rewindrole, settings)
+    controldata, divergence, historyfiles, journal, keptwal, observe, queries, receiver,
+    replacement, rewind, rewindrole, settings)
 
 HELP = "bring this node's instance back: stopped, diverged, damaged or empty"
 TEXT = """Makes the stopped instance of this node a standby again, whatever it is: one that has
@@ -163,6 +163,11 @@ class Work(object):
         if self._options.copy or self._options.origin == backup.NAME:
             return "{0} asks for it".format(
                 "--copy" if self._options.copy else "--from pgbackrest")
+        mixture = historyfiles.off_history(self._instance, control)
+        if mixture:
+            mixture = mixture.rpartition(";")[0]    # without the advice to do this
+            self._doubt = self._doubt or mixture
+            return mixture
         if not is_known(fact):
             raise Problem("it is not known whether this instance has diverged: {0}; --copy copies "
                           "the primary in any case".format(fact.reason))
