@@ -56,6 +56,8 @@ PROGRAMS = /usr/libexec
 UNITS    = /usr/lib/systemd/system
 # Packages have tools of their own for documents and set this to nothing.
 DOCS    ?= /usr/share/doc/resource-agents-paf
+# The pages, schemas and pictures; messages name them there. Nothing: they name those of a checkout.
+PAGES   ?= /usr/share/doc/resource-agents-paf/docs
 
 # Runs the generator of the manual page; PYTHON is the nodes' and may be absent where we build.
 BUILD_PYTHON ?= $(firstword $(shell for name in python3 python /usr/libexec/platform-python python2; \
@@ -212,6 +214,7 @@ install: check-values
 		install -D -p -m 0644 "$$file" "$(DESTDIR)$(LIBRARY)/$$file" || exit 1; done
 	@sed -e 's|^NAME = "[^"]*"|NAME = "$(VARIANT)"|' -e 's|^OCF = "[^"]*"|OCF = "$(OCF)"|' \
 		-e 's|^PGHOST = "[^"]*"|PGHOST = "$(PGHOST)"|' \
+		-e 's|^PAGES = "[^"]*"|PAGES = "$(or $(PAGES),docs)"|' \
 		paf/variant.py > "$(DESTDIR)$(LIBRARY)/paf/variant.py"
 	@touch -r paf/variant.py "$(DESTDIR)$(LIBRARY)/paf/variant.py"
 	@find "$(DESTDIR)$(LIBRARY)/paf" -name '*.py[co]' -exec rm -f {} +
@@ -242,4 +245,6 @@ install: check-values
 		"$(DESTDIR)$(COMPLETIONS)/paf"
 	@test -z "$(DOCS)" || { install -d "$(DESTDIR)$(DOCS)" && \
 		install -p -m 0644 README.md CHANGELOG.md LICENSE "$(DESTDIR)$(DOCS)"; }
+	@test -z "$(PAGES)" || for file in docs/*.md docs/schemas/*.json docs/monitoring/* docs/pictures/*.svg; do \
+		install -D -p -m 0644 "$$file" "$(DESTDIR)$(PAGES)/$${file#docs/}" || exit 1; done
 	@echo "installed $(VARIANT), OCF $(OCF), for $(PYTHON) under $(DESTDIR)/"

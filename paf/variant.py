@@ -7,3 +7,5 @@ NAME = "corosync2"
 OCF = "1.1"
 #: The socket directory of the distribution's PostgreSQL.
 PGHOST = "/tmp"
+#: The folder of the pages that messages name; a package has its own.
+PAGES = "docs"

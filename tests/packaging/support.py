@@ -82,6 +82,13 @@ def library_files(checkout):
             for path in (checkout / "paf").rglob("*.py")}
 
 
+def pages(checkout, folder=DOCS):
+    """Return the paths (a set of str) that the pages of a checkout have in a package."""
+    here = checkout / "docs"
+    return {f"{folder}/docs/{path.relative_to(here).as_posix()}" for pattern in (
+        "*.md", "schemas/*.json", "monitoring/*", "pictures/*.svg") for path in here.glob(pattern)}
+
+
 def units():
     """Return the paths (a set of str) that systemd's units, and what they start, have."""
     return {f"{UNITS}/{path.name}" for path in (REPOSITORY / "units").iterdir()} | {FRONT}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.packaging.support import (
     AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, OTHER_BUILDER, PROGRAMS,
-    UNITS, library_files, need, run, units)
+    UNITS, library_files, need, pages, run, units)
 
 VARIANTS = ("corosync1", "corosync2")
 SHEBANG = {"corosync1": "#!/usr/bin/python -ESsB", "corosync2": "#!/usr/bin/python3 -ISB"}
@@ -79,6 +79,7 @@ def test_it_holds_the_agent_the_library_the_manual_and_documents(deb, variant, c
     documents = {f"/usr/share/doc/{NAME[variant]}/{name}" for name in (
         "README.md.gz", "changelog.gz", "changelog.Debian.gz", "copyright",
         *(["NEWS.Debian.gz"] if variant == "corosync2" else []))}
+    documents |= pages(checkout, f"/usr/share/doc/{NAME[variant]}")
     assert files == library_files(checkout) | documents | RTUPDATE[variant] | {
         AGENT, ALERT, COMMAND, f"{MANUAL}.gz", f"{COMMAND_MANUAL}.gz", COMPLETION,
         f"/usr/share/lintian/overrides/{NAME[variant]}"} | (
@@ -131,6 +132,7 @@ def test_the_agent_is_built_for_the_variant(deb, variant, tmp_path):
     assert f'NAME = "{variant}"' in values
     assert f'OCF = "{OCF[variant]}"' in values
     assert 'PGHOST = "/var/run/postgresql"' in values
+    assert f'PAGES = "/usr/share/doc/{NAME[variant]}/docs"' in values
 
 
 @pytest.mark.long

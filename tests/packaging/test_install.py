@@ -1,11 +1,13 @@
 """`make install`, the one place that knows the layout, and what is made from the meta-data."""
 
+import ast
 import re
 
 import pytest
 
 from paf import VERSION, parameters
-from tests.packaging.support import AGENT, LIBRARY, MANUAL, REPOSITORY, need, run
+from tests.packaging.support import (
+    AGENT, COMMAND_MANUAL, DOCS, LIBRARY, MANUAL, REPOSITORY, need, pages, run)
 
 REFUSED = {
     "VARIANT=corosync3": "VARIANT must be corosync1 or corosync2, not 'corosync3'",
@@ -148,6 +150,34 @@ def test_the_source_is_the_same_from_any_checkout(tmp_path):
         tmp_path / "again")
     assert _modes(tmp_path / "again") == _modes(tmp_path / "git")
     assert set(_modes(tmp_path / "git").values()) == {0o644, 0o755}
+
+
+_PAGE = re.compile(r"((?:docs|\{\d\})/|PAGES \+ \"\"?\"?/)([a-z0-9/-]+\.(?:md|json))")
+
+
+def test_each_page_that_a_message_names_is_installed_where_it_says(tmp_path):
+    make("install", f"DESTDIR={tmp_path}")
+    folder = tmp_path / DOCS[1:] / "docs"
+    assert {f"/{path.relative_to(tmp_path)}" for path in folder.rglob("*.*")} == pages(REPOSITORY)
+    named = {found.group(2) for path in (tmp_path / LIBRARY[1:]).rglob("*.py")
+             for found in _PAGE.finditer(path.read_text())}
+    assert {"troubleshooting.md", "schemas/status.json"} < named
+    assert [name for name in sorted(named) if not (folder / name).is_file()] == []
+    shown = set(re.findall(r"[\w/-]*docs/[\w/-]+\.\w+", (tmp_path / COMMAND_MANUAL[1:]).read_text(
+    ).replace("\\-", "-")))
+    assert [path for path in sorted(shown) if not (tmp_path / path[1:]).is_file()] == []
+
+
+def test_no_message_names_the_folder_that_only_a_checkout_has():
+    wrong = []
+    for path in (REPOSITORY / "paf").rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        comments = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(
+            node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and isinstance(
+                node.body[0] if node.body else None, ast.Expr)}
+        wrong += [f"{path}: {node.value}" for node in ast.walk(tree) if isinstance(
+            node, ast.Constant) and "docs/" in str(node.value) and id(node) not in comments]
+    assert wrong == []
 
 
 def test_the_manual_page_has_no_macro_by_accident(tmp_path):

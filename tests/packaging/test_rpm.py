@@ -7,8 +7,8 @@ import xml.etree.ElementTree as etree
 import pytest
 
 from tests.packaging.support import (
-    AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, OTHER_BUILDER, PROGRAMS,
-    REPOSITORY, library_files, need, run, units)
+    AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, DOCS, LIBRARY, MANUAL, OTHER_BUILDER,
+    PROGRAMS, REPOSITORY, library_files, need, pages, run, units)
 
 # rhel "": a distribution that is not Red Hat's, or Fedora
 Target = collections.namedtuple("Target", "rhel asked variant interpreter flags ocf")
@@ -97,6 +97,8 @@ def test_it_holds_the_agent_the_library_the_manual_and_documents(rpm, checkout, 
     documents = {name.rsplit("/", 1)[1] for name in listed
                  if "/doc/" in name or "/licenses/" in name}
     assert {"README.md", "CHANGELOG.md", "LICENSE"} <= documents
+    assert {name for name in listed if "/doc/" in name and "/docs/" in name
+            and not listed[name].startswith("d")} == pages(checkout)
 
 
 def test_each_file_is_listed_once(rpm):
@@ -185,7 +187,8 @@ def test_the_agent_is_built_for_the_variant(node, rpm, target):
     install(node, rpm)
     assert node.run("head", "-n", "1", AGENT).stdout == f"#!{target.interpreter} {target.flags}\n"
     values = node.run("cat", f"{LIBRARY}/paf/variant.py").stdout
-    for name, value in (("NAME", target.variant), ("OCF", target.ocf), ("PGHOST", "/tmp")):
+    for name, value in (("NAME", target.variant), ("OCF", target.ocf), ("PGHOST", "/tmp"),
+                        ("PAGES", f"{DOCS}/docs")):
         assert f'{name} = "{value}"' in values
 
 

@@ -3,6 +3,7 @@
 import os
 import time
 
+from paf import variant
 from paf.cli import configuration
 from paf.cli.alert import fold
 from paf.cli.common import ERROR, OK, Pacemaker, Problem
@@ -17,7 +18,8 @@ in their logs, and the one where it was decided sends the message: after five se
 at most twenty, if there is still no primary: then another message follows with the end. At most ten
 messages in an hour. A recipient is "syslog", a mail address (sendmail sends it) or an http:// or
 https:// address (curl posts JSON there, with the message in "text").
-paf create --alert makes the commands that set it up; docs/monitoring.md has them as well."""
+paf create --alert makes the commands that set it up.
+""" + variant.PAGES + "/monitoring.md has them as well."
 EXAMPLES = ("paf alert",)
 EXIT_CODES = ((OK, "done, or nothing to say"), (ERROR, "the message could not be sent: syslog "
                                                        "has why"))

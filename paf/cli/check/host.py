@@ -6,7 +6,7 @@ import os
 import re
 
 from paf import instance as local
-from paf import ocf, runner
+from paf import ocf, runner, variant
 from paf.cli import finding
 from paf.deadline import Deadline
 from paf.decide.knowledge import is_known
@@ -165,8 +165,8 @@ def pauses(root=""):
     if not flags:
         yield finding.unseen(
             "whether this is a virtual machine is not known",
-            "a watchdog inside of one does not count while it is paused: docs/fencing.md has what "
-            "follows")
+            "a watchdog inside of one does not count while it is paused: {0}/fencing.md has what "
+            "follows".format(variant.PAGES))
     elif "hypervisor" in flags.group(1).split():
         yield finding.warning(
             "SBD without a device fences this virtual machine",

@@ -3,7 +3,7 @@
 import re
 from collections import namedtuple
 
-from paf import ocf
+from paf import ocf, variant
 from paf.cli import finding
 from paf.cli.check import hba
 from paf.cli.servers import NO_WAIT
@@ -217,7 +217,7 @@ def recovery(subject):
             "recovery_min_apply_delay is {0} ms, and this node may be promoted".format(delay),
             "it first replays all that it has put off, while clients wait: longer than the timeout "
             "of promote, perhaps. A constraint can keep the primary off a node "
-            "(docs/configuration.md, Which node is promoted)",
+            "({0}/configuration.md, Which node is promoted)".format(variant.PAGES),
             finding.set_by_sql(subject, "recovery_min_apply_delay", "0"))
     for name in TARGETS:
         if have.get(name):

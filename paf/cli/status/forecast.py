@@ -2,6 +2,7 @@
 
 from collections import namedtuple
 
+from paf import variant
 from paf.cli import servers
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json)
@@ -20,7 +21,7 @@ elect and refuse, corosync's votes, the fencer's devices, the WAL positions of t
 outages of past failovers in this node's logs. "Or srv2": that one, if it has received more by then.
 Where commits would then wait for a synchronous standby that is not there, it says so; of a new
 primary, as if it had the present one's synchronous_standby_names. What is not known is named.
-docs/schemas/forecast.json describes the JSON."""
+""" + variant.PAGES + "/schemas/forecast.json describes the JSON."
 EXAMPLES = ("paf forecast", "paf forecast --output json")
 EXIT_CODES = ((OK, "the cluster survives the loss of any one node: with a primary, whose commits "
                    "end"),

@@ -3,6 +3,7 @@
 Each takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
+from paf import variant
 from paf.cli import configuration, finding, nodelist, view
 from paf.cli.operate import pauses
 from paf.cli.servers import REPLAY_PAUSED
@@ -158,7 +159,8 @@ def _instance(node, primaries):
     if node["not_promoted_because"]:
         yield concern("not-promoted", OTHER, "{0} was not promoted: {1}".format(
             name, refusal_in_words(node["not_promoted_because"], primaries)),
-            "docs/troubleshooting.md has what to do for each reason", node=name)
+            "{0}/troubleshooting.md has what to do for each reason".format(variant.PAGES),
+            node=name)
     elif node["state"] == "streaming" and (node["score"] or 0) <= 0:
         yield concern("score", OTHER, "{0} may not be promoted: its score is {1}".format(
             name, "missing" if node["score"] is None else node["score"]), node["score_means"],
@@ -174,8 +176,8 @@ def remarks(found, seen, configured, managed, facts):
         name = node["node"]
         if node["degraded_because"]:
             yield concern("degraded", OTHER, "{0}: {1}".format(name, node["degraded_because"]),
-                          "the agent there goes on as well as it can; docs/troubleshooting.md has "
-                          "what to do for each reason", node=name)
+                          "the agent there goes on as well as it can; {0}/troubleshooting.md has "
+                          "what to do for each reason".format(variant.PAGES), node=name)
         if node["loss_accepted"]:
             yield concern(
                 "loss-accepted", FAILOVER, "{0} may be promoted whatever it lacks "

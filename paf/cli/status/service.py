@@ -2,6 +2,7 @@
 
 import re
 
+from paf import variant
 from paf.cli import configuration, finding
 from paf.cli.servers import NO_WAIT
 from paf.cli.status import votequorum
@@ -96,8 +97,9 @@ def members(found, seen, configured, managed, facts):
 
 def _waited_for(found):
     return "corosync has not seen all nodes since its start (wait_for_all): start {0}. The data " \
-           "here may be older than those there: docs/fencing.md, Quorum, has what to do if that " \
-           "cannot be".format(", ".join(row["node"] for row in found["nodes"] if is_lost(row)))
+           "here may be older than those there: {1}/fencing.md, Quorum, has what to do if that " \
+           "cannot be".format(", ".join(row["node"] for row in found["nodes"] if is_lost(row)),
+                              variant.PAGES)
 
 
 def addresses(found, seen, configured, managed, facts):

@@ -4,7 +4,7 @@ import os
 import time
 from collections import namedtuple
 
-from paf import ocf
+from paf import ocf, variant
 from paf.cli import configuration, interruptions, nodelist, servers, view
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, clear_screen, complain, is_heard, say, say_json)
@@ -28,7 +28,8 @@ What is known, and from where:
   connection. Replayed LSN, lag and sync state of other nodes are then shown as "?".
 Lag in bytes is the primary's position less what is replayed; in seconds, as the server counts.
 Needs root; in the group haclient only, the servers cannot be asked, and it says so. What is not
-known is never reported as good. docs/schemas/status.json describes the JSON."""
+known is never reported as good.
+""" + variant.PAGES + "/schemas/status.json describes the JSON."
 EXAMPLES = ("paf status", "paf status --watch", "paf status --output json")
 EXIT_CODES = ((OK, "it is up, it would fail over now, and nothing is to be done"),
               (NOT_DONE, "there is a primary, but one of the three is not so, or not known"),

@@ -1,5 +1,6 @@
 """paf history: the failovers, switchovers and recoveries that the logs have."""
 
+from paf import variant
 from paf.cli.common import ERROR, NOT_DONE, OK, clock, complain, say, say_json, table
 from paf.cli.timeline import events, timeline
 from paf.cli.timeline.gather import history, sources
@@ -8,7 +9,8 @@ HELP = "list past failovers, switchovers and recoveries"
 TEXT = """Lists what the logs (see paf timeline) have: when, what, which nodes it concerns, how long
 clients had no primary, and the first reason that was given. The number is for paf timeline
 --number. The same on every node that was there; what this node cannot know it says, and which nodes
-know it. docs/schemas/history.json describes the JSON."""
+know it.
+""" + variant.PAGES + "/schemas/history.json describes the JSON."
 EXAMPLES = ("paf history", "paf history --output json", "paf history --log /tmp/report")
 EXIT_CODES = ((OK, "there are events, and nothing is missing"),
               (NOT_DONE, "there are none, or something is missing here: it says what, and where it "

@@ -1,5 +1,6 @@
 """paf timeline: what happened in the last failover or switchover, as a list and as a picture."""
 
+from paf import variant
 from paf.cli.common import ERROR, NOT_DONE, OK, Problem, complain, say, say_json
 from paf.cli.timeline import picture
 from paf.cli.timeline.gather import history, sources
@@ -20,7 +21,7 @@ duration and result, the positions on which the election was decided, and how lo
 primary: from the demotion, the failed monitor, or the moment a lost node was last heard of, to the
 promotion and the start of the address. A crash that a monitor finds came before: that time is in no
 log, and comes on top. --picture writes the same as one SVG or HTML file that needs no other.
-docs/schemas/timeline.json describes the JSON."""
+""" + variant.PAGES + "/schemas/timeline.json describes the JSON."
 EXAMPLES = ("paf timeline", "paf timeline --number 3", "paf timeline --picture failover.html",
             "paf timeline --log pcmk-report.tar.bz2 --resource pgsqld --vip pgsql-ip")
 EXIT_CODES = ((OK, "an event was found, and nothing is missing"),
