@@ -5,7 +5,7 @@ import os
 import time
 
 from paf import instance as local
-from paf import ocf, runner
+from paf import ocf, runner, variant
 from paf.cli import configuration, dialect, interruptions, promotions, view, walrecords
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, require_nodes, say,
@@ -23,12 +23,15 @@ TEXT = """Reads WAL that the primary never had: that of this node's instance, if
 is stopped, and that which a rewind or rebuild has given up, for as long as it is kept. Shows the
 commits with their times, and the rows by table, as far as the names of the tables are known. Where
 a transaction may have written rows before the WAL was only here, the number of its rows is not
-known."""
-EXAMPLES = ("paf lost", "paf lost --all", "paf lost --json")
+known. What could not be found out is said, and is in the JSON as well: beside it, no report does
+not mean that nothing is lost.
+""" + variant.PAGES + "/schemas/lost.json describes the JSON."
+EXAMPLES = ("paf lost", "paf lost --all", "paf lost --output json")
 EXIT_CODES = ((OK, "no WAL of that kind holds a commit, or other records to rely on"),
               (NOT_DONE, "there are commits, or other records that a client may rely on"),
               (ERROR, "the WAL cannot be read, or it is not known whether there is any"))
 
+FORMAT = 1          # of the JSON
 _SOME = 20          # commits that are shown
 _OLDEST = 90500     # version whose records are known
 _UNKNOWN = "not known"
@@ -41,7 +44,10 @@ def arguments(parser):
     parser.add_argument("--resource", metavar="NAME", default="",
                         help="the resource, where the cluster has several")
     parser.add_argument("--all", action="store_true", help="show all commits, not the last ones")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--output", choices=("text", "json"), default="text",
+                        help="the form of the answer (text)")
+    parser.add_argument("--json", dest="output", action="store_const", const="json",
+                        help="the same as --output json")
 
 
 def _words(error):
@@ -66,15 +72,15 @@ def run(options):
         reports, doubt = _read(
             instance, lambda: promotions.of_primary(pacemaker, managed.name),
             lambda: view.promoted(view.look(pacemaker), managed.name) == [here])
-    if options.json:
-        say_json(reports)
-    elif not reports and not doubt:
-        say("{0} has no WAL that the primary never had, and keeps none".format(here))
-    for one in [] if options.json else reports:
-        for line in lines(one, options.all):
-            say(line)
     doubt += ["the WAL in {0} cannot be read from {1} on: there may be more than is shown".format(
         one["folder"], one["unread_from"]) for one in reports if one["unread_from"]]
+    if options.output == "json":
+        say_json({"format": FORMAT, "reports": reports, "unknown": doubt})
+    elif not reports and not doubt:
+        say("{0} has no WAL that the primary never had, and keeps none".format(here))
+    for one in [] if options.output == "json" else reports:
+        for line in lines(one, options.all):
+            say(line)
     for line in doubt:
         complain(line)
     return NOT_DONE if any(one["commits"] or one["others"] for one in reports) else (

@@ -53,8 +53,8 @@ def test_rewind_brings_it_back_with_commits_and_paf_lost_has_them(lab):
     set_rejoin(lab, "rewind")
     old = scenarios.diverge(lab)
     come_back(lab, old)
-    result = lab.nodes[old].run(["paf", "lost", "--json"], check=False)
-    last = json.loads(result.output)[-1]
+    result = lab.nodes[old].run(["paf", "lost", "--output", "json"], check=False)
+    last = json.loads(result.output)["reports"][-1]
     assert result.status == 1 and last["commits"], result.output
     assert sum(table["inserted"] for table in last["tables"]) >= 1000
 
@@ -67,7 +67,7 @@ def rows_of(lab, run):
 
 
 def assert_names(shown, lost, rows):
-    """See that `paf lost --json` names the commit of each row that its client had acknowledged.
+    """See that `paf lost` names the commit of each row that its client had acknowledged.
 
     shown: of the WAL in question; lost: the numbers of these rows. A commit more may be of a row
     whose answer never came.
@@ -128,12 +128,12 @@ def test_acknowledged_commits_keep_it_stopped_and_are_named_until_it_is_rebuilt(
     lab.wait_settled(180, primary=primary, stopped=[old])
     assert "diverged: " in lab.crm_mon() and "exist only here, among them" in lab.crm_mon()
     assert len(lab.fencings()) == fenced
-    asked = lab.nodes[old].run(["paf", "lost", "--json"], check=False)
+    asked = lab.nodes[old].run(["paf", "lost", "--output", "json"], check=False)
     assert asked.status == 1, asked
-    assert_names(json.loads(asked.output)[-1], lost, rows_of(lab, "acknowledged"))
+    assert_names(json.loads(asked.output)["reports"][-1], lost, rows_of(lab, "acknowledged"))
     rebuilt(lab, old, "--copy")
-    kept = lab.nodes[old].run(["paf", "lost", "--json"], check=False)
-    assert_names(json.loads(kept.output)[-1], lost, rows_of(lab, "acknowledged"))
+    kept = lab.nodes[old].run(["paf", "lost", "--output", "json"], check=False)
+    assert_names(json.loads(kept.output)["reports"][-1], lost, rows_of(lab, "acknowledged"))
 
 
 def backed_up(lab):

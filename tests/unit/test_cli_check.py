@@ -2,6 +2,7 @@
 
 import json
 
+import jsonschema
 import pytest
 
 from paf.cli import check, configuration, finding
@@ -12,6 +13,7 @@ from paf.cli.check import primary as check_primary
 from paf.cli.check import slotchecks as check_slots
 from paf.cli.main import main
 from paf.instance import limits
+from tests.conftest import REPOSITORY
 from tests.unit.support import instance_at
 
 EDITS = (
@@ -73,6 +75,7 @@ def test_the_exit_code_and_the_two_forms(text, tmp_path, capsys):
     capsys.readouterr()
     assert main(["check", "--cib", str(file), "--output", "json"]) == 2
     rows = json.loads(capsys.readouterr().out)
+    jsonschema.validate(rows, json.loads((REPOSITORY / "docs/schemas/check.json").read_text()))
     assert [row["check"] for row in rows if row["level"] == "ERROR"] == ["fencing"]
     assert main(["check", "--cib", str(tmp_path / "none")]) == 2
 

@@ -1,13 +1,15 @@
 """paf lost: what it cannot look into, or has no names for, is said."""
 
 import json
+import pathlib
 
+import jsonschema
 import pytest
 
 from paf import ocf
 from paf.cli import lost
-from paf.cli.common import ERROR, OK, Problem
-from paf.cli.main import main
+from paf.cli.common import ERROR, NOT_DONE, OK, Problem
+from paf.cli.main import main, parser
 from paf.decide.knowledge import Known
 from paf.instance import psql, settings
 from tests.unit.support import printed
@@ -15,6 +17,8 @@ from tests.unit.test_cli_lost import asked, here, NOT_SAID, TABLE
 from tests.unit.test_cli_names import CIB, Pacemaker
 
 __all__ = ["asked", "here"]
+
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 
 
 def raising(error):
@@ -52,11 +56,31 @@ def test_the_wal_of_another_node_is_looked_at_there(monkeypatch, capsys):
     assert "lies on" not in capsys.readouterr().err
 
 
-def test_json_has_the_reports_alone_and_doubts_are_beside_it(here, asked, capsys):
-    asked.json = True
-    assert lost.run(asked) == ERROR
-    shown = capsys.readouterr()
-    assert json.loads(shown.out) == [] and "not known whether" in shown.err
+def as_json(capsys):
+    """Return what was printed, which is as the schema describes it."""
+    found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, json.loads((DOCS / "schemas" / "lost.json").read_text()))
+    return found
+
+
+@pytest.mark.parametrize("words", [["--output", "json"], ["--json"]])
+def test_json_has_what_is_not_known_as_well(here, capsys, words):
+    """No report alone would be read as "nothing is lost"."""
+    assert lost.run(parser().parse_args(["lost", *words])) == ERROR
+    found = as_json(capsys)
+    assert found["reports"] == [] and "not known whether" in found["unknown"][0]
+
+
+def test_json_says_where_the_wal_ends_that_could_be_read(here, capsys, monkeypatch):
+    commits = [{"xid": 7, "time": "2026-11-26 03:00:00 UTC", "lsn": "0/1", "rows": None}]
+    one = {"folder": "/x", "given_up": None, "diverged": "diverged", "commits": commits,
+           "unread_from": "0/2", "others": "", "tables": [
+               {"table": "db: t", "inserted": 1, "updated": 0, "deleted": 0}]}
+    monkeypatch.setattr(lost, "places", lambda *_: ([("/x", {})], []))
+    monkeypatch.setattr(lost, "report", lambda *_: one)
+    assert lost.run(parser().parse_args(["lost", "--output", "json"])) == NOT_DONE
+    found = as_json(capsys)
+    assert found["reports"] == [one] and "cannot be read from 0/2 on" in found["unknown"][0]
 
 
 @pytest.mark.parametrize("answer, words, code", [

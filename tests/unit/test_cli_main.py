@@ -3,7 +3,8 @@
 import pytest
 
 from paf.cli.common import USAGE
-from paf.cli.main import main, with_remedy
+from paf.cli.main import main, module_of, parser, VERBS, with_remedy
+from tests.conftest import REPOSITORY
 
 
 @pytest.mark.parametrize("words", [
@@ -14,6 +15,18 @@ def test_an_empty_argument_is_a_mistake_and_not_a_choice(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == USAGE and "an argument is empty" in capsys.readouterr().err
+
+
+def test_each_verb_that_prints_json_has_a_schema_and_names_it(capsys):
+    found = []
+    for verb, _ in VERBS:
+        with pytest.raises(SystemExit):
+            parser().parse_args([verb, "--help"])
+        if "--output {text,json}" in capsys.readouterr().out:
+            found.append(verb)
+            assert f"docs/schemas/{verb}.json describes the JSON." in module_of(verb).TEXT
+            assert (REPOSITORY / f"docs/schemas/{verb}.json").is_file()
+    assert {"check", "lost", "status"} < set(found)
 
 
 @pytest.mark.parametrize("uid, text, expected", [

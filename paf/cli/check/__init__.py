@@ -7,7 +7,7 @@ import sys
 import time
 
 from paf import instance as local
-from paf import ocf, parameters, runner
+from paf import ocf, parameters, runner, variant
 from paf.cli import configuration, devices, dialect, finding, interruptions, nodelist, servers
 from paf.cli.check import (
     address, clusterchecks, hba, host, neighbours, operations, peers, primary, release, sbd,
@@ -27,7 +27,8 @@ each node in turn), and prints for each mistake why it matters and the very comm
 With --all the servers of all nodes are asked over their database ports and compared: settings that
 differ, restarts that are pending, versions. UNSEEN says what this node could not look at.
 Before a resource exists, --pgdata and --bindir name the instance. With --cib, only the
-configuration in that file is looked at. Python's lxml and psycopg2 are used if they are there."""
+configuration in that file is looked at. Python's lxml and psycopg2 are used if they are there.
+""" + variant.PAGES + "/schemas/check.json describes the JSON."
 EXAMPLES = ("paf check", "paf check --all", "paf check --cib planned.xml",
             "paf check --bindir /usr/lib/postgresql/15/bin --pgdata /etc/postgresql/15/main "
             "--datadir /var/lib/postgresql/15/main",
