@@ -32,6 +32,10 @@ class Problem(Exception):
     """The verb cannot go on; the text says why and what to do about it."""
 
 
+class Misuse(Problem):
+    """The command line makes no sense, in a way that its parser does not see."""
+
+
 class Pacemaker(object):
     """Pacemaker's programs, as root runs them by hand."""
 

@@ -10,7 +10,7 @@ from paf.cli import check, configuration, finding
 from paf.cli.alert import send
 from paf.cli.check import hba
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, answer, complain, confirmed, say, write)
+    ERROR, NOT_DONE, OK, Misuse, Pacemaker, Problem, answer, complain, confirmed, say, write)
 from paf.deadline import Deadline
 from paf.instance.server import quoted
 
@@ -116,15 +116,15 @@ def shown(commands, shell):
 
 def _complete(options):
     if configuration.strange([options.name]):
-        raise Problem("the name {0!r} has other characters than those of ASCII: Pacemaker's "
-                      "programs since 2.1 do not take it".format(options.name))
+        raise Misuse("the name {0!r} has other characters than those of ASCII: Pacemaker's "
+                     "programs since 2.1 do not take it".format(options.name))
     for name, question in _ASKED:
         if getattr(options, name) is None and sys.stdin is not None and sys.stdin.isatty():
             write(sys.stdout, question + ": ")
             setattr(options, name, answer() or None)
     missing = [name for name in _NEEDED if not getattr(options, name)]
     if missing:
-        raise Problem("missing: {0}".format(" and ".join("--" + name for name in missing)))
+        raise Misuse("missing: {0}".format(" and ".join("--" + name for name in missing)))
 
 
 def vet(vip, configured):
@@ -137,10 +137,10 @@ def vet(vip, configured):
     address, slash, prefix = vip.partition("/")
     packed = hba.packed_of(address)
     if not packed:
-        raise Problem("--vip {0}: {1!r} is no address".format(vip, address))
+        raise Misuse("--vip {0}: {1!r} is no address".format(vip, address))
     longest = len(packed) * 8
     if slash and prefix not in [str(number) for number in range(longest + 1)]:
-        raise Problem("--vip {0}: {1!r} is no length of a prefix, which is up to {2}".format(
+        raise Misuse("--vip {0}: {1!r} is no length of a prefix, which is up to {2}".format(
             vip, prefix, longest))
     for other in configured.vips:
         if hba.packed_of(other.parameters.get("ip", "")) == packed:
@@ -206,8 +206,8 @@ def _defaults(configured):
 def _alert(recipient, shell):
     """Return the commands (list) that have Pacemaker run paf alert."""
     if send.kind_of(recipient) == send.WEBHOOK:
-        raise Problem("--alert takes syslog or a mail address: the address of a webhook may be a "
-                      "secret, and every user sees the arguments of commands")
+        raise Misuse("--alert takes syslog or a mail address: the address of a webhook may be a "
+                     "secret, and every user sees the arguments of commands")
     if shell == "pcs":
         return [["pcs", "alert", "create", "path=" + _ALERT, "id=paf-alert", "meta",
                  "timeout=60s"],

@@ -5,7 +5,7 @@ import sys
 import time
 
 from paf import VERSION
-from paf.cli.common import ERROR, INTERRUPTED, USAGE, Problem, complain, write
+from paf.cli.common import ERROR, INTERRUPTED, USAGE, Misuse, Problem, complain, write
 from paf.ocf import OcfError
 
 #: The verbs, in the order of the help, each with its module in paf.cli.
@@ -124,6 +124,9 @@ def guarded(function):
     """Return what a function of a verb returns; for what goes wrong, the exit status."""
     try:
         return function()
+    except Misuse as error:
+        complain(str(error))
+        return USAGE
     except (Problem, OcfError) as error:
         complain(with_remedy(str(error)))
         return ERROR

@@ -70,7 +70,7 @@ def test_no_pcs_calls_the_commands_deprecated():
 def test_a_name_that_no_program_of_pacemaker_takes_is_refused(capsys):
     """The configuration would be complete, and no instance ever promoted."""
     words = ["--name", "pgsql-\u00e9", "--bindir", "/b", "--pgdata", "/d"]
-    assert command.main(["create", *words]) == 2
+    assert command.main(["create", *words]) == USAGE
     said = capsys.readouterr()
     assert "other characters than those of ASCII" in said.err and said.out == ""
 
@@ -93,7 +93,7 @@ def test_alerts_are_configured_where_they_are_wanted(shell):
 
 
 def test_what_is_not_given_is_asked_for(capsys):
-    assert command.main(["create", "--pgdata", "/d"]) == 2
+    assert command.main(["create", "--pgdata", "/d"]) == USAGE
     assert "missing: --bindir" in capsys.readouterr().err
 
 

@@ -29,6 +29,22 @@ def test_each_verb_that_prints_json_has_a_schema_and_names_it(capsys):
     assert {"check", "lost", "status"} < set(found)
 
 
+@pytest.mark.parametrize("words, said", [
+    (["check", "--bindir", "/b"], "--bindir has no effect without --pgdata"),
+    (["check", "--start-opts=-c x", "--all"], "--start-opts has no effect without --pgdata"),
+    (["check", "--pgdata", "/d", "--cib", "f"], "only that file is looked at: leave --pgdata out"),
+    (["check", "--all", "--cib", "f"], "only that file is looked at: leave --all out"),
+    (["create", "--bindir", "/b"], "missing: --pgdata"), (["restart"], "name a NODE"),
+    (["create", "--bindir", "/b", "--pgdata", "/d", "--vip", "x"], "'x' is no address")])
+def test_options_that_make_no_sense_together_end_as_other_mistakes_do(
+        words, said, monkeypatch, data, capsys):
+    monkeypatch.setattr("sys.stdin", None)
+    monkeypatch.setattr("paf.cli.common.Pacemaker.cib",
+                        lambda _: (data / "cib/2.1.5.xml").read_text())
+    assert main(words) == USAGE
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("uid, text, expected", [
     (1000, "cannot see where process 7 works: Permission denied",
      "cannot see where process 7 works: Permission denied (run it as root)"),

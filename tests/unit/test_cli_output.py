@@ -109,7 +109,7 @@ def test_a_full_disk_is_said_once():
 @pytest.mark.parametrize("code, status", [
     ("sys.exit(common.confirmed('Now?'))", 0), ("common.say('a'); common.complain('b')", 0),
     ("sys.exit(main.main(['history', '--resource', 'p', '--log', '/nonexistent']))", 2),
-    ("sys.exit(main.main(['create']))", 2),
+    ("sys.exit(main.main(['create']))", 64),
     ("common.say(common.coloured('a', 'red'))", 0)])
 def test_what_was_closed_at_the_start_ends_nothing(closed, code, status):
     done = subprocess.run(["/bin/sh", "-c", f'"$0" -c "$1" {closed}', sys.executable,

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from paf.cli import servers
-from paf.cli.common import ERROR, NOT_DONE, OK, Problem
+from paf.cli.common import ERROR, NOT_DONE, OK, Problem, USAGE
 from paf.cli.main import main
 from paf.cli.operate import restart
 from paf.cli.status import simulate
@@ -101,7 +101,7 @@ def test_without_a_yes_nothing_is_restarted(restarted, monkeypatch):
 
 @pytest.mark.parametrize("words", [[], ["srv2", "--rolling"]])
 def test_a_node_or_all_of_them(restarted, words, capsys):
-    assert main(["restart", "--yes", *words]) == ERROR
+    assert main(["restart", "--yes", *words]) == USAGE
     assert restarted == [] and "name a NODE, or say --rolling" in capsys.readouterr().err
 
 

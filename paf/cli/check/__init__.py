@@ -13,7 +13,8 @@ from paf.cli.check import (
     address, clusterchecks, hba, host, neighbours, operations, peers, primary, release, sbd,
     schemas, slotchecks)
 from paf.cli.check import serverchecks as server
-from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json
+from paf.cli.common import (
+    ERROR, NOT_DONE, OK, Misuse, Pacemaker, Problem, coloured, say, say_json)
 from paf.cli.configuration.options import release as release_of
 from paf.cli.status import status, votequorum
 from paf.decide.knowledge import Known, is_known
@@ -68,6 +69,7 @@ def arguments(parser):
 
 def run(options):
     """Print what was found; return the exit code."""
+    require_sense(options)
     with interruptions.Patience(status.SLOW):
         found = list(examine(options, Pacemaker()))
     if options.output == "json":
@@ -78,6 +80,17 @@ def run(options):
         show(found)
     levels = [item.level for _, item in found if item]
     return (ERROR if finding.ERROR in levels else NOT_DONE if finding.WARNING in levels else OK)
+
+
+def require_sense(options):
+    """Raise Misuse for an option that would have no effect."""
+    if options.cib is not None and (options.pgdata or options.all):
+        raise Misuse("with --cib only that file is looked at: leave {0} out".format(
+            "--pgdata" if options.pgdata else "--all"))
+    given = [name for name in _INSTANCE_OPTIONS if getattr(options, name)]
+    if given and not options.pgdata:
+        raise Misuse("--{0} has no effect without --pgdata: name the data directory too".format(
+            given[0].replace("_", "-")))
 
 
 def examine(options, pacemaker):

@@ -4,8 +4,8 @@ import time
 
 from paf.cli import configuration, finding, interruptions, servers
 from paf.cli.common import (
-    ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, complain, confirmed, require_nodes, say,
-    seconds)
+    ERROR, INTERRUPTED, NOT_DONE, OK, Misuse, Pacemaker, Problem, complain, confirmed,
+    require_nodes, say, seconds)
 from paf.cli.status import service, status
 from paf.cli.switchover import Switchover, destination, doubts, impossible
 from paf.cli.view import MAINTENANCE
@@ -46,7 +46,7 @@ def arguments(parser):
 def run(options):
     """Restart what the options name; return the exit code."""
     if bool(options.node) == options.rolling:
-        raise Problem("name a NODE, or say --rolling, and not both")
+        raise Misuse("name a NODE, or say --rolling, and not both")
     pacemaker = Pacemaker()
     sight = status.sight(options.resource, pacemaker)
     command(pacemaker.release(), options.timeout)
