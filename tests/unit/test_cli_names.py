@@ -87,6 +87,15 @@ def test_a_resource_that_is_not_there_is_named_with_those_that_are():
                                  "this cluster, but pgsqld")
 
 
+@pytest.mark.parametrize("name, called", [("", ""), ("nosuch", " called nosuch")])
+def test_where_there_is_no_resource_it_is_said_what_comes_first(name, called):
+    with pytest.raises(Problem) as raised:
+        configuration.find(configuration.parse("<cib/>"), name)
+    assert str(raised.value) == (
+        f"there is no resource of ocf:heartbeat:pgsqlms{called} in this cluster; paf create makes "
+        "one, and paf check --pgdata FOLDER looks at this host before")
+
+
 @pytest.mark.parametrize("words, said", [
     (["resume"], "paf: nothing is paused, nothing was changed\n"),
     (["resume", "srv2"], "paf: srv2 is not paused, nothing was changed\n")])

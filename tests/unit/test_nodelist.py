@@ -1,5 +1,6 @@
 """Nodes that were removed, and that Pacemaker's configuration has again."""
 
+import json
 import re
 import types
 from xml.etree import ElementTree
@@ -9,6 +10,7 @@ import pytest
 from paf.cli import check, configuration, finding, nodelist
 from paf.cli.check import clusterchecks
 from paf.cli.common import Problem
+from paf.cli.main import main
 from paf.cli.status import votequorum
 from paf.runner import Result
 from tests.unit.test_cli_questions import (  # noqa: F401
@@ -150,6 +152,30 @@ def test_paf_check_names_a_removed_node_and_asks_no_fencing_device_for_it(
     assert all(item.what.startswith(words) for item, (_, words) in zip(items, said))
     devices = [item.what for name, item in found if name == "fencing" and item]
     assert ("no fencing device for srv3" in devices) == ([level for level, _ in said] != ["ERROR"])
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_paf_check_keeps_what_it_has_found_where_there_is_no_resource(monkeypatch, capsys, form):
+    pacemaker = answering(LINES)
+    pacemaker.cib = lambda: "<cib><configuration><nodes><node id='3' uname='srv3'/></nodes>" \
+        "</configuration></cib>"
+    monkeypatch.setattr(check, "Pacemaker", lambda: pacemaker)
+    assert main(["check", "--output", form]) == 2
+    shown = capsys.readouterr()
+    assert "srv3 is in Pacemaker's configuration, but not in corosync's" in shown.out
+    assert "there is no resource of ocf:heartbeat:pgsqlms in this cluster; paf create" in shown.out
+    if form == "json":
+        assert json.loads(shown.out)[-1]["check"] == "the rest"
+    pacemaker.cib = raising(Problem("Pacemaker does not run here"))
+    assert main(["check", "--output", form]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err == "paf: Pacemaker does not run here\n"
+
+
+def raising(error):
+    def raise_it():
+        raise error
+    return raise_it
 
 
 def test_paf_check_does_not_speak_of_removed_nodes_in_a_file(texts, tmp_path):  # noqa: F811

@@ -71,7 +71,7 @@ def run(options):
     """Print what was found; return the exit code."""
     require_sense(options)
     with interruptions.Patience(status.SLOW):
-        found = list(examine(options, Pacemaker()))
+        found = list(_as_far_as_possible(examine(options, Pacemaker())))
     if options.output == "json":
         say_json([dict(item._asdict(), check=name, level=item.level)
                   for name, item in found if item] + [
@@ -80,6 +80,22 @@ def run(options):
         show(found)
     levels = [item.level for _, item in found if item]
     return (ERROR if finding.ERROR in levels else NOT_DONE if finding.WARNING in levels else OK)
+
+
+def _as_far_as_possible(pairs):
+    """Yield the pairs of a check, and as the last one why it went no further.
+
+    Raises Problem, OcfError where it has not begun.
+    """
+    begun = False
+    try:
+        for pair in pairs:
+            begun = True
+            yield pair
+    except (Problem, ocf.OcfError) as error:
+        if not begun:
+            raise
+        yield "the rest", finding.error(str(error), "it was not looked at any further")
 
 
 def require_sense(options):

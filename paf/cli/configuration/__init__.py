@@ -269,7 +269,8 @@ def find(configured, name="", here=None):
         others = ", ".join(item.name for item in configured.resources)
         raise Problem("there is no resource of ocf:heartbeat:pgsqlms{0} in this cluster{1}".format(
             " called {0}".format(name) if name else "",
-            ", but {0}".format(others) if others else ""))
+            ", but {0}".format(others) if others else "; paf create makes one, and paf check "
+            "--pgdata FOLDER looks at this host before"))
     if len(found) > 1:
         raise Problem("name one of the resources with --resource: {0}".format(
             ", ".join(item.name for item in found)))
