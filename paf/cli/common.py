@@ -244,10 +244,15 @@ def answer():
 
 
 def seconds(text):
-    """Return a time on the command line (str) in seconds (float). Raises ValueError."""
-    found = float(text)
+    """Return a time on the command line (str) as a float. Raises argparse's ArgumentTypeError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
     if not 0 < found <= _LONGEST:    # nan fails this, too
-        raise ValueError(text)
+        from argparse import ArgumentTypeError  # novm
+        raise ArgumentTypeError("it has to be a number above 0, up to {0:.0f}, not \"{1}\"".format(
+            _LONGEST, text))
     return found
 
 

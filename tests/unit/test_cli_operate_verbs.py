@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from paf.cli.common import ERROR, INTERRUPTED, NOT_DONE, OK, Problem
+from paf.cli.common import ERROR, INTERRUPTED, NOT_DONE, OK, Problem, USAGE
 from paf.cli.main import main
 from paf.cli.operate import pause, promote_verb, restart, resume
 from paf.cli.status import status as status_verb
@@ -42,10 +42,14 @@ def test_where_there_is_no_argparse_it_is_said_what_is_missing(monkeypatch, caps
     assert "needs Python 2.7 or later, or the package python-argparse" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("length", ["59", "0h", "1h30min"])
-def test_a_pause_of_less_than_a_minute_is_a_mistake(cluster, capsys, length):
-    assert main(["pause", "--for", length, "--yes"]) == ERROR
-    assert f"{length}: at least a minute" in capsys.readouterr().err and cluster.calls == []
+@pytest.mark.parametrize("length, said", [
+    ("59", "too short: at least a minute"), ("0h", "too short: at least a minute"),
+    ("1x", "is no time that can be understood: 30min, 2h"), ("soon", "is no time that can be"),
+    ("1h or so", "is no time that can be"), ("-1h", "is no time that can be")])
+def test_what_is_no_time_for_a_pause_is_a_mistake(cluster, capsys, length, said):
+    assert main(["pause", "--yes", f"--for={length}"]) == USAGE
+    shown = capsys.readouterr().err
+    assert f"{length} is" in shown and said in shown and cluster.calls == []
 
 
 @pytest.mark.parametrize("words, code, node, shown", [

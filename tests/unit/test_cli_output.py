@@ -1,5 +1,6 @@
 """What the command prints, and where it goes: pipes, locales, programs that complain."""
 
+import argparse
 import io
 import os
 import subprocess
@@ -209,5 +210,5 @@ def test_a_name_that_no_node_has_is_refused_with_the_names_that_there_are():
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e8", "x", ""])
 def test_a_time_is_more_than_none_and_has_an_end(text):
     assert common.seconds("1.5") == 1.5
-    with pytest.raises(ValueError):
+    with pytest.raises(argparse.ArgumentTypeError, match="has to be a number above 0, up to 1000"):
         common.seconds(text)

@@ -6,7 +6,7 @@ from xml.sax.saxutils import quoteattr
 
 from paf.cli import configuration
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Pacemaker, Problem, clock, complain, confirmed, for_resource,
+    ERROR, NOT_DONE, OK, Misuse, Pacemaker, Problem, clock, complain, confirmed, for_resource,
     no_node, say)
 from paf.cli.operate import pauses
 from paf.cli.status import status
@@ -24,12 +24,16 @@ EXAMPLES = ("paf pause", "paf pause --for 30min", "paf pause srv2")
 EXIT_CODES = ((OK, "done"), (NOT_DONE, "not confirmed: nothing was changed"),
               (ERROR, "refused, or the cluster cannot be asked"))
 
+_PART = r"(\d+) *(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)(?![a-z]) *"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 2 ** 31    # seconds; what configuration.seconds gives at most
+
 
 def arguments(parser):
     """Declare the verb's arguments."""
     parser.add_argument("node", metavar="NODE", nargs="?", help="only this node")
     parser.add_argument("--for", dest="duration", metavar="TIME",
-                        help="how long, such as 30min or 2h (1h); without NODE only")
+                        help="how long, such as 30min, 2h or 1d (1h); without NODE only")
     parser.add_argument("--resource", metavar="NAME", default="",
                         help="the resource, where the cluster has several")
     parser.add_argument("--yes", action="store_true", help="do not ask")
@@ -37,14 +41,18 @@ def arguments(parser):
 
 def run(options):
     """Pause the resource or a node; return the exit code."""
+    if options.node and options.duration is not None:
+        raise Misuse("--for is for the whole resource: {0} would be in maintenance until paf "
+                     "resume {0}".format(options.node))
+    length = length_of("1h" if options.duration is None else options.duration)
+    if length is None:
+        raise Misuse("{0} is no time that can be understood: 30min, 2h, 1h30min, 1d".format(
+            options.duration))
+    if length < 60:
+        raise Misuse("{0} is too short: at least a minute, such as 30min or 2h".format(
+            options.duration))
     pacemaker = Pacemaker()
     sight = status.sight(options.resource, pacemaker)
-    if options.node and options.duration is not None:
-        raise Problem("--for is for the whole resource: {0} would be in maintenance until paf "
-                      "resume {0}".format(options.node))
-    length = length_of("1h" if options.duration is None else options.duration)
-    if not length or length < 60:
-        raise Problem("{0}: at least a minute, such as 30min or 2h".format(options.duration))
     obstacle = _unfit(pacemaker, sight.report, options.node)
     if obstacle:
         raise Problem(obstacle)
@@ -110,9 +118,15 @@ def earlier(report, node):
 def length_of(text):
     """Return a time (str) in seconds; None where it is none; pure.
 
-    Of a time with more words, as 1h30min, Pacemaker would read the first only.
+    As people write it, 1h30min or 2 hours: Pacemaker, of whose spelling the rest is, would read the
+    first word only.
     """
-    plain = re.match(r"(?:\d+ *(?:s|sec|m|min|h|hr)?|P[0-9YMWDTHS]+)$", text.strip(), re.IGNORECASE)
+    text = text.strip()
+    if re.match(r"(?:{0})+$".format(_PART), text, re.IGNORECASE):
+        parts = re.findall(_PART, text, re.IGNORECASE)
+        return float(min(_LONGEST, sum(int(number) * _SECONDS[unit[0].lower()]
+                                       for number, unit in parts)))
+    plain = re.match(r"(?:\d+|P[0-9YMWDTHS]+)$", text, re.IGNORECASE)
     return configuration.seconds(text) if plain else None
 
 
