@@ -100,13 +100,14 @@ class Pacemaker(object):
             self._release = tuple(int(number) for number in said.groups()) if said else ()
         return self._release
 
-    def cib(self):
-        """Return this node's CIB (XML, str). Raises Problem."""
+    def cib(self, is_patient=True):
+        """Return this node's CIB (XML, str). Raises Problem, at once if it need not be patient."""
         # This node answers without the option since 3.0, which deprecates it. Up to 2.1 the DC
         # would, and there may be none. The agent uses the feature set that Pacemaker passes to
         # it, see paf/cluster/base.py; a command gets none
         local = [] if self.release() >= (3, 0, 0) else ["--local"]
-        return self.ask("cibadmin", "--query", *local)
+        words = ["cibadmin", "--query"] + local
+        return self.ask(*words) if is_patient else self.wait(self._seconds, *words)
 
     def crm_mon(self):
         """Return what crm_mon shows, as XML (str). Raises Problem."""

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from paf.cli.common import NOT_DONE, Pacemaker, Problem
+from paf.cli.common import ERROR, NOT_DONE, Pacemaker, Problem
 from paf.cli.health import looks, metrics
 from paf.cli.main import main
 from paf.cli.status import forecast, votequorum
@@ -69,6 +69,22 @@ def test_what_was_not_read_to_its_end_is_not_known(status, timed_out):
     assert votequorum.device_wait(pacemaker, WITH_DEVICE) is None
     # of that program the status says whether there is quorum
     assert bool(votequorum.of(pacemaker).unknown) == (status < 0)
+
+
+@pytest.mark.parametrize("verb", ["history", "timeline"])
+def test_logs_where_no_cluster_runs_need_names_and_it_is_said_at_once(
+        verb, tmp_path, monkeypatch, capsys):
+    """It was asked again for nine seconds, and the answer was of Pacemaker alone."""
+    asked = tmp_path / "asked"
+    program = tmp_path / "cibadmin"
+    program.write_text(f"#!/bin/sh\n[ $1 = --version ] && exit\necho x >> {asked}\n"
+                       "echo 'Connection refused' >&2; exit 102\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("HA_SBIN_DIR", str(tmp_path))
+    assert main([verb, "--log", str(tmp_path)]) == ERROR
+    shown = capsys.readouterr().err
+    assert "name them with --resource and --vip" in shown and "Connection refused" in shown
+    assert asked.read_text() == "x\n"
 
 
 @pytest.mark.parametrize("verb", ["history", "timeline"])

@@ -83,7 +83,7 @@ class Recorder:
     def __init__(self, cib="", looks=()):
         self.calls, self._cib, self._looks = [], cib, list(looks)
 
-    def cib(self):
+    def cib(self, is_patient=True):
         return self._cib
 
     def ask(self, *argv):

@@ -41,7 +41,7 @@ def _history(options):
     resource, vips, pacemaker = options.resource, tuple(options.vip), Pacemaker()
     live, others, node, gone = [], [], "", None
     if not options.log or not resource:
-        configured = configuration.parse(pacemaker.cib())
+        configured = configuration.parse(_cib(pacemaker, options.log))
         try:
             managed = configuration.find(configured, resource)
             resource = managed.name
@@ -67,6 +67,17 @@ def _history(options):
         unread.append("there is nothing that Pacemaker wrote in {0}".format(
             ", ".join(options.log)))
     return History(found, unread, facts[0].moment if facts else None)
+
+
+def _cib(pacemaker, paths):
+    """Return the CIB (XML, str). Raises Problem, at once where logs are named (their paths)."""
+    if not paths:
+        return pacemaker.cib()
+    try:
+        return pacemaker.cib(is_patient=False)
+    except Problem as error:
+        raise Problem("which resource and addresses the logs are of is not known: no cluster can "
+                      "be asked here: name them with --resource and --vip ({0})".format(error))
 
 
 def _of_earlier(facts, resource, vips, gone):
