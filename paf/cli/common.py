@@ -25,6 +25,8 @@ _QUESTIONS = (("crm_simulate",), ("corosync-quorumtool",), ("corosync-cmapctl",)
 
 _WHILE = 30.0       # seconds in which a program that has not answered is not asked again
 
+_failing = {}       # "why": of the program that is asked again at this moment
+
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1"}
 
 
@@ -36,11 +38,39 @@ class Misuse(Problem):
     """The command line makes no sense, in a way that its parser does not see."""
 
 
+class _Telling(Cluster):
+    """Notes with what words a program fails that is asked again and again."""
+
+    _is_asked_again = False
+
+    def checked(self, argv, deadline):
+        """Do as the agent does, see there."""
+        self._is_asked_again = True
+        try:
+            return Cluster.checked(self, argv, deadline)
+        finally:
+            self._is_asked_again = False
+            _failing.clear()
+
+    def run(self, argv, deadline, *more, **named):
+        """Do as the agent does, see there."""
+        result = Cluster.run(self, argv, deadline, *more, **named)
+        if self._is_asked_again and result.status != 0 and not result.timed_out:
+            _failing["why"] = "{0} failed: {1}".format(
+                argv[0], (result.err or result.out).strip() or "status {0}".format(result.status))
+        return result
+
+
+def failing():
+    """Return why (str) the program fails that is asked again at this moment, "" if none does."""
+    return plain(_failing["why"]) if "why" in _failing else ""
+
+
 class Pacemaker(object):
     """Pacemaker's programs, as root runs them by hand."""
 
     def __init__(self, seconds=PATIENCE):
-        self._cluster = Cluster(ocf.Environment(os.environ))
+        self._cluster = _Telling(ocf.Environment(os.environ))
         self._seconds = seconds
         self._release = None
         self._silent = {}

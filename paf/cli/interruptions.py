@@ -7,7 +7,7 @@ distinguish them.
 import signal
 import sys
 
-from paf.cli.common import complain
+from paf.cli.common import complain, failing
 
 LONG = 3.0    # seconds, after which people want to know what a verb does
 
@@ -70,6 +70,8 @@ class Announced(object):
 
 class Patience(Announced):
     """As a context: where what is inside takes long, a text (str) says on a terminal what it does.
+
+    Where a program of Pacemaker fails at that moment, and is asked again, it says with what words.
     """
 
     def __init__(self, text):
@@ -78,4 +80,5 @@ class Patience(Announced):
 
 def _say(text):
     if sys.stderr is not None and sys.stderr.isatty():
-        complain(text)
+        why = failing()
+        complain("{0}: {1}".format(text.partition(":")[0], why) if why else text)

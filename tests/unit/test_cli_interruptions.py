@@ -178,3 +178,20 @@ def test_what_takes_long_says_so_on_a_terminal(
     verb()
     assert ended == ["whole\n"] and (words in capsys.readouterr().err) == said
     assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("fails, said", [
+    ("echo 'Connection refused' >&2; exit 102",
+     "paf: still looking: sh failed: Connection refused (Pacemaker does not run here"),
+    ("exec sleep 600", "paf: still looking: a program is slow")])
+def test_what_a_program_complains_of_is_said_while_it_is_asked_again(
+        monkeypatch, capsys, fails, said):
+    """Pacemaker is stopped: nothing was said for nine seconds of what is known after 16 ms."""
+    monkeypatch.setattr(interruptions, "LONG", 0.5)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(programs, "find", lambda name: f"/bin/{name}")
+    with interruptions.Patience("still looking: a program is slow"):
+        with pytest.raises(common.Problem):
+            common.Pacemaker(2.0).ask("sh", "-c", fails)
+    assert capsys.readouterr().err.startswith(said)
+    assert common.failing() == ""
