@@ -171,12 +171,12 @@ def test_each_page_that_a_message_names_is_installed_where_it_says(tmp_path):
 def test_no_message_names_the_folder_that_only_a_checkout_has():
     wrong = []
     for path in (REPOSITORY / "paf").rglob("*.py"):
-        tree = ast.parse(path.read_text())
-        comments = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(
-            node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and isinstance(
-                node.body[0] if node.body else None, ast.Expr)}
-        wrong += [f"{path}: {node.value}" for node in ast.walk(tree) if isinstance(
-            node, ast.Constant) and "docs/" in str(node.value) and id(node) not in comments]
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        comments = {ast.get_docstring(node, clean=False) for node in nodes if isinstance(
+            node, (ast.Module, ast.FunctionDef, ast.ClassDef))}
+        wrong += [f"{path}: {node.value}" for node in nodes if isinstance(node, ast.Constant)
+                  and isinstance(node.value, str) and "docs/" in node.value
+                  and node.value not in comments]
     assert wrong == []
 
 
