@@ -4,7 +4,7 @@ Asked with what a standby has: its control file, its WAL receiver, and a replica
 No login on other nodes, no password but that of primary_conninfo.
 """
 
-from paf import ocf
+from paf import ocf, variant
 from paf.cli import finding
 from paf.cli.servers import REPLICATION, remote
 from paf.decide.knowledge import is_known
@@ -90,8 +90,8 @@ def rewind(subject):
                             'the primary, to that role'.format(", ".join(rewindrole.FUNCTIONS)))
     kind = finding.error if subject.rejoin == "rewind" else finding.warning
     yield kind("rejoin={0}, but {1}".format(subject.rejoin, reason),
-               "an old primary that has diverged stays stopped "
-               "(docs/configuration.md, The role for pg_rewind)", cure)
+               "an old primary that has diverged stays stopped ({0}/configuration.md, The role for "
+               "pg_rewind)".format(variant.PAGES), cure)
 
 
 def clock(subject):
