@@ -9,6 +9,7 @@ import pytest
 from paf.cli.common import ERROR, INTERRUPTED, NOT_DONE, OK, Problem, USAGE
 from paf.cli.main import main
 from paf.cli.operate import pause, promote_verb, restart, resume
+from paf.cli.status import simulate
 from paf.cli.status import status as status_verb
 from tests.unit.test_cli_operate import (  # noqa: F401
     Recorder, looks, lost, report, row)
@@ -219,7 +220,8 @@ def test_a_restart_waits_for_order_before_and_for_a_standby_that_can_take_over_a
 def test_the_primary_moves_before_its_instance_is_restarted(
         report, monkeypatch, capsys, code):  # noqa: F811
     moves = []
-    monkeypatch.setattr(restart, "destination", lambda *_: ("srv1", None))
+    monkeypatch.setattr(restart, "destination", lambda *_: (
+        "srv1", simulate.Outcome("srv1", False, "", None)))
     monkeypatch.setattr(restart, "impossible", lambda *_: [])
     monkeypatch.setattr(restart, "Switchover", lambda _, __, target, ___: SimpleNamespace(
         run=lambda: moves.append(target) or code))
