@@ -12,6 +12,8 @@ it is printed, and nothing else:
 * Pacemaker's `load-threshold` is raised with stonith-enabled: the nodes share a machine that others
   may share too, and where Pacemaker finds it busy it runs one operation at a time in the whole
   cluster, so that the candidates of an election are not asked at the same time;
+* the monitors of fence devices may take 200 s: Pacemaker's 20 s count a busy machine as a failure
+  of the device, and `paf status` then asks for an administrator;
 * on guests the timeouts of operations are ten times as long: with emulated processors, and other
   work beside them, a monitor has taken more than its 10 s.
 
@@ -38,6 +40,8 @@ BOOTED = 4000
 _IPMI = re.compile(r"fence_ipmilan pcmk_host_list=(srv\d) .*")
 #: As the lab of namespaces has it.
 BUSY = f"pcs property set load-threshold={cib.PROPERTIES['load-threshold']}"
+#: As the timeouts on guests, for the fence devices.
+WATCHED = "op monitor interval=60s timeout=200s"
 #: What may fail on a guest that is too slow, and is repeated then. pcs asks systemd on each host
 #: which services there are, and takes no answer in time for none.
 _SLOW = ("crm_resource --wait", "pcs cluster setup")
@@ -84,7 +88,7 @@ def _device(command):
     return _IPMI.sub(lambda match: (
         f"{layout.FENCE_AGENT} pcmk_host_list={match.group(1)} pcmk_host_check=static-list "
         f"ip={layout.MANAGEMENT}.{layout.HUB} "
-        f"ipport={layout.FIRST_PORT + layout.number(match.group(1))}"), command)
+        f"ipport={layout.FIRST_PORT + layout.number(match.group(1))} {WATCHED}"), command)
 
 
 def play(lab, say=print):
