@@ -12,6 +12,7 @@ import os
 import time
 
 from paf import lastgood, ocf, parameters
+from paf.instance import observe
 from paf.ocf import OcfError
 
 #: The attribute, for each resource, that says what is wrong on a node.
@@ -129,8 +130,11 @@ def paused(context, sight):
 
 
 def check_memory(context, sight):
-    """Raise OcfError where a server cannot be asked, for its shared memory was removed."""
-    if sight.message:
+    """Raise OcfError where a server cannot be asked, for its shared memory was removed.
+
+    One that says its role has what it needs, whatever else it was not asked.
+    """
+    if sight.message and not observe.says_role(sight):
         from paf.instance import sharedmemory
         sharedmemory.check(context.instance)
 

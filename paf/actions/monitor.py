@@ -12,6 +12,7 @@ _KNOWN = {
     state.CRASHED_STANDBY: ocf.SUCCESS, state.ORPHANED_STANDBY: ocf.SUCCESS,
 }
 
+_MAYBE_PRIMARY = (state.PRIMARY, state.HUNG)
 _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
 _FOLLOWING_PATIENCE = 10.0
@@ -70,7 +71,9 @@ def _look_after(context, sight):
             _try_again(context, sight)
             worries = _check_stream(context, sight)
     finally:
-        worries = remarks.paused(context, sight) + remarks.lasting(context, worries)
+        # without an answer it is not known that a worry has passed
+        lasting = remarks.lasting(context, worries) if worries or sight.rows else []
+        worries = remarks.paused(context, sight) + lasting
         remarks.say(context, _remarks(context, sight) + worries)
     if not is_primary and worries:
         from paf.actions import start
@@ -132,8 +135,8 @@ def _remarks(context, sight):
     if sight.remark:
         found.append(sight.remark)
     if sight.message:
-        found.append("the agent cannot ask PostgreSQL as {0}: {1}; its role is known otherwise, "
-                     "and promotion scores stay as they are".format(
+        found.append("the agent cannot ask PostgreSQL as {0}: {1}; its role is known, and "
+                     "promotion scores stay as they are".format(
                          context.parameters.system_user, sight.message))
     if context.parameters.slots:
         from paf import slotkeeping
@@ -299,7 +302,8 @@ def _first_replicas(context, replicas, expected):
     def ready():
         if sum(scores.is_ready(replica) for replica in found) < expected:
             sight = _ask(context, observe.observe, deadline)
-            found[:] = _replicas(sight.rows)
+            if sight.rows:    # the last look has hardly any time: its silence is no "none"
+                found[:] = _replicas(sight.rows)
         return sum(scores.is_ready(replica) for replica in found) >= expected
 
     deadline = context.deadline.within(_FIRST_PATIENCE)
@@ -314,9 +318,11 @@ def look_at_standbys(context, started):
     started: nodes (list of str) whose standbys have just started; they get some time to connect.
     """
     def connected():
-        sights[:] = [_ask(context, observe.observe, deadline)]
+        sight = _ask(context, observe.observe, deadline)
+        if sight.rows or not sights or sight.verdict.state not in _MAYBE_PRIMARY:
+            sights[:] = [sight]    # silence does not undo what was seen
         ready = [replica.name for replica in _replicas(sights[0].rows) if scores.is_ready(replica)]
-        return sights[0].verdict.state != state.PRIMARY or not set(started) - set(ready)
+        return sights[0].verdict.state not in _MAYBE_PRIMARY or not set(started) - set(ready)
 
     deadline = context.deadline.within(_STARTED_PATIENCE)
     sights = []

@@ -70,8 +70,14 @@ def ask(look, instance, deadline, query):
         text = query(local.version(instance))
     except OcfError as error:    # what is no data directory, the look itself reports
         sight = look(instance, deadline)
-        return sight._replace(rows=[], message=str(error)) if sight.rows else sight
+        message = "for no more than its role: {0}".format(error)
+        return sight._replace(rows=[], message=message) if sight.rows else sight
     return look(instance, deadline, text)
+
+
+def says_role(sight):
+    """Return whether the server of a Sight said its role itself: the control file was not read."""
+    return sight.control is None and sight.verdict.state in state.UP
 
 
 def is_certain(sight):
@@ -80,7 +86,7 @@ def is_certain(sight):
     Else it is concluded from the files of the data directory, so that a monitor brings no server
     down: not enough to act on.
     """
-    return bool(sight.rows) or is_known(sight.control) and sight.control.value.state in (
+    return says_role(sight) or is_known(sight.control) and sight.control.value.state in (
         state.IN_PRODUCTION, state.IN_ARCHIVE_RECOVERY)
 
 

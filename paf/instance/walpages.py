@@ -36,7 +36,8 @@ def goes_on(instance, position, size):
         header = _header(instance, wal.Position(position.timeline, address), size)
         if header is None or header[2] != position.timeline or header[3] != address:
             return False
-        if not header[1] & _CONTINUED or header[4] <= page - _SHORT_HEADER:
+        room = page - (_SHORT_HEADER if address % size else _LONG_HEADER)
+        if not header[1] & _CONTINUED or header[4] <= room:
             return True
         address += page
     return True

@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from paf import ocf, synchronous
+from paf import ocf, remarks, synchronous
 from paf import instance as local
 from paf.actions import monitor, promote
 from paf.decide import state
-from paf.instance import observe, queries
+from paf.decide.knowledge import Unknown
+from paf.instance import observe, postmaster, queries, sharedmemory
 from tests.unit.support import parameters_with
 
 ROLE = [["me", "false", "", "", "", ""]]
@@ -43,7 +44,7 @@ def stale(monkeypatch):
 
 def test_an_answer_to_less_has_no_rows_and_says_why(stale):
     first, second = (observe.ask(look(), None, None, queries.replay) for _ in range(2))
-    assert (first.rows, first.message) == ([], str(STALE))
+    assert (first.rows, first.message) == ([], f"for no more than its role: {STALE}")
     assert first.verdict.state == state.PRIMARY
     assert (second.rows, second.message) == (WHOLE, "")
 
@@ -64,6 +65,74 @@ def test_promotion_scores_stay_as_they_are(stale, monkeypatch):
     monitor.look_at_standbys(context, [])
     monitor.look_at_standbys(context, [])
     assert [seen.rows for seen in sights] == [[], WHOLE]
+
+
+class Patience:
+    """A deadline that has time for two looks: the second one gets no answer."""
+    passed = False
+
+    def within(self, _):
+        return self
+
+    def wait_for(self, condition):
+        return any(condition() for _ in range(2))
+
+
+def test_the_last_look_does_not_undo_what_was_seen(monkeypatch):
+    """It has a millisecond: no answer to it means nothing."""
+    context = SimpleNamespace(instance=None, parameters=parameters_with(), in_cluster=True,
+                              deadline=Patience())
+    monkeypatch.setattr(local, "version", lambda _: 150000)
+
+    def looks(*seen):
+        left = list(seen)
+        monkeypatch.setattr(observe, "observe", lambda *_: left.pop(0))
+    looks(sight(state.PRIMARY, WHOLE), sight(state.HUNG, []))
+    assert [one.name for one in monitor._first_replicas(context, [], 2)] == ["srv2"]
+    sights = []
+    monkeypatch.setattr(monitor, "update_scores", lambda _, seen: sights.append(seen.rows))
+    looks(sight(state.PRIMARY, WHOLE), sight(state.HUNG, []))
+    monitor.look_at_standbys(context, ["srv2", "srv3"])
+    looks(sight(state.HUNG, []), sight(state.PRIMARY, WHOLE))
+    monitor.look_at_standbys(context, ["srv2"])
+    looks(sight(state.PRIMARY, WHOLE), sight(state.STOPPED_PRIMARY, []))
+    monitor.look_at_standbys(context, ["srv2", "srv3"])
+    assert sights == [WHOLE, WHOLE]
+
+
+def test_a_worry_lasts_where_a_monitor_has_no_answer(monkeypatch):
+    asked = []
+    monkeypatch.setattr(remarks, "lasting", lambda _, worries: asked.append(worries) or worries)
+    for name in ("check_memory", "say"):
+        monkeypatch.setattr(remarks, name, lambda *_: None)
+    for name in ("_publish_again", "_try_again", "_check_stream"):
+        monkeypatch.setattr(monitor, name, lambda *_: [])
+    monkeypatch.setattr(monitor, "_remarks", lambda *_: [])
+    monkeypatch.setattr("paf.crash.watcher.keep", lambda _: None)
+    monitor._look_after(None, sight(state.STANDBY, []))
+    assert asked == []
+    monitor._look_after(None, sight(state.STANDBY, [["me", "true", "1", "", "", ""]]))
+    assert asked == [[]]
+
+
+def test_a_server_that_says_its_role_has_its_shared_memory(monkeypatch):
+    monkeypatch.setattr(sharedmemory, "is_removed", lambda _: True)
+    monkeypatch.setattr(sharedmemory.postmaster, "find",
+                        lambda _: SimpleNamespace(value=SimpleNamespace(pid=7)))
+    answered = sight(state.PRIMARY, [])._replace(message=str(STALE))
+    remarks.check_memory(SimpleNamespace(instance=None), answered)
+    with pytest.raises(ocf.OcfError):
+        remarks.check_memory(SimpleNamespace(instance=None), answered._replace(
+            control=Unknown("cannot log in")))
+
+
+def test_a_primary_that_says_so_is_promoted_already(stale, monkeypatch):
+    def unseen(_):
+        raise postmaster.Unseen("/proc/7 is hidden")
+    monkeypatch.setattr(observe, "settle", look())
+    monkeypatch.setattr(postmaster, "has_wal_writer", unseen)
+    context = SimpleNamespace(instance=None, deadline=None)
+    assert promote.run(context) == ocf.SUCCESS
 
 
 def test_what_standbys_have_acknowledged_is_not_forgotten():

@@ -254,3 +254,13 @@ def test_a_record_that_never_ends_is_wal_that_goes_on(instance, tmp_path, monkey
     monkeypatch.setattr(walpages, "_header", header)
     assert walpages.goes_on(instance, HERE, SIZE) is True
     assert address == [5 * SIZE + 8192 * number for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("rest, expected", [(8152, True), (8153, False), (8168, False)])
+def test_the_first_page_of_a_segment_has_less_room(
+        instance, tmp_path, monkeypatch, rest, expected):
+    """A record that a crash cut off there goes on in a page that was never written: no damage."""
+    segment(tmp_path, 5)
+    pages = {6 * SIZE: (0xD110, 1, 2, 6 * SIZE, rest)}
+    monkeypatch.setattr(walpages, "_header", lambda _, position, __: pages.get(position.lsn))
+    assert walpages.goes_on(instance, wal.Position(2, 6 * SIZE - 100), SIZE) is expected
