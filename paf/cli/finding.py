@@ -14,6 +14,7 @@ Finding = namedtuple("Finding", "level what why pcs crm")
 
 #: The first Pacemaker whose crm_resource restarts a resource.
 RESTARTS = (1, 1, 13)
+_FIRST_WITH_PENDING = 90500
 
 PROMOTED = "Promoted" if metadata.ocf() == "1.1" else "Master"
 UNPROMOTED = "Unpromoted" if metadata.ocf() == "1.1" else "Slave"
@@ -69,17 +70,19 @@ def restart(release, resource, node, pg_ctl):
     return ["crm_resource --restart --resource {0} --node {1}".format(resource, node)]
 
 
-def restart_primary(release, name, pg_ctl):
+def restart_primary(release, name, pg_ctl, version):
     """Return the commands (list of str) that restart a primary once a standby has taken over.
 
     Standbys come first, and clients notice one switchover. release, pg_ctl: as above; name: the
-    resource's where the cluster has several, else "", None before there is one.
+    resource's where the cluster has several, else "", None before there is one; version: the
+    server's (int): what waits for a restart is known since 9.5.
     """
     options = " --resource {0}".format(name) if name else ""
     if () < release < RESTARTS:
         return ["paf switchover" + options] + restart(release, "", "", pg_ctl)
-    return ["paf restart --rolling --pending{0}    # {1}".format(
-        options, "before there is a resource: {0}".format(pg_ctl) if name is None
+    return ["paf restart --rolling{0}{1}    # {2}".format(
+        "" if version < _FIRST_WITH_PENDING else " --pending", options,
+        "before there is a resource: {0}".format(pg_ctl) if name is None
         else "while no standby can take over: paf pause, {0}, paf resume".format(pg_ctl))]
 
 

@@ -107,7 +107,8 @@ class Records(object):
                     self._give_up(self._begin)
                 continue
             lsn = wal.parse_lsn(match.group(3))
-            if lsn >= limit:
+            if lsn >= limit:    # nothing is left out between records: all in front was read
+                self._reached = max(self._reached, limit)
                 return
             after = walpages.next_record(
                 lsn, int(length.group(1)) if length else 0, self._page, self._size)

@@ -24,15 +24,36 @@ def test_a_reload_is_seen_to_be_done(node, monkeypatch):
         reload_verb.reload(of(node))
 
 
-@pytest.mark.since(10)
-def test_a_value_that_no_server_takes_is_no_setting_that_waits_for_a_restart(
-        node, monkeypatch, capsys):
-    """PostgreSQL has the same words for both."""
-    node.server.start()
+@pytest.fixture
+def reloadable(node, monkeypatch):
+    """The node, its server the one that `paf reload` finds."""
     monkeypatch.setattr(reload_verb, "Pacemaker", lambda: SimpleNamespace(
         cib=lambda: "<cib/>", node="srv1"))
     monkeypatch.setattr(reload_verb.configuration, "find", lambda *_: None)
     monkeypatch.setattr(reload_verb.dialect, "instance_of", lambda _: of(node))
+    return node
+
+
+def test_a_setting_that_left_the_files_waits_for_a_restart(reloadable, capsys):
+    """The server says it without a name, and with an error, for as long as it runs."""
+    path = reloadable.server.pgdata / "postgresql.conf"
+    without = path.read_text()
+    reloadable.server.configure("max_prepared_transactions = 3")
+    reloadable.server.start()
+    path.write_text(without + "work_mem = '5MB'\n")
+    for _ in range(2):
+        assert main(["reload"]) == NOT_DONE
+        assert capsys.readouterr() == (
+            "reloaded\nwait for a restart: max_prepared_transactions\n", "")
+    assert reloadable.server.value("SHOW work_mem") == "5MB"
+
+
+@pytest.mark.since(10)
+def test_a_value_that_no_server_takes_is_no_setting_that_waits_for_a_restart(
+        reloadable, capsys):
+    """PostgreSQL has the same words for both."""
+    node = reloadable
+    node.server.start()
     path = node.server.pgdata / "postgresql.conf"
     good, loaded = path.read_text(), reload_verb.ask(of(node), reload_verb._LOADED)
     number = good.count("\n") + 1

@@ -24,6 +24,9 @@ def test_a_primary_is_restarted_after_a_switchover_only(
     assert "pg_reload_conf" in reload and restart.startswith("paf restart --rolling --pending ")
     twice = configured._replace(resources=configured.resources * 2)
     assert " --pending --resource pgsqld " in look(managed, twice).restart[1]
-    assert look().restart[1].partition(" # ")[2].startswith("before there is a resource: runuser")
+    assert look().restart[1].partition(" # ")[2].startswith("before there is a resource: cd /")
+    old = {**answer, "settings": {**answer["settings"], "server_version_num": "90400"}}
+    command = subject(instance, pacemaker, monkeypatch, old, managed, configured).restart[1]
+    assert command.startswith("paf restart --rolling    #")
     monkeypatch.setattr(check, "release_of", lambda _: (1, 1, 12))
     assert look(managed, configured).restart[1:3] == ["paf switchover", "paf pause"]

@@ -32,6 +32,13 @@ from tests.unit.test_cli_check import found
             },
             None,
         ),
+        (
+            {
+                "upstream": {"system_identifier": "1", "rewind": rewindrole.MAY_NOT},
+                "mine": {"major": 906},
+            },
+            None,
+        ),
         ({"upstream": {"system_identifier": "1", "rewind": "no pg_hba.conf entry"}}, None),
         ({"settings": {"wal_log_hints": "off"}}, "wal_log_hints = "),
     ],
@@ -62,3 +69,20 @@ def test_a_primary_that_does_not_answer_may_let_pg_rewind_in(monkeypatch, error,
     )
     monkeypatch.setattr(check_primary, "remote", lambda *_: [["150018"]])
     assert check_primary.primary(None, "", None).get("rewind") == known
+
+
+@pytest.mark.parametrize("rejoin, level", [("safe", [finding.WARNING]), ("manual", [])])
+def test_what_the_primary_did_not_answer_is_not_known(rejoin, level):
+    upstream = {"system_identifier": "1", "rewind_unknown": "too many clients"}
+    items = found(rejoin=rejoin, upstream=upstream)
+    assert [item.level for item in items] == level
+    assert all("is not known: too many clients" in item.what for item in items)
+
+
+@pytest.mark.parametrize("rejoin, level", [("safe", []), ("rewind", [finding.ERROR])])
+def test_a_server_without_pg_rewind_gets_no_cure_for_it(rejoin, level):
+    items = found(rejoin=rejoin, settings={"wal_log_hints": "off", "server_version_num": "90400"},
+                  upstream={"system_identifier": "1", "rewind": rewindrole.MAY_NOT},
+                  mine={"major": 904})
+    assert [item.level for item in items] == level
+    assert all(item.pcs == item.crm == [] for item in items)

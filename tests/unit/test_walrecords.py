@@ -141,3 +141,14 @@ def test_transactions_count_from_a_list_of_those_that_run_or_are_in_doubt(
     asked = dumped(monkeypatch, answers)
     assert walrecords.start_of(instance, str(tmp_path / "wal"), SEGMENT, 1, begin) == start
     assert list(dict.fromkeys(asked)) == read
+
+
+def test_a_record_that_was_cut_off_at_a_border_hides_nothing_behind_it(
+        instance, tmp_path, monkeypatch):
+    """After a crash PostgreSQL writes over the rest of it, on the next segment's first page."""
+    behind = RUNNING.format("0/400028") + RUNNING.format("0/400060")
+    asked = dumped(monkeypatch, {
+        "0/300000": printed(INSERT.format("0/3FFF00") + behind), "0/400000": printed(behind)})
+    found = records(instance, tmp_path, end="0/400098")
+    assert [lsn for _, _, lsn, _ in found] == [0x3FFF00, 0x400028, 0x400060]
+    assert found.unread is None and asked == ["0/300000", "0/400000"]

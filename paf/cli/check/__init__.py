@@ -338,7 +338,7 @@ def _subject(instance, managed, configured, pacemaker, answer):
         nodes=configured.nodes if configured else sorted(places) or [node],
         own=[places[node]] if node in places else hba.resolved(node), vips=vips,
         rejoin=where.rejoin, psql=psql, resource=clone,
-        restart=_restart(instance, managed, configured, node, psql, answer["in_recovery"]),
+        restart=_restart(instance, managed, configured, node, psql, answer),
         upstream=primary.primary(instance, conninfo, deadline) if answer["in_recovery"]
         else {},
         mine={"system_identifier": control.value.system_identifier if is_known(control)
@@ -352,22 +352,24 @@ def _subject(instance, managed, configured, pacemaker, answer):
             configured, configuration.names_of(managed), ("", "Started", "Promoted")))
 
 
-def _restart(instance, managed, configured, node, psql, in_recovery):
+def _restart(instance, managed, configured, node, psql, answer):
     """Return the commands (list of str) that restart this server, by its role.
 
     One that is not known to be a standby may be the primary, which is not to move without a word.
     A setting counts as pending only once the server has read it.
     """
     where = instance.parameters
-    pg_ctl = "runuser -u {0} -- {1}".format(where.system_user, quoted(
+    # up to PostgreSQL 15 a server does not start in a folder that its account may not enter
+    pg_ctl = "cd / && runuser -u {0} -- {1}".format(where.system_user, quoted(
         [local.program(instance, "pg_ctl"), "restart", "-D", where.pgdata]))
     release = release_of(configured) if configured else ()
-    if in_recovery is True:
+    if answer["in_recovery"] is True:
         return finding.restart(release, managed.clone if managed else "RESOURCE", node, pg_ctl)
     several = configured is not None and len(configured.resources) > 1
     name = None if managed is None else managed.name if several else ""
     return ["{0} -c {1}".format(psql, quoted(["SELECT pg_reload_conf()"]))] + (
-        finding.restart_primary(release, name, pg_ctl))
+        finding.restart_primary(release, name, pg_ctl,
+                                int(answer["settings"]["server_version_num"])))
 
 
 def show(found):

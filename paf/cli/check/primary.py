@@ -12,14 +12,17 @@ from paf.instance import rewindrole, upstream
 
 #: Seconds. Less than that may be the network's, or the receiver's.
 SKEW = 1.0
-_FIRST_WITH_GRANTS = 11    # before, only a superuser may
+#: Before 11 only a superuser may; what `major` returns for releases before 10 is 900 and more.
+_FIRST_WITH_GRANTS, _OLD = 11, 900
+_WITHOUT_REWIND = (903, 904)
 
 
 def primary(instance, conninfo, deadline):
     """Return what the primary reports (dict).
 
     system_identifier (str); major (int), of PostgreSQL 10 or later; rewind: why pg_rewind could
-    not work there (str). What could not be asked is missing.
+    not work there (str); rewind_unknown: why that could not be found out (str). What else could not
+    be asked is missing.
     """
     found = {}
     system = upstream.ask(instance, conninfo, deadline)
@@ -32,8 +35,10 @@ def primary(instance, conninfo, deadline):
             rewindrole.check(instance, conninfo, deadline)
         except ocf.NotUsable as error:
             found["rewind"] = str(error)
-        except ocf.OcfError:    # not asked: a rewind may be possible
-            pass
+        except ocf.OcfError as error:
+            found["rewind_unknown"] = str(error)
+    else:
+        found["rewind_unknown"] = system.reason
     return found
 
 
@@ -81,11 +86,17 @@ def enough(subject):
 
 def rewind(subject):
     """What the parameter `rejoin` has done to an old primary can be done, by this very role."""
-    reason = subject.upstream.get("rewind")
-    if subject.rejoin == "manual" or not reason:
+    reason, unknown = subject.upstream.get("rewind"), subject.upstream.get("rewind_unknown")
+    mine = subject.mine.get("major", 0)
+    if subject.rejoin == "manual" or mine in _WITHOUT_REWIND:
+        return
+    if unknown:
+        yield finding.warning("whether pg_rewind could work is not known: {0}".format(unknown),
+                              "where it could not, an old primary that has diverged stays stopped")
+    if not reason:
         return
     cure = ((), ())
-    if rewindrole.MAY_NOT in reason and subject.mine.get("major", 0) >= _FIRST_WITH_GRANTS:
+    if rewindrole.MAY_NOT in reason and _FIRST_WITH_GRANTS <= mine < _OLD:
         cure = finding.both('psql -d postgres -c "GRANT EXECUTE ON FUNCTION {0} TO ROLE"    # on '
                             'the primary, to that role'.format(", ".join(rewindrole.FUNCTIONS)))
     kind = finding.error if subject.rejoin == "rewind" else finding.warning

@@ -27,6 +27,7 @@ Checked = namedtuple("Checked", "settings rules slots in_recovery conninfo node 
 LONGEST_RETRY = 1000
 #: With so many, a sync of each file takes minutes on a slow disk.
 MANY_FILES = 100000
+_FIRST_WITH_REWIND = 90500
 _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 TARGETS = ("recovery_target", "recovery_target_lsn", "recovery_target_name", "recovery_target_time",
            "recovery_target_xid")
@@ -230,6 +231,12 @@ def recovery(subject):
 def rewind(subject):
     """What the parameter `rejoin` has done to an old primary finds what pg_rewind needs."""
     have = subject.settings
+    version = have.get("server_version_num", "")
+    if ocf.is_number(version) and int(version) < _FIRST_WITH_REWIND:
+        if subject.rejoin == "rewind":
+            yield finding.error("rejoin=rewind, but a rewind needs PostgreSQL 9.5 or later",
+                                "an old primary that has diverged stays stopped")
+        return
     if subject.rejoin == "manual" or "on" in (have.get("wal_log_hints"),
                                               have.get("data_checksums")):
         return

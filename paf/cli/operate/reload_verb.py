@@ -24,10 +24,13 @@ _FIRST_WITH_FILES, _FIRST_WITH_HBA, _FIRST_WITH_IDENT = 90500, 100000, 150000
 _FIRST_WITH_INCLUDED = 160000
 #: The server says the same of a value that it cannot take as of one that waits for a restart. A
 #: setting that has waited since an earlier reload still does with a value that it cannot take; of a
-#: number that is seen.
+#: number that is seen. A setting that only a start can change and that no file has any more has no
+#: name there: it waits for a restart as well. Source: guc.c, which does not translate that text.
 _FILES = """SELECT sourcefile, sourceline::text, coalesce(name, ''), error
  FROM pg_file_settings AS said
- WHERE error IS NOT NULL AND NOT (error = 'setting could not be applied'
+ WHERE error IS NOT NULL AND NOT (name IS NULL AND sourcefile IS NULL
+   AND error LIKE 'parameter "%" cannot be changed without restarting the server')
+  AND NOT (error = 'setting could not be applied'
    AND lower(name) IN (SELECT lower(name) FROM pg_settings WHERE pending_restart
      AND (vartype NOT IN ('integer', 'real') OR said.setting ~ '^ *[-+]?[.]?[0-9]')))"""
 _ACCESS = "SELECT {0}, line_number::text, '', error FROM {1} WHERE error IS NOT NULL"
