@@ -3,6 +3,8 @@
 import re
 import subprocess
 
+import pytest
+
 from tests import quickstart
 from tests.component import server
 from tests.conftest import REPOSITORY
@@ -53,3 +55,28 @@ def test_postgresql_reads_the_configuration_of_el9s_page(tmp_path):
                               capture_output=True, text=True, timeout=60, check=False)
         assert (said.stdout.strip(), said.stderr) == (value, "")
     assert (tmp_path / "conf" / "pg_hba.conf").read_text().count("reject\n") == 2
+
+
+@pytest.mark.parametrize("name", ["../README.md", *sorted(
+    path.name for path in (REPOSITORY / "docs").glob("*.md"))])
+def test_no_page_stops_a_server_to_disable_it_or_starts_one_in_roots_folder(name):
+    """PostgreSQL up to 15 does not start in a folder that its account may not enter."""
+    text = page(name)
+    assert not re.search(r"systemctl disable (--now postgresql|[^`]*postgresql@)", text)
+    for block in re.findall(r"(?:^ {4,}\S.*\n|^```bash\n(?:.*\n)*?```$)+", text, re.MULTILINE):
+        starts = re.search(r"runuser [^#\n]*/(?:pg_ctl|pg_rewind|postgres) ", block)
+        assert not starts or "cd /" in block[:starts.start()], block
+
+
+def test_a_command_that_moves_patronis_files_can_be_given_twice(tmp_path):
+    (command,) = [line for line in page("coming-from-patroni.md").splitlines()
+                  if "from-patroni.conf &&" in line]
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "postgresql.base.conf").write_text("port = 5433\n")
+    (tmp_path / "postgresql.conf").write_text("include 'x'\nmax_connections = '7'\n")
+    shell = command.replace("/etc/postgresql/15/main", str(tmp_path)).replace("chown", "true")
+    for status in (0, 1):
+        run = subprocess.run(["sh", "-c", shell], capture_output=True, timeout=60, check=False)
+        assert run.returncode == status
+        assert (tmp_path / "conf.d" / "from-patroni.conf").read_text() == "max_connections = '7'\n"
+        assert (tmp_path / "postgresql.conf").read_text() == "port = 5433\n"
