@@ -310,3 +310,15 @@ def table(rows):
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
             for row in rows]
+
+
+def without_quorum(report, why):
+    """Return why nothing can be done without quorum (str), "" where there is quorum; pure.
+
+    why: what to say where there is none. crm_mon says nothing of it while there is no DC.
+    """
+    if report["quorum"]:
+        return ""
+    return why if report["dc"] else (
+        "the nodes have not elected a manager (DC) yet, so whether there is quorum is not known: "
+        "wait until paf status no longer says so")

@@ -109,10 +109,12 @@ def understand(rows, source):
     if not in_recovery:
         for row in [row for row in rows[1:] if row[0] == "standby"]:
             found = _standby(row, own, source)
-            other = standbys.get(row[1])
+            # a role without pg_monitor sees the name, and no state, which each has
+            name = row[1] if row[2] else ""
+            other = standbys.get(name)
             # a broken connection may still be listed beside the new one
             if other is None or (found.received or 0) > (other.received or 0):
-                standbys[row[1]] = found
+                standbys[name] = found
     return own, standbys
 
 
@@ -177,6 +179,8 @@ class Servers(object):
             if first is not None:
                 self.commits, connected, found[primary] = waits, others, first
         found.update(connected or {})
+        if found.pop("", None) and self.commits and self.commits.names.strip():
+            self.commits = None    # who acknowledges them is hidden
         if mine is not None:
             found[self._node] = self._with_sync(mine, found.get(self._node))
         others = sorted(set(nodes) - set(found))
@@ -336,8 +340,8 @@ def remote(instance, conninfo, extra, text):
 def shows_all(connected):
     """Return whether the primary has shown who streams from it; pure.
 
-    connected: dict of names, or None where it was not asked. Without pg_monitor a
-    role sees the rows without names.
+    connected: dict of names, "" for those whose state is hidden, as it is from a role without
+    pg_monitor; None where it was not asked.
     """
     return connected is not None and "" not in connected
 

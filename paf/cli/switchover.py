@@ -5,7 +5,7 @@ import time
 from paf.cli import backlog, configuration, interruptions, view
 from paf.cli.common import (
     ERROR, INTERRUPTED, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed,
-    no_node, require_nodes, say, seconds)
+    no_node, require_nodes, say, seconds, without_quorum)
 from paf.cli.status import report_text, simulate, status
 from paf.cli.status.concern import NO_ACTION, NODE_NO_ACTION
 from paf.cli.status.report import REASON
@@ -122,9 +122,9 @@ def in_line(report):
     standbys = [node for node in report["nodes"] if node["role"] == "standby"
                 and node["membership"] == view.ONLINE and (node["score"] or -1) > 0]
     if not standbys:
-        raise Problem(_NO_QUORUM if not report["quorum"] else "no standby has a positive promotion "
-                      "score: none may take the primary over now; paf status says why" if
-                      report["primary"] else "there is no primary to move")
+        raise Problem(without_quorum(report, _NO_QUORUM) or (
+            "no standby has a positive promotion score: none may take the primary over now; paf "
+            "status says why" if report["primary"] else "there is no primary to move"))
     standbys.sort(key=lambda node: (bool(list(_unfit(report, node["node"]))),
                                     not node["managed"], -node["score"]))
     return [node["node"] for node in standbys]
@@ -139,8 +139,9 @@ def problems(report, target):
     else:
         for obstacle in _unfit(report, target):
             yield obstacle
-    if not report["quorum"]:
-        yield _NO_QUORUM
+    obstacle = without_quorum(report, _NO_QUORUM)
+    if obstacle:
+        yield obstacle
     for item in report["todo"]:
         if item["code"] in _IN_THE_WAY and item["node"] in (None, report["primary"], target):
             yield ": ".join([item["what"], item["why"]] + item["pcs"] * (

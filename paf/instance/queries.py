@@ -149,8 +149,8 @@ def monitor(version, slots=False):
 def hides_standbys(rows):
     """Return whether rows of `monitor` show standbys to a role that may not see what they do.
 
-    It sees that there are some, and null for the rest: their names, and the state, which all have.
-    Source: PostgreSQL's pg_stat_get_wal_senders.
+    It sees their names, and null for the rest, such as the state, which all have. Source:
+    PostgreSQL's pg_stat_get_wal_senders; pg_stat_get_activity shows names to all.
     """
     return any(row[:1] == [STANDBY] and len(row) > 2 and not row[2] for row in rows)
 

@@ -197,7 +197,8 @@ def restarted(monkeypatch, node, reports):
     monkeypatch.setattr(restart, "_STEP", 0)
     monkeypatch.setattr(status_verb, "look", lambda *_: (
         reports.pop(0) if len(reports) > 1 else reports[0]))
-    restart.restart(pacemaker, SimpleNamespace(managed=SimpleNamespace(name="pgsqld")), node, 5.0)
+    restart.restart(pacemaker, SimpleNamespace(
+        report=reports[0], managed=SimpleNamespace(name="pgsqld")), node, 5.0)
     return pacemaker.waited
 
 
@@ -235,6 +236,42 @@ def test_the_primary_moves_before_its_instance_is_restarted(
             restarted(monkeypatch, "srv3", reports)
     assert moves == ["srv1"]
     assert ("restarting srv3" in capsys.readouterr().out) == (code == OK)
+
+
+def test_a_standby_that_was_promoted_meanwhile_is_left_alone(
+        report, monkeypatch):  # noqa: F811
+    """No switchover was confirmed."""
+    later = dict(report, primary="srv2", primaries=["srv2"])
+    monkeypatch.setattr(status_verb, "look", lambda *_: later)
+    monkeypatch.setattr(restart, "Switchover", None)
+    sight = SimpleNamespace(report=report, managed=SimpleNamespace(name="pgsqld"))
+    with pytest.raises(Problem, match="srv2 is the primary by now, not srv3"):
+        restart.restart(Restarts(), sight, "srv2", 1.0)
+
+
+def test_the_old_primary_is_a_standby_for_whose_restart_commits_wait(report):  # noqa: F811
+    report.update(synchronous={"names": "*", "waiting": 0, "commit": "on"})
+    row(report, "srv1").update(sync_state="sync")
+    assert "commits would wait while srv3" in " ".join(restart.problems(report, ["srv3"]))
+    row(report, "srv2").update(sync_state="potential")
+    assert not list(restart.problems(report, ["srv3"]))
+
+
+def test_a_pause_that_replaces_another_never_ends_it(cluster):
+    """Between two changes Pacemaker would act on what is being repaired."""
+    paused(cluster)
+    pause.pause(cluster, "pgsqld", 1795449600.0)
+    assert [argv[1] for argv in cluster.calls] == ["--modify"]
+    assert "2026-11-23T16:00:00Z" in cluster.calls[0][-1]
+
+
+def test_without_a_manager_it_is_not_known_whether_there_is_quorum(report):  # noqa: F811
+    lost(report)
+    report.update(quorum=False)
+    assert "expected votes" in " ".join(promote_verb.problems(report, "srv2"))
+    report.update(dc=None)
+    for said in (" ".join(promote_verb.problems(report, "srv2")), pause.unfit(report, None)):
+        assert "not elected a manager" in said and "expected votes" not in said
 
 
 @pytest.fixture

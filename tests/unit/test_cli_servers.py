@@ -69,6 +69,24 @@ def test_an_answer_after_a_silence_ends_it(asked, monkeypatch):
 # Others
 
 
+def test_what_a_role_without_pg_monitor_sees_is_not_known(asked, monkeypatch):
+    """It sees names, and no state: that a standby streams, or that none does, is not said."""
+    hidden = [PRIMARY[0]] + [["standby", name, *[""] * 6] for name in ("srv1", "srv2")] + [
+        ["commits", "srv1", "on", "", "", "", "0", "0"]]
+    _, standbys = servers.understand(hidden, "SQL on srv3")
+    assert list(standbys) == [""] and not servers.shows_all(standbys)
+    one = servers.Servers(asked, "srv2")
+    mine, _ = servers.understand(STANDBY, "SQL on srv2")
+    monkeypatch.setattr(one, "_local", lambda: (mine, {}, None))
+    monkeypatch.setattr(one, "_remote", lambda extra, _: (
+        [[IDENTIFIER, "5", "0/3142D70"]] if extra[:1] == servers.REPLICATION[:1] else hidden))
+    monkeypatch.setattr(one, "_identifier", lambda _: IDENTIFIER)
+    known = one.known(["srv1", "srv2", "srv3"], "srv3", lambda: PLACES)
+    assert sorted(known) == ["srv1", "srv2", "srv3"] and known["srv2"].state == "streaming"
+    assert known["srv1"].timeline == 5 and known["srv1"].state != servers.NOT_STREAMING
+    assert one.commits is None
+
+
 def test_primary_conninfo_is_read_once(asked, monkeypatch):
     calls = programs(monkeypatch, {"postgres": printed("host=vip\n")})
     one = servers.Servers(asked, "srv2")

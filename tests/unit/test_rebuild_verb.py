@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from paf import ocf
-from paf.cli.common import ERROR, NOT_DONE, OK, Problem
+from paf.cli.common import ERROR, INTERRUPTED, NOT_DONE, OK, Problem
 from paf.cli.main import main
 from paf.cli.rebuild import rebuild as verb
 from paf.decide import state
@@ -301,3 +301,22 @@ def test_what_becomes_of_each_folder_is_said(tmp_path, words, expected):
     assert first == ("pg_basebackup copies the primary (its size is not known: no rights), since "
                      "no hints")
     assert others == [line.format(data=data) for line in expected]
+
+
+def test_a_rebuild_that_cannot_be_cleaned_up_is_one(pacemaker, monkeypatch, capsys):
+    def ask(*_):
+        raise Problem("crm_resource failed: Transport endpoint is not connected")
+    monkeypatch.setattr(pacemaker, "ask", ask)
+    monkeypatch.setattr(Work, "left", ["/d.before-1"])
+    assert main(["rebuild", "--yes"]) == NOT_DONE
+    said = capsys.readouterr().err
+    assert "is rebuilt" in said and " ".join(CLEANUP) in said and "/d.before-1" in said
+
+
+def test_an_interruption_behind_the_rebuild_says_how_to_go_on(pacemaker, monkeypatch, capsys):
+    def streams(_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(verb, "streams", streams)
+    assert main(["rebuild", "--yes"]) == INTERRUPTED
+    said = capsys.readouterr().err
+    assert "is rebuilt" in said and " ".join(CLEANUP) in said

@@ -7,7 +7,7 @@ from xml.sax.saxutils import quoteattr
 from paf.cli import configuration
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Misuse, Pacemaker, Problem, clock, complain, confirmed, for_resource,
-    no_node, say)
+    no_node, say, without_quorum)
 from paf.cli.operate import pauses
 from paf.cli.status import status
 from paf.cli.view import MAINTENANCE, ONLINE
@@ -133,8 +133,10 @@ def length_of(text):
 def unfit(report, node):
     """Return why a node (None: the resource) cannot be paused; "" if it can; pure."""
     names = [row["node"] for row in report["nodes"]]
-    if not report["quorum"]:
-        return "this partition has no quorum: the other nodes would not see the pause"
+    obstacle = without_quorum(
+        report, "this partition has no quorum: the other nodes would not see the pause")
+    if obstacle:
+        return obstacle
     if node is None:
         return ""
     if node not in names:
@@ -165,7 +167,8 @@ def _may_take_over(row):
 def pause(pacemaker, resource, end):
     """Put a resource (its primitive's name) into maintenance until `end` (epoch seconds).
 
-    Raises Problem.
+    A pause that is there gets the new end in one change: if it were taken away first, Pacemaker
+    could act in between. Raises Problem.
     """
     ident = pauses.name_of(resource)
     date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
@@ -174,7 +177,6 @@ def pause(pacemaker, resource, end):
            "<date_expression id=\"{0}-date\" operation=\"lt\" end=\"{1}\"/></rule>"
            "<nvpair id=\"{0}-maintenance\" name=\"maintenance\" value=\"true\"/>"
            "</meta_attributes></primitive>").format(ident, date, quoteattr(resource))
-    end_of(pacemaker, resource)
     pacemaker.ask("cibadmin", "--modify", "--allow-create", "--scope", "resources",
                   "--xml-text", xml)
 

@@ -5,7 +5,7 @@ import time
 from paf.cli import interruptions, view
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, confirmed, for_resource, no_node,
-    require_nodes, say, seconds)
+    require_nodes, say, seconds, without_quorum)
 from paf.cli.status import status
 from paf.cli.status.concern import NO_ACTION, NODE_NO_ACTION
 from paf.cli.status.report import REASON
@@ -95,9 +95,11 @@ def problems(report, node, off=()):
     if node not in rows:
         yield no_node(node, rows)
         return
-    if not report["quorum"]:
-        yield ("this partition has no quorum, so Pacemaker promotes nothing: bring back enough "
-               "nodes, or lower the expected votes (corosync-quorumtool -e) if they are gone")
+    obstacle = without_quorum(report, (
+        "this partition has no quorum, so Pacemaker promotes nothing: bring back enough "
+        "nodes, or lower the expected votes (corosync-quorumtool -e) if they are gone"))
+    if obstacle:
+        yield obstacle
     if rows[node]["membership"] != view.ONLINE or rows[node]["role"] != "standby":
         yield "{0} runs no standby: {1}".format(node, rows[node]["state"])
     for obstacle in _not_off(report, rows, off):

@@ -131,7 +131,8 @@ def problems(report, wanted):
     there = [row["node"] for row in standbys if row["state"] == "streaming"
              and row["sync_state"] in service.SYNCHRONOUS]
     for node in wanted:
-        if needed and node in there and len(there) - 1 < needed:
+        # what is the primary now is restarted as a standby, and another one is the primary then
+        if needed and node in there + [report["primary"]] and len(there) - 1 < needed:
             yield ("commits would wait while {0} is restarted: synchronous_standby_names asks for "
                    "{1}, and {2} can acknowledge".format(node, needed, len(there)))
 
@@ -159,6 +160,9 @@ def restart(pacemaker, sight, node, patience):
     """Restart the instance on a node, which is a standby's or becomes one. Raises Problem."""
     report = await_order(pacemaker, sight.managed.name, node)
     if node == report["primary"]:
+        if node != sight.report["primary"]:    # no switchover of it was announced
+            raise Problem("{0} is the primary by now, not {1}: it was not restarted; see paf "
+                          "status, then paf restart again".format(node, sight.report["primary"]))
         target = successor(pacemaker, report)
         code = Switchover(pacemaker, report, target, patience).run()
         if code == INTERRUPTED:

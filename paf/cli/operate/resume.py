@@ -1,7 +1,8 @@
 """paf resume: let Pacemaker act again."""
 
 from paf.cli import configuration
-from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, require_nodes, say
+from paf.cli.common import (
+    ERROR, NOT_DONE, OK, Pacemaker, Problem, complain, require_nodes, say, without_quorum)
 from paf.cli.operate import pause, pauses
 from paf.cli.status import status
 from paf.cli.status.concern import NO_ACTION, NODE_NO_ACTION
@@ -34,9 +35,10 @@ def run(options):
     pacemaker = Pacemaker()
     report = status.look(options.resource, pacemaker)
     require_nodes([options.node], [row["node"] for row in report["nodes"]])
-    if not report["quorum"]:
-        raise Problem("this partition has no quorum: Pacemaker does nothing here, and the other "
-                      "nodes would not see the end of the pause")
+    obstacle = without_quorum(report, "this partition has no quorum: Pacemaker does nothing here, "
+                              "and the other nodes would not see the end of the pause")
+    if obstacle:
+        raise Problem(obstacle)
     configured = configuration.parse(pacemaker.cib())
     if not pauses.is_paused(configured.root, report["resource"], options.node):
         return _in_the_way(report, options.node) or _not_paused(options.node)

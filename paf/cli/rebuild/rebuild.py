@@ -30,8 +30,10 @@ EXAMPLES = ("paf rebuild", "paf rebuild --copy --rate 50M",
             "paf rebuild --from \"host=192.168.1.50 user=replicator\" --yes",
             "paf rebuild --from pgbackrest")
 EXIT_CODES = ((OK, "this node's instance streams; with --dry-run: it can be done"),
-              (NOT_DONE, "not confirmed; or it is rebuilt, and does not stream yet"),
-              (ERROR, "it cannot be done, or has failed: the old data directory is in its place"))
+              (NOT_DONE, "not confirmed; or it is rebuilt, and does not stream yet or could not be "
+                         "cleaned up"),
+              (ERROR, "it cannot be done, or has failed: the old data directory is in its place, "
+                      "unless it was given up (--discard)"))
 
 _PATIENCE = 180.0
 _HOURS = 24.0
@@ -87,11 +89,31 @@ def run(options):
         work.do()
     except ocf.OcfError as error:
         raise Problem(str(error))
-    pacemaker.ask("crm_resource", "--cleanup", "--resource", managed.name, "--node",
-                  work.node)
-    for what in awaited.waits_for(pacemaker, managed.name, work.node):
-        say(what)
-    return _follow(instance, work, options.timeout)
+    return _start(pacemaker, managed.name, instance, work, options.timeout)
+
+
+def _start(pacemaker, resource, instance, work, seconds):
+    """Have Pacemaker start what was rebuilt; return the exit code. Says how to go on by hand."""
+    cleanup = ("crm_resource", "--cleanup", "--resource", resource, "--node", work.node)
+    try:
+        try:
+            pacemaker.ask(*cleanup)
+        except Problem as error:
+            complain("the instance is rebuilt, but its failure could not be cleaned up ({0}). By "
+                     "hand: {1}{2}".format(error, " ".join(cleanup), _kept(work)))
+            return NOT_DONE
+        for what in awaited.waits_for(pacemaker, resource, work.node):
+            say(what)
+        return _follow(instance, work, seconds)
+    except KeyboardInterrupt:
+        complain("interrupted: the instance is rebuilt, and was not seen to stream, see paf "
+                 "status. Unless it starts: {0}{1}".format(" ".join(cleanup), _kept(work)))
+        raise
+
+
+def _kept(work):
+    """Return that the old directory is kept, as the end of a sentence; "" where it is not."""
+    return "; the old directory is kept: {0}".format(", ".join(work.old())) if work.old() else ""
 
 
 class Work(object):
@@ -355,8 +377,7 @@ class Work(object):
 def _follow(instance, work, seconds):
     """Wait until the instance streams, then remove the old directory; return the exit code."""
     if not Deadline(seconds).wait_for(lambda: streams(instance), longest=_LOOK):
-        complain("the instance does not stream yet, see paf status{0}".format(
-            "; the old directory is kept: {0}".format(", ".join(work.old())) if work.old() else ""))
+        complain("the instance does not stream yet, see paf status{0}".format(_kept(work)))
         return NOT_DONE
     if not work.is_kept() and work.old():
         complain("what only the old directory has is not kept elsewhere, so it stays: "

@@ -137,6 +137,11 @@ def _disabled(configured, name):
 def commits(found, seen, configured, managed, facts):
     """Commits do not wait for a synchronous standby that is not there."""
     known = facts.commits
+    if known is None and any(row["node"] == found["primary"] and row["in_recovery"] is False
+                             for row in found["nodes"]):
+        yield unknown("commits-unknown", UP, "whether commits wait for a synchronous standby is "
+                      "not known", "the role of primary_conninfo has to be a member of pg_monitor; "
+                      "or run paf status as root, on the primary's node")
     if known is None or not known.names.strip():
         return
     number = needs(known)
