@@ -207,6 +207,11 @@ rpm: package-values
 release:
 	@tools/release.sh "$(VERSION)"
 
+# Written beside its place: a call that starts meanwhile reads the old program or the new one as a whole.
+# Of an empty file Python makes a success. (source, options of the interpreter, folder, name)
+program = sed -e '1s|.*|\#!$(PYTHON) $(2)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' $(1) \
+	> "$(3)/.$(4).new" && chmod 0755 "$(3)/.$(4).new" && mv -f "$(3)/.$(4).new" "$(3)/$(4)"
+
 install: check-values
 	@test -n "$(BUILD_PYTHON)" || { echo "found no Python to make the manual page with: set BUILD_PYTHON \
 	to one" >&2; exit 1; }
@@ -215,20 +220,15 @@ install: check-values
 	@sed -e 's|^NAME = "[^"]*"|NAME = "$(VARIANT)"|' -e 's|^OCF = "[^"]*"|OCF = "$(OCF)"|' \
 		-e 's|^PGHOST = "[^"]*"|PGHOST = "$(PGHOST)"|' \
 		-e 's|^PAGES = "[^"]*"|PAGES = "$(or $(PAGES),docs)"|' \
-		paf/variant.py > "$(DESTDIR)$(LIBRARY)/paf/variant.py"
-	@touch -r paf/variant.py "$(DESTDIR)$(LIBRARY)/paf/variant.py"
+		paf/variant.py > "$(DESTDIR)$(LIBRARY)/paf/.variant.new"
+	@touch -r paf/variant.py "$(DESTDIR)$(LIBRARY)/paf/.variant.new"
+	@mv -f "$(DESTDIR)$(LIBRARY)/paf/.variant.new" "$(DESTDIR)$(LIBRARY)/paf/variant.py"
 	@find "$(DESTDIR)$(LIBRARY)/paf" -name '*.py[co]' -exec rm -f {} +
 	@install -d "$(DESTDIR)$(AGENTS)"
-	@sed -e '1s|.*|#!$(PYTHON) $(FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
-		resource.d/pgsqlms > "$(DESTDIR)$(AGENTS)/pgsqlms"
-	@chmod 0755 "$(DESTDIR)$(AGENTS)/pgsqlms"
+	@$(call program,resource.d/pgsqlms,$(FLAGS),$(DESTDIR)$(AGENTS),pgsqlms)
 	@install -d "$(DESTDIR)$(COMMANDS)"
-	@sed -e '1s|.*|#!$(PYTHON) $(FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
-		bin/paf > "$(DESTDIR)$(COMMANDS)/paf"
-	@chmod 0755 "$(DESTDIR)$(COMMANDS)/paf"
-	@sed -e '1s|.*|#!$(PYTHON) $(COMMAND_FLAGS)|' -e 's|^LIBRARY = ""|LIBRARY = "$(LIBRARY)"|' \
-		bin/paf-alert > "$(DESTDIR)$(LIBRARY)/paf-alert"
-	@chmod 0755 "$(DESTDIR)$(LIBRARY)/paf-alert"
+	@$(call program,bin/paf,$(FLAGS),$(DESTDIR)$(COMMANDS),paf)
+	@$(call program,bin/paf-alert,$(COMMAND_FLAGS),$(DESTDIR)$(LIBRARY),paf-alert)
 	@test "$(VARIANT)" = corosync1 || for unit in units/*; do \
 		install -D -p -m 0644 "$$unit" "$(DESTDIR)$(UNITS)/$${unit#units/}" || exit 1; done
 	@test "$(VARIANT)" = corosync1 || \

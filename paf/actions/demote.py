@@ -14,7 +14,9 @@ def run(context):
     Where Pacemaker stops the instance in the same transition, it is not started in between. No
     settings are checked here: clients are waiting, and a server that ran can be started.
     """
-    from paf import stuckwal
+    # all is loaded now: an upgrade may replace the files while the server shuts down
+    from paf import lastwords, stuckwal
+    from paf.actions import start
     stuck = stuckwal.lasts(context)
     if stuck:    # Pacemaker stops it next, and that fails as well
         raise ocf.OcfError("cannot be shut down: {0}".format(stuck))
@@ -31,11 +33,9 @@ def run(context):
     server.stop(context.instance, context.deadline, context.log)
     if context.in_cluster and _is_stopped_next(context):
         if sight.verdict.state not in state.DOWN:
-            from paf import lastwords
             lastwords.leave(context)
         context.log.info("demoted; Pacemaker stops the instance next, so it stays stopped")
         return ocf.SUCCESS
-    from paf.actions import start
     try:
         start.end_backup(context)
         start.as_standby(context)
@@ -43,7 +43,6 @@ def run(context):
         return ocf.SUCCESS
     except ocf.OcfError as error:
         # Pacemaker stops it next: it was shut down cleanly, and has not crashed
-        from paf import lastwords
         lastwords.postpone(context)
         # a hard error would ban the node, although a stop and a start may still repair it
         raise ocf.OcfError("stopped, but does not come back as a standby: {0}".format(error))

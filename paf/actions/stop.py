@@ -15,13 +15,13 @@ def run(context):
             context.notification, context.environment.meta("on_node")):
         context.log.info("recovery of this standby")
     ran = postmaster.find(context.instance) != Known(None)
+    # loaded now: an upgrade may replace the files, or a removal take them, while the server stops
+    from paf import lastwords, remarks
     if ran:
         waiting_commits.end(context.instance, context.log)
     server.stop(context.instance, context.deadline, context.log)
     if ran or context.in_cluster and _is_unsaid(context):
-        from paf import lastwords
         lastwords.leave(context)
-    from paf import remarks
     remarks.forget(context)
     return ocf.SUCCESS
 

@@ -161,14 +161,17 @@ def move_aside(instance, top, inside):
 def put_back(instance, inside):
     """Move the node's own files back, as many as are in the journal. Raises OcfError."""
     place, data = journal.folder(instance), instance.parameters.datadir
-    with runner.Acting(local.owner(instance)):
-        top = _listed(os.path.join(place, journal.OWN))
-        numbers = _listed(os.path.join(place, _DEEP))
+    sentence = "cannot put {0} back from {1}: {2}"
+    try:
+        with runner.Acting(local.owner(instance)):
+            top = _listed(os.path.join(place, journal.OWN))
+            numbers = _listed(os.path.join(place, _DEEP))
+    except OSError as error:
+        raise failure(error, NotUsable, sentence.format("files", place, error.strerror))
     pairs = [(os.path.join(place, journal.OWN, name), os.path.join(data, name)) for name in top
              if not name.endswith(_PART)]
     pairs += [(os.path.join(place, _DEEP, number), os.path.join(data, inside[int(number)]))
               for number in numbers if not number.endswith(_PART)]
-    sentence = "cannot put {0} back from {1}: {2}"
     try:
         with runner.Acting(local.owner(instance)):
             for number in numbers:
@@ -193,10 +196,14 @@ def make_way(data, name):
 
 
 def is_any_aside(instance):
-    """Return whether the journal has any of the node's own files from the top."""
-    with runner.Acting(local.owner(instance)):
-        return any(not name.endswith(_PART) for name in _listed(
-            os.path.join(journal.folder(instance), journal.OWN)))
+    """Return whether the journal has any of the node's own files from the top. Raises OcfError."""
+    place = os.path.join(journal.folder(instance), journal.OWN)
+    try:
+        with runner.Acting(local.owner(instance)):
+            return any(not name.endswith(_PART) for name in _listed(place))
+    except OSError as error:
+        raise failure(error, NotUsable, "cannot see what {0} holds: {1}".format(
+            place, error.strerror))
 
 
 def remove_strangers(instance):
@@ -212,7 +219,13 @@ def remove_strangers(instance):
 
 
 def _listed(folder):
-    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    """Return the names in a folder (sorted), [] where there is none. Raises OSError."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            raise
+        return []
 
 
 _PART = ".pgsqlms-part"

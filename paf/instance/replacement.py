@@ -48,8 +48,11 @@ def finish(instance, log):
     """Remove a copy that was cut off, or put a complete one in its place. Raises OcfError.
 
     While paf rebuild works, and where it has given up the old directory, nothing is done. Nor is
-    anything started that is half rewound.
+    anything started that is half rewound. A directory that is not mounted is no place for the
+    node's own files; one that is swapped may be away for a moment.
     """
+    if journal.read(instance).get("phase") in (ASIDE, RETURNING):
+        local.version(instance)
     revert(instance, log)
     if journal.exists(instance):
         raise NotUsable(NOT_REPLACED)

@@ -15,7 +15,7 @@ from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
 from paf.decide.knowledge import Unknown, is_known
 from paf.instance import (
     controldata, divergence, journal, keptwal, libpqfiles, ownfiles, pidfile, postmaster, processes,
-    replacement, rewindrole, settings, sql, standby_mode, upstream, waiting_commits)
+    replacement, rewindrole, settings, sql, standby_mode, tablespaces, upstream, waiting_commits)
 from paf.ocf import NotUsable, OcfError, passes
 
 _OLDEST = 90500
@@ -132,13 +132,17 @@ def _prepare(instance, top, facts, parts, deadline):
     """Do all that only changes where files are, and check that pg_rewind could work."""
     ownfiles.move_aside(instance, top, facts["deep"])
     _mark(instance, facts, KEPT)
-    if facts["restore_command"]:
-        # where pg_rewind looks for it, in all versions
-        standby_mode.put(instance, "postgresql.conf", "restore_command = '{0}'\n".format(
-            facts["restore_command"].replace("\\", "\\\\").replace("'", "''")))
+    _offer_archive(instance, facts)
     output = _pg_rewind(instance, facts, deadline, ("--dry-run",))
     facts.update(_keep_copies(instance, output, parts, facts["segment_size"]))
     _mark(instance, facts, REWINDING)
+
+
+def _offer_archive(instance, facts):
+    """Put restore_command where pg_rewind looks for it, in all versions. Raises OcfError."""
+    if facts["restore_command"]:
+        standby_mode.put(instance, "postgresql.conf", "restore_command = '{0}'\n".format(
+            facts["restore_command"].replace("\\", "\\\\").replace("'", "''")))
 
 
 def _keep_copies(instance, output, parts, size):
@@ -231,6 +235,7 @@ def finish(instance, deadline, log):
     phase = facts.get("phase", KEEPING)
     if phase not in PHASES:
         raise journal.foreign(instance, facts)
+    local.version(instance)    # a directory that is not mounted is no place for what is moved back
     if phase in (KEEPING, KEPT):
         _undo(instance, dict(facts, phase=phase, deep=facts.get("deep", [])))
         log.info("a rewind was cut off before it had changed anything: the files are back")
@@ -239,9 +244,13 @@ def finish(instance, deadline, log):
     if phase == ABANDONED:
         raise NotUsable(replacement.NOT_REPLACED)
     if phase == REWINDING:
+        tablespaces.check_all(instance)
         _check_source(instance, facts, deadline)
         log.warning("a rewind was cut off, it is repeated")
         keptwal.put_back(instance)
+        # pg_rewind has replaced or removed what it reads its restore_command from
+        ownfiles.remove_strangers(instance)
+        _offer_archive(instance, facts)
         rewindrole.await_checkpoint(instance, facts["conninfo"], facts["timeline"], deadline)
     _carry_on(instance, facts, deadline, log)
     log.warning("a rewind that was cut off is complete")

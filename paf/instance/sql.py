@@ -57,7 +57,7 @@ def _answer(result):
 
 # Lines that give no cause; where the log is ("Future log output...") does
 _SMALL_TALK = ("redirecting log output", "could not start server", "Examine the log output",
-               "another server might be running")
+               "another server might be running", "skipping missing configuration file")
 
 
 def last_words(text):

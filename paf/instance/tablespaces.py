@@ -33,6 +33,18 @@ def check(instance):
                            "dropped, remove the link {1})".format(os.path.realpath(link), link))
 
 
+def check_all(instance):
+    """Raise OcfError where a file system is missing that pg_rewind would write below. Soft.
+
+    It may have removed each segment of the WAL by now; PostgreSQL's folder beside them stays.
+    """
+    check(instance)
+    folder = local.wal_folder(instance)
+    if not local.is_there(os.path.join(folder, "archive_status")):
+        raise OcfError("the WAL of the last checkpoint is not in {0}: mount its file "
+                       "system".format(folder))
+
+
 def problem_of_new(instance, spaces):
     """Return why a tablespace that this instance has not yet cannot be made here, or None.
 

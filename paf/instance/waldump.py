@@ -260,10 +260,13 @@ def _total(text):
 
 
 def statistics(text):
-    """Return the number of records by "Manager/RECORD" (dict) that --stats=record printed; pure."""
+    """Return the number of records by "Manager/RECORD" (dict) that --stats=record printed; pure.
+
+    Older programs print two rows of one name: transactions with XLOG_XACT_HAS_INFO have their own.
+    """
     import re
     found = {}
     for name, number in re.findall(r"(?m)^(\w+/\S.*?)\s+(\d+) \(", text):
         if int(number):
-            found[name] = int(number)
+            found[name] = found.get(name, 0) + int(number)
     return found

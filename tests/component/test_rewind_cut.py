@@ -137,10 +137,13 @@ while os.getppid() == agent:
 """
 
 
-def test_pg_rewind_that_was_killed_half_way_is_never_started_and_is_repeated(again):
+@pytest.mark.parametrize("archive", ["", "restore_command = 'false'"])
+def test_pg_rewind_that_was_killed_half_way_is_never_started_and_is_repeated(again, archive):
+    """It reads restore_command from the data directory, where it has put the primary's files."""
     node = again["srv1"]
+    node.server.configure("", archive)
     before = own(node)
-    programs = programs_with(again.folder / "half", node, HALF_WAY)
+    programs = programs_with(again.folder / f"half-{len(archive)}", node, HALF_WAY)
     environment = node.environment(300, 0, RETURN, True, {"rejoin": "rewind", "bindir": programs})
     with subprocess.Popen([sys.executable, "-ISB", str(AGENT), "start"], env=environment, cwd="/",
                           stderr=subprocess.DEVNULL) as agent:
@@ -155,6 +158,7 @@ def test_pg_rewind_that_was_killed_half_way_is_never_started_and_is_repeated(aga
     come_back(again, "manual")    # what was started is completed
     assert own(node) == before
     same_rows(again)
+    (node.pgdata.parent / "killed").unlink()
 
 
 FULL = """

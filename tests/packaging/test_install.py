@@ -1,13 +1,14 @@
 """`make install`, the one place that knows the layout, and what is made from the meta-data."""
 
 import ast
+import contextlib
 import re
 
 import pytest
 
 from paf import VERSION, parameters
 from tests.packaging.support import (
-    AGENT, COMMAND_MANUAL, DOCS, LIBRARY, MANUAL, REPOSITORY, need, pages, run)
+    AGENT, ALERT, COMMAND, COMMAND_MANUAL, DOCS, LIBRARY, MANUAL, REPOSITORY, need, pages, run)
 
 REFUSED = {
     "VARIANT=corosync3": "VARIANT must be corosync1 or corosync2, not 'corosync3'",
@@ -71,6 +72,18 @@ def test_only_the_agent_is_executable_where_pacemaker_looks(tmp_path):
     assert [path.name for path in (tmp_path / AGENT[1:]).parent.iterdir()] == ["pgsqlms"]
     for path in (tmp_path / LIBRARY[1:]).rglob("*.py"):
         assert path.stat().st_mode & 0o777 == 0o644, path
+
+
+def test_a_call_that_starts_while_it_is_installed_again_reads_a_whole_program(tmp_path):
+    """Of a file that is empty for a moment Python makes a success, of `stop` as well."""
+    make("install", f"DESTDIR={tmp_path}")
+    paths = [tmp_path / name[1:] for name in (AGENT, COMMAND, ALERT, f"{LIBRARY}/paf/variant.py")]
+    before = [path.read_text() for path in paths]
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(path.open()) for path in paths]
+        make("install", f"DESTDIR={tmp_path}", "PYTHON=/usr/bin/python2", "VARIANT=corosync1")
+        assert [stream.read() for stream in streams] == before
+    assert all(path.read_text() != text for path, text in zip(paths, before))
 
 
 def test_an_install_over_another_variant_leaves_none_of_its_bytecode(tmp_path):

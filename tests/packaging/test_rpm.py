@@ -176,8 +176,7 @@ def test_it_requires_what_the_variant_and_the_distribution_need(rpm, target):
         python.add("python >= 2.6")
     if target.rhel == "6":
         python.add("python-argparse")
-    shell = {"/bin/sh"} if target.variant == "corosync2" else set()
-    assert required == CLUSTER[target.variant] | python | shell
+    assert required == CLUSTER[target.variant] | python | {"/bin/sh"}
     recommended = set(query(rpm, "--recommends"))
     assert recommended == (set() if target.rhel in ("6", "7")
                            else {"python3-lxml", "python3-psycopg2"})
@@ -201,6 +200,19 @@ def test_the_installed_agent_prints_its_meta_data_and_goes_without_a_trace(node,
     assert "usage: paf" in node.run(COMMAND, "--help").stdout
     node.run("rpm", "--erase", "--force-debian", "resource-agents-paf")
     assert node.changes() == before
+
+
+def test_the_library_is_compiled_by_the_nodes_own_interpreter(node, rpm, target):
+    """The builder's may be another one, whose bytecode is never read."""
+    install(node, rpm)
+    program = ("import sys\ntry:\n    from importlib.util import cache_from_source as at\n"
+               "except ImportError:\n    at = lambda path: path + 'c'\n"
+               "for path in sys.stdin:\n    print(at(path.strip()))")
+    files = node.run("find", LIBRARY, "-name", "*.py").stdout
+    compiled = node.run("sh", "-c", 'find "$1" -name "*.py" | "$2" -c "$3"', "sh", LIBRARY,
+                        target.interpreter, program).stdout.split()
+    there = set(node.run("find", LIBRARY, "-name", "*.pyc").stdout.split())
+    assert len(compiled) == len(files.split()) > 100 and there == set(compiled)
 
 
 @pytest.mark.parametrize("target", [target for target in TARGETS if target.rhel in ("7", "9")

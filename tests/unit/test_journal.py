@@ -53,6 +53,7 @@ def test_a_half_rewound_directory_is_never_started_whatever_becomes_of_the_copy(
         shutil.rmtree(tmp_path / "main")
         (tmp_path / "main" / "base").mkdir(parents=True)
         (tmp_path / "main" / "PG_VERSION").write_text("15\n")
+        (tmp_path / "main" / "pg_wal" / "archive_status").mkdir(parents=True)
         for name, text in OWN.items():
             (tmp_path / "main" / name).write_text(text)
         for left in ("main.rebuilt", ".main.pgsqlms"):
@@ -90,6 +91,7 @@ def test_a_way_back_that_is_cut_off_loses_none_of_the_nodes_own_files(instance, 
         for path in (tmp_path / "main", tmp_path / ".main.pgsqlms"):
             shutil.rmtree(path, ignore_errors=True)
         (tmp_path / "main").mkdir()
+        (tmp_path / "main" / "PG_VERSION").write_text("15")
         (tmp_path / "main" / "postgresql.conf").write_text("restore_command = 'x'")
         write_facts(instance, dead(), what="rewind", phase="kept", deep=[], top=sorted(there))
         (tmp_path / ".main.pgsqlms" / "own").mkdir()

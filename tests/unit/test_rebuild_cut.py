@@ -60,9 +60,10 @@ class Copying(copying.Copying):
     def _copy(self):
         folder = self._plan.swaps[-1][0]
         os.makedirs(os.path.join(folder, "global"), exist_ok=True)
-        for name in ("global/pg_control", "postgresql.conf"):
+        for name, text in (("PG_VERSION", "15"), ("global/pg_control", "the primary's"),
+                           ("postgresql.conf", "the primary's")):
             with open(os.path.join(folder, name), "w") as stream:
-                stream.write("the primary's")
+                stream.write(text)
 
 
 def copier(instance, *words):

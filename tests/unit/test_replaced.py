@@ -85,3 +85,44 @@ def test_a_mistake_that_stays_is_reported_in_the_end(installed):
     change(installed, "parameters", "from paf.ocf import a_name_of_the_other_version\n")
     status, _, errors = expected(installed, "validate-all")
     assert status == 1 and "a mistake in the agent" in errors
+
+
+LATE = """
+import __main__, os, time
+with open({path!r}, "w") as stream:
+    stream.write({good!r})
+__main__.BEGAN -= 40
+for folder, _, _ in os.walk({top!r}):
+    os.utime(folder, (time.time() - 35, time.time() - 35))
+raise ImportError("a name of the other version")
+"""
+
+
+def test_a_long_action_is_started_again_however_long_ago_the_files_were_replaced(installed):
+    """A shutdown checkpoint has outlasted the upgrade by more than half a minute."""
+    path = installed / "paf" / "actions" / "validate.py"
+    good, right = path.read_text(), expected(installed, "validate-all")
+    path.write_text(LATE.format(path=str(path), good=good, top=str(installed)))
+    assert expected(installed, "validate-all") == right
+
+
+def test_a_folder_from_the_future_hides_no_change(installed):
+    """The clock was set back since the agent was installed."""
+    good, right = (installed / "paf" / "parameters.py").read_text(), expected(
+        installed, "validate-all")
+    os.utime(installed / "resource.d", (time.time() + 3600, time.time() + 3600))
+    change(installed, "parameters", "from paf.ocf import a_name_of_the_other_version\n")
+    process = call(installed, "validate-all")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    change(installed, "parameters", good)
+    said = process.communicate(timeout=60)
+    assert (process.returncode, *said) == right
+
+
+def test_an_agent_whose_library_was_removed_says_so(installed):
+    shutil.rmtree(installed / "paf")
+    os.utime(installed / "resource.d", (1, 1))
+    status, _, errors = expected(installed, "stop")
+    assert status == 1
+    assert f"ocf-exit-reason:{installed}/paf is missing: install the agent again" in errors

@@ -64,7 +64,8 @@ def test_where_the_log_is_stands_alone_when_it_tells_all_there_is():
 
 
 def test_of_errors_in_the_configuration_the_setting_is_named():
-    text = ('2026-01-01 10:00:00 UTC [7] LOG:  unrecognized configuration parameter "x" in file '
+    text = ('2026-01-01 10:00:00 UTC [7] LOG:  skipping missing configuration file "/a/b.conf"\n'
+            '2026-01-01 10:00:00 UTC [7] LOG:  unrecognized configuration parameter "x" in file '
             '"/a/postgresql.conf" line 5\n2026-01-01 10:00:00 UTC [7] FATAL:  configuration file '
             '"/a/postgresql.conf" contains errors\n')
     assert sql.last_words(text) == (

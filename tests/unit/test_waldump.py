@@ -264,3 +264,11 @@ def test_the_first_page_of_a_segment_has_less_room(
     pages = {6 * SIZE: (0xD110, 1, 2, 6 * SIZE, rest)}
     monkeypatch.setattr(walpages, "_header", lambda _, position, __: pages.get(position.lsn))
     assert walpages.goes_on(instance, wal.Position(2, 6 * SIZE - 100), SIZE) is expected
+
+
+def test_records_of_one_name_in_two_rows_are_added_up():
+    """pg_xlogdump counts transactions with XLOG_XACT_HAS_INFO by themselves."""
+    text = ("Transaction/COMMIT    3 ( 50.00)   100 ( 50.00)\n"
+            "Transaction/ABORT     1 ( 16.67)    40 ( 20.00)\n"
+            "Transaction/COMMIT    2 ( 33.33)    60 ( 30.00)\n")
+    assert waldump.statistics(text) == {"Transaction/COMMIT": 5, "Transaction/ABORT": 1}

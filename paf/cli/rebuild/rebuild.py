@@ -30,8 +30,7 @@ EXAMPLES = ("paf rebuild", "paf rebuild --copy --rate 50M",
             "paf rebuild --from \"host=192.168.1.50 user=replicator\" --yes",
             "paf rebuild --from pgbackrest")
 EXIT_CODES = ((OK, "this node's instance streams; with --dry-run: it can be done"),
-              (NOT_DONE, "not confirmed; or it is rebuilt, and does not stream yet or could not be "
-                         "cleaned up"),
+              (NOT_DONE, "not confirmed; or it is rebuilt, and was not seen to stream"),
               (ERROR, "it cannot be done, or has failed: the old data directory is in its place, "
                       "unless it was given up (--discard)"))
 
@@ -96,15 +95,14 @@ def _start(pacemaker, resource, instance, work, seconds):
     """Have Pacemaker start what was rebuilt; return the exit code. Says how to go on by hand."""
     cleanup = ("crm_resource", "--cleanup", "--resource", resource, "--node", work.node)
     try:
-        try:
-            pacemaker.ask(*cleanup)
-        except Problem as error:
-            complain("the instance is rebuilt, but its failure could not be cleaned up ({0}). By "
-                     "hand: {1}{2}".format(error, " ".join(cleanup), _kept(work)))
-            return NOT_DONE
+        pacemaker.ask(*cleanup)
         for what in awaited.waits_for(pacemaker, resource, work.node):
             say(what)
         return _follow(instance, work, seconds)
+    except Problem as error:
+        complain("the instance is rebuilt, but its failure could not be cleaned up ({0}). By "
+                 "hand: {1}{2}".format(error, " ".join(cleanup), _kept(work)))
+        return NOT_DONE
     except KeyboardInterrupt:
         complain("interrupted: the instance is rebuilt, and was not seen to stream, see paf "
                  "status. Unless it starts: {0}{1}".format(" ".join(cleanup), _kept(work)))
