@@ -37,6 +37,7 @@ INTERNAL = {"no state for {0!r}", "no round was opened", "open, and needs no vot
             "could not connect", "server closed the connection", "no connection to the server",
             "the database system is", "out of memory", "no time is left",
             "could not start server", "Examine the log output", "another server might be running",
+            "skipping missing configuration file",
             ": wal receiver process", ": wal writer process",
             # a standby that runs is no reason
             *(row[-1] for row in state.TABLE if row[-2] == state.STANDBY),
