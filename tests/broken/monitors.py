@@ -48,6 +48,14 @@ BUILDS = (
            "        if True:", (_UNIT + "test_pause_guard.py",)),
     Broken(4, "a server that was asked for its role alone has no standbys",
            "paf/instance/observe.py",
-           "        return sight._replace(rows=[], message=str(error)) if sight.rows else sight",
+           "        return sight._replace(rows=[], message=message) if sight.rows else sight",
            "        return sight", (_UNIT + "test_role_alone.py",)),
+    Broken(4, "a last look without an answer undoes what was seen",
+           "paf/actions/monitor.py",
+           "            if sight.rows:    # the last look has hardly any time: its silence is no "
+           "\"none\"", "            if True:", (_UNIT + "test_role_alone.py",)),
+    Broken(3, "a rewind that was cut off goes on below an empty mount point",
+           "paf/instance/rewind.py",
+           "        tablespaces.check_all(instance)", "        pass",
+           (_UNIT + "test_unmounted.py",)),
 )
