@@ -221,6 +221,7 @@ install: check-values
 		-e 's|^PGHOST = "[^"]*"|PGHOST = "$(PGHOST)"|' \
 		-e 's|^PAGES = "[^"]*"|PAGES = "$(or $(PAGES),docs)"|' \
 		paf/variant.py > "$(DESTDIR)$(LIBRARY)/paf/.variant.new"
+	@chmod 0644 "$(DESTDIR)$(LIBRARY)/paf/.variant.new"
 	@touch -r paf/variant.py "$(DESTDIR)$(LIBRARY)/paf/.variant.new"
 	@mv -f "$(DESTDIR)$(LIBRARY)/paf/.variant.new" "$(DESTDIR)$(LIBRARY)/paf/variant.py"
 	@find "$(DESTDIR)$(LIBRARY)/paf" -name '*.py[co]' -exec rm -f {} +
