@@ -38,6 +38,9 @@ NOT_STREAMING = "not streaming"
 REPLAY_PAUSED = "replay paused"
 #: The state of a server of another cluster, where one of this cluster should be.
 STRANGER = "another cluster answers there"
+#: States in pg_stat_replication that need no standby: a question of the agent or a base backup has
+#: the node's name, too, and is still listed for hours where that node has lost its power meanwhile.
+_PASSING = ("startup", "backup")
 _PATIENCE = 4.0     # seconds for each question
 _DATABASE = (("dbname", "postgres"),)
 REPLICATION = (("replication", "true"), ("dbname", "replication"))
@@ -133,7 +136,8 @@ def _standby(row, primary, source):
     seconds = _float(lag)
     if seconds is None and replayed is not None and replayed == primary.received:
         seconds = 0.0
-    return Server(True, primary.timeline if state == "streaming" else None, _int(received),
+    return Server(None if state in _PASSING else True,
+                  primary.timeline if state == "streaming" else None, _int(received),
                   replayed, seconds, None, state, sync, source)
 
 

@@ -87,6 +87,16 @@ def test_what_a_role_without_pg_monitor_sees_is_not_known(asked, monkeypatch):
     assert one.commits is None
 
 
+@pytest.mark.parametrize("state, in_recovery", [
+    ("startup", None), ("backup", None), ("catchup", True), ("streaming", True)])
+def test_a_connection_that_only_asks_or_copies_is_no_standby(state, in_recovery):
+    """It has the node's name, and is listed for hours where the node has lost its power."""
+    place = ["50000", "50000"] if in_recovery else ["", ""]
+    rows = [PRIMARY[0], ["standby", "srv1", state, *place, "", "async", ""]]
+    _, standbys = servers.understand(rows, "SQL on srv3")
+    assert (standbys["srv1"].in_recovery, standbys["srv1"].state) == (in_recovery, state)
+
+
 def test_primary_conninfo_is_read_once(asked, monkeypatch):
     calls = programs(monkeypatch, {"postgres": printed("host=vip\n")})
     one = servers.Servers(asked, "srv2")
