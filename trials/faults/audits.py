@@ -130,8 +130,11 @@ def files(lab):
 
 #: The last good parameters; a primary's note that it has published its timelines, which the next
 #: start of the instance removes; in which attribute manager this node's attributes are; how far a
-#: primary's synchronous standbys had flushed; the timeline from which a promotion failed.
-_KEPT = (".parameters", ".entered", ".line", ".manager", ".acknowledged", ".followed")
+#: primary's synchronous standbys had flushed; the timeline from which a promotion failed; up to
+#: where a primary had flushed when a monitor saw processes wait for more: the next one removes it,
+#: after an hour where monitors run that seldom.
+_KEPT = (".parameters", ".entered", ".line", ".manager", ".acknowledged", ".followed",
+         ".unflushed")
 #: What is there while the instance runs: its watcher's, and since when something worries a monitor.
 _RUNNING = (".watcher", ".worries")
 
