@@ -1,7 +1,7 @@
 """The load of a busy database: pgbench through the VIP, started again whenever it has ended.
 
 Runs in the hub. pgbench ends when it loses its connections; the next one begins as soon as the
-server answers. What pgbench says, a line each second, goes to load.log.
+server answers. What pgbench says, a line each second with the time (epoch), goes to load.log.
 """
 
 import argparse
@@ -54,7 +54,8 @@ def main(arguments):
     parser.add_argument("--clients", type=int, required=True)
     options = parser.parse_args(arguments)
     with open(Path(options.folder) / "load.log", "a", encoding="utf-8") as output:
-        load = Pgbench([options.program, "--no-vacuum", "--progress=1", f"--time={LONGEST}",
+        load = Pgbench([options.program, "--no-vacuum", "--progress=1", "--progress-timestamp",
+                        f"--time={LONGEST}",
                         f"--client={options.clients}", "--jobs=2", f"--host={options.host}",
                         f"--port={options.port}", "--username=postgres", "postgres"], output)
         signal.signal(signal.SIGTERM, load.stop)

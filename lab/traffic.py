@@ -13,8 +13,9 @@ from .tools import HELPER_ENVIRONMENT, PYTHON, LabError, wait_until, write_file
 
 TABLE = """create table if not exists paf_lab_rows
     (run text, id bigint, payload text, primary key (run, id))"""
-#: As in "progress: 3.0 s, 812.0 tps, lat 19.6 ms stddev 7.1, 0 failed" of pgbench.
-_RATE = re.compile(r"^progress: [0-9.]+ s, ([0-9.]+) tps", re.MULTILINE)
+#: As in "progress: 1795946841.012 s, 812.0 tps, lat 19.6 ms stddev 7.1, 0 failed" of pgbench.
+_RATE = re.compile(r"^progress: ([0-9.]+) s, ([0-9.]+) tps", re.MULTILINE)
+_BROKEN = re.compile(r"^pgbench: error: client [0-9]+ .*aborted", re.MULTILINE)
 
 
 def _primary_if_any(lab):
@@ -275,9 +276,17 @@ class Load(Helper):
         wait_until(self.rates, 60, "the first second of pgbench", step=0.1)
         return self
 
+    def seconds(self):
+        """Return (its end in epoch seconds, transactions in it) of each second so far."""
+        return [(float(end), float(rate)) for end, rate in _RATE.findall(self.read("load.log"))]
+
     def rates(self):
         """Return the transactions of each second so far (list of float)."""
-        return [float(rate) for rate in _RATE.findall(self.read("load.log"))]
+        return [rate for _, rate in self.seconds()]
+
+    def broken(self):
+        """Return how many of pgbench's sessions have ended with an error."""
+        return len(_BROKEN.findall(self.read("load.log")))
 
     report = rates
 

@@ -257,6 +257,25 @@ def test_a_step_that_fails_is_noted_and_reported_and_ends_nothing(monkeypatch, c
     assert "perl: switchover: FAILED: the power is out" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("rows, found", [
+    ([], None),
+    ([(1, 800), (2, 810)], None),                            # nothing has happened yet
+    ([(1, 800), (2, 810), (5.5, 300), (6.5, 730)], 4.5),     # its sessions broke
+    ([(1, 800), (2, 100), (3, 500), (4, 719), (5, 720)], 4),
+    ([(1, 800), (2, 810), (5, 900), (6, 100), (7, 800)], 3),
+    ([(1, 800), (2, 810), (5, 300)], None)])
+def test_pgbench_is_as_fast_again_with_90_percent_of_what_it_did(rows, found):
+    assert measure.regained(rows, 800) == found
+
+
+def test_the_page_says_what_clients_saw_and_leaves_out_what_did_not_come_back():
+    seen = results("perl", mode="load")
+    seen["results"]["ours"]["clients"] = {"switchover": [[2.0, 16], [None, 14], [3.0, 15]]}
+    rows = several._clients(seen)
+    assert rows[1][2:] == ["2.50 s (2.00 to 3.00; 2 runs)", "-"] and rows[2][2:] == ["15", "-"]
+    assert len(rows) == 3 and several._clients(results("perl")) == []
+
+
 def test_the_pgsql_agent_gets_its_own_parameters_and_no_other():
     settings = Settings(count=3, kind="pgsql", parameters=pgsql.parameters(Settings(count=3)))
     root = ElementTree.fromstring(cib.build(settings))

@@ -44,7 +44,21 @@ def test_the_rates_are_those_of_each_second(tmp_path):
         "pgbench (15.14)\nprogress: 1.0 s, 812.5 tps, lat 19.6 ms stddev 7.1, 0 failed\n"
         "pgbench: error: connection to server failed\n"
         "progress: 1.0 s, 0.0 tps, lat 0.0 ms stddev 0.0, 0 failed\n")
-    assert load.rates() == [812.5, 0.0]
+    assert load.rates() == [812.5, 0.0] and load.broken() == 0
+
+
+def test_seconds_have_their_end_and_sessions_that_broke_are_counted(tmp_path):
+    class Lab:
+        folder = tmp_path
+    load = traffic.Load(Lab, "load")
+    load.folder.mkdir(parents=True)
+    (load.folder / "load.log").write_text(
+        "progress: 1795946841.012 s, 812.5 tps, lat 19.6 ms stddev 7.1, 0 failed\n"
+        "pgbench: error: client 3 script 0 aborted in command 8 query 0: FATAL:  terminating\n"
+        "pgbench: error: client 4 aborted in command 4 (SQL) of script 0; perhaps\n"
+        "pgbench: error: connection to server failed\n"
+        "pgbench: error: Run was aborted; the above results are incomplete.\n")
+    assert load.seconds() == [(1795946841.012, 812.5)] and load.broken() == 2
 
 
 @pytest.mark.parametrize("there, made", [("0", 1), ("1", 0)])

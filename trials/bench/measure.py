@@ -1,6 +1,7 @@
 """The steps of a benchmark: clusters up, outages in turn, costs; a step that fails is noted."""
 
 import contextlib
+import itertools
 import statistics
 import time
 from dataclasses import dataclass
@@ -32,10 +33,37 @@ BUSY = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": 
         "wal_keep_size": "4GB", "max_connections": "100"}
 #: Seconds for which pgbench runs before a fault; in a quick run.
 BUSY_SECONDS, BUSY_QUICKLY = 20, 8
+#: Seconds within which pgbench is to be as fast again; between two of its lines where it goes on.
+FAST_AGAIN, PAUSE = 60, 1.6
 _WRITTEN = """select round(pg_wal_lsn_diff(pg_current_wal_lsn(), redo_lsn) / 1048576)
   from pg_control_checkpoint()"""
 #: After so many failures in a row an agent's steps are left out: its cluster does not become whole.
 HOPELESS = 4
+
+
+def _of_clients(load, before):
+    """Return [seconds until pgbench was as fast again, or None, sessions of it that broke].
+
+    load: a running Load, whose outage is over; before: [transactions a second, ...] before it.
+    """
+    with contextlib.suppress(LabError):
+        wait_until(lambda: regained(load.seconds(), before[0]) is not None, FAST_AGAIN,
+                   "pgbench to be as fast again", step=0.5)
+    return [regained(load.seconds(), before[0]), load.broken()]
+
+
+def regained(rows, usual):
+    """Return after how many seconds pgbench did 90 % of the usual transactions a second again.
+
+    None where it has not yet. rows: Load.seconds(); usual: transactions a second before. Counted
+    from the last second in which most of them were done before the first that is missing, or in
+    which most of them were not.
+    """
+    for (last, _), (end, rate) in itertools.pairwise(rows):
+        if end - last > PAUSE or rate < usual / 2:
+            return next((later - last for later, again in rows
+                         if later >= end and again >= 0.9 * usual), None)
+    return None
 
 
 @dataclass(frozen=True)
@@ -66,7 +94,7 @@ class Measurement:
         self.agents = self.mode.agents
         self.results: dict[str, dict[str, Any]] = {
             agent: {"outages": {}, "actions": {}, "costs": {}, "rest": {}, "many": {}, "failed": [],
-                    "load": []} for agent in self.agents}
+                    "load": [], "clients": {}} for agent in self.agents}
         self._clusters = {}
         self._failures = dict.fromkeys(self.agents, 0)
         self._say = print
@@ -164,8 +192,10 @@ class Measurement:
 
     def _outage(self, agent, scene):
         cluster, mine = self._whole(agent), self.results[agent]
-        with self._load(cluster, mine["load"]):
+        with self._load(cluster, mine["load"]) as load:
             phases, durations = scenes.SCENES[scene](cluster)
+            if load is not None:
+                mine["clients"].setdefault(scene, []).append(_of_clients(load, mine["load"][-1]))
         mine["outages"].setdefault(scene, []).append(phases)
         for label, seconds in durations.items():
             mine["actions"].setdefault(scene, {}).setdefault(label, []).append(seconds)
@@ -173,12 +203,12 @@ class Measurement:
 
     @contextlib.contextmanager
     def _load(self, cluster, seen):
-        """Run pgbench in the block, if it is to run, from some seconds before it on.
+        """Run pgbench in the block, if it is to run, from some seconds before it on; yield it.
 
         seen: gets [transactions a second before the block, MiB of WAL since the last checkpoint].
         """
         if not self.mode.load:
-            yield
+            yield None
             return
         load = cluster.load(f"load{time.monotonic_ns()}")
         load.prepare(SCALE)
@@ -189,7 +219,7 @@ class Measurement:
             wait_until(lambda: len(load.rates()) >= wanted, 10 * wanted, "pgbench to run")
             written = cluster.nodes[cluster.primary()].sql(_WRITTEN)[0][0]
             seen.append([statistics.median(load.rates()), float(written)])
-            yield
+            yield load
 
     def _switchover(self, agent):
         """A switchover in a cluster with more nodes than three."""

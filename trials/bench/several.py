@@ -29,8 +29,9 @@ standby takes over after a crash: with `async` and three nodes or more it gives 
 while there is a primary. One of its standbys is synchronous. What it leaves stopped after a fault,
 and after each switchover, is started again before the next."""
 _BUSY = """Besides the client that the outage is measured with, `pgbench` writes with 16 clients,
-scale 30, from 20 s before the fault on. Checkpoints are 15 minutes apart, and one is made before
-pgbench starts, so that a crash leaves all of them as much to replay: Patroni asks for a checkpoint
+scale 30, from 20 s before the fault on. It is started again when it has lost its sessions, and says
+once a second how much it did, so that its times are those of whole seconds. Checkpoints are 15
+minutes apart, and one is made before pgbench starts, so that a crash leaves all of them as much to replay: Patroni asks for a checkpoint
 after each promotion, the others do not. `shared_buffers` is 512 MB."""
 _INTRODUCTIONS = {
     "sync": """# Outages of synchronous clusters
@@ -128,9 +129,25 @@ def _load(results):
     return rows[:1] * (len(rows) > 1) + rows[1:]
 
 
+def _clients(results):
+    """Return what pgbench's clients saw, [] where none ran."""
+    agents = list(results["results"])
+    rows = [["fault", "what pgbench saw", *(KINDS[agent].title for agent in agents)]]
+    for scene in page.scenes_of(results):
+        found = [results["results"][agent].get("clients", {}).get(scene, []) for agent in agents]
+        if any(found):
+            rows.append([scene, "until 90 % of its throughput", *(
+                page.spread([seconds for seconds, _ in runs if seconds is not None])
+                for runs in found)])
+            rows.append([scene, "sessions that broke, median", *(
+                f"{statistics.median(broken for _, broken in runs):.0f}" if runs else "-"
+                for runs in found)])
+    return rows[:1] * (len(rows) > 1) + rows[1:]
+
+
 def _parts(results):
-    busy = _load(results)
-    return [page.table(_outages(results)), *([page.table(busy)] if busy else []),
+    busy, clients = _load(results), _clients(results)
+    return [page.table(_outages(results)), *(page.table(rows) for rows in (busy, clients) if rows),
             page.table(page.goals(results)), *page.failures(results)[1:]]
 
 
