@@ -10,7 +10,8 @@ from paf.cli import check, configuration, finding
 from paf.cli.alert import send
 from paf.cli.check import hba
 from paf.cli.common import (
-    ERROR, NOT_DONE, OK, Misuse, Pacemaker, Problem, answer, complain, confirmed, say, write)
+    ERROR, NOT_DONE, OK, PATIENCE, Misuse, Pacemaker, Problem, answer, complain, confirmed, say,
+    write)
 from paf.deadline import Deadline
 from paf.instance.server import quoted
 
@@ -94,7 +95,12 @@ def _go_on(options, commands, shell, pacemaker, copy):
     if not options.yes and not confirmed("Run these commands now? [y/N]"):
         complain("not confirmed, nothing was changed")
         return NOT_DONE
-    copy.apply(pacemaker)
+    try:
+        copy.apply(pacemaker)
+    except (Problem, KeyboardInterrupt):
+        complain("whether the configuration was changed is not known: look at paf check before "
+                 "you run this again")
+        raise
     say("done: look at paf status")
     return OK
 
@@ -267,7 +273,8 @@ class Copy(object):
         patch = pacemaker.run("crm_diff", "--original", self._original, "--new", self.name,
                               "--no-version").out
         _write(self._patch, patch)
-        pacemaker.ask("cibadmin", "--patch", "--xml-file", self._patch)
+        # once: a patch without a version would be applied to what it has made
+        pacemaker.wait(PATIENCE, "cibadmin", "--patch", "--xml-file", self._patch)
 
     def remove(self):
         """Remove every trace."""

@@ -177,6 +177,14 @@ def test_without_a_resource_the_nodes_are_corosyncs(
     assert found.own == ["of srv9"]
 
 
+def test_a_node_whose_address_corosync_has_as_a_name_is_kept_from_itself_by_its_address(
+        instance, programs, running, pacemaker, monkeypatch):
+    """With a name, pg_hba.conf was called good, or got a line that no server starts with."""
+    monkeypatch.setattr(check.nodelist, "addresses", lambda _: {"srv1": "srv1-ring"})
+    monkeypatch.setattr(hba, "resolved", {"srv1-ring": ["10.77.0.1"]}.get)
+    assert subject(instance, pacemaker, monkeypatch, STANDBY).own == ["10.77.0.1"]
+
+
 def test_a_primary_is_not_compared_with_whom_it_would_follow(
         instance, programs, running, pacemaker, monkeypatch):
     found = subject(instance, pacemaker, monkeypatch, {**STANDBY, "in_recovery": False})

@@ -75,6 +75,9 @@ def test_of_several_sets_the_one_with_the_higher_score_wins_and_references_are_f
         + pairs("instance_attributes", "high", 'score="9"', bindir="/high")
         + '<instance_attributes id-ref="shared"/>'), more="", constraints="")
     assert found.parameters["bindir"] == "/high"
+    equal = managed(clone(pairs("instance_attributes", "first", "", pgport="1")
+                          + pairs("instance_attributes", "last", "", pgport="2")))
+    assert equal.parameters == {"pgport": "2"}    # as Pacemaker has it
     reference = '<instance_attributes id-ref="s"/>'
     shared = read(f'{clone(reference)}'
                   f'<primitive id="d" class="ocf" provider="x" type="y">'
@@ -301,7 +304,7 @@ def test_exclusive_discovery_keeps_a_resource_off_all_other_nodes(constraints, e
 NODE = '<node id="{0}" uname="srv{0}"/>'
 
 
-BY_NODE = pairs("instance_attributes", "one", rule='<rule id="r1" score="0"><expression id="x1" '
+BY_NODE = pairs("instance_attributes", "one", 'score="1"', rule='<rule id="r1" score="0"><expression id="x1" '
                 'attribute="{}" operation="eq" value="{}"/></rule>', pgdata="/one", pgport="5433")
 HERE = """<cib><configuration><nodes>{nodes}<node id="4" uname="srv4"><instance_attributes id="i">
 <nvpair id="v" name="disk" value="big"/></instance_attributes></node></nodes><resources>{clone}

@@ -8,7 +8,7 @@ import pytest
 
 from paf import runner
 from paf.cli import create, finding
-from paf.cli.common import ERROR, NOT_DONE, OK, Problem
+from paf.cli.common import ERROR, INTERRUPTED, NOT_DONE, OK, Problem
 from paf.cli.main import main, parser
 from tests.unit.support import printed
 from tests.unit.test_cli_check import text
@@ -35,9 +35,13 @@ class Cluster:
         assert old == self.cib() and new == self._new
         return printed("<diff/>")
 
-    def ask(self, *argv):
+    failure: BaseException | None = None
+
+    def wait(self, _seconds, *argv):
         assert pathlib.Path(argv[-1]).read_text() == "<diff/>"
         self.asked.append(argv)
+        if self.failure is not None:
+            raise self.failure
 
     def shell(self, argv, _deadline, env):
         self.rehearsed.append(argv)
@@ -78,6 +82,16 @@ def test_what_is_applied_is_the_difference_that_the_rehearsal_made(cluster, tmp_
     assert [argv[0] for argv in cluster.asked] == ["crm_diff", "cibadmin"]
     assert capsys.readouterr().out.endswith("done: look at paf status\n")
     assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("failure, status", [
+    (Problem("no end"), ERROR), (KeyboardInterrupt(), INTERRUPTED)])
+def test_a_change_without_an_answer_is_made_once_and_not_called_none(
+        cluster, capsys, failure, status):
+    cluster.failure = failure
+    assert main([*WORDS, "--apply", "--yes"]) == status
+    assert [argv[0] for argv in cluster.asked] == ["crm_diff", "cibadmin"]
+    assert "whether the configuration was changed is not known" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("answer, status", [(True, OK), (False, NOT_DONE)])

@@ -119,6 +119,34 @@ def test_a_node_is_confirmed_to_be_off_before_another_is_promoted(cluster, repor
     assert cluster.scores()["srv2"] == "1000"
 
 
+@pytest.mark.parametrize("failure, status", [
+    (Problem("cibadmin failed"), ERROR), (KeyboardInterrupt(), INTERRUPTED)])
+@pytest.mark.parametrize("words, back", [
+    ([], "paf resume\n"), (["srv2", "--resource", "pgsqld"], "paf resume srv2 --resource pgsqld")])
+def test_a_pause_that_may_be_there_is_named_with_what_ends_it(
+        cluster, report, monkeypatch, capsys, words, back, failure, status):  # noqa: F811
+    def fails(*_):
+        raise failure
+    monkeypatch.setattr(pause, "_pause", fails)
+    assert main(["pause", *words, "--yes"]) == status
+    assert "it was not seen whether" in (said := capsys.readouterr().err) and back in said
+
+
+@pytest.mark.parametrize("outcome, status", [
+    (ERROR, ERROR), (Problem("no answer"), ERROR), (KeyboardInterrupt(), INTERRUPTED)])
+def test_a_confirmation_stays_where_nothing_was_promoted_and_that_is_said(
+        cluster, report, monkeypatch, capsys, outcome, status):  # noqa: F811
+    def promote(*_):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+    lost(report)
+    row(report, "srv3")["membership"] = "unclean"
+    monkeypatch.setattr(promote_verb, "promote", promote)
+    assert main(["promote", "srv2", "--accept-loss", "--confirm-off", "srv3", "--yes"]) == status
+    assert "Pacemaker takes srv3 for off now" in capsys.readouterr().err
+
+
 def test_what_the_agent_says_of_a_promotion_by_force_is_shown_once(
         cluster, report, looks, capsys):  # noqa: F811
     lost(report)

@@ -336,7 +336,7 @@ def _subject(instance, managed, configured, pacemaker, answer):
         slots=[slotchecks.Row(*row) for row in answer["slots"]],
         in_recovery=answer["in_recovery"], conninfo=conninfo, node=node,
         nodes=configured.nodes if configured else sorted(places) or [node],
-        own=[places[node]] if node in places else hba.resolved(node), vips=vips,
+        own=hba.resolved(places.get(node, node)), vips=vips,    # corosync may have a name
         rejoin=where.rejoin, psql=psql, resource=clone,
         restart=_restart(instance, managed, configured, node, psql, answer),
         upstream=primary.primary(instance, conninfo, deadline) if answer["in_recovery"]

@@ -18,6 +18,8 @@ _TMPFILES = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d")
 _LOGIND = ("/etc/systemd/logind.conf", "/etc/systemd/logind.conf.d/*.conf",
            "/usr/lib/systemd/logind.conf.d/*.conf")
 _LAST_SYSTEM_ACCOUNT = 999
+#: There systemd is built with RemoveIPC=no: since EL 9's 248, and in 2018's packages of Fedora.
+_RED_HAT = "/etc/redhat-release"
 _CPUINFO = "/proc/cpuinfo"
 _PATIENCE = 10.0    # seconds for a program to say its version
 
@@ -83,12 +85,12 @@ def service(root=""):
     for path in sorted(glob.glob(root + _UNITS)):
         name = os.path.basename(path)
         if name == "postgresql.service" and _only_starts_what_is_automatic(path):
-            for conf in sorted(glob.glob(root + "/etc/postgresql/*/*/start.conf")):
+            for settings in sorted(glob.glob(root + "/etc/postgresql/*/*/postgresql.conf")):
+                conf = os.path.join(os.path.dirname(settings), "start.conf")
                 if _is_automatic(conf):
                     yield finding.error(
                         "systemd starts the cluster of {0} at boot".format(conf[len(root):]),
-                        _SERVICE_WHY, finding.both("sed -i 's/^auto/manual/' {0}".format(
-                            conf[len(root):])))
+                        _SERVICE_WHY, finding.both("echo manual > {0}".format(conf[len(root):])))
             continue
         yield finding.error("systemd starts {0} at boot".format(name), _SERVICE_WHY,
                             finding.both("systemctl disable {0}".format(name)))
@@ -105,9 +107,9 @@ def _only_starts_what_is_automatic(path):
 
 
 def _is_automatic(path):
-    words = [line.strip() for line in _text(path).splitlines()
-             if line.strip() and not line.startswith("#")]
-    return words[:1] in ([], ["auto"])
+    """Without the file, or a word in it, Debian's scripts take auto."""
+    words = [line.partition("#")[0].strip() for line in _text(path).splitlines()]
+    return [word for word in words if word][:1] in ([], ["auto"])
 
 
 def _text(path):
@@ -142,12 +144,19 @@ def logout(instance, root=""):
     """systemd leaves the server's shared memory alone."""
     if instance.owner is None or instance.owner.uid <= _LAST_SYSTEM_ACCOUNT:
         return    # RemoveIPC spares system accounts
-    value = "yes"
+    value = None
     for pattern in _LOGIND:
         for name in sorted(glob.glob(root + pattern)):
             for found in re.findall(r"(?m)^\s*RemoveIPC\s*=\s*(\w+)", _text(name)):
                 value = found
-    if value.lower() not in ("no", "false", "0", "off"):
+    if value is None and os.path.exists(root + _RED_HAT):
+        yield finding.unseen(
+            "whether systemd removes the shared memory of {0} at its logout is not known".format(
+                instance.owner.name),
+            "no file sets RemoveIPC, and the default in Red Hat's packages is not the same in all "
+            "versions: busctl get-property org.freedesktop.login1 /org/freedesktop/login1 "
+            "org.freedesktop.login1.Manager RemoveIPC shows it")
+    elif (value or "yes").lower() not in ("no", "false", "0", "off"):
         yield finding.error(
             "systemd removes the shared memory of {0} at its logout".format(instance.owner.name),
             "it is no system account, and logind has RemoveIPC=yes: the server breaks",

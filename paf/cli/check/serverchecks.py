@@ -28,6 +28,8 @@ LONGEST_RETRY = 1000
 #: With so many, a sync of each file takes minutes on a slow disk.
 MANY_FILES = 100000
 _FIRST_WITH_REWIND = 90500
+#: The first versions in which primary_conninfo is a setting, and in which a reload is enough.
+_FIRST_AS_SETTING, _FIRST_RELOADED = 120000, 130000
 _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 TARGETS = ("recovery_target", "recovery_target_lsn", "recovery_target_name", "recovery_target_time",
            "recovery_target_xid")
@@ -96,7 +98,7 @@ def standby(subject):
             "PAF knows a standby by it: this one would get no promotion score",
             _conninfo(subject, fixed))
     host = have.get("host", "")
-    if subject.vips and host and host in subject.own:
+    if subject.vips and host and host in subject.own + [subject.node]:
         yield finding.error(
             "primary_conninfo leads to this node itself (host={0})".format(host),
             "as a standby it cannot follow another primary",
@@ -121,9 +123,14 @@ def _with(conninfo, name, value):
 
 
 def _conninfo(subject, fixed):
-    if set(words(fixed)) & set(connections.SECRETS):    # on no terminal, in no history
+    """Return the cure. Up to PostgreSQL 11 it is in the recovery template, which no SQL changes."""
+    text = subject.settings.get("server_version_num", "")
+    version = int(text) if ocf.is_number(text) else _FIRST_RELOADED
+    # a secret is for no terminal, and no history
+    if version < _FIRST_AS_SETTING or set(words(fixed)) & set(connections.SECRETS):
         return finding.both()
-    return finding.set_by_sql(subject, "primary_conninfo", fixed, restart=False)
+    return finding.set_by_sql(subject, "primary_conninfo", fixed,
+                              restart=version < _FIRST_RELOADED and subject.in_recovery)
 
 
 def synchronous(subject):

@@ -68,13 +68,16 @@ class Reader(object):
         return Pairs(values, uncertain, origins)
 
     def _sets(self, parent, tag, subject):
-        """Yield (whether it holds, set) in the order in which they win: by score, then as listed.
+        """Yield (whether it holds, set) in the order in which they win: by score, the last first.
+
+        Of sets with one score Pacemaker takes the one that is listed last: its make_pairs of 1.1
+        and 2.x puts each before the others, and sorts stably.
         """
         found = [self.resolved(group) for group in parent.findall(tag)]
         found = [group for group in found if group is not None]
         order = sorted(range(len(found)), key=lambda number: (
             found[number].get("id") != "cib-bootstrap-options",
-            -points(found[number].get("score")), number))
+            -points(found[number].get("score")), -number))
         for number in order:
             holds = self._all_rules(found[number], subject)
             if holds is not False:

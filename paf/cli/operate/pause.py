@@ -71,7 +71,14 @@ def run(options):
         obstacle = _unfit(pacemaker, status.look(options.resource, pacemaker), options.node)
         if obstacle:
             raise Problem("{0}; nothing was changed".format(obstacle))
-    _pause(pacemaker, sight.managed.name, options.node, end)
+    try:
+        _pause(pacemaker, sight.managed.name, options.node, end)
+    except (Problem, KeyboardInterrupt):
+        complain("it was not seen whether {0} is paused now: look at paf status; back with: paf "
+                 "resume{1}{2}".format(options.node or sight.managed.name,
+                                       " " + options.node if options.node else "",
+                                       for_resource(options)))
+        raise
     say("done; back with: paf resume{0}{1}".format(
         " " + options.node if options.node else "", for_resource(options)))
     return OK

@@ -74,9 +74,18 @@ def run(options):
         report = status.look(options.resource, pacemaker)    # the answer may have taken long
         for obstacle in problems(report, options.node, options.confirm_off):
             raise Problem("{0}; nothing was changed".format(obstacle))
-    for node in options.confirm_off:
-        pacemaker.ask("stonith_admin", "--confirm", node)
-    return promote(pacemaker, report, options.node, options.timeout)
+    code, confirmed_off = ERROR, []    # type: int, list[str]
+    try:
+        for node in options.confirm_off:
+            confirmed_off.append(node)
+            pacemaker.ask("stonith_admin", "--confirm", node)
+        code = promote(pacemaker, report, options.node, options.timeout)
+    finally:
+        if code != OK and confirmed_off:
+            complain("Pacemaker takes {0} for off now, and may promote a node by itself: this "
+                     "cannot be taken back; look at paf status".format(" and ".join(
+                         confirmed_off)))
+    return code
 
 
 def problems(report, node, off=()):
