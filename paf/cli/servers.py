@@ -40,7 +40,7 @@ REPLAY_PAUSED = "replay paused"
 STRANGER = "another cluster answers there"
 #: States in pg_stat_replication that need no standby: a question of the agent or a base backup has
 #: the node's name, too, and is still listed for hours where that node has lost its power meanwhile.
-_PASSING = ("startup", "backup")
+PASSING = ("startup", "backup")
 _PATIENCE = 4.0     # seconds for each question
 _DATABASE = (("dbname", "postgres"),)
 REPLICATION = (("replication", "true"), ("dbname", "replication"))
@@ -87,7 +87,9 @@ _WAITING = """
                  AS longest FROM pg_stat_activity) AS seen"""
 _RECEIVED_TIMELINE = "coalesce((SELECT r.received_tli FROM pg_stat_get_wal_receiver() AS r), " \
                      "(SELECT timeline_id FROM pg_control_checkpoint()))"
-_RECEIVER = "(SELECT coalesce(max(r.status), '') FROM pg_stat_get_wal_receiver() AS r)"
+# A role that may not see the status sees that there is one: whether it streams is not known
+_RECEIVER = "(SELECT coalesce(max(CASE WHEN r.pid IS NOT NULL THEN coalesce(r.status, " \
+            "'running') END), '') FROM pg_stat_get_wal_receiver() AS r)"
 
 
 def query(version):
@@ -136,7 +138,7 @@ def _standby(row, primary, source):
     seconds = _float(lag)
     if seconds is None and replayed is not None and replayed == primary.received:
         seconds = 0.0
-    return Server(None if state in _PASSING else True,
+    return Server(None if state in PASSING else True,
                   primary.timeline if state == "streaming" else None, _int(received),
                   replayed, seconds, None, state, sync, source)
 

@@ -177,6 +177,8 @@ def test_answers_of_servers_of_each_age():
     assert looks.understand([row], None) == STANDBY._replace(seen=5100, heard=0.25)
     none = looks.understand([[*row[:5], "", "", ""]], None)
     assert none.streaming is False and judge.lag(none) is None
+    hidden = looks.understand([[*row[:5], "?", "", ""]], None)
+    assert hidden.streaming is None    # a role without pg_monitor sees that there is a receiver
     old = looks.understand([["me", "true", "", "5000", "4000", "", "", ""]], lambda: True)
     assert old.streaming is True and old.timeline is None and judge.lag(old) is None
     fresh = looks.understand([["me", "true", "5", "3000", "4000", "streaming", "4000", "0"]], None)

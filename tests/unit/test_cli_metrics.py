@@ -54,6 +54,12 @@ def test_a_primary_has_all_its_standbys(facts):  # noqa: F811
     assert found[("paf_promoted_timestamp_seconds", own)] > 1e9
 
 
+def test_what_is_hidden_and_a_base_backup_are_no_standbys(facts):  # noqa: F811
+    seen = {"": servers.UNKNOWN, "pg_basebackup": servers.UNKNOWN._replace(state="backup")}
+    found = read(series.text(series.of(facts, SAID._replace(standbys=seen), NOW, {})))
+    assert not [name for name, _ in found if name.startswith("paf_standby_")]
+
+
 PAUSED = """<meta_attributes id="paf-pause-pgsqld" score="1000000"><rule id="r" score="0">
 <date_expression id="d" operation="lt" end="{0}"/></rule>
 <nvpair id="n" name="maintenance" value="true"/></meta_attributes>"""

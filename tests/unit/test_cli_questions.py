@@ -8,7 +8,7 @@ import pytest
 
 from paf.cli import configuration, devices, servers, view
 from paf.cli.common import NOT_DONE, OK
-from paf.cli.status import fencing, report_text, service, simulate, votequorum
+from paf.cli.status import fencing, forecast, report_text, service, simulate, votequorum
 from paf.cli.status import report as status
 
 PRIMARY = [["me", "false", "5", "51654312", "51654312", "", "", ""],
@@ -244,6 +244,37 @@ def test_a_synchronous_standby_is_one_for_those_whose_commits_wait(
 def test_commits_that_wait_for_no_standby_are_not_said_to_wait(texts):
     assert "commits-wait" not in codes(asked(texts, commits=("srv9", 0, 0.0, "local", [])))
     assert "commits-wait" in codes(asked(texts, commits=("srv9", 0, 0.0, None, [])))
+
+
+OUTSIDE = ["standby", "dr1", "streaming", "51654312", "51654312", "", "sync", ""]
+SRV1 = [*PRIMARY[1][:6], "sync", ""]
+
+
+@pytest.mark.parametrize("rows, wait", [([OUTSIDE, SRV1], False), ([SRV1], True)])
+def test_a_standby_that_is_no_node_acknowledges_commits_as_well(texts, rows, wait):
+    found = asked(texts, [PRIMARY[0], *rows], ("FIRST 2 (srv1, dr1)", 0, 0.0))
+    assert ("commits-wait" in codes(found)) == wait
+    assert found["synchronous"]["others"] == ["dr1"] * (not wait)
+    assert forecast.commits_wait(found, [], None) == wait
+    assert forecast.commits_wait(found, ["srv3"], "srv2") is (True if wait else None)
+
+
+def test_a_standby_whose_replay_is_paused_acknowledges_what_it_receives(texts):
+    rows = [PRIMARY[0], SRV1]
+    own, standbys = servers.understand(rows, "SQL on srv3")
+    known = {"srv3": own, "srv1": standbys["srv1"]._replace(paused=True)}
+    found = asked(texts, rows, ("srv1", 0, 0.0), known=known)
+    assert [node["state"] for node in found["nodes"] if node["node"] == "srv1"] == [
+        servers.REPLAY_PAUSED]
+    assert "commits-wait" not in codes(found) and not forecast.commits_wait(found, [], None)
+
+
+def test_without_a_dc_quorum_is_not_known(texts):
+    assert asked(texts)["quorum"] is True
+    start = texts["mon"].index("<current_dc")
+    end = texts["mon"].index("/>", start) + 2
+    texts["mon"] = texts["mon"][:start] + '<current_dc present="false"/>' + texts["mon"][end:]
+    assert asked(texts)["quorum"] is None
 
 
 def test_the_rows_of_a_primary_say_what_its_commits_wait_for():

@@ -344,6 +344,7 @@ def test_a_node_that_is_offline_matters_for_what_it_is(
     assert [item["what"] for item in said] == [what] * bool(what)
     for item in said:
         assert why in item["why"] and item["pcs"] == cures
+        assert item["crm"] == ["crm cluster start    # on rem1"] * bool(cures)
 
 
 def test_maintenance_is_reported(seen, configured):

@@ -17,7 +17,7 @@ import pytest
 
 from paf.cli.common import Problem
 from paf.cli.main import main
-from paf.cli.timeline import action_times, events, files, logs, picture, timeline
+from paf.cli.timeline import action_times, changes, events, files, logs, picture, timeline
 
 NOW = 1795447800.0
 
@@ -186,15 +186,26 @@ def recovery(head, spans):
                f"(p_{name}_0 on srv1) confirmed: ok | rc=0")
 
 
-def test_a_monitor_that_finds_the_primary_dead_begins_the_outage():
+@pytest.mark.parametrize("result", ["promoted (failed)", "not running"])
+def test_a_monitor_that_finds_the_primary_dead_begins_the_outage(result):
+    """One that was shut down by hand is no restart that somebody asked for."""
     head = "Nov 23 15:00:0{0} srv1 pacemaker-controld [5] (x) notice: "
     lines = [head.format("0.5") + "Transition 2 action 9 (p_monitor_15000 on srv1): expected "
-             "'promoted' but got 'promoted (failed)'",
+             f"'promoted' but got '{result}'",
              *recovery(head, [(2 * index + 1.0, 2 * index + 2.0) for index in range(4)])]
     facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
     event, = events.events(sorted(facts, key=lambda fact: fact.moment), "p")
     assert (event.kind, event.old, event.new) == (events.PRIMARY_RECOVERY, "srv1", "srv1")
     assert timeline.outage(event) == pytest.approx(7.5)
+
+
+@pytest.mark.parametrize("interval, code, expected, result", [
+    (15000, 7, 8, action_times.GONE), (15000, 1, 8, "error"), (15000, 7, 7, None),
+    (15000, 8, 8, None), (0, 7, 7, None), (0, 7, 0, None)])
+def test_what_is_a_failed_monitor(interval, code, expected, result):
+    run = changes.Run("p", "monitor", interval, "srv1", 5.0, 6.0, code, expected, "", False)
+    found = action_times._action(run, [])
+    assert (found and found.result) == result
 
 
 def crash_and_recovery(at):

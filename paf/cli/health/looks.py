@@ -36,6 +36,7 @@ Local = namedtuple("Local", "in_recovery timeline position replayed streaming se
 SaidOfStandbys = namedtuple("SaidOfStandbys", "standbys commits position")
 
 _PATIENCE = 1.0     # seconds for each question
+_HIDDEN = "?"       # a status that the role may not see
 _SILENCE = {sql.NO_CONNECTION: "takes no connection", sql.TIMED_OUT: "does not answer in time",
             sql.REFUSED: "answers with an error"}
 
@@ -47,7 +48,9 @@ SELECT 'me', pg_is_in_recovery()::text,
   {diff}({replay}, '0/0')::bigint::text, {receiver}
 """
 # one row of nulls where there is no WAL receiver
-_RECEIVER = """r.status, {diff}(r.latest_end_lsn, '0/0')::bigint::text,
+# A role without pg_monitor sees that there is a receiver, and not its status
+_RECEIVER = """CASE WHEN r.pid IS NOT NULL AND r.status IS NULL THEN '?' ELSE r.status END,
+  {diff}(r.latest_end_lsn, '0/0')::bigint::text,
   extract(epoch FROM clock_timestamp() - r.last_msg_receipt_time)::text
   FROM (SELECT 1) AS one LEFT JOIN pg_stat_get_wal_receiver() AS r ON true"""
 _TIMELINE = "coalesce((SELECT w.received_tli FROM pg_stat_get_wal_receiver() AS w), " \
@@ -75,7 +78,7 @@ def understand(rows, is_receiving):
     if not in_recovery:
         streaming = None
     elif timeline:
-        streaming = status == "streaming"
+        streaming = None if status == _HIDDEN else status == "streaming"
     else:
         streaming = is_receiving()
     return Local(in_recovery, _number(timeline, int), dialect.received(position, replayed),

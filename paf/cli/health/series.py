@@ -9,6 +9,7 @@ from collections import namedtuple
 from paf import VERSION
 from paf.cli import configuration
 from paf.cli.health import judge
+from paf.cli.servers import PASSING
 from paf.cli.status import service
 
 #: One value. labels: (name, value) pairs of str; value: int or float.
@@ -152,6 +153,8 @@ def _of_standbys(said, own):
     """Yield what a primary says of its standbys and its commits."""
     top = said.position
     for name, server in sorted(said.standbys.items()):
+        if not name or server.state in PASSING:    # hidden from the role; a base backup
+            continue
         labels = own + (("standby", name),)
         yield _one("paf_standby_streaming", server.state == "streaming", labels)
         yield _one("paf_standby_synchronous", server.sync in ("sync", "quorum"), labels)

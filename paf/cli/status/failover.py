@@ -55,7 +55,8 @@ def votes(found, seen, configured, managed, facts):
     if not found["primary"] or _is_alone(found) or (
             configured.properties.get("no-quorum-policy", "").lower() == "ignore"):
         return
-    kept = votequorum.is_kept_without(facts.votes, [seen.ids.get(found["primary"], "")])
+    kept = votequorum.is_kept_without(facts.votes, [
+        seen.ids.get(name, "") for name in [found["primary"]] if name not in seen.remote])
     if kept is None:
         why = ": " + facts.votes.unknown if facts.votes.unknown else ""
         yield unknown(

@@ -89,7 +89,8 @@ def of(pacemaker, sight, nodes):
     devices = dict((node, fencing.of(pacemaker, sight.configured, sight.seen, node))
                    for node in nodes)
     kept = votequorum.is_kept_without(
-        sight.facts.votes, [sight.seen.ids.get(node) for node in nodes])
+        sight.facts.votes, [sight.seen.ids.get(node) for node in nodes
+                            if node not in sight.seen.remote])    # it has no vote
     if sight.configured.properties.get("no-quorum-policy", "").lower() == "ignore":
         kept = True
     stays = sight.report["primary"] not in nodes
@@ -174,10 +175,11 @@ def commits_wait(report, nodes, to):
         return None
     needed = service.needed(known["names"], known["commit"])
     left = [row for row in report["nodes"] if row["node"] not in nodes + [to]
-            and row["state"] == "streaming"]
+            and row["state"] in service.CONNECTED]
     if to is None:
         left = [row for row in left if row["sync_state"] in service.SYNCHRONOUS]
-    if len(left) < needed:
+    others = known.get("others", [])    # whether they find a new primary is not known
+    if len(left) + len(others) < needed:
         return True
     return False if to is None or not needed else None
 

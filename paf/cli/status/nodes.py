@@ -60,7 +60,8 @@ def _offline(seen, name, is_barred):
         yield concern("offline", OTHER, "{0} is offline".format(name),
                       "one vote fewer for quorum" if is_barred else
                       "one node fewer to fail over to",
-                      (["pcs cluster start {0}".format(name)], ["crm cluster start"]), name)
+                      (["pcs cluster start {0}".format(name)],
+                       ["crm cluster start    # on {0}".format(name)]), name)
     elif not is_barred:
         yield concern(
             "offline", OTHER, "the remote node {0} is offline".format(name), "Pacemaker does not "

@@ -5,7 +5,7 @@ from collections import namedtuple
 from paf import remarks
 from paf.cli import configuration, servers, view
 from paf.cli.common import ERROR, NOT_DONE, OK
-from paf.cli.status import concerns, succession
+from paf.cli.status import concerns, service, succession
 from paf.cli.status.concern import refusal_in_words
 from paf.cluster import cib
 from paf.decide import scores, wal
@@ -58,8 +58,13 @@ def report(seen, configured, managed, facts):
                  configured.root, set(configured.nodes) | set(seen.nodes)))]
     found = {"format": FORMAT, "resource": managed.name, "clone": managed.clone,
              "primary": primary, "primaries": primaries, "vips": vips, "nodes": nodes,
-             "dc": seen.dc or None, "quorum": seen.quorum,
-             "synchronous": _synchronous(facts.commits)}
+             # without a DC crm_mon does not say
+             "dc": seen.dc or None, "quorum": seen.quorum if seen.dc else None,
+             "synchronous": _synchronous(facts)}
+    if found["synchronous"]:
+        found["synchronous"]["others"] = sorted(
+            name for name in set(facts.known) - set(node["node"] for node in nodes)
+            if service.is_streaming(facts.known[name]))
     if primary:
         facts = facts._replace(outcome=succession.foreseen(found, facts.outcome, [primary]))
     found.update(concerns.answers(found, seen, configured, managed, facts))
@@ -71,7 +76,8 @@ def _vip(vip, nodes):
             "node": nodes[0] if len(nodes) == 1 else None, "nodes": nodes}
 
 
-def _synchronous(commits):
+def _synchronous(facts):
+    commits = facts.commits
     if commits is None:
         return None
     return {"names": commits.names, "waiting": commits.waiting, "longest_wait": commits.longest,

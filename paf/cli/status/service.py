@@ -4,13 +4,16 @@ import re
 
 from paf import variant
 from paf.cli import configuration, finding
-from paf.cli.servers import NO_WAIT
+from paf.cli.servers import NO_WAIT, REPLAY_PAUSED
 from paf.cli.status import votequorum
 from paf.cli.status.concern import UP, concern, unknown
 from paf.cli.view import OFFLINE, UNCLEAN
 
 #: A standby's sync_state, if commits wait for it or can do so.
 SYNCHRONOUS = ("sync", "quorum", "potential")
+#: States of a standby that acknowledges what it receives; its own answer is that replay is paused.
+STREAMING = "streaming"
+CONNECTED = (STREAMING, REPLAY_PAUSED)
 
 
 def primaries(found, seen, configured, managed, facts):
@@ -145,8 +148,10 @@ def commits(found, seen, configured, managed, facts):
     if known is None or not known.names.strip():
         return
     number = needs(known)
-    streaming = [node for node in found["nodes"] if node["state"] == "streaming"
-                 and node["sync_state"] in SYNCHRONOUS]
+    rows = dict((node["node"], node["state"]) for node in found["nodes"])
+    # a standby need not be a node; what the primary still lists of a node that is off is old
+    streaming = [name for name, server in facts.known.items() if is_streaming(server)
+                 and rows.get(name, STREAMING) in CONNECTED]
     if len(streaming) < number:
         yield concern(
             "commits-wait", UP,
@@ -160,6 +165,11 @@ def commits(found, seen, configured, managed, facts):
             "commits-wait", UP,
             "commits wait for a synchronous standby{0}".format(_waiters(known)),
             "a synchronous standby streams, and does not acknowledge: look at its log")
+
+
+def is_streaming(server):
+    """Return whether a synchronous standby (servers.Server) streams, by what its primary says."""
+    return server.state == STREAMING and server.sync in SYNCHRONOUS
 
 
 def _waiters(known):

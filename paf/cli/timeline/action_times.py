@@ -16,6 +16,8 @@ Action = namedtuple("Action", "resource operation node start end result reason")
 CRASH, _REPORTED = "crash", "asyncmon"
 #: The agent refused to promote; this is not a Pacemaker operation.
 REFUSE = "refuse"
+#: What a recurring monitor found that expected something else: for it this is a failure.
+GONE = "not running any more"
 CHANGES = ("start", "stop", "promote", "demote")
 
 _GOOD = ("ok", "not running", "promoted", "master", "done", "degraded", "ocf_degraded",
@@ -24,6 +26,7 @@ _RESULTS = {0: "ok", 1: "error", 2: "invalid parameter", 3: "unimplemented featu
             4: "insufficient privileges", 5: "not installed", 6: "not configured",
             7: "not running", 8: "promoted", 9: "promoted (failed)", 189: "not connected",
             190: "degraded", 191: "promoted (degraded)", 198: "timed out"}
+_NOT_RUNNING = _RESULTS[7]
 _LATE = 2.0         # a node and the DC log the end of an action at about the same time
 _REJOINED = 30.0    # seconds in which a node that has come gets attributes that were set before
 _LOST = 600.0       # a fencing that ends later has nothing to do with that loss of the node
@@ -80,6 +83,8 @@ def _action(run, reasons):
     operation = CRASH if run.operation == _REPORTED else run.operation
     result = "" if run.rc is None else (
         "ok" if run.rc == run.expected else _RESULTS.get(run.rc, "status {0}".format(run.rc)))
+    if operation == "monitor" and result == _NOT_RUNNING and run.interval:
+        result = GONE
     if operation == "monitor" and (run.interval == 0 or not failed(result)):
         return None
     reason = run.reason
@@ -202,9 +207,12 @@ def _end(found, index, fact):
     resource, operation, interval = logs.operation_of(fact.values["key"])
     if operation == _REPORTED:
         operation = CRASH
-    if (interval or operation == CRASH) and not is_good(fact.values["result"]):
+    result = fact.values["result"].strip()
+    if interval and result.lower() == _NOT_RUNNING:
+        result = GONE
+    if (interval or operation == CRASH) and not is_good(result):
         item = Action(resource, operation, fact.values["node"], fact.moment, fact.moment,
-                      fact.values["result"], "")
+                      result, "")
         # Pacemaker logs a reported crash twice
         if operation != CRASH or _last(found, lambda other: other[:3] == item[:3]
                                        and item.start - other.start <= 1) is None:
