@@ -14,7 +14,7 @@ OTHER = PREFIX + "599"
 #: counts, so what encloses other reasons comes first. A number is never used for something else.
 TABLE = (
     # a running instance that is degraded; it encloses why a primary cannot be asked
-    (309, ("replay is paused", "this standby does not stream",
+    (309, ("replay is paused", "this standby does not stream", "whether this standby has left",
            "commits wait for synchronous standbys: ")),
 
     # others have removed what it needs

@@ -8,7 +8,7 @@ they lack. An instance may be run by hand while the cluster is down: a probe com
 from paf import ocf
 from paf.cluster import notes
 from paf.decide import election, state
-from paf.decide.knowledge import Known, Unknown, is_known
+from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
 from paf.instance import controldata, position
 
 _PATIENCE = 10.0    # seconds
@@ -100,23 +100,35 @@ def compare_at_probe(context, was):
         words = view.last_words.get(context.node)
         if words is None:
             return
-        if was in (state.CRASHED_PRIMARY, state.CRASHED_STANDBY):
+        if was in (state.CRASHED_PRIMARY, state.CRASHED_STANDBY, state.IN_BACKUP):
             from paf import acknowledged
             acknowledged.enter(context, view, was)
             withdraw(context, view)
-        elif was in (state.STOPPED_PRIMARY, state.STOPPED_STANDBY):
+        elif was in (state.STOPPED_PRIMARY, state.STOPPED_STANDBY, state.UNEXAMINED):
             _compare(context, election.from_vote(words))
     except ocf.OcfError as error:
         context.log.warning("last words of this node count, and may be old: {0}".format(error))
 
 
 def _compare(context, words):
-    """Leave other last words where the instance has more than the Fact in `words`."""
+    """Leave other last words where the instance has more than the Fact in `words`, or may have.
+
+    It may have been run by hand: what cannot be read is at least what it had.
+    """
     fact = position.at_rest(context.instance, context.deadline.within(_PATIENCE))
-    if fact.value is None or words is not None and is_known(words) and fact.value <= words.value:
+    said = words is not None and is_known(words)
+    if fact.value is None and said:
+        fact = AtLeast(words.value, fact.reason)
+        context.log.warning("whether this instance ran since it was stopped by the cluster is not "
+                            "known: {0}".format(fact.reason))
+    elif fact.value is None or said and fact.value <= words.value:
         return
-    context.log.warning("this instance ran since it was stopped by the cluster: its last words "
-                        "were {0}".format("" if words is None else words.value or words.reason))
+    elif said:
+        context.log.warning("this instance ran since it was stopped by the cluster: its last words "
+                            "were {0}".format(words.value))
+    else:
+        context.log.warning("last words of this instance are left again: its position was not "
+                            "known")
     context.cluster.leave_last_words(election.to_vote(fact), context.deadline)
 
 

@@ -12,6 +12,8 @@ _KNOWN = {
     state.CRASHED_STANDBY: ocf.SUCCESS, state.ORPHANED_STANDBY: ocf.SUCCESS,
 }
 
+#: No process is left, and nothing shows in which role it ran.
+_ROLELESS = (state.DAMAGED, state.UNEXAMINED)
 _MAYBE_PRIMARY = (state.PRIMARY, state.HUNG)
 _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
@@ -31,10 +33,10 @@ def run(context):
     probe = context.environment.is_probe
     code = state.MONITOR_CODES[sight.verdict.state][0 if probe else 1]
     if code not in (ocf.SUCCESS, ocf.RUNNING_PROMOTED):
-        if not probe and sight.verdict.state in _KNOWN:
+        if not probe and (sight.verdict.state in _KNOWN or sight.verdict.state in _ROLELESS):
             from paf.crash import watcher
             if watcher.has_reported(context):
-                return _KNOWN[sight.verdict.state]
+                return _KNOWN.get(sight.verdict.state, _of_role(context))
         if probe and code == ocf.NOT_RUNNING and context.in_cluster:
             from paf import lastwords
             lastwords.compare_at_probe(context, sight.verdict.state)
@@ -50,6 +52,12 @@ def run(context):
     except ocf.MISTAKES as error:
         context.log.error(ocf.mistake(error))
     return code
+
+
+def _of_role(context):
+    """Return the status of a well instance in the role for which this monitor runs."""
+    role = context.environment.meta("role").lower()
+    return ocf.RUNNING_PROMOTED if role in ("promoted", "master") else ocf.SUCCESS
 
 
 def _look_after(context, sight):
@@ -383,15 +391,17 @@ def _check_stream(context, sight):
     if not context.in_cluster or not sight.rows:
         return []
     streams = observe.is_streaming(context.instance, sight.rows[0][2])
-    if streams and not walfiles.knows_later(context.instance):
-        return []
-    from paf.actions import rejoin
-    from paf.instance import divergence
     try:
+        if streams and not walfiles.knows_later(context.instance):
+            return []
+        from paf.actions import rejoin
+        from paf.instance import divergence
         found = divergence.find(context.instance, context.deadline.within(_UPSTREAM_PATIENCE),
                                 lambda: rejoin.acting_timeline(context))
     except ocf.OcfError as error:
-        return ["this standby does not stream, and cannot find out why: {0}".format(error)]
+        return ["whether this standby has left the primary's history is not known: {0}".format(error)
+                if streams else
+                "this standby does not stream, and cannot find out why: {0}".format(error)]
     if found:
         raise ocf.OcfError(divergence.reason(found))
     return [] if streams else ["this standby does not stream from a primary"]

@@ -17,7 +17,9 @@ def run(context):
     if postmaster.find(context.instance).value:
         watcher.keep(context)
     context.log.info("reloaded: changed parameters take effect from now on")
-    remarks.say(context, remarks.of_parameters(context))
+    found = remarks.of_parameters(context)
+    if found:    # that other remarks are over, only a monitor can find
+        remarks.say(context, found)
     keep(context)
     return ocf.SUCCESS
 

@@ -56,13 +56,17 @@ class Report(object):
                                "--delete"], deadline)
 
     def send(self, deadline):
-        """Report to Pacemaker that the resource has failed here. Raises OcfError."""
+        """Report to Pacemaker that the resource has failed here. Raises OcfError.
+
+        Returns whether Pacemaker has answered: what it has not answered it may have got.
+        """
         result = self._cluster.run(
             ["crm_resource", "--fail", "--resource", self._cluster.resource,
              "--node", self._cluster.node(deadline)], deadline)
-        if result.status != 0:
+        if result.status != 0 and not result.timed_out:
             raise OcfError("crm_resource failed: {0}".format(
                 (result.err or result.out).strip() or "status {0}".format(result.status)))
+        return not result.timed_out
 
     def settle(self, deadline, pause):
         """Wait until it was counted, and see that it counts once. Raises OcfError.

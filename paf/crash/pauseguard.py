@@ -53,8 +53,11 @@ class PauseGuard(object):
     """Looks at the clocks, and ends the server after a pause."""
 
     def __init__(self, context, pid, before, silence):
-        """silence: seconds (float) after which Corosync takes a silent node for lost."""
-        self._context, self._pid, self._born = context, pid, proc.birth(pid)
+        """silence: seconds (float) after which Corosync takes a silent node for lost.
+
+        Raises proc.Unseen where the process cannot be seen: the next monitor starts a new watcher.
+        """
+        self._context, self._pid, self._born = context, pid, proc.start_time(pid)
         self._before, self._silence = before, silence
 
     def look(self):
@@ -62,11 +65,18 @@ class PauseGuard(object):
         now = read()
         if now is None:
             return
-        paused, self._before = clocks.paused_for(self._before, now), now
+        paused = clocks.paused_for(self._before, now)
         if paused < max(self._silence, clocks.LEAST) or not self._is_primary():
+            self._before = now
             return
-        if self._born == proc.birth(self._pid):
-            postmaster.send(self._pid, signals.SIGQUIT)
+        try:
+            is_ours = self._born is not None and proc.start_time(self._pid) == self._born
+        except proc.Unseen:
+            return    # the next look sees the pause, too
+        self._before = now
+        if not is_ours:
+            return
+        postmaster.send(self._pid, signals.SIGQUIT)
         self._context.log.error(
             "this machine did not run for {0:.0f} s, or both of its clocks were set: another "
             "server may have been promoted meanwhile, and PostgreSQL is ended at once (immediate "

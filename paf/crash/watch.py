@@ -69,12 +69,13 @@ def _report(context, lock, ended):
         if ended or postmaster.find(context.instance) != Known(None):
             report.withdraw(deadline)
             return False
-        report.send(deadline)
+        has_answered = report.send(deadline)
     except ocf.OcfError:
         report.withdraw(deadline)    # a count below zero would hide what the monitor reports
         raise
     lock.note(watcher.REPORTED)
     lock.release()
-    context.log.error("{0}; reported to Pacemaker".format(reason))
-    report.settle(deadline, time.sleep)
+    context.log.error("{0}; reported to Pacemaker{1}".format(
+        reason, "" if has_answered else ", which has not answered in time"))
+    report.settle(Deadline(_PATIENCE), time.sleep)    # however long the report has taken
     return True

@@ -3,7 +3,7 @@
 Installed under the names of attrd_updater, crm_attribute, crm_node, cibadmin and crm_resource. The
 folder is PAF_TEST_STORE, this node is PAF_TEST_NODE. Names and nodes are file names in hex. Each
 run is a line in the file "calls". A file broken/PROGRAM makes that program fail, or hang if it says
-"hang".
+"hang"; crm_resource does its work and gives no answer if it says "late".
 """
 
 import binascii
@@ -43,7 +43,7 @@ def fail_if_broken(program):
     how = read(os.path.join(STORE, "broken", program))
     if how == "hang":
         time.sleep(600)
-    if how is not None:
+    if how not in (None, "late"):
         sys.stderr.write(program + ": Could not connect to the cluster: Connection refused\n")
         sys.exit(NOT_CONNECTED)
 
@@ -166,6 +166,8 @@ def crm_resource(words):
         if read(path) != "INFINITY":
             write(path, str(int(read(path) or 0) + times))
         write(os.path.join(STORE, "counted"), read(path) or "0")
+        if read(os.path.join(STORE, "broken", "crm_resource")) == "late":
+            time.sleep(60)
     return 0
 
 

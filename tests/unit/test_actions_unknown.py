@@ -196,13 +196,15 @@ def test_after_a_promotion_that_succeeded_nothing_noted_is_left(make, monkeypatc
     ("2#96", Known(Position(2, 128)), "2#128"), ("2#96", AtLeast(Position(2, 128), "x"), "atleast"),
     ("unknown", Known(Position(2, 128)), "2#128"), ("1#999", Known(Position(2, 1)), "2#1"),
     ("2#96", Known(Position(2, 96)), None), ("2#96", Known(Position(2, 64)), None),
-    ("2#96", Unknown("pg_controldata was killed"), None)])
+    ("2#96", Unknown("pg_controldata was killed"), "atleast/2#96"),
+    ("unknown", Unknown("pg_controldata was killed"), None)])
+@pytest.mark.parametrize("was", [state.STOPPED_PRIMARY, state.STOPPED_STANDBY, state.UNEXAMINED])
 def test_an_instance_that_ran_since_its_last_words_leaves_others(
-        make, monkeypatch, words, now, left):  # noqa: F811
-    """Run by hand while the cluster was down. One that has less was set back: they still count."""
+        make, monkeypatch, words, now, left, was):  # noqa: F811
+    """Run by hand while the cluster was down, or perhaps. One that was set back keeps them."""
     answer(monkeypatch, lastwords.position, "at_rest", now)
     context = make(last_words={"srv2": words})
-    lastwords.compare_at_probe(context, state.STOPPED_PRIMARY)
+    lastwords.compare_at_probe(context, was)
     assert [done[0] for done in context.cluster.done] == ["leave_last_words"] * bool(left)
     assert (left or "") in str(context.cluster.done)
     assert len(context.said) == bool(left)

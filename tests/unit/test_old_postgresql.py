@@ -15,7 +15,7 @@ from paf.decide.timelines import Switch
 from paf.instance import (
     divergence, line, observe, postmaster, queries, receiver, settings, standby_mode, upstream,
     walfiles)
-from paf.ocf import BadParameter, OcfError
+from paf.ocf import BadParameter, NotUsable, OcfError
 from tests.unit.support import environment, instance_at
 from tests.unit.unread import SIZE, segment, with_wal_folder
 
@@ -117,6 +117,10 @@ def concluded(files):
     return observe.Sight(state.decide(seen), Unknown("no pg_controldata"), [], "", "")
 
 
+def _unread(_instance):
+    raise NotUsable("cannot read PG_VERSION")
+
+
 def test_a_standby_that_has_diverged_is_noticed_where_sql_says_nothing(titled, monkeypatch):
     asked = []
     monkeypatch.setattr(divergence, "find", lambda *_: asked.append(True) or SimpleNamespace(
@@ -130,7 +134,10 @@ def test_a_standby_that_has_diverged_is_noticed_where_sql_says_nothing(titled, m
     later.append("a history that no segment is of")
     with pytest.raises(OcfError, match="diverged"):
         monitor._check_stream(Context, Sight)
-    later.clear()
+    monkeypatch.setattr(walfiles, "knows_later", _unread)
+    said, = monitor._check_stream(Context, Sight)
+    assert "left the primary's history is not known: cannot read PG_VERSION" in said
+    monkeypatch.setattr(walfiles, "knows_later", lambda _: False)
     titled("postgres: startup process   waiting for 000000010000000000000003")
     with pytest.raises(OcfError, match="diverged"):
         monitor._check_stream(Context, Sight)

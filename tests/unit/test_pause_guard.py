@@ -152,9 +152,22 @@ def test_a_standby_goes_on(server, guard, monkeypatch):
 
 def test_another_process_of_that_number_is_not_ended(server, guard, monkeypatch):
     log, made = guard(Cluster(), *paused(20.0))
-    monkeypatch.setattr(proc, "birth", lambda pid: "later")
+    monkeypatch.setattr(proc, "start_time", lambda pid: "later")
     made.look()
-    assert server.poll() is None and log
+    assert server.poll() is None and not log
+
+
+def test_one_that_cannot_be_seen_at_the_moment_is_ended_at_the_next_look(
+        server, guard, monkeypatch):
+    """Not known is neither another process nor ours: no signal, and the pause is not forgotten."""
+    log, made = guard(Cluster(), *paused(20.0))
+    start_time = proc.start_time
+    monkeypatch.setattr(proc, "start_time", refuse)
+    made.look()
+    assert server.poll() is None and not log
+    monkeypatch.setattr(proc, "start_time", start_time)
+    made.look()
+    assert server.wait(10) == -signal.SIGQUIT and len(log) == 1
 
 
 @pytest.mark.parametrize("totem", ["", "runtime.config.totem.token (u32) = 1000\n",
