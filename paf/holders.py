@@ -28,7 +28,7 @@ def judge(context, where, view, node, mine):
         return left
     heard = set(voters) | set([context.node])
     words = dict((name, fact) for name, fact in words.items() if name not in voters)
-    everywhere = sorted(set(view.scores) | set(view.online))
+    everywhere = sorted(set(view.scores) | set(view.online) | set(view.acknowledged))
     idle = set(view.online) - set(view.running) - heard - set(view.acknowledged)
     nodes = quorum.taken_in(published, everywhere, idle)
     promoted = set(view.scores) | set(view.online) - idle    # perhaps: a promotion leaves a score

@@ -284,7 +284,11 @@ def wait_for(context, verdict):
     No node is banned: the start of an instance, or this node's next monitor, tries again. Where no
     node can end the wait, the administrator can, which a monitor looks for as well.
     """
-    context.cluster.notes.write(notes.AWAITED, "\n".join(verdict.awaited or (notes.NO_NODE,)))
+    # a voter that leaves for good is none in the next election: others decide without it
+    voters = set(transition.voters(context.notification)) - set([context.node])
+    awaited = list(verdict.awaited) + [
+        notes.AFTER + node for node in verdict.awaited if node in voters]
+    context.cluster.notes.write(notes.AWAITED, "\n".join(awaited or [notes.NO_NODE]))
     refuse(context, verdict.reason, election.WAITING)
 
 
@@ -310,14 +314,19 @@ def let_in(context, view, deadline):
     where this node is cut off: what it writes could replace the CIB of those that went on.
     """
     score = view.scores.get(context.node)
-    if context.cluster.is_powerless or score is None or score >= 0 or score == election.WAITING:
+    # without the note nothing is known to be missing: the election finds that out
+    waits = score == election.WAITING
+    is_over = waits and not context.cluster.notes.read(notes.AWAITED)
+    if context.cluster.is_powerless or score is None or score >= 0 or waits and not is_over:
         return False
     from paf.cluster import ophistory
     if ophistory.promoted(context.cluster.cib(deadline), context.cluster.resource) or not (
-            scores.is_held_back(score) or _has_all(context, view, deadline)):
+            is_over or scores.is_held_back(score) or _has_all(context, view, deadline)):
         return False
-    context.log.info("the primary that kept {0} from promotion is gone, and {0} has caught up: it "
-                     "may be promoted".format(context.node))
+    context.log.info("{0} waits for no node any more: an election decides again".format(
+        context.node) if is_over else
+        "the primary that kept {0} from promotion is gone, and {0} has caught up: it may be "
+        "promoted".format(context.node))
     context.cluster.set_score(context.node, election.LOSER_SCORE, deadline)
     return True
 

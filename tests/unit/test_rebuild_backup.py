@@ -11,7 +11,7 @@ import pytest
 from paf import runner
 from paf.cli.common import Problem
 from paf.cli.rebuild import backup, copying, plan, source
-from paf.instance import processes, replacement
+from paf.instance import conninfo, processes, replacement
 from tests.unit.support import instance_at
 
 ID = 7712661807319062115
@@ -213,6 +213,22 @@ def test_where_there_is_no_usable_pgbackrest_that_is_said(tmp_path, program):
         stream.write("#!/no/such/shell\n")
     with pytest.raises(Problem, match="pgbackrest"):
         look(tmp_path)
+
+
+@pytest.mark.parametrize("version", [90600, 150000])
+def test_a_copy_has_no_name_by_which_commits_wait_for_it(tmp_path, monkeypatch, version):
+    """Since 10 it reports what it has as flushed, and nothing of it is on disk before its end."""
+    target = plan.Plan([(str(tmp_path / "main.rebuilt"), str(tmp_path / "main"), "")], [], [], "",
+                       [])
+    work = copying.Copying(
+        own_instance(tmp_path), "srv1", target,
+        types.SimpleNamespace(conninfo="host=10.0.0.1 application_name=srv3", size=None),
+        types.SimpleNamespace(rate=""), version, None)
+    asked = []
+    monkeypatch.setattr(work, "_run", lambda name, argv, *_: asked.append(argv))
+    work._copy()
+    given = conninfo.values(asked[0][asked[0].index("-d") + 1])
+    assert given["application_name"] == "pg_basebackup" and given["host"] == "10.0.0.1"
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -136,9 +136,12 @@ class Copying(object):
         if self._backup:
             self._run("pgbackrest restore", backup.command(self._backup, self._plan), None, "")
             return
-        only = (("target_session_attrs", "primary" if self._version >= 140000 else "read-write"),)
-        found = libpqfiles.connection(
-            self._instance, self._source.conninfo, only if self._version >= 100000 else ())
+        # by the node's name its WAL, which is on no disk yet, would acknowledge commits
+        only = (("application_name", "pg_basebackup"),)    # type: tuple[tuple[str, str], ...]
+        if self._version >= 100000:
+            only += (("target_session_attrs",
+                      "primary" if self._version >= 140000 else "read-write"),)
+        found = libpqfiles.connection(self._instance, self._source.conninfo, only)
         target = self._plan.swaps[-1][0]
         argv = [local.program(self._instance, "pg_basebackup"), "-d", found.target,
                 "-D", target, "-c", "fast", "-w", "-X", "stream"]
