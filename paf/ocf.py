@@ -181,6 +181,12 @@ class Environment(object):
         return self.variables.get("OCF_RESKEY_CRM_meta_" + name, "").strip()
 
     @property
+    def well(self):
+        # type: () -> int
+        """The status of a well instance in the role for which this monitor runs."""
+        return RUNNING_PROMOTED if self.meta("role").lower() in ("promoted", "master") else SUCCESS
+
+    @property
     def resource(self):
         # type: () -> str
         """The resource's name; the clone instance's number is kept, as peers keep it."""

@@ -36,8 +36,7 @@ def second_primary(lists):
     others = [node for node in transition.lasting_primaries(lists)
               if node != transition.candidate(lists)]
     if others:
-        return "{0} is the primary; the clone must have promoted-max=1".format(
-            ", ".join(others))
+        return "{0} is the primary; the clone must have promoted-max=1".format(", ".join(others))
     return None
 
 
@@ -285,9 +284,8 @@ def wait_for(context, verdict):
     node can end the wait, the administrator can, which a monitor looks for as well.
     """
     # a voter that leaves for good is none in the next election: others decide without it
-    voters = set(transition.voters(context.notification)) - set([context.node])
-    awaited = list(verdict.awaited) + [
-        notes.AFTER + node for node in verdict.awaited if node in voters]
+    awaited = list(verdict.awaited) + [notes.AFTER + node for node in verdict.awaited if (
+        node != context.node and node in transition.voters(context.notification))]
     context.cluster.notes.write(notes.AWAITED, "\n".join(awaited or [notes.NO_NODE]))
     refuse(context, verdict.reason, election.WAITING)
 
@@ -315,18 +313,17 @@ def let_in(context, view, deadline):
     """
     score = view.scores.get(context.node)
     # without the note nothing is known to be missing: the election finds that out
-    waits = score == election.WAITING
-    is_over = waits and not context.cluster.notes.read(notes.AWAITED)
-    if context.cluster.is_powerless or score is None or score >= 0 or waits and not is_over:
+    is_over = score == election.WAITING and not context.cluster.notes.read(notes.AWAITED)
+    if context.cluster.is_powerless or score is None or score >= 0 or (
+            score == election.WAITING and not is_over):
         return False
     from paf.cluster import ophistory
     if ophistory.promoted(context.cluster.cib(deadline), context.cluster.resource) or not (
             is_over or scores.is_held_back(score) or _has_all(context, view, deadline)):
         return False
-    context.log.info("{0} waits for no node any more: an election decides again".format(
-        context.node) if is_over else
-        "the primary that kept {0} from promotion is gone, and {0} has caught up: it may be "
-        "promoted".format(context.node))
+    context.log.info("{0} may be promoted: {1}".format(
+        context.node, "it waits for no node any more" if is_over else
+        "the primary that kept it from that is gone, and it has caught up"))
     context.cluster.set_score(context.node, election.LOSER_SCORE, deadline)
     return True
 
@@ -392,8 +389,7 @@ def look_again(context, awaited):
         explain_score(context, view, context.deadline)
         return
     waits = view.scores[context.node] == election.WAITING
-    here = set(view.online) & set(view.running)
-    awaited = set(awaited)
+    here, awaited = set(view.online) & set(view.running), set(awaited)
     after = set(name[len(notes.AFTER):] for name in awaited if name.startswith(notes.AFTER))
     if waits and (context.node in view.accepted
                   or here & awaited or set(view.last_words) & awaited or after - here

@@ -5,22 +5,19 @@ from paf import ocf, remarks
 from paf.decide import scores, state
 from paf.instance import observe, queries, walfiles
 
-#: What a monitor says of a crash that Pacemaker knows of: nothing new.
+#: What a monitor says of a crash that Pacemaker knows of: nothing new. None: what it is for.
 _KNOWN = {
     state.CRASHED_PRIMARY: ocf.RUNNING_PROMOTED, state.ORPHANED_PRIMARY: ocf.RUNNING_PROMOTED,
-    state.IN_BACKUP: ocf.RUNNING_PROMOTED,
+    state.IN_BACKUP: ocf.RUNNING_PROMOTED, state.DAMAGED: None, state.UNEXAMINED: None,
     state.CRASHED_STANDBY: ocf.SUCCESS, state.ORPHANED_STANDBY: ocf.SUCCESS,
 }
 
-#: No process is left, and nothing shows in which role it ran.
-_ROLELESS = (state.DAMAGED, state.UNEXAMINED)
 _MAYBE_PRIMARY = (state.PRIMARY, state.HUNG)
 _SCORES_PATIENCE = 4.0      # seconds
 _UPSTREAM_PATIENCE = 5.0
 _FOLLOWING_PATIENCE = 10.0
 _LOOK_PATIENCE = 3.0
-_FIRST_PATIENCE = 6.0
-_STARTED_PATIENCE = 3.0
+_FIRST_PATIENCE, _STARTED_PATIENCE = 6.0, 3.0
 
 #: Standbys need up to wal_retrieve_retry_interval (5 s by default) to find a new primary, and
 #: must not be without a score until the monitor after that.
@@ -33,10 +30,11 @@ def run(context):
     probe = context.environment.is_probe
     code = state.MONITOR_CODES[sight.verdict.state][0 if probe else 1]
     if code not in (ocf.SUCCESS, ocf.RUNNING_PROMOTED):
-        if not probe and (sight.verdict.state in _KNOWN or sight.verdict.state in _ROLELESS):
+        if not probe and sight.verdict.state in _KNOWN:
             from paf.crash import watcher
             if watcher.has_reported(context):
-                return _KNOWN.get(sight.verdict.state, _of_role(context))
+                known = _KNOWN[sight.verdict.state]
+                return context.environment.well if known is None else known
         if probe and code == ocf.NOT_RUNNING and context.in_cluster:
             from paf import lastwords
             lastwords.compare_at_probe(context, sight.verdict.state)
@@ -52,12 +50,6 @@ def run(context):
     except ocf.MISTAKES as error:
         context.log.error(ocf.mistake(error))
     return code
-
-
-def _of_role(context):
-    """Return the status of a well instance in the role for which this monitor runs."""
-    role = context.environment.meta("role").lower()
-    return ocf.RUNNING_PROMOTED if role in ("promoted", "master") else ocf.SUCCESS
 
 
 def _look_after(context, sight):
@@ -79,9 +71,9 @@ def _look_after(context, sight):
             _try_again(context, sight)
             worries = _check_stream(context, sight)
     finally:
-        # without an answer it is not known that a worry has passed
-        lasting = remarks.lasting(context, worries) if worries or sight.rows else []
-        worries = remarks.paused(context, sight) + lasting
+        if worries or sight.rows:    # without an answer it is not known that a worry has passed
+            worries = remarks.lasting(context, worries)
+        worries = remarks.paused(context, sight) + worries
         remarks.say(context, _remarks(context, sight) + worries)
     if not is_primary and worries:
         from paf.actions import start
@@ -399,9 +391,9 @@ def _check_stream(context, sight):
         found = divergence.find(context.instance, context.deadline.within(_UPSTREAM_PATIENCE),
                                 lambda: rejoin.acting_timeline(context))
     except ocf.OcfError as error:
-        return ["whether this standby has left the primary's history is not known: {0}".format(error)
-                if streams else
-                "this standby does not stream, and cannot find out why: {0}".format(error)]
+        why = ("whether this standby has left the primary's history is not known" if streams else
+               "this standby does not stream, and cannot find out why")
+        return ["{0}: {1}".format(why, error)]
     if found:
         raise ocf.OcfError(divergence.reason(found))
     return [] if streams else ["this standby does not stream from a primary"]

@@ -10,7 +10,7 @@ from paf.cli import configuration, dialect, interruptions, promotions, view, wal
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, complain, require_nodes, say,
     say_json, table)
-from paf.cli.rebuild import rebuild
+from paf.cli.rebuild import awaited
 from paf.cli.walrecords import CATALOGS
 from paf.deadline import Deadline
 from paf.decide import loss, wal
@@ -142,7 +142,7 @@ def places(instance, theirs, leads=lambda: False):
 def _of_running(instance, leads):
     """Return what is not known of an instance that runs (a list of str); leads: as for `places`."""
     try:
-        if leads() or rebuild.streams(instance):
+        if leads() or awaited.streams(instance):
             return []
         why = "it is not the only primary, and does not stream"
     except Problem as error:

@@ -28,9 +28,13 @@ NOT_REPLACED = ("a rewind or rebuild was cut off, and no copy has replaced what 
 PHASES = (HALF, COPYING, SWAPPING, ASIDE, DISCARDED, RETURNING)
 
 
-def half(conninfo):
-    """Return the facts (dict) of a directory that is half rewound; conninfo: to the primary."""
-    return {"what": WHAT, "phase": HALF, "half": True, "conninfo": conninfo}
+def half(conninfo, spoilt=False):
+    """Return the facts (dict) of a directory that is half rewound; conninfo: to the primary.
+
+    spoilt: whether the journal before could not be used: what only this directory has is not known.
+    """
+    return {"what": WHAT, "phase": HALF, "half": True, "conninfo": conninfo,
+            "spoilt": bool(spoilt)}
 
 
 def end(instance, facts):
@@ -39,7 +43,7 @@ def end(instance, facts):
     Where that is half rewound, the journal still says so.
     """
     if facts.get("half"):
-        journal.write(instance, half(facts.get("conninfo", "")))
+        journal.write(instance, half(facts.get("conninfo", ""), facts.get("spoilt")))
     else:
         journal.remove(instance)
 
@@ -135,6 +139,24 @@ def rename(instance, path, target):
     except OSError as error:
         raise failure(error, NotUsable, "cannot rename {0} to {1}: {2}".format(
             path, target, error.strerror))
+
+
+def check_movable(instance, old, deep=()):
+    """Raise NotUsable for a folder of the node's own that the instance's owner cannot move.
+
+    old: the data directory (path); deep: what ownfiles.deep returns, of it. A folder that gets
+    another parent has to be writable itself. Source: rename(2), EACCES.
+    """
+    owner = local.owner(instance)
+    for name in (ownfiles.names_in(old) if local.is_there(old) else []) + list(deep):
+        path = os.path.join(old, name)
+        status = os.lstat(path)
+        group = 3 if status.st_gid == owner.gid else 0
+        if stat.S_ISDIR(status.st_mode) and status.st_uid != owner.uid and not (
+                status.st_mode >> group & stat.S_IWOTH):
+            raise NotUsable("{0} belongs to another user, so it cannot be moved into the copy: "
+                            "give it to {1}, or move it out of the data directory".format(
+                                path, owner.name))
 
 
 def own_again(instance, old, copy, largest, deep=()):

@@ -96,10 +96,15 @@ def run(instance, conninfo, found, deadline, log, harmless=False):
     as it was, or the journal says that it is not.
     """
     parts = divergence.parts(instance, found, deadline)
+    deep = ownfiles.deep(instance, deadline)
+    other = tablespaces.not_the_servers(instance, deep)
+    if other:
+        raise NotUsable("a rewind needs folders for WAL and tablespaces that hold nothing else, it "
+                        "would remove {0}: move that elsewhere".format(other))
     rewindrole.await_checkpoint(instance, conninfo, found.upstream.timeline, deadline)
     recover(instance, found.fork, deadline, log)
     facts = {
-        "what": WHAT, "phase": KEEPING, "deep": ownfiles.deep(instance, deadline),
+        "what": WHAT, "phase": KEEPING, "deep": deep,
         "conninfo": conninfo, "restore_command": _restore_command(instance, deadline),
         "system": found.upstream.system_identifier, "timeline": found.upstream.timeline,
         "switches": [list(switch) for switch in found.upstream.switches],

@@ -16,6 +16,10 @@ from paf.ocf import OcfError, is_number
 _FOLDER = "pg_tblspc"
 _OF_A_SERVER = "PG_"
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+#: What a server makes in the folder of its WAL, a regular expression.
+_WAL = r"[0-9A-F]{8}|archive_status$|summaries$|xlogtemp\.|RECOVERY(XLOG|HISTORY)$"
+#: Root's: pg_rewind cannot look into it, and ends before it has changed anything.
+_FOUND = "lost+found"
 
 
 def check(instance):
@@ -31,6 +35,30 @@ def check(instance):
         if inside is None or not any(each.startswith(_OF_A_SERVER) for each in inside):
             raise OcfError("the tablespace at {0} is not there: mount its file system (if it was "
                            "dropped, remove the link {1})".format(os.path.realpath(link), link))
+
+
+def not_the_servers(instance, aside):
+    """Return a path (str) that pg_rewind would remove and is not this server's, "" without one.
+
+    pg_rewind takes all below a tablespace's location, and below pg_wal, for the server's. aside:
+    paths in the data directory (list of str) that are moved aside before. Raises OcfError.
+    """
+    import re    # for a rewind only
+    version = local.version(instance)
+    major = "{0}".format(version // 10000) if version >= 100000 else "{0}.{1}".format(
+        version // 10000, version // 100 % 100)
+    own = _OF_A_SERVER + re.escape(major) + "_"
+    with runner.Acting(local.owner(instance)):
+        folders = [(os.path.join(_FOLDER, name), own)
+                   for name in _names(local.path(instance, _FOLDER)) or () if is_number(name)]
+        folders.append((os.path.basename(local.wal_folder(instance)), _WAL))
+        for folder, pattern in folders:
+            for name in sorted(_names(local.path(instance, folder)) or ()):
+                path = os.path.join(folder, name)
+                if not re.match(pattern, name) and name != _FOUND and not any(
+                        one == path or one.startswith(path + "/") for one in aside):
+                    return os.path.realpath(local.path(instance, path))
+    return ""
 
 
 def check_all(instance):

@@ -153,7 +153,13 @@ def has_record_at(instance, position, size, deadline):
     result = dump(instance, deadline, position, size, limit=1)
     if result is not None and result.status == 0 and not records(result):
         raise OcfError(unclear(instance, position.lsn))    # it fails where there is none
-    return bool(_seen(result, instance, position))
+    if _seen(result, instance, position):
+        return True
+    if walpages.is_written(instance, position, size) and walpages.goes_on(
+            instance, position, size):
+        raise OcfError("the WAL is damaged at {0}, and goes on behind it".format(
+            wal.format_lsn(position.lsn)))
+    return False
 
 
 def unclear(instance, lsn):

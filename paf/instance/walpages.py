@@ -43,6 +43,16 @@ def goes_on(instance, position, size):
     return True
 
 
+def is_written(instance, position, size):
+    """Return whether the segment of a Position begins with the page of its place. Raises OcfError.
+
+    One that is made, or used again, for WAL to come does not.
+    """
+    start = position._replace(lsn=position.lsn - position.lsn % size)
+    header = _header(instance, start, size)
+    return header is not None and header[3] == start.lsn
+
+
 def page_size(instance, position, size):
     """Return the bytes of a page of the segment that holds a Position. Raises OcfError."""
     data = _read(instance, position, size, 0, _PAGE_SIZE_AT + _PAGE_SIZE.size)

@@ -10,7 +10,7 @@ import pytest
 from paf import log, ocf
 from paf.actions import rejoin
 from paf.cli.common import Problem
-from paf.cli.rebuild import copying, rebuild
+from paf.cli.rebuild import awaited, copying, rebuild
 from paf.context import Context
 from paf.deadline import Deadline
 from paf.decide.knowledge import Unknown
@@ -142,7 +142,7 @@ def test_a_copy_keeps_the_nodes_own_files_and_the_place_of_its_wal(crashed):
     assert list(lost_of(node).iterdir())
     come_back(crashed, "manual")
     same_rows(crashed)
-    assert rebuild._follow(context_of(node).instance, work, 60) == 0
+    assert awaited.follow(context_of(node).instance, work, 60) == 0
     assert work.old() == []
 
 

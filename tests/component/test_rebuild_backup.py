@@ -7,7 +7,7 @@ import pytest
 
 from paf import runner
 from paf.cli.common import Problem
-from paf.cli.rebuild import backup, plan, rebuild
+from paf.cli.rebuild import awaited, backup, plan
 from paf.deadline import Deadline
 from tests.component.cutting import cut, steps_of
 from tests.component.server import as_owner, clone, owner, quoted, wait_until
@@ -184,4 +184,4 @@ def test_a_backup_is_restored_and_streams(stored):
     assert "archive-get" in (node.pgdata / "postgresql.auto.conf").read_text()
     come_back(stored, "manual")
     same_rows(stored)
-    assert rebuild._follow(context_of(node).instance, work, 60) == 0 and work.old() == []
+    assert awaited.follow(context_of(node).instance, work, 60) == 0 and work.old() == []

@@ -7,7 +7,7 @@ import pytest
 
 from paf.actions import rejoin
 from paf.cli.common import Problem
-from paf.cli.rebuild import copying, rebuild
+from paf.cli.rebuild import awaited, copying
 from paf.instance import divergence, journal
 from tests.component.cutting import cut, steps_of
 from tests.component.server import clone, owner, wait_until
@@ -105,7 +105,7 @@ def test_each_way_leaves_things_in_their_places(crashed, words):
     work.do()
     assert len(work.old()) == (3 if words == ("--copy",) else 0)
     streams_in_its_places(crashed)
-    assert rebuild._follow(context_of(crashed["srv1"]).instance, work, 60) == 0
+    assert awaited.follow(context_of(crashed["srv1"]).instance, work, 60) == 0
     assert not list(crashed.folder.glob("*1.before*"))
 
 

@@ -295,20 +295,6 @@ def test_one_that_may_hold_commits_counts_also_where_it_is_away_and_has_no_score
     assert not verdict.promote and verdict.awaited == ("srv2",)
 
 
-@pytest.mark.parametrize("state, flushed, removed", [
-    ("startup", None, []), ("backup", None, []), ("streaming", 600, ["srv2"])])
-def test_a_connection_that_only_asks_or_copies_removes_no_last_words(store, state, flushed, removed):
-    """A base backup that runs on a node whose instance is stopped has the node's name."""
-    store.last_words["srv2"] = "2#500"
-    gone = []
-    store.forget_last_words = lambda node, _: gone.append(node)
-    row = ["me", "false", "0", "", "", ""]
-    for step in synchronous.steps(context(store, "srv1"), store.view(), row, [
-            Replica("srv2", state, flushed, 0, flushed)], 2, None):
-        step()
-    assert gone == removed
-
-
 @pytest.mark.parametrize("facts, votes, back", [
     ({"a": Known(Position(1, 5))}, {}, {"a"}), ({}, {"a": AT_900}, set())])
 def test_what_does_not_say_where_it_is_is_not_known_to_have_it(facts, votes, back):

@@ -162,17 +162,6 @@ def test_a_restart_is_done_by_hand_where_crm_resource_has_none(release, commands
     assert item.pcs[1:] == item.crm[1:] == commands
 
 
-@pytest.mark.parametrize("version, in_recovery, last", [
-    ("110022", True, None), ("120022", True, RESTART[-1]), ("120022", False, "pg_reload_conf"),
-    ("150000", True, "pg_reload_conf"), ("", True, "pg_reload_conf")])
-def test_primary_conninfo_is_mended_as_its_version_needs(version, in_recovery, last):
-    """Up to 11 it is no setting, and a standby of 12 reads it at its start only."""
-    item, = [one for one in found(conninfo="host=10.0.0.50 user=repl", in_recovery=in_recovery,
-                                  restart=RESTART, settings={"server_version_num": version})
-             if "application_name" in one.what]
-    assert item.pcs[-1:] == [] if last is None else last in item.pcs[-1]
-
-
 def test_good_settings_have_nothing():
     assert found() == []
 
@@ -371,24 +360,6 @@ def test_what_starts_postgresql_beside_pacemaker_is_named(tmp_path):
     assert list(check_host.service(str(tmp_path))) == []
 
 
-@pytest.mark.parametrize("words, count", [
-    (None, 1), ("", 1), ("auto    # ours", 1), ("  auto", 1), ("manual # by Pacemaker", 0),
-    ("disabled", 0)])
-def test_debian_starts_what_its_start_conf_does_not_keep_back(tmp_path, words, count):
-    """Without the file as well, as in a copied folder; its scripts read the first word alone."""
-    wants = tmp_path / "etc/systemd/system/multi-user.target.wants"
-    wants.mkdir(parents=True)
-    (wants / "postgresql.service").write_text("[Service]\nExecStart=/bin/true\n")
-    folder = tmp_path / "etc/postgresql/15/main"
-    folder.mkdir(parents=True)
-    (folder / "postgresql.conf").write_text("")
-    if words is not None:
-        (folder / "start.conf").write_text(words + "\n")
-    found = list(check_host.service(str(tmp_path)))
-    assert [item.pcs for item in found] == [
-        ["echo manual > /etc/postgresql/15/main/start.conf"]] * count
-
-
 @pytest.mark.parametrize("flags, count", [("fpu hypervisor lahf_lm", 1), ("fpu lahf_lm", 0)])
 def test_a_virtual_machine_is_not_left_to_its_watchdog(tmp_path, flags, count):
     item, = check_host.pauses(str(tmp_path))    # no such file: nothing is known
@@ -415,12 +386,3 @@ def test_shared_memory_of_an_account_that_is_none_of_the_systems(tmp_path):
     folder.mkdir(parents=True)
     (folder / "logind.conf").write_text("[Login]\n#RemoveIPC=yes\nRemoveIPC=no\n")
     assert list(check_host.logout(local, str(tmp_path))) == []
-
-
-@pytest.mark.parametrize("text, level", [("", finding.UNSEEN), ("RemoveIPC=yes", finding.ERROR)])
-def test_the_default_of_red_hats_systemd_is_not_known(tmp_path, text, level):
-    (tmp_path / "etc/systemd").mkdir(parents=True)
-    (tmp_path / "etc/redhat-release").write_text("AlmaLinux release 9.4\n")
-    (tmp_path / "etc/systemd/logind.conf").write_text("[Login]\n" + text + "\n")
-    item, = check_host.logout(instance_at(tmp_path), str(tmp_path))
-    assert item.level == level

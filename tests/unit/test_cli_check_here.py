@@ -142,8 +142,8 @@ def subject(instance, pacemaker, monkeypatch, answer, managed=None, configured=N
     """Return the Checked that the rules were given."""
     seen = []
     monkeypatch.setattr(serverchecks, "RULES", (("all", lambda it: seen.append(it) or []),))
-    monkeypatch.setattr(slotchecks, "RULES", ())
-    monkeypatch.setattr(check.primary, "RULES", ())
+    for module in (slotchecks, check.primary):
+        monkeypatch.setattr(module, "RULES", ())
     monkeypatch.setattr(check, "_ask", lambda _: answer)
     assert server(instance, pacemaker, managed, configured) == [("all", None)]
     return seen[0]
@@ -172,17 +172,10 @@ def test_without_a_resource_the_nodes_are_corosyncs(
     assert found.nodes == ["srv1", "srv2"] and found.vips == [] and found.resource == "RESOURCE"
     assert found.clock is None
     monkeypatch.setattr(hba, "resolved", lambda name: ["of " + name])
+    assert subject(instance, pacemaker, monkeypatch, STANDBY).own == ["of 10.77.0.1"]
     pacemaker.node = lambda: "srv9"
     found = subject(instance, pacemaker, monkeypatch, STANDBY)
     assert found.own == ["of srv9"]
-
-
-def test_a_node_whose_address_corosync_has_as_a_name_is_kept_from_itself_by_its_address(
-        instance, programs, running, pacemaker, monkeypatch):
-    """With a name, pg_hba.conf was called good, or got a line that no server starts with."""
-    monkeypatch.setattr(check.nodelist, "addresses", lambda _: {"srv1": "srv1-ring"})
-    monkeypatch.setattr(hba, "resolved", {"srv1-ring": ["10.77.0.1"]}.get)
-    assert subject(instance, pacemaker, monkeypatch, STANDBY).own == ["10.77.0.1"]
 
 
 def test_a_primary_is_not_compared_with_whom_it_would_follow(

@@ -304,8 +304,9 @@ def test_exclusive_discovery_keeps_a_resource_off_all_other_nodes(constraints, e
 NODE = '<node id="{0}" uname="srv{0}"/>'
 
 
-BY_NODE = pairs("instance_attributes", "one", 'score="1"', rule='<rule id="r1" score="0"><expression id="x1" '
-                'attribute="{}" operation="eq" value="{}"/></rule>', pgdata="/one", pgport="5433")
+BY_NODE = pairs("instance_attributes", "one", 'score="1"', '<rule id="r1" score="0">'
+                '<expression id="x1" attribute="{}" operation="eq" value="{}"/></rule>',
+                pgdata="/one", pgport="5433")
 HERE = """<cib><configuration><nodes>{nodes}<node id="4" uname="srv4"><instance_attributes id="i">
 <nvpair id="v" name="disk" value="big"/></instance_attributes></node></nodes><resources>{clone}
 </resources></configuration><status><node_state id="4"><transient_attributes id="4">

@@ -110,7 +110,7 @@ def test_an_instance_that_runs_may_have_diverged_unless_it_leads_or_streams(
     monkeypatch.setattr(lost.postmaster, "processes", lambda _: [7])
     monkeypatch.setattr(lost.view, "look", look)
     monkeypatch.setattr(lost.view, "promoted", lambda nodes, _: nodes)
-    monkeypatch.setattr(lost.rebuild, "streams", lambda _: receives)
+    monkeypatch.setattr(lost.awaited, "streams", lambda _: receives)
     assert lost.run(asked) == code
     shown = capsys.readouterr()
     assert ("has no WAL" in shown.out) == (code == OK)

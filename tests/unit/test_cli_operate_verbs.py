@@ -129,7 +129,8 @@ def test_a_pause_that_may_be_there_is_named_with_what_ends_it(
         raise failure
     monkeypatch.setattr(pause, "_pause", fails)
     assert main(["pause", *words, "--yes"]) == status
-    assert "it was not seen whether" in (said := capsys.readouterr().err) and back in said
+    said = capsys.readouterr().err
+    assert "it was not seen whether" in said and back in said
 
 
 @pytest.mark.parametrize("outcome, status", [

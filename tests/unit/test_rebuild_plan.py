@@ -9,7 +9,7 @@ import pytest
 
 from paf import runner
 from paf.cli.common import Problem
-from paf.cli.rebuild import copying, places, plan, rebuild, source
+from paf.cli.rebuild import awaited, copying, places, plan, source
 from paf.decide import state
 from paf.instance import journal
 from tests.unit.support import instance_at
@@ -207,7 +207,7 @@ def test_a_standby_streams_where_that_is_known(monkeypatch, said, receiving, exp
     """PostgreSQL up to 9.5 does not say it by SQL; the old directory is removed when it is so."""
     seen = SimpleNamespace(verdict=SimpleNamespace(state=state.STANDBY),
                            rows=[["me", "true", said, "", "", ""]])
-    monkeypatch.setattr(rebuild.local, "version", lambda _: 90500)
-    monkeypatch.setattr(rebuild.observe, "observe", lambda *_: seen)
-    monkeypatch.setattr(rebuild.receiver, "is_receiving", lambda _: receiving)
-    assert rebuild.streams(None) is expected
+    monkeypatch.setattr(awaited.local, "version", lambda _: 90500)
+    monkeypatch.setattr(awaited.observe, "observe", lambda *_: seen)
+    monkeypatch.setattr(awaited.receiver, "is_receiving", lambda _: receiving)
+    assert awaited.streams(None) is expected

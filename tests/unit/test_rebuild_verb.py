@@ -72,7 +72,7 @@ def pacemaker(data, monkeypatch):
                       (data / "cli" / "crm_mon.xml").read_text())
     monkeypatch.setattr(verb, "Pacemaker", lambda: found)
     monkeypatch.setattr(verb, "Work", Work)
-    monkeypatch.setattr(verb, "streams", lambda _: True)
+    monkeypatch.setattr(verb.awaited, "streams", lambda _: True)
     monkeypatch.setattr(verb.os, "geteuid", lambda: 0)
     return found
 
@@ -160,7 +160,7 @@ def test_the_old_directory_goes_once_the_new_one_streams(pacemaker, removed):
 
 def test_the_old_directory_stays_while_the_new_one_does_not_stream(
         pacemaker, removed, monkeypatch, capsys):
-    monkeypatch.setattr(verb, "streams", lambda _: False)
+    monkeypatch.setattr(verb.awaited, "streams", lambda _: False)
     assert main(["rebuild", "--yes", "--timeout", "0.01"]) == NOT_DONE and removed == []
     said = capsys.readouterr().err
     assert "does not stream yet" in said and "kept: /d.before-1, /t.before-1" in said
@@ -181,9 +181,9 @@ def test_what_is_not_seen_to_stream_does_not(monkeypatch, seen):
         if seen is None:
             raise ocf.OcfError("no answer")
         return seen
-    monkeypatch.setattr(verb.local, "version", lambda _: 150000)
-    monkeypatch.setattr(verb.observe, "observe", observe)
-    assert verb.streams(None) is False
+    monkeypatch.setattr(verb.awaited.local, "version", lambda _: 150000)
+    monkeypatch.setattr(verb.awaited.observe, "observe", observe)
+    assert verb.awaited.streams(None) is False
 
 
 # Rewind or copy
@@ -316,7 +316,7 @@ def test_a_rebuild_that_cannot_be_cleaned_up_is_one(pacemaker, monkeypatch, caps
 def test_an_interruption_behind_the_rebuild_says_how_to_go_on(pacemaker, monkeypatch, capsys):
     def streams(_):
         raise KeyboardInterrupt
-    monkeypatch.setattr(verb, "streams", streams)
+    monkeypatch.setattr(verb.awaited, "streams", streams)
     assert main(["rebuild", "--yes"]) == INTERRUPTED
     said = capsys.readouterr().err
     assert "is rebuilt" in said and " ".join(CLEANUP) in said

@@ -146,6 +146,7 @@ FAILED = ('pg_waldump: error: could not open file "000000010000000000000006": Pe
 
 def ask_for_wal(monkeypatch, tmp_path, status, complaint):
     """Return what is reported of WAL behind a fork, where pg_waldump ended like this."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)    # the test's folder is its user's own
     (tmp_path / "PG_VERSION").write_text("15\n")
     (tmp_path / "pg_wal").mkdir()
     (tmp_path / "pg_wal" / wal.segment_name(1, 6 << 20, 1 << 20)).write_bytes(b"")

@@ -1,5 +1,6 @@
 """What pg_waldump does not say of the WAL: nothing is read into its silence."""
 
+import struct
 
 import pytest
 
@@ -97,6 +98,23 @@ def test_a_program_that_prints_nothing_does_not_say_that_no_record_is_there(
     answer(monkeypatch, runner, "run", runner.Result(0, "", "", False))
     with pytest.raises(ocf.OcfError, match="pg_waldump printed no record from 0/500148 on"):
         waldump.has_record_at(instance, HERE, SIZE, Deadline(5))
+
+
+def test_a_damaged_record_at_the_fork_is_not_the_end_of_the_wal(instance, tmp_path, monkeypatch):
+    """One record later it was seen: acknowledged rows behind it were given up without a word."""
+    answer(monkeypatch, runner, "run", runner.Result(
+        1, "", "pg_waldump: error: could not find a valid record after 0/500148: incorrect "
+        "resource manager data checksum", False))
+    path = segment(tmp_path, 5)
+    first = path.read_bytes()
+    path.write_bytes(first.ljust(2 * 8192, b"\0"))
+    assert waldump.has_record_at(instance, HERE, SIZE, Deadline(5)) is False
+    page = struct.pack("=HHIQI4x", 0xD110, 0, 2, HERE.lsn // 8192 * 8192 + 8192, 0)
+    path.write_bytes(first.ljust(8192, b"\0") + page.ljust(8192, b"\0"))
+    with pytest.raises(ocf.OcfError, match="the WAL is damaged at 0/500148, and goes on behind it"):
+        waldump.has_record_at(instance, HERE, SIZE, Deadline(5))
+    path.write_bytes(b"\0" * len(first) + path.read_bytes()[len(first):])    # made for later WAL
+    assert waldump.has_record_at(instance, HERE, SIZE, Deadline(5)) is False
 
 
 def test_records_of_a_transaction_that_are_not_understood_may_be_anything(

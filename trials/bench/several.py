@@ -31,8 +31,9 @@ and after each switchover, is started again before the next."""
 _BUSY = """Besides the client that the outage is measured with, `pgbench` writes with 16 clients,
 scale 30, from 20 s before the fault on. It is started again when it has lost its sessions, and says
 once a second how much it did, so that its times are those of whole seconds. Checkpoints are 15
-minutes apart, and one is made before pgbench starts, so that a crash leaves all of them as much to replay: Patroni asks for a checkpoint
-after each promotion, the others do not. `shared_buffers` is 512 MB."""
+minutes apart, and one is made before pgbench starts, so that a crash leaves all of them as much to
+replay: Patroni asks for a checkpoint after each promotion, the others do not. `shared_buffers` is
+512 MB."""
 _INTRODUCTIONS = {
     "sync": """# Outages of synchronous clusters
 

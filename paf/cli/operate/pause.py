@@ -44,13 +44,7 @@ def run(options):
     if options.node and options.duration is not None:
         raise Misuse("--for is for the whole resource: {0} would be in maintenance until paf "
                      "resume {0}".format(options.node))
-    length = length_of("1h" if options.duration is None else options.duration)
-    if length is None:
-        raise Misuse("{0} is no time that can be understood: 30min, 2h, 1h30min, 1d".format(
-            options.duration))
-    if length < 60:
-        raise Misuse("{0} is too short: at least a minute, such as 30min or 2h".format(
-            options.duration))
+    length = _length(options.duration)
     pacemaker = Pacemaker()
     sight = status.sight(options.resource, pacemaker)
     obstacle = _unfit(pacemaker, sight.report, options.node)
@@ -71,17 +65,27 @@ def run(options):
         obstacle = _unfit(pacemaker, status.look(options.resource, pacemaker), options.node)
         if obstacle:
             raise Problem("{0}; nothing was changed".format(obstacle))
+    back = "paf resume{0}{1}".format(
+        " " + options.node if options.node else "", for_resource(options))
     try:
         _pause(pacemaker, sight.managed.name, options.node, end)
     except (Problem, KeyboardInterrupt):
-        complain("it was not seen whether {0} is paused now: look at paf status; back with: paf "
-                 "resume{1}{2}".format(options.node or sight.managed.name,
-                                       " " + options.node if options.node else "",
-                                       for_resource(options)))
+        complain("it was not seen whether {0} is paused now: look at paf status; back with: "
+                 "{1}".format(options.node or sight.managed.name, back))
         raise
-    say("done; back with: paf resume{0}{1}".format(
-        " " + options.node if options.node else "", for_resource(options)))
+    say("done; back with: {0}".format(back))
     return OK
+
+
+def _length(duration):
+    """Return how many seconds a pause lasts: an hour for None. Raises Misuse."""
+    length = length_of("1h" if duration is None else duration)
+    if length is None:
+        raise Misuse("{0} is no time that can be understood: 30min, 2h, 1h30min, 1d".format(
+            duration))
+    if length < 60:
+        raise Misuse("{0} is too short: at least a minute, such as 30min or 2h".format(duration))
+    return length
 
 
 def _unfit(pacemaker, report, node):

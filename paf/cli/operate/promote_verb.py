@@ -74,6 +74,11 @@ def run(options):
         report = status.look(options.resource, pacemaker)    # the answer may have taken long
         for obstacle in problems(report, options.node, options.confirm_off):
             raise Problem("{0}; nothing was changed".format(obstacle))
+    return _confirm_and_promote(pacemaker, report, options)
+
+
+def _confirm_and_promote(pacemaker, report, options):
+    """Confirm which nodes are off, promote; return the exit code. Says what stays of a failure."""
     code, confirmed_off = ERROR, []    # type: int, list[str]
     try:
         for node in options.confirm_off:

@@ -41,6 +41,7 @@ class Copying(object):
         # the old directory is no server's: a copy that fails must not leave it as one
         noted = journal.read(instance) if journal.exists(instance) else {}
         self._half, self._deep = bool(noted.get("half")), noted.get("deep")
+        self._spoilt = bool(noted.get("spoilt"))
         #: Why the copy may lack files of this node's that the old directory has, "" if it does not.
         self.missed = ""
 
@@ -61,6 +62,7 @@ class Copying(object):
 
     def _facts(self, phase):
         return {"what": replacement.WHAT, "phase": phase, "half": self._half, "deep": self._deep,
+                "spoilt": self._spoilt,
                 "swaps": [list(swap) for swap in self._plan.swaps],
                 "links": [list(link) for link in self._plan.links],
                 "conninfo": self._source.conninfo, "node": self._node,
@@ -76,15 +78,16 @@ class Copying(object):
 
     def _beside(self):
         facts = self._facts(replacement.COPYING)
-        for copy, _, _ in self._plan.swaps:
-            if os.path.lexists(copy):
+        for place, _, _ in self._plan.swaps:
+            if os.path.lexists(place):
                 raise Problem("{0} exists already, and not from a rebuild that was cut off: move "
-                              "it away, or remove it".format(copy))
+                              "it away, or remove it".format(place))
+        old, copy = self._plan.swaps[-1][1], self._plan.swaps[-1][0]
+        replacement.check_movable(self._instance, old, self._deep)
         self._begin(facts)
         try:
             rewind.check_dead(self._instance)
             self._copy()
-            old, copy = self._plan.swaps[-1][1], self._plan.swaps[-1][0]
             facts["moves"] = replacement.own_again(
                 self._instance, old, copy, _LARGEST_OWN, self._deep)
             naming.complete(self._instance, copy, facts, _Aloud)
@@ -152,6 +155,21 @@ class Copying(object):
             if location != copy:
                 argv += ["-T", "=".join(each.replace("=", "\\=") for each in (location, copy))]
         self._run("pg_basebackup", argv, found.environment, found.stdin)
+        if self._version < 100000:
+            self._sync()
+
+    def _sync(self):
+        """Have the copy survive a power cut: since 10 pg_basebackup does so. Raises Problem."""
+        try:
+            with runner.Acting(local.owner(self._instance)):
+                for copy, _, _ in self._plan.swaps:
+                    for folder, _, names in os.walk(copy, onerror=_fail):
+                        for name in names:
+                            if not os.path.islink(os.path.join(folder, name)):
+                                journal.sync(os.path.join(folder, name))
+                        journal.sync(folder)
+        except EnvironmentError as error:
+            raise Problem("cannot write the copy to disk: {0}".format(error.strerror))
 
     def _run(self, name, argv, environment, stdin):
         """Run the program that copies, and print its progress. Raises Problem."""
@@ -187,6 +205,7 @@ class Copying(object):
                                   "meanwhile: run paf rebuild again".format(name))
                 os.unlink(path)
                 os.symlink(target, path)
+                journal.sync(os.path.dirname(path))
 
     def _check_tablespaces(self, copy):
         """See that each tablespace of the copy is where the plan has it. Raises Problem.
@@ -202,6 +221,10 @@ class Copying(object):
                     "primary_conninfo connect to the database postgres, so that the primary's "
                     "tablespaces are known; and remove what is in {1} now".format(
                         oid, os.readlink(path)))
+
+
+def _fail(error):
+    raise error
 
 
 def own_below(instance, discard):

@@ -12,10 +12,9 @@ from paf.cli.common import (
 from paf.cli.rebuild import awaited, backup, copying, plan, source, spoilt
 from paf.decide.knowledge import Unknown, is_known
 from paf.deadline import Deadline
-from paf.decide import state
 from paf.instance import (
-    controldata, divergence, historyfiles, journal, keptwal, observe, queries, receiver,
-    replacement, rewind, rewindrole, settings)
+    controldata, divergence, historyfiles, journal, keptwal, replacement, rewind, rewindrole,
+    settings)
 
 HELP = "bring this node's instance back: stopped, diverged, damaged or empty"
 TEXT = """Makes the stopped instance of this node a standby again, whatever it is: one that has
@@ -98,20 +97,15 @@ def _start(pacemaker, resource, instance, work, seconds):
         pacemaker.ask(*cleanup)
         for what in awaited.waits_for(pacemaker, resource, work.node):
             say(what)
-        return _follow(instance, work, seconds)
+        return awaited.follow(instance, work, seconds)
     except Problem as error:
         complain("the instance is rebuilt, but its failure could not be cleaned up ({0}). By "
-                 "hand: {1}{2}".format(error, " ".join(cleanup), _kept(work)))
+                 "hand: {1}{2}".format(error, " ".join(cleanup), awaited.kept(work)))
         return NOT_DONE
     except KeyboardInterrupt:
         complain("interrupted: the instance is rebuilt, and was not seen to stream, see paf "
-                 "status. Unless it starts: {0}{1}".format(" ".join(cleanup), _kept(work)))
+                 "status. Unless it starts: {0}{1}".format(" ".join(cleanup), awaited.kept(work)))
         raise
-
-
-def _kept(work):
-    """Return that the old directory is kept, as the end of a sentence; "" where it is not."""
-    return "; the old directory is kept: {0}".format(", ".join(work.old())) if work.old() else ""
 
 
 class Work(object):
@@ -124,6 +118,7 @@ class Work(object):
         self._backup = None
         self._doubt, self._is_kept = "", True
         self._damage = ""    # why the journal cannot be used
+        self._more = ""      # why more may exist only here than what is found
         self._version = 0
 
     def look(self):
@@ -167,10 +162,19 @@ class Work(object):
         return journal.read(self._instance) if not self._damage and (
             journal.exists(self._instance)) else {}
 
+    def _was_spoilt(self):
+        """Return whether an earlier rebuild found a journal that cannot be used, and was cut off.
+
+        Then the old directory may have what no other has. Raises OcfError.
+        """
+        noted = self._journal()
+        return bool(noted.get("spoilt")) and noted.get("phase") != replacement.DISCARDED
+
     def _not_rewound(self):
         """Return why pg_rewind is not used (str), "" if it is."""
         if self._damage or journal.exists(self._instance):
-            self._doubt = self._damage and "the journal of a rewind or rebuild cannot be used"
+            self._doubt = "the journal of a rewind or rebuild cannot be used" * bool(
+                self._damage or self._was_spoilt())
             return self._damage or "a rewind or rebuild was started here and is not complete"
         control = self._control()
         if control is None:
@@ -214,8 +218,8 @@ class Work(object):
 
     def _examine(self):
         """Note whether the instance has diverged, and return that Fact. Raises OcfError."""
-        fact, _ = promotions.examine(self._instance, self._source.conninfo, self._theirs(),
-                                     Deadline(30.0))
+        fact, self._more = promotions.examine(
+            self._instance, self._source.conninfo, self._theirs(), Deadline(30.0))
         self._found, self._doubt = fact.value, fact.reason
         return fact
 
@@ -246,6 +250,11 @@ class Work(object):
             yield "{0}: {1}".format(self.node, divergence.reason(self._found, rejoin.what_is_lost(
                 self._instance, self._found, Deadline(120.0))[0]).rpartition(";")[0])
             yield "What exists only here is given up{0}".format(self._says_of_wal("; its WAL"))
+        if self._more:
+            yield "Whether more than this exists only here is not known ({0}){1}".format(
+                self._more, "; pg_rewind leaves what differs, --copy does not"
+                if not self._why_copy else ": it would be given up" if self._options.discard else
+                "; the old directory stays")
         if self._doubt:
             yield "Whether something exists only here is not known ({0}): it would be given up" \
                   "{1}".format(self._doubt, self._says_of_wal("; all the WAL here"))
@@ -304,7 +313,7 @@ class Work(object):
             return
         self._clear_journal()
         place = copying.keep_lost(self._instance, self._found, self._doubt)
-        self._is_kept = place != "" and not self._damage
+        self._is_kept = place != "" and not (self._damage or self._more or self._was_spoilt())
         self._say_kept(place)
         copy = copying.Copying(self._instance, self.node, self._plan, self._source, self._options,
                                self._version, self._backup)
@@ -370,30 +379,3 @@ class Work(object):
         """Return the folders of the old data directory that are kept until the new one streams."""
         return [aside for _, _, aside in (self._plan.swaps if self._plan else ())
                 if aside and os.path.lexists(aside)]
-
-
-def _follow(instance, work, seconds):
-    """Wait until the instance streams, then remove the old directory; return the exit code."""
-    if not Deadline(seconds).wait_for(lambda: streams(instance), longest=_LOOK):
-        complain("the instance does not stream yet, see paf status{0}".format(_kept(work)))
-        return NOT_DONE
-    if not work.is_kept() and work.old():
-        complain("what only the old directory has is not kept elsewhere, so it stays: "
-                 "{0}".format(", ".join(work.old())))
-    for path in work.old() if work.is_kept() else []:
-        journal.remove_folder(instance, path)
-    say("it streams from the primary")
-    return OK
-
-
-def streams(instance):
-    """Return whether the instance is seen to be a standby that streams."""
-    try:
-        query = queries.monitor(local.version(instance))
-        sight = observe.observe(instance, Deadline(10.0), query)
-    except ocf.OcfError:
-        return False
-    if sight.verdict.state != state.STANDBY or not sight.rows:
-        return False
-    said = sight.rows[0][2]    # up to PostgreSQL 9.5 nothing
-    return receiver.is_receiving(instance) if said == "" else said != "0"
