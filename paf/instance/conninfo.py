@@ -69,10 +69,11 @@ def connection(text, settings=()):
     replaced = ("replication", "dbname") + tuple(keyword for keyword, _ in settings)
     given = dict((keyword, value) for keyword, value in parse(text) if keyword not in replaced)
     secrets = dict((keyword, given.pop(keyword)) for keyword in SECRETS if keyword in given)
+    # in the string they would have libpq ignore PGOPTIONS, and what the agent asks for there; a
+    # server may make all sessions read-only, which does not show its role
+    options = "{0} -c default_transaction_read_only=off".format(given.pop("options", "")).lstrip()
     pairs = sorted(given.items()) + list(settings)
-    # a server may make all sessions read-only, which does not show its role
-    environment, stdin = {"PGCONNECT_TIMEOUT": "2",
-                          "PGOPTIONS": "-c default_transaction_read_only=off"}, ""
+    environment, stdin = {"PGCONNECT_TIMEOUT": "2", "PGOPTIONS": options}, ""
     if secrets.pop("password", ""):
         environment["PGPASSWORD"] = values(text)["password"]
     if secrets and "service" not in given:

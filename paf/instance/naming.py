@@ -90,8 +90,16 @@ def _name_the_archive(instance, folder, command, log):
 
 
 def _line(name, value):
-    """Return a line of postgresql.conf; it reads backslashes and quotes in a value."""
-    return "{0} = '{1}'\n".format(name, value.replace("\\", "\\\\").replace("'", "''"))
+    """Return a line of postgresql.conf."""
+    return "{0} = '{1}'\n".format(name, escaped(value))
+
+
+def escaped(value):
+    """Return a value (str) as it is written in postgresql.conf, between quotes.
+
+    The server reads backslashes and quotes there, and no line break. Source: its guc-file.l.
+    """
+    return value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
 
 
 def _append(instance, folder, line):

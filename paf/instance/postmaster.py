@@ -13,7 +13,7 @@ from paf import instance as local
 from paf import runner, signals
 from paf.decide.knowledge import Known, Unknown
 from paf.instance.proc import (
-    ENDED, Unseen, all_pids, descendants, known, parent_of, state_of, title)
+    ENDED, Unseen, all_pids, arguments, descendants, known, parent_of, state_of, title)
 from paf.instance.serverprogram import has_servers_name, is_other_program, is_server
 from paf.ocf import is_number
 
@@ -160,7 +160,8 @@ def strayed(instance):
     They take writes as before. A process of another root folder (a container) is none of them: it
     means another folder by the same name. One without children, like `postgres -C`, is none either.
     """
-    folders = set([instance.parameters.datadir, instance.parameters.pgdata])
+    folders = set(folder.rstrip("/") for folder in (
+        instance.parameters.datadir, instance.parameters.pgdata))
     folders |= set(os.path.realpath(folder) for folder in folders)
     # the name first: a process whose memory is locked does not show its arguments
     return [pid for pid in all_pids() if has_servers_name(pid) and _is_started_for(pid, folders)
@@ -173,7 +174,7 @@ def _is_started_for(pid, folders):
 
     Children of a postmaster have a title instead. Source: postgres(1), -D.
     """
-    words = runner.text(known(pid, "cmdline")).split("\0")
+    words = arguments(pid)
     return any(word == "-D" and following.rstrip("/") in folders
                or word.startswith("-D") and word[2:].rstrip("/") in folders
                for word, following in zip(words, words[1:] + [""]))

@@ -62,6 +62,15 @@ def state_of(pid):
     return known(pid, "stat").rpartition(b")")[2].split()
 
 
+def arguments(pid):
+    """Return the command line of a process (a list of str, as os.environ has such), in any locale.
+
+    Raises Unseen.
+    """
+    content = known(pid, "cmdline")
+    return (content if str is bytes else os.fsdecode(content)).split("\0")  # novm
+
+
 def start_time(pid):
     """Return when a process was started, in the kernel's ticks (str); None if dead or a zombie.
 

@@ -27,7 +27,7 @@ def _arguments(pid, program):
     it may be the one (fs/exec.c, begin_new_exec; fs/binfmt_elf.c, create_elf_tables).
     """
     def read():
-        found[:] = [word for word in runner.text(proc.known(pid, "cmdline")).split("\0") if word]
+        found[:] = [word for word in proc.arguments(pid) if word]
         return found or not _executes(pid, program)
     found = []
     if not Deadline(_MOMENT).wait_for(read):

@@ -14,8 +14,9 @@ from paf.decide import wal
 from paf.decide.state import SHUT_DOWN, SHUT_DOWN_IN_RECOVERY
 from paf.decide.knowledge import Unknown, is_known
 from paf.instance import (
-    controldata, divergence, journal, keptwal, libpqfiles, ownfiles, pidfile, postmaster, processes,
-    replacement, rewindrole, settings, sql, standby_mode, tablespaces, upstream, waiting_commits)
+    controldata, divergence, journal, keptwal, libpqfiles, naming, ownfiles, pidfile, postmaster,
+    processes, replacement, rewindrole, settings, sql, standby_mode, tablespaces, upstream,
+    waiting_commits)
 from paf.ocf import NotUsable, OcfError, passes
 
 _OLDEST = 90500
@@ -25,10 +26,13 @@ _SIGNALS = ("standby.signal", "recovery.signal", "recovery.conf")
 _NOTHING = "no rewind required"
 _COMMON = re.compile(r"last common checkpoint at ([0-9A-F]+/[0-9A-F]+)")
 
-#: What pg_rewind says where the primary has gone away, or cannot be reached.
+#: What pg_rewind and libpq say where the primary is gone, or cannot be reached. A server's own
+#: words are in its language (lc_messages), but for the severity in most.
 _LOST_CONNECTION = ("could not connect", "connection to server", "server closed the connection",
                     "terminating connection", "no connection to the server",
-                    "the database system is")
+                    "the database system is", "FATAL:", "fetching remote",
+                    "fetch file", "not send", "not receive", "SSL connection", "SSL SYSCALL",
+                    "SSL error")
 
 #: The facts that are kept with WAL that was given up.
 LOST = ("diverged", "fork", "end", "own_timeline", "segment_size", "parts")
@@ -147,7 +151,7 @@ def _offer_archive(instance, facts):
     """Put restore_command where pg_rewind looks for it, in all versions. Raises OcfError."""
     if facts["restore_command"]:
         standby_mode.put(instance, "postgresql.conf", "restore_command = '{0}'\n".format(
-            facts["restore_command"].replace("\\", "\\\\").replace("'", "''")))
+            naming.escaped(facts["restore_command"])))
 
 
 def _keep_copies(instance, output, parts, size):

@@ -154,7 +154,8 @@ def check_data_directory(instance, deadline):
     found = read(instance, "data_directory", deadline)
     try:
         mine = os.stat(instance.parameters.datadir)
-        theirs = os.stat(os.path.join("/", found))    # programs are started there
+        # programs are started there; in bytes, whatever the locale
+        theirs = os.stat(runner.data(os.path.join("/", found)))
     except OSError as error:
         raise failure(error, BadParameter, "data_directory of the server is \"{0}\": {1}".format(
             found, error.strerror))

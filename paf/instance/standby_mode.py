@@ -111,6 +111,10 @@ def template(instance):
             name, error.strerror))
 
 
+#: Directives by which the server reads more files. Source: PostgreSQL's guc-file.l.
+_INCLUDES = ("include", "include_if_exists", "include_dir")
+
+
 def template_problems(text):
     """Return what is wrong with a recovery template (its text): a list of sentences."""
     from paf.instance import recovery_conf
@@ -118,7 +122,9 @@ def template_problems(text):
         values = recovery_conf.parse(text)
     except recovery_conf.BadTemplate as error:
         return ["the recovery template has a {0}".format(error)]
-    found = []
+    found = ["the recovery template must not contain {0}, whose file is not looked at: put its "
+             "lines in the template".format(name)
+             for name in sorted(values) if name.lower() in _INCLUDES]
     if recovery_conf.boolean(values.get("standby_mode", "")) is not True:
         found.append("the recovery template must contain: standby_mode = on")
     if values.get("recovery_target_timeline") != "latest":

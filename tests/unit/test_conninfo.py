@@ -66,8 +66,9 @@ def test_the_connection_is_one_for_replication(conninfo):
 
 def test_other_words_survive():
     text = r"host=/run/pg  options='-c a=b\\ c' port = 5433"
-    target = connections.values(connections.connection(text, REPLICATION).target)
-    assert target["options"] == r"-c a=b\ c" and target["port"] == "5433"
+    found = connections.connection(text, REPLICATION)
+    target = connections.values(found.target)
+    assert found.environment["PGOPTIONS"].startswith(r"-c a=b\ c ") and target["port"] == "5433"
     assert target["host"] == "/run/pg"
 
 

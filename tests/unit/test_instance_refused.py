@@ -47,7 +47,7 @@ class Refusal:
         call = getattr(os, name)
 
         def act(path, *more, **options):
-            if str(path).endswith(ending):
+            if os.fsdecode(path).endswith(ending):
                 raise OSError(self._error, os.strerror(self._error), path)
             return call(path, *more, **options)
         self._patch.setattr(os, name, act)

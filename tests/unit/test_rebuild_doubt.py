@@ -42,6 +42,7 @@ def test_a_journal_that_could_not_be_used_is_not_forgotten_by_the_second_try(
         instance, tmp_path, work):
     """The first one has said that the WAL stays in the old directory, and was cut off."""
     half_rewound(instance, tmp_path)
+    (tmp_path / "main" / "pg_wal").mkdir()
     truncated(tmp_path / ".main.pgsqlms")
     first = work(fails=True)
     first._why_copy = first._not_rewound()
