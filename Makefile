@@ -21,6 +21,8 @@
 #                         pgsql agent's: docs/performance.md (root); fails if it misses a target
 #   make bench SYNC=1|LOAD=1 [RUNS=7] [QUICK=1]    outages where commits wait for a standby, or with
 #                         pgbench beside them: docs/performance-sync.md, docs/performance-load.md
+#   make bench LOAD=kinds [RUNS=7] [QUICK=1]    with hundreds of sessions, long transactions, and replay
+#                         that is behind: docs/performance-load-kinds.md
 #   make bench PEER=patroni [LOAD=1] [RUNS=7] [QUICK=1]    outages beside Patroni's with etcd, as it comes
 #                         and tuned: docs/performance-patroni.md, docs/performance-load-patroni.md
 #   make bench PEER=all [LOAD=1] [RUNS=7] [QUICK=1]    outages beside all of them in one run (an hour):
@@ -166,7 +168,7 @@ tokens:
 bench:
 	@tests/install-tools.sh lab
 	@exec /usr/bin/python3 -B -m trials.bench $(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick) \
-		$(if $(PEER),--peer "$(PEER)") $(if $(SYNC),--sync) $(if $(LOAD),--load)
+		$(if $(PEER),--peer "$(PEER)") $(if $(SYNC),--sync) $(if $(LOAD),--load "$(LOAD)")
 
 check-fast:
 	@/usr/bin/python3 -B tests/fast.py

@@ -52,10 +52,12 @@ def main(arguments):
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, default=5432)
     parser.add_argument("--clients", type=int, required=True)
+    parser.add_argument("--script", help="a file of pgbench's; without it TPC-B's transactions")
     options = parser.parse_args(arguments)
     with open(Path(options.folder) / "load.log", "a", encoding="utf-8") as output:
+        script = [f"--file={options.script}"] if options.script else []
         load = Pgbench([options.program, "--no-vacuum", "--progress=1", "--progress-timestamp",
-                        f"--time={LONGEST}",
+                        f"--time={LONGEST}", *script,
                         f"--client={options.clients}", "--jobs=2", f"--host={options.host}",
                         f"--port={options.port}", "--username=postgres", "postgres"], output)
         signal.signal(signal.SIGTERM, load.stop)

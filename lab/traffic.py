@@ -260,6 +260,8 @@ class Load(Helper):
 
     module = "load"
     CLIENTS = 16
+    #: How many clients this one has, and what they do (a pgbench script), TPC-B's for "".
+    clients, script = CLIENTS, ""
 
     def prepare(self, scale, fillfactor=80):
         """Make pgbench's tables, unless they are there."""
@@ -271,8 +273,12 @@ class Load(Helper):
 
     def start(self, host=VIP):
         """Start pgbench; wait for its first second."""
-        self._start(["--folder", str(self.folder), "--host", host, "--clients", str(self.CLIENTS),
-                     "--program", f"{self.lab.settings.bindir}/pgbench"])
+        script = []
+        if self.script:
+            write_file(self.folder / "script.sql", self.script)
+            script = ["--script", str(self.folder / "script.sql")]
+        self._start(["--folder", str(self.folder), "--host", host, "--clients", str(self.clients),
+                     "--program", f"{self.lab.settings.bindir}/pgbench", *script])
         wait_until(self.rates, 60, "the first second of pgbench", step=0.1)
         return self
 

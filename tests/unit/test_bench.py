@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from trials.bench import __main__ as command
-from trials.bench import costs, measure, modes, page, pgsql, scenes, several, targets
+from trials.bench import beside, costs, measure, modes, page, pgsql, scenes, several, targets
 from trials.bench.progress import Progress
 from lab import cib
 from lab.pacemaker_log import Action
@@ -255,6 +255,18 @@ def test_a_step_that_fails_is_noted_and_reported_and_ends_nothing(monkeypatch, c
     assert len(saved) == len(list(run.steps())) == 14
     assert run.results["perl"]["failed"] == ["up", "costs", *scenes.SCENES]
     assert "perl: switchover: FAILED: the power is out" in capsys.readouterr().out
+
+
+def test_each_kind_of_load_is_played_with_each_fault_and_has_its_targets():
+    options = argparse.Namespace(**{**vars(QUICK), "load": modes.EACH})
+    steps = [step for step in measure.Measurement(options, print).steps()
+             if step.what not in ("up", "down")]
+    assert [step.play.args[2] for step in steps] == [
+        kind for kind in beside.KINDS for _ in range(6)]
+    assert {beside.clients(kind) for kind in beside.KINDS} == {50, 16}
+    asked = [target.what for target in targets.of(results(mode="load-kinds"))]
+    assert len(asked) == 9 and "crash of the primary, 450 sessions, beside perl" in asked
+    assert "kinds" in several._INTRODUCTIONS["load-kinds"]
 
 
 @pytest.mark.parametrize("rows, found", [

@@ -61,6 +61,24 @@ def test_seconds_have_their_end_and_sessions_that_broke_are_counted(tmp_path):
     assert load.seconds() == [(1795946841.012, 812.5)] and load.broken() == 2
 
 
+def test_a_load_of_its_own_kind_has_its_script_and_number_of_clients(tmp_path, monkeypatch):
+    class Lab:
+        folder = tmp_path
+        settings = SimpleNamespace(bindir="/usr/lib/postgresql/15/bin")
+    given = []
+    load = traffic.Load(Lab, "idle")
+    monkeypatch.setattr(load, "_start", given.extend)
+    monkeypatch.setattr(load, "rates", lambda: [1.0])
+    load.start()
+    assert given[given.index("--clients") + 1] == "16" and "--script" not in given
+    given.clear()
+    load.clients, load.script = 400, "\\sleep 3600 s\n"
+    load.start()
+    assert given[given.index("--clients") + 1] == "400"
+    with open(given[given.index("--script") + 1], encoding="utf-8") as script:
+        assert script.read() == load.script
+
+
 @pytest.mark.parametrize("there, made", [("0", 1), ("1", 0)])
 def test_the_tables_are_made_once(tmp_path, there, made):
     class Node:

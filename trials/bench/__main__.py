@@ -42,7 +42,8 @@ def main(arguments=None):
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--sync", action="store_true", help="outages where commits wait for a "
                        "standby, beside those where they do not")
-    which.add_argument("--load", action="store_true", help="outages with pgbench beside them")
+    which.add_argument("--load", nargs="?", const=modes.PLAIN, choices=(modes.PLAIN, modes.EACH),
+                       help="outages with pgbench beside them; or with each kind of load")
     parser.add_argument("--page", action="store_true", help="only write the page again")
     options = parser.parse_args(arguments)
     if options.quick:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable
 
-from trials.bench import costs, modes, scenes
+from trials.bench import beside, costs, modes, scenes
 from trials.bench.modes import KINDS, OURS, PATRONI, TUNED
 from trials.bench.progress import Progress
 from lab.owner import free_name
@@ -31,6 +31,8 @@ GUESSES = {OURS: {"switchover": 8, "crash of the primary": 12, "power cut of the
 SCALE = 30
 BUSY = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "15min",
         "wal_keep_size": "4GB", "max_connections": "100"}
+#: Connections where hundreds of sessions are beside it.
+MOST = 600
 #: Seconds for which pgbench runs before a fault; in a quick run.
 BUSY_SECONDS, BUSY_QUICKLY = 20, 8
 #: Seconds within which pgbench is to be as fast again; between two of its lines where it goes on.
@@ -125,9 +127,10 @@ class Measurement:
                 yield Step("both", "at rest", partial(self._at_rest, self.agents))
         wanted = options.scenes or (modes.FAULTS if self.mode.outages else ())
         found = [scene for scene in scenes.SCENES if not wanted or scene.split()[0] in wanted]
-        for scene in found * options.runs:
-            for agent in self.agents:
-                yield Step(agent, scene, partial(self._outage, agent, scene))
+        for kind in self.mode.kinds:
+            for scene in found * options.runs:
+                for agent in self.agents:
+                    yield Step(agent, scene, partial(self._outage, agent, scene, kind))
         for agent in self.agents:
             yield Step(agent, "down", partial(self._down, agent))
         for nodes in () if options.three or self.mode.outages else SIZES:
@@ -176,7 +179,8 @@ class Measurement:
     def _up(self, agent, nodes):
         cluster = self._clusters[agent] = KINDS[agent](
             free_name(f"bench-{agent}-{nodes}"), nodes,
-            **({"postgres": BUSY} if self.mode.load else {}))
+            **({"postgres": {**BUSY, "max_connections": str(MOST) if len(
+                self.mode.kinds) > 1 else BUSY["max_connections"]}} if self.mode.load else {}))
         cluster.up()
         return f"{nodes} nodes"
 
@@ -190,10 +194,13 @@ class Measurement:
         cluster.make_whole()
         return cluster
 
-    def _outage(self, agent, scene):
+    def _outage(self, agent, scene, kind):
+        """Play a fault; kind: what goes on beside pgbench, "" for nothing."""
         cluster, mine = self._whole(agent), self.results[agent]
-        with self._load(cluster, mine["load"]) as load:
-            phases, durations = scenes.SCENES[scene](cluster)
+        play = scenes.SCENES[scene]
+        scene = ", ".join([scene] + [kind] * bool(kind))
+        with self._load(cluster, mine["load"], kind) as load:
+            phases, durations = play(cluster)
             if load is not None:
                 mine["clients"].setdefault(scene, []).append(_of_clients(load, mine["load"][-1]))
         mine["outages"].setdefault(scene, []).append(phases)
@@ -202,7 +209,7 @@ class Measurement:
         return ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in phases.items())
 
     @contextlib.contextmanager
-    def _load(self, cluster, seen):
+    def _load(self, cluster, seen, kind):
         """Run pgbench in the block, if it is to run, from some seconds before it on; yield it.
 
         seen: gets [transactions a second before the block, MiB of WAL since the last checkpoint].
@@ -211,6 +218,7 @@ class Measurement:
             yield None
             return
         load = cluster.load(f"load{time.monotonic_ns()}")
+        load.clients = beside.clients(kind)
         load.prepare(SCALE)
         if self.mode.checkpoint:
             cluster.nodes[cluster.primary()].sql("checkpoint", timeout=120)
@@ -219,7 +227,8 @@ class Measurement:
             wait_until(lambda: len(load.rates()) >= wanted, 10 * wanted, "pgbench to run")
             written = cluster.nodes[cluster.primary()].sql(_WRITTEN)[0][0]
             seen.append([statistics.median(load.rates()), float(written)])
-            yield load
+            with beside.of(cluster, kind):
+                yield load
 
     def _switchover(self, agent):
         """A switchover in a cluster with more nodes than three."""

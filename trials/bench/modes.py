@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trials.bench import clusters, patroni, pgsql
+from trials.bench import beside, clusters, patroni, pgsql
 
 OURS, SYNC, DEFAULT, FAILOVER = "ours", "sync", "sync-default", "failover"
 PATRONI, TUNED, ALL = "patroni", "tuned", "all"
@@ -12,6 +12,8 @@ KINDS = {OURS: clusters.Cluster, "perl": clusters.PerlCluster, "pgsql": pgsql.Pg
          PATRONI: patroni.PatroniCluster, TUNED: patroni.TunedCluster}
 #: What this agent is compared with.
 PEERS = ("perl", "pgsql", PATRONI, ALL)
+#: What --load says for pgbench alone, and for each kind of what goes on beside it.
+PLAIN, EACH = "1", "kinds"
 #: With pgbench: (name, agents). More nodes than nine need more memory than most machines have.
 BUSY = {PATRONI: ("load-patroni", (OURS, FAILOVER, TUNED)),
         ALL: ("load-all", (OURS, FAILOVER, "perl", "pgsql", TUNED)),
@@ -24,7 +26,8 @@ FAULTS = ("switchover", "crash", "power")
 class Mode:
     """agents: names in KINDS, ours first; outages: of outages alone; load: pgbench beside them.
 
-    checkpoint: one before pgbench runs, so that all have as much WAL to replay.
+    checkpoint: one before pgbench runs, so that all have as much WAL to replay. kinds: of what
+    goes on beside pgbench (see beside), each of which all faults are played with.
     """
 
     name: str
@@ -32,12 +35,16 @@ class Mode:
     outages: bool = False
     load: bool = False
     checkpoint: bool = False
+    kinds: tuple = ("",)
 
 
 def of(options):
     """Return the Mode that the command line asks for."""
     if options.sync:
         return Mode("sync", (OURS, SYNC, DEFAULT), outages=True)
+    if options.load == EACH:
+        return Mode("load-kinds", (OURS, "perl"), outages=True, load=True, checkpoint=True,
+                    kinds=beside.KINDS)
     if options.load:
         return Mode(*BUSY.get(options.peer, BUSY[""]), outages=True, load=True,
                     # it asks for one after each promotion

@@ -35,6 +35,15 @@ minutes apart, and one is made before pgbench starts, so that a crash leaves all
 replay: Patroni asks for a checkpoint after each promotion, the others do not. `shared_buffers` is
 512 MB."""
 _INTRODUCTIONS = {
+    "load-kinds": f"""# Outages of busy databases, with sessions, long transactions or lag
+
+Made by `make bench LOAD=kinds`: this agent and Debian's package of the Perl agent in the same lab,
+each with a cluster of its own, in turn. {_BUSY}
+
+* *450 sessions*: 400 that do nothing, and 50 clients of pgbench instead of 16.
+* *long transactions*: on the primary one that has written and stays open, on each standby a query
+  that does not end.
+* *500 MB to replay*: the replay of both standbys is paused, with that much WAL before it.""",
     "sync": """# Outages of synchronous clusters
 
 Made by `make bench SYNC=1`: this agent with asynchronous replication, and with

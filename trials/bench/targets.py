@@ -4,6 +4,8 @@ import statistics
 from dataclasses import dataclass
 from typing import Callable
 
+from trials.bench import beside
+
 #: An action of a switchover in which the agent has nothing to do: what it takes is the machine's.
 IDLE = "notify post-demote"
 
@@ -140,6 +142,8 @@ ALONE = {
     "load": (_beside(SWITCHOVER, "perl", 0.6), _beside(CRASH, "perl", 0.6),
              _beside(POWER, "perl", 1),
              *(_beside(scene, "pgsql", 1) for scene in (SWITCHOVER, CRASH, POWER))),
+    "load-kinds": tuple(_beside(f"{scene}, {kind}", "perl", 0.6 if scene != POWER else 1)
+                        for kind in beside.KINDS for scene in (SWITCHOVER, CRASH, POWER)),
     **dict.fromkeys(("patroni", "load-patroni"), (_beside(POWER, "tuned", 0.5),)),
     # until it is seen, a fault is the monitor's of the others (a crash), or corosync's
     "all": (_beside(SWITCHOVER, "perl", 0.45), _beside(SWITCHOVER, "pgsql", 1),
