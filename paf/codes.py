@@ -144,7 +144,7 @@ TABLE = (
     # the agent and Pacemaker
     (501, ("pgsqlms has no action",)),
     (504, ("(HA_RSCTMP)", "/pgsqlms-")),
-    (503, ("attrd_updater gives no answer", "it took too long")),
+    (503, ("attrd_updater gives no answer", "it took too long", "has not come into the CIB")),
     (216, (" does not belong to ", " is no folder: ", "there is no system user",
            "holds no PostgreSQL", "is too old, 9.3 is the first", "bindir ", "cannot read ",
            "cannot write ", "cannot remove ")),

@@ -117,8 +117,11 @@ def _compare(context, words):
     """
     fact = position.at_rest(context.instance, context.deadline.within(_PATIENCE))
     said = words is not None and is_known(words)
-    if fact.value is None and said:
-        fact = AtLeast(words.value, fact.reason)
+    had = None if words is None else words.value
+    if not is_known(fact) and had is not None and (fact.value is None or fact.value <= had):
+        if not said:
+            return    # they are a lower bound already
+        fact = AtLeast(had, fact.reason)
         context.log.warning("whether this instance ran since it was stopped by the cluster is not "
                             "known: {0}".format(fact.reason))
     elif fact.value is None or said and fact.value <= words.value:

@@ -23,6 +23,8 @@ _LONGEST = 1000    # characters
 #: Seconds after which a worry lasts. In each switchover a standby is without a primary for up to
 #: wal_retrieve_retry_interval, 5 s by default.
 _LASTING = 10.0
+#: In a remark on parameters alone.
+_INSTEAD = "used instead: "
 _BLOCK = 8192      # bytes of a block of PostgreSQL
 
 
@@ -36,9 +38,14 @@ def of_parameters(context):
         names += [name for name in sorted(places) if name not in local.misplaced(context.instance)]
         found += [places[name] for name in names if name in places]
     if names:
-        found.append("used instead: {0}".format(", ".join("{0}={1}".format(
+        found.append(_INSTEAD + "{0}".format(", ".join("{0}={1}".format(
             name, getattr(context.parameters, name)) for name in names)))
     return found
+
+
+def has_parameters(context):
+    """Return whether what was said last has a parameter that could not be used."""
+    return _INSTEAD in lastgood.read(lastgood.path(context.environment, "remarks"))
 
 
 def say(context, remarks):

@@ -6,6 +6,8 @@ from paf.decide import state, transition
 from paf.instance import observe, server, waiting_commits
 
 _LOOK_PATIENCE, _LINE_PATIENCE = 5.0, 1.0    # seconds
+#: States that say what an instance was, before its shutdown as well as after it.
+_KNOWN = state.DOWN + state.UP
 
 
 def run(context):
@@ -37,15 +39,24 @@ def run(context):
         context.log.info("demoted; Pacemaker stops the instance next, so it stays stopped")
         return ocf.SUCCESS
     try:
+        was = _was(context, sight)
         start.end_backup(context)
         start.as_standby(context)
-        start.enter_cluster(context, sight.verdict.state)
+        start.enter_cluster(context, was)
         return ocf.SUCCESS
     except ocf.OcfError as error:
         # Pacemaker stops it next: it was shut down cleanly, and has not crashed
         lastwords.postpone(context)
         # a hard error would ban the node, although a stop and a start may still repair it
         raise ocf.OcfError("stopped, but does not come back as a standby: {0}".format(error))
+
+
+def _was(context, sight):
+    """Return the state that an instance which was shut down is started from; sight: before that."""
+    if sight.verdict.state not in _KNOWN:    # it gave no answer: its control file does
+        return observe.observe(context.instance, context.deadline).verdict.state
+    # its first start as a standby: what it was until then is to be said of its timelines
+    return state.STOPPED_PRIMARY if sight.verdict.state == state.PRIMARY else sight.verdict.state
 
 
 def _withdraw_line(context, sight):

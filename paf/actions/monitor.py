@@ -115,12 +115,12 @@ def _try_again(context, sight):
     from paf.cluster import notes
     own = notes.Notes(context.environment)
     try:
-        if sight.rows and notes.are_without_primary(own) and observe.is_streaming(
-                context.instance, sight.rows[0][2], surely=True):
-            context.cluster.follow(context.deadline)
         if own.read(notes.PENDING):
             from paf.actions import start
             start.finish(context)
+        if sight.rows and notes.are_without_primary(own) and observe.is_streaming(
+                context.instance, sight.rows[0][2], surely=True):
+            context.cluster.follow(context.deadline)
         awaited = own.read(notes.AWAITED).splitlines()
         if awaited:
             from paf import promotion
@@ -250,7 +250,7 @@ def _steps(context, sight, deadline):
     for node in view.cleaned_up:
         yield lambda node=node: context.cluster.forget_failure(node, deadline)
     yield lambda: context.cluster.tidy(view, deadline)
-    yield lambda: _say_line(context, deadline)
+    yield lambda: _say_line(context, folder.newest_timeline, deadline)
 
 
 def _give(context, view, node, score, deadline):
@@ -259,9 +259,9 @@ def _give(context, view, node, score, deadline):
     context.cluster.set_score(node, score, deadline)
 
 
-def _say_line(context, deadline):
-    """Publish the primary's timelines, once: who left its history compares with them."""
-    if context.cluster.says_line():
+def _say_line(context, timeline, deadline):
+    """Publish a primary's timelines, once for each (int): others compare theirs with them."""
+    if context.cluster.says_line(timeline):
         return
     from paf.decide import timelines
     from paf.instance import line

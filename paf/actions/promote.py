@@ -16,7 +16,7 @@ def run(context):
         return ocf.SUCCESS
     if sight.verdict.state in state.DOWN:
         from paf.actions import start
-        start.run(context)
+        start.run(context, elected=context.in_cluster)
     elif sight.verdict.state != state.STANDBY:
         raise ocf.OcfError("cannot promote, the instance is {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))

@@ -18,7 +18,7 @@ def run(context):
         watcher.keep(context)
     context.log.info("reloaded: changed parameters take effect from now on")
     found = remarks.of_parameters(context)
-    if found:    # that other remarks are over, only a monitor can find
+    if found or remarks.has_parameters(context):    # that others are over only a monitor can find
         remarks.say(context, found)
     keep(context)
     return ocf.SUCCESS

@@ -13,8 +13,12 @@ from paf.instance import (
 _MARGIN = 2.0
 
 
-def run(context):
-    """Start the instance as a standby and return SUCCESS. Raises OcfError."""
+def run(context, elected=False):
+    """Start the instance as a standby and return SUCCESS. Raises OcfError.
+
+    elected: for a promotion whose election was held while the instance was down, or before it
+    ended: its round goes on. What the node voted with is on this disk, and nothing is rewound.
+    """
     sight = observe.settle(context.instance, context.deadline)
     if sight.verdict.state == state.STANDBY and not journal.exists(context.instance):
         _take_over(context, sight)
@@ -24,6 +28,7 @@ def run(context):
             context.deadline.remaining / 2))
         sight = observe.observe(context.instance, context.deadline)
     if journal.exists(context.instance):
+        elected = False    # what is completed may end elsewhere than what the node voted with
         from paf.actions import rejoin
         if postmaster.orphans(context.instance):
             raise ocf.OcfError("a server runs on a data directory that a rewind or rebuild has not "
@@ -38,8 +43,9 @@ def run(context):
         end_backup(context)
         as_standby(context)
     else:
-        sight = _start_checked(context, sight)
-    enter_cluster(context, sight.verdict.state)
+        sight = _start_checked(context, sight, elected)
+    if not elected:
+        enter_cluster(context, sight.verdict.state)
     return ocf.SUCCESS
 
 
@@ -58,15 +64,18 @@ def _take_over(context, sight):
     enter_cluster(context, sight.verdict.state)
 
 
-def _start_checked(context, sight):
-    """Start an instance as a standby that can follow; return the Sight before. Raises OcfError."""
+def _start_checked(context, sight, elected=False):
+    """Start an instance as a standby that can follow; return the Sight before. Raises OcfError.
+
+    elected: it is to be promoted, and no primary is there to follow.
+    """
     from paf.actions import validate
     validate.host(context)
     _withdraw_last_words(context, sight.verdict.state)
     try:
         # also where Pacemaker's lists name no primary: it forgets one right after a reload
         from paf.actions import rejoin
-        if context.in_cluster and rejoin.check(context):
+        if context.in_cluster and not elected and rejoin.check(context):
             sight = observe.observe(context.instance, context.deadline)
         _check_history(context, sight)
         as_standby(context)

@@ -289,7 +289,29 @@ def seconds(text):
 
 def xml_data(text):
     """Return XML (str) for a parser: what a program printed and is not valid text becomes "?"."""
-    return text if str is bytes else text.encode("utf-8", "replace")
+    if str is bytes:    # Python 2: of any character set
+        text = text.decode("utf-8", "replace")  # type: ignore[attr-defined]
+    return text.encode("utf-8", "replace")
+
+
+def native(text):
+    """Return text as a str: in Python 2 no message can be made of others."""
+    return text if isinstance(text, str) else text.encode("utf-8")
+
+
+def element(xml):
+    """Return the root Element of XML (str), whose values are str. Raises SyntaxError."""
+    from xml.etree import ElementTree
+    from xml.parsers import expat
+    try:
+        root = ElementTree.fromstring(xml_data(xml))
+    except expat.ExpatError as error:    # Python 2.6 makes no SyntaxError of it
+        raise SyntaxError(str(error))
+    if str is bytes:
+        for item in [root] + root.findall(".//*"):
+            for name, value in item.items():
+                item.set(name, native(value))
+    return root
 
 
 def say_json(value):

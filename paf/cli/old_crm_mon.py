@@ -5,9 +5,8 @@ Seen in what 1.1.10 to 1.1.24 print: values are not escaped; node attributes are
 """
 
 import re
-from xml.etree import ElementTree
 
-from paf.cli.common import xml_data
+from paf.cli.common import element
 
 _ELEMENT = re.compile(r"\A(\s*<[\w:-]+)(\s.*?)(\s*/?>)\Z", re.DOTALL)
 # a value ends where the next attribute begins, or the element ends
@@ -41,7 +40,7 @@ def _escaped_value(found):
 
 def attributes(cib):
     """Return all nodes' attributes in a CIB (str), lasting or transient: dict of node to dict."""
-    root = ElementTree.fromstring(xml_data(cib))
+    root = element(cib)
     names = dict((node.get("id"), node.get("uname")) for node in
                  root.findall("configuration/nodes/node"))
     found = dict((name, {}) for name in names.values())
@@ -56,7 +55,7 @@ def attributes(cib):
 
 def in_maintenance(cib):
     """Return whether a CIB (str) has the whole cluster in maintenance mode."""
-    root = ElementTree.fromstring(xml_data(cib))
+    root = element(cib)
     return any(pair.get("name") == "maintenance-mode" and
                pair.get("value", "").lower() in ("true", "on", "yes", "y", "1") for pair in
                root.findall("configuration/crm_config/cluster_property_set/nvpair"))

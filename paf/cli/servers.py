@@ -41,6 +41,8 @@ STRANGER = "another cluster answers there"
 #: States in pg_stat_replication that need no standby: a question of the agent or a base backup has
 #: the node's name, too, and is still listed for hours where that node has lost its power meanwhile.
 PASSING = ("startup", "backup")
+#: Streams as a standby does, and acknowledges nothing that lasts.
+_COPIER = "pg_basebackup"
 _PATIENCE = 4.0     # seconds for each question
 _DATABASE = (("dbname", "postgres"),)
 REPLICATION = (("replication", "true"), ("dbname", "replication"))
@@ -112,7 +114,7 @@ def understand(rows, source):
                  _int(replayed), _float(lag), paused in ("t", "true"), state, "", source)
     standbys = {}
     if not in_recovery:
-        for row in [row for row in rows[1:] if row[0] == "standby"]:
+        for row in [row for row in rows[1:] if row[0] == "standby" and row[1] != _COPIER]:
             found = _standby(row, own, source)
             # a role without pg_monitor sees the name, and no state, which each has
             name = row[1] if row[2] else ""

@@ -5,10 +5,8 @@ Master and Slave before.
 """
 
 from collections import namedtuple
-from xml.etree import ElementTree
-
 from paf.cli import old_crm_mon
-from paf.cli.common import Problem, xml_data
+from paf.cli.common import Problem, element
 
 #: nodes: dict of node to its state (one of the words below); instances: a list of CloneInstance;
 #: attributes: dict of node to dict; failures: a list of Failure; degraded: the same for monitors
@@ -56,10 +54,10 @@ def completed(seen, cib):
 def parse(xml):
     """Return the View in crm_mon's XML (str). Raises Problem."""
     try:
-        root = _root(xml)
+        root = element(xml)
     except SyntaxError:    # ParseError, which Python 2.6 has not
         try:
-            root = _root(old_crm_mon.repaired(xml))
+            root = element(old_crm_mon.repaired(xml))
         except SyntaxError as error:
             raise Problem("cannot understand crm_mon: {0}".format(error))
     dc = root.find("summary/current_dc")
@@ -84,10 +82,6 @@ def parse(xml):
                    if node.get("type") == "remote"),
         heard=set(node.get("name") for node in root.findall("nodes/node")
                   if node.get("online") == "true"))
-
-
-def _root(xml):
-    return ElementTree.fromstring(xml_data(xml))
 
 
 def _state(node):

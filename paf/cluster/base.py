@@ -289,8 +289,13 @@ class Cluster(object):
     def say_line(self, line, deadline):
         """Publish this node's timelines.Line (str). Only the corosync2 build can."""
 
-    def says_line(self):
-        """Return whether this node's timelines.Line is published, as far as it can be."""
+    def says_line(self, timeline=None):
+        """Return whether this node's timelines.Line is published, as far as it can be.
+
+        timeline: of a primary (int): only a Line counts that has it as this node's own. What was
+        said before a promotion is still there where its end was not announced here.
+        """
+        del timeline
         return True
 
     def follow(self, deadline):
@@ -318,6 +323,9 @@ class Cluster(object):
         """
         del deadline, voters
         return {}
+
+    #: Whether a node that could not vote in its notification does so later.
+    votes_later = False
 
     def vote_in_background(self):
         """Have this node vote after this action. Only the corosync2 build waits for a round."""

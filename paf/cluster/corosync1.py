@@ -17,7 +17,7 @@ import os
 
 from paf.cluster.base import Cluster
 from paf.decide import election
-from paf.ocf import NotUsable
+from paf.ocf import NotUsable, OcfError
 
 
 class Corosync1(Cluster):
@@ -31,7 +31,7 @@ class Corosync1(Cluster):
     votes_patience = 3.0
 
     def _publish(self, text, deadline):
-        """Publish a vote to all nodes; returns once it is in the CIB.
+        """Publish a vote to all nodes; return whether it has come into the CIB, and waits for that.
 
         The attribute manager writes it later than crm_attribute returns. Pacemaker must see the
         change before it hears that this notification is done, or it promotes with an older one.
@@ -39,7 +39,7 @@ class Corosync1(Cluster):
         node = self.node(deadline)
         self.checked(["crm_attribute", "--type", "status", "--node", node,
                       "--name", self.attribute("lsn_location"), "--update", text], deadline)
-        deadline.wait_for(lambda: self.view(deadline).positions.get(node) == text)
+        return deadline.wait_for(lambda: self.view(deadline).positions.get(node) == text)
 
     def open_round(self, fact, recovered, deadline, seen=None, compares=False):
         """Note that this node is the candidate, and publish its vote.
@@ -51,8 +51,9 @@ class Corosync1(Cluster):
         self._publish(election.to_vote(fact), deadline)
 
     def vote(self, candidate, fact, deadline, seen=None, compare=None, patience=None):
-        """Publish this node's vote; there are no rounds. Returns True."""
-        self._publish(election.to_vote(fact), deadline)
+        """Publish this node's vote; there are no rounds. Returns True. Raises OcfError."""
+        if not self._publish(election.to_vote(fact), deadline):
+            raise OcfError("its position has not come into the CIB in time")
         return True
 
     def round_state(self, deadline):

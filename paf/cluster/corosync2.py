@@ -33,8 +33,7 @@ _UNKNOWN_LINE = "yes"    # of an earlier agent: a primary's monitor says it agai
 #: name that it has met before.
 _NO_VALUES = ("does not exist", "no host values")
 #: Environment variable of the action `vote`: a round that is over. Seconds between its looks.
-_OVER = "PAF_ROUND_OVER"
-_LATE_STEP = 0.2
+_OVER, _LATE_STEP = "PAF_ROUND_OVER", 0.2
 #: At the end of a round's number, which is hexadecimal: its candidate compares histories, and who
 #: votes publishes its own first. Agents that do not know it repeat the number as it is.
 _HISTORIES = "h"
@@ -45,7 +44,7 @@ _APPEARS = 1.0    # seconds after which a ballot that was taken can be read, as 
 class Corosync2(Cluster):
     """The election over private attributes."""
 
-    _ballots = None
+    votes_later, _ballots = True, None
     _over = ""      # the round that this node had answered already, as it was to vote
 
     def enter(self, mark, deadline):
@@ -72,9 +71,11 @@ class Corosync2(Cluster):
         self.notes.write(_LINE, line)
         self._update(_LINE, line, deadline)
 
-    def says_line(self):
-        """Return whether this node's timelines.Line is published. Raises OcfError."""
-        return bool(self.notes.read(_LINE))
+    def says_line(self, timeline=None):
+        """Return whether this node's timelines.Line is published; see base. Raises OcfError."""
+        words = self.notes.read(_LINE).split()
+        return bool(words) and (timeline is None or words[0] == "own" and (
+            words[-1].startswith("{0}:".format(timeline))))
 
     def counts_line(self):
         """Return whether a Line of this node is published. Raises OcfError."""

@@ -16,8 +16,10 @@ from paf.ocf import OcfError, is_number
 _FOLDER = "pg_tblspc"
 _OF_A_SERVER = "PG_"
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-#: What a server makes in the folder of its WAL, a regular expression.
-_WAL = r"[0-9A-F]{8}|archive_status$|summaries$|xlogtemp\.|RECOVERY(XLOG|HISTORY)$"
+#: What a server makes in the folder of its WAL, and what its archive_command and restore_command
+#: make there again (WAL-G, WAL-E, pg_probackup): a regular expression.
+WAL = (r"[0-9A-F]{8}|archive_status$|summaries$|xlogtemp\.|RECOVERY(XLOG|HISTORY)$"
+       r"|walg_data$|\.wal-[eg]$|pbk_prefetch$")
 #: Root's: pg_rewind cannot look into it, and ends before it has changed anything.
 _FOUND = "lost+found"
 
@@ -51,7 +53,7 @@ def not_the_servers(instance, aside):
     with runner.Acting(local.owner(instance)):
         folders = [(os.path.join(_FOLDER, name), own)
                    for name in _names(local.path(instance, _FOLDER)) or () if is_number(name)]
-        folders.append((os.path.basename(local.wal_folder(instance)), _WAL))
+        folders.append((os.path.basename(local.wal_folder(instance)), WAL))
         for folder, pattern in folders:
             for name in sorted(_names(local.path(instance, folder)) or ()):
                 path = os.path.join(folder, name)

@@ -16,6 +16,9 @@ def run(context):
     lists = context.notification
     deadline = context.deadline
     chosen = transition.candidate(lists)
+    if chosen is None:    # another member of a cloned group is
+        context.log.info("no instance of this resource is to be promoted: no election")
+        return
     where = position.place(context.instance, deadline)
     seen = where.primary_seen if context.parameters.maxlag else None
     if not is_known(where.position):
@@ -110,7 +113,8 @@ def _vote(context, chosen, where, seen):
                                         lambda: _compare(context),
                                         context.deadline.within(_ROUND_PATIENCE))
     except ocf.OcfError as error:
-        context.log.warning("this node has not voted, and tries again: {0}".format(error))
+        context.log.warning("this node has not voted{0}: {1}".format(
+            ", and tries again" if context.cluster.votes_later else "", error))
     else:
         if answered is False:
             context.log.info("{0} has not opened an election yet: this node votes once it "

@@ -197,7 +197,9 @@ def test_after_a_promotion_that_succeeded_nothing_noted_is_left(make, monkeypatc
     ("unknown", Known(Position(2, 128)), "2#128"), ("1#999", Known(Position(2, 1)), "2#1"),
     ("2#96", Known(Position(2, 96)), None), ("2#96", Known(Position(2, 64)), None),
     ("2#96", Unknown("pg_controldata was killed"), "atleast/2#96"),
-    ("unknown", Unknown("pg_controldata was killed"), None)])
+    ("unknown", Unknown("pg_controldata was killed"), None),
+    ("2#96", AtLeast(Position(2, 64), "x"), "atleast/2#96"),
+    ("atleast/2#96", AtLeast(Position(2, 64), "x"), None)])
 @pytest.mark.parametrize("was", [state.STOPPED_PRIMARY, state.STOPPED_STANDBY, state.UNEXAMINED])
 def test_an_instance_that_ran_since_its_last_words_leaves_others(
         make, monkeypatch, words, now, left, was):  # noqa: F811

@@ -32,7 +32,8 @@ def facts(data):
     managed = configuration.find(configured)
     names = Cluster(ocf.Environment({"OCF_RESOURCE_INSTANCE": managed.name})).names()
     return looks.Looked("", "srv3", managed.name, True, cib.parse(xml, names, managed.name),
-                        ["srv3"], PRIMARY, "", configured.root, configured.properties, managed)
+                        ["srv3"], PRIMARY, "", configured.root, configured.properties, managed,
+                        set())
 
 
 @pytest.fixture
@@ -100,7 +101,8 @@ def test_the_limit_is_a_number_of_bytes(standby):
 
 @pytest.mark.parametrize("rule, good", [
     ("3 1 srv1", True), ("3 2 srv1 srv2", True), ("3 1 srv1 srv2", False), ("3 1 *", False),
-    ("3 1 srv2", False), ("", False), ("rubbish", False)])
+    ("3 1 srv2", False), ("", False), ("rubbish", False), ("3 1 srv1 srv3", True),
+    ("3 2 srv1 srv2 srv3", True), ("3 1 srv1 srv2 srv3", False)])
 def test_a_synchronous_standby_is_one_that_every_commit_waits_for(standby, rule, good):
     known = standby._replace(view=standby.view._replace(rules={"srv3": rule}))
     assert said(known, "/sync")[0] is good

@@ -14,7 +14,7 @@ from tests.unit.test_cli_health import facts, standby  # noqa: F401
 SAID = looks.SaidOfStandbys(
     {"srv1": servers.UNKNOWN._replace(state="streaming", sync="sync", replayed=4000, lag=0.5),
      'a"b\\c\nd': servers.UNKNOWN._replace(state="catchup", sync="async")},
-    servers.Commits("srv1", 2, 1.5, "on", []), 5000)
+    servers.Commits("srv1", 2, 1.5, "on", []), 5000, 150000)
 NOW = 1795700000.0
 
 #: OpenMetrics 1.0, "ABNF", as far as gauges go; also what Prometheus 0.0.4 takes.
@@ -60,6 +60,13 @@ def test_what_is_hidden_and_a_base_backup_are_no_standbys(facts):  # noqa: F811
     assert not [name for name, _ in found if name.startswith("paf_standby_")]
 
 
+@pytest.mark.parametrize("barred, shown", [({"srv3"}, []), ({"srv2"}, [0])])
+def test_a_node_where_no_instance_is_to_run_has_no_server_that_is_down(
+        facts, barred, shown):  # noqa: F811
+    found = read(series.text(series.of(facts._replace(server=None, barred=barred), None, NOW, {})))
+    assert [value for (name, _), value in found.items() if name == "paf_server_up"] == shown
+
+
 PAUSED = """<meta_attributes id="paf-pause-pgsqld" score="1000000"><rule id="r" score="0">
 <date_expression id="d" operation="lt" end="{0}"/></rule>
 <nvpair id="n" name="maintenance" value="true"/></meta_attributes>"""
@@ -84,7 +91,7 @@ def test_what_keeps_pacemaker_from_acting_is_in_the_metrics(
         facts, data, old, new, expected):  # noqa: F811
     text = (data / "cli" / "cib.xml").read_text()
     assert old in text
-    root, properties, managed = looks._in_full(text.replace(old, new, 1) if old else text, "")
+    root, properties, managed, _ = looks._in_full(text.replace(old, new, 1) if old else text, "")
     given = facts._replace(root=root, properties=properties, managed=managed)
     assert series.is_managed(given) is expected
     found = read(series.text(series.of(given, SAID, NOW, {})))

@@ -106,7 +106,7 @@ def test_any_value_survives_as_long_as_it_looks_like_no_xml(value):
     xml = f'<crm_mon>\n  <attribute name="a" value="{value}" />\n</crm_mon>\n'
     if '="' in value or ">\n" in value or value.rstrip().endswith(('"', '" /')):
         return
-    root = view._root(old_crm_mon.repaired(xml))
+    root = view.element(old_crm_mon.repaired(xml))
     shown = "".join(sign if sign >= " " else " " for sign in value)
     assert root.find("attribute").get("value") == shown
 

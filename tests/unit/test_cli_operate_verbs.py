@@ -148,6 +148,22 @@ def test_a_confirmation_stays_where_nothing_was_promoted_and_that_is_said(
     assert "Pacemaker takes srv3 for off now" in capsys.readouterr().err
 
 
+def test_a_confirmation_without_an_answer_is_not_called_one(
+        cluster, report, monkeypatch, capsys):  # noqa: F811
+    def ask(*argv):
+        if argv == ("stonith_admin", "--confirm", "srv3"):
+            raise Problem("stonith_admin failed")
+    lost(report)
+    for node in ("srv1", "srv3"):
+        row(report, node).update(membership="unclean", heard=False)
+    monkeypatch.setattr(cluster, "ask", ask)
+    assert main(["promote", "srv2", "--accept-loss", "--confirm-off", "srv1", "--confirm-off",
+                 "srv3", "--yes"]) == ERROR
+    said = capsys.readouterr().err
+    assert "takes srv1 for off now, and" in said
+    assert "whether Pacemaker takes srv3 for off now is not known" in said
+
+
 def test_what_the_agent_says_of_a_promotion_by_force_is_shown_once(
         cluster, report, looks, capsys):  # noqa: F811
     lost(report)

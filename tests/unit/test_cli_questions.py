@@ -259,14 +259,21 @@ def test_a_standby_that_is_no_node_acknowledges_commits_as_well(texts, rows, wai
     assert forecast.commits_wait(found, ["srv3"], "srv2") is (True if wait else None)
 
 
-def test_a_standby_whose_replay_is_paused_acknowledges_what_it_receives(texts):
+@pytest.mark.parametrize("level, waits", [("on", False), ("remote_apply", True)])
+def test_a_standby_whose_replay_is_paused_acknowledges_what_it_receives(texts, level, waits):
     rows = [PRIMARY[0], SRV1]
     own, standbys = servers.understand(rows, "SQL on srv3")
     known = {"srv3": own, "srv1": standbys["srv1"]._replace(paused=True)}
-    found = asked(texts, rows, ("srv1", 0, 0.0), known=known)
+    found = asked(texts, rows, ("srv1", 0, 0.0, level, []), known=known)
     assert [node["state"] for node in found["nodes"] if node["node"] == "srv1"] == [
         servers.REPLAY_PAUSED]
-    assert "commits-wait" not in codes(found) and not forecast.commits_wait(found, [], None)
+    assert ("commits-wait" in codes(found)) == waits == forecast.commits_wait(found, [], None)
+
+
+def test_a_base_backup_that_streams_is_no_standby(texts):
+    rows = [PRIMARY[0], ["standby", "pg_basebackup", *PRIMARY[1][2:6], "sync", ""]]
+    found = asked(texts, rows, ("*", 0, 0.0))
+    assert "commits-wait" in codes(found) and found["synchronous"]["others"] == []
 
 
 def test_without_a_dc_quorum_is_not_known(texts):

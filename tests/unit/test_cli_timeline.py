@@ -208,6 +208,21 @@ def test_what_is_a_failed_monitor(interval, code, expected, result):
     assert (found and found.result) == result
 
 
+def test_a_start_soon_after_one_that_failed_is_an_event_of_its_own():
+    """Mended within three seconds, both together were a restart."""
+    head = "Nov 23 15:00:{0} srv1 pacemaker-controld [5] (x) notice: "
+    steps = [("start", 0.0, 1.0, "not installed"),
+             ("stop", 1.2, 1.4, "ok"), ("start", 3.0, 4.0, "ok")]
+    lines = [line for number, (name, begin, end, result) in enumerate(steps) for line in (
+        head.format(f"{begin:04.1f}") + f"Initiating {name} operation p_{name}_0 locally on srv1 "
+        f"| action {number}",
+        head.format(f"{end:04.1f}") + f"Transition 3 action {number} (p_{name}_0 on srv1)"
+        + (" confirmed: ok | rc=0" if result == "ok" else f": expected 'ok' but got '{result}'"))]
+    facts = [fact for line in lines for fact in logs.facts_of(line, NOW)]
+    found = events.events(sorted(facts, key=lambda fact: fact.moment), "p")
+    assert [event.kind for event in found] == [events.FAILED_START, events.START]
+
+
 def crash_and_recovery(at):
     """Return the facts of a crash that is reported to Pacemaker, half a second after `at`."""
     head = "Nov 23 15:00:{0} srv1 pacemaker-controld [51] (process_graph_event) notice: "

@@ -9,7 +9,7 @@ import pytest
 from paf import cluster, hindrances, ocf, variant
 from paf.decide import wal
 from paf.decide.knowledge import Known
-from paf.ocf import Environment
+from paf.ocf import Environment, OcfError
 from paf.actions import validate
 from paf.cluster import base, ophistory
 from paf.cluster.corosync1 import Corosync1
@@ -65,6 +65,12 @@ def test_a_position_is_published_once_it_stands_in_the_cib(deadline):
     node.vote("srv2", HERE, deadline)
     assert node.shown == {"srv1": "3#5000"}
     assert node.positions(["srv1"], deadline) == {"srv1": HERE}
+
+
+def test_a_position_that_does_not_come_into_the_cib_is_no_vote():
+    """What counts there is that of an earlier election."""
+    with pytest.raises(OcfError, match="its position has not come into the CIB in time"):
+        Node(late=10 ** 6).vote("srv2", HERE, Deadline(0.05))
 
 
 def test_the_same_position_again_changes_nothing(deadline):

@@ -5,6 +5,8 @@ import os
 import pytest
 
 from paf import ocf
+from paf.cli.common import Problem
+from paf.cli.rebuild import plan, source
 from paf.instance import journal, replacement, tablespaces
 from tests.unit.test_rebuild_cut import copier, instance_in
 
@@ -23,6 +25,24 @@ def instance(tmp_path):
         (tmp_path / "wal" / name).write_text("")
     (tmp_path / "main" / "pg_wal").symlink_to(tmp_path / "wal")
     return found
+
+
+@pytest.mark.parametrize("name", ["walg_data", ".wal-g", ".wal-e", "pbk_prefetch"])
+def test_what_programs_for_archives_make_again_is_not_in_the_way(instance, tmp_path, name):
+    """They make it where they work: to move it away would help once."""
+    (tmp_path / "wal" / name).mkdir()
+    assert tablespaces.not_the_servers(instance, []) == ""
+
+
+@pytest.mark.parametrize("discard", [False, True])
+def test_a_copy_takes_nobodys_archive_along_with_wal_inside_the_directory(tmp_path, discard):
+    found = instance_in(tmp_path)
+    where = source.Source("host=192.0.2.1", "1", 1, {}, "")
+    (tmp_path / "main" / "pg_wal" / "archive_status").mkdir(parents=True)
+    assert plan.make(found, where, discard, 150000)
+    (tmp_path / "main" / "pg_wal" / "archive").mkdir()
+    with pytest.raises(Problem, match="holds what is not this instance's: archive"):
+        plan.make(found, where, discard, 150000)
 
 
 def test_what_a_server_makes_is_the_servers(instance):

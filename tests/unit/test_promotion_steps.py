@@ -107,12 +107,13 @@ def test_a_vote_that_finds_no_attribute_manager_is_given_in_the_background(
     """Its notification failed, which Pacemaker ignores, and the candidate was refused."""
     def vote(*_):
         raise ocf.OcfError("attrd_updater failed: no answer in time")
-    done, context = [], make(BOTH)
-    monkeypatch.setattr(context.cluster, "vote", vote, raising=False)
-    monkeypatch.setattr(context.cluster, "vote_in_background", lambda: done.append("later"))
-    pre_promote._vote(context, "srv3", PLACE, None)
-    assert done == ["later"] and "this node has not voted, and tries again: " in "".join(
-        context.said)
+    for later, words in ((True, ", and tries again: "), (False, ": attrd_updater failed")):
+        done, context = [], make(BOTH)
+        monkeypatch.setattr(context.cluster, "votes_later", later)    # not on corosync 1
+        monkeypatch.setattr(context.cluster, "vote", vote, raising=False)
+        monkeypatch.setattr(context.cluster, "vote_in_background", lambda seen=done: seen.append(1))
+        pre_promote._vote(context, "srv3", PLACE, None)
+        assert done == [1] and "this node has not voted" + words in "".join(context.said)
 
 
 # refusals

@@ -229,6 +229,7 @@ def test_a_copy_has_no_name_by_which_commits_wait_for_it(tmp_path, monkeypatch, 
     work._copy()
     given = conninfo.values(asked[0][asked[0].index("-d") + 1])
     assert given["application_name"] == "pg_basebackup" and given["host"] == "10.0.0.1"
+    assert ("--no-slot" in asked[0]) == (version >= 100000)    # "*" is every name
 
 
 @pytest.mark.parametrize("fails", [False, True])

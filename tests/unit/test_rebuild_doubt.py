@@ -2,6 +2,7 @@
 
 import pytest
 
+from paf import ocf
 from paf.cli.rebuild import copying, plan, source
 from paf.cli.rebuild import rebuild as verb
 from paf.decide.knowledge import Known
@@ -57,8 +58,23 @@ def test_a_journal_that_could_not_be_used_is_not_forgotten_by_the_second_try(
     assert not second.is_kept() and second.old() and not journal.exists(instance)
 
 
+def test_wal_that_cannot_be_read_keeps_no_copy_from_being_made(work, monkeypatch):
+    """A power cut can leave pages behind a damaged record: nothing was a way out, also --copy."""
+    def damaged(*_):
+        raise ocf.OcfError("the WAL is damaged at 0/B0000A0, and goes on behind it")
+    monkeypatch.setattr(verb.promotions, "examine", damaged)
+    one = work()
+    assert "goes on behind it" in one._examine().reason and "goes on behind it" in one._doubt
+
+
 @pytest.mark.parametrize("more", ["", MORE])
-def test_what_may_be_more_than_is_found_keeps_the_old_directory(work, monkeypatch, more):
+def test_where_more_may_be_than_is_found_all_the_wal_is_kept(
+        instance, tmp_path, work, monkeypatch, more):
+    kept = []
+    (tmp_path / "main" / "pg_wal").mkdir()
+    monkeypatch.setattr(copying, "only_here", lambda *_: (None, [], 1 << 24))
+    monkeypatch.setattr(copying, "keep_lost", lambda _, found, doubt: kept.append((
+        found, doubt)) or ("" if doubt == MORE else None))    # it was too much
     monkeypatch.setattr(verb.promotions, "examine", lambda *_: (Known(None), more))
     one = work()
     one._examine()
@@ -67,4 +83,4 @@ def test_what_may_be_more_than_is_found_keeps_the_old_directory(work, monkeypatc
     assert ("Whether more than this exists only here is not known" in said) == bool(more)
     assert more in said
     one.do()
-    assert one.is_kept() is not bool(more) and one.old()
+    assert kept[0] == (None, more) and one.is_kept() is not bool(more) and one.old()

@@ -15,9 +15,8 @@ name is in `uncertain`: neither its presence nor its absence is a finding.
 """
 
 from collections import namedtuple
-from xml.etree import ElementTree
 
-from paf.cli.common import Problem, xml_data
+from paf.cli.common import Problem, element
 from paf.cli.configuration import constraints as relations
 from paf.cli.configuration import options
 from paf.cli.configuration.constraints import (
@@ -55,7 +54,7 @@ def parse(xml, now=None):
     Raises Problem when the text is no CIB.
     """
     try:
-        root = ElementTree.fromstring(xml_data(xml))
+        root = element(xml)
     except SyntaxError as error:    # ParseError, which Python 2.6 does not have
         raise Problem("cannot understand the CIB: {0}".format(error))
     if root.tag != "cib":

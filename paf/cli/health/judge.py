@@ -9,8 +9,8 @@ from paf.cli.health.answers import Answers
 from paf.decide import quorum
 from paf.decide.knowledge import is_known
 
-#: Seconds without a message of the primary after which the lag behind it is not known. A primary
-#: that writes nothing sends one after half of wal_sender_timeout, which is 60 s by default.
+#: Seconds without a message of the primary after which the lag behind it is not known. A standby
+#: asks for one after half of wal_receiver_timeout, which is 60 s by default.
 SILENCE = 60.0
 
 
@@ -91,9 +91,11 @@ def sync(facts):
     if not is_known(rule):
         return False, "commits wait for no standby, or the primary has not published for which"
     number, names = rule.value.rule
-    if quorum.ALL not in names and facts.node.lower() not in names:
+    # a primary that is named, as all nodes should be, is no standby of its own
+    able = quorum.holders(rule.value.rule, facts.promoted[0], ())
+    if quorum.ALL not in names and facts.node.lower() not in able:
         return False, "commits do not wait for {0}".format(facts.node)
-    if quorum.ALL in names or number < len(names):
+    if quorum.ALL in names or number < len(able):
         return False, "commits wait for {0} of several standbys, {1} among them".format(
             number, facts.node)
     return True, "commits wait for {0}".format(facts.node)

@@ -22,9 +22,9 @@ from paf.instance import identity, postmaster, psql, receiver, sql, standby_mode
 #: name; quorum: bool, None not known; view: cluster.cib.Scan; promoted: nodes (list) that are
 #: online and promoted, by Pacemaker's history; server: Local, None without an answer; silence: why
 #: there is none. Of a whole look only: root (Element of the CIB), properties (dict of str),
-#: managed (configuration.Managed).
+#: managed (configuration.Managed), barred (nodes, a set of str, where no instance is to run).
 Looked = namedtuple("Looked", "unknown node resource quorum view promoted server silence root "
-                    "properties managed")
+                    "properties managed barred")
 
 #: What the server on this node answers. in_recovery: bool; timeline, position (received, or written
 #: by a primary), replayed, seen (the primary's end of WAL in its last message): int bytes or None;
@@ -32,8 +32,9 @@ Looked = namedtuple("Looked", "unknown node resource quorum view promoted server
 Local = namedtuple("Local", "in_recovery timeline position replayed streaming seen heard")
 
 #: What a primary says of its standbys. standbys: dict of name to servers.Server; commits:
-#: servers.Commits, None where it did not say; position: the end of its WAL (int bytes) or None.
-SaidOfStandbys = namedtuple("SaidOfStandbys", "standbys commits position")
+#: servers.Commits, None where it did not say; position: the end of its WAL (int bytes) or None;
+#: version: the server's (int).
+SaidOfStandbys = namedtuple("SaidOfStandbys", "standbys commits position version")
 
 _PATIENCE = 1.0     # seconds for each question
 _HIDDEN = "?"       # a status that the role may not see
@@ -102,7 +103,7 @@ def look(resource="", patience=_PATIENCE, whole=False):
     try:
         xml = _cib(pacemaker)
         seen = None if whole else glance.of(xml, resource)
-        more = (None, {}, seen) if seen else _in_full(xml, resource, pacemaker)
+        more = (None, {}, seen, set()) if seen else _in_full(xml, resource, pacemaker)
         seen = seen or _as_glance(*more)
         node = _node(pacemaker, seen.nodes)
         cluster = Cluster(ocf.Environment({"OCF_RESOURCE_INSTANCE": seen.name}))
@@ -118,16 +119,17 @@ def look(resource="", patience=_PATIENCE, whole=False):
 
 
 def _in_full(xml, resource, pacemaker=None):
-    """Return (root, properties, managed) of a CIB. Raises Problem."""
+    """Return (root, properties, managed, barred) of a CIB. Raises Problem."""
     from paf.cli import configuration
     configured = configuration.parse(xml, time.time())
-    return configured.root, configured.properties, configuration.find(
-        configured, resource, lambda: _node(pacemaker, configured.nodes))
+    managed = configuration.find(configured, resource, lambda: _node(pacemaker, configured.nodes))
+    return configured.root, configured.properties, managed, set(
+        configuration.barred(configured, configuration.names_of(managed)))
 
 
-def _as_glance(root, properties, managed):
+def _as_glance(root, properties, managed, barred):
     """Return what was read in full as a glance.Glance."""
-    del properties
+    del properties, barred
     return glance.Glance(
         managed.name, managed.parameters,
         [node.get("uname") for node in root.findall("configuration/nodes/node")],
@@ -136,7 +138,7 @@ def _as_glance(root, properties, managed):
 
 def nothing(why):
     """Return the Looked of a node that knows nothing; why (str)."""
-    return Looked(why, "", "", None, None, [], None, "was not asked", None, {}, None)
+    return Looked(why, "", "", None, None, [], None, "was not asked", None, {}, None, set())
 
 
 def _cib(pacemaker):
@@ -219,11 +221,11 @@ def standbys(facts, patience=_PATIENCE):
     from paf.cli import servers
     instance = dialect.instance_of(facts.managed)
     try:
-        answer = sql.query(instance, servers.query(local.version(instance)), Deadline(patience),
-                           no_wait=False)
+        version = local.version(instance)
+        answer = sql.query(instance, servers.query(version), Deadline(patience), no_wait=False)
     except ocf.OcfError:
         return None
     own, found = servers.understand(answer.rows, "")
     if own is None or own.in_recovery:
         return None
-    return SaidOfStandbys(found, servers.commits(answer.rows), own.received)
+    return SaidOfStandbys(found, servers.commits(answer.rows), own.received, version)

@@ -31,6 +31,7 @@ HELP = (
     ("paf_failures", "Failures of the resource on a node that Pacemaker counts."),
     ("paf_promoted_timestamp_seconds", "When the resource was promoted on its present node."),
     ("paf_server_up", "Whether the server on this node answers."),
+    ("paf_server_version", "Version of the primary on this node, as server_version_num."),
     ("paf_in_recovery", "Whether the server on this node is a standby."),
     ("paf_timeline", "Timeline of the server on this node."),
     ("paf_wal_position_bytes", "End of the WAL that this server has written or received."),
@@ -136,6 +137,8 @@ def promoted_at(facts):
 def _of_server(facts, own):
     """Yield what the server on this node answers."""
     server = facts.server
+    if server is None and facts.node in facts.barred:
+        return    # a node for the quorum alone
     yield _one("paf_server_up", server is not None, own)
     if server is None:
         return
@@ -152,6 +155,7 @@ def _of_server(facts, own):
 def _of_standbys(said, own):
     """Yield what a primary says of its standbys and its commits."""
     top = said.position
+    yield _one("paf_server_version", said.version, own)
     for name, server in sorted(said.standbys.items()):
         if not name or server.state in PASSING:    # hidden from the role; a base backup
             continue

@@ -11,6 +11,7 @@ import errno
 import os
 import struct
 
+from paf.cli.common import native
 from paf.instance import sql
 
 _VERSION = 196608       # 3.0
@@ -126,7 +127,7 @@ def _fields(body):
         for _ in range(struct.unpack("!h", body[:2])[0]):
             length = struct.unpack("!i", body[at:at + 4])[0]
             at += 4
-            found.append(str(body[at:at + max(0, length)].decode("utf-8", "replace")))
+            found.append(native(body[at:at + max(0, length)].decode("utf-8", "replace")))
             at += max(0, length)
     except struct.error:
         raise NotSuited("no PostgreSQL")
@@ -137,5 +138,5 @@ def _complaint(body):
     """Return the message in an error (str)."""
     for field in body.split(b"\0"):
         if field[:1] == b"M":
-            return str(field[1:].decode("utf-8", "replace"))
+            return native(field[1:].decode("utf-8", "replace"))
     return ""

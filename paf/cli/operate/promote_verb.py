@@ -79,17 +79,20 @@ def run(options):
 
 def _confirm_and_promote(pacemaker, report, options):
     """Confirm which nodes are off, promote; return the exit code. Says what stays of a failure."""
-    code, confirmed_off = ERROR, []    # type: int, list[str]
+    code, asked, done = ERROR, [], []    # type: int, list[str], list[str]
     try:
         for node in options.confirm_off:
-            confirmed_off.append(node)
+            asked.append(node)
             pacemaker.ask("stonith_admin", "--confirm", node)
+            done.append(node)
         code = promote(pacemaker, report, options.node, options.timeout)
     finally:
-        if code != OK and confirmed_off:
+        if code != OK and done:
             complain("Pacemaker takes {0} for off now, and may promote a node by itself: this "
-                     "cannot be taken back; look at paf status".format(" and ".join(
-                         confirmed_off)))
+                     "cannot be taken back; look at paf status".format(" and ".join(done)))
+        for node in asked[len(done):]:
+            complain("whether Pacemaker takes {0} for off now is not known: if it does, it may "
+                     "promote a node by itself; look at paf status".format(node))
     return code
 
 

@@ -128,13 +128,16 @@ def problems(report, wanted):
         yield "not now: whether commits wait for a standby is not known"
         return
     needed = service.needed(synchronous["names"], synchronous["commit"])
-    there = [row["node"] for row in standbys if row["state"] == "streaming"
+    there = [row["node"] for row in standbys
+             if service.is_connected(row["state"], synchronous["commit"])
              and row["sync_state"] in service.SYNCHRONOUS]
+    # whether a standby that is no node finds another primary is not known
+    others = 0 if report["primary"] in wanted else len(synchronous.get("others", []))
     for node in wanted:
         # what is the primary now is restarted as a standby, and another one is the primary then
-        if needed and node in there + [report["primary"]] and len(there) - 1 < needed:
+        if needed and node in there + [report["primary"]] and len(there) - 1 + others < needed:
             yield ("commits would wait while {0} is restarted: synchronous_standby_names asks for "
-                   "{1}, and {2} can acknowledge".format(node, needed, len(there)))
+                   "{1}, and {2} can acknowledge".format(node, needed, len(there) + others))
 
 
 def is_managed(row):

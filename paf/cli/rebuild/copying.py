@@ -148,6 +148,8 @@ class Copying(object):
         target = self._plan.swaps[-1][0]
         argv = [local.program(self._instance, "pg_basebackup"), "-d", found.target,
                 "-D", target, "-c", "fast", "-w", "-X", "stream"]
+        # with a slot it reports what it has as flushed, and "*" takes it for a standby
+        argv += ["--no-slot"] if self._version >= 100000 else []
         argv += ["-r", self._options.rate] if self._options.rate else []
         if self._plan.wal:
             argv += ["--waldir" if self._version >= 100000 else "--xlogdir", self._plan.wal]

@@ -6,10 +6,10 @@ import re
 
 from paf import runner
 from paf.cli.common import Problem
-from paf.instance import journal
+from paf.instance import journal, tablespaces
 
 _MOST = 3       # names that are shown
-_WAL = re.compile(r"[0-9A-F]{8}|archive_status$|summaries$|xlogtemp\.|RECOVERY(XLOG|HISTORY)$")
+_WAL = re.compile(tablespaces.WAL)
 
 
 def check(swaps, wal, version, account):
@@ -24,6 +24,8 @@ def check(swaps, wal, version, account):
     _mounts(places, journal.mounts())
     for place in places[:-1]:
         _alone(place, _WAL if place == wal else _tablespace(version), account)
+    for name in ("pg_wal", "pg_xlog") if wal is None else ():    # it goes with the directory
+        _alone(os.path.join(places[-1], name), _WAL, account)
 
 
 def _apart(places):

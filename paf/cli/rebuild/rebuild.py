@@ -217,9 +217,15 @@ class Work(object):
         return reason or ""
 
     def _examine(self):
-        """Note whether the instance has diverged, and return that Fact. Raises OcfError."""
-        fact, self._more = promotions.examine(
-            self._instance, self._source.conninfo, self._theirs(), Deadline(30.0))
+        """Note whether the instance has diverged, and return that Fact.
+
+        WAL that cannot be read keeps no copy from being made: what is only here is not known then.
+        """
+        try:
+            fact, self._more = promotions.examine(
+                self._instance, self._source.conninfo, self._theirs(), Deadline(30.0))
+        except ocf.OcfError as error:
+            fact, self._more = Unknown(str(error)), ""
         self._found, self._doubt = fact.value, fact.reason
         return fact
 
@@ -249,15 +255,15 @@ class Work(object):
         if self._found is not None:
             yield "{0}: {1}".format(self.node, divergence.reason(self._found, rejoin.what_is_lost(
                 self._instance, self._found, Deadline(120.0))[0]).rpartition(";")[0])
-            yield "What exists only here is given up{0}".format(self._says_of_wal("; its WAL"))
+            yield "What exists only here is given up{0}".format(self._says_of_wal(
+                "; its WAL", self._found))
         if self._more:
             yield "Whether more than this exists only here is not known ({0}){1}".format(
-                self._more, "; pg_rewind leaves what differs, --copy does not"
-                if not self._why_copy else ": it would be given up" if self._options.discard else
-                "; the old directory stays")
+                self._more, self._says_of_wal("; all the WAL here", None) if self._why_copy else
+                "; pg_rewind leaves what differs, --copy does not")
         if self._doubt:
             yield "Whether something exists only here is not known ({0}): it would be given up" \
-                  "{1}".format(self._doubt, self._says_of_wal("; all the WAL here"))
+                  "{1}".format(self._doubt, self._says_of_wal("; all the WAL here", self._found))
         if self._damage:
             yield "What the journal {0} holds goes to {1}; this node's files in it go back under " \
                   "their names".format(journal.folder(self._instance),
@@ -286,12 +292,13 @@ class Work(object):
             "{0} MB".format(self._source.size >> 20) if self._source.size is not None else
             "its size is not known: {0}".format(self._source.why), self._why_copy)
 
-    def _says_of_wal(self, what):
+    def _says_of_wal(self, what, found):
         """Return what becomes of the WAL of which a copy is to be kept, as the end of a sentence.
 
-        what: the beginning of that (str). Raises OcfError.
+        what: the beginning of that (str); found: divergence.Divergence, None for all WAL. Raises
+        OcfError.
         """
-        _, names, size = copying.only_here(self._instance, self._found)
+        _, names, size = copying.only_here(self._instance, found)
         if names is not None and keptwal.fits(self._instance, names, size):
             return "{0} is kept in {1}".format(what, keptwal.lost_folder(self._instance))
         why = "cannot be copied" if names is None else "is too much for a copy ({0} MB)".format(
@@ -312,8 +319,10 @@ class Work(object):
                 place) if place else ""))
             return
         self._clear_journal()
+        # all the WAL first, where more may be only here than what is found
+        more = copying.keep_lost(self._instance, None, self._more)
         place = copying.keep_lost(self._instance, self._found, self._doubt)
-        self._is_kept = place != "" and not (self._damage or self._more or self._was_spoilt())
+        self._is_kept = "" not in (more, place) and not (self._damage or self._was_spoilt())
         self._say_kept(place)
         copy = copying.Copying(self._instance, self.node, self._plan, self._source, self._options,
                                self._version, self._backup)

@@ -175,7 +175,7 @@ def commits_wait(report, nodes, to):
         return None
     needed = service.needed(known["names"], known["commit"])
     left = [row for row in report["nodes"] if row["node"] not in nodes + [to]
-            and row["state"] in service.CONNECTED]
+            and service.is_connected(row["state"], known["commit"])]
     if to is None:
         left = [row for row in left if row["sync_state"] in service.SYNCHRONOUS]
     others = known.get("others", [])    # whether they find a new primary is not known

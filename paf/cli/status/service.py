@@ -11,9 +11,7 @@ from paf.cli.view import OFFLINE, UNCLEAN
 
 #: A standby's sync_state, if commits wait for it or can do so.
 SYNCHRONOUS = ("sync", "quorum", "potential")
-#: States of a standby that acknowledges what it receives; its own answer is that replay is paused.
-STREAMING = "streaming"
-CONNECTED = (STREAMING, REPLAY_PAUSED)
+STREAMING, _APPLIED = "streaming", "remote_apply"
 
 
 def primaries(found, seen, configured, managed, facts):
@@ -151,7 +149,7 @@ def commits(found, seen, configured, managed, facts):
     rows = dict((node["node"], node["state"]) for node in found["nodes"])
     # a standby need not be a node; what the primary still lists of a node that is off is old
     streaming = [name for name, server in facts.known.items() if is_streaming(server)
-                 and rows.get(name, STREAMING) in CONNECTED]
+                 and is_connected(rows.get(name, STREAMING), known.level)]
     if len(streaming) < number:
         yield concern(
             "commits-wait", UP,
@@ -165,6 +163,14 @@ def commits(found, seen, configured, managed, facts):
             "commits-wait", UP,
             "commits wait for a synchronous standby{0}".format(_waiters(known)),
             "a synchronous standby streams, and does not acknowledge: look at its log")
+
+
+def is_connected(state, level):
+    """Return whether a standby in a state (str) acknowledges commits; level: synchronous_commit.
+
+    Its own answer may be that replay is paused: it receives WAL then, and applies none.
+    """
+    return state == STREAMING or state == REPLAY_PAUSED and level != _APPLIED
 
 
 def is_streaming(server):

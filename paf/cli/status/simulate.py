@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections import namedtuple
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from paf.cli.common import Problem, xml_data
 
@@ -67,7 +68,7 @@ def move(pacemaker, resource, clone, target):
         with open(name, "wb") as stream:
             stream.write(_with_wish(pacemaker.cib(), clone, role, target))
         return _asked(pacemaker, resource, [], ["--xml-file", name])
-    except (Problem, SyntaxError, EnvironmentError) as error:
+    except (Problem, SyntaxError, expat.ExpatError, EnvironmentError) as error:
         return Outcome(None, False, str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -120,7 +120,7 @@ def _begins_another(item, group, resource, vips, primary):
                              or group)
     if _is_gone(group, resource, primary):
         return _is_of_another(item, group, resource, primary)
-    if rest > _LONG:
+    if rest > _LONG or _follows_a_failed_start(item, group, resource):
         return True
     if _is_open(group, resource, primary):
         planned = not any(other.operation == "fence" or is_failure(other) for other in group)
@@ -156,6 +156,14 @@ def _ends_a_failed_start(item, group, resource):
            and other.operation in ("start", "stop")]
     return (item.operation == "stop" and item.resource == resource and bool(own)
             and own[-1].operation == "start" and failed(own[-1].result))
+
+
+def _follows_a_failed_start(item, group, resource):
+    """Return whether an Action is a start behind one that had failed there: something was mended.
+    """
+    return (item.operation == "start" and item.resource == resource and any(
+        other.operation == "start" and other.resource == resource and other.node == item.node
+        and failed(other.result) for other in group))
 
 
 def _is_back(item, group, resource, primary):

@@ -144,6 +144,8 @@ class _Reading(object):
         now, last = min(self._now, written) if written > _NO_TIME else self._now, 0.0
         for data in stream:
             line = data.decode("utf-8", "replace")
+            if str is bytes:    # in Python 2 no message can be made of others
+                line = line.encode("ascii", "replace")
             if self._understood == 0 and _WORTH.search(line) and _PACEMAKER.search(line):
                 self._worth += 1
                 self._understood += moment_of(line, now) is not None
