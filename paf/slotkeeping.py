@@ -56,6 +56,8 @@ def _keep(context, sight, replicas, may_make):
     xml = context.cluster.cib(deadline)
     nodes, me = members.nodes(xml), context.node
     if sight.verdict.state == state.PRIMARY:
+        # for a standby that is away it keeps rows as well, as PostgreSQL does
+        found = [slot._replace(holds=False) for slot in found]
         known, wrong = _streaming(nodes, me, replicas), []
         wrong += ["slots=true: the slot of {0} has lost its WAL: {0} has to find that in an "
                   "archive, or be rebuilt".format(node) for node in slots.empty(found, known)]
@@ -70,8 +72,10 @@ def _keep(context, sight, replicas, may_make):
 def _change(context, wanted, may_make, deadline):
     """Make the slots.Changes; return what failed (a list of str). Raises OcfError."""
     wrong = []
+    # what could not be made again is not dropped
+    made = set(change.name for change in wanted if change.what in (slots.MAKE, slots.MAKE_EMPTY))
     for change in wanted:
-        if change.what in (slots.MAKE, slots.MAKE_EMPTY) and not may_make:
+        if change.name in made and not may_make:
             continue
         failed = actual.change(context.instance, change, deadline)
         if failed:

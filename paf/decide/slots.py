@@ -18,8 +18,10 @@ _LEGAL = "abcdefghijklmnopqrstuvwxyz0123456789"
 _LONGEST = 63 - len(PREFIX) - 9    # bytes of a node's name in a slot's; 9: "_" and the checksum
 
 #: A slot of the agent's. name: str; lost: whether it has lost WAL; lsn: restart_lsn (int bytes),
-#: None where it keeps no WAL; active: whether a standby reads from it.
-Slot = namedtuple("Slot", "name lost lsn active")
+#: None where it keeps no WAL; active: whether a standby reads from it; holds: whether it holds
+#: vacuum back (xmin). On a standby that is left of its time as a primary, and hot_standby_feedback
+#: has the primary keep dead rows for it.
+Slot = namedtuple("Slot", "name lost lsn active holds")
 
 #: What a server knows of another member. node: str; wanted: whether it needs a slot here; bound:
 #: how far that may be advanced (int bytes), None where that is not known.
@@ -76,6 +78,8 @@ def _wanted(slot, member, here):
     if member.bound is None:
         return []
     if slot.lsn is None:
+        return [DROP, MAKE]
+    if slot.holds and here.redo <= member.bound:    # a new one keeps all that is needed
         return [DROP, MAKE]
     if slot.lsn > member.bound:    # of another time: it needs more than the slot keeps
         return [DROP, MAKE] if here.redo < slot.lsn else []

@@ -15,6 +15,22 @@ _SLOTS = "SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE {0} AND NO
          "AND invalidation_reason IS NULL"
 
 
+# A standby makes none: it is of its time as a primary, and keeps the primary's of that name from
+# being copied. Source: slotsync.c, synchronize_one_slot; slot.c, ReplicationSlotCreate.
+_LEFT = "SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE failover AND NOT synced"
+
+
+def left(instance, names, deadline):
+    """Return which of `names` this standby has of its own time as a primary: Known(list of str).
+
+    Unknown where it could not be asked. Raises OcfError when psql cannot be started.
+    """
+    here = sql.query(instance, _LEFT, deadline.within(_PATIENCE))
+    if here.kind != sql.ROWS:
+        return Unknown(here.message)
+    return Known(sorted(set(names) & set(row[0] for row in here.rows)))
+
+
 def missing(instance, deadline):
     """Return the primary's failover slots that this standby could not offer: Known(list of str).
 

@@ -10,7 +10,7 @@ it in the title.
 """
 
 from paf import instance as local
-from paf.instance import postmaster, queries, shutdown, sql
+from paf.instance import postmaster, proc, queries, shutdown, sql
 from paf.ocf import OcfError
 
 _STEP = 2.0        # seconds between two looks, and before the first
@@ -77,4 +77,4 @@ class HoldUps(object):
 
 def _waits(title):
     """Return whether a process is the startup process, and waits for others, by its title."""
-    return _STARTUP in title and title.endswith(_WAITS)
+    return proc.does(title, _STARTUP) and title.endswith(_WAITS)

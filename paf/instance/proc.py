@@ -57,6 +57,16 @@ def title(pid):
     return data if str is bytes else data.decode("ascii")
 
 
+def does(text, kind):
+    """Return whether a title (str) is that of the server's own process of a kind, and no client's.
+
+    The cluster's name is in front of it. A client's has a role, a database, and a host.
+    """
+    words = text.rpartition(": ")[2].split()
+    return words[:1] == [kind] and not any(
+        word == "[local]" or word.endswith(")") for word in words[1:])
+
+
 def state_of(pid):
     """Return the fields of /proc/PID/stat after the name, [] for no such process. Raises Unseen."""
     return known(pid, "stat").rpartition(b")")[2].split()

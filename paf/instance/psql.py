@@ -14,6 +14,8 @@ _AT_ONCE = "-c default_transaction_deferrable=off -c search_path=pg_catalog"
 _EVERYWHERE = " -c default_transaction_isolation=read\\ committed"
 _FIRST_WITH_BLANKS = 90500    # in options, behind a backslash
 _NO_TRIGGERS, _FIRST_WITH_LOGIN_TRIGGERS = "event_triggers", 170000
+# each session has a limit of its own: statement_timeout, or the time that psql gets
+_NO_LIMIT, _FIRST_WITH_LIMIT = " -c transaction_timeout=0", 170000
 
 
 def options(instance):
@@ -25,7 +27,9 @@ def options(instance):
     refuses serializable ones. A deferrable one that only reads waits for those of others to end.
     Source: PostgreSQL manual, "Hot Standby", SET TRANSACTION.
     """
-    return _AT_ONCE + (_EVERYWHERE if _version(instance) >= _FIRST_WITH_BLANKS else "")
+    version = _version(instance)
+    return _AT_ONCE + (_EVERYWHERE if version >= _FIRST_WITH_BLANKS else "") + (
+        _NO_LIMIT if version >= _FIRST_WITH_LIMIT else "")
 
 
 def here(instance, text, deadline, environment):

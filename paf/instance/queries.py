@@ -66,7 +66,8 @@ SELECT 'limit', pg_catalog.current_setting('max_slot_wal_keep_size'),
        pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::text, ''
 UNION ALL
 SELECT 'slot', slot_name, coalesce(wal_status, ''),
-       (pg_catalog.pg_wal_lsn_diff(restart_lsn, '0/0'))::bigint::text, active::text, ''
+       (pg_catalog.pg_wal_lsn_diff(restart_lsn, '0/0'))::bigint::text, active::text,
+       (coalesce(xmin, catalog_xmin) IS NOT NULL)::text
   FROM pg_catalog.pg_replication_slots
  WHERE slot_name LIKE 'pgsqlms\\_%' AND slot_type = 'physical' AND NOT temporary
 """

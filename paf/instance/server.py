@@ -94,8 +94,8 @@ def _at_work(instance):
     """Return what a server does that is not ready in time, from the titles of its processes."""
     for pid in _in_sight(instance):
         title = postmaster.title(pid)
-        if "startup" in title:
-            words = "it is at \"{0}\"".format(title[title.index("startup"):])
+        if proc.does(title, "startup"):
+            words = "it is at \"{0}\"".format(title.rpartition(": ")[2])
             return words + (", and restore_command runs" if _has_program(pid) else "")
     return ""
 

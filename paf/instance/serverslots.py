@@ -32,7 +32,8 @@ def here(rows):
     """
     where = [slots.Here(*[int(word) for word in row[2:5]]) for row in rows
              if row[0] == queries.LIMIT and all(row[2:5])]
-    found = [slots.Slot(row[1], row[2] == "lost", int(row[3]) if row[3] else None, row[4] == "true")
+    found = [slots.Slot(row[1], row[2] == "lost", int(row[3]) if row[3] else None, row[4] == "true",
+                        row[5] == "true")
              for row in rows if row[0] == queries.SLOT]
     return where[0] if where else None, found
 

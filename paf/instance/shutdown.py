@@ -37,7 +37,7 @@ _COMMANDS = ((_CHECKPOINTER, "archive_cleanup_command"), (_STARTUP, "recovery_en
 _SESSION, _UTIME, _STIME = 3, 11, 12
 #: Processes that need nothing of a checkpoint, and end after it: the collector of messages
 #: (syslogger since 19); and since 18 what reads and writes pages for others, which are numbered.
-_BESIDE = ("logger", ": io worker ")
+_BESIDE, _READER = ("logger", "syslogger"), ": io worker "
 #: No shutdown checkpoint of a primary has started. A server that was restarting may not have noted
 #: yet that it recovers: the next start repeats it, however this one ends.
 _NOT_STARTED = (state.IN_PRODUCTION, state.IN_CRASH_RECOVERY, state.IN_ARCHIVE_RECOVERY)
@@ -78,7 +78,7 @@ class Shutdown(object):
         titles = dict((pid, postmaster.title(pid)) for pid in pids)
         senders = dict((pid, (title, _switches(pid))) for pid, title in titles.items()
                        if any(word in title for word in _SENDERS))
-        archivers = [pid for pid, title in titles.items() if _ARCHIVER in title]
+        archivers = [pid for pid, title in titles.items() if proc.does(title, _ARCHIVER)]
         stuck = self._logical_ones(senders) if self._awaits_senders(titles) else []
         if senders or archivers:
             self._end(senders, archivers, stuck)
@@ -116,8 +116,9 @@ class Shutdown(object):
         before, self._programs = self._programs, programs
         for pid, owner in sorted(programs.items()):
             title = titles.get(owner, "")
-            what = [name for word, name in _COMMANDS if word in title]
-            if _ARCHIVER in title or before.get(pid) != owner or what and not self._late.passed:
+            what = [name for word, name in _COMMANDS if proc.does(title, word)]
+            if proc.does(title, _ARCHIVER) or before.get(pid) != owner or (
+                    what and not self._late.passed):
                 continue
             if pid not in self._asked:
                 self._log.warning("{0} does not end, the shutdown continues without it".format(
@@ -130,7 +131,7 @@ class Shutdown(object):
 
         Before, while sessions end or an earlier checkpoint is written, no sender is asked to end.
         """
-        found = [pid for pid in titles if _CHECKPOINTER in titles[pid]]
+        found = [pid for pid in titles if proc.does(titles[pid], _CHECKPOINTER)]
         before, self._resting = self._resting, _sleeping(found[0] if len(found) == 1 else None)
         since, self._resting_at = self._resting_at, self._deadline.elapsed
         now = self._resting
@@ -173,14 +174,20 @@ class Shutdown(object):
                 self._end_archiver(pid)
 
     def _end_archiver(self, pid):
-        """End the archiver and what it runs, which may ignore a first signal."""
-        if pid not in self._asked:
-            self._log.warning("archive_command does not end, the shutdown continues without it; "
-                              "what is not archived yet is archived after the next start as a "
-                              "primary")
-        for process in postmaster.descendants(pid):
-            postmaster.send(process, signals.SIGKILL if pid in self._asked else signals.SIGTERM)
-        postmaster.send(pid, signals.SIGTERM)
+        """End the archiver and what it runs, which may ignore a first signal.
+
+        An archive_library (since 15) runs in the archiver itself, which looks for a signal between
+        two files only. All WAL is written by now: the next start is that after a clean shutdown.
+        """
+        again = pid in self._asked
+        if not again:
+            self._log.warning("archive_command or archive_library does not end, the shutdown "
+                              "continues without it; what is not archived yet is archived after "
+                              "the next start as a primary")
+        programs = postmaster.descendants(pid)
+        for process in programs:
+            postmaster.send(process, signals.SIGKILL if again else signals.SIGTERM)
+        postmaster.send(pid, signals.SIGKILL if again and not programs else signals.SIGTERM)
         self._asked.add(pid)
 
     def _hangs(self, pid, now, written):
@@ -238,8 +245,9 @@ def _only_checkpointer(pids, titles):
     titles: dict of pid to title (str). Those of _BESIDE do not count.
     """
     children = [pid for pid in pids if proc.parent_of(pid) in pids
-                and not any(word in titles[pid] for word in _BESIDE)]
-    alone = len(children) == 1 and _CHECKPOINTER in titles[children[0]]
+                and not any(proc.does(titles[pid], word) for word in _BESIDE)
+                and _READER not in titles[pid]]
+    alone = len(children) == 1 and proc.does(titles[children[0]], _CHECKPOINTER)
     return children[0] if alone else None
 
 

@@ -96,9 +96,21 @@ def _without_slots(context):
     if not is_known(found):
         context.log.info("logical slots are not compared: {0}".format(found.reason))
     elif found.value:
-        return "switchover refused: logical failover slots are not synced here: {0}".format(
-            ", ".join(found.value))
+        return "switchover refused: logical failover slots are not synced here: {0}{1}".format(
+            ", ".join(found.value), _slots_in_the_way(context, found.value))
     return None
+
+
+def _slots_in_the_way(context, names):
+    """Return the clause on slots that keep the primary's from being copied; "" without any."""
+    from paf import ocf
+    from paf.instance import failoverslots
+    try:
+        own = failoverslots.left(context.instance, names, context.deadline).value
+    except ocf.OcfError:
+        own = None
+    return ("; here are slots of these names of its own time as a primary, drop them on this "
+            "node: {0}".format(", ".join(own))) if own else ""
 
 
 def _is_calm(context):

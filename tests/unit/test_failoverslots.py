@@ -72,6 +72,7 @@ def test_only_slots_that_are_known_to_be_missing_refuse_it(monkeypatch, found, r
     context = types.SimpleNamespace(instance=None, deadline=None,
                                     log=types.SimpleNamespace(info=said.append))
     monkeypatch.setattr(failoverslots, "missing", lambda *_: found)
+    monkeypatch.setattr(failoverslots, "left", lambda *_: Known([]))
     assert pre_demote._without_slots(context) == reason
     assert bool(said) == isinstance(found, Unknown)
 
@@ -86,6 +87,7 @@ def test_slots_that_cannot_be_compared_refuse_no_switchover(monkeypatch):
                           (Known(["sub"]), "switchover refused: logical failover slots are not "
                            "synced here: sub")):
         answer(monkeypatch, failoverslots, "missing", found)
+        answer(monkeypatch, failoverslots, "left", Unknown("the server is silent"))
         assert pre_demote._without_slots(context) == reason
     assert said == ["logical slots are not compared: postgres -C took too long",
                     "logical slots are not compared: the server is silent"]

@@ -138,6 +138,17 @@ def test_a_line_of_an_earlier_agent_is_said_again_by_a_primary(cluster):
     assert "line" not in cluster.written() and not cluster.says_line()
 
 
+@pytest.mark.parametrize("noted, whatever, first, second", [
+    ("own 0:0:7 1:0:initdb", True, True, False), ("not 0:0:7 2:5:x", True, False, False),
+    ("unknown", True, False, False), ("", False, False, False)])
+def test_a_primary_has_said_its_line_where_that_is_of_its_timeline(
+        cluster, noted, whatever, first, second):
+    """What it said before its promotion is there where nothing has announced the end of that."""
+    cluster.notes.write("line", noted)
+    assert (cluster.says_line(), cluster.says_line(1), cluster.says_line(2)) == (
+        whatever, first, second)
+
+
 @pytest.mark.parametrize("noted, known, calls", [
     ("11 3", True, 0), ("10 3", True, 1), ("", True, 1), ("", False, 1)])
 def test_a_monitor_looks_at_two_files_where_nothing_has_changed(

@@ -24,8 +24,8 @@ HERE = slots.Here(redo=50 * MB, end=100 * MB, segment=MB)
 NAME = slots.name_of("srv2")
 
 
-def slot(lsn=90 * MB, lost=False, active=False, name=NAME):
-    return slots.Slot(name, lost, lsn, active)
+def slot(lsn=90 * MB, lost=False, active=False, name=NAME, holds=False):
+    return slots.Slot(name, lost, lsn, active, holds)
 
 
 def wanted(have, bound, is_wanted=True, here=HERE):
@@ -192,8 +192,8 @@ class Keeping:
         return keeper.keep(self, sight, [])
 
 
-def row(node, lsn, active="false"):
-    return [queries.SLOT, slots.name_of(node), "reserved", str(lsn), active, ""]
+def row(node, lsn, active="false", holds="false"):
+    return [queries.SLOT, slots.name_of(node), "reserved", str(lsn), active, holds]
 
 
 def test_a_standby_follows_the_primarys_slots(monkeypatch):

@@ -141,6 +141,13 @@ def logical(subject):
                 ", ".join(wanted)),
             "a subscriber may get changes that no standby has: after a failover it is ahead of "
             "the new primary")
+    for slot in subject.slots if subject.in_recovery else []:
+        if slot.name in wanted:
+            yield finding.warning(
+                "the failover slot {0} is of this server's own time as a primary".format(slot.name),
+                "nothing moves it: it keeps WAL here, and old rows on the primary, whose slot of "
+                "that name is not copied. Drop it once the primary has one of that name",
+                _dropped(subject, slot))
     if syncs:
         for item in _missing(subject):
             yield item

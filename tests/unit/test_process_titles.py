@@ -1,0 +1,57 @@
+"""What kind of process a title is of: names of clusters, roles and databases are in it as well."""
+
+import types
+
+import pytest
+
+from paf import signals
+from paf.decide.knowledge import Known
+from paf.deadline import Deadline
+from paf.instance import controldata, holdups, postmaster, proc, psql, shutdown
+from tests.unit.support import Clock, instance_at
+from tests.unit.unread import answer
+
+
+@pytest.mark.parametrize("title, kind, is_so", [
+    ("postgres: archiver", "archiver", True),
+    ("postgres: 15/archiver: archiver last was 000000010000000000000003", "archiver", True),
+    ("postgres: archiver process   last was 000000010000000000000003", "archiver", True),
+    ("postgres: archiver shop [local] COPY", "archiver", False),
+    ("postgres: 15/archiver: app shop 10.0.0.9(1) COPY", "archiver", False),
+    ("postgres: app mailarchiver [local] idle", "archiver", False),
+    ("postgres: 15/logger: checkpointer", "logger", False),
+    ("postgres: 15/main: logger", "logger", True),
+    ("postgres: 15/main: startup recovering 000000010000000000000007 waiting", "startup", True),
+    ("postgres: 15/main: app startup 10.0.0.9(4711) SELECT waiting", "startup", False),
+    ("", "startup", False)])
+def test_the_kind_of_a_process(title, kind, is_so):
+    assert proc.does(title, kind) is is_so
+    if kind == "startup":
+        assert holdups._waits(title) is is_so
+
+
+@pytest.mark.parametrize("programs, sent", [
+    ([], [(20, signals.SIGTERM), (20, signals.SIGKILL)]),
+    ([21], [(21, signals.SIGTERM), (20, signals.SIGTERM), (21, signals.SIGKILL),
+            (20, signals.SIGTERM)])])
+def test_an_archiver_that_runs_its_library_itself_hears_no_second_sigterm(
+        monkeypatch, programs, sent):
+    """It looks for a signal between two files; one that hangs held up demote and stop."""
+    found = []
+    answer(monkeypatch, postmaster, "descendants", programs)
+    monkeypatch.setattr(postmaster, "send", lambda *given: found.append(given))
+    answer(monkeypatch, controldata, "read", Known(None))
+    one = shutdown.Shutdown(None, Deadline(10, Clock()), types.SimpleNamespace(
+        warning=lambda text: None))
+    one._end_archiver(20)
+    one._end_archiver(20)
+    assert found == sent
+
+
+@pytest.mark.parametrize("version, has", [("16", False), ("17", True), ("18", True), ("", False)])
+def test_sessions_of_the_agent_have_no_limit_for_transactions_but_their_own(
+        tmp_path, version, has):
+    """The checkpoint before a switchover was cut off by it; an older server has no such setting."""
+    if version:
+        (tmp_path / "PG_VERSION").write_text(version + "\n")
+    assert ("transaction_timeout=0" in psql.options(instance_at(tmp_path))) is has
