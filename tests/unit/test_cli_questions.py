@@ -259,7 +259,7 @@ def test_a_standby_that_is_no_node_acknowledges_commits_as_well(texts, rows, wai
     assert forecast.commits_wait(found, ["srv3"], "srv2") is (True if wait else None)
 
 
-@pytest.mark.parametrize("level, waits", [("on", False), ("remote_apply", True)])
+@pytest.mark.parametrize("level, waits", [("on", False), ("remote_apply", True), (None, None)])
 def test_a_standby_whose_replay_is_paused_acknowledges_what_it_receives(texts, level, waits):
     rows = [PRIMARY[0], SRV1]
     own, standbys = servers.understand(rows, "SQL on srv3")
@@ -267,7 +267,9 @@ def test_a_standby_whose_replay_is_paused_acknowledges_what_it_receives(texts, l
     found = asked(texts, rows, ("srv1", 0, 0.0, level, []), known=known)
     assert [node["state"] for node in found["nodes"] if node["node"] == "srv1"] == [
         servers.REPLAY_PAUSED]
-    assert ("commits-wait" in codes(found)) == waits == forecast.commits_wait(found, [], None)
+    assert ("commits-wait" in codes(found)) == bool(waits)
+    assert ("commits-unknown" in codes(found)) == (waits is None)
+    assert forecast.commits_wait(found, [], None) is waits
 
 
 def test_a_base_backup_that_streams_is_no_standby(texts):

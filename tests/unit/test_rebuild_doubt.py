@@ -67,14 +67,31 @@ def test_wal_that_cannot_be_read_keeps_no_copy_from_being_made(work, monkeypatch
     assert "goes on behind it" in one._examine().reason and "goes on behind it" in one._doubt
 
 
+@pytest.mark.parametrize("discard", [False, True])
+def test_wal_that_is_not_there_to_be_kept_stays_in_the_old_directory(
+        instance, tmp_path, work, monkeypatch, capsys, discard):
+    """pg_wal is a link to a disk that is away: the copy that was advised failed, too."""
+    one = work()
+    one._doubt, one._why_copy = "cannot look into pg_wal", "--copy asks for it"
+    assert copying.only_here(instance, None) == (None, None, 0)
+    assert "all the WAL here cannot be copied, and stays in the old directory" in "\n".join(
+        one.says())
+
+    def refuse(*_):
+        raise ocf.OcfError("cannot copy the WAL: Input/output error")
+    monkeypatch.setattr(copying, "keep_lost", refuse)
+    one._options.discard = discard
+    if discard:
+        with pytest.raises(ocf.OcfError, match="Input/output error"):
+            one.do()
+        return
+    one.do()
+    assert not one.is_kept() and one.old()
+    assert "it stays in the old directory" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("more", ["", MORE])
-def test_where_more_may_be_than_is_found_all_the_wal_is_kept(
-        instance, tmp_path, work, monkeypatch, more):
-    kept = []
-    (tmp_path / "main" / "pg_wal").mkdir()
-    monkeypatch.setattr(copying, "only_here", lambda *_: (None, [], 1 << 24))
-    monkeypatch.setattr(copying, "keep_lost", lambda _, found, doubt: kept.append((
-        found, doubt)) or ("" if doubt == MORE else None))    # it was too much
+def test_what_may_be_more_than_is_found_keeps_the_old_directory(work, monkeypatch, more):
     monkeypatch.setattr(verb.promotions, "examine", lambda *_: (Known(None), more))
     one = work()
     one._examine()
@@ -83,4 +100,4 @@ def test_where_more_may_be_than_is_found_all_the_wal_is_kept(
     assert ("Whether more than this exists only here is not known" in said) == bool(more)
     assert more in said
     one.do()
-    assert kept[0] == (None, more) and one.is_kept() is not bool(more) and one.old()
+    assert one.is_kept() is not bool(more) and one.old()

@@ -280,7 +280,7 @@ def test_what_becomes_of_the_wal_that_is_only_here_is_said(
     monkeypatch.setattr(verb.keptwal, "fits", lambda *_: fits)
     work = verb.Work(instance_at(tmp_path), "srv1", options(*words))
     work._why_copy = why_copy
-    assert work._says_of_wal("; its WAL", None) == said.format(
+    assert work._says_of_wal("; its WAL") == said.format(
         lost=verb.keptwal.lost_folder(instance_at(tmp_path)))
 
 

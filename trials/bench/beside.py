@@ -16,6 +16,7 @@ _COUNT = "select count(*) from pg_stat_activity where application_name = 'pgbenc
 _LEFT = "select pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::bigint"
 _FILL = "insert into bench_fill select generate_series(1, 1000000)"
 _WRITES = "begin; insert into bench_fill values (0); select pg_sleep(3600)"
+_END = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'"
 _READS = "select count(*) from pgbench_accounts, pg_sleep(3600)"
 
 
@@ -54,9 +55,14 @@ def _long(cluster):
         for name in cluster.nodes:
             query = _WRITES if name == old else _READS
             stack.enter_context(_session(cluster, name, query))
-        wait_until(lambda: all(_sleeps(node) for node in cluster.nodes.values()), 60,
-                   "the long transactions to run")
-        yield
+        try:
+            wait_until(lambda: all(_sleeps(node) for node in cluster.nodes.values()), 60,
+                       "the long transactions to run")
+            yield
+        finally:    # they outlive psql, which outlives nsenter
+            for node in cluster.nodes.values():
+                if node.in_recovery() is not None:
+                    node.sql(_END)
 
 
 @contextlib.contextmanager

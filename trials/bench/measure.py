@@ -225,9 +225,10 @@ class Measurement:
         with load:
             wanted = BUSY_QUICKLY if self.options.quick else BUSY_SECONDS
             wait_until(lambda: len(load.rates()) >= wanted, 10 * wanted, "pgbench to run")
-            written = cluster.nodes[cluster.primary()].sql(_WRITTEN)[0][0]
-            seen.append([statistics.median(load.rates()), float(written)])
+            rate = statistics.median(load.rates())
             with beside.of(cluster, kind):
+                written = cluster.nodes[cluster.primary()].sql(_WRITTEN)[0][0]
+                seen.append([rate, float(written)])
                 yield load
 
     def _switchover(self, agent):

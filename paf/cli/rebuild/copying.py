@@ -276,15 +276,18 @@ def only_here(instance, found):
     """Return the parts of the WAL that only this instance has, their segments and bytes of each.
 
     found: divergence.Divergence; None where it is not known whether there is one: then all its WAL.
-    Parts: see divergence.parts; segments: None where they cannot be found. Raises OcfError.
+    Parts: see divergence.parts; segments: None where they cannot be found.
     """
     try:
         local.version(instance)
     except ocf.NotUsable:    # damaged: where the WAL is, is not known either
         return None, None, 0
-    parts = divergence.parts(instance, found, Deadline(_PATIENCE)) if found else None
-    size = found.size if found and found.size else walfiles.look(instance).segment_size
-    return parts, keptwal.only_here(instance, parts, size), size
+    try:
+        parts = divergence.parts(instance, found, Deadline(_PATIENCE)) if found else None
+        size = found.size if found and found.size else walfiles.look(instance).segment_size
+        return parts, keptwal.only_here(instance, parts, size), size
+    except ocf.OcfError:    # it cannot be read: it stays where it is
+        return None, None, 0
 
 
 def now():

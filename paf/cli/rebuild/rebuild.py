@@ -255,15 +255,15 @@ class Work(object):
         if self._found is not None:
             yield "{0}: {1}".format(self.node, divergence.reason(self._found, rejoin.what_is_lost(
                 self._instance, self._found, Deadline(120.0))[0]).rpartition(";")[0])
-            yield "What exists only here is given up{0}".format(self._says_of_wal(
-                "; its WAL", self._found))
+            yield "What exists only here is given up{0}".format(self._says_of_wal("; its WAL"))
         if self._more:
             yield "Whether more than this exists only here is not known ({0}){1}".format(
-                self._more, self._says_of_wal("; all the WAL here", None) if self._why_copy else
-                "; pg_rewind leaves what differs, --copy does not")
+                self._more, "; pg_rewind leaves what differs, --copy does not"
+                if not self._why_copy else ": it would be given up" if self._options.discard else
+                "; the old directory stays")
         if self._doubt:
             yield "Whether something exists only here is not known ({0}): it would be given up" \
-                  "{1}".format(self._doubt, self._says_of_wal("; all the WAL here", self._found))
+                  "{1}".format(self._doubt, self._says_of_wal("; all the WAL here"))
         if self._damage:
             yield "What the journal {0} holds goes to {1}; this node's files in it go back under " \
                   "their names".format(journal.folder(self._instance),
@@ -292,13 +292,12 @@ class Work(object):
             "{0} MB".format(self._source.size >> 20) if self._source.size is not None else
             "its size is not known: {0}".format(self._source.why), self._why_copy)
 
-    def _says_of_wal(self, what, found):
+    def _says_of_wal(self, what):
         """Return what becomes of the WAL of which a copy is to be kept, as the end of a sentence.
 
-        what: the beginning of that (str); found: divergence.Divergence, None for all WAL. Raises
-        OcfError.
+        what: the beginning of that (str). Raises OcfError.
         """
-        _, names, size = copying.only_here(self._instance, found)
+        _, names, size = copying.only_here(self._instance, self._found)
         if names is not None and keptwal.fits(self._instance, names, size):
             return "{0} is kept in {1}".format(what, keptwal.lost_folder(self._instance))
         why = "cannot be copied" if names is None else "is too much for a copy ({0} MB)".format(
@@ -319,16 +318,25 @@ class Work(object):
                 place) if place else ""))
             return
         self._clear_journal()
-        # all the WAL first, where more may be only here than what is found
-        more = copying.keep_lost(self._instance, None, self._more)
-        place = copying.keep_lost(self._instance, self._found, self._doubt)
-        self._is_kept = "" not in (more, place) and not (self._damage or self._was_spoilt())
+        place = self._keep_lost()
+        # what the tables have, and the WAL no longer has, is nowhere else
+        self._is_kept = place != "" and not (self._damage or self._more or self._was_spoilt())
         self._say_kept(place)
         copy = copying.Copying(self._instance, self.node, self._plan, self._source, self._options,
                                self._version, self._backup)
         copy.run()
         self._note_missed(copy.missed)
         say("copied")
+
+    def _keep_lost(self):
+        """Do what copying.keep_lost does. WAL that cannot be copied stays in the old directory."""
+        try:
+            return copying.keep_lost(self._instance, self._found, self._doubt)
+        except ocf.OcfError as error:
+            if self._options.discard:
+                raise
+            complain("{0}: it stays in the old directory".format(error))
+            return ""
 
     def _note_missed(self, reason):
         """Keep the old directory where the copy may lack files of this node (why: str)."""

@@ -25,11 +25,7 @@ UNION ALL SELECT 'place', oid::text, pg_catalog.pg_tablespace_location(oid)
   FROM pg_catalog.pg_tablespace WHERE pg_catalog.pg_tablespace_location(oid) <> ''"""
 _SENDERS = """SELECT 'max_wal_senders', pg_catalog.current_setting('max_wal_senders'),
   count(*)::text FROM pg_catalog.pg_stat_replication"""
-_SLOTS = """
-UNION ALL SELECT 'max_replication_slots', pg_catalog.current_setting('max_replication_slots'),
-  count(*)::text FROM pg_catalog.pg_replication_slots"""
-_NEEDED = {"max_wal_senders": 2, "max_replication_slots": 1}
-_WORDS = {"max_wal_senders": "WAL senders", "max_replication_slots": "replication slots"}
+_NEEDED = 2    # WAL senders for a copy and its WAL
 
 
 def version(instance):
@@ -137,19 +133,18 @@ def _major(number):
 
 
 def check_room(instance, source, number):
-    """Raise Problem where the primary has too few free WAL senders or slots for pg_basebackup.
+    """Raise Problem where the primary has too few free WAL senders for pg_basebackup.
 
     That complains of them itself, but after the old directory may have been given up. Where the
     role may only replicate it is not known, as the size is not. Source: pg_basebackup(1),
-    --wal-method=stream (two connections), --no-slot (a temporary slot, since PostgreSQL 10).
+    --wal-method=stream (two connections).
     """
-    rows = _rows(instance, source.conninfo, _DATABASE + _only(number),
-                 _SENDERS + (_SLOTS if number >= 100000 else ""))
+    rows = _rows(instance, source.conninfo, _DATABASE + _only(number), _SENDERS)
     for name, most, used in rows if isinstance(rows, list) else ():
-        if int(most) - int(used) < _NEEDED[name]:
-            raise Problem("the primary has {0} of {1} {2} in use, and a copy needs {3}: free some, "
-                          "or set {4} higher there, and restart it".format(
-                              used, most, _WORDS[name], _NEEDED[name], name))
+        if int(most) - int(used) < _NEEDED:
+            raise Problem("the primary has {0} of {1} WAL senders in use, and a copy needs {2}: "
+                          "free some, or set {3} higher there, and restart it".format(
+                              used, most, _NEEDED, name))
 
 
 def _rows(instance, where, more, text):

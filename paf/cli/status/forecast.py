@@ -174,13 +174,15 @@ def commits_wait(report, nodes, to):
     if known is None:
         return None
     needed = service.needed(known["names"], known["commit"])
-    left = [row for row in report["nodes"] if row["node"] not in nodes + [to]
-            and service.is_connected(row["state"], known["commit"])]
-    if to is None:
-        left = [row for row in left if row["sync_state"] in service.SYNCHRONOUS]
-    others = known.get("others", [])    # whether they find a new primary is not known
-    if len(left) + len(others) < needed:
+    rows = [row for row in report["nodes"] if row["node"] not in nodes + [to]
+            and (to is not None or row["sync_state"] in service.SYNCHRONOUS)]
+    answers = [service.is_connected(row["state"], known["commit"]) for row in rows]
+    left = answers.count(True)
+    others = len(known.get("others", []))    # whether they find a new primary is not known
+    if left + answers.count(None) + others < needed:
         return True
+    if to is None and left + others < needed:
+        return None
     return False if to is None or not needed else None
 
 

@@ -148,9 +148,14 @@ def commits(found, seen, configured, managed, facts):
     number = needs(known)
     rows = dict((node["node"], node["state"]) for node in found["nodes"])
     # a standby need not be a node; what the primary still lists of a node that is off is old
-    streaming = [name for name, server in facts.known.items() if is_streaming(server)
-                 and is_connected(rows.get(name, STREAMING), known.level)]
-    if len(streaming) < number:
+    answers = [is_connected(rows.get(name, STREAMING), known.level)
+               for name, server in facts.known.items() if is_streaming(server)]
+    streaming = [answer for answer in answers if answer]
+    if len(streaming) < number <= len(streaming) + answers.count(None):
+        yield unknown("commits-unknown", UP, "whether commits wait for a standby whose replay is "
+                      "paused is not known", "this session has a synchronous_commit of its own; "
+                      "with remote_apply they do")
+    elif len(streaming) < number:
         yield concern(
             "commits-wait", UP,
             "commits wait: synchronous_standby_names asks for {0} standby{1}, {2} of its standbys "
@@ -168,9 +173,12 @@ def commits(found, seen, configured, managed, facts):
 def is_connected(state, level):
     """Return whether a standby in a state (str) acknowledges commits; level: synchronous_commit.
 
-    Its own answer may be that replay is paused: it receives WAL then, and applies none.
+    Its own answer may be that replay is paused: it receives WAL then, and applies none. None where
+    the level is not known.
     """
-    return state == STREAMING or state == REPLAY_PAUSED and level != _APPLIED
+    if state != REPLAY_PAUSED:
+        return state == STREAMING
+    return None if level is None else level != _APPLIED
 
 
 def is_streaming(server):
