@@ -350,8 +350,7 @@ def explain_score(context, view, deadline):
     """Show why this node cannot be promoted where its score says so, and nothing else does.
 
     view: cib.Scan. For a cluster without a primary. Without a score, the node says so unless one
-    that can be promoted runs, or is being started: that one will be, or says why not. Raises
-    OcfError.
+    that can be promoted runs, or is being started: that one will be, or says why not. OcfError.
     """
     score, said = view.scores.get(context.node), view.reasons.get(context.node, "")
     if let_in(context, view, deadline) or said and not (
@@ -391,9 +390,10 @@ def look_again(context, awaited):
     waits = view.scores[context.node] == election.WAITING
     here, awaited = set(view.online) & set(view.running), set(awaited)
     after = set(name[len(notes.AFTER):] for name in awaited if name.startswith(notes.AFTER))
-    if waits and (context.node in view.accepted
-                  or here & awaited or set(view.last_words) & awaited or after - here
-                  or any(view.scores.get(node) != election.WAITING for node in after)):
+    # what a cut-off node writes could replace the CIB of those that went on
+    if waits and not context.cluster.is_powerless and (
+            context.node in view.accepted or here & awaited or set(view.last_words) & awaited
+            or after - here or any(view.scores.get(node) != election.WAITING for node in after)):
         context.cluster.set_score(context.node, election.LOSER_SCORE, context.deadline)
     if not waits or context.node in view.accepted:
         context.cluster.notes.remove(notes.AWAITED)

@@ -6,8 +6,6 @@ from paf.decide import state, transition
 from paf.instance import observe, server, waiting_commits
 
 _LOOK_PATIENCE, _LINE_PATIENCE = 5.0, 1.0    # seconds
-#: States that say what an instance was, before its shutdown as well as after it.
-_KNOWN = state.DOWN + state.UP
 
 
 def run(context):
@@ -53,10 +51,12 @@ def run(context):
 
 def _was(context, sight):
     """Return the state that an instance which was shut down is started from; sight: before that."""
-    if sight.verdict.state not in _KNOWN:    # it gave no answer: its control file does
-        return observe.observe(context.instance, context.deadline).verdict.state
-    # its first start as a standby: what it was until then is to be said of its timelines
-    return state.STOPPED_PRIMARY if sight.verdict.state == state.PRIMARY else sight.verdict.state
+    if sight.verdict.state == state.PRIMARY:    # what it was is to be said of its timelines
+        return state.STOPPED_PRIMARY
+    if sight.verdict.state in state.DOWN:
+        return sight.verdict.state
+    # no answer, or a standby that may have been promoted before it ended: its control file says it
+    return observe.observe(context.instance, context.deadline).verdict.state
 
 
 def _withdraw_line(context, sight):

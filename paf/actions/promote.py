@@ -16,7 +16,7 @@ def run(context):
         return ocf.SUCCESS
     if sight.verdict.state in state.DOWN:
         from paf.actions import start
-        start.run(context, elected=context.in_cluster)
+        start.run(context, elected=context.in_cluster and _has_round(context))
     elif sight.verdict.state != state.STANDBY:
         raise ocf.OcfError("cannot promote, the instance is {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))
@@ -26,6 +26,13 @@ def run(context):
         holders.publish_rule(context)
     _promote(context)
     return ocf.SUCCESS
+
+
+def _has_round(context):
+    """Return whether this node is the candidate of a round that goes on. Raises OcfError."""
+    return (transition.candidate(context.notification) == context.node
+            and context.cluster.round_state(context.deadline) in (
+                base.ROUND_OPEN, base.ROUND_PASSED, base.ROUND_RECOVERED))
 
 
 def _let_replay(context, sight):

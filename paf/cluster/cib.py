@@ -75,7 +75,7 @@ def is_powerless(xml):
     parser = xml_parser()
     parser.StartElementHandler = start
     feed(parser, xml)
-    return "ignore" not in policies
+    return set(policies) != set(["ignore"])    # of several another one may hold
 
 
 def has_watchdog(xml):

@@ -86,8 +86,9 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
     if not is_known(positions[candidate]):
         return Decision(False, "the WAL position of {0} itself is not known: {1}".format(
             candidate, _doubt(positions[candidate])), None, (), (candidate,))
+    from paf.decide import lastprimary
     mine = positions[candidate].value
-    doubt = _outrun(primary, positions, lines or {}, behind) if certain else ""
+    doubt = lastprimary.outrun(primary, positions, lines or {}, behind) if certain else ""
     primary = None if doubt else primary    # it does not have all there is
     foreign = _foreign(others + [candidate], lines, primary if primary in voters else candidate)
     strangers = foreign | (
@@ -97,7 +98,8 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
         again = doubt or None in (lines or {}).values()    # which may become known
         return _without_primary(candidate, strangers, primary, mine, doubt)._replace(
             awaited=tuple(node for node in (primary, again and candidate) if node))
-    last = _last(str(primary), others + [candidate], lines or {}, certain)
+    last = lastprimary.last(str(primary), others + [candidate], lines or {}, certain)
+    last |= lastprimary.level(candidate, primary, positions, lines or {}, behind)
     best = _best(candidate, others, positions, last, strangers)
     if best is not None:
         return _behind(best, positions[best].value, mine, candidate in strangers, best == primary)
@@ -113,37 +115,6 @@ def _leading(candidate, others, positions):
         return Decision(False, "; ".join("{0} may be ahead of {1}: {2}".format(
             node, where, _doubt(positions[node])) for node in doubtful), None, (), doubtful)
     return Decision(True, "no standby is ahead of {0} ({1})".format(candidate, where), None, (), ())
-
-
-def _outrun(primary, positions, lines, behind):
-    # type: (str | None, dict[str, Fact], Lines, Collection[str]) -> str
-    """Return why the last primary does not count as such (str), "" where it does.
-
-    Nodes that followed it may have more of its WAL, though a primary sends what is on its disk. So
-    it was set back since: restored from a copy, or its disk to a snapshot, or that lost what it had
-    called written. Where the first record of the timeline is gone, who had a score of a connected
-    standby has followed it; not who may have been the primary of that timeline: no monitor of the
-    last primary has seen that one follow.
-    """
-    from paf.decide import timelines
-    fact, last = positions.get(str(primary)), lines.get(str(primary))
-    if fact is None or not is_known(fact) or last is None:
-        return ""
-
-    def followed(node):
-        # type: (str) -> bool
-        line = lines.get(node)
-        found = timelines.compare(line, last)
-        return line is not None and not timelines.left(line, last) and (
-            found == timelines.TOGETHER
-            or found == timelines.UNSURE and line.own is False and node not in behind)
-    ahead = sorted(node for node, other in positions.items()
-                   if other.value is not None and other.value.timeline == fact.value.timeline
-                   and other.value.lsn > fact.value.lsn and followed(node))
-    if not ahead:
-        return ""
-    return "the last primary, {0}, has less than {1}, which followed it: was it restored? " \
-        "Accept the loss: paf promote".format(primary, " and ".join(ahead))
 
 
 def _behind(best, position, mine, stranger, primary):
@@ -215,26 +186,6 @@ def _without_primary(candidate, strangers, primary, mine, doubt):
                "paf promote".format(primary))
     return Decision(False, "{0} may have another history than {1} (at {2}), and {3}".format(
         ", ".join(sorted(strangers)), candidate, wal.describe(mine), who), None, (), ())
-
-
-def _last(primary, nodes, lines, certain):
-    # type: (str, list[str], Lines, bool) -> set[str]
-    """Return the nodes (a set) that count as the last primary: those of one history with it.
-
-    There the LSN decides: where it cannot be promoted, a standby with all of its WAL is as good.
-    Where only its score says that it was one, also a node that was the primary of its timeline,
-    where the other one only followed: the score is of an earlier time.
-    """
-    if certain and primary not in lines:
-        return set([primary])
-    from paf.decide import timelines
-    presumed = lines.get(primary)
-
-    def counts(line):
-        # type: (Line | None) -> bool
-        return timelines.compare(line, presumed) == timelines.TOGETHER or bool(
-            not certain and line and presumed and line.own and presumed.own is False)
-    return set([primary] + [node for node in nodes if counts(lines.get(node))])
 
 
 def _best(candidate, others, positions, last, strangers):

@@ -79,7 +79,9 @@ def _wanted(slot, member, here):
         return []
     if slot.lsn is None:
         return [DROP, MAKE]
-    if slot.holds and here.redo <= member.bound:    # a new one keeps all that is needed
+    # a new one begins at the redo of a restartpoint that may still run: behind here.redo, and never
+    # behind what was replayed. The primary itself needs no more than this server's own last one.
+    if slot.holds and (here.end <= member.bound or here.redo == member.bound):
         return [DROP, MAKE]
     if slot.lsn > member.bound:    # of another time: it needs more than the slot keeps
         return [DROP, MAKE] if here.redo < slot.lsn else []

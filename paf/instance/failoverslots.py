@@ -15,13 +15,13 @@ _SLOTS = "SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE {0} AND NO
          "AND invalidation_reason IS NULL"
 
 
-# A standby makes none: it is of its time as a primary, and keeps the primary's of that name from
-# being copied. Source: slotsync.c, synchronize_one_slot; slot.c, ReplicationSlotCreate.
-_LEFT = "SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE failover AND NOT synced"
+# The server copies none whose name one has that is no copy, whatever kind that is: mostly one of its
+# time as a primary. Source: slotsync.c, synchronize_one_slot.
+_LEFT = "SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE NOT synced"
 
 
 def left(instance, names, deadline):
-    """Return which of `names` this standby has of its own time as a primary: Known(list of str).
+    """Return which of `names` this standby has that are no copies: Known(list of str).
 
     Unknown where it could not be asked. Raises OcfError when psql cannot be started.
     """

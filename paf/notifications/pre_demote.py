@@ -109,8 +109,8 @@ def _slots_in_the_way(context, names):
         own = failoverslots.left(context.instance, names, context.deadline).value
     except ocf.OcfError:
         own = None
-    return ("; here are slots of these names of its own time as a primary, drop them on this "
-            "node: {0}".format(", ".join(own))) if own else ""
+    return ("; here are slots of these names that are no copies, drop them on this node, unless "
+            "something reads them: {0}".format(", ".join(own))) if own else ""
 
 
 def _is_calm(context):

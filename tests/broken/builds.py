@@ -106,7 +106,7 @@ BUILDS = (
            "        return where.timeline, where.lsn",
            (_KNOWN.format("True-an old primary that counted up twice"),)),
     Broken(4, "a score that is too old names the last primary",
-           "paf/decide/election.py",
+           "paf/decide/lastprimary.py",
            "            not certain and line and presumed and line.own and presumed.own is False)",
            "            line and presumed and False)", (_UNIT + "test_election.py",)),
     Broken(4, "who is behind concedes to a node that can only wait",

@@ -202,7 +202,7 @@ BUILDS = (
            "                True):", (_UNIT + "test_cluster_model.py::"
                                       "test_a_standby_without_a_primary_is_degraded_once_that_lasts_and_does_not_fail",)),
     Broken(5, "what was promoted in vain is ahead of a standby that has as much",
-           "paf/decide/election.py", "    if certain and primary not in lines:",
+           "paf/decide/lastprimary.py", "    if certain and primary not in lines:",
            "    if certain:", (_UNIT + "test_election.py::"
                                "test_a_standby_that_has_all_of_the_last_primary_is_as_good",)),
     Broken(4, "a former primary counts as the last one, once that was removed from the cluster",

@@ -47,6 +47,13 @@ def test_a_node_that_is_lost_after_its_vote_has_voted(departed):
     assert run.code == 0 and "srv3 has left since the election" in run.log
 
 
+def test_who_voted_and_left_may_go_on_elsewhere_where_quorum_is_lost(departed):
+    departed.store.has_quorum(False)
+    run = departed["srv2"].agent("promote", lists=LISTS)
+    assert run.code == 1 and departed["srv2"].in_recovery
+    assert not departed.store.value("synchronous", "srv2")
+
+
 def test_promote_goes_by_the_stops_that_its_notification_had(trio):
     """Pacemaker 2.1.5 leaves one of two stops out of the lists of promote itself."""
     lists = dict(active="srv1 srv2 srv3", promoted="srv1", unpromoted="srv2 srv3", demote="srv1",

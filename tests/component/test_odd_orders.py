@@ -20,6 +20,15 @@ def test_a_candidate_that_ended_after_its_election_is_started_and_promoted(survi
     assert survivors["srv2"].monitor().code == 8
 
 
+def test_without_an_election_an_instance_that_is_down_is_started_as_any_other(survivors):
+    """crm_resource --force-promote: it is compared, and takes part in elections, and is refused."""
+    lists = with_candidate("srv2")
+    survivors["srv2"].stop()
+    run = survivors["srv2"].agent("promote", lists=lists)
+    assert run.code == 1 and "no election was held" in run.reason
+    assert survivors.store.value("ballot", "srv2")
+
+
 def test_a_primary_that_is_demoted_without_a_successor_says_that_it_was_one(pair):
     lists = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1")
     assert pair["srv1"].monitor().code == 8

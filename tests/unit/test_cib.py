@@ -312,6 +312,15 @@ def test_a_partition_without_quorum_decides_nothing_unless_that_is_ignored(
     assert cib.is_powerless(xml) is powerless
 
 
+@pytest.mark.parametrize("first, second", [
+    ("no-quorum-policy", "no-quorum-policy"), ("no-quorum-policy", "no_quorum_policy")])
+def test_where_one_of_two_policies_ignores_lost_quorum_it_is_not_sure_that_it_holds(first, second):
+    """The other set, or the name of today, wins: what is written there could replace the CIB."""
+    xml = ('<cib have-quorum="0"><configuration><nvpair id="p" name="{0}" value="stop"/>'
+           '<nvpair id="q" name="{1}" value="ignore"/></configuration></cib>')
+    assert cib.is_powerless(xml.format(first, second)) is True
+
+
 def test_a_node_without_a_name_is_no_stranger():
     """Its slot would be dropped, and with it the WAL that it needs."""
     xml = '<cib><configuration><nodes><node id="1" uname="srv1"/>{0}</nodes></configuration></cib>'

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paf.cli import configuration, view
+from paf.cli import configuration, topology, view
 from paf.cli.check import clusterchecks
 from paf.cli.status import failover, fencing, forecast, simulate, votequorum
 from paf.runner import Result
@@ -43,6 +43,20 @@ LEVELS = {
          'target="srv3" index="2" devices="fence-srv3"'], True, ["fence-srv3"],
         "level 1 of the fencing topology of srv3 fails: fence-gone is no fencing device"),
 }
+
+
+@pytest.mark.parametrize("levels, found, possible, devices", [
+    ([["fence-vm"]], ["fence-ipmi"], None, []), ([["fence-vm"], ["fence-ipmi"]], ["fence-ipmi"],
+                                                 True, ["fence-ipmi"]),
+    ([["fence-ipmi", "fence-vm"]], ["fence-ipmi"], None, []),
+    ([["fence-ipmi", "fence-vm"]], ["fence-ipmi", "fence-vm"], True, ["fence-ipmi", "fence-vm"])])
+def test_only_devices_of_its_levels_count_and_each_of_a_level_has_to_reach_it(
+        levels, found, possible, devices):
+    """The fencer lists each that reaches a node, and uses those of its topology alone."""
+    group = [topology.Level(number, names) for number, names in enumerate(levels, 1)]
+    seen = fencing._by_levels([group], "srv1", fencing.Fencing(True, found, False, ""))
+    assert (fencing.is_possible(seen), seen.devices) == (possible, devices)
+    assert ("fence-vm" in seen.unknown) == (possible is None)
 
 
 class Fencer:

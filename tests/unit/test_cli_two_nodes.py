@@ -70,6 +70,31 @@ def test_without_quorum_it_is_said_who_is_waited_for(texts, votes, waits):  # no
     assert item["pcs"] == []
 
 
+@pytest.mark.parametrize("policy, words", [
+    ("freeze", "runs on, and what it takes is lost"), ("Ignore", "so may that of the others"),
+    ("demote", "demotes its primary"), ("suicide", "fences the nodes"), ("stop", "stops"),
+    ("", "stops")])
+def test_what_becomes_of_a_partition_without_quorum_is_its_policys(
+        texts, policy, words):  # noqa: F811
+    leave(texts, "srv1", "srv2")
+    texts["mon"] = texts["mon"].replace('with_quorum="true"', 'with_quorum="false"')
+    if policy:
+        texts["cib"] = texts["cib"].replace("</cluster_property_set>", (
+            f'<nvpair id="nqp" name="no-quorum-policy" value="{policy}"/></cluster_property_set>'))
+    item, = [item for item in asked(texts, **{**ALONE, "votes": None})["todo"]
+             if item["code"] == "no-quorum"]
+    assert words in item["why"]
+
+
+@pytest.mark.parametrize("off, words", [(False, "no node is away"), (True, "bring back the nodes")])
+def test_votes_that_are_missing_though_no_node_is_away(texts, off, words):  # noqa: F811
+    if off:
+        leave(texts, "srv2")
+    votes = votequorum.Votes(2, 2, 2, {"1": 1, "3": 1}, {"Quorate"}, "")
+    item, = [item for item in asked(texts, votes=votes)["todo"] if item["code"] == "votes"]
+    assert words in item["why"]
+
+
 QDEVICE = """Votequorum information
 ----------------------
 Expected votes:   3

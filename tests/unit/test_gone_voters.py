@@ -20,6 +20,15 @@ def test_a_voter_that_is_gone_for_good_is_not_waited_for(make, monkeypatch, list
     assert monitored(context, monkeypatch) == score
 
 
+def test_a_node_without_quorum_goes_on_waiting(make, monkeypatch):
+    """Who is gone may be with those that went on; with quorum it tries again."""
+    context = make(BOTH, online=["srv2"], running=["srv2"], scores={"srv2": 1000, "srv3": 990})
+    promotion.wait_for(context, election.Decision(False, "no vote", None, ("srv3",), ("srv3",)))
+    for powerless, score in ((True, election.WAITING), (False, election.LOSER_SCORE)):
+        context.cluster.is_powerless = powerless
+        assert monitored(context, monkeypatch) == score
+
+
 @pytest.mark.parametrize("promoted, awaited, is_in", [
     ([], "", True), ([], "srv3", False), (["srv1"], "", False)])
 def test_a_node_whose_wait_is_forgotten_is_a_candidate_again(

@@ -12,6 +12,7 @@ from paf.cli.status import fencing as fenced
 from paf.cli.status import service, simulate, succession, votequorum
 from paf.cli.status.concern import FAILOVER, concern, unknown
 from paf.cli.status.report_text import size
+from paf.cli.view import OFFLINE, UNCLEAN
 from paf.decide import quorum
 from paf.decide.knowledge import is_known
 
@@ -70,7 +71,11 @@ def votes(found, seen, configured, managed, facts):
             "nothing is promoted without quorum: " + (
                 "the quorum device does not vote; look at corosync-qdevice.service on the nodes, "
                 "and at the device's host" if votequorum.is_without_device(facts.votes) else
-                "bring back the nodes that are away"),
+                "bring back the nodes that are away" if any(
+                    row["membership"] in (OFFLINE, UNCLEAN) and row["node"] not in seen.remote
+                    for row in found["nodes"]) else
+                "no node is away: look at two_node and expected_votes in corosync.conf, and where "
+                "that has a device, at corosync-qdevice.service on the nodes"),
             finding.both("corosync-qdevice-tool -s") if (
                 votequorum.is_without_device(facts.votes)) else ((), ()))
 

@@ -28,7 +28,11 @@ class Fencing(namedtuple("Fencing", "enabled devices watchdog unknown unusable")
 
 def of(pacemaker, configured, seen, node):
     """Return the Fencing of a node (str); seen: view.View."""
-    return by_topology(configured, node, _by_devices(pacemaker, configured, seen, node))
+    found = _by_devices(pacemaker, configured, seen, node)
+    if found.devices and topology.groups(configured, node):    # a level may need one elsewhere
+        more = elsewhere(configured, seen, node, found.watchdog).devices
+        found = found._replace(devices=sorted(set(found.devices) | set(more)))
+    return by_topology(configured, node, found)
 
 
 def by_topology(configured, node, found):
@@ -42,11 +46,26 @@ def by_topology(configured, node, found):
         found = found._replace(watchdog=False)
     usable = [group for group in groups if topology.is_usable(configured, group, node)]
     if len(usable) == len(groups):
-        return found
+        return _by_levels(groups, node, found)
     words = "; ".join(words for words, _, _ in topology.wrong(configured, node))
     if usable:
         return found._replace(devices=[], unknown=words)
     return found._replace(devices=[], unknown="", unusable=words)
+
+
+def _by_levels(groups, node, found):
+    """Return the Fencing by those levels whose devices were all found to reach the node; pure."""
+    if not groups or not found.devices:
+        return found
+    known = set(found.devices) | set([devices.WATCHDOG] if found.watchdog else [])
+    whole = [[level for level in group if set(level.devices) <= known] for group in groups]
+    if all(whole):
+        names = set(name for group in whole for level in group for name in level.devices)
+        return found._replace(devices=sorted(names & set(found.devices)))
+    missing = sorted(set(name for group in groups for level in group
+                         for name in level.devices) - known)
+    return found._replace(devices=[], unknown="its fencing topology needs {0}, and that it reaches "
+                          "{1} was not found out".format(" and ".join(missing), node))
 
 
 def _by_devices(pacemaker, configured, seen, node):

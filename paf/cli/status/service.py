@@ -93,7 +93,25 @@ def members(found, seen, configured, managed, facts):
     elif not seen.quorum:
         yield concern("no-quorum", UP, "this partition has no quorum",
                       _waited_for(found) if votequorum.is_waiting(facts.votes) else
-                      "Pacemaker stops the resources of a partition without quorum")
+                      _policy(configured))
+
+
+#: What becomes of a partition without quorum, by no-quorum-policy.
+_POLICIES = {
+    "ignore": "no-quorum-policy is ignore: its primary runs on, and so may that of the others",
+    "freeze": "no-quorum-policy is freeze: its primary runs on, and what it takes is lost if the "
+              "others promote another one",
+    "demote": "no-quorum-policy is demote: Pacemaker demotes its primary, and promotes none",
+    "fence": "Pacemaker fences the nodes of a partition without quorum",
+    "suicide": "Pacemaker fences the nodes of a partition without quorum"}
+
+
+def _policy(configured):
+    """Return what Pacemaker does with a partition without quorum (str)."""
+    if "no-quorum-policy" in configured.uncertain:
+        return "what Pacemaker does with it is not known: a rule decides on no-quorum-policy"
+    return _POLICIES.get(configured.properties.get("no-quorum-policy", "").lower(),
+                         "Pacemaker stops the resources of a partition without quorum")
 
 
 def _waited_for(found):

@@ -1,0 +1,73 @@
+"""The last primary in an election, and what counts like it. Pure."""
+
+from paf.decide import timelines
+from paf.decide.knowledge import is_known
+
+MYPY = False    # mypy reads the block below, Python never does
+if MYPY:
+    from typing import Collection, Dict  # novm # noqa: F401
+    from paf.decide.knowledge import Fact  # noqa: F401
+    from paf.decide.timelines import Line  # noqa: F401
+
+    Lines = Dict[str, "Line | None"]    # node to its timelines
+
+
+def outrun(primary, positions, lines, behind):
+    # type: (str | None, dict[str, Fact], Lines, Collection[str]) -> str
+    """Return why the last primary does not count as such (str), "" where it does.
+
+    Nodes that followed it may have more of its WAL, though a primary sends what is on its disk. So
+    it was set back since: restored from a copy, or its disk to a snapshot, or that lost what it had
+    called written. Where the first record of the timeline is gone, who had a score of a connected
+    standby has followed it; not who may have been the primary of that timeline: no monitor of the
+    last primary has seen that one follow.
+    """
+    fact, last = positions.get(str(primary)), lines.get(str(primary))
+    if fact is None or not is_known(fact) or last is None:
+        return ""
+
+    def followed(node):
+        # type: (str) -> bool
+        line = lines.get(node)
+        found = timelines.compare(line, last)
+        return line is not None and not timelines.left(line, last) and (
+            found == timelines.TOGETHER
+            or found == timelines.UNSURE and line.own is False and node not in behind)
+    ahead = sorted(node for node, other in positions.items()
+                   if other.value is not None and other.value.timeline == fact.value.timeline
+                   and other.value.lsn > fact.value.lsn and followed(node))
+    if not ahead:
+        return ""
+    return "the last primary, {0}, has less than {1}, which followed it: was it restored? " \
+        "Accept the loss: paf promote".format(primary, " and ".join(ahead))
+
+
+def last(primary, nodes, lines, certain):
+    # type: (str, list[str], Lines, bool) -> set[str]
+    """Return the nodes (a set) that count as the last primary: those of one history with it.
+
+    There the LSN decides: where it cannot be promoted, a standby with all of its WAL is as good.
+    Where only its score says that it was one, also a node that was the primary of its timeline,
+    where the other one only followed: the score is of an earlier time.
+    """
+    if certain and primary not in lines:
+        return set([primary])
+    presumed = lines.get(primary)
+
+    def counts(line):
+        # type: (Line | None) -> bool
+        return timelines.compare(line, presumed) == timelines.TOGETHER or bool(
+            not certain and line and presumed and line.own and presumed.own is False)
+    return set([primary] + [node for node in nodes if counts(lines.get(node))])
+
+
+def level(node, primary, positions, lines, behind):
+    # type: (str, str | None, dict[str, Fact], Lines, Collection[str]) -> set[str]
+    """Return the node (in a set) where it is exactly where the last primary is, and followed it.
+
+    Where the first record of their timeline is gone its score shows that: see `outrun`.
+    """
+    fact, line, last = positions.get(str(primary)), lines.get(node), lines.get(str(primary))
+    followed = (line is not None and last is not None and line.own is False and node not in behind
+                and timelines.compare(line, last) == timelines.UNSURE)
+    return set([node] if followed and fact == positions[node] else [])
