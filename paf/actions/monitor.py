@@ -388,12 +388,12 @@ def _check_stream(context, sight):
             return []
         from paf.actions import rejoin
         from paf.instance import divergence
-        found = divergence.find(context.instance, context.deadline.within(_UPSTREAM_PATIENCE),
-                                lambda: rejoin.acting_timeline(context))
+        fact = rejoin.find(context, context.deadline.within(_UPSTREAM_PATIENCE))
     except ocf.OcfError as error:
         why = ("whether this standby has left the primary's history is not known" if streams else
                "this standby does not stream, and cannot find out why")
         return ["{0}: {1}".format(why, error)]
-    if found:
-        raise ocf.OcfError(divergence.reason(found))
-    return [] if streams else ["this standby does not stream from a primary"]
+    if fact.value:
+        raise ocf.OcfError(divergence.reason(fact.value))
+    return [] if streams else ["this standby does not stream from a primary{0}".format(
+        ": " + fact.reason if fact.reason else "")]

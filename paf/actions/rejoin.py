@@ -2,7 +2,7 @@
 
 from paf import ocf, runner
 from paf.decide import loss, state, timelines, transition, wal
-from paf.decide.knowledge import is_known
+from paf.decide.knowledge import Unknown, is_known
 from paf.instance import (
     controldata, divergence, line, replacement, rewind, rewindrole, settings, waiting_commits,
     waldump)
@@ -107,12 +107,46 @@ def _check_line(context, found):
 
 
 def _find(context):
-    return divergence.find(context.instance, context.deadline.within(
-        context.deadline.remaining / 2), lambda: acting_timeline(context))
+    """Return the Divergence of this instance, None where none is known of."""
+    fact = find(context, context.deadline.within(context.deadline.remaining / 2))
+    if fact.reason:
+        context.log.info("not compared with the primary: {0}".format(fact.reason))
+    return fact.value
+
+
+def find(context, deadline):
+    """Return the Fact of the Divergence, None without one, from Pacemaker's primary.
+
+    Unknown where who answers at its address is another server, by what that primary says of itself.
+    Raises OcfError.
+    """
+    fact = divergence.fact(context.instance, deadline, lambda: acting_timeline(context))
+    line = acting_line(context) if fact.value else None
+    if line is None or _fits(fact.value.upstream, line):
+        return fact
+    return Unknown("who answers at the primary's address is another server than Pacemaker's "
+                   "primary: system identifier {0}, timeline {1}".format(
+                       fact.value.upstream.system_identifier, fact.value.upstream.timeline))
+
+
+def _fits(answered, said):
+    """Return whether an upstream.Upstream may be of the server that says a timelines.Line."""
+    origin = [reign.mark for reign in said.reigns if reign.timeline == timelines.ORIGIN]
+    return answered.timeline == said.reigns[-1].timeline and origin in (
+        [], [None], [answered.system_identifier])
 
 
 def acting_timeline(context):
     """Return the timeline (int) that Pacemaker's primary says it is on, None where it says none.
+
+    Raises OcfError where Pacemaker gives no answer.
+    """
+    said = acting_line(context)
+    return said.reigns[-1].timeline if said else None
+
+
+def acting_line(context):
+    """Return the timelines.Line that Pacemaker's primary says is its own, None without one.
 
     Raises OcfError where Pacemaker gives no answer.
     """
@@ -124,7 +158,7 @@ def acting_timeline(context):
     if len(primaries) != 1 or primaries == [context.node]:
         return None
     found = timelines.line_from_wire(context.cluster.lines(context.deadline).get(primaries[0], ""))
-    return found.reigns[-1].timeline if found and found.own else None
+    return found if found and found.own else None
 
 
 def what_is_lost(instance, found, deadline):

@@ -50,6 +50,8 @@ AFTER = "/after "
 LINE = "line"
 #: What a start without a primary, and the time without one, leave until there is a primary.
 WITHOUT_PRIMARY = (START, ORIGIN, LINE)
+#: The latest timeline whose history this standby had when it was to vote.
+HISTORY = "history"
 #: What a start could not do in time, for the next monitor.
 PENDING = "pending"
 #: That a promotion was ordered, until the server is a primary, or was started again.

@@ -6,7 +6,7 @@ Pacemaker chose by promotion score, continues only if no node is ahead of it.
 
 from collections import namedtuple
 
-from paf.decide import quorum, wal
+from paf.decide import lastprimary, quorum, wal
 from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
 
 MYPY = False    # mypy reads the block below, Python never does
@@ -86,7 +86,6 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
     if not is_known(positions[candidate]):
         return Decision(False, "the WAL position of {0} itself is not known: {1}".format(
             candidate, _doubt(positions[candidate])), None, (), (candidate,))
-    from paf.decide import lastprimary
     mine = positions[candidate].value
     doubt = lastprimary.outrun(primary, positions, lines or {}, behind) if certain else ""
     primary = None if doubt else primary    # it does not have all there is
@@ -98,8 +97,7 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
         again = doubt or None in (lines or {}).values()    # which may become known
         return _without_primary(candidate, strangers, primary, mine, doubt)._replace(
             awaited=tuple(node for node in (primary, again and candidate) if node))
-    last = lastprimary.last(str(primary), others + [candidate], lines or {}, certain)
-    last |= lastprimary.level(candidate, primary, positions, lines or {}, behind)
+    last = lastprimary.last(candidate, primary, positions, lines or {}, certain, behind)
     best = _best(candidate, others, positions, last, strangers)
     if best is not None:
         return _behind(best, positions[best].value, mine, candidate in strangers, best == primary)

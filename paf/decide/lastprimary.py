@@ -42,14 +42,15 @@ def outrun(primary, positions, lines, behind):
         "Accept the loss: paf promote".format(primary, " and ".join(ahead))
 
 
-def last(primary, nodes, lines, certain):
-    # type: (str, list[str], Lines, bool) -> set[str]
+def last(candidate, primary, positions, lines, certain, behind):
+    # type: (str, str | None, dict[str, Fact], Lines, bool, Collection[str]) -> set[str]
     """Return the nodes (a set) that count as the last primary: those of one history with it.
 
     There the LSN decides: where it cannot be promoted, a standby with all of its WAL is as good.
     Where only its score says that it was one, also a node that was the primary of its timeline,
     where the other one only followed: the score is of an earlier time.
     """
+    primary = str(primary)
     if certain and primary not in lines:
         return set([primary])
     presumed = lines.get(primary)
@@ -58,16 +59,17 @@ def last(primary, nodes, lines, certain):
         # type: (Line | None) -> bool
         return timelines.compare(line, presumed) == timelines.TOGETHER or bool(
             not certain and line and presumed and line.own and presumed.own is False)
-    return set([primary] + [node for node in nodes if counts(lines.get(node))])
+    return set([primary] + [node for node in positions if counts(lines.get(node))]) | _level(
+        candidate, primary, positions, lines, behind)
 
 
-def level(node, primary, positions, lines, behind):
-    # type: (str, str | None, dict[str, Fact], Lines, Collection[str]) -> set[str]
+def _level(node, primary, positions, lines, behind):
+    # type: (str, str, dict[str, Fact], Lines, Collection[str]) -> set[str]
     """Return the node (in a set) where it is exactly where the last primary is, and followed it.
 
     Where the first record of their timeline is gone its score shows that: see `outrun`.
     """
-    fact, line, last = positions.get(str(primary)), lines.get(node), lines.get(str(primary))
-    followed = (line is not None and last is not None and line.own is False and node not in behind
-                and timelines.compare(line, last) == timelines.UNSURE)
+    fact, line, theirs = positions.get(primary), lines.get(node), lines.get(primary)
+    followed = (line is not None and theirs is not None and line.own is False
+                and node not in behind and timelines.compare(line, theirs) == timelines.UNSURE)
     return set([node] if followed and fact == positions[node] else [])

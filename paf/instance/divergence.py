@@ -33,7 +33,12 @@ def find(instance, deadline, acting=None):
     upstream may be behind proves nothing. acting: as in `look`. Raises OcfError when this node
     itself has no means to find out.
     """
-    return look(instance, settings.conninfo(instance, deadline), deadline, acting).value
+    return fact(instance, deadline, acting).value
+
+
+def fact(instance, deadline, acting=None):
+    """Return the Fact of what `find` returns: also why it is not known. Raises OcfError."""
+    return look(instance, settings.conninfo(instance, deadline), deadline, acting)
 
 
 def look(instance, conninfo, deadline, acting=None):

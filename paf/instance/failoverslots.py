@@ -15,8 +15,8 @@ _SLOTS = "SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE {0} AND NO
          "AND invalidation_reason IS NULL"
 
 
-# The server copies none whose name one has that is no copy, whatever kind that is: mostly one of its
-# time as a primary. Source: slotsync.c, synchronize_one_slot.
+# The server copies none whose name one has that is no copy, whatever kind that is: mostly one of
+# its time as a primary. Source: slotsync.c, synchronize_one_slot.
 _LEFT = "SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE NOT synced"
 
 

@@ -51,6 +51,16 @@ def knows_later(instance):
     return max(histories + [0]) > max(segments + [0])
 
 
+def newest_history(instance):
+    """Return the latest timeline (int) that a history file here is of, 0 without one.
+
+    Raises EnvironmentError where that cannot be seen.
+    """
+    return max([0] + [wal.segment_timeline(name[:-len(_HISTORY)] + "0" * 16) or 0
+                      for name in os.listdir(local.wal_folder(instance))
+                      if name.endswith(_HISTORY)])
+
+
 def switches(instance, timeline):
     """Return the timelines.Switches (a list) in a timeline's history file.
 

@@ -6,8 +6,6 @@ from paf.decide import transition
 
 #: Seconds until a result has reached this node's copy of the CIB, and between two looks at it.
 _PATIENCE, _STEP = 2.0, 0.2
-#: A standby that has got the new timeline's history in these seconds has found the new primary.
-_FOUND = 30.0
 
 
 def run(context):
@@ -21,6 +19,7 @@ def run(context):
         if context.cluster.notes.read(notes.START) == base.MARK_RECOVERED:
             # it lets an old primary do without votes, and there may have been another one
             context.cluster.notes.remove(notes.START)
+        _leave_old_primary(context)    # it may have succeeded
         return
     context.cluster.forget(context.deadline)
     _leave_old_primary(context)
@@ -39,13 +38,27 @@ def _leave_old_primary(context):
     if (transition.candidate(lists) in (None, context.node) or transition.lasting_primaries(lists)
             or transition.is_recovery_of_primary(lists)):
         return
-    from paf.instance import walfiles
-    if walfiles.look(context.instance).promoted_ago >= _FOUND:
+    if not _has_found(context):
         _disconnect(context)
     try:
         background.start("reconnect", context.environment.variables)
     except EnvironmentError as error:    # it connects all the same, perhaps a second later
         context.log.info("its next connection is not helped: {0}".format(error.strerror))
+
+
+def _has_found(context):
+    """Return whether this standby has got another history since it was to vote; False if not known.
+
+    That is the new primary's: it has found that one.
+    """
+    from paf.instance import walfiles
+    own = context.cluster.notes
+    try:
+        before = own.read(notes.HISTORY)
+        own.remove(notes.HISTORY)
+        return ocf.is_number(before) and walfiles.newest_history(context.instance) > int(before)
+    except (ocf.OcfError, EnvironmentError):
+        return False
 
 
 def _disconnect(context):

@@ -26,6 +26,7 @@ def run(context):
             where.position.reason))
     if chosen != context.node:
         _vote(context, chosen, where, seen)
+        _note_history(context)
         return
     try:
         mark, recovered = _open(context, where, seen)
@@ -104,6 +105,18 @@ def _compare(context):
     """Publish this node's history for an election that compares them. Raises nothing."""
     from paf.actions import start
     start.compare(context)
+
+
+def _note_history(context):
+    """Note what is known before this promotion, for post_promote. Raises nothing."""
+    from paf.cluster import notes
+    from paf.instance import walfiles
+    try:
+        context.cluster.notes.remove(notes.HISTORY)    # an earlier one's is worse than none
+        context.cluster.notes.write(
+            notes.HISTORY, "{0}".format(walfiles.newest_history(context.instance)))
+    except (ocf.OcfError, EnvironmentError) as error:
+        context.log.info("the histories that this standby has are not noted: {0}".format(error))
 
 
 def _vote(context, chosen, where, seen):

@@ -12,7 +12,7 @@ from paf.decide import state
 from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.decide.wal import Position
 from paf.instance import (
-    journal, limits, observe, postmaster, server, standby_mode, waiting_commits, walfiles)
+    journal, limits, observe, postmaster, server, standby_mode, waiting_commits)
 from paf.notifications import post_promote
 from tests.unit.test_actions_unread import block, make  # noqa: F401
 from tests.unit.unread import answer
@@ -155,6 +155,7 @@ def test_what_was_noted_stays_unless_the_promotion_is_known_to_have_succeeded(
     """But no old primary may do without votes now: there may have been another one."""
     monkeypatch.setattr(post_promote, "_PATIENCE", 0.0)
     answer(monkeypatch, ophistory, "promotion", ended)
+    answer(monkeypatch, post_promote, "_leave_old_primary", None)
     context = make(lists=PROMOTION)
     context.cluster.notes.write(notes.START, mark)
     context.cluster.notes.write(notes.AWAITED, "srv3")
@@ -174,7 +175,7 @@ def test_this_nodes_own_server_shows_that_it_was_promoted(
     """Clients wait for the end of this notification; else the CIB shows it."""
     answer(monkeypatch, postmaster, "has_wal_writer", seen)
     answer(monkeypatch, ophistory, "promotion", False)
-    answer(monkeypatch, walfiles, "look", walfiles.Folder(2, 1 << 24, 0.1))
+    answer(monkeypatch, post_promote, "_leave_old_primary", None)
     context = make(lists=dict(PROMOTION, promote=candidate))
     context.cluster.notes.write(notes.START, base.MARK_RECOVERED)
     post_promote.run(context)
@@ -183,7 +184,7 @@ def test_this_nodes_own_server_shows_that_it_was_promoted(
 
 def test_after_a_promotion_that_succeeded_nothing_noted_is_left(make, monkeypatch):  # noqa: F811
     answer(monkeypatch, ophistory, "promotion", True)
-    answer(monkeypatch, walfiles, "look", walfiles.Folder(2, 1 << 24, 0.1))
+    answer(monkeypatch, post_promote, "_leave_old_primary", None)
     context = make(lists=PROMOTION)
     context.cluster.notes.write(notes.AWAITED, "srv3")
     post_promote.run(context)

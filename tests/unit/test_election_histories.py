@@ -36,6 +36,7 @@ def positions_of_the_simulation(monkeypatch):
     monkeypatch.setattr("paf.instance.observe.is_primary", lambda *_: False)
     monkeypatch.setattr("paf.instance.line.read", line)
     monkeypatch.setattr("paf.instance.position.by_checkpoint", lambda node, fact, deadline: fact)
+    monkeypatch.setattr("paf.instance.walfiles.newest_history", lambda node: 0)
     monkeypatch.setattr("paf.instance.peer.position", lambda *_: Unknown("no port"))
     monkeypatch.setattr("paf.hindrances._missing_shutdown",
                         lambda context, where: None)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from paf import runner
-from paf.actions import monitor
+from paf.actions import monitor, rejoin
 from paf.cluster import notes
 from paf.deadline import Deadline
 from paf.decide import state
@@ -123,8 +123,8 @@ def _unread(_instance):
 
 def test_a_standby_that_has_diverged_is_noticed_where_sql_says_nothing(titled, monkeypatch):
     asked = []
-    monkeypatch.setattr(divergence, "find", lambda *_: asked.append(True) or SimpleNamespace(
-        reason="diverged: timeline 1 is not in the history"))
+    monkeypatch.setattr(rejoin, "find", lambda *_: asked.append(True) or Known(SimpleNamespace(
+        reason="diverged: timeline 1 is not in the history")))
     monkeypatch.setattr(divergence, "reason", lambda found: found.reason)
     titled("postgres: wal receiver process   streaming 0/3000000")
     later = []

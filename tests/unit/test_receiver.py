@@ -20,14 +20,14 @@ STREAMING = "postgres: 15/main: walreceiver streaming 0/3000060"
 def server(monkeypatch):
     """Give the instance processes with these titles; return the numbers of those that were ended.
 
-    Its last timeline began long ago.
+    It has the history of timeline 2, and had it before.
     """
     def put(*titles):
         sent = []
         monkeypatch.setattr(postmaster, "processes", lambda _: list(range(len(titles))))
         monkeypatch.setattr(postmaster, "title", lambda pid: titles[pid])
         monkeypatch.setattr(postmaster, "send", lambda pid, number: sent.append((pid, number)))
-        monkeypatch.setattr(walfiles, "look", lambda _: walfiles.Folder(1, 1 << 24, 1e9))
+        monkeypatch.setattr(walfiles, "newest_history", lambda _: 2)
         monkeypatch.setattr(background, "start", lambda *_: None)
         return sent
     return put
@@ -49,15 +49,21 @@ def test_one_that_streams_is_ended(server, title, ended):
     assert sent == ([(1, signal.SIGTERM)] if ended else [])
 
 
-def after(lists, node="srv3"):
-    """Say on a node that a promotion is over; return what it has logged."""
+def after(lists, node="srv3", before="2", **noted):
+    """Say on a node that a promotion is over; return what it has logged.
+
+    before: the note of the latest history that it had when it was to vote; noted: other notes.
+    """
     said = []
     post_promote.run(SimpleNamespace(
         node=node, instance=None, deadline=None, environment=environment(),
         notification=transition.read(environment(**notify_variables(**lists))),
         cluster=SimpleNamespace(forget=lambda _: None,
+                                end_old_round=lambda *_: None,
                                 notes=SimpleNamespace(
-                                    read=lambda name: "yes" * (name == "entered"))),
+                                    remove=lambda _: None, read=lambda name: dict(
+                                        {"entered": "yes", "history": before},
+                                        **noted).get(name, ""))),
         log=SimpleNamespace(info=said.append, warning=said.append)))
     return said
 
@@ -74,19 +80,34 @@ def test_after_a_promotion_no_other_standby_streams_from_the_old_primary(server,
     assert bool(sent) is ends and bool(said) is ends
 
 
-def test_one_that_has_the_new_history_streams_from_the_new_primary(server, monkeypatch):
+def unseen(_):
+    raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("before, now, streams", [
+    ("1", lambda _: 2, True), ("2", lambda _: 2, False), ("", lambda _: 2, False),
+    ("1", unseen, False)])
+def test_one_that_has_got_the_new_history_streams_from_the_new_primary(
+        server, monkeypatch, before, now, streams):
+    """That of a promotion a moment ago says nothing: it was there before this one."""
     sent = server(STREAMING)
-    monkeypatch.setattr(walfiles, "look", lambda _: walfiles.Folder(1, 1 << 24, 2.0))
-    assert after(LOST) == [] == sent
+    monkeypatch.setattr(walfiles, "newest_history", now)
+    assert bool(after(LOST, before=before)) is not streams and bool(sent) is not streams
 
 
-@pytest.mark.parametrize("lists, ago, helped", [
-    (LOST, 1e9, True), (LOST, 2.0, True), (dict(LOST, promote="srv3"), 1e9, False)])
-def test_its_next_connection_is_helped(server, monkeypatch, lists, ago, helped):
+def test_where_the_end_of_a_promotion_is_not_known_the_old_primary_is_left(server, monkeypatch):
+    sent = server(STREAMING)
+    monkeypatch.setattr(post_promote, "_is_promoted", lambda _: False)
+    assert after(LOST, line="own 1:0:initdb") and sent
+
+
+@pytest.mark.parametrize("lists, now, helped", [
+    (LOST, 2, True), (LOST, 3, True), (dict(LOST, promote="srv3"), 2, False)])
+def test_its_next_connection_is_helped(server, monkeypatch, lists, now, helped):
     """Also after another promotion a moment ago: that one's history says nothing of this."""
     server()
     started = []
-    monkeypatch.setattr(walfiles, "look", lambda _: walfiles.Folder(1, 1 << 24, ago))
+    monkeypatch.setattr(walfiles, "newest_history", lambda _: now)
     monkeypatch.setattr(background, "start", lambda action, _: started.append(action))
     after(lists)
     assert started == ["reconnect"] * helped

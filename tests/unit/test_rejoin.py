@@ -95,6 +95,24 @@ def test_the_acting_primarys_timeline_is_what_that_one_says_itself(promoted, sai
     assert rejoin.acting_timeline(context) is None
 
 
+@pytest.mark.parametrize("answered, said, fits", [
+    (upstream.Upstream(2, [], "7"), "own 0:0:7 1:0:initdb 2:20:b", True),
+    (upstream.Upstream(3, [], "7"), "own 0:0:7 1:0:initdb 2:20:b", False),    # promoted by hand
+    (upstream.Upstream(2, [], "8"), "own 0:0:7 1:0:initdb 2:20:b", False),    # another cluster
+    (upstream.Upstream(2, [], "8"), "own 1:0:initdb 2:20:b", True), (FOUND.upstream, "", True)])
+def test_who_is_not_pacemakers_primary_shows_no_divergence(monkeypatch, answered, said, fits):
+    """A standby was banned, or rewound to a server that is none of the cluster's."""
+    found = Known(FOUND._replace(upstream=answered))
+    monkeypatch.setattr(rejoin.divergence, "fact", lambda *_: found)
+    context = mock.Mock(node="srv1", instance=None)
+    context.cluster.resource = "pgsqld"
+    context.cluster.cib.return_value = operations(PRIMARY, "pgsqld")
+    context.cluster.lines.return_value = {"srv2": said} if said else {}
+    seen = rejoin.find(context, Deadline(5))
+    assert (seen == found) is fits
+    assert fits or "is another server than Pacemaker's primary" in seen.reason
+
+
 @pytest.mark.parametrize("control, setting, doubt", [
     (Known(Control(state.SHUT_DOWN)), "ANY 1 (srv2)", False),    # it has noted which waited
     (Known(Control(state.IN_PRODUCTION)), "", False), (Unknown("it was killed"), "", False),

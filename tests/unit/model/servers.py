@@ -205,7 +205,7 @@ def _end_with_shutdown(server, _where, _size, _deadline, _replayed):
     return old is not None and server.wal[:len(old)] == old
 
 
-def _divergence(server, _deadline, _acting=None):
+def _divergence(server):
     why = server.has_diverged()
     return why and SimpleNamespace(reason=why)
 
@@ -275,10 +275,11 @@ def stand_in(monkeypatch, model_of):
         "paf.instance.peer.position": lambda server, node, *_: server.world.ask(node),
         "paf.instance.waldump.ends_with_shutdown": _end_with_shutdown,
         "paf.instance.walfiles.knows_later": lambda server: False,
+        "paf.instance.walfiles.newest_history": lambda server: server.timeline,
         "paf.instance.walfiles.look": lambda server: Folder(
             server.timeline, _SEGMENT, 1e9 if server.promoted_at is None
             else server.world.now - server.promoted_at),
-        "paf.instance.divergence.find": _divergence,
+        "paf.actions.rejoin.find": lambda context, deadline: Known(_divergence(context.instance)),
         "paf.instance.divergence.reason": lambda found, more="": found.reason,
         "paf.instance.version": lambda server: 150000,
         "paf.instance.program": lambda server, name: "/bin/sh",
@@ -286,8 +287,7 @@ def stand_in(monkeypatch, model_of):
         "paf.instance.settings.wal_dump": lambda server: "pg_waldump",
         "paf.instance.sql.query": lambda *_: SimpleNamespace(kind="rows", rows=[], message=""),
         "paf.instance.sharedmemory.check": _nothing,
-        "paf.crash.watcher.keep": _nothing,
-        "paf.crash.watcher.end": _nothing,
+        "paf.crash.watcher.keep": _nothing, "paf.crash.watcher.end": _nothing,
         "paf.crash.watcher.has_reported": lambda context: False,
         "paf.actions.validate.host": _nothing,
         "paf.actions.rejoin.check": _check_rejoin,
