@@ -14,19 +14,34 @@ def run(context):
     Pacemaker announces the end of a promotion that failed as well (seen with 2.1.5). No primary
     has come then: how this instance was started, its timelines, and what it waits for still count.
     """
+    before = _noted_history(context)
     if _is_needed_later(context) and not _is_promoted(context):
         context.cluster.end_old_round(False, context.deadline)
         if context.cluster.notes.read(notes.START) == base.MARK_RECOVERED:
             # it lets an old primary do without votes, and there may have been another one
             context.cluster.notes.remove(notes.START)
-        _leave_old_primary(context)    # it may have succeeded
+        _leave_old_primary(context, before)    # it may have succeeded
         return
     context.cluster.forget(context.deadline)
-    _leave_old_primary(context)
+    _leave_old_primary(context, before)
 
 
-def _leave_old_primary(context):
+def _noted_history(context):
+    """Return the note of pre_promote (str), "" without one: it is of one promotion. Raises nothing.
+    """
+    own = context.cluster.notes
+    try:
+        before = own.read(notes.HISTORY)
+        own.remove(notes.HISTORY)
+        return before
+    except ocf.OcfError:
+        return ""
+
+
+def _leave_old_primary(context, before):
     """Have this standby stream from the new primary, and no longer from what was one before.
+
+    before: of `_noted_history`.
 
     One that counts as fenced can run all the same: its machine was paused, or its watchdog has
     failed. What it commits from now on is lost, and no standby must acknowledge it. A machine
@@ -38,7 +53,7 @@ def _leave_old_primary(context):
     if (transition.candidate(lists) in (None, context.node) or transition.lasting_primaries(lists)
             or transition.is_recovery_of_primary(lists)):
         return
-    if not _has_found(context):
+    if not _has_found(context, before):
         _disconnect(context)
     try:
         background.start("reconnect", context.environment.variables)
@@ -46,18 +61,15 @@ def _leave_old_primary(context):
         context.log.info("its next connection is not helped: {0}".format(error.strerror))
 
 
-def _has_found(context):
+def _has_found(context, before):
     """Return whether this standby has got another history since it was to vote; False if not known.
 
     That is the new primary's: it has found that one.
     """
     from paf.instance import walfiles
-    own = context.cluster.notes
     try:
-        before = own.read(notes.HISTORY)
-        own.remove(notes.HISTORY)
         return ocf.is_number(before) and walfiles.newest_history(context.instance) > int(before)
-    except (ocf.OcfError, EnvironmentError):
+    except EnvironmentError:
         return False
 
 

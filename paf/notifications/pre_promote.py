@@ -19,6 +19,8 @@ def run(context):
     if chosen is None:    # another member of a cloned group is
         context.log.info("no instance of this resource is to be promoted: no election")
         return
+    if chosen != context.node:
+        _note_history(context)    # first: what follows may fail, and an old note must not stay
     where = position.place(context.instance, deadline)
     seen = where.primary_seen if context.parameters.maxlag else None
     if not is_known(where.position):
@@ -26,7 +28,6 @@ def run(context):
             where.position.reason))
     if chosen != context.node:
         _vote(context, chosen, where, seen)
-        _note_history(context)
         return
     try:
         mark, recovered = _open(context, where, seen)

@@ -21,7 +21,8 @@ BUILDS = (
            (_UNIT + "test_actions_unknown.py::"
             "test_this_nodes_own_server_shows_that_it_was_promoted",)),
     Broken(2, "a standby goes on with the old primary after the promotion of another",
-           "paf/notifications/post_promote.py", "    _leave_old_primary(context)", "    pass",
+           "paf/notifications/post_promote.py",
+           "    _leave_old_primary(context, before)", "    pass",
            (_COMPONENT + "test_after_a_promotion.py::"
             "test_what_it_commits_then_is_acknowledged_by_none[lists0]",)),
     Broken(2, "a standby that was promoted by hand is started beside the primary",

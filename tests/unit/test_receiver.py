@@ -54,17 +54,18 @@ def after(lists, node="srv3", before="2", **noted):
 
     before: the note of the latest history that it had when it was to vote; noted: other notes.
     """
-    said = []
+    said, gone = [], []
     post_promote.run(SimpleNamespace(
         node=node, instance=None, deadline=None, environment=environment(),
         notification=transition.read(environment(**notify_variables(**lists))),
         cluster=SimpleNamespace(forget=lambda _: None,
                                 end_old_round=lambda *_: None,
                                 notes=SimpleNamespace(
-                                    remove=lambda _: None, read=lambda name: dict(
+                                    remove=gone.append, read=lambda name: dict(
                                         {"entered": "yes", "history": before},
                                         **noted).get(name, ""))),
         log=SimpleNamespace(info=said.append, warning=said.append)))
+    assert "history" in gone, "it is of one promotion, whatever became of that"
     return said
 
 

@@ -276,18 +276,29 @@ def only_here(instance, found):
     """Return the parts of the WAL that only this instance has, their segments and bytes of each.
 
     found: divergence.Divergence; None where it is not known whether there is one: then all its WAL.
-    Parts: see divergence.parts; segments: None where they cannot be found.
+    Parts: see divergence.parts; segments: None where they cannot be found. Raises OcfError.
     """
     try:
         local.version(instance)
     except ocf.NotUsable:    # damaged: where the WAL is, is not known either
         return None, None, 0
+    parts = divergence.parts(instance, found, Deadline(_PATIENCE)) if found else None
+    size = found.size if found and found.size else walfiles.look(instance).segment_size
+    return parts, keptwal.only_here(instance, parts, size), size
+
+
+def segments_here(instance, found, must_be_read):
+    """Return the segments and the bytes of each that `only_here` does; (None, 0) if not readable.
+
+    must_be_read: where they are given up: what cannot be read now may be in a moment. Raises
+    OcfError.
+    """
     try:
-        parts = divergence.parts(instance, found, Deadline(_PATIENCE)) if found else None
-        size = found.size if found and found.size else walfiles.look(instance).segment_size
-        return parts, keptwal.only_here(instance, parts, size), size
-    except ocf.OcfError:    # it cannot be read: it stays where it is
-        return None, None, 0
+        return only_here(instance, found)[1:]
+    except ocf.OcfError:
+        if must_be_read:
+            raise
+        return None, 0
 
 
 def now():

@@ -297,7 +297,7 @@ class Work(object):
 
         what: the beginning of that (str). Raises OcfError.
         """
-        _, names, size = copying.only_here(self._instance, self._found)
+        names, size = copying.segments_here(self._instance, self._found, self._options.discard)
         if names is not None and keptwal.fits(self._instance, names, size):
             return "{0} is kept in {1}".format(what, keptwal.lost_folder(self._instance))
         why = "cannot be copied" if names is None else "is too much for a copy ({0} MB)".format(
