@@ -217,7 +217,8 @@ class Cluster(object):
         mark: one of MARK_..., kept until a promotion has ended. Raises OcfError.
         """
         # an earlier start's: where there is no room for this one's, nothing is known of it
-        for name in (notes.ENTERED, notes.ROUND, notes.NARROWER, notes.WAITED, notes.UNFLUSHED):
+        for name in (notes.ENTERED, notes.ROUND, notes.NARROWER, notes.WAITED, notes.UNFLUSHED,
+                     notes.HISTORY):
             self.notes.remove(name)
         self.notes.write(notes.START, "" if mark == MARK_NONE else mark)
         self.note_entry()
