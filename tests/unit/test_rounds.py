@@ -287,6 +287,7 @@ def test_a_start_ends_an_election_that_was_not_ended_only_beside_a_primary(prima
     monkeypatch.setattr("paf.instance.position.place", simulation.place)
     monkeypatch.setattr("paf.instance.line.read", simulation.line)
     monkeypatch.setattr("paf.promotion.await_the_absent", lambda context, where: True)
+    monkeypatch.setattr("paf.instance.walfiles.newest_history", lambda node: 0)
     nodes = ("srv1", "srv2")
     world = simulation.World(1, dict.fromkeys(nodes, wal.Position(3, 500)))
     lists = {"start": "srv1 srv2", "promote": "srv1"}
