@@ -79,7 +79,7 @@ def _wanted(slot, member, here):
         return []
     if slot.lsn is None:
         return [DROP, MAKE]
-    # a new one begins at the redo of a restartpoint that may still run: behind here.redo, and never
+    # a new one starts at the redo of a restartpoint that may still run: behind here.redo, and never
     # behind what was replayed. The primary itself needs no more than this server's own last one.
     if slot.holds and (here.end <= member.bound or here.redo == member.bound):
         return [DROP, MAKE]

@@ -209,7 +209,7 @@ def test_what_is_a_failed_monitor(interval, code, expected, result):
 
 
 def test_a_start_soon_after_one_that_failed_is_an_event_of_its_own():
-    """Mended within three seconds, both together were a restart."""
+    """Repaired within three seconds, both together were a restart."""
     head = "Nov 23 15:00:{0} srv1 pacemaker-controld [5] (x) notice: "
     steps = [("start", 0.0, 1.0, "not installed"),
              ("stop", 1.2, 1.4, "ok"), ("start", 3.0, 4.0, "ok")]

@@ -19,7 +19,7 @@ THIRD = slots.name_of("srv3")
 @pytest.mark.parametrize("of_primary, holds, done", [
     (Known({THIRD: 100 * MB}), "true", [("drop", THIRD, None), ("make", THIRD, None)]),
     (Known({THIRD: 70 * MB}), "false", [("advance", THIRD, 70 * MB)]),
-    # a restartpoint that runs may have begun behind that: a new one could keep less than is needed
+    # a restartpoint that runs may start behind that: a new slot could keep less than is needed
     (Known({THIRD: 70 * MB}), "true", [("advance", THIRD, 70 * MB)]),
     (Known({THIRD: 40 * MB}), "true", []), (Unknown("no answer"), "true", [])])
 def test_a_standbys_slot_that_holds_vacuum_back_is_made_again(

@@ -159,8 +159,7 @@ def _ends_a_failed_start(item, group, resource):
 
 
 def _follows_a_failed_start(item, group, resource):
-    """Return whether an Action is a start behind one that had failed there: something was mended.
-    """
+    """Return whether an Action is a start behind one that had failed there: it was repaired."""
     return (item.operation == "start" and item.resource == resource and any(
         other.operation == "start" and other.resource == resource and other.node == item.node
         and failed(other.result) for other in group))
