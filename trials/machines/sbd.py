@@ -12,6 +12,8 @@ from trials.machines.page import PCSD, with_pcsd
 
 TABLE = Table(only=layout.GUESTS)
 LONG = 900
+#: For a restart of the cluster: pcs waits without end for a node that was reset meanwhile.
+RESTART_LIMIT = 300
 #: Seconds: docs/fencing.md has a third of it. Emulated processors are slow, and share a machine.
 WATCHDOG = 15
 MSGWAIT = 2 * WATCHDOG
@@ -57,7 +59,7 @@ def _restart(lab, first):
     """Restart the cluster. SBD may reset a slow node before Pacemaker has stopped there."""
     try:
         for verb in ("stop", "start"):
-            shell(first, f"pcs cluster {verb} --all")
+            shell(first, f"timeout {RESTART_LIMIT} pcs cluster {verb} --all")
     except LabError:
         for guest in lab.nodes.values():
             guest.wait_up(LONG)
