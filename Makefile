@@ -39,7 +39,8 @@
 # Values that differ between distributions; a package's build sets them.
 VARIANT ?= corosync2
 PYTHON  ?= /usr/bin/python3
-OCF     ?= $(if $(filter corosync1,$(VARIANT)),1.0,1.1)
+# auto: the words that the Pacemaker of the node knows, see paf/metadata.py
+OCF     ?= $(if $(filter corosync1,$(VARIANT)),1.0,auto)
 # not from the environment, where it is the server that a psql of the builder connects to
 PGHOST   = $(if $(wildcard /etc/debian_version),/var/run/postgresql,/tmp)
 DESTDIR ?=

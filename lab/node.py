@@ -226,7 +226,11 @@ class Node:
             return False
         if role == "postmaster":
             return (
-                program == "postgres" and " -D" in command and not command.startswith("postgres:")
+                program == "postgres"
+                and " -D" in command
+                and not command.startswith("postgres:")
+                # what the agent runs: a question on a setting, a recovery before a rewind
+                and not re.search(" (-C|--single) ", command)
             )
         if role == "watcher":
             return bool(WATCHER.search(command))

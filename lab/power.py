@@ -121,7 +121,8 @@ class Power:
         if machine:
             pid = self._init(machine)
             if pid:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             machine.wait(60)
         network.kill_all([self.settings.netns(node)])
         network.delete(self.settings.netns(node))
@@ -194,6 +195,8 @@ class Power:
 
     @staticmethod
     def _init(machine):
+        if machine.poll() is not None:    # its number may be another process's by now
+            return None
         children = Path(f"/proc/{machine.pid}/task/{machine.pid}/children")
         try:
             found = children.read_text(encoding="ascii").split()

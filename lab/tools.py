@@ -110,6 +110,9 @@ def run(argv, *, check=True, timeout=60, text=None, user=None, env=None, cwd=Non
         raise LabError(f"{' '.join(argv)!r} took more than {timeout:g} s") from late
     except OSError as error:
         raise LabError(f"{argv[0]} can't be run: {error}") from error
+    except KeyError as error:    # subprocess looks the account up
+        raise LabError(f"{argv[0]} can't be run: there is no account {user}; "
+                       "tests/install-tools.sh lab installs what the lab needs") from error
     result = Result(argv, done.returncode, done.stdout, done.stderr)
     if check and not result.ok:
         raise LabError(str(result))

@@ -11,8 +11,9 @@ folder=${1:-build/interpreters}
 mkdir -p "$folder/bin"
 folder=$(cd "$folder" && pwd)
 
-# the mirror that this machine's own Debian comes from
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Component: main' | head -n 1)
+# the mirror that this machine's own Debian comes from; that of security updates has no old suites
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Component: main' |
+    grep -v security | head -n 1)
 [ -n "$mirror" ] || { echo "apt knows no Debian mirror: run apt-get update first" >&2; exit 1; }
 key=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -71,8 +72,9 @@ newer() {
     # the host's own come last, for what the interpreter shares with it
     cat > "$folder/bin/python$2" << END
 #!/bin/sh
-exec $loader --library-path $libraries:$root/usr/lib/${libraries##*/}:/usr/lib/${libraries##*/} \\
-    --argv0 $root/usr/bin/python$2 $root/usr/bin/python$2 "\$@"
+exec "$loader" --library-path \\
+    "$libraries:$root/usr/lib/${libraries##*/}:/usr/lib/${libraries##*/}" \\
+    --argv0 "$root/usr/bin/python$2" "$root/usr/bin/python$2" "\$@"
 END
     chmod +x "$folder/bin/python$2"
 }

@@ -12,11 +12,25 @@ variant=$1
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 command -v dpkg-buildpackage > /dev/null || {
-    echo "make deb needs dpkg-dev and debhelper (apt-get install dpkg-dev debhelper)" >&2; exit 1; }
+    echo "make deb needs programs: apt-get install build-essential debhelper dh-python" >&2
+    exit 1; }
+if [ -z "${UNCHECKED:-}" ]; then
+    absent=$(cd "$root" && dpkg-checkbuilddeps 2>&1) || {
+        echo "make deb: ${absent#dpkg-checkbuilddeps: error: }" >&2
+        echo "Install them with: apt-get build-dep $root" >&2; exit 1; }
+fi
 
 version=$(dpkg-parsechangelog -l"$root/debian/changelog" -SVersion)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# debian/rules runs as a program, and /tmp may be mounted noexec
+printf '#!/bin/sh\n' > "$work/program"
+chmod 755 "$work/program"
+"$work/program" 2> /dev/null || {
+    rm -rf "$work"
+    mkdir -p "$root/build"
+    work=$(mktemp -d "$root/build/deb.XXXXXX"); }
+rm -f "$work/program"
 source=$work/resource-agents-paf-${version%-*}
 "$tools/copy-source.sh" "$source"
 SOURCE_DATE_EPOCH=$(dpkg-parsechangelog -l"$root/debian/changelog" -STimestamp)

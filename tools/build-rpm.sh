@@ -36,11 +36,13 @@ export SOURCE_DATE_EPOCH
 set -- "$@" --define "_buildhost localhost" --define "use_source_date_epoch_as_buildtime 1" \
     --define "clamp_mtime_to_source_date_epoch 1" \
     --define "build_mtime_policy clamp_to_source_date_epoch"
-# always the same folder: the source rpm has its name in it. One build at a time
+# always the same folder: the source rpm has its name in it. One build at a time: /tmp is locked,
+# as a lock file there belongs to who made it, and root may not write to it either
 work=/tmp/resource-agents-paf-rpm
-exec 9> "$work.lock"
+exec 9< /tmp
 flock 9
-rm -rf "$work"
+rm -rf "$work" 2> /dev/null || {
+    echo "make rpm: $work belongs to another user: remove it" >&2; exit 1; }
 mkdir -m 700 "$work"
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/SOURCES"

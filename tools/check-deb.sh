@@ -12,7 +12,8 @@ for program in mmdebstrap piuparts autopkgtest; do
         echo "check-deb needs $program (tests/install-tools.sh packaging-all)" >&2; exit 1; }
 done
 # shellcheck disable=SC2016
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Component: main' | head -n 1)
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Component: main' |
+    grep -v security | head -n 1)
 [ $# -gt 0 ] || set -- "$(. /etc/os-release && echo "$VERSION_CODENAME")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -32,7 +32,8 @@ says debian/changelog "^resource-agents-paf ($literal-1) "
 says CHANGELOG.md "^## $literal ([0-9]\{4\}-[0-9][0-9]-[0-9][0-9])$"
 [ "$(sed -n 's/^## \([^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)" = "$version" ] ||
     fail "the top section of CHANGELOG.md is another version's"
-[ -z "$(git status --porcelain)" ] || fail "the checkout has changes that are not committed"
+changes=$(git status --porcelain) || fail "git does not say whether all changes are committed"
+[ -z "$changes" ] || fail "the checkout has changes that are not committed"
 if git rev-parse --quiet --verify "refs/tags/v$version" > /dev/null; then
     [ "$(git rev-parse "v$version^{commit}")" = "$(git rev-parse HEAD)" ] ||
         fail "the tag v$version is on another commit"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.packaging.support import (
     AGENT, ALERT, COMMAND, COMMAND_MANUAL, COMPLETION, LIBRARY, MANUAL, OTHER_BUILDER, PROGRAMS,
-    UNITS, library_files, need, pages, run, units)
+    REPOSITORY, UNITS, library_files, need, pages, run, units)
 
 VARIANTS = ("corosync1", "corosync2")
 SHEBANG = {"corosync1": "#!/usr/bin/python -ESsB", "corosync2": "#!/usr/bin/python3 -ISB"}
@@ -37,6 +37,26 @@ PYCLEAN = "#!/bin/sh\ndpkg -L \"$2\" | sed -n 's/\\.py$/.pyc/p' | xargs rm -f\n"
 def variant(request):
     """Each variant in turn."""
     return request.param
+
+
+def test_it_is_built_also_where_programs_cannot_run_in_the_folder_for_temporary_files(tmp_path):
+    """As where /tmp is mounted noexec: debian/rules is a program."""
+    need("dpkg-buildpackage", "dpkg-dev")
+    (tmp_path / "noexec").mkdir()
+    run("unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o noexec tmpfs "$TMPDIR" && exec "$@"',
+        "sh", REPOSITORY / "tools/build-deb.sh", "corosync2",
+        env={"TMPDIR": str(tmp_path / "noexec"), "DIST": str(tmp_path), "UNCHECKED": "yes"})
+    assert list((tmp_path / "corosync2").glob("*.deb"))
+    assert not list((REPOSITORY / "build").glob("deb.*"))
+
+
+def test_what_is_missing_to_build_with_is_named_with_a_cure(root):
+    root.add("/usr/bin/dpkg-checkbuilddeps", "#!/bin/sh\n"
+             "echo dpkg-checkbuilddeps: error: Unmet build dependencies: dh-python >&2\nexit 1\n")
+    result = root.run(REPOSITORY / "tools/build-deb.sh", "corosync2", check=False)
+    assert result.returncode
+    assert "make deb: Unmet build dependencies: dh-python\n" in result.stderr
+    assert f"apt-get build-dep {REPOSITORY}" in result.stderr
 
 
 @pytest.fixture

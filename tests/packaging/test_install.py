@@ -165,6 +165,28 @@ def test_the_source_is_the_same_from_any_checkout(tmp_path):
     assert set(_modes(tmp_path / "git").values()) == {0o644, 0o755}
 
 
+@pytest.mark.parametrize("git", ["of another user", "not installed"])
+def test_the_source_is_whole_also_where_git_says_nothing(git, tmp_path):
+    """Git refuses to list another user's checkout; a checkout may have been copied to a machine."""
+    need("git", "git")
+    for command in (["tools/copy-source.sh", tmp_path / "its"], ["git", "-C", tmp_path / "its",
+                    "init", "-q"], ["git", "-C", tmp_path / "its", "add", "-A"]):
+        run(*command, cwd=REPOSITORY)
+    environment = {}
+    if git == "not installed":
+        programs = tmp_path / "programs"
+        programs.mkdir()
+        for name in ("sh", "dirname", "mkdir", "find", "tar"):
+            (programs / name).symlink_to(f"/usr/bin/{name}")
+        environment["PATH"] = str(programs)
+    else:
+        run("chown", "-R", "nobody", tmp_path / "its")
+    run(tmp_path / "its/tools/copy-source.sh", tmp_path / "copy", env=environment)
+    expected = {name: mode for name, mode in _modes(tmp_path / "its").items()
+                if not name.startswith(".git/") and name != ".git"}
+    assert _modes(tmp_path / "copy") == expected
+
+
 _PAGE = re.compile(r"((?:docs|\{\d\})/|PAGES \+ \"\"?\"?/)([a-z0-9/-]+\.(?:md|json))")
 
 
@@ -214,12 +236,13 @@ def test_the_agent_says_the_same_under_every_python(pythons, tmp_path):
     assert len(set(said.values())) == 1, said
 
 
+@pytest.mark.parametrize("words", [(), ("OCF=auto",)])
 @pytest.mark.parametrize("files, version", [
     ((), "1.1"), (("pacemaker-1.0.rng", "pacemaker-3.6.rng"), "1.0"),
     (("pacemaker-1.0.rng", "pacemaker-3.6.rng", "pacemaker-3.7.rng"), "1.1")])
-def test_one_package_serves_all_releases(files, version, tmp_path):
-    """Built with OCF=auto, the agent uses the words that the node's Pacemaker knows."""
-    make("install", f"DESTDIR={tmp_path}", "OCF=auto")
+def test_one_package_serves_all_releases(files, version, words, tmp_path):
+    """As is the default, the agent uses the words that the node's Pacemaker knows."""
+    make("install", f"DESTDIR={tmp_path}", *words)
     schemas = tmp_path / "schemas"
     schemas.mkdir()
     for name in files:

@@ -121,6 +121,12 @@ def test_a_second_build_is_the_same_to_the_byte(rpm, target, checkout, tmp_path)
 
 @pytest.mark.long
 @pytest.mark.parametrize("target", [TARGETS[0]], indirect=True)
+def test_a_file_of_another_user_in_tmp_is_not_in_the_way():
+    """Not even root may write to it: fs.protected_regular. /tmp itself is locked instead."""
+    script = (REPOSITORY / "tools/build-rpm.sh").read_text()
+    assert "exec 9< /tmp\n" in script and "exec 9>" not in script
+
+
 def test_its_source_package_builds_without_a_network(rpm, target, tmp_path):
     source, = rpm.parent.glob("*.src.rpm")
     # --nodeps: the database of a guest does not know what is installed
