@@ -47,7 +47,11 @@ def leave_before(context, place):
 
 
 def postpone(context):
-    """Leave the last words to the stop that follows: no time may be left for them now."""
+    """Leave the last words to the stop that follows, where this action cannot. Raises nothing.
+
+    Each action that shuts a server down says so first. A start takes it back (`withdraw`); for an
+    instance that has crashed since there are none, whatever was postponed.
+    """
     if context.in_cluster:
         _note(context, "yes")
 

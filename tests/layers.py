@@ -22,8 +22,8 @@ LAYERS = (
      ("notifications.",)),
     ("actions", "one module for each OCF action: observe, ask, act", ("actions.",)),
     ("shared", "what several actions share: the candidate's election, last words, the rule of "
-     "synchronous standbys", ("promotion", "voted", "holders", "hindrances", "lastwords",
-                              "synchronous", "acknowledged", "remarks", "slotkeeping",
+     "synchronous standbys", ("promotion", "candidacy", "voted", "holders", "hindrances",
+                              "lastwords", "synchronous", "acknowledged", "remarks", "slotkeeping",
                               "stuckwal")),
     ("crash", "start and end of the crash watcher, its report to Pacemaker, reasons not to report",
      ("crash.",)),

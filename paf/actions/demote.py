@@ -29,8 +29,7 @@ def run(context):
             and not _may_be_promoted(context)):
         return ocf.SUCCESS
     _withdraw_line(context, sight)
-    watcher.end(context)
-    server.stop(context.instance, context.deadline, context.log)
+    _shut_down(context, sight)
     if context.in_cluster and _is_stopped_next(context):
         if sight.verdict.state not in state.DOWN:
             lastwords.leave(context)
@@ -47,6 +46,15 @@ def run(context):
         lastwords.postpone(context)
         # a hard error would ban the node, although a stop and a start may still repair it
         raise ocf.OcfError("stopped, but does not come back as a standby: {0}".format(error))
+
+
+def _shut_down(context, sight):
+    """Shut the server down. Raises OcfError. sight: before that."""
+    from paf import lastwords
+    watcher.end(context)
+    if sight.verdict.state not in state.DOWN:
+        lastwords.postpone(context)    # first: the server may end after this action was killed
+    server.stop(context.instance, context.deadline, context.log)
 
 
 def _was(context, sight):

@@ -97,9 +97,9 @@ def _publish_again(context, is_primary):
             return
         remarks.repeat(context)
         if not is_primary:
-            from paf import promotion
+            from paf import candidacy
             view = context.cluster.view(context.deadline)
-            promotion.explain_score(context, view, context.deadline)
+            candidacy.explain_score(context, view, context.deadline)
     except ocf.OcfError as error:
         context.log.warning("what this node has published may be gone: {0}".format(error))
 
@@ -123,8 +123,8 @@ def _try_again(context, sight):
             context.cluster.follow(context.deadline)
         awaited = own.read(notes.AWAITED).splitlines()
         if awaited:
-            from paf import promotion
-            promotion.look_again(context, awaited)
+            from paf import candidacy
+            candidacy.look_again(context, awaited)
     except ocf.OcfError as error:
         context.log.warning("this standby cannot take part in elections yet: {0}".format(error))
 

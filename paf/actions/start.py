@@ -1,6 +1,6 @@
 """start: always as a standby; it is the election that makes a primary."""
 
-from paf import ocf, promotion, remarks
+from paf import candidacy, ocf, remarks
 from paf.actions import reload
 from paf.crash import watcher
 from paf.decide import scores, state, transition
@@ -250,13 +250,13 @@ def _enter_without_primary(context, was, deadline):
     view = context.cluster.view(deadline)
     say_line(context, was, view, deadline)
     context.cluster.reveal([context.node], deadline)
-    promotion.try_again(context, view)
+    candidacy.try_again(context, view)
     if _is_first(context, was, view, deadline):
         return
     if context.node not in view.scores:    # the monitor looks whether it is given one
         context.cluster.notes.write(notes.AWAITED, notes.NO_NODE)
     if view.scores:    # else another instance, which starts just now, may give itself the first
-        promotion.explain_score(context, view, deadline)
+        candidacy.explain_score(context, view, deadline)
 
 
 def say_line(context, was, view, deadline):
@@ -284,7 +284,7 @@ def without_primary(context):
     compare(context, asked=False)
     try:
         if context.in_cluster:
-            promotion.let_in(context, context.cluster.view(context.deadline), context.deadline)
+            candidacy.let_in(context, context.cluster.view(context.deadline), context.deadline)
             context.cluster.reveal([context.node], context.deadline)
     except ocf.OcfError as error:
         context.log.warning("whether a transient promotion score hides this node's is not known: "

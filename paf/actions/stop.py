@@ -19,7 +19,8 @@ def run(context):
     from paf import lastwords, remarks
     if ran:
         waiting_commits.end(context.instance, context.log)
-    server.stop(context.instance, context.deadline, context.log)
+        lastwords.postpone(context)    # first: this action may be killed, and run again
+    server.stop(context.instance, context.deadline, context.log, last=True)
     if ran or context.in_cluster and _is_unsaid(context):
         lastwords.leave(context)
     remarks.forget(context)

@@ -29,6 +29,15 @@ def promoted(xml, resource):
     return nodes
 
 
+def standbys(xml, resource):
+    """Return the nodes (a sorted list) that are there and surely run the resource unpromoted.
+
+    None on which an operation has failed since, or has not ended. xml, resource, errors: as in
+    `promoted`.
+    """
+    return sorted(node for node, runs in _last(xml, resource, _runs_as_standby).items() if runs)
+
+
 def promotion(xml, resource, node):
     """Return whether a node's promotion succeeded (bool), None where its end is not recorded yet.
 
@@ -69,6 +78,16 @@ def _role(attributes):
     if operation == "monitor":
         return _MONITOR.get(code)
     return _AFTER.get(operation) if code == "0" else None
+
+
+def _runs_as_standby(attributes):
+    """Return whether an operation left a standby: a bool, also where it left nothing that is known.
+    """
+    operation = attributes.get("operation")
+    if operation in ("start", "demote"):
+        return attributes.get("rc-code") == "0"
+    return operation == "monitor" and _MONITOR.get(attributes.get("rc-code")) is False and (
+        attributes.get("rc-code") != "7")
 
 
 def _end_of_promotion(attributes):

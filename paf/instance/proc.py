@@ -63,8 +63,35 @@ def does(text, kind):
     The cluster's name is in front of it. A client's has a role, a database, and a host.
     """
     words = text.rpartition(": ")[2].split()
-    return words[:1] == [kind] and not any(
-        word == "[local]" or word.endswith(")") for word in words[1:])
+    return words[:1] == [kind] and not _has_host(words)
+
+
+#: What the server still has while it writes the shutdown checkpoint: all others end before that.
+#: As titles have it: "stats collector" up to 14, "wal sender" and "archiver process" up to 9.6, "io
+#: worker" since 18. Recovery ends by itself. Source: PostgreSQL's PostmasterStateMachine.
+_LASTING = ("checkpointer", "archiver", "walsender", "wal sender", "logger", "syslogger",
+            "stats collector", "io worker", "startup")
+
+
+def is_client(text):
+    """Return whether a title (str) is that of a client's session, which is no WAL sender."""
+    words = text.rpartition(": ")[2].split()
+    return words[:1] != ["walsender"] and words[:2] != ["wal", "sender"] and _has_host(words)
+
+
+def keeps_checkpoint(text):
+    """Return whether the shutdown checkpoint waits for the process of a title (str) to end.
+
+    False for what has no title of the server's.
+    """
+    words = text.rpartition(": ")[2].split()
+    return text.startswith("postgres: ") and (is_client(text) or not (
+        " ".join(words).startswith(_LASTING)))
+
+
+def _has_host(words):
+    """Return whether the words (list of str) of a title are a client's: role, database, host."""
+    return any(word == "[local]" or word.endswith(")") for word in words[1:])
 
 
 def state_of(pid):

@@ -17,6 +17,8 @@ _READY = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
 _LOOK = 5.0             # seconds between two looks at a shutdown that takes long
 _LOOKS = 8              # how many there are at least, where there is little time
 _LAST_TO_LEAVE = 0.5    # seconds
+#: The share of a stop's time after which sessions that do not end no longer have a say.
+_LATE = 0.8
 #: The longest wait for the collector to write why a start failed, in seconds.
 _COLLECTOR_ENDS = 3.0
 _PROMOTION_STEP = 0.02  # seconds between two looks, each of which is a program of some milliseconds
@@ -120,12 +122,13 @@ def _readiness(instance):
     return ready
 
 
-def stop(instance, deadline, log):
+def stop(instance, deadline, log, last=False):
     """Shut the server down in fast mode, and wait until none of its processes is left.
 
-    Never escalates to immediate mode: that would make the next start a crash recovery. Needs
-    none of PostgreSQL's programs, so that a wrong bindir cannot keep a node from stopping. What
-    it waits for is said in time. Raises OcfError at the deadline.
+    last: whether the node is fenced where this fails. Then a server whose sessions do not end is
+    ended in immediate mode after most of the time: the next start is a crash recovery, as it would
+    be after the fencing. Needs none of PostgreSQL's programs, so that a wrong bindir cannot keep a
+    node from stopping. What it waits for is said in time. Raises OcfError at the deadline.
     """
     server = postmaster.find(instance)
     if isinstance(server, Unknown):
@@ -139,7 +142,7 @@ def stop(instance, deadline, log):
         postmaster.send(pid, signals.SIGINT)
         for process in [pid] + _in_sight(instance):
             postmaster.send(process, signals.SIGCONT)    # a stopped one (SIGSTOP) cannot end
-        _wait_for_end(instance, pid, deadline, log)
+        _wait_for_end(instance, pid, deadline, log, last)
     # the logging collector ends last, when no process is left to write to it
     deadline.within(_LAST_TO_LEAVE).wait_for(lambda: not postmaster.processes(instance),
                                              longest=FINE_STEP)
@@ -161,7 +164,7 @@ def _in_sight(instance):
         return []
 
 
-def _wait_for_end(instance, pid, deadline, log):
+def _wait_for_end(instance, pid, deadline, log, last):
     """Wait for the postmaster to end; say at half time, and at the end, what keeps it."""
     born = proc.birth(pid)
 
@@ -169,6 +172,7 @@ def _wait_for_end(instance, pid, deadline, log):
         return proc.has_ended(pid, born)
     half, said = deadline.within(deadline.remaining / 2), False
     look, helper = min(_LOOK, deadline.remaining / _LOOKS), None
+    late = deadline.within(deadline.remaining * _LATE)
     while not deadline.within(look).wait_for(gone, longest=FINE_STEP):
         if deadline.passed:
             raise OcfError("PostgreSQL did not shut down in {0:.0f} s: {1}".format(
@@ -180,18 +184,35 @@ def _wait_for_end(instance, pid, deadline, log):
             helper.help()
         except (OcfError, EnvironmentError) as error:    # it may end by itself
             log.info("the shutdown is not helped on: {0}".format(error))
+        if last and late.passed and _is_held_by_sessions(instance, pid):
+            last = False
+            log.warning("PostgreSQL is ended at once (immediate mode), as sessions do not end: the "
+                        "next start repeats its recovery")
+            postmaster.send(pid, signals.SIGQUIT)
         if half.passed and not said:
             said = True
             log.warning("still shutting down after {0:.0f} s: {1}".format(
                 deadline.elapsed, _reasons(instance, pid)))
 
 
+def _titles(instance, pid):
+    """Return the titles (a list of str) of the server's processes but the postmaster's, pid."""
+    return [postmaster.title(child) for child in _in_sight(instance) if child != pid]
+
+
+def _is_held_by_sessions(instance, pid):
+    """Return whether sessions or workers keep the server, pid, from its shutdown checkpoint."""
+    return any(map(proc.keeps_checkpoint, _titles(instance, pid)))
+
+
 def _reasons(instance, pid):
     """Return what a shutdown waits for, from the titles of the server's processes."""
-    # "wal sender" and similar up to 9.6
-    titles = [postmaster.title(child).replace(" ", "")
-              for child in _in_sight(instance) if child != pid]
-    kinds = (("walsender", "WAL senders"), ("walwriter", "sessions"), ("archiver", "the archiver"),
+    titles = _titles(instance, pid)
+    first = [title for title in titles if proc.keeps_checkpoint(title)]
+    if first:    # all others wait for these
+        return "waiting for " + ("sessions" if any(map(proc.is_client, first)) else "workers")
+    titles = [title.replace(" ", "") for title in titles]    # "wal sender" and similar up to 9.6
+    kinds = (("walsender", "WAL senders"), ("archiver", "the archiver"),
              ("checkpointer", "the checkpoint"), ("startup", "recovery"))
     waits = [name for word, name in kinds if any(word in title for title in titles)]
     return "waiting for " + (" and ".join(waits) if waits else "the postmaster itself")

@@ -60,8 +60,8 @@ def _without_successor(context):
         from paf.instance import waiting_commits
         waiting_commits.end(context.instance, context.log)
     elif not transition.stops_here(lists, context.node):
-        from paf import promotion
-        promotion.explain_score(context, context.cluster.view(context.deadline), context.deadline)
+        from paf import candidacy
+        candidacy.explain_score(context, context.cluster.view(context.deadline), context.deadline)
 
 
 def _unfit(context):
@@ -69,18 +69,28 @@ def _unfit(context):
     lists = context.notification
     target = transition.candidate(lists)
     if context.node == target:
-        import os
-
-        from paf import instance as local
-        from paf.instance import settings
-        tool = settings.wal_dump(context.instance)
-        if not os.access(local.program(context.instance, tool), os.X_OK):
-            return "switchover refused: {0} is missing in bindir".format(tool)
-        return _without_slots(context)
-    elif context.node in transition.nodes(lists.demote):
+        reason = _without_tool(context) or _without_slots(context)
+        if reason and not transition.is_switchover(lists):
+            # the old primary is stopped whatever is said here, or its node is being fenced
+            context.log.warning("promoted all the same: {0}".format(reason))
+            return None
+        return reason and "switchover refused: {0}".format(reason)
+    if context.node in transition.nodes(lists.demote):
         from paf.actions import monitor
         return monitor.not_following(context, target)
     return None
+
+
+def _without_tool(context):
+    """Return why this node could not compare itself with the old primary, or None."""
+    import os
+
+    from paf import instance as local
+    from paf.instance import settings
+    tool = settings.wal_dump(context.instance)
+    if os.access(local.program(context.instance, tool), os.X_OK):
+        return None
+    return "{0} is missing in bindir".format(tool)
 
 
 def _without_slots(context):
@@ -96,7 +106,7 @@ def _without_slots(context):
     if not is_known(found):
         context.log.info("logical slots are not compared: {0}".format(found.reason))
     elif found.value:
-        return "switchover refused: logical failover slots are not synced here: {0}{1}".format(
+        return "logical failover slots are not synced here: {0}{1}".format(
             ", ".join(found.value), _slots_in_the_way(context, found.value))
     return None
 

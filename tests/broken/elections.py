@@ -83,12 +83,12 @@ BUILDS = (
            (_COMPONENT + "test_lost_voters.py::"
             "test_a_node_that_is_a_member_and_has_withdrawn_its_vote_has_not",)),
     Broken(3, "a standby that was held back is let in although a primary runs",
-           "paf/promotion.py",
+           "paf/candidacy.py",
            "    if ophistory.promoted(context.cluster.cib(deadline), context.cluster.resource) or "
            "not (", "    if not (",
            (_COMPONENT + "test_switchovers.py::"
             "test_one_that_was_held_back_stays_so_while_a_primary_runs",)),
-    Broken(4, "a standby that was held back and is cut off lets itself in", "paf/promotion.py",
+    Broken(4, "a standby that was held back and is cut off lets itself in", "paf/candidacy.py",
            "    if context.cluster.is_powerless or score is None or score >= 0 or (",
            "    if score is None or score >= 0 or (",
            (_COMPONENT + "test_switchovers.py::"
@@ -246,7 +246,7 @@ BUILDS = (
            "    return False", (_UNIT + "test_acknowledged.py",)),
     Broken(4, "what a primary that is gone said of a standby is not said again",
            "paf/actions/monitor.py",
-           "            promotion.explain_score(context, view, context.deadline)",
+           "            candidacy.explain_score(context, view, context.deadline)",
            "            pass",
            (_UNIT + "test_cluster_model.py::test_a_reason_outlives_the_attribute_manager_of_the_"
             "node_that_has_it",)),

@@ -1,5 +1,6 @@
 """Real PostgreSQL instances on unix sockets, as the user that they belong to."""
 
+import contextlib
 import glob
 import os
 import pathlib
@@ -239,6 +240,27 @@ def send(pid, number):
         os.kill(pid, number)
     except ProcessLookupError:
         pass
+
+
+@contextlib.contextmanager
+def deaf_session(node, fifo):
+    """A session that does not hear that it is to end: it opens a pipe that nothing writes to."""
+    os.mkfifo(fifo)
+    os.chown(fifo, owner().pw_uid, owner().pw_gid)
+    node.sql("CREATE TABLE IF NOT EXISTS deaf (line text)")
+    with subprocess.Popen(
+            [f"{bindir()}/psql", "-h", str(node.cluster.sockets), "-p", str(node.port), "-U",
+             owner().pw_name, "-c", f"COPY deaf FROM '{fifo}'", "postgres"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as client:
+        try:
+            wait_until(lambda: node.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE "
+                                          "'COPY deaf FROM%' AND state = 'active'"), "the session")
+            yield
+        finally:
+            # what waits to open it goes on; without a reader this fails at once
+            with contextlib.suppress(OSError):
+                os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+            client.wait(60)
 
 
 def end_processes_in(folder):

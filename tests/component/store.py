@@ -145,7 +145,12 @@ class Store:
 
     def stops(self, node):
         """Record that Pacemaker has stopped the resource on a node."""
+        self.demotes(node)
         self._path("stopped", coded(node)).write_text("")
+
+    def demotes(self, node):
+        """Record that the resource runs unpromoted on a node."""
+        self._path("promoted", coded(node)).unlink(missing_ok=True)
 
     def promotes(self, node):
         """Record that Pacemaker has promoted the resource on a node."""

@@ -9,7 +9,7 @@ import time
 import psycopg2
 import pytest
 
-from tests.component.server import as_owner, bindir, owner, send, wait_until
+from tests.component.server import as_owner, bindir, deaf_session, owner, send, wait_until
 
 TIMEOUT = 24
 DEMOTION = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1",
@@ -154,6 +154,20 @@ def test_a_program_of_a_session_that_hangs_holds_no_demotion_up(pair, program):
         run = primary.agent("demote", timeout=TIMEOUT, lists=dict(DEMOTION, stop="srv1"))
     assert run.code == 0 and "a program that a session has started" in run.log, run
     assert primary.control() == "shut down" and str(program) not in run.log
+
+
+def test_a_session_that_does_not_end_has_no_node_fenced(pair):
+    """It holds a demotion up, which says so; the stop after it ends at once."""
+    primary = pair["srv1"]
+    primary.sql("INSERT INTO t VALUES (1)")
+    with deaf_session(primary, pair.folder / "fifo"):
+        run = primary.agent("demote", timeout=8, lists=dict(DEMOTION, stop="srv1"))
+        assert run.code == 1 and "waiting for sessions" in run.err, run
+        run = primary.agent("stop", timeout=TIMEOUT, lists=dict(DEMOTION, stop="srv1"))
+        assert run.code == 0 and "(immediate mode), as sessions do not end" in run.log, run
+    assert primary.control() == "in production" and not primary.server.processes()
+    assert primary.agent("start", lists=dict(active="srv2", start="srv1")).code == 0
+    assert primary.value("SELECT count(*) FROM t") == 1
 
 
 def test_messages_that_nothing_reads_hold_no_shutdown_up(node):

@@ -1,7 +1,5 @@
 """Switchovers: played when nothing is lost, refused when the old primary would be stranded."""
 
-import os
-
 import pytest
 
 SWITCH = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2", demote="srv1",
@@ -186,12 +184,14 @@ LATE = "PAF-E106 lags by 20971520 bytes, maxlag is 1000000"
 def standby_mode(cluster, score=BARRED, reason=REFUSED):
     """Put srv1, the primary, into standby mode: no other node may be promoted."""
     lists = dict(LOST, active="srv1 srv2")
+    cluster.store.promotes("srv1")
     cluster.store.set_score("srv1", 1001)
     cluster.store.set_score("srv2", score)
     cluster.store.set_transient("not_promoted_because", "srv2", reason)
     cluster.notify("pre", "demote", lists, BOTH)
     assert cluster["srv1"].agent("demote", lists=lists).code == 0
     assert cluster["srv1"].agent("stop", lists=lists).code == 0
+    cluster.store.stops("srv1")
     assert cluster.store.permanent("last_words", "srv1")
     (cluster["srv2"].temporary / "pgsqlms-pgsqld.worries").write_text("1")
 
@@ -240,95 +240,6 @@ def test_a_refusal_for_want_of_a_tool_says_so(pair):
     pair.notify("pre", "promote", SWITCH, BOTH)
     assert "pg_waldump" in pair.store.refusal("srv2")
     assert pair["srv2"].agent("promote", lists=SWITCH).code == 1
-
-
-STANDBY_MODE = dict(SWITCH, stop="srv1")
-
-
-def test_a_primary_whose_node_goes_to_standby_is_checked_like_a_switchover(pair):
-    pair.store.set_score("srv2", 1000)
-    cut(pair)
-    pair.notify("pre", "demote", STANDBY_MODE, BOTH, timeout=20)
-    assert pair.store.score("srv2") == BARRED
-    assert "does not stream" in pair.store.refusal("srv2")
-
-
-def test_the_last_words_of_a_primary_that_was_moved_refuse_a_stale_standby(pair):
-    """Its pre-demote notification was lost: the candidate still knows what it misses."""
-    cut(pair)
-    pair["srv1"].sql("INSERT INTO t VALUES (1)")
-    assert pair["srv1"].agent("demote", lists=STANDBY_MODE).code == 0
-    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
-    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
-    assert pair.store.score("srv2") == BARRED
-    assert "srv1 was stopped cleanly" in pair.store.refusal("srv2")
-
-
-def test_last_words_that_a_demotion_could_not_publish_are_repeated_by_the_stop(pair):
-    """Without them the primary would count as one that has crashed."""
-    cut(pair)
-    pair["srv1"].sql("INSERT INTO t VALUES (1)")
-    pair.store.breaks("crm_attribute")
-    run = pair["srv1"].agent("demote", lists=STANDBY_MODE)
-    assert run.code == 0 and "no last words" in run.log
-    assert pair.store.permanent("last_words", "srv1") is None
-    pair.store.repairs("crm_attribute")
-    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
-    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
-    assert "srv1 was stopped cleanly" in pair.store.refusal("srv2")
-    said = pair.store.permanent("last_words", "srv1")
-    assert said and pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
-    assert pair.store.permanent("last_words", "srv1") == said
-
-
-def test_a_demotion_that_does_not_bring_a_standby_leaves_last_words_all_the_same(pair):
-    cut(pair)
-    pair["srv1"].sql("INSERT INTO t VALUES (1)")
-    pair["srv1"].configure("unix_socket_directories = '/nonexistent'")
-    assert pair["srv1"].agent("demote", lists=SWITCH).code == 1
-    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
-    assert pair.store.permanent("last_words", "srv1")
-    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
-    assert "srv1 was stopped cleanly" in pair.store.refusal("srv2")
-
-
-def test_a_primary_whose_node_goes_to_standby_hands_over_to_one_that_has_all(pair):
-    pair.notify("pre", "demote", STANDBY_MODE, BOTH)
-    assert pair["srv1"].agent("demote", lists=STANDBY_MODE).code == 0
-    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
-    assert pair.store.permanent("last_words", "srv1")
-    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 0
-    # and they are taken back before it is started again
-    lists = dict(active="srv2", promoted="srv2", start="srv1")
-    assert pair["srv1"].agent("start", lists=lists).code == 0
-    assert pair.store.permanent("last_words", "srv1") is None
-
-
-@pytest.mark.parametrize("missing", ["pg_waldump", "pg_controldata"])
-def test_a_primary_that_cannot_say_where_it_ended_is_no_crash(pair, missing):
-    """Nothing is promoted that may miss what the primary has, which was stopped cleanly."""
-    programs = pair.folder / "programs"
-    programs.mkdir()
-    for name in os.listdir(pair["srv1"].programs):
-        if name != missing:
-            (programs / name).symlink_to(f"{pair['srv1'].programs}/{name}")
-    cut(pair)
-    pair["srv1"].sql("INSERT INTO t VALUES (1)")
-    assert pair["srv1"].agent("demote", lists=STANDBY_MODE, bindir=str(programs)).code == 0
-    assert pair["srv1"].agent("stop", lists=STANDBY_MODE, bindir=str(programs)).code == 0
-    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
-    assert pair.store.score("srv2") == BARRED
-    assert "cannot compare with srv1, which was stopped" in pair.store.refusal("srv2")
-
-
-def test_a_primary_that_crashed_is_no_move(pair):
-    """Pacemaker's lists are the same; there are no last words."""
-    pair["srv1"].kill()
-    pair.notify("pre", "demote", STANDBY_MODE, BOTH)
-    assert pair["srv1"].agent("demote", lists=STANDBY_MODE).code == 0
-    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
-    assert pair.store.permanent("last_words", "srv1") is None
-    assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 0
 
 
 def test_a_checkpoint_is_written_before_the_clients_are_cut(pair):

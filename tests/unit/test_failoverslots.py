@@ -66,7 +66,7 @@ def test_before_17_nothing_is_asked(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("found, reason", [
     (Known([]), None), (Unknown("no answer"), None),
-    (Known(["a", "b"]), "switchover refused: logical failover slots are not synced here: a, b")])
+    (Known(["a", "b"]), "logical failover slots are not synced here: a, b")])
 def test_only_slots_that_are_known_to_be_missing_refuse_it(monkeypatch, found, reason):
     said = []
     context = types.SimpleNamespace(instance=None, deadline=None,
@@ -84,8 +84,7 @@ def test_slots_that_cannot_be_compared_refuse_no_switchover(monkeypatch):
                                     log=types.SimpleNamespace(info=said.append))
     for found, reason in ((ocf.OcfError("postgres -C took too long"), None),
                           (Unknown("the server is silent"), None), (Known([]), None),
-                          (Known(["sub"]), "switchover refused: logical failover slots are not "
-                           "synced here: sub")):
+                          (Known(["sub"]), "logical failover slots are not synced here: sub")):
         answer(monkeypatch, failoverslots, "missing", found)
         answer(monkeypatch, failoverslots, "left", Unknown("the server is silent"))
         assert pre_demote._without_slots(context) == reason

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paf import promotion
+from paf import candidacy, promotion
 from paf.cluster import notes
 from paf.decide import election
 from tests.unit.test_promotion import ALONE, BOTH, make, monitored, Time
@@ -40,5 +40,5 @@ def test_a_node_whose_wait_is_forgotten_is_a_candidate_again(
     context.cluster.cib = lambda deadline: ""
     if awaited:
         context.cluster.notes.write(notes.AWAITED, awaited)
-    assert promotion.let_in(context, context.cluster.facts, Time(9)) is is_in
+    assert candidacy.let_in(context, context.cluster.facts, Time(9)) is is_in
     assert (("srv2", election.LOSER_SCORE) in context.cluster.done) is is_in

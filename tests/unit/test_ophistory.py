@@ -64,6 +64,19 @@ def test_the_last_operation_that_says_so_counts(operations, expected):
     assert ophistory.promoted(cib(*operations), "pgsqld") == ["srv1"] * expected
 
 
+@pytest.mark.parametrize("operations, expected", [
+    ([(5, "start", "0")], True), ([(5, "start", "1")], False), ([(5, "start", "-1")], False),
+    ([(5, "promote", "0"), (7, "demote", "0"), (9, "monitor", "0")], True),
+    ([(7, "demote", "0"), (9, "stop", "0")], False),
+    ([(7, "demote", "0"), (9, "stop", "1")], False),
+    ([(5, "promote", "0")], False), ([(5, "start", "0"), (9, "promote", "1")], False),
+    ([(5, "start", "0"), (9, "monitor", "7")], False), ([(5, "start", "0"), (9, "monitor", "1")],
+                                                        False), ([], False)])
+def test_a_standby_is_one_that_has_surely_been_left_as_one(operations, expected):
+    assert ophistory.standbys(cib(*operations), "pgsqld") == ["srv1"] * expected
+    assert ophistory.standbys(cib(*operations, online="false"), "pgsqld") == []
+
+
 def test_nodes_that_are_away_and_other_resources_do_not_count():
     promoted = (5, "promote", "0")
     assert ophistory.promoted(cib(promoted, online="false"), "pgsqld") == []

@@ -7,7 +7,7 @@ import pytest
 from paf import signals
 from paf.decide.knowledge import Known
 from paf.deadline import Deadline
-from paf.instance import controldata, holdups, postmaster, proc, psql, shutdown
+from paf.instance import controldata, holdups, postmaster, proc, psql, server, shutdown
 from tests.unit.support import Clock, instance_at
 from tests.unit.unread import answer
 
@@ -28,6 +28,38 @@ def test_the_kind_of_a_process(title, kind, is_so):
     assert proc.does(title, kind) is is_so
     if kind == "startup":
         assert holdups._waits(title) is is_so
+
+
+@pytest.mark.parametrize("title, keeps, client", [
+    ("postgres: main: checkpointer", False, False),
+    ("postgres: checkpointer process   ", False, False),
+    ("postgres: 15/main: archiver last was 000000010000000000000003", False, False),
+    ("postgres: 15/main: walsender repl 10.0.0.2(4711) streaming 0/3000", False, False),
+    ("postgres: wal sender process repl 10.0.0.2(4711) streaming 0/3000", False, False),
+    ("postgres: stats collector process   ", False, False),
+    ("postgres: 18/main: io worker 0", False, False), ("postgres: logger", False, False),
+    ("postgres: startup recovering 000000010000000000000007 waiting", False, False),
+    ("postgres: 15/main: app shop 10.0.0.9(5123) COPY", True, True),
+    ("postgres: archiver shop [local] COPY", True, True),
+    ("postgres: 15/main: walreceiver streaming 0/3000", True, False),
+    ("postgres: 15/main: pg_cron launcher", True, False),
+    ("postgres: autovacuum launcher", True, False),
+    ("/usr/lib/postgresql/15/bin/postgres -D /data", False, False), ("", False, False)])
+def test_what_has_to_end_before_the_shutdown_checkpoint(title, keeps, client):
+    assert (proc.keeps_checkpoint(title), proc.is_client(title)) == (keeps, client)
+
+
+@pytest.mark.parametrize("first, reason", [
+    (["postgres: app shop 10.0.0.9(5123) COPY", "postgres: pg_cron launcher"], "sessions"),
+    (["postgres: pg_cron launcher"], "workers"), ([], "WAL senders and the archiver and the "
+                                                      "checkpoint")])
+def test_a_shutdown_names_what_the_others_wait_for(monkeypatch, first, reason):
+    titles = dict(enumerate([
+        "/bin/postgres -D /data", "postgres: checkpointer", "postgres: archiver",
+        "postgres: walsender repl 10.0.0.2(4711) streaming 0/3000"] + first))
+    answer(monkeypatch, postmaster, "processes", sorted(titles))
+    monkeypatch.setattr(postmaster, "title", titles.get)
+    assert server._reasons(None, 0) == "waiting for " + reason
 
 
 @pytest.mark.parametrize("programs, sent", [
