@@ -287,10 +287,8 @@ def _explain(context, view, changes, replicas, deadline):
 
 
 def _bare(said):
-    if not said:
-        return ""
     from paf.codes import without_code
-    return without_code(said)
+    return without_code(said) if said else ""
 
 
 def _first_replicas(context, replicas, expected):
@@ -382,6 +380,8 @@ def _check_stream(context, sight):
     """
     if not context.in_cluster or not sight.rows:
         return []
+    from paf import stranger
+    stranger.check_running(context)
     streams = observe.is_streaming(context.instance, sight.rows[0][2])
     try:
         if streams and not walfiles.knows_later(context.instance):

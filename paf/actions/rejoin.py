@@ -46,6 +46,7 @@ def check(context):
     if found is None or found.common:
         _check_line(context, found)
     if found is None:
+        _check_stranger(context)
         return False
     conninfo = settings.conninfo(context.instance, context.deadline)
     mode = context.parameters.rejoin
@@ -70,6 +71,16 @@ def check(context):
         raise ocf.NotUsable("{0} ({1})".format(reason, problem))
     _rewind(context, conninfo, found, reason, safe)
     return True
+
+
+def _check_stranger(context):
+    """Raise NotUsable for an instance that ran as another was promoted, and left the service.
+
+    What differs may be gone: what it received since has replaced it. Raises OcfError.
+    """
+    from paf import stranger
+    for primary in transition.lasting_primaries(context.notification):
+        stranger.check(context, primary)
 
 
 def _check_line(context, found):

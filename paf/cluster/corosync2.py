@@ -130,10 +130,9 @@ class Corosync2(Cluster):
     def vote(self, candidate, fact, deadline, seen=None, compare=None, patience=None):
         """Vote in the candidate's round; `fact` and `seen` as in `open_round`.
 
-        compare: publishes this node's history, where the round compares them. patience: the
-        Deadline by which the round has to be open; the vote itself may take longer. Returns once
-        the vote can be read here: False if no round was opened in time, and at once None if the
-        candidate knows none.
+        compare: called with the candidate's Fact where the round compares histories. patience: the
+        Deadline by which the round has to be open. Returns once the vote can be read here: False
+        if no round was opened in time, and at once None if the candidate knows none.
         """
         return self._answer(candidate, fact, seen, compare, deadline, patience or deadline)
 
@@ -162,7 +161,7 @@ class Corosync2(Cluster):
         if ballot:
             number, (fact, seen) = _round(ballot), ask()
             if compare and _compares(ballot, fact):
-                compare()
+                compare(election.from_vote(ballot.partition(":")[2]))
             self._say_seen(number, seen, deadline)
             self._update("ballot", "{0}:{1}".format(number, election.to_vote(fact)), deadline)
 
@@ -212,7 +211,8 @@ class Corosync2(Cluster):
                 self._set("ballot", _NO_ROUND, deadline)
             return False
         if compare and _compares(str(found["ballot"]), fact):
-            compare()    # before the vote: who has all votes has all histories
+            # before the vote: who has all votes has all histories
+            compare(election.from_vote(str(found["ballot"]).partition(":")[2]))
         self._say_seen(found["number"], seen, deadline)
         # until it reads back, the same round would pass for another one if it is announced again
         self._set("ballot", "{0}:{1}".format(found["number"], election.to_vote(fact)), deadline)

@@ -52,6 +52,8 @@ LINE = "line"
 WITHOUT_PRIMARY = (START, ORIGIN, LINE)
 #: The latest timeline whose history this standby had when it was to vote.
 HISTORY = "history"
+#: The candidate of the last round, if it has another history than this node: see paf.stranger.
+STRANGER = "stranger"
 #: What a start could not do in time, for the next monitor.
 PENDING = "pending"
 #: That a promotion was ordered, until the server is a primary, or was started again.

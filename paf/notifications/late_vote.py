@@ -7,7 +7,7 @@ pre_promote, as a daemon. Source: Pacemaker's load-threshold; throttle_get_total
 controld_throttle.c (1.1.13 and later).
 """
 
-from paf import ocf
+from paf import ocf, stranger
 from paf.actions import start
 from paf.decide import transition
 from paf.instance import position
@@ -21,10 +21,16 @@ def run(context):
 
     The position is read then: it may be another transition's election by now.
     """
+    chosen = transition.candidate(context.notification)
+
+    def compare(fact):
+        start.compare(context)
+        stranger.note(context, chosen, fact)
+
     def vote():
         where = position.place(context.instance, context.deadline)
         return where.position, where.primary_seen if context.parameters.maxlag else None
-    context.cluster.vote_late(transition.candidate(context.notification), vote,
-                              context.deadline, lambda: start.compare(context),
+    context.cluster.vote_late(chosen, vote,
+                              context.deadline, compare,
                               context.deadline.within(_PATIENCE))
     return ocf.SUCCESS

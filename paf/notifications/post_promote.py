@@ -22,6 +22,8 @@ def run(context):
             context.cluster.notes.remove(notes.START)
         _leave_old_primary(context, before)    # it may have succeeded
         return
+    from paf import stranger
+    stranger.leave_service(context)
     context.cluster.forget(context.deadline)
     _leave_old_primary(context, before)
 
@@ -87,9 +89,10 @@ def _disconnect(context):
 
 
 def _is_needed_later(context):
-    """Return whether this node has noted what counts until there is a primary. Raises OcfError."""
+    """Return whether this node has noted what a new primary ends. Raises OcfError."""
     own = context.cluster.notes
-    return notes.are_without_primary(own) or bool(own.read(notes.AWAITED))
+    return notes.are_without_primary(own) or bool(
+        own.read(notes.AWAITED) or own.read(notes.STRANGER))
 
 
 def _has_wal_writer(context):

@@ -108,6 +108,13 @@ def _compare(context):
     start.compare(context)
 
 
+def _compare_with(context, chosen, fact):
+    """Publish this node's history, and compare it with that of the candidate. Raises nothing."""
+    from paf import stranger
+    _compare(context)
+    stranger.note(context, chosen, fact)
+
+
 def _note_history(context):
     """Note what is known before this promotion, for post_promote. Raises nothing."""
     from paf.cluster import notes
@@ -121,10 +128,12 @@ def _note_history(context):
 
 
 def _vote(context, chosen, where, seen):
+    from paf import stranger
+    stranger.forget(context)
     answered = False
     try:
         answered = context.cluster.vote(chosen, where.position, context.deadline, seen,
-                                        lambda: _compare(context),
+                                        lambda fact: _compare_with(context, chosen, fact),
                                         context.deadline.within(_ROUND_PATIENCE))
     except ocf.OcfError as error:
         context.log.warning("this node has not voted{0}: {1}".format(

@@ -144,3 +144,40 @@ def test_it_wins_no_cold_start(synchronous, absent):
     run = synchronous.promote("srv3", dict(lists, promote="srv3"), names)
     assert run.code == (1 if absent else 0), "it has all that srv1 has"
     assert not absent or "start srv1" in synchronous.store.refusal("srv3")
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_one_that_runs_as_another_is_promoted_leaves_the_service(synchronous, later):
+    """Both have timeline 2 then: it would acknowledge commits, and win the next election."""
+    names = ["srv1", "srv2", "srv3"]
+    for name in names:
+        synchronous[name].stop()
+    by_hand(synchronous["srv2"])
+    if not later:    # both were promoted, from one place
+        by_hand(synchronous["srv1"])
+    for name, score in zip(names, (1001, 990, 1000)):
+        synchronous.store.set_score(name, score)
+    cold = dict(active="", promoted="", start=" ".join(names))
+    runs = synchronous.at_once(lambda node: node.agent("start", lists=cold), names)
+    assert [run.code for run in runs.values()] == [0, 0, 0]
+    synchronous.notify("post", "start", cold, names)
+    up = " ".join(names)
+    assert synchronous.promote("srv1", dict(active=up, unpromoted=up, promote="srv1"),
+                               names).code == 0
+    assert not (synchronous["srv2"].pgdata / "postmaster.pid").exists()
+    synchronous.move_vip("srv1")
+    run = synchronous["srv2"].agent("start", lists=dict(
+        active="srv1 srv3", promoted="srv1", unpromoted="srv3", start="srv2"))
+    assert run.code == 5 and "diverged: this instance had another history" in run.reason, run
+    synchronous.wait_for_streams("srv1", 1)
+    assert synchronous["srv3"].monitor().code == 0
+
+
+def by_hand(node):
+    """Start an instance as a standby, promote it, have it take a write, and stop it."""
+    (node.pgdata / "standby.signal").touch()
+    node.server.start()
+    node.sql("SELECT pg_promote()")
+    wait_until(lambda: not node.in_recovery, "its promotion")
+    node.sql("SET LOCAL synchronous_commit = local; INSERT INTO t VALUES (3)")
+    node.stop()

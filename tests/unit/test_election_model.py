@@ -42,6 +42,8 @@ def positions_of_the_simulation(monkeypatch):
     monkeypatch.setattr("paf.instance.position.place", place)
     monkeypatch.setattr("paf.instance.observe.is_primary", lambda *_: False)
     monkeypatch.setattr("paf.instance.line.read", line)
+    monkeypatch.setattr("paf.stranger._data", lambda node: "data")
+    monkeypatch.setattr("paf.instance.server.stop", lambda *_: pytest.fail("one is stopped"))
     monkeypatch.setattr("paf.instance.position.by_checkpoint", lambda node, fact, deadline: fact)
     monkeypatch.setattr("paf.instance.walfiles.newest_history", lambda node: 0)
     monkeypatch.setattr("paf.instance.peer.position", lambda *_: Unknown("no port"))

@@ -6,7 +6,7 @@ import types
 import pytest
 
 from paf.actions import monitor
-from paf.decide import wal
+from paf.decide import election, wal
 from paf.cluster import base, cib, corosync2, notes
 from paf.deadline import Deadline
 from paf.decide.knowledge import Known
@@ -82,10 +82,14 @@ def histories(opened, late, vote="1#9"):
             pass
     ballots = [Result(0, line("ballot-default", "srv2", opened + ":" + vote), "", False)]
     voter, where = Voter(ballot=ballots), Known(wal.Position(1, 5))
+
+    def compare(fact):
+        assert fact == election.from_vote(vote)
+        done.append("history")
     if late:
-        voter.vote_late("srv2", lambda: (where, None), Deadline(1), lambda: done.append("history"))
+        voter.vote_late("srv2", lambda: (where, None), Deadline(1), compare)
     else:
-        voter.vote("srv2", where, Deadline(1), None, lambda: done.append("history"))
+        voter.vote("srv2", where, Deadline(1), None, compare)
     return done
 
 
