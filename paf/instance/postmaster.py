@@ -13,7 +13,8 @@ from paf import instance as local
 from paf import runner, signals
 from paf.decide.knowledge import Known, Unknown
 from paf.instance.proc import (
-    ENDED, Unseen, all_pids, arguments, descendants, known, parent_of, state_of, title)
+    ENDED, Unseen, all_pids, arguments, descendants, has_our_root, known, parent_of, state_of,
+    title)
 from paf.instance.serverprogram import has_servers_name, is_other_program, is_server
 from paf.ocf import is_number
 
@@ -183,24 +184,22 @@ def _is_started_for(pid, folders):
 def _has_our_root(instance, pid):
     """Return whether a process has the agent's root folder. Raises Unseen."""
     try:
-        theirs, ours = _root_of(instance, pid), os.stat("/")
+        return _tries_root(instance, pid)
     except (IOError, OSError) as error:
         if error.errno in ENDED:
             return False
         raise Unseen("cannot see the root folder of process {0}: {1}".format(pid, error.strerror))
-    return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
-def _root_of(instance, pid):
-    """Return the stat of a process's root folder. Raises EnvironmentError."""
-    path = "/proc/{0}/root".format(pid)
+def _tries_root(instance, pid):
+    """Return what `_has_our_root` does. Raises EnvironmentError."""
     try:
-        return os.stat(path)
+        return has_our_root(pid)
     except OSError as error:
         if error.errno not in _REFUSED or instance.owner is None or os.geteuid() != 0:
             raise
     with runner.Acting(instance.owner):    # as in `works_here`
-        return os.stat(path)
+        return has_our_root(pid)
 
 
 def orphans(instance):
@@ -323,7 +322,8 @@ def _same_folder(instance, pid):
         mine = os.stat(datadir)
         theirs = os.stat("/proc/{0}/cwd".format(pid))
     except (IOError, OSError):    # not there, or dead storage: what is left to compare is its name
-        return folder.replace(" (deleted)", "") in names
+        # which in a container is that of another folder
+        return folder.replace(" (deleted)", "") in names and has_our_root(pid)
     return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
 
 

@@ -141,6 +141,15 @@ def parent_of(pid):
     return int(fields[1]) if fields else 0
 
 
+def has_our_root(pid):
+    """Return whether a process has the agent's root folder. Raises EnvironmentError.
+
+    With another one, as in a container, it means other folders by the same names.
+    """
+    theirs, ours = os.stat("/proc/{0}/root".format(pid)), os.stat("/")
+    return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
+
+
 def all_pids():
     """Return the pids of all processes (a list). Raises Unseen."""
     try:

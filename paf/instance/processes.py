@@ -16,8 +16,16 @@ def running(program, argument):
 
     Raises proc.Unseen where one may be among them: two that write to one directory ruin it.
     """
-    return [pid for pid in proc.all_pids()
-            if argument in _arguments(pid, program) and _name(pid) == program]
+    return [pid for pid in proc.all_pids() if _is_one(pid, program, argument)]
+
+
+def _is_one(pid, program, argument):
+    """Return whether a process is one of `running`. Raises proc.Unseen.
+
+    One in a container, with a root folder of its own, works on another directory of that name.
+    """
+    return (argument in _arguments(pid, program) and _name(pid) == program
+            and _has_our_root(pid))
 
 
 def _arguments(pid, program):
@@ -48,7 +56,8 @@ def end(program, argument):
     Raises OcfError where one does not end.
     """
     for pid in running(program, argument):
-        postmaster.send(pid, signals.SIGKILL)
+        if _is_one(pid, program, argument):    # the look at all of them may have taken seconds
+            postmaster.send(pid, signals.SIGKILL)
     if not Deadline(_MOMENT).wait_for(lambda: not running(program, argument)):
         raise OcfError("a {0} of this instance still runs and does not end".format(program))
 
@@ -63,3 +72,14 @@ def _name(pid):
         raise proc.Unseen("cannot see the program of process {0}: {1}".format(
             pid, error.strerror))
     return os.path.basename(path.replace(" (deleted)", ""))
+
+
+def _has_our_root(pid):
+    """Return whether a process has the agent's root folder, False for none. Raises proc.Unseen."""
+    try:
+        return proc.has_our_root(pid)
+    except OSError as error:
+        if error.errno in proc.ENDED:
+            return False
+        raise proc.Unseen("cannot see the root folder of process {0}: {1}".format(
+            pid, error.strerror))
