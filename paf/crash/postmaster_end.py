@@ -21,6 +21,8 @@ def await_end(instance, pid, pause=time.sleep, look=None):
     descriptor = _pidfd(pid)
     if descriptor is None:
         born = proc.birth(pid)
+        if not postmaster.is_alive(instance, pid):    # as below
+            return
         while not proc.has_ended(pid, born):
             if look:
                 look()

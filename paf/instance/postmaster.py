@@ -13,8 +13,8 @@ from paf import instance as local
 from paf import runner, signals
 from paf.decide.knowledge import Known, Unknown
 from paf.instance.proc import (
-    ENDED, Unseen, all_pids, arguments, descendants, has_our_root, known, parent_of, state_of,
-    title)
+    ENDED, Unseen, all_pids, arguments, births, descendants, has_ended, has_our_root, known,
+    parent_of, state_of, title)
 from paf.instance.serverprogram import has_servers_name, is_other_program, is_server
 from paf.ocf import is_number
 
@@ -341,6 +341,16 @@ def send(pid, number):
             raise
 
 
+def send_to(pids, number, born):
+    """Send a signal to those of `pids` that have run since `born` (of proc.births) was noted.
+
+    A look at all processes takes its time: a number from it may be another process's by now.
+    """
+    for pid in pids:
+        if pid in born and not has_ended(pid, born[pid]):
+            send(pid, number)
+
+
 def end_orphans(instance, deadline):
     """End the processes that outlived their postmaster; return the pids still there.
 
@@ -349,11 +359,11 @@ def end_orphans(instance, deadline):
     The logging collector ignores SIGQUIT, and keeps running while a background program that a
     backend has started holds its pipe.
     """
-    for pid in orphans(instance):
-        send(pid, signals.SIGQUIT)
+    born = births()
+    send_to(orphans(instance), signals.SIGQUIT, born)
     deadline.within(deadline.remaining / 3).wait_for(lambda: not orphans(instance))
     deadline.within(_LAST_WORDS).wait_for(lambda: not processes(instance))
-    for pid in processes(instance):
-        send(pid, signals.SIGKILL)
+    born = births()
+    send_to(processes(instance), signals.SIGKILL, born)
     deadline.wait_for(lambda: not processes(instance))
     return processes(instance)

@@ -133,16 +133,20 @@ def stop(instance, deadline, log, last=False):
     server = postmaster.find(instance)
     if isinstance(server, Unknown):
         raise OcfError("cannot find out whether PostgreSQL runs: {0}".format(server.reason))
+    born = {}
     if server.value is None:
+        born = proc.births()
         pid = postmaster.parent(postmaster.processes(instance))
     else:
         pid = server.value.pid
     if pid is not None and not postmaster.is_single_user(instance):
+        # before the signal: later its number may be another process's
+        born.setdefault(pid, proc.birth(pid))
         # pg_ctl stop -m fast does the same; see "Shutting Down the Server" in the manual
-        postmaster.send(pid, signals.SIGINT)
+        postmaster.send_to([pid], signals.SIGINT, born)
         for process in [pid] + _in_sight(instance):
             postmaster.send(process, signals.SIGCONT)    # a stopped one (SIGSTOP) cannot end
-        _wait_for_end(instance, pid, deadline, log, last)
+        _wait_for_end(instance, pid, born[pid], deadline, log, last)
     # the logging collector ends last, when no process is left to write to it
     deadline.within(_LAST_TO_LEAVE).wait_for(lambda: not postmaster.processes(instance),
                                              longest=FINE_STEP)
@@ -164,10 +168,11 @@ def _in_sight(instance):
         return []
 
 
-def _wait_for_end(instance, pid, deadline, log, last):
-    """Wait for the postmaster to end; say at half time, and at the end, what keeps it."""
-    born = proc.birth(pid)
+def _wait_for_end(instance, pid, born, deadline, log, last):
+    """Wait for the postmaster to end; say at half time, and at the end, what keeps it.
 
+    born: the Fact of its proc.birth; last: as in `stop`.
+    """
     def gone():
         return proc.has_ended(pid, born)
     half, said = deadline.within(deadline.remaining / 2), False
@@ -188,7 +193,7 @@ def _wait_for_end(instance, pid, deadline, log, last):
             last = False
             log.warning("PostgreSQL is ended at once (immediate mode), as sessions do not end: the "
                         "next start repeats its recovery")
-            postmaster.send(pid, signals.SIGQUIT)
+            postmaster.send_to([pid], signals.SIGQUIT, {pid: born})
         if half.passed and not said:
             said = True
             log.warning("still shutting down after {0:.0f} s: {1}".format(

@@ -18,7 +18,7 @@ import stat
 
 from paf import signals
 from paf.decide import state
-from paf.decide.knowledge import is_known
+from paf.decide.knowledge import Known, is_known
 from paf.instance import controldata, postmaster, proc
 
 #: What WAL senders are called in titles, for standbys, pg_receivewal, logical replication and base
@@ -77,7 +77,7 @@ class Shutdown(object):
         self._drain(pids)
         titles = dict((pid, postmaster.title(pid)) for pid in pids)
         senders = dict((pid, (title, _switches(pid))) for pid, title in titles.items()
-                       if any(word in title for word in _SENDERS))
+                       if _is_sender(title))
         archivers = [pid for pid, title in titles.items() if proc.does(title, _ARCHIVER)]
         stuck = self._logical_ones(senders) if self._awaits_senders(titles) else []
         if senders or archivers:
@@ -108,22 +108,23 @@ class Shutdown(object):
             postmaster.send(pid, signals.SIGQUIT)
 
     def _end_programs(self, programs, titles):
-        """End programs that server processes wait for: their dict of pid to that of the process.
+        """End programs that server processes wait for: those of `_programs`, seen twice.
 
         PostgreSQL has asked those of a session to end, with the session; the others may be slow.
         Their arguments are not logged: they may hold a password.
         """
         before, self._programs = self._programs, programs
-        for pid, owner in sorted(programs.items()):
+        for pid, (owner, start) in sorted(programs.items()):
             title = titles.get(owner, "")
             what = [name for word, name in _COMMANDS if proc.does(title, word)]
-            if proc.does(title, _ARCHIVER) or before.get(pid) != owner or (
+            if proc.does(title, _ARCHIVER) or before.get(pid) != (owner, start) or (
                     what and not self._late.passed):
                 continue
             if pid not in self._asked:
                 self._log.warning("{0} does not end, the shutdown continues without it".format(
                     what[0] if what else "a program that a session has started"))
-            postmaster.send(pid, signals.SIGKILL if pid in self._asked else signals.SIGTERM)
+            postmaster.send_to([pid], signals.SIGKILL if pid in self._asked else signals.SIGTERM,
+                               {pid: Known(start)})
             self._asked.add(pid)
 
     def _awaits_senders(self, titles):
@@ -166,6 +167,8 @@ class Shutdown(object):
         written = is_known(control) and control.value.state in _WRITTEN
         for pid, (title, _) in sorted(senders.items()):
             if pid in stuck or self._hangs(pid, senders[pid], written):
+                if not _is_sender(postmaster.title(pid)):
+                    continue    # it has ended while a program read the control file
                 self._log.warning("a standby or another client of WAL does not get on, the "
                                   "shutdown continues without it: {0}".format(title))
                 postmaster.send(pid, signals.SIGTERM)
@@ -179,15 +182,17 @@ class Shutdown(object):
         An archive_library (since 15) runs in the archiver itself, which looks for a signal between
         two files only. All WAL is written by now: the next start is that after a clean shutdown.
         """
-        again = pid in self._asked
+        again, born = pid in self._asked, proc.births()
+        programs = postmaster.descendants(pid)
+        if not proc.does(postmaster.title(pid), _ARCHIVER):
+            return    # it has ended while a program read the control file
         if not again:
             self._log.warning("archive_command or archive_library does not end, the shutdown "
                               "continues without it; what is not archived yet is archived after "
                               "the next start as a primary")
-        programs = postmaster.descendants(pid)
-        for process in programs:
-            postmaster.send(process, signals.SIGKILL if again else signals.SIGTERM)
-        postmaster.send(pid, signals.SIGKILL if again and not programs else signals.SIGTERM)
+        postmaster.send_to(programs, signals.SIGKILL if again else signals.SIGTERM, born)
+        postmaster.send_to([pid], signals.SIGKILL if again and not programs else signals.SIGTERM,
+                           born)
         self._asked.add(pid)
 
     def _hangs(self, pid, now, written):
@@ -219,10 +224,11 @@ class Shutdown(object):
 
 
 def _programs(pids):
-    """Return the programs (dict of pid to the server process) that run for a postmaster's children.
+    """Return the programs (dict of pid to the following) that run for a postmaster's children.
 
-    pids: of all server processes. Each of these has a session of its own, which what it starts is
-    in, even where its parent has ended. Source: PostgreSQL's InitPostmasterChild.
+    (pid of the server process, proc.start_time of the program). pids: of all server processes. Each
+    of these has a session of its own, which what it starts is in, even where its parent has ended.
+    Source: PostgreSQL's InitPostmasterChild.
     """
     stats = dict((pid, proc.state_of(pid)) for pid in proc.all_pids())
     stats = dict((pid, fields) for pid, fields in stats.items() if fields[:1] not in proc.OVER)
@@ -236,7 +242,11 @@ def _programs(pids):
         fresh = dict((pid, fresh[parent]) for pid, parent in parents.items()
                      if parent in fresh and pid not in pids and pid not in found)
         found.update(fresh)
-    return found
+    return dict((pid, (owner, proc.start_in(stats[pid]))) for pid, owner in found.items())
+
+
+def _is_sender(title):
+    return any(word in title for word in _SENDERS)
 
 
 def _only_checkpointer(pids, titles):

@@ -70,6 +70,9 @@ def test_an_archiver_that_runs_its_library_itself_hears_no_second_sigterm(
         monkeypatch, programs, sent):
     """It looks for a signal between two files; one that hangs held up demote and stop."""
     found = []
+    answer(monkeypatch, proc, "all_pids", [20, 21])
+    answer(monkeypatch, proc, "birth", Known("1"))
+    answer(monkeypatch, postmaster, "title", "postgres: archiver archiving 000000010000000A")
     answer(monkeypatch, postmaster, "descendants", programs)
     monkeypatch.setattr(postmaster, "send", lambda *given: found.append(given))
     answer(monkeypatch, controldata, "read", Known(None))

@@ -16,7 +16,7 @@ ROOT, OWNER = "root", "system_user"
 #: What changes something outside of the process, by module and name.
 ACTS = {"os": {"kill", "killpg", "mkdir", "rename", "unlink", "fchown", "chown", "write", "open",
                "rmdir", "symlink", "chmod"},
-        "shutil": {"rmtree", "copy2", "copy", "move"}, "postmaster": {"send"},
+        "shutil": {"rmtree", "copy2", "copy", "move"}, "postmaster": {"send", "send_to"},
         "runner": {"write_all"}}
 #: What runs a program: the runner, and a Cluster, by itself or for others.
 RUNNERS = ("runner.run", "self.run", "self.checked", ".run", ".checked")

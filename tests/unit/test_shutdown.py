@@ -88,6 +88,7 @@ def test_a_shutdown_that_gets_on_is_left_alone(monkeypatch, looks, control, more
 def test_a_slow_standby_is_waited_for_until_most_of_the_time_is_over(monkeypatch):
     """It still moves: the checkpoint is written, and it receives the rest after the failover."""
     clock, sent, said = Clock(), [], []
+    monkeypatch.setattr(postmaster, "title", lambda _: "postgres: walsender srv2")
     monkeypatch.setattr(controldata, "read", lambda *_: Known(Control(state.SHUT_DOWN)))
     monkeypatch.setattr(postmaster, "send", lambda *what: sent.append(what))
     log = namedtuple("Log", "warning")(said.append)
