@@ -187,6 +187,12 @@ FORMS = {
         [(META, 'name="x" value="y"/>'), (PRIMITIVE, PRIMITIVE + '<meta_attributes id="m">'
                                           + nvpair("notify", "true") + "</meta_attributes>")],
         "notify=false, not true"),
+    "instances that are unique": (
+        [(META, META + nvpair("globally-unique", "yes"))], "globally-unique=yes, not false"),
+    "unique instances by default": (
+        [('<meta_attributes id="rsc-options">', '<meta_attributes id="rsc-options">'
+          + nvpair("globally-unique", "true"))], "globally-unique=true, not false"),
+    "instances that are not unique": ([(META, META + nvpair("globally-unique", "0"))], ""),
     "disabled at the primitive": (
         [(PRIMITIVE, PRIMITIVE + '<meta_attributes id="m">' + nvpair("target-role", "stopped")
           + "</meta_attributes>")], "target-role=stopped"),

@@ -219,7 +219,7 @@ def clone(configured, managed):
 
 
 def _is(value, wanted):
-    return points(value, None) == 1 if wanted == "1" else is_true(value)
+    return points(value, None) == 1 if wanted == "1" else is_true(value) is (wanted == "true")
 
 
 _CLONE = (
@@ -234,6 +234,7 @@ _CLONE = (
 #: What keeps Pacemaker from running the resource: the meta attribute, its default.
 _WATCHED = (("is-managed", True, "is not managed"), ("maintenance", False, "is in maintenance"))
 
+    ("globally-unique", "false", "each instance would have an election of its own: none starts"),
 
 def running(configured, managed):
     """Pacemaker is allowed to run the resource."""
