@@ -240,6 +240,23 @@ def test_where_quorum_is_ignored_the_loss_of_two_nodes_has_no_such_reason(
     assert "quorum" not in " ".join(losses(capsys)[1]["srv3", "srv2"]["reasons"])
 
 
+@pytest.mark.parametrize("agent, answer, words", [
+    ("fence_ipmilan", False, "fence names no node"),
+    ("fence_sbd", None, "whether SBD runs, which")])
+def test_a_device_that_does_not_fence_the_lost_node_is_none(
+        cluster, capsys, agent, answer, words):
+    """The fencer lists it, and paf status says that it may power off another machine, or none."""
+    device = cluster.configured.devices[0]
+    cluster.configured.properties.pop("have-watchdog", None)
+    cluster.configured.devices.append(device._replace(
+        name="fence", kind=("stonith", agent), parameters={}, origins={}))
+    assert main(["forecast", "--output", "json"]) == NOT_DONE
+    lost = losses(capsys)[1]
+    assert lost["srv3",]["answer"] is answer and words in " ".join(lost["srv3",]["reasons"])
+    # the primary stays, and it is said
+    assert lost["srv1",]["answer"] is True and words in " ".join(lost["srv1",]["reasons"])
+
+
 def test_without_a_primary_nothing_is_foreseen(cluster, capsys):
     cluster.report["primary"] = None
     assert main(["forecast"]) == ERROR

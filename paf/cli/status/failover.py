@@ -3,8 +3,6 @@
 Each rule takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
-import itertools
-
 from paf.cli import devices, finding, topology
 from paf.cli.configuration import options
 from paf.cli.servers import NO_WAIT
@@ -25,10 +23,9 @@ def fencing(found, seen, configured, managed, facts):
     device = facts.fencing
     if device is None:
         return
-    for name, item in itertools.chain(devices.aimless(configured), devices.unread(configured)):
-        if device.enabled and name in device.devices:
-            yield (concern if item.level == finding.ERROR else unknown)(
-                "fencing-device", FAILOVER, item.what, item.why, (item.pcs, item.crm))
+    for item in fenced.flaws(configured, device):
+        yield (concern if item.level == finding.ERROR else unknown)(
+            "fencing-device", FAILOVER, item.what, item.why, (item.pcs, item.crm))
     possible = fenced.is_possible(device)
     if not device.enabled:
         option = options.fencing(configured, "enabled")

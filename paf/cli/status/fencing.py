@@ -4,6 +4,7 @@ A node's fencer knows the devices that may run on that node. Of the others, such
 fences this node itself, the configuration lists which hosts they are for.
 """
 
+import itertools
 from collections import namedtuple
 
 from paf.cli import devices, topology
@@ -102,6 +103,15 @@ def elsewhere(configured, seen, node, watchdog):
             " and ".join(asking)))
     return Fencing(True, known, watchdog, "" if known or not devices.is_watchdog_unknown(
         configured) else "a rule that only Pacemaker can judge decides on SBD without a disk")
+
+
+def flaws(configured, fencing):
+    """Yield a Finding for each device of a Fencing that the fencer lists, and that may not fence
+    the node; pure.
+    """
+    for name, item in itertools.chain(devices.aimless(configured), devices.unread(configured)):
+        if fencing.enabled and name in fencing.devices:
+            yield item
 
 
 def is_possible(fencing):

@@ -1,9 +1,10 @@
 """paf forecast: what would happen if a node, or two, were lost now."""
 
+import itertools
 from collections import namedtuple
 
 from paf import variant
-from paf.cli import servers
+from paf.cli import finding, servers
 from paf.cli.common import (
     ERROR, NOT_DONE, OK, Pacemaker, Problem, coloured, say, say_json)
 from paf.cli.status import fencing, failover, votequorum, service, simulate, status, succession
@@ -96,15 +97,16 @@ def of(pacemaker, sight, nodes):
     stays = sight.report["primary"] not in nodes
     elected = succession.of(sight.report, sight.facts.ballot, nodes,
                             None if stays else outcome.promoted)
-    return judge(sight.report, nodes, outcome, devices, kept, elected)
+    flaws = [item for node in nodes for item in fencing.flaws(sight.configured, devices[node])]
+    return judge(sight.report, nodes, outcome, devices, kept, elected, flaws)
 
 
-def judge(report, nodes, outcome, devices, kept, elected=None):
+def judge(report, nodes, outcome, devices, kept, elected=None, flaws=()):
     """Return the Away; pure.
 
     report: of paf status; outcome: simulate.Outcome; devices: dict of node to fencing.Fencing;
     kept: whether the others have quorum, None where it is not known; elected: succession.Election,
-    None where the agents' own rules are left out.
+    None where the agents' own rules are left out; flaws: finding.Findings on these devices.
     """
     stays = report["primary"] not in nodes
     elected = elected or succession.of(report, None, nodes, None if stays else outcome.promoted)
@@ -112,9 +114,9 @@ def judge(report, nodes, outcome, devices, kept, elected=None):
     if kept is not True:
         (unknown if kept is None else no).append("{0} quorum".format(
             "it is not known whether the others keep" if kept is None else "the others have no"))
-    for node in nodes:
-        for found, where in _of_fencing(node, devices[node], report["primary"], stays):
-            {False: no, None: unknown, True: remarks}[where].append(found)
+    for found, where in itertools.chain(_of_flaws(flaws, stays), *[
+            _of_fencing(node, devices[node], report["primary"], stays) for node in nodes]):
+        {False: no, None: unknown, True: remarks}[where].append(found)
     if outcome.unknown:
         unknown.append(outcome.unknown)
     elif not stays and outcome.promoted is None:
@@ -155,6 +157,12 @@ def _of_fencing(node, device, primary, stays):
             " ({0})".format(why) if why else "",
             ": Pacemaker recovers nothing before it is back" if stays else ""), (
                 True if stays else possible)
+
+
+def _of_flaws(flaws, stays):
+    """Yield the same of devices that may not do what they report."""
+    for words, level in sorted(set((item.what, item.level) for item in flaws)):
+        yield words, True if stays else False if level == finding.ERROR else None
 
 
 def _commits(known):
