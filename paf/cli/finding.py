@@ -134,6 +134,24 @@ def without_meta(managed, name):
     return meta_is(managed.name, name, good)
 
 
+def requires_fencing(managed, value):
+    """Return (what is wrong, why, the cure) where a promotion does not wait for the fencing.
+
+    value: of `requires`, "quorum" or "nothing" in any case. Seen with crm_simulate 2.1.5: with
+    notify=true a promotion waits for the fencing all the same, by the notification of the stop that
+    the fencing implies; not where the CIB lacks the history of the lost instance.
+    """
+    holder = managed.origins.get("requires")
+    if "requires" not in managed.meta:    # as a default it holds for the fencing devices too
+        holder = managed.clone or managed.name
+    return ("{0} has requires={1}".format(managed.name, value), (
+        "where it has no record of what ran on a lost node, Pacemaker promotes another one before "
+        "that is fenced: there may be two primaries" if value.lower() == "quorum" else
+        "a partition without quorum keeps its primary, or promotes one, and fences no node: there "
+        "may be two primaries"), meta_is(
+            holder if holder in names_of(managed) else managed.name, "requires", "fencing"))
+
+
 def parameter_is(resource, name, value):
     """Return the cure that sets a parameter of the agent."""
     return (["pcs resource update {0} {1}".format(resource, quoted([name + "=" + value]))],

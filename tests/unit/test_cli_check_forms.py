@@ -193,6 +193,22 @@ FORMS = {
         [('<meta_attributes id="rsc-options">', '<meta_attributes id="rsc-options">'
           + nvpair("globally-unique", "true"))], "globally-unique=true, not false"),
     "instances that are not unique": ([(META, META + nvpair("globally-unique", "0"))], ""),
+    "a promotion that needs quorum alone": (
+        [(META, META + nvpair("requires", "Quorum"))], "pgsqld has requires=Quorum"),
+    "a promotion that needs nothing": (
+        [(PRIMITIVE, PRIMITIVE + '<meta_attributes id="m">' + nvpair("requires", "nothing")
+          + "</meta_attributes>")], "pgsqld has requires=nothing"),
+    "a promotion that needs quorum alone by default": (
+        [('<meta_attributes id="rsc-options">', '<meta_attributes id="rsc-options">'
+          + nvpair("requires", "quorum"))], "pgsqld has requires=quorum"),
+    "a promotion that needs fencing or more": (
+        [('<meta_attributes id="rsc-options">', '<meta_attributes id="rsc-options">'
+          + nvpair("requires", "quorum")), (META, META + nvpair("requires", "Unfencing").replace(
+              'id="n-', 'id="o-'))], ""),
+    "a promotion that needs what is no word": ([(META, META + nvpair("requires", "q"))], ""),
+    "a promotion of whose needs the date decides": (
+        [("</rsc_defaults>", '<meta_attributes id="season">' + SEASON + nvpair("requires", "quorum")
+          + "</meta_attributes></rsc_defaults>")], "whether requires is set is not known"),
     "disabled at the primitive": (
         [(PRIMITIVE, PRIMITIVE + '<meta_attributes id="m">' + nvpair("target-role", "stopped")
           + "</meta_attributes>")], "target-role=stopped"),
@@ -305,7 +321,10 @@ def test_each_form_that_the_schema_allows_is_understood(text, name, tmp_path):
 
 @pytest.mark.parametrize("name, commands", [
     ("a mandatory order by its score", ["pcs constraint delete", "pcs constraint order demote"]),
-    ("two addresses of a group are one place", ["pcs constraint colocation add g with"])])
+    ("two addresses of a group are one place", ["pcs constraint colocation add g with"]),
+    ("a promotion that needs nothing", ["crm_resource --force --resource pgsqld --meta"]),
+    ("a promotion that needs quorum alone by default",
+     ["crm_resource --force --resource pgsqld-clone --meta --set-parameter requires"])])
 def test_a_cure_is_there_and_replaces_what_is_wrong(text, name, commands):
     for old, new in FORMS[name][0]:
         text = text.replace(old, new)

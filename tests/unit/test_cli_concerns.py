@@ -54,6 +54,15 @@ SITUATIONS = {
     "another resource that has failed": (
         lambda said: mon(said, failure("disk", 7)), "failed",
         "monitor of disk has failed on srv2: it is gone", {}),
+    "a promotion that waits for no fencing": (
+        lambda said: with_meta(said, "requires", "Nothing"), "requires",
+        "pgsqld has requires=Nothing", {}),
+    "a promotion that may wait for no fencing": (
+        lambda said: said.update(cib=said["cib"].replace(
+            "</rsc_defaults>", '<meta_attributes id="s"><rule id="r" score="0"><date_expression '
+            'id="d" operation="date_spec"><date_spec id="e" months="1-6"/></date_expression></rule>'
+            '<nvpair id="q" name="requires" value="quorum"/></meta_attributes></rsc_defaults>')),
+        "requires", "whether requires is set is not known", {}),
     "an unhealthy node": (
         lambda said: (with_property(said, "node-health-strategy", "only-green"), said.update(
             cib=said["cib"].replace('<nvpair id="nodes-2-master', (
@@ -94,6 +103,12 @@ def test_a_situation_is_named(texts, name):  # noqa: F811
     change(texts)
     found = [item for item in asked(texts, **given)["todo"] if item["code"] == code]
     assert words in found[0]["what"]
+
+
+@pytest.mark.parametrize("value, answer", [("quorum", False), ("fencing", True)])
+def test_a_failover_that_may_make_two_primaries_is_none(texts, value, answer):  # noqa: F811
+    with_meta(texts, "requires", value)
+    assert asked(texts)["failover"]["answer"] is answer
 
 
 def test_an_unhealthy_node_needs_no_other_reason_for_its_instance(texts):  # noqa: F811
@@ -189,7 +204,8 @@ def test_a_level_with_a_disabled_device_fails_and_is_cured_by_enabling_it(texts)
     words, cure, usable = next(topology.wrong(configured, "srv3"))
     assert words == "level 1 of the fencing topology of srv3 fails: fence-srv3 is disabled"
     assert cure[0] == ["pcs stonith enable fence-srv3"] and not usable
-    assert words in [item.what for item in clusterchecks.fencing(configured, None)]
+    assert words in [item.what for item in clusterchecks.fencing(
+        configured, configuration.find(configured))]
 
 
 # The forecast
@@ -255,6 +271,16 @@ def test_a_device_that_does_not_fence_the_lost_node_is_none(
     assert lost["srv3",]["answer"] is answer and words in " ".join(lost["srv3",]["reasons"])
     # the primary stays, and it is said
     assert lost["srv1",]["answer"] is True and words in " ".join(lost["srv1",]["reasons"])
+
+
+def test_a_promotion_that_waits_for_no_fencing_is_said_to_be_beside_the_primary(cluster, capsys):
+    cluster.report["todo"].append({
+        "code": "requires", "about": "failover", "what": "pgsqld has requires=quorum"})
+    assert main(["forecast", "--output", "json"]) == NOT_DONE
+    lost = losses(capsys)[1]
+    assert lost["srv3",]["reasons"] == [
+        "pgsqld has requires=quorum, and srv3 may still take writes"]
+    assert lost["srv3",]["answer"] is True and lost["srv1",]["reasons"] == []
 
 
 def test_without_a_primary_nothing_is_foreseen(cluster, capsys):

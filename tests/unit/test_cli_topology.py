@@ -87,7 +87,8 @@ def test_a_node_is_fenced_only_by_a_level_that_has_all_its_devices(texts, name):
     configured, seen = configuration.parse(texts["cib"]), view.parse(texts["mon"])
     found = fencing.of(Fencer(), configured, seen, "srv3")
     assert (fencing.is_possible(found), found.devices) == (possible, devices)
-    said = [item.what for item in clusterchecks.fencing(configured, None)]
+    said = [item.what for item in clusterchecks.fencing(
+        configured, configuration.find(configured))]
     assert (words in said) if words else (said == [])
     concerns = list(failover.fencing(
         asked(texts), seen, configured, None, type("Facts", (), {"fencing": found})))
@@ -97,9 +98,9 @@ def test_a_node_is_fenced_only_by_a_level_that_has_all_its_devices(texts, name):
 
 def test_a_level_with_a_spare_one_is_a_warning_and_names_what_makes_it_whole(texts):  # noqa: F811
     levels = LEVELS["a second level that works"][0]
-    spare, = clusterchecks.fencing(configuration.parse(with_levels(texts["cib"], levels)), None)
-    alone, = clusterchecks.fencing(configuration.parse(
-        with_levels(texts["cib"], levels[:1])), None)
+    (spare,), (alone,) = [
+        clusterchecks.fencing(found, configuration.find(found)) for found in (
+            configuration.parse(with_levels(texts["cib"], levels[:count])) for count in (2, 1))]
     assert (spare.level, alone.level) == ("WARNING", "ERROR")
     assert alone.pcs == ["pcs stonith create fence-gone AGENT pcmk_host_list=srv3 ..."]
     assert alone.crm == ["crm configure primitive fence-gone stonith:AGENT params "

@@ -5,7 +5,7 @@ import itertools
 from paf.cli import delays, devices, finding, nodelist, topology
 from paf.cli.configuration import (
     boolean, has_plain_defaults, is_certain, is_true, left_over, meta, names_of, not_let_in,
-    place_of, points, seconds, strange, vips_of)
+    place_of, points, seconds, strange, unfenced, vips_of)
 from paf.cli.configuration import options
 from paf.cli.operate import pauses
 
@@ -30,8 +30,17 @@ def fencing(configured, managed):
     for found in itertools.chain([item for _, item in devices.aimless(configured)],
                                  [item for _, item in devices.unread(configured)],
                                  devices.misnamed(configured), devices.of_disks(configured),
-                                 _uncovered(configured)):
+                                 _uncovered(configured), _unfenced(managed)):
         yield found
+
+
+def _unfenced(managed):
+    """Yield a Finding where a promotion does not wait for the fencing of the lost primary."""
+    value = unfenced(managed)
+    if not is_certain(managed, "requires"):
+        yield _unjudged("requires")
+    elif value:
+        yield finding.error(*finding.requires_fencing(managed, value))
 
 
 def _uncovered(configured):
@@ -225,6 +234,7 @@ def _is(value, wanted):
 _CLONE = (
     ("promotable", "true", "no node would be promoted"),
     ("notify", "true", "without notifications there is no election: no instance starts"),
+    ("globally-unique", "false", "each instance would have an election of its own: none starts"),
     ("promoted-max", "1", "PostgreSQL has one primary"),
     ("promoted-node-max", "1", "PostgreSQL has one primary"),
     ("clone-node-max", "1", "a node has one instance of it"),
@@ -234,7 +244,6 @@ _CLONE = (
 #: What keeps Pacemaker from running the resource: the meta attribute, its default.
 _WATCHED = (("is-managed", True, "is not managed"), ("maintenance", False, "is in maintenance"))
 
-    ("globally-unique", "false", "each instance would have an election of its own: none starts"),
 
 def running(configured, managed):
     """Pacemaker is allowed to run the resource."""

@@ -32,7 +32,7 @@ __all__ = [
     "default_timeout", "find", "guests", "has_plain_defaults", "is_certain", "is_led",
     "is_optional", "is_serialized", "is_symmetrical", "is_true", "left_over", "meta",
     "names_of", "not_let_in", "outside_bundles", "parse", "place_of", "plain_seconds", "points",
-    "role", "seconds", "strange", "vips_of"]
+    "role", "seconds", "strange", "unfenced", "vips_of"]
 
 AGENT = ("ocf", "heartbeat", "pgsqlms")
 _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")
@@ -119,6 +119,16 @@ def meta(managed, name, default=""):
     """Return a meta attribute (str): the resource's own, the cluster's default, or the one given.
     """
     return managed.meta.get(name, managed.defaults.get(name, default))
+
+
+def unfenced(managed):
+    """Return the value of `requires` (str) with which Pacemaker itself does not wait for the
+    fencing of a lost node before it promotes another one; "" where it waits.
+
+    Source: pcmk_sched_fencing.c, order_start_vs_fencing; a value that is none counts as not set.
+    """
+    value = meta(managed, "requires")
+    return value if value.lower() in ("quorum", "nothing") else ""
 
 
 def has_plain_defaults(configured):

@@ -7,7 +7,7 @@ from paf.cli.status.concern import FAILOVER, UP, answer
 RULES = (service.primaries, service.members, service.addresses, service.commits,
          orders.cluster, orders.resource, orders.unmanaged, orders.constraints,
          orders.tickets, orders.scores,
-         failover.fencing, failover.votes, failover.successor, failover.address,
+         failover.fencing, failover.order, failover.votes, failover.successor, failover.address,
          nodes.membership, nodes.health, nodes.maintenance, nodes.instances, nodes.remarks,
          nodes.failures)
 

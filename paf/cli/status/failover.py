@@ -4,7 +4,7 @@ Each rule takes (report, view.View, Configuration, Managed, report.Facts).
 """
 
 from paf.cli import devices, finding, topology
-from paf.cli.configuration import options
+from paf.cli.configuration import is_certain, options, unfenced
 from paf.cli.servers import NO_WAIT
 from paf.cli.status import fencing as fenced
 from paf.cli.status import service, simulate, succession, votequorum
@@ -46,6 +46,17 @@ def fencing(found, seen, configured, managed, facts):
         yield concern("no-fencing-device", FAILOVER, "; ".join(
             ["no fencing device can reach {0}".format(found["primary"])] + [wrong] * bool(wrong)),
             _WHY, cure)
+
+
+def order(found, seen, configured, managed, facts):
+    """A promotion waits for the fencing of the lost primary."""
+    value = unfenced(managed)
+    if not is_certain(managed, "requires"):
+        yield unknown("requires", FAILOVER, "whether requires is set is not known",
+                      "a rule decides on it that only Pacemaker can judge")
+    elif value:
+        what, why, cure = finding.requires_fencing(managed, value)
+        yield concern("requires", FAILOVER, what, why, cure)
 
 
 def votes(found, seen, configured, managed, facts):

@@ -114,7 +114,7 @@ def judge(report, nodes, outcome, devices, kept, elected=None, flaws=()):
     if kept is not True:
         (unknown if kept is None else no).append("{0} quorum".format(
             "it is not known whether the others keep" if kept is None else "the others have no"))
-    for found, where in itertools.chain(_of_flaws(flaws, stays), *[
+    for found, where in itertools.chain(_of_flaws(flaws, report, stays), *[
             _of_fencing(node, devices[node], report["primary"], stays) for node in nodes]):
         {False: no, None: unknown, True: remarks}[where].append(found)
     if outcome.unknown:
@@ -159,10 +159,13 @@ def _of_fencing(node, device, primary, stays):
                 True if stays else possible)
 
 
-def _of_flaws(flaws, stays):
-    """Yield the same of devices that may not do what they report."""
+def _of_flaws(flaws, report, stays):
+    """Yield the same of devices that may not do what they report, and of what waits for none."""
     for words, level in sorted(set((item.what, item.level) for item in flaws)):
         yield words, True if stays else False if level == finding.ERROR else None
+    for item in report["todo"]:
+        if item["code"] == "requires" and not stays:
+            yield "{0}, and {1} may still take writes".format(item["what"], report["primary"]), True
 
 
 def _commits(known):
