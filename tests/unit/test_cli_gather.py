@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from paf.cli.common import ERROR, NOT_DONE, Pacemaker, Problem
+from paf.cli.common import ERROR, NOT_DONE, OK, Pacemaker, Problem
 from paf.cli.health import looks, metrics
 from paf.cli.main import main
 from paf.cli.status import forecast, votequorum
-from paf.cli.timeline import gather
+from paf.cli.timeline import gather, logs
 from paf.ocf import OcfError
 from paf.runner import Result
 
@@ -98,6 +98,33 @@ def test_a_file_that_is_no_log_of_pacemakers_is_not_a_log_without_events(verb, t
     assert f"nothing that Pacemaker wrote in {path}" in said.err
     assert main([*words, "--output", "json"]) == NOT_DONE
     assert "nothing that Pacemaker wrote" in json.loads(capsys.readouterr().out)["missing"][0]
+
+
+GAP = "srv2 ran no Pacemaker from "
+
+
+@pytest.mark.parametrize("named, code", [
+    (["srv1"], OK), (["srv2"], NOT_DONE), (["srv3"], OK), (["srv2", "srv3"], OK)])
+@pytest.mark.parametrize("verb", ["history", "timeline"])
+def test_what_no_log_that_is_named_can_know_is_said(data, capsys, verb, named, code):
+    """srv2 was fenced, and off for 16 s: its own log has nothing of the failover."""
+    words = [verb, "--resource", "pgsqld", "--vip", "pgsqld-ip"]
+    for name in named:
+        words += ["--log", str(data / "cli" / "history" / name)]
+    assert main(words) == code
+    said = capsys.readouterr().err
+    assert said.startswith(f"paf: {GAP}") == (code == NOT_DONE)
+    assert ("is named: give it with --log" in said) == bool(said)
+
+
+@pytest.mark.parametrize("others, is_said", [
+    ([50.0], True), ([50.0, 150.0], False), ([90.0, 300.0], False), ([99.0], True),
+    ([201.0], True)])
+def test_whose_log_reaches_into_a_gap_knows_it(others, is_said):
+    """Or was off as well, as where the whole cluster was stopped."""
+    facts = [logs.LogFact("began", 200.0, "srv2", {"after": "100.0"})] + [
+        logs.LogFact("name", moment, "srv1", {}) for moment in others]
+    assert [item.startswith(GAP) for item in gather.uncovered(facts)] == [True] * is_said
 
 
 def test_a_node_whose_name_is_not_known_says_what_to_do(monkeypatch):

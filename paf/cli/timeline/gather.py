@@ -66,6 +66,8 @@ def _history(options):
     elif not facts:
         unread.append("there is nothing that Pacemaker wrote in {0}".format(
             ", ".join(options.log)))
+    else:
+        unread += uncovered(facts)
     return History(found, unread, facts[0].moment if facts else None)
 
 
@@ -140,6 +142,21 @@ def silence(pacemaker):
     if set(name for name, _ in found) != set(["token", "consensus"]):
         return None
     return sum(int(number) for _, number in found) / 1000.0
+
+
+def uncovered(facts):
+    """Yield of what time none of the logs that are named can know anything; pure.
+
+    facts: logs.LogFacts. Nodes whose logs reach into the time without Pacemaker of another know it,
+    or had none themselves.
+    """
+    for host in sorted(set(fact.host for fact in facts)):
+        others = [fact.moment for fact in facts if fact.host != host]
+        for begin, end in events.gaps(facts, (host,)):
+            if (begin is not None and end - begin > _MOMENT
+                    and not (others and min(others) <= end and max(others) >= begin)):
+                yield ("{0} ran no Pacemaker from {1} to {2}, and no other node's log of that time "
+                       "is named: give it with --log".format(host, clock(begin), clock(end)))
 
 
 def missing(facts, found, hosts, others):
