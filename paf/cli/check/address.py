@@ -34,9 +34,8 @@ def address(configured, managed):
             "no constraint ties the address {0} to the primary".format(" or ".join(free)),
             "if clients use it, they reach a standby",
             _NO_CURE if len(free) > 1 else finding.join(
-                finding.colocated(free[0], managed.clone),
-                finding.ordered(managed.clone, "promote", free[0], "start"),
-                finding.ordered(managed.clone, "demote", free[0], "stop")))
+                _colocated(configured, managed, free),
+                *[_ordered(configured, managed, free, first, then) for first, then in _ORDERS]))
 
 
 def _is_named(configured, managed, places):
@@ -83,11 +82,34 @@ def _instead(item, *cures):
     return finding.join(finding.without_constraint(item.id), *cures) if item.whole else _NO_CURE
 
 
+def _colocated(configured, managed, places):
+    """Return the cure that keeps an address (its ids) with the primary."""
+    ended = _of(_ended(configured), "colocation", rsc=places, with_rsc=names_of(managed))
+    return _after(ended, finding.colocated(places[0], managed.clone))
+
+
+def _ordered(configured, managed, places, first, then):
+    """Return the cure that orders an address (its ids) after a change of the primary."""
+    ended = _of(_ended(configured), "order", first=names_of(managed), then=places,
+                first_action=(first,), then_action=(then,))
+    return _after(ended, finding.ordered(managed.clone, first, places[0], then))
+
+
+def _ended(configured):
+    return configured._replace(constraints=configured.ended)
+
+
+def _after(ended, cure):
+    """Return a cure behind the removal of constraints that have ended: pcs makes none twice."""
+    return finding.join(*[finding.without_constraint(item.id) for item in ended if item.whole]
+                        + [cure])
+
+
 def _colocation(configured, managed, places):
     found = _of(configured, "colocation", rsc=places, with_rsc=names_of(managed))
     if is_led(configured, managed, places):
         return
-    wanted = finding.colocated(places[0], managed.clone)
+    wanted = _colocated(configured, managed, places)
     if not found and not _reversed(configured, managed, places):
         yield finding.error("{0} is not colocated with the primary".format(places[0]), _LOST,
                             wanted)
@@ -112,7 +134,7 @@ def _backwards(configured, managed, places):
     right = [item for item in _of(configured, "colocation", rsc=places, with_rsc=names_of(managed))
              if ties(item) and item.values.get("with-rsc-role") == "Promoted"]
     for item in _reversed(configured, managed, places):
-        cures = [] if right else [finding.colocated(places[0], managed.clone)]
+        cures = [] if right else [_colocated(configured, managed, places)]
         yield finding.error(
             "{0} ties the primary to {1}, and not the reverse".format(item.id, places[0]),
             "where the address cannot run, no instance is promoted, and a failed address moves "
@@ -125,7 +147,7 @@ def _orders(configured, managed, places):
         mine = [item for item in found if item.values["first-action"] == first
                 and item.values["then-action"] == then and not is_serialized(item)]
         # a mandatory symmetrical order has the reverse, which is not the one that is needed
-        wanted = finding.ordered(managed.clone, first, places[0], then)
+        wanted = _ordered(configured, managed, places, first, then)
         if not mine:
             yield finding.error(
                 "{0} has no order: {1}, then {2}".format(places[0], first, then),

@@ -39,13 +39,14 @@ _ADDRESSES = ("IPaddr2", "IPaddr", "IPv6addr")
 
 #: properties, rsc_defaults (that hold for any resource), operation_defaults: dicts of str; nodes:
 #: names; resources: list of Managed; vips, devices: lists of Primitive; constraints: list of
-#: Constraint, each a single relation; tags: dict of id to ids; timeouts: see default_timeout;
+#: Constraint, each a single relation; ended: those whose lifetime is over, which have no effect;
+#: tags: dict of id to ids; timeouts: see default_timeout;
 #: of_operations: see Resources.operation_defaults;
 #: uncertain: names (set) of properties that a rule decides on; now: seconds since 1970, None
 #: unknown; root: the whole, an Element.
 Configuration = namedtuple(
     "Configuration", "properties rsc_defaults operation_defaults nodes resources vips devices "
-    "constraints tags timeouts of_operations uncertain now root")
+    "constraints ended tags timeouts of_operations uncertain now root")
 
 
 def parse(xml, now=None):
@@ -65,6 +66,9 @@ def parse(xml, now=None):
         root.findall("configuration/crm_config"), "cluster_property_set")
     options.under_new_names(properties)
     primitives = [resources.primitive(*pair) for pair in resources.primitives]
+    pairs = [(found, reader.has_ended(item, options.knows_lifetimes(properties)))
+             for item in root.findall("configuration/constraints/*")
+             for found in relations.read(item, reader, resources)]
     return Configuration(
         properties=properties, uncertain=uncertain, now=now,
         rsc_defaults=reader.pairs(
@@ -78,8 +82,8 @@ def parse(xml, now=None):
                    if resources.kind(item) == AGENT],
         vips=[item for item in primitives if item.kind and item.kind[-1] in _ADDRESSES],
         devices=[item for item in primitives if item.kind[:1] == ("stonith",)],
-        constraints=[found for item in root.findall("configuration/constraints/*")
-                     for found in relations.read(item, reader, resources)],
+        constraints=[found for found, ended in pairs if not ended],
+        ended=[found for found, ended in pairs if ended],
         tags=resources.tags, timeouts=resources.default_timeout,
         of_operations=resources.operation_defaults, root=root)
 

@@ -12,6 +12,9 @@ _NO_OLD_NAMES = (2, 0, 0)
 _OLD_NAMES = ("no_quorum_policy", "symmetric_cluster", "stonith_enabled", "stonith_action",
               "startup_fencing")
 
+#: The first one that reads no <lifetime>: its schema has turned that of a location into a rule.
+_NO_LIFETIMES = (3, 0, 0)
+
 
 def release(configured):
     """Return the version of the DC's Pacemaker, as (3, 0, 3); () where the CIB does not say it."""
@@ -21,6 +24,14 @@ def release(configured):
 def _numbers(version):
     found = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
     return tuple(int(number) for number in found.groups()) if found else ()
+
+
+def knows_lifetimes(properties):
+    """Return whether the DC's Pacemaker reads the lifetime of each constraint; False for unknown.
+
+    properties: dict of str. Since 3.0 it drops that of colocations and orders.
+    """
+    return () < _numbers(properties.get("dc-version", "")) < _NO_LIFETIMES
 
 
 def under_new_names(values):

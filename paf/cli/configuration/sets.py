@@ -87,6 +87,22 @@ class Reader(object):
         answers = [self._rule(rule, subject) for rule in group.findall("rule")]
         return False if False in answers else None if None in answers else True
 
+    def has_ended(self, constraint, known_to_all):
+        """Return whether Pacemaker leaves a constraint (Element) out: its lifetime is over.
+
+        known_to_all: whether this Pacemaker reads the lifetime of each kind of constraint, and for
+        no node: see options.knows_lifetimes. Else it reads that of a location, as one of its rules.
+        One rule that holds is enough; what cannot be judged here may hold. Source:
+        pcmk_sched_constraints.c, evaluate_lifetime, and rules.c, pe_eval_rules, of Pacemaker 2.1.5;
+        upgrade-3.10-3.xsl of 3.0.
+        """
+        if not known_to_all and constraint.tag != "rsc_location":
+            return False
+        found = [self.resolved(rule) for rule in constraint.findall("lifetime/rule")]
+        return bool(found) and all(
+            rule is not None and rules.holds(rule, {} if known_to_all else None, self._now) is False
+            for rule in found)
+
     def _rule(self, rule, subject):
         rule = self.resolved(rule)
         if rule is None:
