@@ -202,7 +202,8 @@ def test_a_node_that_the_primary_holds_back_becomes_a_candidate_without_it(data)
 
 
 def test_a_standby_that_is_only_held_back_takes_over_from_a_lost_primary(data):
-    """Its score is as low as long as the primary runs. The scheduler, asked before, promotes none.
+    """Its score is as low as long as the primary runs. The scheduler, asked before, promotes none,
+    and where it has the address then is for a cluster without a primary.
     """
     def held_back(seen):
         scores = {"srv1": "-1000000", "srv2": "-1000001"}
@@ -211,5 +212,9 @@ def test_a_standby_that_is_only_held_back_takes_over_from_a_lost_primary(data):
             for node, values in seen.attributes.items()})
     nobody = simulate.Outcome(None, True, "", {"pgsql-master-ip": None})
     found = a_report(data, change=held_back, outcome=nobody)
-    assert (found["failover"]["answer"], found["failover"]["to"]) == (True, "srv2")
+    assert (found["failover"]["answer"], found["failover"]["to"]) == (None, "srv2")
+    assert "address-unknown" in [item["code"] for item in found["todo"]]
+    without = {**found, "vips": []}
+    assert found["vips"] and not list(simulate.unplaced(
+        succession.foreseen(without, nobody, ["srv3"]), without["vips"]))
     assert a_report(data, outcome=nobody)["failover"]["answer"] is False

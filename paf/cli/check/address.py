@@ -175,7 +175,7 @@ def _follower(configured, managed, places):
         names = set(item.values.get("first") for item in before
                     if item.values["first-action"] == "start") - seen
     yield finding.error("{0} has no order: promote, then start".format(places[0]), _TOO_EARLY,
-                        finding.join(*[finding.ordered(managed.clone, first, places[0], then)
+                        finding.join(*[_ordered(configured, managed, places, first, then)
                                        for first, then in _ORDERS]))
 
 

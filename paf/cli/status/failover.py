@@ -152,7 +152,8 @@ def address(found, seen, configured, managed, facts):
             "whether Pacemaker manages it, or a failure blocks it"))
     for what in simulate.unplaced(facts.outcome, names):
         yield unknown("address-unknown", FAILOVER, words.format(facts.outcome.promoted, what), (
-            "crm_simulate does not name it, or in a form that is not understood"))
+            "crm_simulate does not name it, or in a form that is not understood, or promotes no "
+            "node as long as the primary holds {0} back".format(facts.outcome.promoted)))
 
 
 def elected(found, facts):

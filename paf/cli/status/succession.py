@@ -48,11 +48,12 @@ def foreseen(found, outcome, lost):
     """Return a simulate.Outcome of the loss of the primary, with whom its loss lets in.
 
     found, lost: as in `of`. To Pacemaker a node is no candidate as long as the primary holds it
-    back, so its scheduler promotes none; where the addresses would be then, it does not say.
+    back, so its scheduler promotes none; where the addresses would be then, it does not say: that
+    is not known.
     """
     if outcome.unknown or outcome.promoted is not None:
         return outcome
-    return outcome._replace(promoted=let_in(found, lost), places=None)
+    return outcome._replace(promoted=let_in(found, lost), places={})
 
 
 def let_in(found, lost):
