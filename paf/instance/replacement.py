@@ -11,7 +11,7 @@ import stat
 from paf import instance as local
 from paf import runner
 from paf.instance import journal, naming, ownfiles, processes
-from paf.ocf import failure, NotUsable
+from paf.ocf import failure, NotUsable, OcfError
 
 WHAT = "rebuild"
 #: The directory is half rewound, and no copy has taken its place yet. Facts have half=True while
@@ -105,10 +105,28 @@ def swap(instance, facts):
             if local.is_there(place, os.lstat):
                 rename(instance, place, aside)
             rename(instance, copy, place)
+        elif not _is_swapped(instance, place, aside):
+            raise OcfError("a rebuild of this instance was cut off, and neither {0} nor its copy "
+                           "is there: mount its file system".format(place))
     _, place, aside = facts["swaps"][-1]
     for name in facts.get("moves", ()):
         if local.is_there(os.path.join(aside, name), os.lstat):
             rename(instance, os.path.join(aside, name), os.path.join(place, name))
+
+
+def _is_swapped(instance, place, aside):
+    """Return whether a copy that has gone is what is in its place. Raises OcfError.
+
+    No rename leaves neither of them. A folder below the mount point of a file system that is not
+    there is empty, and nothing was put aside in it.
+    """
+    if not local.is_there(place, os.lstat):
+        return False
+    try:
+        with runner.Acting(local.owner(instance)):
+            return local.is_there(aside, os.lstat) or bool(os.listdir(place))
+    except OSError as error:
+        raise OcfError("cannot look into {0}: {1}".format(place, error.strerror))
 
 
 def end_copy(facts):

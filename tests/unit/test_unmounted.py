@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 
 import pytest
 
@@ -95,3 +96,26 @@ def test_a_journal_that_cannot_be_seen_for_a_moment_keeps_its_files(
             assert journal.exists(instance)
             rewind.finish(instance, Deadline(5.0), LOG)
     assert own_files(tmp_path / "main") == OWN and not journal.exists(instance)
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_a_copy_whose_disk_is_not_mounted_has_not_taken_its_place(instance, tmp_path, below):
+    """The old tablespace would be used with the new data directory; below: its folder is there."""
+    disk, fresh, copy = tmp_path / "disk2", tmp_path / "fresh", tmp_path / "main.rebuilt"
+    for name, text in (("ts", "old"), ("ts.rebuilt", "new")):
+        (disk / name).mkdir(parents=True)
+        (disk / name / "PG_15_1").write_text(text)
+    copy.mkdir()
+    write_facts(instance, dead(), what="rebuild", phase=replacement.SWAPPING, swaps=[
+        [str(disk / "ts.rebuilt"), str(disk / "ts"), str(disk / "ts.old")],
+        [str(copy), str(tmp_path / "main"), str(tmp_path / "main.old")]])
+    disk.rename(fresh)
+    (disk / "ts" if below else disk).mkdir(parents=True)
+    with pytest.raises(ocf.OcfError, match="neither .*/disk2/ts nor its copy .*mount") as caught:
+        replacement.finish(instance, LOG)
+    assert caught.type is ocf.OcfError and journal.exists(instance) and copy.is_dir()
+    shutil.rmtree(disk)
+    fresh.rename(disk)
+    replacement.finish(instance, LOG)
+    assert (disk / "ts" / "PG_15_1").read_text() == "new" and not journal.exists(instance)
+    assert (disk / "ts.old" / "PG_15_1").read_text() == "old" and (tmp_path / "main.old").is_dir()
