@@ -75,7 +75,7 @@ TABLE = (
     (206, ("a rewind was cut off", "a rewind to timeline ", "the journal ",
            "a rebuild of this instance", "a rewind of this instance", "a rewind or rebuild",
            "PostgreSQL was started here in the meantime",
-           "of this instance still runs",
+           "of this instance still runs", " was a mount point when the work began",
            "cannot rename ")),
     (205, ("after pg_rewind: ", "pg_rewind did not end", "pg_rewind failed", "before a rewind ",
            "a rewind waits for the primary's first checkpoint")),

@@ -135,9 +135,12 @@ def begin(instance, facts):
     """Make the journal with these facts (dict), and those of this process. Raises OcfError.
 
     A folder without facts is that of a run that was cut off before it had done anything. One that
-    is there is that of another process, which was faster: two would ruin the directory.
+    is there is that of another process, which was faster: two would ruin the directory. The facts
+    get `mounted`, see `mount_points`, unless they have it: each later write of others has to keep
+    that.
     """
     place = folder(instance)
+    facts.setdefault("mounted", mount_points([instance.parameters.datadir]))
     if _memory(os.path.dirname(place)) and not _memory(os.path.realpath(
             instance.parameters.datadir)):
         raise NotUsable("{0} is in memory: a journal there does not survive a power cut".format(
@@ -284,6 +287,34 @@ def mounts():
                 words[1] = words[1].replace(code, sign)
             found.append((words[1], words[2]))
     return found
+
+
+def mount_points(places):
+    """Return the mount points (a sorted list) that folders are on, whether these exist or not.
+
+    Not the root, which is always there; nor a folder of the same file system that is mounted: a
+    service may see some that nothing else sees. Source: systemd.exec(5), ReadWritePaths.
+    """
+    return sorted(set(_mount_point(os.path.realpath(place)) for place in places) - set([os.sep]))
+
+
+def _mount_point(place):
+    """Return the mount point (str) that a path without links is on, or is."""
+    while place != os.path.dirname(place) and not os.path.ismount(place):  # novm
+        place = os.path.dirname(place)
+    return place
+
+
+def check_mounted(facts):
+    """Raise OcfError unless all is mounted that was so when the work began. Soft: it may be later.
+
+    facts: those of the journal (dict). What is below a mount point is another folder: files that
+    are moved there, or copied, are hidden, and the journal that knows of the real one is removed.
+    """
+    for place in facts.get("mounted") or []:
+        if not os.path.ismount(place):  # novm
+            raise OcfError("{0} was a mount point when the work began, and is none now: mount its "
+                           "file system".format(place))
 
 
 def _memory(place):

@@ -28,13 +28,13 @@ NOT_REPLACED = ("a rewind or rebuild was cut off, and no copy has replaced what 
 PHASES = (HALF, COPYING, SWAPPING, ASIDE, DISCARDED, RETURNING)
 
 
-def half(conninfo, spoilt=False):
-    """Return the facts (dict) of a directory that is half rewound; conninfo: to the primary.
+def half(before, spoilt=False):
+    """Return the facts (dict) of a directory that is half rewound; before: those of the journal.
 
     spoilt: whether the journal before could not be used: what only this directory has is not known.
     """
-    return {"what": WHAT, "phase": HALF, "half": True, "conninfo": conninfo,
-            "spoilt": bool(spoilt)}
+    return {"what": WHAT, "phase": HALF, "half": True, "conninfo": before.get("conninfo", ""),
+            "mounted": before.get("mounted"), "spoilt": bool(spoilt or before.get("spoilt"))}
 
 
 def end(instance, facts):
@@ -43,7 +43,7 @@ def end(instance, facts):
     Where that is half rewound, the journal still says so.
     """
     if facts.get("half"):
-        journal.write(instance, half(facts.get("conninfo", ""), facts.get("spoilt")))
+        journal.write(instance, half(facts))
     else:
         journal.remove(instance)
 
@@ -69,6 +69,8 @@ def revert(instance, log):
     phase = facts.get("phase")
     if phase not in PHASES:
         raise journal.foreign(instance, facts)
+    if phase not in (COPYING, DISCARDED):    # the first leaves the old directory, the other nothing
+        journal.check_mounted(facts)
     if phase == HALF:
         return
     if phase == DISCARDED:

@@ -244,6 +244,7 @@ def finish(instance, deadline, log):
     phase = facts.get("phase", KEEPING)
     if phase not in PHASES:
         raise journal.foreign(instance, facts)
+    journal.check_mounted(facts)
     local.version(instance)    # a directory that is not mounted is no place for what is moved back
     if phase in (KEEPING, KEPT):
         _undo(instance, dict(facts, phase=phase, deep=facts.get("deep", [])))
@@ -274,6 +275,7 @@ def give_up(instance, facts):
     """
     if facts.get("phase", KEEPING) not in PHASES:
         raise journal.foreign(instance, facts)
+    journal.check_mounted(facts)
     processes.end("pg_rewind", instance.parameters.datadir)
     phase = facts.get("phase")
     if phase in (REWINDING, REWOUND):
@@ -285,7 +287,7 @@ def give_up(instance, facts):
     ownfiles.put_back(instance, facts.get("deep", []))
     kept = _keep(instance, facts)
     if phase == ABANDONED:
-        journal.write(instance, replacement.half(facts.get("conninfo", "")))
+        journal.write(instance, replacement.half(facts))
     else:
         journal.remove(instance)
     return kept

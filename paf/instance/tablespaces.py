@@ -29,14 +29,31 @@ def check(instance):
 
     Before anything is written or replayed. Soft: a file system may be mounted later.
     """
+    for location, link in missing(instance):
+        raise OcfError("the tablespace at {0} is not there: mount its file system (if it was "
+                       "dropped, remove the link {1})".format(location, link))
+
+
+def missing(instance):
+    """Return the (location, link) of each tablespace that is not there (a list of paths).
+
+    Raises OcfError where that cannot be seen.
+    """
+    found = []
     for name in _names(local.path(instance, _FOLDER)) or ():
         if not is_number(name):
             continue
         link = local.path(instance, os.path.join(_FOLDER, name))
         inside = _names(link)
         if inside is None or not any(each.startswith(_OF_A_SERVER) for each in inside):
-            raise OcfError("the tablespace at {0} is not there: mount its file system (if it was "
-                           "dropped, remove the link {1})".format(os.path.realpath(link), link))
+            found.append((os.path.realpath(link), link))
+    return found
+
+
+def has_wal(folder):
+    """Return whether a folder (a path) has any of the WAL's files. Raises OcfError."""
+    import re    # for paf rebuild only
+    return any(re.match(WAL, name) for name in _names(folder) or ())
 
 
 def not_the_servers(instance, aside):

@@ -9,7 +9,8 @@ from paf.instance import journal, replacement, rewind
 _PHASES = {rewind.WHAT: rewind.PHASES, replacement.WHAT: replacement.PHASES}
 _TEXTS, _LISTS, _NUMBERS = (
     ("what", "phase", "conninfo", "restore_command", "system", "set", "started", "node", "archive"),
-    ("deep", "swaps", "top", "moves", "switches", "parts", "links"), ("timeline", "segment_size"))
+    ("deep", "swaps", "top", "moves", "switches", "parts", "links", "mounted"),
+    ("timeline", "segment_size"))
 #: What has to be there to go on from a phase.
 _NEEDED = {rewind.KEPT: ("deep", "top"), rewind.REWINDING: ("deep",), rewind.REWOUND: ("deep",),
            rewind.RETURNING: ("deep",), replacement.SWAPPING: ("swaps",)}

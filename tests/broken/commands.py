@@ -52,7 +52,7 @@ BUILDS = (
             "test_rows_of_a_transaction_that_may_have_started_before_are_not_known",)),
     Broken(7, "a damaged journal is given up before the directory is marked as half made",
            "paf/cli/rebuild/spoilt.py",
-           '        journal.write(instance, replacement.half("", spoilt=True))',
+           '        journal.write(instance, replacement.half({"mounted": mounted}, spoilt=True))',
            "        pass",
            (_UNIT + "test_journal.py::"
             "test_a_damaged_journal_is_refused_and_paf_rebuild_leads_out_of_it",)),

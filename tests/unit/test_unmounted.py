@@ -7,10 +7,14 @@ import shutil
 import pytest
 
 from paf import ocf
+from paf.cli.common import Problem
+from paf.cli.rebuild import plan, source
+from paf.cli.rebuild import rebuild as verb
 from paf.deadline import Deadline
 from paf.instance import journal, keptwal, replacement, rewind
 from tests.unit.test_journal import half_rewound, instance
-from tests.unit.test_rebuild_cut import LOG, OWN, dead, facts_of, own_files, write_facts
+from tests.unit.test_rebuild_cut import (
+    LOG, OWN, copier, dead, facts_of, options, own_files, write_facts)
 
 __all__ = ["instance"]
 
@@ -119,3 +123,133 @@ def test_a_copy_whose_disk_is_not_mounted_has_not_taken_its_place(instance, tmp_
     replacement.finish(instance, LOG)
     assert (disk / "ts" / "PG_15_1").read_text() == "new" and not journal.exists(instance)
     assert (disk / "ts.old" / "PG_15_1").read_text() == "old" and (tmp_path / "main.old").is_dir()
+
+
+# A data directory that is a mount point
+
+@pytest.fixture
+def disk(tmp_path, monkeypatch):
+    """Return a function that unmounts the data directory, and one that mounts it."""
+    ismount = os.path.ismount
+    monkeypatch.setattr(os.path, "ismount", lambda path: ismount(path) or (
+        path == str(tmp_path / "main") and not (tmp_path / "disk").exists()))
+
+    def unmount():
+        (tmp_path / "main").rename(tmp_path / "disk")
+        (tmp_path / "main").mkdir()
+
+    def mount():
+        (tmp_path / "main").rmdir()
+        (tmp_path / "disk").rename(tmp_path / "main")
+    return unmount, mount
+
+
+class Work(verb.Work):
+    """A Work that asks no primary."""
+
+    def _look_again(self):
+        pass
+
+
+def give_up(instance):
+    """Do what paf rebuild does first with what was cut off."""
+    Work(instance, "srv1", options())._clear_journal()
+
+
+@pytest.mark.parametrize("what, phase", PHASES + [
+    ("rewind", "rewinding"), ("rebuild", "swapping"), ("rebuild", "half")])
+def test_paf_rebuild_moves_nothing_below_a_mount_point(instance, tmp_path, disk, what, phase):
+    """Nor is the journal removed: what is mounted later may be half rewound."""
+    half_rewound(instance, tmp_path)
+    write_facts(instance, dead(), what=what, phase=phase, deep=[], top=sorted(OWN), started="x",
+                mounted=journal.mount_points([str(tmp_path / "main")]), kept=None,
+                swaps=[[str(tmp_path / "rebuilt"), str(tmp_path / "main"), str(tmp_path / "old")]])
+    unmount, mount = disk
+    unmount()
+    (tmp_path / "rebuilt").mkdir()
+    before = facts_of(instance)
+    for attempt in (lambda: give_up(instance), lambda: plan.mounted(
+            instance, journal.read(instance))):
+        with pytest.raises(ocf.OcfError, match="main was a mount point when .*mount its file sys"):
+            attempt()
+    assert os.listdir(tmp_path / "main") == [] and facts_of(instance) == before
+    assert own_files(tmp_path / ".main.pgsqlms" / "own") == OWN
+    mount()
+    give_up(instance)
+    assert phase in ("swapping", "half") or own_files(tmp_path / "main") == OWN
+
+
+def test_a_start_finishes_nothing_below_a_mount_point_and_bans_no_node(instance, tmp_path, disk):
+    half_rewound(instance, tmp_path)
+    facts = facts_of(instance)
+    facts.pop("process"), facts.pop("since")
+    write_facts(instance, dead(), **dict(facts, mounted=[str(tmp_path / "main")]))
+    disk[0]()
+    with pytest.raises(ocf.OcfError, match="was a mount point") as caught:
+        rewind.finish(instance, Deadline(5.0), LOG)
+    assert caught.value.code == ocf.ERR_GENERIC and journal.exists(instance)
+
+
+def test_that_a_directory_is_a_mount_point_is_noted_until_a_copy_has_replaced_it(
+        instance, tmp_path, disk):
+    facts = {"what": "rewind", "phase": "rewinding", "deep": [], "started": "x", "kept": None}
+    journal.begin(instance, facts)
+    main = str(tmp_path / "main")
+    assert main in facts_of(instance)["mounted"]
+    give_up(instance)
+    assert facts_of(instance)["phase"] == "half" and main in facts_of(instance)["mounted"]
+    copy = copier(instance, "--copy", "--discard")
+    disk[0]()
+    with pytest.raises(ocf.OcfError, match="main was a mount point"):
+        copy.run()
+    assert os.listdir(main) == [] and facts_of(instance)["phase"] == "half"
+    disk[1]()
+    copy.run()
+    assert not journal.exists(instance)
+
+
+def test_a_directory_that_was_given_up_is_not_copied_below_its_mount_point(
+        instance, tmp_path, disk):
+    write_facts(instance, dead(), what="rebuild", phase="discarded", deep=[], swaps=[], links=[],
+                mounted=[str(tmp_path / "main")])
+    disk[0]()
+    for attempt in (copier(instance, "--discard").run,
+                    lambda: plan.mounted(instance, journal.read(instance))):
+        with pytest.raises(ocf.OcfError, match="main was a mount point"):
+            attempt()
+    assert os.listdir(tmp_path / "main") == []
+
+
+# A copy of the primary
+
+def looking(monkeypatch, instance, *words, **facts):
+    """Return a Work that finds a primary without tablespaces, and no obstacle there."""
+    for where, name in ((plan, "running"), (plan, "foreign"), (source, "check_copier"),
+                        (source, "check_room")):
+        monkeypatch.setattr(where, name, lambda *_: None)
+    monkeypatch.setattr(source, "version", lambda _: 150000)
+    monkeypatch.setattr(source, "conninfo", lambda *_: "host=192.0.2.1")
+    monkeypatch.setattr(source, "look", lambda *_: source.Source("", "1", 1, None, ""))
+    monkeypatch.setattr(verb.Work, "_not_rewound", lambda _: "asked for")
+    if facts:
+        write_facts(instance, dead(), what="rebuild", **facts)
+    return verb.Work(instance, "srv1", options("--copy", *words))
+
+
+@pytest.mark.parametrize("below", [False, True])
+@pytest.mark.parametrize("words", [(), ("--discard",)])
+def test_nothing_is_copied_below_a_mount_point(instance, tmp_path, monkeypatch, words, below):
+    """It would fill another file system, and be hidden when the right one is mounted."""
+    work = looking(monkeypatch, instance, *words)
+    (tmp_path / "main" / "pg_tblspc").mkdir()
+    for link, file in (("pg_tblspc/16400", "PG_15_1"), ("pg_wal", "archive_status")):
+        place = tmp_path / "disk2" / os.path.basename(link)
+        (place if below else tmp_path / "disk2").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "main" / link).symlink_to(place)
+        what = "tablespace at" if "tblspc" in link else "WAL's folder"
+        with pytest.raises(Problem, match=f"{what} {place} is not there.*mount its file system"):
+            work.look()
+        (place / file).mkdir(parents=True)
+    work.look()
+    assert [place for _, place, _ in work._plan.swaps[:2]] == [
+        str(tmp_path / "disk2" / "16400"), str(tmp_path / "disk2" / "pg_wal")]

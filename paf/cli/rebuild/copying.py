@@ -42,6 +42,8 @@ class Copying(object):
         noted = journal.read(instance) if journal.exists(instance) else {}
         self._half, self._deep = bool(noted.get("half")), noted.get("deep")
         self._spoilt = bool(noted.get("spoilt"))
+        self._mounted = sorted(set(noted.get("mounted") or []) | set(journal.mount_points(
+            [place for _, place, _ in plan.swaps])))
         #: Why the copy may lack files of this node's that the old directory has, "" if it does not.
         self.missed = ""
 
@@ -50,6 +52,7 @@ class Copying(object):
 
         Until the copy is whole the old directory stays in its place, unless it is given up.
         """
+        journal.check_mounted({"mounted": self._mounted})
         if self._deep is None:
             fact = own_below(self._instance, self._options.discard)
             self._deep, self.missed = fact.value or [], fact.reason
@@ -62,7 +65,7 @@ class Copying(object):
 
     def _facts(self, phase):
         return {"what": replacement.WHAT, "phase": phase, "half": self._half, "deep": self._deep,
-                "spoilt": self._spoilt,
+                "spoilt": self._spoilt, "mounted": self._mounted,
                 "swaps": [list(swap) for swap in self._plan.swaps],
                 "links": [list(link) for link in self._plan.links],
                 "conninfo": self._source.conninfo, "node": self._node,
@@ -80,8 +83,9 @@ class Copying(object):
         facts = self._facts(replacement.COPYING)
         for place, _, _ in self._plan.swaps:
             if os.path.lexists(place):
-                raise Problem("{0} exists already, and not from a rebuild that was cut off: move "
-                              "it away, or remove it".format(place))
+                raise Problem("{0} exists already, and not from a rebuild that was cut off (or its "
+                              "file system was not mounted when that was given up): move it away, "
+                              "or remove it".format(place))
         old, copy = self._plan.swaps[-1][1], self._plan.swaps[-1][0]
         replacement.check_movable(self._instance, old, self._deep)
         self._begin(facts)

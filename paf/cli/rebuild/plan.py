@@ -9,7 +9,7 @@ from paf import runner
 from paf.cli.common import Problem
 from paf.cli.rebuild import places
 from paf.decide.knowledge import is_known
-from paf.instance import controldata, journal, postmaster
+from paf.instance import controldata, journal, postmaster, replacement, tablespaces
 from paf.instance.replacement import size_of
 
 #: swaps: (copy, place, aside) of each folder; the data directory is the last. links: (path in the
@@ -18,6 +18,8 @@ from paf.instance.replacement import size_of
 Plan = namedtuple("Plan", "swaps links mapping wal room")
 
 WAL = ("pg_wal", "pg_xlog")
+#: Phases of a rebuild in which the data directory may not be there: its journal has the links.
+GONE = (replacement.SWAPPING, replacement.DISCARDED)
 
 _FOUND = "lost+found"
 
@@ -46,6 +48,28 @@ def foreign(instance, source, deadline):
                       "it is no longer needed, move it away yourself".format(
                           instance.parameters.datadir, control.system_identifier,
                           source.identifier))
+
+
+def mounted(instance, facts):
+    """Raise Problem, OcfError where a file system is not mounted: the copy would go below its place.
+
+    facts: those of the journal (dict), {} without one; None where they cannot be used: then the
+    links in the data directory mean nothing.
+    """
+    if facts is None:
+        return
+    journal.check_mounted(facts)
+    if facts.get("phase") in GONE:
+        return
+    for location, link in tablespaces.missing(instance):
+        raise Problem("the tablespace at {0} is not there: mount its file system (if it was "
+                      "dropped, or is lost, remove the link {1})".format(location, link))
+    for name in WAL:
+        link = local.path(instance, name)
+        if os.path.islink(link) and not tablespaces.has_wal(link):
+            raise Problem("the WAL's folder {0} is not there, or is empty: mount its file system "
+                          "(if the WAL is lost, make {0}/archive_status, or remove the link "
+                          "{1})".format(os.path.realpath(link), link))
 
 
 def make(instance, source, discard, version, noted=None):

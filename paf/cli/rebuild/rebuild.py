@@ -132,6 +132,7 @@ class Work(object):
         where = source.conninfo(self._instance, given or self._journal().get("conninfo", ""),
                                 self._version)
         self._source = source.look(self._instance, where, self._version)
+        plan.mounted(self._instance, None if self._damage else self._journal())
         plan.foreign(self._instance, self._source, Deadline(30.0))
         self._why_copy = self._not_rewound()
         if self._why_copy:

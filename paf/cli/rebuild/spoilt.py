@@ -62,7 +62,8 @@ def set_aside(instance, started):
                 os.rename(os.path.join(source, name), os.path.join(place, name))
             journal.sync(place)
         ownfiles.put_back(instance, [])
-        journal.write(instance, replacement.half("", spoilt=True))
+        mounted = journal.mount_points([instance.parameters.datadir])
+        journal.write(instance, replacement.half({"mounted": mounted}, spoilt=True))
         with runner.Acting(local.owner(instance)):
             os.rename(spoilt, os.path.join(place, _SPOILT))
     except (IOError, OSError) as error:
