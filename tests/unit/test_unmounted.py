@@ -253,3 +253,17 @@ def test_nothing_is_copied_below_a_mount_point(instance, tmp_path, monkeypatch, 
     work.look()
     assert [place for _, place, _ in work._plan.swaps[:2]] == [
         str(tmp_path / "disk2" / "16400"), str(tmp_path / "disk2" / "pg_wal")]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_cut_between_two_renames_loses_no_place_of_wal_and_tablespaces(
+        instance, tmp_path, monkeypatch, gone):
+    """The old directory has another name by then, and the new one has not taken its place."""
+    wal, space = tmp_path / "wal", tmp_path / "space"
+    work = looking(monkeypatch, instance, phase="swapping", swaps=[], links=[
+        ["pg_tblspc/16400", str(space)], ["pg_wal", str(wal)]])
+    if gone:
+        (tmp_path / "main").rename(tmp_path / "main.old")
+    work.look()
+    assert work._plan.wal == f"{wal}.rebuilt"
+    assert work._plan.mapping == [(str(space), f"{space}.rebuilt")]

@@ -51,7 +51,7 @@ def foreign(instance, source, deadline):
 
 
 def mounted(instance, facts):
-    """Raise Problem, OcfError where a file system is not mounted: the copy would go below its place.
+    """Raise Problem, OcfError where a file system is not mounted: the copy would go below it.
 
     facts: those of the journal (dict), {} without one; None where they cannot be used: then the
     links in the data directory mean nothing.
@@ -75,7 +75,8 @@ def mounted(instance, facts):
 def make(instance, source, discard, version, noted=None):
     """Return the Plan. Raises Problem with the first thing that is in the way.
 
-    version: of the programs here (int); noted: the links of a directory that was given up already.
+    version: of the programs here (int); noted: the links of a directory that is not
+    there, as its journal has them.
     """
     data = os.path.realpath(instance.parameters.datadir)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

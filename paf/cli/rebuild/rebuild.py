@@ -147,7 +147,7 @@ class Work(object):
                 copying.own_below(self._instance, True)
             self._plan = plan.make(
                 self._instance, self._source, self._options.discard, self._version,
-                noted.get("links") if noted.get("phase") == replacement.DISCARDED else None)
+                noted.get("links") if noted.get("phase") in plan.GONE else None)
             if self._backup:
                 backup.check_spaces(self._backup, self._plan)
 
