@@ -81,9 +81,8 @@ def revert(instance, log):
             swap(instance, facts)
         else:
             ownfiles.put_back(instance, facts.get("deep") or [])
-            if all(name in facts for name in naming.FACTS):
-                naming.complete(
-                    instance, os.path.realpath(instance.parameters.datadir), facts, log)
+        if all(name in facts for name in naming.FACTS):
+            naming.complete(instance, os.path.realpath(instance.parameters.datadir), facts, log)
         log.info("a rebuild that was cut off is complete")
         journal.remove(instance)
         return

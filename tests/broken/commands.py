@@ -30,7 +30,7 @@ BUILDS = (
             "test_configuration_that_is_not_known_is_not_given_up",)),
     Broken(4, "a copy that was cut off at its end is started under the primary's name",
            "paf/instance/replacement.py",
-           "            if all(name in facts for name in naming.FACTS):", "            if False:",
+           "        if all(name in facts for name in naming.FACTS):", "        if False:",
            (_UNIT + "test_rebuild_cut.py::"
             "test_a_cut_after_the_files_are_back_still_names_the_node",)),
     Broken(7, "promotions that cannot be compared are the same for paf lost",

@@ -94,7 +94,6 @@ class Copying(object):
             self._copy()
             facts["moves"] = replacement.own_again(
                 self._instance, old, copy, _LARGEST_OWN, self._deep)
-            naming.complete(self._instance, copy, facts, _Aloud)
             self._relink(copy)
             rewind.check_dead(self._instance)
         except (Problem, ocf.OcfError, EnvironmentError, KeyboardInterrupt):
@@ -104,6 +103,8 @@ class Copying(object):
         facts["phase"] = replacement.SWAPPING
         journal.write(self._instance, facts)
         replacement.swap(self._instance, facts)
+        # by now: what was moved, and not copied, may be the configuration
+        naming.complete(self._instance, old, facts, _Aloud)
 
     def _discarding(self):
         """Delete the old directory and copy into its place; the node's own files are kept aside."""
