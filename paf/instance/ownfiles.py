@@ -10,7 +10,7 @@ import stat
 
 from paf import instance as local
 from paf import runner
-from paf.instance import configfiles, journal
+from paf.instance import configfiles, journal, likeness
 from paf.ocf import failure, NotUsable
 
 #: What PostgreSQL itself makes at the top of a data directory, 9.5 to 19; all else is the node's.
@@ -278,7 +278,7 @@ def move(path, target):
 
 
 def copy(path, target):
-    """Copy a file, link or folder with owner, mode and times. Raises OSError."""
+    """Copy a file, link or folder with owner, group, access lists, mode, times. Raises OSError."""
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
         os.symlink(os.readlink(path), target)
@@ -294,18 +294,23 @@ def copy(path, target):
         copy_file(path, target)
     else:
         return    # a socket or a pipe: its server makes it again
-    if os.stat(target).st_gid != status.st_gid:
-        os.chown(target, -1, status.st_gid)
-    os.chmod(target, stat.S_IMODE(status.st_mode))
-    os.utime(target, (status.st_atime, status.st_mtime))
+    likeness.give(path, target, status)
 
 
-def is_anothers(path):
-    """Return whether a file, or anything in a folder, belongs to another user than this process."""
+def can_only_move(path):
+    """Return whether a file, or anything in a folder, can be renamed by this process, not copied.
+
+    It belongs to another user, or has a mode by which its owner cannot read it.
+    """
     inside = [] if os.path.islink(path) else [
         os.path.join(folder, name) for folder, folders, names in os.walk(path)
         for name in folders + names]
-    return any(os.lstat(one).st_uid != os.geteuid() for one in [path] + inside)
+    for status in [os.lstat(one) for one in [path] + inside]:
+        needed = stat.S_IRUSR | stat.S_IXUSR if stat.S_ISDIR(status.st_mode) else (
+            stat.S_IRUSR if stat.S_ISREG(status.st_mode) else 0)
+        if status.st_uid != os.geteuid() or status.st_mode & needed != needed:
+            return True
+    return False
 
 
 def copy_file(path, target, empty=None):

@@ -10,7 +10,7 @@ import stat
 
 from paf import instance as local
 from paf import runner
-from paf.instance import journal, naming, ownfiles, processes
+from paf.instance import journal, likeness, naming, ownfiles, processes
 from paf.ocf import failure, NotUsable, OcfError
 
 WHAT = "rebuild"
@@ -184,11 +184,12 @@ def own_again(instance, old, copy, largest, deep=()):
     old, copy: paths; deep: what ownfiles.deep returns, of the old directory. Files that came with
     the copy and are the primary's own go, unless the old directory has none. Returns the names of
     what has to be moved in the end: what is larger than `largest` bytes (logs), and what belongs to
-    another user.
+    another user, or cannot be read.
     """
     with runner.Acting(local.owner(instance)):
         mine = ownfiles.names_in(old) if local.is_there(old) else []
         if local.is_there(old):    # a group that may read, as for backups
+            likeness.copy_lists(old, copy)
             os.chmod(copy, _OWNERS | stat.S_IMODE(os.stat(old).st_mode) & _GROUPS)
         if not mine:
             return []
@@ -197,7 +198,7 @@ def own_again(instance, old, copy, largest, deep=()):
         moves = []
         for name in mine:
             path = os.path.join(old, name)
-            if size_of(path) > largest or ownfiles.is_anothers(path):
+            if ownfiles.can_only_move(path) or size_of(path) > largest:
                 moves.append(name)
             else:
                 ownfiles.copy(path, os.path.join(copy, name))
@@ -205,7 +206,7 @@ def own_again(instance, old, copy, largest, deep=()):
             path, target = os.path.join(old, name), os.path.join(copy, name)
             ownfiles.make_way(copy, name)
             journal.delete(target)    # where a link goes the primary may have a folder
-            if ownfiles.is_anothers(path):
+            if ownfiles.can_only_move(path):
                 moves.append(name)
             else:
                 ownfiles.copy(path, target)

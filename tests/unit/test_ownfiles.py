@@ -77,7 +77,7 @@ def test_a_link_out_of_the_data_directory_comes_back(node, tmp_path, monkeypatch
     if way == "aside":
         ownfiles.put_back(node, deep)
     else:
-        monkeypatch.setattr(ownfiles, "is_anothers", lambda path: way == "moved")
+        monkeypatch.setattr(ownfiles, "can_only_move", lambda path: way == "moved")
         moves = replacement.own_again(node, str(tmp_path / "main"), str(copy), 1 << 20, deep)
         shutil.move(tmp_path / "main", tmp_path / "old")
         for name in moves:
