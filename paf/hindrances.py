@@ -1,19 +1,53 @@
 """What keeps a candidate from promotion whatever the votes: its lag, or a primary left behind."""
 
 from paf import holders, ocf
-from paf.decide import election, transition
+from paf.cluster import notes
+from paf.decide import election, transition, wal
 from paf.decide.knowledge import is_known
 
 
-def lag(context, where):
-    """Return why the candidate lags too far behind the last primary, or None. Raises OcfError.
+def heard(context, where):
+    """Return the end of the primary's WAL (int bytes) that this node knows of, for its vote.
 
-    where: position.Place of this node, whose position is known.
+    None without maxlag, or where it knows none. where: position.Place of this node. What a WAL
+    receiver has heard is gone when it ends. The note keeps that for later elections, until this
+    instance is started again; not for those on another timeline, which each promotion begins.
     """
     if not context.parameters.maxlag:
         return None
-    return election.check_lag(where.position.value, context.cluster.primary_seen(context.deadline),
-                              context.parameters.maxlag)
+    own, seen = where.position.value, where.primary_seen
+    if own is None:
+        return seen
+    try:
+        noted = wal.from_wire(context.cluster.notes.read(notes.HEARD))
+        if noted is not None and noted.timeline == own.timeline:
+            seen = noted.lsn if seen is None else max(seen, noted.lsn)
+        if seen is not None:
+            context.cluster.notes.write(notes.HEARD, wal.to_wire(own._replace(lsn=seen)))
+    except ocf.OcfError as error:
+        context.log.warning("what was heard of the primary is not noted: {0}".format(error))
+    return seen
+
+
+def lag(context, where, better=None):
+    """Return why the candidate surely lags too far behind the last primary, or None. OcfError.
+
+    where: position.Place of this node; better: the node (str) that is ahead of it, None for none.
+    Whether more votes are missing is no matter. To give way to a node that lags too far as well
+    would have both chosen by turns; to one that may not, it is no reason to refuse.
+    """
+    maxlag = context.parameters.maxlag
+    if not maxlag or not is_known(where.position):
+        return None
+    seen = context.cluster.primary_seen(context.deadline)
+    mine = election.check_lag(where.position.value, seen, maxlag)
+    if better is None:
+        return mine
+    fact = context.cluster.counted.get(better)
+    if fact is None or not is_known(fact):
+        return None
+    theirs = election.check_lag(fact.value, seen, maxlag)
+    return theirs and (mine or "{0} is ahead, and {1}".format(better, theirs))
 
 
 def stranded(context, where, view):

@@ -117,10 +117,11 @@ def _judge(context, verdict, view):
     from paf.instance import position
     where = position.place(context.instance, context.deadline)
     verdict = promotion.judge(context, where, view, verdict)
-    if verdict.promote and context.node not in view.accepted:
-        reason, score = hindrances.stranded(context, where, view), election.BARRED
-        if not reason:
-            reason, score = hindrances.lag(context, where), scores.NOT_CONNECTED
+    if context.node not in view.accepted:
+        reason, score = (verdict.promote and hindrances.stranded(context, where, view),
+                         election.BARRED)
+        if not reason and verdict.better not in view.accepted:
+            reason, score = hindrances.lag(context, where, verdict.better), scores.NOT_CONNECTED
         if reason:
             promotion.refuse(context, reason, score)
             raise ocf.OcfError("not promoted: {0}".format(reason))

@@ -218,7 +218,7 @@ class Cluster(object):
         """
         # an earlier start's: where there is no room for this one's, nothing is known of it
         for name in (notes.ENTERED, notes.ROUND, notes.NARROWER, notes.WAITED, notes.UNFLUSHED,
-                     notes.HISTORY):
+                     notes.HISTORY, notes.HEARD):
             self.notes.remove(name)
         self.notes.write(notes.START, "" if mark == MARK_NONE else mark)
         self.note_entry()

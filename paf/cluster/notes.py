@@ -54,6 +54,9 @@ WITHOUT_PRIMARY = (START, ORIGIN, LINE)
 HISTORY = "history"
 #: The candidate of the last round, if it has another history than this node: see paf.stranger.
 STRANGER = "stranger"
+#: With maxlag: the timeline that this standby is on, and the furthest end of the primary's WAL
+#: that it has heard of, as it voted.
+HEARD = "heard"
 #: What a start could not do in time, for the next monitor.
 PENDING = "pending"
 #: That a promotion was ordered, until the server is a primary, or was started again.

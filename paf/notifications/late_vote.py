@@ -7,7 +7,7 @@ pre_promote, as a daemon. Source: Pacemaker's load-threshold; throttle_get_total
 controld_throttle.c (1.1.13 and later).
 """
 
-from paf import ocf, stranger
+from paf import hindrances, ocf, stranger
 from paf.actions import start
 from paf.decide import transition
 from paf.instance import position
@@ -29,8 +29,7 @@ def run(context):
 
     def vote():
         where = position.place(context.instance, context.deadline)
-        return where.position, where.primary_seen if context.parameters.maxlag else None
-    context.cluster.vote_late(chosen, vote,
-                              context.deadline, compare,
+        return where.position, hindrances.heard(context, where)
+    context.cluster.vote_late(chosen, vote, context.deadline, compare,
                               context.deadline.within(_PATIENCE))
     return ocf.SUCCESS

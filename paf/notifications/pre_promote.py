@@ -1,6 +1,6 @@
 """Before a promotion: all nodes vote with their position, and the candidate decides."""
 
-from paf import holders, ocf, promotion, voted
+from paf import hindrances, holders, ocf, promotion, voted
 from paf.cluster import base, notes
 from paf.decide import election, scores, transition
 from paf.decide.knowledge import is_known
@@ -22,7 +22,7 @@ def run(context):
     if chosen != context.node:
         _note_history(context)    # first: what follows may fail, and an old note must not stay
     where = position.place(context.instance, deadline)
-    seen = where.primary_seen if context.parameters.maxlag else None
+    seen = hindrances.heard(context, where)
     if not is_known(where.position):
         context.log.warning("the WAL position of this node is not known: {0}".format(
             where.position.reason))
@@ -167,7 +167,6 @@ def _prepare_recovered(context, where):
 
 def _elect(context, where):
     """Decide before any promote runs: Pacemaker sees new scores and chooses again."""
-    from paf import hindrances
     lists = context.notification
     view = context.cluster.view(context.deadline)    # while the others vote
     second = promotion.second_primary(lists)
@@ -177,7 +176,8 @@ def _elect(context, where):
     verdict = promotion.count(context, context.deadline.within(context.cluster.votes_patience),
                               view.maintenance, cold=promotion.cold_facts(context, view))
     verdict = promotion.judge(context, where, view, verdict)
-    late = verdict.promote and not accepted and hindrances.lag(context, where)
+    late = not (accepted or verdict.better in view.accepted) and (
+        hindrances.lag(context, where, verdict.better))
     if second:    # no fault of this node: once that one is gone, it is a candidate as before
         promotion.refuse(context, second, scores.held_back(view.scores.get(context.node, 0)))
     elif reason:
