@@ -70,9 +70,8 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
     candidate: node (str). voters: nodes expected to report. positions: dict of node to the Fact
     of its wal.Position, of this round only. primary: after a cold start, the last primary (str),
     None where that is not known; lines: dict of node to timelines.Line, None for one that is not
-    known; agents of 2.x publish none. certain: False where only its score says that it was the
-    last one: scores are written some time after a promotion. behind: nodes (of str) that by their
-    scores did not follow it.
+    known; agents of 2.x publish none. certain: False where only its score says so: scores are
+    written some time after a promotion. behind: nodes (of str) that by theirs did not follow it.
 
     Timeline first, then LSN; on a tie the candidate stays. But positions compare within one history
     only: what is not the last primary's counts less, and without the last primary no node is
@@ -101,14 +100,19 @@ def decide(candidate, voters, positions, primary=None, lines=None, certain=True,
     best = _best(candidate, others, positions, last, strangers)
     if best is not None:
         return _behind(best, positions[best].value, mine, candidate in strangers, best == primary)
-    return _leading(candidate, others, positions)
+    return _leading(candidate, others, positions, lastprimary.covered(
+        candidate, primary, positions, lines or {}, certain, behind))
 
 
-def _leading(candidate, others, positions):
-    # type: (str, list[str], dict[str, Fact]) -> Decision
-    """Return the Decision on a candidate that no known position is ahead of."""
+def _leading(candidate, others, positions, covered):
+    # type: (str, list[str], dict[str, Fact], set[str]) -> Decision
+    """Return the Decision on a candidate that no known position is ahead of.
+
+    covered: nodes that have no more than it, also where only a lower bound of them is known.
+    """
     where = wal.describe(positions[candidate].value)
-    doubtful = tuple(node for node in others if not is_known(positions[node]))
+    doubtful = tuple(node for node in others
+                     if not is_known(positions[node]) and node not in covered)
     if doubtful:
         return Decision(False, "; ".join("{0} may be ahead of {1}: {2}".format(
             node, where, _doubt(positions[node])) for node in doubtful), None, (), doubtful)

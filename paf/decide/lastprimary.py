@@ -22,24 +22,52 @@ def outrun(primary, positions, lines, behind):
     standby has followed it; not who may have been the primary of that timeline: no monitor of the
     last primary has seen that one follow.
     """
-    fact, last = positions.get(str(primary)), lines.get(str(primary))
-    if fact is None or not is_known(fact) or last is None:
+    fact = positions.get(str(primary))
+    if fact is None or not is_known(fact) or lines.get(str(primary)) is None:
         return ""
-
-    def followed(node):
-        # type: (str) -> bool
-        line = lines.get(node)
-        found = timelines.compare(line, last)
-        return line is not None and not timelines.left(line, last) and (
-            found == timelines.TOGETHER
-            or found == timelines.UNSURE and line.own is False and node not in behind)
     ahead = sorted(node for node, other in positions.items()
                    if other.value is not None and other.value.timeline == fact.value.timeline
-                   and other.value.lsn > fact.value.lsn and followed(node))
+                   and other.value.lsn > fact.value.lsn
+                   and _followed(node, str(primary), lines, behind))
     if not ahead:
         return ""
     return "the last primary, {0}, has less than {1}, which followed it: was it restored? " \
         "Accept the loss: paf promote".format(primary, " and ".join(ahead))
+
+
+def _followed(node, primary, lines, behind):
+    # type: (str, str, Lines, Collection[str]) -> bool
+    """Return whether a node is of the last primary's history, by what `outrun` says."""
+    line, last = lines.get(node), lines.get(primary)
+    found = timelines.compare(line, last)
+    return line is not None and not timelines.left(line, last) and (
+        found == timelines.TOGETHER
+        or found == timelines.UNSURE and line.own is False and node not in behind)
+
+
+def covered(candidate, primary, positions, lines, certain, behind):
+    # type: (str, str | None, dict[str, Fact], Lines, bool, Collection[str]) -> set[str]
+    """Return the nodes (a set) that have no more than the candidate, as it is the last primary.
+
+    A primary sends what is on its disk, and standbys send that on: where a power cut damaged the
+    end of a standby's WAL, the last primary need not wait for what cannot be found out. A lower
+    bound that is more disproves that. One on a later timeline may be of a primary that is silent,
+    or was promoted by hand. Where only its score says that it was the last primary, it has to have
+    been that of its timeline, and the others have to have followed it. It is None here where it is
+    known to have been set back, or outrun.
+    """
+    line = lines.get(candidate)
+    if candidate != primary or not certain and (line is None or line.own is not True):
+        return set()
+
+    def is_standby(node):
+        # type: (str) -> bool
+        other = lines.get(node)
+        return other is not None and other.own is False and _followed(
+            node, candidate, lines, behind)
+    return set(node for node, fact in positions.items()
+               if fact.value is not None and fact.value <= positions[candidate].value
+               and (certain or is_standby(node)))
 
 
 def last(candidate, primary, positions, lines, certain, behind):

@@ -38,9 +38,9 @@ def position(instance, node, streamed, deadline):
     streamed: whether it is known that it streamed from the last primary to the end. A primary
     counts with the timeline after its own, as in position.place. What answers must be another
     machine's server, and of this cluster: a name may lead to this node, or anywhere. A standby that
-    was restarted may have WAL that it has not read yet, and stand still for a while (a delay, a
-    slow disk, a query in its way): what it says is a lower bound then. It has read all its WAL once
-    it has asked a primary for more, which a query says where pg_hba.conf lets the role run one.
+    was restarted may have WAL that it has not read, for a while or for good (a delay, a slow disk,
+    a query, a damaged record): what it says is a lower bound then. It has read all where a primary
+    has sent it as much, which a query says where pg_hba.conf lets the role run one.
     """
     version = local.version(instance)
     if version < _FIRST_WITH_SHOW:
@@ -100,14 +100,15 @@ def _understood(answers, identifier, where, streamed):
 
 
 def _is_all(received, lsn):
-    """Return whether a standby at an LSN (int) has asked for more, and has no more than that.
+    """Return whether a standby at an LSN (int) has received all up to there since its start.
 
     received: pg_last_wal_receive_lsn (str), "" where it has not asked for any since it was started.
     """
     try:
-        return wal.parse_lsn(received) <= lsn
+        found = wal.parse_lsn(received)
     except ValueError:
         return False
+    return found == lsn and not wal.may_be_a_request(found)
 
 
 def _is_local(address):

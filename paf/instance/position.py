@@ -27,7 +27,7 @@ def place(instance, deadline):
     """Return the Place of the instance. No CHECKPOINT is asked for.
 
     What a standby has received counts, also before it is replayed. Where the server gives no
-    answer, or has not come to the end of what is on disk, pg_waldump finds the end of it.
+    answer, or may not have come to the end of what is on disk, pg_waldump finds the end of it.
 
     A running primary votes with the timeline after its own. Pacemaker may have forgotten what it
     is (2.1.5 does when it is busy right after a reload); no standby may be promoted beside it,
@@ -54,11 +54,22 @@ def place(instance, deadline):
     elif not on_disk:    # a server that answers has replayed WAL; a newer timeline may be there
         fact = AtLeast(    # type: ignore[assignment]
             wal.Position(newest, lsn), "its WAL files cannot be seen")
-    elif row.received is not None:
+    elif _has_streamed(row):
         fact = Known(wal.Position(newest, lsn))
-    else:    # no WAL receiver has run since the start: what is on disk may not be replayed yet
+    else:
         fact = _end(instance, wal.Position(newest, lsn), deadline)
     return Place(fact, row.seen, Known(row.synchronous), row.replayed or None)
+
+
+def _has_streamed(row):
+    """Return whether a standby has received all that it has since its start, by its _Row.
+
+    Else what is on disk may not be replayed yet, or may go on behind a record that is damaged: a
+    WAL receiver that was asked for shows the beginning of a segment, also where it never connected.
+    And what was replayed beyond that came from an archive, or was there before.
+    """
+    return row.received is not None and row.received >= row.replayed and (
+        not wal.may_be_a_request(row.received))
 
 
 def _of_silent_primary(fact):

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from paf.decide import wal
 from tests.component.server import wait_until
 
 COLD = dict(active="", promoted="", start="srv2")
@@ -98,3 +99,42 @@ def again(cluster, **more):
     for note in cluster["srv2"].temporary.iterdir():
         note.unlink()
     assert cluster["srv2"].agent("start", lists=COLD, **more).code == 0
+
+
+@pytest.fixture
+def damaged(pair):
+    """After a power cut of both, records are damaged in the middle of what srv2 had flushed."""
+    primary, standby = pair["srv1"].server, pair["srv2"].server
+    primary.value("SELECT pg_switch_wal()")
+    primary.sql("INSERT INTO t SELECT generate_series(1, 100)")
+    begin = primary.value("SELECT pg_current_wal_lsn()")
+    primary.sql("CREATE TABLE filler AS SELECT repeat('x', 300) FROM generate_series(1, 500)")
+    end = primary.value("SELECT pg_current_wal_lsn()")
+    wait_until(lambda: standby.value(f"SELECT pg_last_wal_replay_lsn() >= '{end}'"), "replay")
+    segment = primary.value(f"SELECT pg_walfile_name('{begin}')")
+    assert segment == primary.value(f"SELECT pg_walfile_name('{end}')")
+    pair["srv1"].kill()
+    standby.kill_and_reap()
+    pair.move_vip(None)
+    page = wal.parse_lsn(begin) % (1 << 20) // 8192 + 3
+    with open(standby.pgdata / "pg_wal" / segment, "r+b") as stream:
+        stream.seek(page * 8192 + 24)
+        stream.write(bytes(8192 - 24))
+    pair.store.set_score("srv1", 1001)
+    pair.store.set_score("srv2", 1000)
+    for name in ("srv1", "srv2"):
+        lists = dict(active="", promoted="", start="srv1 srv2")
+        assert pair[name].agent("start", lists=lists).code == 0
+    # a WAL receiver has been asked for, and cannot connect
+    wait_until(lambda: standby.value("SELECT pg_last_wal_receive_lsn()"), "the request", 60)
+    return pair
+
+
+@pytest.mark.since(10)
+def test_a_standby_whose_wal_is_damaged_has_more_than_it_can_replay(damaged):
+    """It was level with the primary. Where a receiver was asked for, this was not looked at."""
+    both = dict(active="srv1 srv2", unpromoted="srv1 srv2")
+    damaged.notify("pre", "promote", dict(both, promote="srv1"), ["srv1", "srv2"])
+    assert ":atleast/" in damaged.store.value("ballot", "srv2")
+    run = damaged["srv1"].agent("promote", lists=dict(both, promote="srv1"))
+    assert run.code == 0 and not damaged["srv1"].in_recovery

@@ -129,9 +129,10 @@ def test_a_standby_that_was_restarted_and_does_not_replay_for_a_while_is_a_lower
         assert isinstance(fact, AtLeast) and "WAL that it has not read" in fact.reason
 
 
-def answered(received=(), streamed=True, identified=("7", "1", "0/5000060"), delay=("0",)):
-    """Return what is understood of the answers of a standby at 0/5000060."""
-    answers = [list(identified), ["on"], list(delay), list(received), ["7", "1", "0/5000060"]]
+def answered(received=(), streamed=True, identified=("7", "1", "0/5000060"), delay=("0",),
+             at="0/5000060"):
+    """Return what is understood of the answers of a standby at an LSN, "at"."""
+    answers = [list(identified), ["on"], list(delay), list(received), ["7", "1", at]]
     return peer._understood(answers, "7", "srv3:5432", streamed)
 
 
@@ -145,10 +146,18 @@ def test_a_standby_that_replays_while_it_is_asked_is_a_lower_bound():
 @pytest.mark.parametrize("received, streamed, kind", [
     ((), True, Known), ((), False, AtLeast),
     (("it received", ""), True, AtLeast),            # restarted since its score was given
-    (("it received", "0/5000060"), False, Known), (("it received", "0/5000000"), False, Known),
+    (("it received", "0/5000060"), False, Known),
+    (("it received", "0/5000000"), True, AtLeast),   # it has asked for more, and perhaps got none
+    (("it received", "0/4FFFFF0"), True, AtLeast),   # what follows came from an archive
     (("it received", "0/6000000"), True, AtLeast)])  # on a timeline that it has not replayed yet
 def test_a_standby_that_cannot_be_known_to_have_read_all_is_a_lower_bound(received, streamed, kind):
     assert isinstance(answered(received, streamed), kind)
+
+
+def test_where_a_segment_begins_nothing_shows_that_more_has_arrived():
+    where = "0/5000000"
+    assert isinstance(answered(("it received", where), identified=("7", "1", where), at=where),
+                      AtLeast)
 
 
 @pytest.mark.parametrize("status, out", [(2, ""), (-9, ""), (0, "")])

@@ -115,6 +115,26 @@ def test_without_any_timeline_a_standby_has_no_position(running, on_disk, receiv
     assert position.place(None, Deadline(5)).position == found
 
 
+SEGMENT = 1 << 20
+
+
+@pytest.mark.parametrize("received, replayed, looks", [
+    (5 * SEGMENT + 96, 5 * SEGMENT + 96, False), (5 * SEGMENT + 96, 5 * SEGMENT, False),
+    (5 * SEGMENT, 5 * SEGMENT + 96, True),           # it was asked for, and may not be connected
+    (5 * SEGMENT, 5 * SEGMENT, True), (6 * SEGMENT, 5 * SEGMENT, True),
+    (4 * SEGMENT + 96, 5 * SEGMENT + 96, True),      # what follows came from an archive
+    ("", 5 * SEGMENT, True)])
+def test_only_what_has_streamed_shows_that_the_disk_has_no_more(running, monkeypatch, received,
+                                                                replayed, looks):
+    """A record may be damaged there, and acknowledged ones follow it. It costs a program."""
+    fact, asked = AtLeast(Position(2, 7), "the WAL is damaged"), []
+    monkeypatch.setattr(walend, "find", lambda *words: asked.append(words[1]) or fact)
+    running(NO_CONTROL, 2, [str(received), str(replayed), "2", "t", "", ""])
+    found = position.place(None, Deadline(5)).position
+    furthest = Position(2, max(received or 0, replayed))
+    assert (found, asked) == ((fact, [furthest]) if looks else (Known(furthest), []))
+
+
 @pytest.mark.parametrize("said, fact, kind, timeline", [
     (IN_PRODUCTION, Known(HERE), AtLeast, 3), (IN_PRODUCTION, AtLeast(HERE, "x"), AtLeast, 3),
     (IN_PRODUCTION, Unknown("x"), Unknown, None), (IN_ARCHIVE_RECOVERY, Known(HERE), Known, 2)])
