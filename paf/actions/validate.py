@@ -26,6 +26,7 @@ def run(context):
         host(context)
         _variant(context)
         if context.parameters.rejoin == "rewind":
+            _rewind(context)
             _rewind_role(context)
         if context.parameters.slots:
             _slots(context)
@@ -48,6 +49,17 @@ def _slots(context):
     if settings.read(context.instance, "max_slot_wal_keep_size", context.deadline) == "-1":
         raise ocf.BadParameter("slots=true: max_slot_wal_keep_size is -1: a slot could fill the "
                                "disk")
+
+
+def _rewind(context):
+    """Check what a rewind needs here. Raises BadParameter; a start does not: perhaps none is needed.
+
+    One that has diverged says it as well, see rejoin.check.
+    """
+    from paf.instance import rewind
+    reason = rewind.problem(context.instance, _control(context))
+    if reason:
+        raise ocf.BadParameter("rejoin=rewind: {0}".format(reason))
 
 
 def _rewind_role(context):
@@ -105,11 +117,6 @@ def host(context):
     if control.wal_level not in _WAL_LEVELS:
         raise ocf.BadParameter("wal_level must be replica or logical, it was \"{0}\" when "
                                "PostgreSQL last ran".format(control.wal_level))
-    if context.parameters.rejoin == "rewind":
-        from paf.instance import rewind
-        reason = rewind.problem(context.instance, control)
-        if reason:
-            raise ocf.BadParameter("rejoin=rewind: {0}".format(reason))
     if context.in_cluster:
         settings.check_standby(context.instance, context.node, context.deadline)
 

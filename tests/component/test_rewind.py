@@ -199,7 +199,21 @@ def test_what_a_rewind_needs_is_no_error_of_safe_but_its_reason(pair):
     before = pair["srv1"].files()
     run = come_back(pair, None, code=5)
     assert "no commit among them" in run.reason and "needs wal_log_hints" in run.reason
+    run = come_back(pair, "rewind", code=5)
+    assert "no commit among them" in run.reason and "needs wal_log_hints" in run.reason
     assert pair["srv1"].files() == before
+
+
+def test_what_a_rewind_needs_keeps_no_instance_down_that_needs_none(pair):
+    """It runs with rejoin=rewind, after a reload, and has to be started again after a crash."""
+    standby, keys = pair["srv2"], {"rejoin": "rewind"}
+    assert standby.agent("reload", **keys).code == 0
+    standby.kill()
+    lists = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2")
+    assert standby.agent("stop", lists=dict(lists, stop="srv2"), **keys).code == 0
+    assert standby.agent("start", lists=dict(lists, start="srv2"), **keys).code == 0
+    run = standby.agent("validate-all", OCF_CHECK_LEVEL="10", **keys)
+    assert run.code == 2 and "needs wal_log_hints" in run.reason
 
 
 def test_a_role_that_may_not_run_pg_rewind_keeps_it_stopped(hinted):
