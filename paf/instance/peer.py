@@ -13,7 +13,7 @@ import errno
 from paf import instance as local
 from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
-from paf.instance import controldata, psql, settings
+from paf.instance import controldata, postmaster, psql, settings
 from paf.instance.conninfo import Malformed
 from paf.instance.listening import addresses as _addresses
 from paf.ocf import OcfError, is_number
@@ -59,18 +59,19 @@ def position(instance, node, streamed, deadline):
     if not is_known(control):
         return Unknown(control.reason)
     setting = _ROLE if version >= _FIRST_WITH_ROLE else _READ_ONLY
+    port = _port(instance)
     questions = ("IDENTIFY_SYSTEM", "SHOW " + setting, "SHOW " + _DELAY, _RECEIVED,
                  "IDENTIFY_SYSTEM")
     try:
         conninfo = settings.conninfo(instance, deadline)
         if not conninfo:
             return Unknown("primary_conninfo is empty, so its server cannot be asked")
-        answers = [_ask(instance, conninfo, _place(instance, node, addresses.value), question,
+        answers = [_ask(instance, conninfo, _place(node, addresses.value, port), question,
                         deadline) for question in questions]
     except (OcfError, Malformed) as error:
         return Unknown(str(error))
-    return _understood(answers, control.value.system_identifier, "{0}:{1}".format(
-        node, instance.parameters.pgport), streamed)
+    return _understood(answers, control.value.system_identifier, "{0}:{1}".format(node, port),
+                       streamed)
 
 
 def _understood(answers, identifier, where, streamed):
@@ -131,10 +132,19 @@ def _is_local(address):
         probe.close()
 
 
-def _place(instance, node, addresses):
-    """Return the (keyword, value) pairs that lead to a node, at these addresses of it."""
+def _port(instance):
+    """Return the port (int) of this node's server, as the others have the same.
+
+    Where it runs, what it says counts: the parameter may be wrong, and keeps nothing from running.
+    """
+    server = postmaster.find(instance).value
+    return server.port if server and server.port else instance.parameters.pgport
+
+
+def _place(node, addresses, port):
+    """Return the (keyword, value) pairs that lead to a node, at these addresses and the port."""
     return (("host", ",".join([node] * len(addresses))), ("hostaddr", ",".join(addresses)),
-            ("port", str(instance.parameters.pgport)), ("target_session_attrs", "any"))
+            ("port", str(port)), ("target_session_attrs", "any"))
 
 
 def _ask(instance, conninfo, place, command, deadline):

@@ -14,12 +14,12 @@ from tests.component.server import owner, wait_until
 from tests.unit.support import parameters_with
 
 
-def asked(node, host, streamed=True):
+def asked(node, host, streamed=True, **more):
     """Return what `peer` finds at a host, as the agent on `node` would.
 
     A folder of sockets, which libpq accepts in place of a host, has no address.
     """
-    parameters = parameters_with(**{**node.parameters, "pgport": str(node.server.port)})
+    parameters = parameters_with(**{**node.parameters, "pgport": str(node.server.port), **more})
     account = runner.account(owner().pw_name)
     with pytest.MonkeyPatch.context() as patch:
         if host.startswith("/"):
@@ -48,6 +48,14 @@ def test_a_server_that_does_not_answer_is_unknown(pair):
     os.makedirs(nowhere, exist_ok=True)
     fact = asked(pair["srv2"], str(nowhere))
     assert isinstance(fact, Unknown) and "does not answer" in fact.reason
+
+
+def test_the_port_is_that_of_the_server_here_whatever_the_parameter_says(pair):
+    """A wrong pgport keeps no server from running, and no node without a vote from being asked."""
+    assert isinstance(asked(pair["srv2"], str(pair.sockets), pgport="6999"), Known)
+    pair["srv2"].stop()
+    fact = asked(pair["srv2"], str(pair.sockets), pgport="6999")
+    assert isinstance(fact, Unknown) and f"{pair.sockets}:6999" in fact.reason
 
 
 def test_a_name_that_leads_to_this_node_itself_is_no_other_node(pair):
