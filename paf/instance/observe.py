@@ -23,7 +23,8 @@ Sight = namedtuple("Sight", "verdict control rows message remark")
 _SIGNALS = ("standby.signal", "recovery.signal", "recovery.conf")
 _TRUE, _FALSE = ("t", "true"), ("f", "false")
 _HIDDEN = "its role may not see pg_stat_replication, it has to be a member of pg_monitor"
-_UP_WORDS = ("ready", "standby")    # of postmaster.pid, since PostgreSQL 10
+_UP_WORDS = ("ready", "standby")    # of postmaster.pid
+_FIRST_WITH_WORD = 100000
 
 
 def observe(instance, deadline, query=None):
@@ -181,11 +182,22 @@ def _ask(instance, server, where, deadline, query):
         if answer.kind == sql.TIMED_OUT or deadline.passed:
             return state.SILENT, [], answer.message
         ready = sql.readiness(instance, deadline, where)
+        if ready == state.NO_LISTENER and _has_listened(instance, server):
+            ready = state.NO_LOGIN    # as where a cleaner of /tmp has removed the socket
     except OcfError as error:    # no psql, no such user: the process is alive anyway
         return state.NOT_ASKED, [], str(error)
-    if ready == state.NO_LISTENER and server.word in _UP_WORDS:
-        ready = state.NO_LOGIN    # as where a cleaner of /tmp has removed the socket
     return ready, [], answer.message
+
+
+def _has_listened(instance, server):
+    """Return whether a server, to which nothing leads, says that it is up. Raises OcfError.
+
+    Up to PostgreSQL 9.6 it says where it listens, once it does; whether it is still starting, or
+    shutting down, is for its control file to say. Source: PostgreSQL, postmaster.c, PostmasterMain.
+    """
+    if server.word:
+        return server.word in _UP_WORDS
+    return bool(server.socket or server.listens) and local.version(instance) < _FIRST_WITH_WORD
 
 
 def is_streaming(instance, receivers, surely=False):

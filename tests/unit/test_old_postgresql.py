@@ -13,8 +13,8 @@ from paf.decide import state
 from paf.decide.knowledge import Known, Unknown
 from paf.decide.timelines import Switch
 from paf.instance import (
-    divergence, line, observe, postmaster, queries, receiver, settings, standby_mode, upstream,
-    walfiles)
+    divergence, line, observe, postmaster, queries, receiver, settings, sql, standby_mode,
+    upstream, walfiles)
 from paf.ocf import BadParameter, NotUsable, OcfError
 from tests.unit.support import environment, instance_at
 from tests.unit.unread import SIZE, segment, with_wal_folder
@@ -109,6 +109,28 @@ def test_a_role_that_is_concluded_from_files_is_certain_where_a_process_shows_it
 def test_processes_that_cannot_be_seen_show_no_primary(monkeypatch):
     monkeypatch.setattr(postmaster, "processes", _unseen)
     assert observe.shows_primary(None, concluded(state.NEITHER)) is False
+
+
+@pytest.mark.parametrize("version, socket, listens, control, expected", [
+    ("9.6", "/tmp", "", state.IN_PRODUCTION, state.PRIMARY),
+    ("9.3", "", "192.0.2.1", state.IN_PRODUCTION, state.PRIMARY),
+    ("9.6", "/tmp", "", state.IN_ARCHIVE_RECOVERY, state.STANDBY),
+    ("9.6", "/tmp", "", state.IN_CRASH_RECOVERY, state.BUSY),
+    ("9.6", "/tmp", "", state.SHUT_DOWN, state.BUSY),
+    ("9.6", "", "", state.IN_PRODUCTION, state.BUSY),
+    ("10", "/tmp", "", state.IN_PRODUCTION, state.BUSY)])
+def test_a_socket_that_a_cleaner_removed_brings_no_server_down_that_has_no_word_of_its_own(
+        tmp_path, monkeypatch, version, socket, listens, control, expected):
+    """The server says where it listens once it does; since 10 it says that it is up as well."""
+    (tmp_path / "PG_VERSION").write_text(version + "\n")
+    server = postmaster.Postmaster(4711, 5432, socket, listens, "", None)
+    monkeypatch.setattr(postmaster, "find", lambda instance: Known(server))
+    monkeypatch.setattr(sql, "query", lambda *_: sql.Answer(sql.NO_CONNECTION, [], "no socket"))
+    monkeypatch.setattr(sql, "readiness", lambda *_: state.NO_LISTENER)
+    monkeypatch.setattr(observe.controldata, "read", lambda *_: Known(SimpleNamespace(
+        state=control)))
+    sight = observe.observe(instance_at(tmp_path, pghost=socket or listens), Deadline(5))
+    assert sight.verdict.state == expected
 
 
 def concluded(files):
