@@ -28,12 +28,23 @@ def misplaced(instance):
     found = {}
     if instance.owner is None:
         found["system_user"] = _NO_USER.format(instance.parameters.system_user)
+    elif _is_anothers(instance):
+        found["system_user"] = "{0} does not belong to {1}".format(
+            instance.parameters.datadir, instance.owner.name)
     try:
         if not is_there(program(instance, "postgres")):
             found["bindir"] = "bindir {0} lacks postgres".format(instance.parameters.bindir)
     except (OcfError, TypeError, ValueError):
         pass    # not known, or no path at all
     return found
+
+
+def _is_anothers(instance):
+    """Return whether the data directory surely belongs to another account than the owner."""
+    try:
+        return os.stat(instance.parameters.datadir).st_uid != instance.owner.uid
+    except (OSError, TypeError, ValueError):    # not known, or no path at all
+        return False
 
 
 def with_earlier(instance, last_good):

@@ -255,7 +255,7 @@ def test_the_last_good_maxlag_goes_on(pair):
 
 @pytest.mark.parametrize("keys", [
     {"maxlag": "1MB"}, {"start_opts": "-c 'x"}, {"bindir": "/nowhere"}, {"bindir": "bin"},
-    {"system_user": "no-such-account"}], ids=str)
+    {"system_user": "no-such-account"}, {"system_user": "nobody"}], ids=str)
 def test_a_mistake_made_while_it_ran_does_not_keep_it_down_after_a_crash(pair, keys):
     """Pacemaker restarts it with the wrong value: the node would be banned until a cleanup."""
     standby = pair["srv2"]
