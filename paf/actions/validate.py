@@ -52,7 +52,7 @@ def _slots(context):
 
 
 def _rewind(context):
-    """Check what a rewind needs here. Raises BadParameter; a start does not: perhaps none is needed.
+    """Check what a rewind needs here. Raises BadParameter; a start does not: it may need none.
 
     One that has diverged says it as well, see rejoin.check.
     """

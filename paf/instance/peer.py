@@ -58,8 +58,7 @@ def position(instance, node, streamed, deadline):
     control = controldata.read(instance, deadline)
     if not is_known(control):
         return Unknown(control.reason)
-    setting = _ROLE if version >= _FIRST_WITH_ROLE else _READ_ONLY
-    port = _port(instance)
+    setting, port = _ROLE if version >= _FIRST_WITH_ROLE else _READ_ONLY, _port(instance)
     questions = ("IDENTIFY_SYSTEM", "SHOW " + setting, "SHOW " + _DELAY, _RECEIVED,
                  "IDENTIFY_SYSTEM")
     try:
