@@ -5,7 +5,7 @@ node that is stopped for maintenance does not keep the others from a failover, u
 they lack. An instance may be run by hand while the cluster is down: a probe compares.
 """
 
-from paf import ocf
+from paf import ocf, refused
 from paf.cluster import notes
 from paf.decide import election, state
 from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
@@ -66,6 +66,7 @@ def _note(context, text):
 def _leave(context):
     """Find out where the WAL ends, and publish it. Raises OcfError."""
     deadline = context.deadline.within(min(_PATIENCE, context.deadline.remaining / 2))
+    refused.check_programs(context)
     control = controldata.read(context.instance, deadline)
     if isinstance(control, controldata.Damaged):
         return    # its disk has failed, most likely while it ran

@@ -25,6 +25,8 @@ _LONGEST = 1000    # characters
 _LASTING = 10.0
 #: In a remark on parameters alone.
 _INSTEAD = "used instead: "
+#: The kind of the file with what the server does not start with; see refused.
+REFUSED = "refused"
 _BLOCK = 8192      # bytes of a block of PostgreSQL
 
 
@@ -38,14 +40,21 @@ def of_parameters(context):
         names += [name for name in sorted(places) if name not in local.misplaced(context.instance)]
         found += [places[name] for name in names if name in places]
     if names:
-        found.append(_INSTEAD + "{0}".format(", ".join("{0}={1}".format(
-            name, getattr(context.parameters, name)) for name in names)))
-    return found
+        found.append(instead(context.parameters, names))
+    refused = lastgood.read(lastgood.path(context.environment, REFUSED))
+    return found + [refused] if refused else found
+
+
+def instead(values, names):
+    """Return the clause on parameters that are used; values: Parameters; names: of those (str)."""
+    return _INSTEAD + ", ".join("{0}={1}".format(name, getattr(values, name)) for name in names)
 
 
 def has_parameters(context):
     """Return whether what was said last has a parameter that could not be used."""
-    return _INSTEAD in lastgood.read(lastgood.path(context.environment, "remarks"))
+    refused = lastgood.read(lastgood.path(context.environment, REFUSED))
+    return bool(refused) or _INSTEAD in lastgood.read(
+        lastgood.path(context.environment, "remarks"))
 
 
 def say(context, remarks):

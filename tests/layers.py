@@ -23,8 +23,8 @@ LAYERS = (
     ("actions", "one module for each OCF action: observe, ask, act", ("actions.",)),
     ("shared", "what several actions share: the candidate's election, last words, the rule of "
      "synchronous standbys", ("promotion", "candidacy", "voted", "holders", "hindrances",
-                              "lastwords", "stranger", "synchronous", "acknowledged",
-                              "remarks", "slotkeeping", "stuckwal")),
+                              "lastwords", "stranger", "synchronous", "acknowledged", "remarks",
+                              "proven", "refused", "slotkeeping", "stuckwal")),
     ("crash", "start and end of the crash watcher, its report to Pacemaker, reasons not to report",
      ("crash.",)),
     ("context", "what an action gets: environment, parameters, instance, cluster, deadline, log",

@@ -15,7 +15,7 @@ def run(context):
     settings are checked here: clients are waiting, and a server that ran can be started.
     """
     # all is loaded now: an upgrade may replace the files while the server shuts down
-    from paf import lastwords, stuckwal
+    from paf import lastwords, refused, stuckwal
     from paf.actions import start
     stuck = stuckwal.lasts(context)
     if stuck:    # Pacemaker stops it next, and that fails as well
@@ -36,14 +36,14 @@ def run(context):
         context.log.info("demoted; Pacemaker stops the instance next, so it stays stopped")
         return ocf.SUCCESS
     try:
+        refused.check_programs(context)
         was = _was(context, sight)
         start.end_backup(context)
         start.as_standby(context)
         start.enter_cluster(context, was)
         return ocf.SUCCESS
     except ocf.OcfError as error:
-        # Pacemaker stops it next: it was shut down cleanly, and has not crashed
-        lastwords.postpone(context)
+        lastwords.postpone(context)    # Pacemaker stops it next: a clean end, and no crash
         # a hard error would ban the node, although a stop and a start may still repair it
         raise ocf.OcfError("stopped, but does not come back as a standby: {0}".format(error))
 

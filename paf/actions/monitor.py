@@ -1,7 +1,7 @@
 """monitor: what the instance is; on the primary, the standbys' promotion scores as well."""
 
 from paf import instance as local
-from paf import ocf, remarks
+from paf import ocf, proven, remarks
 from paf.decide import scores, state
 from paf.instance import observe, queries, walfiles
 
@@ -61,6 +61,7 @@ def _look_after(context, sight):
     remarks.check_memory(context, sight)
     from paf.crash import watcher
     watcher.keep(context)
+    proven.keep_first(context, sight)
     is_primary, worries = sight.verdict.state == state.PRIMARY, []
     _publish_again(context, is_primary)
     try:
@@ -85,8 +86,7 @@ def _look_after(context, sight):
 def _publish_again(context, is_primary):
     """Publish again what the attribute manager has forgotten where it is another process now.
 
-    A standby says again what a primary that is gone had said of it. Otherwise this costs a look for
-    two files.
+    A standby says again what a primary that is gone had said of it. Else it looks for two files.
     """
     if not context.in_cluster:
         return

@@ -1,6 +1,6 @@
 """promote: make the standby the primary, if the election says so."""
 
-from paf import holders, ocf, promotion, voted
+from paf import holders, ocf, promotion, refused, voted
 from paf.decide import election, scores, state, transition
 from paf.cluster import base, notes
 from paf.instance import observe, queries, server, standby_mode
@@ -11,6 +11,7 @@ _RECOUNT_MUTE = 0.3
 
 def run(context):
     """Promote the instance and return SUCCESS. Raises OcfError (soft)."""
+    refused.check_programs(context)
     sight = observe.ask(observe.settle, context.instance, context.deadline, queries.replay)
     if observe.shows_primary(context.instance, sight):
         return ocf.SUCCESS

@@ -1,13 +1,11 @@
 """start: always as a standby; it is the election that makes a primary."""
 
-from paf import candidacy, ocf, remarks
-from paf.actions import reload
+from paf import candidacy, ocf, proven, refused, remarks
 from paf.crash import watcher
 from paf.decide import scores, state, transition
 from paf.cluster import base, notes
 from paf.decide.knowledge import Known, is_known
-from paf.instance import (
-    journal, observe, postmaster, server, settings, standby_mode, tablespaces)
+from paf.instance import journal, observe, postmaster, server, standby_mode, tablespaces
 
 #: What of a start's time is left for reporting it, in seconds.
 _MARGIN = 2.0
@@ -19,6 +17,7 @@ def run(context, elected=False):
     elected: for a promotion whose election was held while the instance was down, or before it
     ended: its round goes on. What the node voted with is on this disk, and nothing is rewound.
     """
+    refused.check_programs(context)    # before they are asked for what this instance is
     sight = observe.settle(context.instance, context.deadline)
     if sight.verdict.state == state.STANDBY and not journal.exists(context.instance):
         _take_over(context, sight)
@@ -59,7 +58,7 @@ def _take_over(context, sight):
             sight.verdict.why))
     _withdraw_last_words(context, sight.verdict.state)
     remarks.forget(context)
-    reload.keep(context)
+    refused.keep_others(context)
     watcher.keep(context)
     enter_cluster(context, sight.verdict.state)
 
@@ -69,8 +68,7 @@ def _start_checked(context, sight, elected=False):
 
     elected: it is to be promoted, and no primary is there to follow.
     """
-    from paf.actions import validate
-    validate.host(context)
+    _check_host(context)
     _withdraw_last_words(context, sight.verdict.state)
     try:
         # also where Pacemaker's lists name no primary: it forgets one right after a reload
@@ -87,6 +85,28 @@ def _start_checked(context, sight, elected=False):
             error.args = ("{0}; {1}".format(error, advice),)
         raise
     return sight
+
+
+def _check_host(context):
+    """Check all that a start needs, else with the last good bindir and start_opts. OcfError.
+
+    Where these do not fit either, it is for what is wrong with those that are given.
+    """
+    from paf.actions import validate
+    try:
+        validate.host(context)
+    except (ocf.BadParameter, ocf.NotUsable) as error:
+        other, mine = refused.earlier(context), (context.parameters, context.instance)
+        if other is None:
+            raise
+        context.parameters, context.instance = other.parameters, other
+        try:
+            validate.host(context)
+        except (ocf.BadParameter, ocf.NotUsable):
+            context.parameters, context.instance = mine
+            raise error
+        context.parameters, context.instance = mine
+        refused.use(context, other, str(error))
 
 
 def end_backup(context):
@@ -124,7 +144,7 @@ def as_standby(context):
     A crashed primary starts so too: with the signal file there, PostgreSQL recovers from its
     own WAL first and then stays a standby, so that no client writes before it is promoted.
     """
-    settings.check_data_directory(context.instance, context.deadline)
+    refused.check_data_directory(context)
     tablespaces.check(context.instance)
     standby_mode.enable(context.instance)
     _check_still_whole(context)
@@ -138,7 +158,7 @@ def as_standby(context):
     context.log.info("PostgreSQL started as a standby")
     forget_order(context)
     remarks.forget(context)
-    reload.keep(context)
+    proven.keep(context)
     watcher.keep(context)
 
 

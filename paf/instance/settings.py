@@ -5,7 +5,7 @@ import os
 from paf import instance as local
 from paf import parameters, runner
 from paf.instance import conninfo as connections
-from paf.instance import sql, standby_mode
+from paf.instance import programversion, sql, standby_mode
 from paf.ocf import BadParameter, failure, lasts, NotUsable, OcfError, passes
 
 _LONGEST_NAME = 63    # bytes
@@ -46,7 +46,6 @@ def check_programs(instance, deadline):
     if missing:
         raise NotUsable("bindir {0} lacks {1}".format(
             instance.parameters.bindir, ", ".join(missing)))
-    from paf.instance import programversion
     other = programversion.problem(instance, "postgres", deadline)
     if other:
         raise NotUsable(other)

@@ -385,7 +385,7 @@ BUILDS = (
     Broken(5, "a typo keeps an instance down that has to be started again",
            "paf/actions/validate.py",
            "    known = all(name in kept for name in wrong)", "    known = False",
-           (_COMPONENT + "test_preconditions.py::"
+           (_COMPONENT + "test_mistakes.py::"
             "test_a_mistake_made_while_it_ran_does_not_keep_it_down_after_a_crash",)),
     Broken(6, "a history that was withdrawn counts as one that is not known",
            "paf/cluster/corosync2.py",

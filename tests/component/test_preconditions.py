@@ -253,23 +253,6 @@ def test_the_last_good_maxlag_goes_on(pair):
     assert "maxlag=1000000" in store.remark("srv1")
 
 
-@pytest.mark.parametrize("keys", [
-    {"maxlag": "1MB"}, {"start_opts": "-c 'x"}, {"bindir": "/nowhere"}, {"bindir": "bin"},
-    {"system_user": "no-such-account"}, {"system_user": "nobody"}], ids=str)
-def test_a_mistake_made_while_it_ran_does_not_keep_it_down_after_a_crash(pair, keys):
-    """Pacemaker restarts it with the wrong value: the node would be banned until a cleanup."""
-    standby = pair["srv2"]
-    assert standby.agent("reload").code == 0
-    assert standby.agent("reload", **keys).code == 0
-    standby.kill()
-    lists = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2")
-    assert standby.agent("stop", lists=dict(lists, stop="srv2"), **keys).code == 0
-    assert standby.agent("start", lists=dict(lists, start="srv2"), **keys).code == 0
-    assert standby.monitor(**keys).code == 0
-    assert "used instead: " + next(iter(keys)) in pair.store.remark("srv2")
-    assert standby.agent("validate-all", OCF_CHECK_LEVEL="10", **keys).code in (2, 5, 6)
-
-
 def test_a_start_without_an_earlier_one_refuses_a_wrong_parameter(pair):
     standby = pair["srv2"]
     lists = dict(active="srv1 srv2", promoted="srv1", unpromoted="srv2")

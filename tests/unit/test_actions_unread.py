@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from paf import lastgood, lastwords, ocf, promotion, remarks
+from paf import lastgood, lastwords, ocf, promotion, refused, remarks
 from paf.actions import promote, rejoin, start, stop, validate
 from paf.cluster import base, notes
 from paf.deadline import Deadline
@@ -48,8 +48,9 @@ class Cluster:
 
 
 @pytest.fixture
-def make(tmp_path):
-    """Return a function that makes the context of srv2."""
+def make(tmp_path, monkeypatch):
+    """Return a function that makes the context of srv2, whose programs are not asked."""
+    monkeypatch.setattr(refused, "check_programs", lambda _: None)
     def context(silent=(), lists=None, in_cluster=True, note=base.MARK_NONE, rejoin="manual",
                 **view):
         said = []

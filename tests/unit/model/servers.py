@@ -224,7 +224,9 @@ def _nothing(*_arguments, **_options):
 #: The model has no parameters that could be wrong, and no sessions; and its own WAL.
 _WITHOUT = {
     "paf.instance.line.read": Server.line, "paf.instance.waiting_commits.end": _nothing,
-    "paf.actions.reload.keep": _nothing, "paf.instance.standby_mode.enable": _nothing,
+    "paf.proven.keep": _nothing, "paf.proven.keep_first": _nothing,
+    "paf.refused.keep_others": _nothing, "paf.refused.check_programs": _nothing,
+    "paf.instance.standby_mode.enable": _nothing,
     "paf.instance.standby_mode.forget_recovery": _nothing,
     "paf.instance.backuplabel.is_own": _nothing, "paf.instance.backuplabel.advice": _nothing,
     "paf.instance.archiving.waiting": lambda server: Known(0),

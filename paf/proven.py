@@ -1,0 +1,41 @@
+"""When parameters are kept as the last good ones; see lastgood."""
+
+import os
+
+from paf import instance as local
+from paf import lastgood, remarks
+from paf.instance import observe
+
+#: What takes effect at the next start, and has to be known good until then.
+NAMES = ("bindir", "start_opts")
+
+
+def keep(context):
+    """Keep the parameters as the last good ones, if they are. Raises nothing.
+
+    For a server that was started with them, or that answers where they lead.
+    """
+    try:
+        if are_the_same(context.given, context.parameters):
+            lastgood.remove(lastgood.path(context.environment, remarks.REFUSED))
+        if context.given == context.parameters and not local.misplaced(context.instance):
+            lastgood.save(context.environment)
+    except EnvironmentError as error:
+        context.log.warning("cannot keep the parameters: {0}".format(error))
+
+
+def keep_first(context, sight):
+    """Keep the parameters of a server that answers where none are kept. Raises nothing.
+
+    As after an upgrade of the agent beside a running server. Costs a look for a file. sight:
+    observe.Sight.
+    """
+    if (not os.path.lexists(lastgood.path(context.environment, "parameters"))
+            and observe.says_role(sight)
+            and not lastgood.read(lastgood.path(context.environment, remarks.REFUSED))):
+        keep(context)
+
+
+def are_the_same(one, other):
+    """Return whether two Parameters have the same NAMES."""
+    return all(getattr(one, name) == getattr(other, name) for name in NAMES)
