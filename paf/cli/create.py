@@ -176,7 +176,7 @@ def plan(options, shell, configured=None):
     yield (_pcs_resource if shell == "pcs" else _crm_resource)(options.name, values)
     defaults = _defaults(configured)
     is_plain = configured is None or configuration.has_plain_defaults(configured)
-    meta = _META + [
+    meta = _META + _against(configured) + [
         "{0}={1}".format(*pair) for pair in defaults if not is_plain]
     if shell == "pcs":
         # a command of its own: behind "promotable", each pcs wants these in another way
@@ -194,6 +194,17 @@ def plan(options, shell, configured=None):
     if options.alert:
         for command in _alert(options.alert, shell):
             yield command
+
+
+def _against(configured):
+    """Return what the clone needs of its own as the cluster's defaults have it otherwise: a list.
+
+    They hold for other resources, which may need them.
+    """
+    there = configured.rsc_defaults if configured else {}
+    found = ["requires=fencing"] if there.get("requires", "").lower() in ("quorum", "nothing") else []
+    return found + ["globally-unique=false"] * bool(
+        configuration.is_true(there.get("globally-unique", "")))
 
 
 def _defaults(configured):

@@ -52,6 +52,18 @@ def _is_for(configured, element, node):
         for pair in one.findall("instance_attributes/nvpair")) and bool(element.get(_ATTRIBUTE))
 
 
+def aimless(configured):
+    """Yield what devices.aimless does, but for what the levels of one node alone name.
+
+    Where each node has levels, Pacemaker does not ask a device which nodes it is for.
+    """
+    used = [set(name for group in groups(configured, node) for level in group
+                for name in level.devices) for node in configured.nodes]
+    for name, item in devices.aimless(configured):
+        if not all(used) or sum(name in names for names in used) > 1:
+            yield name, item
+
+
 def gaps(configured, level, node):
     """Yield (a device that a Level needs and that cannot fence the node, what is wrong with it)."""
     there = dict((device.name, device) for device in configured.devices)

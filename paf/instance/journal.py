@@ -305,13 +305,17 @@ def _mount_point(place):
     return place
 
 
-def check_mounted(facts):
+def check_mounted(facts, places=None):
     """Raise OcfError unless all is mounted that was so when the work began. Soft: it may be later.
 
-    facts: those of the journal (dict). What is below a mount point is another folder: files that
-    are moved there, or copied, are hidden, and the journal that knows of the real one is removed.
+    facts: those of the journal (dict); places: only what these (paths without links) are on counts,
+    None for all. What is below a mount point is another folder: files that are moved there, or
+    copied, are hidden, and the journal that knows of the real one is removed.
     """
     for place in facts.get("mounted") or []:
+        if places is not None and not any((one + "/").startswith(place + "/") for one in places):
+            continue
+        os.path.lexists(os.path.join(place, ""))    # with a "/" at the end: an automounter acts
         if not os.path.ismount(place):  # novm
             raise OcfError("{0} was a mount point when the work began, and is none now: mount its "
                            "file system".format(place))

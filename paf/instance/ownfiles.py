@@ -305,7 +305,8 @@ def can_only_move(path):
     inside = [] if os.path.islink(path) else [
         os.path.join(folder, name) for folder, folders, names in os.walk(path)
         for name in folders + names]
-    for status in [os.lstat(one) for one in [path] + inside]:
+    for one in [path] + inside:    # a folder first: what is in it may not be looked at
+        status = os.lstat(one)
         needed = stat.S_IRUSR | stat.S_IXUSR if stat.S_ISDIR(status.st_mode) else (
             stat.S_IRUSR if stat.S_ISREG(status.st_mode) else 0)
         if status.st_uid != os.geteuid() or status.st_mode & needed != needed:

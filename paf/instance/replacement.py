@@ -62,6 +62,15 @@ def finish(instance, log):
         raise NotUsable(NOT_REPLACED)
 
 
+def needed(instance, phase):
+    """Return the places (a list of paths) that have to be mounted before the work goes on.
+
+    None for all that were when it began: copies take their places there. Else those are for the
+    next copy to choose; a disk with one of them may be lost for good.
+    """
+    return None if phase == SWAPPING else [os.path.realpath(instance.parameters.datadir)]
+
+
 def revert(instance, log):
     """Do what `finish` does, and leave the journal where the directory is half rewound."""
     journal.check_free(instance)
@@ -70,7 +79,7 @@ def revert(instance, log):
     if phase not in PHASES:
         raise journal.foreign(instance, facts)
     if phase not in (COPYING, DISCARDED):    # the first leaves the old directory, the other nothing
-        journal.check_mounted(facts)
+        journal.check_mounted(facts, needed(instance, phase))
     if phase == HALF:
         return
     if phase == DISCARDED:
@@ -160,21 +169,29 @@ def rename(instance, path, target):
             path, target, error.strerror))
 
 
-def check_movable(instance, old, deep=()):
+def check_movable(instance, old, largest, deep=()):
     """Raise NotUsable for a folder of the node's own that the instance's owner cannot move.
 
-    old: the data directory (path); deep: what ownfiles.deep returns, of it. A folder that gets
-    another parent has to be writable itself. Source: rename(2), EACCES.
+    old: the data directory (path); largest, deep: as in `own_again`. A folder that gets another
+    parent has to be writable itself. Source: rename(2), EACCES.
     """
     owner = local.owner(instance)
     for name in (ownfiles.names_in(old) if local.is_there(old) else []) + list(deep):
         path = os.path.join(old, name)
         status = os.lstat(path)
-        group = 3 if status.st_gid == owner.gid else 0
-        if stat.S_ISDIR(status.st_mode) and status.st_uid != owner.uid and not (
-                status.st_mode >> group & stat.S_IWOTH):
+        is_own = status.st_uid == owner.uid
+        shift = 6 if is_own else 3 if status.st_gid == owner.gid else 0
+        if not stat.S_ISDIR(status.st_mode) or status.st_mode >> shift & stat.S_IWOTH:
+            continue
+        if not is_own:
             raise NotUsable("{0} belongs to another user, so it cannot be moved into the copy: "
                             "give it to {1}, or move it out of the data directory".format(
+                                path, owner.name))
+        with runner.Acting(owner):
+            is_moved = ownfiles.can_only_move(path) or size_of(path) > largest
+        if is_moved:
+            raise NotUsable("{0} cannot be moved into the copy, as {1} may not write to it: "
+                            "chmod u+w {0}, or move it out of the data directory".format(
                                 path, owner.name))
 
 

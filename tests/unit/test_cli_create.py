@@ -59,6 +59,20 @@ def test_the_defaults_of_other_resources_stay_as_they_are(shell, sets, defaults,
     assert commands[1][-len(meta) - 1:] == ["priority=1", *meta]
 
 
+@pytest.mark.parametrize("shell", ["pcs", "crm"])
+@pytest.mark.parametrize("name, value, word", [
+    ("requires", "quorum", "requires=fencing"), ("requires", "Nothing", "requires=fencing"),
+    ("requires", "unfencing", None), ("globally-unique", "true", "globally-unique=false"),
+    ("globally-unique", "false", None)])
+def test_the_clone_has_its_own_value_where_a_default_would_be_wrong(shell, name, value, word):
+    configured = configuration.parse(
+        "<cib><configuration><resources/><rsc_defaults><meta_attributes id='m'>"
+        f"{PAIR.format(name, value)}</meta_attributes></rsc_defaults></configuration></cib>")
+    found = [text for text in list(create.plan(options(), shell, configured))[1]
+             if text.startswith(name)]
+    assert found == ([word] if word else [])
+
+
 def test_no_pcs_calls_the_commands_deprecated():
     """pcs 0.12 wants "meta" behind "promotable", which 0.10 and 0.11 treat as something else."""
     commands = list(create.plan(options(), "pcs"))

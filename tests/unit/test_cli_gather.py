@@ -127,6 +127,13 @@ def test_whose_log_reaches_into_a_gap_knows_it(others, is_said):
     assert [item.startswith(GAP) for item in gather.uncovered(facts)] == [True] * is_said
 
 
+def test_a_node_does_not_know_its_own_gap_by_another_spelling_of_its_name():
+    """rsyslog cuts the name at the first dot, and Pacemaker's own log has it whole."""
+    facts = [logs.LogFact("began", 200.0, "srv2", {"after": "100.0"})] + [
+        logs.LogFact("name", moment, "srv2.example.com", {}) for moment in (50.0, 150.0, 300.0)]
+    assert [item.startswith(GAP) for item in gather.uncovered(facts)] == [True]
+
+
 def test_a_node_whose_name_is_not_known_says_what_to_do(monkeypatch):
     pacemaker = Pacemaker()
 

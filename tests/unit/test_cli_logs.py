@@ -137,6 +137,16 @@ def test_the_offset_of_a_line_counts(stamp, moment, monkeypatch):
         time.tzset()
 
 
+def test_lines_of_other_programs_do_not_show_when_pacemaker_ended(tmp_path):
+    """Syslog has those of the boot, and of the time before it."""
+    log = tmp_path / "messages"
+    log.write_text("Nov 23 15:00:04 srv3 pacemakerd[5]: notice: Shutting down\n"
+                   + "Nov 23 15:09:59 srv3 kernel: pacemaker is not here\n" * 100
+                   + "Nov 23 15:10:00 srv3 pacemakerd[5]: notice: Starting Pacemaker 2.1.5\n")
+    (begin, end), = events.gaps(logs.read([str(log)], NOW), ("srv3",))
+    assert end - begin == 596
+
+
 def test_when_pacemaker_ended_is_read_in_the_rotated_log(tmp_path):
     began = "Nov 23 15:10:00 srv3 pacemakerd [5] (main) notice: Starting Pacemaker 2.1.5\n"
     (tmp_path / "pacemaker.log.1").write_text(LOST.format(4))

@@ -96,6 +96,21 @@ def test_a_node_is_fenced_only_by_a_level_that_has_all_its_devices(texts, name):
     assert all(words in item.what for item in concerns)
 
 
+@pytest.mark.parametrize("levels, aimless", [
+    ({"srv1": "fence-srv1", "srv2": "fence-srv2", "srv3": "fence-srv3"}, []),
+    ({"srv1": "fence-srv1", "srv2": "fence-srv2"}, ["fence-srv1", "fence-srv2", "fence-srv3"]),
+    ({"srv1": "fence-srv1", "srv2": "fence-srv1", "srv3": "fence-srv3"}, ["fence-srv1"])])
+def test_a_board_without_a_list_is_aimed_by_the_levels_of_one_node(
+        texts, levels, aimless):  # noqa: F811
+    """Pacemaker asks no device which nodes it is for where each node has levels."""
+    configured = configuration.parse(with_levels(texts["cib"], [
+        f'target="{node}" index="1" devices="{name}"' for node, name in levels.items()]))
+    boards = [device._replace(kind=("stonith", "fence_ipmilan"), parameters={}, origins={})
+              for device in configured.devices]
+    configured = configured._replace(devices=boards)
+    assert [name for name, _ in topology.aimless(configured)] == aimless
+
+
 def test_a_level_with_a_spare_one_is_a_warning_and_names_what_makes_it_whole(texts):  # noqa: F811
     levels = LEVELS["a second level that works"][0]
     (spare,), (alone,) = [

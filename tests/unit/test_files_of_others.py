@@ -75,11 +75,32 @@ def test_a_folder_that_the_owner_cannot_move_is_seen_before_the_copy(tmp_path, m
     theirs.chmod(mode)
     os.chown(theirs, 65534, 65534)
     if good:
-        replacement.check_movable(found, str(tmp_path / "main"))
+        replacement.check_movable(found, str(tmp_path / "main"), 1 << 20)
         return
     with pytest.raises(ocf.NotUsable, match="main/certs belongs to another user, so it cannot be"):
         copier(found, "--copy").run()
     assert not journal.exists(found) and not (tmp_path / "main.rebuilt").exists()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("mode, roots, good", [
+    (0o000, False, False), (0o400, False, False), (0o500, True, False), (0o500, False, True),
+    (0o700, True, True)])
+def test_a_folder_that_its_owner_may_not_write_to_is_seen_before_the_copy(
+        theirs, tmp_path, mode, roots, good):
+    """Where it has to be moved: what its owner can read is copied."""
+    found = instance_in(tmp_path)._replace(owner=OWNER)
+    if roots:
+        os.chown(theirs / "certs" / "root.key", 0, 0)
+    (theirs / "certs").chmod(mode)
+    try:
+        if good:
+            replacement.check_movable(found, str(theirs), 1 << 20)
+        else:
+            with pytest.raises(ocf.NotUsable, match="certs cannot be moved .* chmod u.w"):
+                replacement.check_movable(found, str(theirs), 1 << 20)
+    finally:
+        (theirs / "certs").chmod(0o700)
 
 
 # Groups and access lists

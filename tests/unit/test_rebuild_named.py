@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from paf import ocf
+from paf.cli.common import Problem
 from paf.cli.rebuild import copying
 from paf.instance import journal, naming, replacement
 from tests.component.cutting import cut
@@ -55,3 +57,17 @@ def test_a_copy_that_is_cut_off_has_its_name_before_the_journal_goes(instance, t
         assert named.exists() == (tmp_path / "main" / "global" / "pg_control").exists(), step
         step += 1
     assert named.exists() and {"copying", "swapping"} <= phases
+
+
+def test_a_copy_that_cannot_be_named_is_said_to_be_in_its_place(instance, tmp_path, monkeypatch):
+    """Its start names it: what was there is not, as the verb says of other failures."""
+    def fail(*_):
+        raise ocf.OcfError("postgres -C is slow")
+    copy = copier(instance, "--copy")
+    monkeypatch.setattr(naming, "complete", fail)
+    with pytest.raises(Problem, match="is slow; the copy is in its place, .*main.before-"):
+        copy.run()
+    assert facts_of(instance)["phase"] == replacement.SWAPPING
+    monkeypatch.setattr(naming, "complete", lambda *_: None)
+    replacement.finish(instance, LOG)
+    assert not journal.exists(instance) and own_files(tmp_path / "main") == OWN

@@ -1,5 +1,6 @@
 """A start finishes what was cut off only where the file systems that it needs are there."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -188,6 +189,37 @@ def test_a_start_finishes_nothing_below_a_mount_point_and_bans_no_node(instance,
     with pytest.raises(ocf.OcfError, match="was a mount point") as caught:
         rewind.finish(instance, Deadline(5.0), LOG)
     assert caught.value.code == ocf.ERR_GENERIC and journal.exists(instance)
+
+
+@pytest.mark.parametrize("phase, demanded", [
+    ("half", False), ("discarded", False), ("swapping", True)])
+def test_a_disk_that_no_folder_is_on_any_more_is_not_demanded(
+        instance, tmp_path, phase, demanded):
+    """It may be lost: the next copy goes elsewhere. Copies that take their places need theirs."""
+    write_facts(instance, dead(), what="rebuild", phase=phase, half=True, swaps=[], links=[],
+                deep=[], mounted=[str(tmp_path / "gone")])
+    attempts = [lambda: plan.mounted(instance, journal.read(instance))]
+    if phase != "discarded":
+        attempts.append(lambda: replacement.revert(instance, LOG))
+    for attempt in attempts:
+        with pytest.raises(ocf.OcfError, match="gone was a mount point") if demanded else (
+                contextlib.nullcontext()):
+            attempt()
+
+
+def test_a_place_of_the_copy_is_demanded(tmp_path):
+    facts = {"mounted": [str(tmp_path / "gone")]}
+    journal.check_mounted(facts, [str(tmp_path / "gone-not"), "/"])
+    with pytest.raises(ocf.OcfError, match="gone was a mount point"):
+        journal.check_mounted(facts, [str(tmp_path / "gone" / "ts")])
+
+
+def test_an_automounter_is_asked_before_a_mount_point_counts_as_none(monkeypatch):
+    """The kernel mounts for a name with a slash at its end, not for a look at the name itself."""
+    asked = []
+    monkeypatch.setattr(os.path, "lexists", asked.append)
+    monkeypatch.setattr(os.path, "ismount", lambda path: asked == ["/auto/fast/"])
+    journal.check_mounted({"mounted": ["/auto/fast"]})
 
 
 def test_that_a_directory_is_a_mount_point_is_noted_until_a_copy_has_replaced_it(

@@ -27,7 +27,7 @@ def fencing(configured, managed):
             yield (finding.warning if is_spare else finding.error)(
                 words, "where a node has a fencing topology, Pacemaker uses no other device for "
                 "it, and a level fails with any of its devices", cure)
-    for found in itertools.chain([item for _, item in devices.aimless(configured)],
+    for found in itertools.chain([item for _, item in topology.aimless(configured)],
                                  [item for _, item in devices.unread(configured)],
                                  devices.misnamed(configured), devices.of_disks(configured),
                                  _uncovered(configured), _unfenced(managed)):

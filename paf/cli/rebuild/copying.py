@@ -52,7 +52,8 @@ class Copying(object):
 
         Until the copy is whole the old directory stays in its place, unless it is given up.
         """
-        journal.check_mounted({"mounted": self._mounted})
+        journal.check_mounted({"mounted": self._mounted}, [
+            place for _, place, _ in self._plan.swaps])
         if self._deep is None:
             fact = own_below(self._instance, self._options.discard)
             self._deep, self.missed = fact.value or [], fact.reason
@@ -87,7 +88,7 @@ class Copying(object):
                               "file system was not mounted when that was given up): move it away, "
                               "or remove it".format(place))
         old, copy = self._plan.swaps[-1][1], self._plan.swaps[-1][0]
-        replacement.check_movable(self._instance, old, self._deep)
+        replacement.check_movable(self._instance, old, _LARGEST_OWN, self._deep)
         self._begin(facts)
         try:
             rewind.check_dead(self._instance)
@@ -103,8 +104,16 @@ class Copying(object):
         facts["phase"] = replacement.SWAPPING
         journal.write(self._instance, facts)
         replacement.swap(self._instance, facts)
-        # by now: what was moved, and not copied, may be the configuration
-        naming.complete(self._instance, old, facts, _Aloud)
+        self._name(old, facts)
+
+    def _name(self, place, facts):
+        """Name the copy in its place: what was moved, and not copied, may be the configuration."""
+        try:
+            naming.complete(self._instance, place, facts, _Aloud)
+        except ocf.OcfError as error:
+            raise Problem("{0}; the copy is in its place, and what was there is {1}: the next "
+                          "start completes the rebuild, clean up the failure of the instance "
+                          "for that".format(error, self._plan.swaps[-1][2]))
 
     def _discarding(self):
         """Delete the old directory and copy into its place; the node's own files are kept aside."""

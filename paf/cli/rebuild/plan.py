@@ -58,7 +58,7 @@ def mounted(instance, facts):
     """
     if facts is None:
         return
-    journal.check_mounted(facts)
+    journal.check_mounted(facts, replacement.needed(instance, facts.get("phase")))
     if facts.get("phase") in GONE:
         return
     for location, link in tablespaces.missing(instance):

@@ -31,7 +31,7 @@ EXAMPLES = ("paf rebuild", "paf rebuild --copy --rate 50M",
 EXIT_CODES = ((OK, "this node's instance streams; with --dry-run: it can be done"),
               (NOT_DONE, "not confirmed; or it is rebuilt, and was not seen to stream"),
               (ERROR, "it cannot be done, or has failed: the old data directory is in its place, "
-                      "unless it was given up (--discard)"))
+                      "unless it was given up (--discard), or the message says otherwise"))
 
 _PATIENCE = 180.0
 _HOURS = 24.0

@@ -109,7 +109,7 @@ def flaws(configured, fencing):
     """Yield a Finding for each device of a Fencing that the fencer lists, and that may not fence
     the node; pure.
     """
-    for name, item in itertools.chain(devices.aimless(configured), devices.unread(configured)):
+    for name, item in itertools.chain(topology.aimless(configured), devices.unread(configured)):
         if fencing.enabled and name in fencing.devices:
             yield item
 

@@ -165,7 +165,8 @@ def _of_flaws(flaws, report, stays):
         yield words, True if stays else False if level == finding.ERROR else None
     for item in report["todo"]:
         if item["code"] == "requires" and not stays:
-            yield "{0}, and {1} may still take writes".format(item["what"], report["primary"]), True
+            yield item["what"] + (", and {0} may still take writes".format(
+                report["primary"]) if item["known"] else ""), True
 
 
 def _commits(known):

@@ -151,12 +151,17 @@ def uncovered(facts):
     or had none themselves.
     """
     for host in sorted(set(fact.host for fact in facts)):
-        others = [fact.moment for fact in facts if fact.host != host]
+        others = [fact.moment for fact in facts if not _is_same(fact.host, host)]
         for begin, end in events.gaps(facts, (host,)):
             if (begin is not None and end - begin > _MOMENT
                     and not (others and min(others) <= end and max(others) >= begin)):
                 yield ("{0} ran no Pacemaker from {1} to {2}, and no other node's log of that time "
                        "is named: give it with --log".format(host, clock(begin), clock(end)))
+
+
+def _is_same(one, other):
+    """Return whether two names may be of one host: syslog cuts a name at its first dot."""
+    return one == other or one.startswith(other + ".") or other.startswith(one + ".")
 
 
 def missing(facts, found, hosts, others):

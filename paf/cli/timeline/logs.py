@@ -65,6 +65,8 @@ _WORTH = re.compile("Initiating|Asking|Requesting local|confirmed: |but got|Resu
                     "Fence op|Stonith op|is now lost|A processor failed|Operation|Setting|"
                     "Starting Pacemaker|lrm_rsc_op|uname=|known as|nodeid=|" + old_logs.WORTH)
 _PACEMAKER = re.compile("pacemaker|crmd|stonith-ng|attrd")
+#: What is in a line of Pacemaker's own programs; syslog has the lines of others, too.
+_OWN = re.compile(r" (?:pacemaker[a-z-]*|crmd|stonith-ng|attrd|cib|lrmd|pengine) *(?:\[\d+\]|:)")
 _KEY = re.compile(r"(?P<resource>.+?)_(?:(?P<when>pre|post)_notify_(?P<what>\w+)|"
                   r"(?P<operation>[a-z-]+))" + _INTERVAL + "$")
 
@@ -154,7 +156,8 @@ class _Reading(object):
                 if fact.kind == "began":
                     fact.values["after"] = _end_of_the_run_before(self.before, fact.moment, now)
                 self.facts.append(fact)
-            self.before = self.before[-_FIRST_LINES:] + [line]
+            if _OWN.search(line):
+                self.before = self.before[-_FIRST_LINES:] + [line]
 
     def is_strange(self):
         """Return whether Pacemaker's lines are there, and none of them has a time."""
