@@ -12,6 +12,8 @@ FOLDER = "/var/run/resource-agents"
 #: What is kept: parameters that may change while the server runs, and may be wrong.
 _NAMES = ("pgport", "maxlag", "rejoin", "crash_watch", "start_opts", "slots", "bindir",
           "system_user")
+#: Whose they are: those of another data directory are no values for this one.
+_PLACES = ("pgdata", "datadir")
 _MOST = 4096    # bytes
 
 
@@ -24,14 +26,19 @@ def path(environment, kind):
 def save(environment):
     """Keep the parameters that the Environment has. Raises EnvironmentError."""
     lines = ["{0}={1}\n".format(name, environment.variables.get("OCF_RESKEY_" + name, ""))
-             for name in _NAMES]
+             for name in _NAMES + _PLACES]
     write(path(environment, "parameters"), "".join(lines))
 
 
 def load(environment):
     """Return the values (dict of name to str) that were kept, {} where there are none."""
     pairs = [line.partition("=") for line in read(path(environment, "parameters")).splitlines()]
-    return dict((name, value) for name, _, value in pairs if name in _NAMES)
+    found = dict((name, value) for name, _, value in pairs)
+    for name in _PLACES:    # an earlier version has kept none
+        mine = environment.variables.get("OCF_RESKEY_" + name, "")
+        if found.get(name, mine) != mine:
+            return {}
+    return dict((name, found[name]) for name in _NAMES if name in found)
 
 
 def write(name, content):

@@ -1,13 +1,12 @@
 """When parameters are kept as the last good ones; see lastgood."""
 
-import os
-
 from paf import instance as local
 from paf import lastgood, remarks
 from paf.instance import observe
 
 #: What takes effect at the next start, and has to be known good until then.
 NAMES = ("bindir", "start_opts")
+_PATIENCE = 3.0    # seconds, of a monitor's
 
 
 def keep(context):
@@ -24,15 +23,16 @@ def keep(context):
         context.log.warning("cannot keep the parameters: {0}".format(error))
 
 
-def keep_first(context, sight):
+def look_again(context, sight):
     """Keep the parameters of a server that answers where none are kept. Raises nothing.
 
-    As after an upgrade of the agent beside a running server. Costs a look for a file. sight:
-    observe.Sight.
+    As after an upgrade of the agent beside a running server. Where some were refused, ask again: a
+    file or a package may be right by now. Costs a look at two files. sight: observe.Sight.
     """
-    if (not os.path.lexists(lastgood.path(context.environment, "parameters"))
-            and observe.says_role(sight)
-            and not lastgood.read(lastgood.path(context.environment, remarks.REFUSED))):
+    if lastgood.read(lastgood.path(context.environment, remarks.REFUSED)):
+        from paf import refused
+        refused.keep_others(context, min(_PATIENCE, context.deadline.remaining / 4))
+    elif observe.says_role(sight) and not lastgood.load(context.environment):
         keep(context)
 
 

@@ -15,29 +15,41 @@ _PATIENCE = 8.0         # seconds, of the 20 of a reload
 _LOOK_PATIENCE = 3.0    # seconds: clients may be waiting
 
 
-def keep_others(context):
+def keep_others(context, patience=_PATIENCE):
     """Keep the parameters of a server that was started with others, perhaps. Raises nothing.
 
     Those that the next start would be refused with are noted, for remarks.of_parameters. Where it
-    would be refused with the last good ones as well, the mistake is in the configuration.
+    would be refused with the last good ones as well, the mistake is in the configuration. Where it
+    is not known whether it would be, what is kept and noted stays. patience: seconds.
     """
-    deadline = context.deadline.within(_PATIENCE)
-    reason = _refusal(context.instance, deadline)
-    other = earlier(context) if reason else None
-    if not reason:
-        proven.keep(context)
-    elif other is None:
-        _note(context, "" if lastgood.load(context.environment) else reason)
-    elif not _refusal(other, deadline):
-        _note(context, _instead(context, other, reason))
+    deadline = context.deadline.within(patience)
+    try:
+        node = context.node if context.in_cluster else None
+        reason = _refusal(context.instance, deadline, node)
+        other = earlier(context) if reason else None
+        if not reason:
+            proven.keep(context)
+        elif other is None:
+            _note(context, "" if lastgood.load(context.environment) else reason)
+        elif not _refusal(other, deadline, node):
+            _note(context, _instead(context, other, reason))
+    except OcfError as error:
+        context.log.warning("whether a server starts with this bindir and start_opts is not known, "
+                            "the last good ones stay: {0}".format(error))
 
 
 def earlier(context):
-    """Return the Instance with the last good bindir and start_opts, None without others."""
+    """Return the Instance with the last good bindir and start_opts, None without others.
+
+    Where they are the same, as a rule, this costs a look at a file.
+    """
     before = lastgood.load(context.environment)
     good = parameters.earlier(before)
     values = dict((name, getattr(good, name)) for name in proven.NAMES if name in before)
-    other = local.with_earlier(local.of(context.parameters._replace(**values)),
+    wanted = context.parameters._replace(**values)
+    if proven.are_the_same(wanted, context.parameters):
+        return None
+    other = local.with_earlier(local.Instance(wanted, context.instance.owner),
                                {"bindir": context.parameters.bindir})
     if proven.are_the_same(other.parameters, context.parameters) or parameters.unusable(
             other.parameters):
@@ -50,10 +62,12 @@ def check_programs(context):
 
     Raises nothing: where they fit in neither, what needs them fails.
     """
+    other = earlier(context)
+    if other is None:
+        return
     deadline = context.deadline.within(_LOOK_PATIENCE)
     reason = _misfit(context.instance, deadline)
-    other = earlier(context) if reason else None
-    if other is not None and not _misfit(other, deadline):
+    if reason and not _misfit(other, deadline):
         use(context, other, reason)
 
 
@@ -66,9 +80,17 @@ def check_data_directory(context):
         settings.check_data_directory(context.instance, context.deadline)
     except BadParameter as error:
         other = earlier(context)
-        if other is None or _refusal(other, context.deadline):
+        if other is None or _is_refused(other, context.deadline):
             raise
         use(context, other, str(error))
+
+
+def _is_refused(instance, deadline):
+    """Return whether no server starts with an Instance's parameters; False if not known."""
+    try:
+        return bool(_refusal(instance, deadline))
+    except OcfError:
+        return False
 
 
 def use(context, other, reason):
@@ -86,19 +108,20 @@ def _instead(context, other, reason):
     return "{0}; {1}".format(reason, remarks.instead(other.parameters, names))
 
 
-def _refusal(instance, deadline):
-    """Return why no server starts with an Instance's bindir and start_opts (str).
+def _refusal(instance, deadline, node=None):
+    """Return why no server starts with an Instance's bindir and start_opts (str), "" where one does.
 
-    "" where one does, and where that is not known.
+    node: its name, for the settings of a standby; None without. Raises OcfError where that is not
+    known.
     """
     reason = _misfit(instance, deadline)
     try:
         if not reason:
             settings.check_data_directory(instance, deadline)
-    except BadParameter as error:
+            if node:
+                settings.check_standby(instance, node, deadline)
+    except (BadParameter, NotUsable) as error:
         reason = str(error)
-    except OcfError:
-        pass
     return reason
 
 

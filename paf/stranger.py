@@ -13,6 +13,8 @@ from paf.cluster import notes
 from paf.decide import timelines, transition
 from paf.decide.knowledge import is_known
 
+#: Seconds for the shutdown: the address of the clients waits for the notification.
+_PATIENCE = 2.0
 _REASON = ("diverged: this instance had another history when {0} was promoted; rebuild it from the "
            "primary")
 
@@ -70,29 +72,38 @@ def leave_service(context):
     context.log.error("this instance has another history than the new primary, {0}: it is stopped, "
                       "so that it acknowledges no commit".format(candidate))
     watcher.end(context)
-    server.stop(context.instance, context.deadline, context.log)
+    try:
+        server.stop(context.instance, context.deadline.within(_PATIENCE), context.log)
+    except ocf.OcfError as error:    # its WAL receiver ends first
+        context.log.warning("it is not stopped yet: {0}".format(error))
 
 
 def check(context, primary):
     """Raise NotUsable where this instance left the service for a primary (str). OcfError."""
-    if is_noted(context, primary) and not os.path.lexists(
-            local.path(context.instance, "backup_label")):
+    if is_noted(context, primary):
         raise ocf.NotUsable(_REASON.format(primary))
 
 
 def check_running(context):
     """Raise OcfError where this instance runs beside a primary that it should have left.
 
-    The end of the promotion was not known to its notification, or not announced. Costs a look for a
-    file where there is nothing to find.
+    The end of the promotion was not known to its notification, or not announced, or there was no
+    time for the shutdown. What cannot be found out is no such primary. Costs a look for a file
+    where there is nothing to find.
     """
-    if not context.cluster.notes.read(notes.STRANGER):
+    try:
+        if not context.cluster.notes.read(notes.STRANGER):
+            return
+        from paf.cluster import ophistory
+        found = [node for node in ophistory.promoted(
+            context.cluster.cib(context.deadline), context.cluster.resource)
+            if is_noted(context, node)]
+    except ocf.OcfError as error:
+        context.log.warning("whether this instance has another history than the primary is not "
+                            "known: {0}".format(error))
         return
-    from paf.cluster import ophistory
-    for primary in ophistory.promoted(
-            context.cluster.cib(context.deadline), context.cluster.resource):
-        if is_noted(context, primary):
-            raise ocf.OcfError(_REASON.format(primary))
+    if found:
+        raise ocf.OcfError(_REASON.format(found[0]))
 
 
 def is_noted(context, node):

@@ -61,7 +61,7 @@ def _look_after(context, sight):
     remarks.check_memory(context, sight)
     from paf.crash import watcher
     watcher.keep(context)
-    proven.keep_first(context, sight)
+    proven.look_again(context, sight)
     is_primary, worries = sight.verdict.state == state.PRIMARY, []
     _publish_again(context, is_primary)
     try:

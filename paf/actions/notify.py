@@ -34,6 +34,8 @@ def run(context):
         context.log.debug("notify: {0}".format(picture(context.notification)))
     name = module(context.environment)
     if name and context.in_cluster:
+        from paf import refused
+        refused.check_programs(context)    # votes need programs that know the data directory
         name = "paf.notifications." + name
         __import__(name)
         sys.modules[name].run(context)

@@ -161,6 +161,8 @@ def _promote(context):
     from paf.actions import start
     start.forget_order(context)
     if context.in_cluster:
+        from paf import stranger
+        stranger.forget(context)    # of a candidate that gave way: this history is the cluster's
         holders.confirm(context)
     if view is not None:
         _settle_scores(context, view)

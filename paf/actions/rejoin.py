@@ -79,6 +79,8 @@ def _check_stranger(context):
     What differs may be gone: what it received since has replaced it. Raises OcfError.
     """
     from paf import stranger
+    if rewind.is_fresh_copy(context.instance):    # rewound or copied since: it is another one now
+        stranger.forget(context)
     for primary in transition.lasting_primaries(context.notification):
         stranger.check(context, primary)
 
@@ -252,4 +254,6 @@ def _rewind(context, conninfo, found, reason, safe):
     again = _find(context)
     if again:
         raise ocf.NotUsable("after pg_rewind: {0}".format(divergence.reason(again)))
+    from paf import stranger
+    stranger.forget(context)    # what was compared is given up
     context.log.warning("rewound to the primary's history")

@@ -93,22 +93,24 @@ def _understood(answers, identifier, where, streamed):
                        "{2}".format(where, _DELAY, delay[0] if delay else "not known"))
     if earlier != system:
         return AtLeast(found, "its server at {0} still replays".format(where))
-    if not (_is_all(received[1], lsn) if len(received) == 2 else streamed):
+    if not (_is_all(received[1], lsn, streamed) if len(received) == 2 else streamed):
         return AtLeast(found, "its server at {0} may have WAL that it has not read: it is not "
                        "known to have streamed to the end".format(where))
     return Known(found)
 
 
-def _is_all(received, lsn):
+def _is_all(received, lsn, streamed):
     """Return whether a standby at an LSN (int) has received all up to there since its start.
 
-    received: pg_last_wal_receive_lsn (str), "" where it has not asked for any since it was started.
+    received: pg_last_wal_receive_lsn (str), "" where it has not asked for any since it was started;
+    streamed: whether it is known that it streamed from the last primary to the end.
     """
     try:
         found = wal.parse_lsn(received)
     except ValueError:
         return False
-    return found == lsn and not wal.may_be_a_request(found)
+    # an idle primary may have ended at the end of a segment (archive_timeout)
+    return found == lsn and (streamed or not wal.may_be_a_request(found))
 
 
 def _is_local(address):

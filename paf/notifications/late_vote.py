@@ -7,7 +7,7 @@ pre_promote, as a daemon. Source: Pacemaker's load-threshold; throttle_get_total
 controld_throttle.c (1.1.13 and later).
 """
 
-from paf import hindrances, ocf, stranger
+from paf import hindrances, ocf, refused, stranger
 from paf.actions import start
 from paf.decide import transition
 from paf.instance import position
@@ -21,6 +21,7 @@ def run(context):
 
     The position is read then: it may be another transition's election by now.
     """
+    refused.check_programs(context)
     chosen = transition.candidate(context.notification)
 
     def compare(fact):

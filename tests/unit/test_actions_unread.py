@@ -51,6 +51,7 @@ class Cluster:
 def make(tmp_path, monkeypatch):
     """Return a function that makes the context of srv2, whose programs are not asked."""
     monkeypatch.setattr(refused, "check_programs", lambda _: None)
+
     def context(silent=(), lists=None, in_cluster=True, note=base.MARK_NONE, rejoin="manual",
                 **view):
         said = []

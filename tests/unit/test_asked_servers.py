@@ -8,6 +8,7 @@ import types
 import pytest
 
 from paf.deadline import Deadline
+from paf.decide import wal
 from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.decide.state import IN_ARCHIVE_RECOVERY, IN_PRODUCTION
 from paf.decide.wal import Position
@@ -24,7 +25,7 @@ HERE = Position(2, 0x500148)
 
 # another node's server
 
-def asked(monkeypatch, lsn="0/500148", role="on"):
+def asked(monkeypatch, lsn="0/500148", role="on", streamed=True):
     """Return the Fact of a node whose server says so of itself."""
     said = {"IDENTIFY_SYSTEM": ["7", "2", lsn], "SHOW in_hot_standby": [role],
             "SHOW recovery_min_apply_delay": ["0"]}
@@ -32,10 +33,20 @@ def asked(monkeypatch, lsn="0/500148", role="on"):
     answer(monkeypatch, peer, "_addresses", Known(["192.0.2.1", "2001:db8::1"]))
     answer(monkeypatch, controldata, "read", Known(CONTROL))
     answer(monkeypatch, settings, "conninfo", "host=srv1")
+    answer(monkeypatch, postmaster, "find", Known(None))
     monkeypatch.setattr(psql, "there", lambda _, where, kind, text, deadline: Result(
         0, psql.FIELD.join(said.get(text, ["it received", lsn])), "", False))
     instance = types.SimpleNamespace(parameters=types.SimpleNamespace(pgport=5432))
-    return peer.position(instance, "srv3", True, Deadline(5))
+    return peer.position(instance, "srv3", streamed, Deadline(5))
+
+
+@pytest.mark.parametrize("lsn, streamed, expected", [
+    ("0/5000000", True, Known), ("0/5000000", False, AtLeast), ("0/5000148", False, Known)])
+def test_a_standby_may_have_received_all_up_to_the_end_of_a_segment(
+        monkeypatch, lsn, streamed, expected):
+    """An idle primary rests there, with archive_timeout; and a receiver that never came does."""
+    fact = asked(monkeypatch, lsn, streamed=streamed)
+    assert type(fact) is expected and wal.format_lsn(fact.value.lsn) == lsn
 
 
 class Socket:

@@ -39,8 +39,8 @@ def make(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def server(monkeypatch):
-    """PostgreSQL's programs; `fault`: an error that all parameters end in."""
-    programs = SimpleNamespace(fault=None)
+    """PostgreSQL's programs; `fault`: an error that all parameters end in; `wrong`: start_opts."""
+    programs = SimpleNamespace(fault=None, wrong=WRONG)
 
     def check_programs(instance, _):
         if instance.parameters.bindir.endswith("18"):
@@ -49,7 +49,7 @@ def server(monkeypatch):
     def check_data_directory(instance, _):
         if programs.fault:
             raise programs.fault
-        if instance.parameters.start_opts == WRONG:
+        if instance.parameters.start_opts == programs.wrong:
             raise ocf.BadParameter(REASON)
     monkeypatch.setattr(refused.settings, "check_programs", check_programs)
     monkeypatch.setattr(refused.settings, "check_data_directory", check_data_directory)
@@ -91,9 +91,10 @@ def test_what_is_refused_whatever_the_parameters_are_is_no_mistake_in_them(make,
 
 
 def test_what_could_not_be_found_out_is_no_refusal(make, server):
+    refused.keep_others(make())
     server.fault = ocf.OcfError("postgres -C data_directory did not answer in time")
     refused.keep_others(make(start_opts="-c work_mem=5MB"))
-    assert kept(make()) == ("bin15", "-c work_mem=5MB") and remarks.of_parameters(make()) == []
+    assert kept(make()) == ("bin15", "") and remarks.of_parameters(make()) == []
     context = make(start_opts=WRONG)
     with pytest.raises(ocf.OcfError, match="in time"):
         refused.check_data_directory(context)
@@ -167,17 +168,44 @@ CONCLUDED = SAYS._replace(control=Unknown("psql is missing"))
     (SAYS, {}, ("bin15", "")), (CONCLUDED, {}, None), (SAYS, {"maxlag": "1MB"}, None),
     (SAYS, {"bindir": "/nowhere"}, None)])
 def test_the_first_parameters_are_those_of_a_server_that_answers(make, sight, keys, expected):
-    proven.keep_first(make(**keys), sight)
+    proven.look_again(make(**keys), sight)
     assert kept(make()) == expected
 
 
 def test_what_was_refused_is_not_the_first_and_later_ones_replace_none(make):
     refused.keep_others(make(start_opts=WRONG))
-    proven.keep_first(make(start_opts=WRONG), SAYS)
+    proven.look_again(make(start_opts=WRONG), SAYS)
     assert kept(make()) is None
     refused.keep_others(make())
-    proven.keep_first(make(start_opts="-c work_mem=5MB"), SAYS)
+    proven.look_again(make(start_opts="-c work_mem=5MB"), SAYS)
     assert kept(make()) == ("bin15", "")
+
+
+def test_what_was_refused_is_asked_again_by_each_monitor(make, server):
+    refused.keep_others(make())
+    server.wrong = WRONG
+    refused.keep_others(make(start_opts=WRONG))
+    assert remarks.of_parameters(make(start_opts=WRONG))
+    server.wrong = ""    # the file that it names has been corrected
+    proven.look_again(make(start_opts=WRONG), SAYS)
+    assert remarks.of_parameters(make(start_opts=WRONG)) == []
+    assert kept(make()) == ("bin15", WRONG)
+
+
+def test_no_program_is_asked_where_there_is_no_other_value(make, monkeypatch):
+    refused.keep_others(make())
+    monkeypatch.setattr(refused.settings, "check_programs", lambda *_: pytest.fail("asked"))
+    refused.check_programs(make())
+
+
+def test_values_of_another_data_directory_are_none_for_this_one(make, tmp_path):
+    """A server on it would run with the files that the other one's options name."""
+    refused.keep_others(make())
+    (tmp_path / "b").mkdir()
+    context = make(pgdata=str(tmp_path / "b"), start_opts=WRONG)
+    assert refused.earlier(context) is None and lastgood.load(context.environment) == {}
+    with pytest.raises(ocf.BadParameter, match="no_such"):
+        refused.check_data_directory(context)
 
 
 # A start

@@ -109,6 +109,7 @@ def test_a_worry_lasts_where_a_monitor_has_no_answer(monkeypatch):
         monkeypatch.setattr(monitor, name, lambda *_: [])
     monkeypatch.setattr(monitor, "_remarks", lambda *_: [])
     monkeypatch.setattr("paf.crash.watcher.keep", lambda _: None)
+    monkeypatch.setattr("paf.proven.look_again", lambda *_: None)
     monitor._look_after(None, sight(state.STANDBY, []))
     assert asked == []
     monitor._look_after(None, sight(state.STANDBY, [["me", "true", "1", "", "", ""]]))
@@ -131,6 +132,7 @@ def test_a_primary_that_says_so_is_promoted_already(stale, monkeypatch):
         raise postmaster.Unseen("/proc/7 is hidden")
     monkeypatch.setattr(observe, "settle", look())
     monkeypatch.setattr(postmaster, "has_wal_writer", unseen)
+    monkeypatch.setattr("paf.refused.check_programs", lambda _: None)
     context = SimpleNamespace(instance=None, deadline=None)
     assert promote.run(context) == ocf.SUCCESS
 

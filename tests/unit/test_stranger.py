@@ -6,8 +6,10 @@ import types
 import pytest
 
 from paf import ocf, stranger
+from paf.actions import rejoin
 from paf.cluster import notes, ophistory
 from paf.crash import watcher
+from paf.deadline import Deadline
 from paf.decide import timelines, wal
 from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.instance import line, server
@@ -30,7 +32,7 @@ def context(tmp_path, monkeypatch):
     return types.SimpleNamespace(
         cluster=types.SimpleNamespace(notes=own, lines=lambda deadline: said, resource="x",
                                       cib=lambda deadline: ""), said=said,
-        instance=instance_at(tmp_path / "data"), deadline=None, log=quiet, stopped=stopped,
+        instance=instance_at(tmp_path / "data"), deadline=Deadline(9), log=quiet, stopped=stopped,
         notification=types.SimpleNamespace(promote=[types.SimpleNamespace(node="srv1")]))
 
 
@@ -77,14 +79,34 @@ def test_a_monitor_fails_where_the_notification_did_not_see_the_end_of_the_promo
         stranger.check_running(context)
 
 
+def test_what_cannot_be_found_out_fails_no_monitor_and_holds_nothing_up(context, monkeypatch):
+    def fail(*_):
+        raise ocf.OcfError("no answer")
+    stranger.note(context, "srv1", at(3))
+    context.cluster.cib = fail
+    stranger.check_running(context)
+    assert "is not known: no answer" in context.stopped[-1]
+    monkeypatch.setattr(server, "stop", fail)
+    stranger.leave_service(context)
+    assert context.stopped[-1] == "it is not stopped yet: no answer"
+
+
 def test_a_start_refuses_until_the_data_directory_is_another_one(context, tmp_path):
     stranger.note(context, "srv1", at(3))
     with pytest.raises(ocf.NotUsable, match="diverged: .* srv1 was promoted; rebuild it"):
         stranger.check(context, "srv1")
     stranger.check(context, "srv3")
     (tmp_path / "data/backup_label").touch()
-    stranger.check(context, "srv1")
+    context.notification.promoted = context.notification.promote
+    context.notification.demote = context.notification.stop = ()
+    before = (tmp_path / "pgsqlms-default.stranger").read_text()
+    rejoin._check_stranger(context)    # rewound, by hand for one
     (tmp_path / "data/backup_label").unlink()
+    stranger.check_running(context)
+    stranger.check(context, "srv1")
+    (tmp_path / "pgsqlms-default.stranger").write_text(before)
+    with pytest.raises(ocf.NotUsable):
+        stranger.check(context, "srv1")
     (tmp_path / "data/new").write_text("15\n")
     (tmp_path / "data/new").rename(tmp_path / "data/PG_VERSION")
     stranger.check(context, "srv1")
