@@ -1,6 +1,7 @@
-"""The last values of parameters that could be worked with; in a file, as each action is a process.
+"""Files in HA_RSCTMP, by which one action knows of another; and the last good parameters in one.
 
-In HA_RSCTMP, which only root writes to and a reboot empties. A link there is not followed anyway.
+Each action is a process. Only root writes to that folder, and a reboot empties it; a link there is
+not followed anyway. Notes, remarks and the watcher's lock are files of the same kind, see `path`.
 """
 
 import errno
@@ -23,9 +24,13 @@ def path(environment, kind):
         environment.resource.replace("/", "_"), kind))
 
 
-def save(environment):
-    """Keep the parameters that the Environment has. Raises EnvironmentError."""
-    lines = ["{0}={1}\n".format(name, environment.variables.get("OCF_RESKEY_" + name, ""))
+def save(environment, values=None):
+    """Keep the parameters that the Environment has. Raises EnvironmentError.
+
+    values: the Parameters that are worked with, to keep these instead.
+    """
+    lines = ["{0}={1}\n".format(name, environment.variables.get("OCF_RESKEY_" + name, "")
+                                if values is None or name in _PLACES else getattr(values, name))
              for name in _NAMES + _PLACES]
     write(path(environment, "parameters"), "".join(lines))
 

@@ -117,6 +117,9 @@ def _ask_ports(context, nodes, asked, doubts, deadline):
     from paf.instance import peer
     streamed = _streamed(context, deadline)
     for node in nodes:
+        if deadline.passed:    # each would take a moment more
+            doubts.setdefault(node, "its server cannot be asked: no time is left")
+            continue
         fact = peer.position(context.instance, node, node in streamed, deadline)
         if is_known(fact):
             context.log.warning("{0} does not vote; its server says where it is".format(node))

@@ -9,16 +9,19 @@ NAMES = ("bindir", "start_opts")
 _PATIENCE = 3.0    # seconds, of a monitor's
 
 
-def keep(context):
+def keep(context, first=False):
     """Keep the parameters as the last good ones, if they are. Raises nothing.
 
-    For a server that was started with them, or that answers where they lead.
+    For a server that was started with them, or that answers where they lead. first: such a server
+    was started by another agent, which may have understood what this one does not: then what is
+    used instead is kept.
     """
     try:
         if are_the_same(context.given, context.parameters):
             lastgood.remove(lastgood.path(context.environment, remarks.REFUSED))
-        if context.given == context.parameters and not local.misplaced(context.instance):
-            lastgood.save(context.environment)
+        if (first or context.given == context.parameters) and (
+                not local.misplaced(context.instance)):
+            lastgood.save(context.environment, context.parameters if first else None)
     except EnvironmentError as error:
         context.log.warning("cannot keep the parameters: {0}".format(error))
 
@@ -33,7 +36,7 @@ def look_again(context, sight):
         from paf import refused
         refused.keep_others(context, min(_PATIENCE, context.deadline.remaining / 4))
     elif observe.says_role(sight) and not lastgood.load(context.environment):
-        keep(context)
+        keep(context, True)
 
 
 def are_the_same(one, other):

@@ -109,7 +109,7 @@ def _instead(context, other, reason):
 
 
 def _refusal(instance, deadline, node=None):
-    """Return why no server starts with an Instance's bindir and start_opts (str), "" where one does.
+    """Return why no server starts with an Instance's bindir and start_opts (str); "": one does.
 
     node: its name, for the settings of a standby; None without. Raises OcfError where that is not
     known.

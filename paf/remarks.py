@@ -73,6 +73,8 @@ def say(context, remarks):
         else:
             context.log.info("no longer so: {0}".format(before))
         if context.in_cluster:
+            if context.deadline.passed:    # not remembered either: the next monitor says it
+                raise OcfError("no time is left")
             context.cluster.remark(ATTRIBUTE, context.node, text,
                                    context.deadline.within(_PATIENCE))
         if text:

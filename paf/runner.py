@@ -13,7 +13,7 @@ from collections import namedtuple
 
 from paf import signals
 from paf.deadline import Deadline
-from paf.ocf import is_number, OcfError
+from paf.ocf import OcfError
 
 #: What a program's run came to: exit status (int; negative: killed by that signal), standard
 #: output and error (str), and whether the deadline ended it (bool).
@@ -30,71 +30,10 @@ _STEP_MS = 10
 _REAP = 0.2    # seconds
 _MOMENT = 0.5
 _CHUNK = 65536
-_PASSWD = "/etc/passwd"
-_ACCOUNT_PATIENCE = 3.0
-_HUNG = []    # type: list    # what the system was asked for, and did not say in time
 
 
 class NotStarted(OcfError):
     """The program could not be started at all: missing, or not executable."""
-
-
-def account(name):
-    """Return the Account called `name`; None when the system knows none.
-
-    None too where what it asks (LDAP, sssd) does not answer: that cannot be distinguished, as sssd
-    says the same while it is down. See instance.owner.
-    """
-    try:
-        with open(_PASSWD, "rb") as stream:
-            lines = [text(line).split(":") for line in stream.read().splitlines()]
-    except (IOError, OSError):
-        lines = []
-    found = [line for line in lines if line[0] == name and len(line) == 7]
-    if not found or not all(is_number(word) for word in found[0][2:4]):
-        found = _asked("getpwnam", name)
-    return Account(name, int(found[0][2]), int(found[0][3]), found[0][5]) if found else None
-
-
-def is_account(uid):
-    """Return whether the system knows an account with this number (int); False if not known."""
-    return bool(_asked("getpwuid", uid))
-
-
-def _asked(function, key):
-    """Return what a function of pwd finds: a list with the words of the line (of str), [] if none.
-
-    A child asks: nothing else ends a call that waits for a directory service. One that did not
-    answer is not asked again by this process.
-    """
-    if _HUNG:
-        return []
-    import pwd
-    try:
-        answer, end = os.pipe()
-        pid = os.fork()
-    except (IOError, OSError):
-        return []
-    if pid == 0:
-        try:
-            os.setsid()
-            os.write(end, data("\n".join(str(word) for word in getattr(pwd, function)(key))))
-        except (KeyError, OverflowError, TypeError, ValueError):    # none; a NUL in the name
-            pass
-        finally:
-            os._exit(0)
-    os.close(end)
-    poll = select.poll()
-    poll.register(answer, select.POLLIN)
-    try:
-        if not retry(poll.poll, int(_ACCOUNT_PATIENCE * 1000)):
-            _HUNG.append(key)
-            return []
-        words = text(retry(os.read, answer, _CHUNK)).split("\n")
-        return [words] if len(words) == 7 else []
-    finally:
-        os.close(answer)
-        _kill(pid)
 
 
 def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
@@ -119,9 +58,9 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
         os.close(end)
     try:
         problem = _problem(failure, deadline)
-        if problem is None:    # its file is on dead storage, or nothing says which groups it has
+        if problem is None:    # its file is on dead storage
             os.close(in_write)
-            return Result(_kill(pid), "", "", True)
+            return Result(kill(pid), "", "", True)
         if problem:
             os.close(in_write)
             retry(os.waitpid, pid, 0)
@@ -139,13 +78,16 @@ def _fork(argv, user, stdin, env):
     Raises NotStarted where the system has no process or descriptor left: what the
     program should have found out is then not known.
     """
-    pipes = []    # stdin, stdout, stderr, failure to start
+    pipes, groups = [], None    # stdin, stdout, stderr, failure to start
+    if user and os.geteuid() == 0:
+        from paf import accounts
+        groups = accounts.groups(user)
     try:
         for _ in range(4):
             pipes.append(os.pipe())
             for end in pipes[-1]:
                 fcntl.fcntl(end, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
-        if stdin and user and os.geteuid() == 0:
+        if stdin and groups is not None:
             os.fchown(pipes[0][0], user.uid, user.gid)    # it may open /dev/stdin as a file
         pid = os.fork()
     except (IOError, OSError) as error:
@@ -154,7 +96,7 @@ def _fork(argv, user, stdin, env):
                 os.close(end)
         raise NotStarted("cannot run {0}: {1}".format(argv[0], error.strerror))
     if pid == 0:
-        _child(argv, pipes, user, env)
+        _child(argv, pipes, user, env, groups)
     return pid, pipes
 
 
@@ -163,7 +105,7 @@ def _settings(env):
     return dict((key, value) for key, value in defaults.items() if key not in (env or {}))
 
 
-def _child(argv, pipes, user, env):
+def _child(argv, pipes, user, env, groups):
     """In the forked child: become the program, or report why not. Never returns."""
     failure = pipes[3][1]
     try:
@@ -176,8 +118,8 @@ def _child(argv, pipes, user, env):
         signals.signal(signals.SIGPIPE, signals.SIG_DFL)
         os.umask(0o077 if user else 0o022)
         os.chdir("/")
-        if user and os.geteuid() == 0:
-            become(user)
+        if groups is not None:
+            become(user, groups)
         os.execve(argv[0], [_word(word) for word in argv], dict(
             (name, _word(value)) for name, value in env.items()))
     except (IOError, OSError, TypeError, ValueError) as error:
@@ -200,14 +142,9 @@ def _word(word):
         return data(word)
 
 
-def become(user):
-    """Drop root's rights permanently, and take the Account's with all its groups."""
-    if hasattr(os, "initgroups"):
-        os.initgroups(user.name, user.gid)  # novm
-    else:    # Python 2.6
-        import grp
-        groups = [entry.gr_gid for entry in grp.getgrall() if user.name in entry.gr_mem]
-        os.setgroups([user.gid] + groups)
+def become(user, groups):
+    """Drop root's rights permanently, and take the Account's with all its groups (numbers)."""
+    os.setgroups(groups)
     os.setgid(user.gid)
     os.setuid(user.uid)
 
@@ -308,7 +245,7 @@ def _attend(pid, out, err, deadline, keep, until):
         return result
     finally:
         if result is None:
-            _kill(pid)
+            kill(pid)
 
 
 def _collect(pid, out, err, deadline, keep, until):
@@ -329,7 +266,7 @@ def _collect(pid, out, err, deadline, keep, until):
             status = 0
         if status is None and deadline.passed:
             timed_out = True
-            status = _kill(pid)
+            status = kill(pid)
     for descriptor, _ in retry(poll.poll, 0):    # its last words
         _take(descriptor, texts, keep)
     return Result(status, text(texts[out]), text(texts[err]), timed_out)
@@ -352,8 +289,8 @@ def _ended(pid):
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def _kill(pid):
-    """End the program and all it started in its own session, at once.
+def kill(pid):
+    """End a child and all that it started in its own session, at once; return its exit status.
 
     A process that hangs in the kernel (dead storage) does not die of SIGKILL: it is not waited for.
     """

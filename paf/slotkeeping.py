@@ -30,6 +30,12 @@ def keep(context, sight, replicas):
         return [_without_limit(context.instance)]
     if limit == "-1":
         wrong = ["slots=true: max_slot_wal_keep_size is -1, so no slot is made"]
+    if actual.idle(sight.rows) not in ("", "0"):
+        wrong.append("slots=true: idle_replication_slot_timeout is {0}: the server gives the slot "
+                     "of a standby up that is away for longer; set it to 0".format(
+                         actual.idle(sight.rows)))
+    if context.deadline.passed:    # each step would take a moment more
+        return wrong + ["slots=true: the slots are as they were: no time is left"]
     try:
         return wrong + _keep(context, sight, replicas, limit != "-1")
     except ocf.OcfError as error:
@@ -56,9 +62,8 @@ def _keep(context, sight, replicas, may_make):
     xml = context.cluster.cib(deadline)
     nodes, me = members.nodes(xml), context.node
     if sight.verdict.state == state.PRIMARY:
-        # for a standby that is away it keeps rows as well, as PostgreSQL does
-        found = [slot._replace(holds=False) for slot in found]
-        known, wrong = _streaming(nodes, me, replicas), []
+        known = _streaming(nodes, me, replicas)
+        found, wrong = _that_hold(found, known)
         wrong += ["slots=true: the slot of {0} has lost its WAL: {0} has to find that in an "
                   "archive, or be rebuilt".format(node) for node in slots.empty(found, known)]
     else:
@@ -67,6 +72,18 @@ def _keep(context, sight, replicas, may_make):
                                    streams, deadline)
     wanted = slots.strangers(found, me, nodes) + slots.changes(found, known, here)
     return wrong + _change(context, wanted, may_make, deadline)
+
+
+def _that_hold(found, known):
+    """Return a primary's slots, and what is wrong (a list of str), by slots.Slot and slots.Peer.
+
+    For a standby that is away a slot keeps rows as well, as PostgreSQL does: it holds nothing up
+    that should go on. One that streams without its slot has its rows kept by its WAL sender.
+    """
+    streams = set(slots.name_of(peer.node) for peer in known if peer.wanted)
+    found = [slot._replace(holds=slot.holds and slot.name in streams) for slot in found]
+    return found, ["slots=true: the slot {0} holds vacuum back, and its standby streams without "
+                   "it".format(slot.name) for slot in found if slot.holds and not slot.active]
 
 
 def _change(context, wanted, may_make, deadline):

@@ -13,8 +13,7 @@ _KNOWN = {
 }
 
 _MAYBE_PRIMARY = (state.PRIMARY, state.HUNG)
-_SCORES_PATIENCE = 4.0      # seconds
-_UPSTREAM_PATIENCE = 5.0
+_SCORES_PATIENCE, _UPSTREAM_PATIENCE = 4.0, 5.0    # seconds
 _FOLLOWING_PATIENCE = 10.0
 _LOOK_PATIENCE = 3.0
 _FIRST_PATIENCE, _STARTED_PATIENCE = 6.0, 3.0
@@ -368,15 +367,16 @@ def _unacknowledged(context, sight):
     if not context.in_cluster or not sight.rows or not sight.rows[0][3].strip():
         return []
     from paf.decide import quorum
-    return quorum.worries(quorum.parse(sight.rows[0][3].strip()), [
-        replica.name for replica in _replicas(sight.rows) if replica.state == "streaming"])
+    names = [replica.name for replica in _replicas(sight.rows)    # a backup says of no flushed WAL
+             if replica.state == "streaming" and replica.flushed is not None]
+    return quorum.worries(quorum.parse(sight.rows[0][3].strip()), names)
 
 
 def _check_stream(context, sight):
     """Report a standby that cannot follow the primary because it has left its history.
 
-    Asked where no WAL receiver streams, and where one may begin a timeline that has ended again and
-    again. Returns what is to be said of one that does not stream (a list of str).
+    Asked where no WAL receiver streams, or where one may begin an ended timeline again and again.
+    Returns what is to be said of one that does not stream (a list of str).
     """
     if not context.in_cluster or not sight.rows:
         return []

@@ -180,6 +180,8 @@ def _start_server(context):
     try:
         server.start(context.instance, context.deadline)
     except ocf.OcfError as error:
+        if postmaster.find(context.instance) != Known(None):
+            raise    # it still starts, and no time is left
         from paf.instance import limits
         more = limits.too_low(context.instance, context.deadline)
         if not more or postmaster.find(context.instance) != Known(None):
@@ -301,6 +303,8 @@ def without_primary(context):
 
     Its history counts now, and so does the score that the last primary gave it.
     """
+    if context.deadline.passed:    # each step would take a moment more
+        return
     compare(context, asked=False)
     try:
         if context.in_cluster:

@@ -202,9 +202,9 @@ def _against(configured):
     They hold for other resources, which may need them.
     """
     there = configured.rsc_defaults if configured else {}
-    found = ["requires=fencing"] if there.get("requires", "").lower() in ("quorum", "nothing") else []
-    return found + ["globally-unique=false"] * bool(
-        configuration.is_true(there.get("globally-unique", "")))
+    found = {"requires=fencing": there.get("requires", "").lower() in ("quorum", "nothing"),
+             "globally-unique=false": configuration.is_true(there.get("globally-unique", ""))}
+    return sorted(word for word in found if found[word])
 
 
 def _defaults(configured):

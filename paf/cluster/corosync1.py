@@ -30,6 +30,9 @@ class Corosync1(Cluster):
     #: What was not announced to all of them by then never is: a longer wait has no effect.
     votes_patience = 3.0
 
+    #: What this candidate has heard of the primary's WAL (int bytes), as far as it knows.
+    _heard = None    # type: int | None
+
     def _publish(self, text, deadline):
         """Publish a vote to all nodes; return whether it has come into the CIB, and waits for that.
 
@@ -44,9 +47,10 @@ class Corosync1(Cluster):
     def open_round(self, fact, recovered, deadline, seen=None, compares=False):
         """Note that this node is the candidate, and publish its vote.
 
-        fact: of its wal.Position; recovered: it needs no votes; seen, compares: only the other
-        build has a use for them.
+        fact: of its wal.Position; recovered: it needs no votes; seen: what it has heard of the
+        primary's WAL; compares: only the other build has a use for it.
         """
+        self._heard = seen
         self._note_round("recovered" if recovered else "open")
         self._publish(election.to_vote(fact), deadline)
 
@@ -55,6 +59,10 @@ class Corosync1(Cluster):
         if not self._publish(election.to_vote(fact), deadline):
             raise OcfError("its position has not come into the CIB in time")
         return True
+
+    def primary_seen(self, deadline):
+        """Return what this candidate has heard (int bytes); that of others is not published."""
+        return self._heard
 
     def round_state(self, deadline):
         """Return what `promote` finds of the round this node opened: one of base's ROUND_..."""

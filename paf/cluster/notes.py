@@ -10,7 +10,7 @@ import os
 from paf import lastgood, runner
 from paf.ocf import OcfError
 
-FOLDER = "/var/run/resource-agents"
+FOLDER = lastgood.FOLDER
 _PART = 4096       # bytes that are read at once
 _LONGEST = 1 << 20
 
@@ -108,25 +108,15 @@ class Notes(object):
             self.remove(name)
             return
         path = self._path(name)
-        fresh = path + ".new"
         try:
-            lastgood.make_folder(self._folder)
-            _unlink(fresh)
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                runner.write_all(
-                    descriptor, text if isinstance(text, bytes)
-                    else text.encode("utf-8", "surrogateescape"))    # novm
-            finally:
-                os.close(descriptor)
-            os.rename(fresh, path)
+            lastgood.write(path, text)
         except (IOError, OSError) as error:
             raise OcfError("cannot write {0} (HA_RSCTMP): {1}".format(path, error.strerror))
 
     def remove(self, name):
         """Remove a note; it need not be there. Raises OcfError."""
         try:
-            _unlink(self._path(name))
+            lastgood.remove(self._path(name))
         except (IOError, OSError) as error:
             raise OcfError("cannot remove {0}: {1}".format(self._path(name), error.strerror))
 
@@ -145,11 +135,3 @@ def _content(descriptor):
             raise IOError(errno.EFBIG, os.strerror(errno.EFBIG))
         parts.append(os.read(descriptor, _PART))
     return b"".join(parts)
-
-
-def _unlink(path):
-    try:
-        os.unlink(path)
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise

@@ -21,6 +21,7 @@ _HARDWARE_CLOCK = "/sys/class/rtc/rtc0/since_epoch"
 _TOTEM = "runtime.config.totem."
 _SILENCE = re.compile(r"^runtime\.config\.totem\.(token|consensus) \(u32\) = (\d+)$", re.MULTILINE)
 _PATIENCE = 10.0    # seconds for a program of Pacemaker or Corosync
+_AGAIN = 1.0        # seconds for that after a pause: another server may have been promoted
 
 
 def of(context, pid):
@@ -66,6 +67,8 @@ class PauseGuard(object):
         if now is None:
             return
         paused = clocks.paused_for(self._before, now)
+        if paused >= clocks.LEAST:    # Corosync takes other times while it runs
+            self._silence = _silence(self._context, Deadline(_AGAIN), self._silence)
         if paused < max(self._silence, clocks.LEAST) or not self._is_primary():
             self._before = now
             return
@@ -89,15 +92,14 @@ class PauseGuard(object):
             return True
 
 
-def _silence(context, deadline):
+def _silence(context, deadline, otherwise=float(clocks.LEAST)):
     """Return after how many seconds Corosync takes a silent node for lost: token and consensus.
 
-    The least pause where it is not known.
+    otherwise: what counts where that is not known.
     """
     try:
         text = context.cluster.checked(["corosync-cmapctl", _TOTEM], deadline).out
     except OcfError:
-        return float(clocks.LEAST)
+        return otherwise
     found = dict(_SILENCE.findall(text))
-    return sum(int(text) for text in found.values()) / 1000.0 if len(found) == 2 else float(
-        clocks.LEAST)
+    return sum(int(text) for text in found.values()) / 1000.0 if len(found) == 2 else otherwise

@@ -55,7 +55,8 @@ def _report(context, lock, ended):
     """
     deadline = Deadline(_PATIENCE)
     sight = observe.observe(context.instance, deadline)
-    if sight.verdict.state not in _CRASHED or ended:
+    # without its file no action can end it: the monitor, or another watcher, finds the crash
+    if sight.verdict.state not in _CRASHED or ended or not lock.is_in_place():
         return False
     found = objections.read(context.cluster.cib(deadline), context.cluster.resource, context.node)
     reason = monitor.describe(context, sight)
@@ -66,7 +67,7 @@ def _report(context, lock, ended):
     try:
         report.prepare(reason, deadline)
         # an action that ends this process waits for the lock: reported before that, or not at all
-        if ended or postmaster.find(context.instance) != Known(None):
+        if ended or not lock.is_in_place() or postmaster.find(context.instance) != Known(None):
             report.withdraw(deadline)
             return False
         has_answered = report.send(deadline)

@@ -15,7 +15,6 @@ from paf import lastgood, signals, variant
 from paf.instance import postmaster, proc
 from paf.ocf import is_number
 
-_FOLDER = "/var/run/resource-agents"
 #: How long the end of a watcher may take, in seconds: it may be reporting to Pacemaker.
 _END_PATIENCE = 3.0
 #: What a watcher writes into its file after it has reported a crash to Pacemaker.
@@ -91,9 +90,7 @@ class LockFile(object):
     """
 
     def __init__(self, environment):
-        folder = environment.variables.get("HA_RSCTMP") or _FOLDER
-        self._name = os.path.join(folder, "pgsqlms-{0}.watcher".format(
-            environment.resource.replace("/", "_")))
+        self._name = lastgood.path(environment, "watcher")
         self._held = None  # type: int  # type: ignore
 
     def exists(self):
@@ -107,7 +104,7 @@ class LockFile(object):
         fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not self._is_in_place(descriptor):    # removed by its holder just now
+            if not self._is_named(descriptor):    # removed by its holder just now
                 raise IOError(errno.EWOULDBLOCK, "removed")
         except (IOError, OSError) as error:
             os.close(descriptor)
@@ -117,7 +114,11 @@ class LockFile(object):
         self._held = descriptor
         return True
 
-    def _is_in_place(self, descriptor):
+    def is_in_place(self):
+        """Return whether the file that is held is the one that actions look for."""
+        return self._is_named(self._held)
+
+    def _is_named(self, descriptor):
         mine = os.fstat(descriptor)
         try:
             named = os.lstat(self._name)
@@ -168,8 +169,9 @@ class LockFile(object):
         self._held = None  # type: ignore[assignment]
 
     def remove(self):
-        """Remove the held file, and unlock it."""
-        os.unlink(self._name)
+        """Remove the held file, if it is still in its place, and unlock it."""
+        if self.is_in_place():
+            os.unlink(self._name)
         self.release()
 
 

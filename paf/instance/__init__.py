@@ -7,7 +7,7 @@ import errno
 import os
 from collections import namedtuple
 
-from paf import runner
+from paf import accounts
 from paf.ocf import BadParameter, is_number, lasts, NotUsable, OcfError
 
 OLDEST = 90300
@@ -20,7 +20,7 @@ Instance = namedtuple("Instance", "parameters owner")
 
 def of(parameters):
     """Return the Instance that the Parameters describe; looks up only the user."""
-    return Instance(parameters, runner.account(parameters.system_user))
+    return Instance(parameters, accounts.account(parameters.system_user))
 
 
 def misplaced(instance):
@@ -81,7 +81,7 @@ def owner(instance):
     if instance.owner is None:
         reason = _NO_USER.format(instance.parameters.system_user)
         try:
-            is_known = runner.is_account(os.stat(instance.parameters.datadir).st_uid)
+            is_known = accounts.is_account(os.stat(instance.parameters.datadir).st_uid)
         except OSError as error:
             is_known = lasts(error)
         if not is_known:

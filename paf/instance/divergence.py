@@ -26,18 +26,13 @@ def reason(found, more=""):
                                 _ADVICE if found.common else "rebuild it from the primary")
 
 
-def find(instance, deadline, acting=None):
-    """Return the Divergence from the primary that primary_conninfo leads to; None without one.
-
-    None too where no primary can be asked: a standby on its own is no divergence, and one whose
-    upstream may be behind proves nothing. acting: as in `look`. Raises OcfError when this node
-    itself has no means to find out.
-    """
-    return fact(instance, deadline, acting).value
-
-
 def fact(instance, deadline, acting=None):
-    """Return the Fact of what `find` returns: also why it is not known. Raises OcfError."""
+    """Return the Fact of the Divergence from the primary that primary_conninfo leads to.
+
+    Known(None): there is none. Unknown where no primary can be asked: a standby on its own is no
+    divergence, and one whose upstream may be behind proves nothing. acting: as in `look`. Raises
+    OcfError when this node itself has no means to find out.
+    """
     return look(instance, settings.conninfo(instance, deadline), deadline, acting)
 
 
@@ -47,7 +42,7 @@ def look(instance, conninfo, deadline, acting=None):
     acting: function that returns the timeline (int) which Pacemaker's primary says it is on, None
     where that is not known. Who answers on an earlier timeline than this instance's may be any
     server; if it is that primary, this instance was promoted by something else, or followed such
-    a one. Known(None): there is no Divergence. Raises OcfError, see `find`.
+    a one. Known(None): there is no Divergence. Raises OcfError, see `fact`.
     """
     primary = upstream.ask(instance, conninfo, deadline)
     control = controldata.read(instance, deadline)

@@ -84,15 +84,15 @@ def only_here(instance, parts, size):
     return last_written(segments(instance, parts[0][1], parts[-1][0], size), parts[-1][2], size)
 
 
-def keep(instance, names, size):
+def keep(instance, names, size, deadline):
     """Copy segments, timeline histories and the control file into the journal; say if it did.
 
-    False where that is too much, see `fits`. Raises OcfError.
+    False where that is too much, see `fits`. Raises OcfError, also at the deadline.
     """
-    return _copy(instance, names, size, folder(instance))
+    return _copy(instance, names, size, folder(instance), deadline)
 
 
-def _copy(instance, names, size, place):
+def _copy(instance, names, size, place, deadline=None):
     if not fits(instance, names, size):
         return False
     source = local.wal_folder(instance)
@@ -102,6 +102,9 @@ def _copy(instance, names, size, place):
             os.mkdir(place, 0o700)
             histories = [name for name in os.listdir(source) if name.endswith(".history")]
             for name in names + histories:
+                if deadline is not None and deadline.passed:
+                    raise OcfError("the WAL that only this instance has was not copied in {0:.0f} "
+                                   "s; give start a longer timeout".format(deadline.elapsed))
                 ownfiles.copy_file(os.path.join(source, name), os.path.join(place, name), _EMPTY)
             ownfiles.copy_file(_control(instance), os.path.join(place, _CONTROL))
             journal.sync(place)

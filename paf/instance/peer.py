@@ -25,6 +25,7 @@ _ROLE, _READ_ONLY = "in_hot_standby", "transaction_read_only"
 _DELAY = "recovery_min_apply_delay"
 _RECEIVED = "SELECT 'it received', pg_catalog.pg_last_wal_receive_lsn()"
 _REPLICATION = (("replication", "true"), ("dbname", "replication"))
+_SILENT = "its server at {0} does not answer a replication connection"
 _PATIENCE = 3.0    # seconds
 _DISCARD = 9       # a port; nothing is sent to it
 #: No way leads to an address, as one does to each of this machine's. No other error shows that.
@@ -65,8 +66,11 @@ def position(instance, node, streamed, deadline):
         conninfo = settings.conninfo(instance, deadline)
         if not conninfo:
             return Unknown("primary_conninfo is empty, so its server cannot be asked")
-        answers = [_ask(instance, conninfo, _place(node, addresses.value, port), question,
-                        deadline) for question in questions]
+        place, answers = _place(node, addresses.value, port), []
+        for question in questions:
+            answers.append(_ask(instance, conninfo, place, question, deadline))
+            if not answers[0]:    # the others would wait as long, for nothing
+                return Unknown(_SILENT.format("{0}:{1}".format(node, port)))
     except (OcfError, Malformed) as error:
         return Unknown(str(error))
     return _understood(answers, control.value.system_identifier, "{0}:{1}".format(node, port),
@@ -77,7 +81,7 @@ def _understood(answers, identifier, where, streamed):
     """Return the Fact in the answers (lists of str) to the questions of `position`."""
     earlier, role, delay, received, system = answers
     if len(system) < 3 or not is_number(system[1]) or role[:1] not in (["on"], ["off"]):
-        return Unknown("its server at {0} does not answer a replication connection".format(where))
+        return Unknown(_SILENT.format(where))
     if system[0] != identifier:
         return Unknown("the server at {0} is of another cluster: its system identifier is "
                        "{1}".format(where, system[0]))

@@ -63,7 +63,8 @@ SELECT 'limit', pg_catalog.current_setting('max_slot_wal_keep_size'),
        (pg_catalog.pg_wal_lsn_diff(CASE WHEN pg_catalog.pg_is_in_recovery()
         THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END,
         '0/0'))::bigint::text,
-       pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::text, ''
+       pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))::text,
+       coalesce(pg_catalog.current_setting('idle_replication_slot_timeout', true), '')
 UNION ALL
 SELECT 'slot', slot_name, coalesce(wal_status, ''),
        (pg_catalog.pg_wal_lsn_diff(restart_lsn, '0/0'))::bigint::text, active::text,

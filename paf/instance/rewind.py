@@ -143,7 +143,7 @@ def _prepare(instance, top, facts, parts, deadline):
     _mark(instance, facts, KEPT)
     _offer_archive(instance, facts)
     output = _pg_rewind(instance, facts, deadline, ("--dry-run",))
-    facts.update(_keep_copies(instance, output, parts, facts["segment_size"]))
+    facts.update(_keep_copies(instance, output, parts, facts["segment_size"], deadline))
     _mark(instance, facts, REWINDING)
 
 
@@ -154,7 +154,7 @@ def _offer_archive(instance, facts):
             naming.escaped(facts["restore_command"])))
 
 
-def _keep_copies(instance, output, parts, size):
+def _keep_copies(instance, output, parts, size, deadline):
     """Copy the WAL that pg_rewind destroys into the journal; return what it has then (dict).
 
     again: all that a second pg_rewind needs; kept: at least what exists only here, which is less;
@@ -164,10 +164,11 @@ def _keep_copies(instance, output, parts, size):
     if common is None and _NOTHING in output:
         return {"again": False, "kept": None}
     if common is not None and keptwal.keep(
-            instance, _needed(instance, wal.parse_lsn(common.group(1)), parts, size), size):
+            instance, _needed(instance, wal.parse_lsn(common.group(1)), parts, size), size,
+            deadline):
         return {"again": True, "kept": True}
     return {"again": False, "kept": keptwal.keep(
-        instance, keptwal.only_here(instance, parts, size), size)}
+        instance, keptwal.only_here(instance, parts, size), size, deadline)}
 
 
 def _needed(instance, first, parts, size):

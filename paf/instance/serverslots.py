@@ -5,7 +5,7 @@ READ_REPLICATION_SLOT (15 and later).
 """
 
 from paf import instance as local
-from paf.decide import slots
+from paf.decide import slots, wal
 from paf.decide.knowledge import Known, Unknown
 from paf.instance import conninfo as connections
 from paf.instance import psql, queries, settings, sql, upstream
@@ -23,6 +23,11 @@ _CHANGES = {
 def limit(rows):
     """Return max_slot_wal_keep_size (str) in the rows of queries.monitor, "" before 13."""
     return "".join(row[1] for row in rows if row[0] == queries.LIMIT)
+
+
+def idle(rows):
+    """Return idle_replication_slot_timeout (str) in the rows of queries.monitor, "" before 18."""
+    return "".join(row[5] for row in rows if row[0] == queries.LIMIT)
 
 
 def here(rows):
@@ -44,14 +49,9 @@ def change(instance, wanted, deadline):
     Safe to repeat: the server refuses to drop or to advance a slot that a standby uses.
     """
     call = "pg_catalog." + _CHANGES[wanted.what].format(
-        wanted.name, None if wanted.lsn is None else lsn(wanted.lsn))
+        wanted.name, None if wanted.lsn is None else wal.format_lsn(wanted.lsn))
     answer = sql.query(instance, "SELECT {0}".format(call), deadline.within(_PATIENCE))
     return "" if answer.kind == sql.ROWS else answer.message
-
-
-def lsn(number):
-    """Return an LSN (int bytes) as PostgreSQL writes it."""
-    return "{0:X}/{1:X}".format(number >> 32, number & 0xffffffff)
 
 
 def of_primary(instance, names, deadline):
@@ -90,6 +90,5 @@ def _parsed(names, output):
     found = {}
     for name, words in zip(names, lines):
         if words[0]:
-            high, _, low = words[1].partition("/")
-            found[name] = (int(high, 16) << 32) + int(low, 16) if low else None
+            found[name] = wal.parse_lsn(words[1]) if words[1] else None
     return Known(found)

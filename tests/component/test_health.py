@@ -3,7 +3,7 @@
 import signal
 from types import SimpleNamespace
 
-from paf import instance, runner
+from paf import accounts, instance
 from paf.cli.health import judge, looks
 from tests.component.server import owner, send, wait_until
 from tests.unit.support import parameters_with
@@ -14,7 +14,7 @@ PATIENCE = 30.0
 def of(node):
     """Return the Instance that a node's parameters describe."""
     return instance.Instance(parameters_with(**node.parameters),
-                             runner.account(owner().pw_name))
+                             accounts.account(owner().pw_name))
 
 
 def asked(node, patience=PATIENCE):

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from paf import instance, runner
+from paf import accounts, instance, runner
 from paf.deadline import Deadline
 from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.instance import peer
@@ -20,7 +20,7 @@ def asked(node, host, streamed=True, **more):
     A folder of sockets, which libpq accepts in place of a host, has no address.
     """
     parameters = parameters_with(**{**node.parameters, "pgport": str(node.server.port), **more})
-    account = runner.account(owner().pw_name)
+    account = accounts.account(owner().pw_name)
     with pytest.MonkeyPatch.context() as patch:
         if host.startswith("/"):
             patch.setattr(peer, "_addresses", lambda node, deadline: Known([""]))

@@ -248,7 +248,7 @@ def test_a_cut_at_any_step_leaves_the_old_directory_or_the_new_one(crashed):
             rejoin.finish(context)
         assert own(node) == before, step
         assert not list(node.pgdata.parent.glob("*.rebuilt")), step
-        old = divergence.find(context.instance, context.deadline) is not None
+        old = divergence.fact(context.instance, context.deadline).value is not None
         assert not old or node.files() == whole, step
         kinds.add(old)
     assert kinds == {True, False}

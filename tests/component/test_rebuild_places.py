@@ -123,7 +123,7 @@ def test_a_cut_at_any_step_leaves_all_of_the_old_or_all_of_the_new(crashed):
             rejoin.finish(context)
         assert not list(crashed.folder.glob("*.rebuilt")), step
         assert os.readlink(node.pgdata / "pg_wal") == str(place_of(crashed, "wal")), step
-        kinds.add(divergence.find(context.instance, context.deadline) is not None)
+        kinds.add(divergence.fact(context.instance, context.deadline).value is not None)
     assert kinds == {True, False}
     streams_in_its_places(crashed)
 

@@ -64,7 +64,7 @@ def rewound(node):
     """Rewind as a start does."""
     context = context_of(node)
     instance, deadline = context.instance, context.deadline
-    found = divergence.find(instance, deadline)
+    found = divergence.fact(instance, deadline).value
     rewind.run(instance, settings.conninfo(instance, deadline), found, deadline, context.log)
 
 
@@ -93,9 +93,9 @@ def test_a_cut_at_any_step_is_made_good_by_the_next_start(again):
             rejoin.finish(context)
         assert own(node) == before, step
         assert not journal.exists(context.instance), step
-        if divergence.find(context.instance, context.deadline) is not None:
+        if divergence.fact(context.instance, context.deadline).value is not None:
             rewound(node)
-        assert divergence.find(context.instance, context.deadline) is None, step
+        assert divergence.fact(context.instance, context.deadline).value is None, step
         assert own(node) == before, step
     come_back(again, "safe")
     same_rows(again)

@@ -22,7 +22,7 @@ TARGETS = [
     Target("6", "corosync2", "corosync2", "/usr/bin/python", "-ESsB", "1.0"),
     Target("7", "", "corosync2", "/usr/bin/python", "-ESsB", "1.0"),
     Target("7", "corosync1", "corosync1", "/usr/bin/python", "-ESsB", "1.0"),
-    Target("8", "", "corosync2", "/usr/libexec/platform-python", "-ISB", "1.1"),
+    Target("8", "", "corosync2", "/usr/libexec/platform-python", "-ISB", "auto"),
     Target("8", "corosync1", "corosync1", "/usr/libexec/platform-python", "-ISB", "1.0"),
     Target("9", "", "corosync2", "/usr/bin/python3", "-ISB", "1.1"),
     Target("9", "corosync1", "corosync1", "/usr/bin/python3", "-ISB", "1.0"),

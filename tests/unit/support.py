@@ -3,7 +3,7 @@
 import contextlib
 import socket
 
-from paf import instance, ocf, parameters, runner
+from paf import accounts, instance, ocf, parameters, runner
 from paf.cluster import cib
 
 NOBODY = runner.Account("nobody", 65534, 65534, "/nonexistent")
@@ -99,7 +99,7 @@ def programs(monkeypatch, answers):
             raise answer
         return answer
     monkeypatch.setattr(runner, "run", run)
-    monkeypatch.setattr(runner, "account", lambda _: NOBODY)
+    monkeypatch.setattr(accounts, "account", lambda _: NOBODY)
     return asked
 
 

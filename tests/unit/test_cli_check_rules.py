@@ -3,7 +3,6 @@
 import pathlib
 import re
 import runpy
-import socket
 import sys
 
 import pytest
@@ -12,7 +11,9 @@ from paf import ocf, runner
 from paf.cli import check, configuration, finding
 from paf.cli.check import ask, hba, operations, peers, schemas, serverchecks, slotchecks
 from paf.decide import slots as kept
-from paf.instance import psql, sql
+from paf.decide.knowledge import Known, Unknown
+from paf.instance import listening, psql, sql
+from paf.ocf import OcfError
 from tests.unit.support import instance_at
 from tests.unit.test_cli_check import found, HBA, slot, subject, SYNC, text
 
@@ -27,13 +28,16 @@ NAMES = {"db1.example.org": ["10.0.0.1"], "db2.example.org": ["10.0.0.2"]}
 @pytest.fixture
 def names(monkeypatch):
     """The host names that have an address."""
-    def look(name, _port):
+    asked = []
+
+    def look(name, _):
+        asked.append(name)
         if name.startswith("."):
-            raise UnicodeError("label empty or too long")
-        if name not in NAMES:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 0)) for one in NAMES[name]]
-    monkeypatch.setattr(socket, "getaddrinfo", look)
+            raise OcfError("no program can be started")
+        return Known(NAMES[name]) if name in NAMES else Unknown("the address has no address")
+    monkeypatch.setattr(listening, "addresses", look)
+    monkeypatch.setattr(hba, "_RESOLVED", {})
+    return asked
 
 
 def rule(address, method="trust", line=1):
@@ -47,6 +51,12 @@ def test_each_kind_of_address_of_a_rule_is_understood(names, address, lets_in):
     items = list(serverchecks.access(subject(rules=hba.rules([rule(address)]), vips=[])))
     assert [item.what.partition(" (")[0] for item in items] == [
         "line 1 of pg_hba.conf lets this node replicate from itself"] * lets_in
+
+
+def test_each_name_is_asked_for_once(names):
+    """With name servers that do not answer each question takes seconds."""
+    assert [hba.resolved("gone.example.org") for _ in range(3)] == [[]] * 3
+    assert hba.resolved("10.0.0.7") == ["10.0.0.7"] and names == ["gone.example.org"]
 
 
 def test_the_rule_for_the_servers_own_host_is_for_no_other_address(names):

@@ -1,5 +1,6 @@
 """paf metrics: text that a strict reader of the format takes, and nothing made up."""
 
+import argparse
 import copy
 import re
 
@@ -142,6 +143,30 @@ def test_the_file_is_written_in_one_step_and_read_back(facts, tmp_path, monkeypa
     assert asked == ["pgsqld"]    # the logs are read once for each promotion
     assert [path.name for path in tmp_path.iterdir()] == ["paf.prom"]
     assert name.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_is_known_is_written_before_the_logs_are_read(
+        facts, monkeypatch, tmp_path):  # noqa: F811
+    """systemd may end the run meanwhile: the file kept the state of the failover, run by run."""
+    def ended(*_):
+        raise KeyboardInterrupt
+    name = tmp_path / "paf.prom"
+    monkeypatch.setattr(metrics, "_look", lambda _: (facts, None))
+    monkeypatch.setattr(metrics, "_in_logs", ended)
+    wanted = argparse.Namespace(file=str(name), resource="")
+    with pytest.raises(KeyboardInterrupt):
+        metrics.run(wanted)
+    assert metrics.before(str(name))[series.LOOKED_FOR] == series.promoted_at(facts)
+    monkeypatch.setattr(metrics, "_in_logs", lambda *_: pytest.fail("read again"))
+    metrics.run(wanted)
+
+
+@pytest.mark.parametrize("silence, up", [(looks.NOT_ASKED, None), ("takes no connection", 0)])
+def test_a_server_that_could_not_be_asked_is_not_down(facts, silence, up):  # noqa: F811
+    """As without psql. A monitor takes it for one that runs."""
+    found = {item.name: item.value for item in series.of(
+        facts._replace(server=None, silence=silence), None, NOW, {})}
+    assert (found.get("paf_server_expected"), found.get("paf_server_up")) == (1, up)
 
 
 def test_a_failed_look_names_no_resource():

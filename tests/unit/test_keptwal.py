@@ -49,7 +49,7 @@ def put(tmp_path, name, **facts):
 
 def keep_in_journal(instance):
     journal.begin(instance, {"what": "rewind", "phase": "keeping"})
-    assert keptwal.keep(instance, NAMES[:2], SIZE)
+    assert keptwal.keep(instance, NAMES[:2], SIZE, Deadline(9))
 
 
 def test_two_rewinds_in_one_second_have_a_set_each(instance, tmp_path):
@@ -133,7 +133,7 @@ def test_what_exists_only_here_is_kept_where_all_that_pg_rewind_needs_is_too_muc
     (tmp_path / ".main.pgsqlms").mkdir()
     parts = [(1, 3 * SIZE + 40, 4 * SIZE + 60)]
     found = rewind._keep_copies(instance, "rewinding from last common checkpoint at 0/100028 on "
-                                "timeline 1", parts, SIZE)
+                                "timeline 1", parts, SIZE, Deadline(9))
     assert found == {"again": again, "kept": kept}
     names = set(NAMES[2:4]) if not again else set(NAMES)
     have = set(os.listdir(tmp_path / ".main.pgsqlms" / "wal")) if kept else set()
@@ -150,8 +150,15 @@ def test_a_file_system_that_does_not_say_its_room_may_have_some(instance, monkey
 
 
 def test_pg_rewind_that_has_nothing_to_do_gives_nothing_up(instance):
-    assert rewind._keep_copies(instance, "pg_rewind: no rewind required", None, SIZE) == {
-        "again": False, "kept": None}
+    assert rewind._keep_copies(instance, "pg_rewind: no rewind required", None, SIZE,
+                               Deadline(9)) == {"again": False, "kept": None}
+
+
+def test_copies_that_take_too_long_say_so(instance, tmp_path):
+    """Killed at its timeout, each start would begin again and never say why."""
+    (tmp_path / ".main.pgsqlms").mkdir()
+    with pytest.raises(ocf.OcfError, match="not copied in .* give start a longer timeout"):
+        keptwal.keep(instance, NAMES[:2], SIZE, Deadline(0))
 
 
 # Where the WAL ends

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from paf import context as contexts
-from paf import lastgood, ocf, proven, refused, remarks, runner
+from paf import accounts, lastgood, ocf, proven, refused, remarks, runner
 from paf.actions import demote, start
 from paf.deadline import Deadline
 from paf.decide import state
@@ -22,7 +22,7 @@ OTHER = "postgres in bindir {0} is of PostgreSQL 18, the data directory of 15"
 def make(tmp_path, monkeypatch):
     """Return a function that makes the context of parameters; log.said has what it says."""
     me = runner.Account("me", os.geteuid(), os.getegid(), "/")
-    monkeypatch.setattr(runner, "account", lambda name: me)
+    monkeypatch.setattr(accounts, "account", lambda name: me)
     for name in ("bin15", "bin18"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "postgres").touch()

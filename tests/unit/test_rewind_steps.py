@@ -31,7 +31,7 @@ def test_where_the_histories_part_is_not_known_all_wal_may_exist_only_here(
     found = types.SimpleNamespace(what="another promotion", size=SIZE)
     assert rewind.described(found, None) == {"diverged": "another promotion", "segment_size": SIZE}
     (tmp_path / ".main.pgsqlms").mkdir()
-    assert rewind._keep_copies(instance, COMMON, None, SIZE) == {"again": True, "kept": True}
+    assert rewind._keep_copies(instance, COMMON, None, SIZE, Deadline(9)) == {"again": True, "kept": True}
     assert set(NAMES) <= set(os.listdir(tmp_path / ".main.pgsqlms" / "wal"))
 
 
@@ -42,7 +42,7 @@ def test_the_log_says_whether_wal_that_was_given_up_is_kept(instance, kept, word
     facts = {"what": "rewind", "phase": rewind.RETURNING, "deep": [], "kept": kept, "set": "now"}
     journal.begin(instance, facts)
     if kept:
-        keptwal.keep(instance, NAMES[:1], SIZE)
+        keptwal.keep(instance, NAMES[:1], SIZE, Deadline(9))
     said, log = silent()
     place = rewind._carry_on(instance, facts, Deadline(5), log)
     assert bool(place) == bool(kept) and not journal.exists(instance)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from paf import instance, runner
+from paf import accounts, instance
 from paf.instance import configfiles, journal, ownfiles, standby_mode
 from tests.conftest import REPOSITORY
 from tests.unit.support import parameters_with
@@ -122,7 +122,7 @@ def test_nothing_is_run_by_a_shell():
 @pytest.fixture
 def theirs(tmp_path):
     """An instance whose data directory is another account's, in a folder that it may enter."""
-    account = runner.account("nobody")
+    account = accounts.account("nobody")
     data = tmp_path / "data"
     data.mkdir()
     for folder in (data, tmp_path, *tmp_path.parents):

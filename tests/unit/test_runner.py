@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from paf import runner
+from paf import accounts, runner
 from paf.deadline import Deadline
 from paf.runner import NotStarted
 from tests.unit.support import NOBODY
@@ -168,7 +168,7 @@ def ended(status):
 @pytest.mark.parametrize("status", [0, 3])
 def test_a_program_that_ends_just_as_its_time_is_over_has_its_status(status):
     """With 0 it was waited for twice, and the action failed with "No child processes"."""
-    assert runner._kill(ended(status)) == status
+    assert runner.kill(ended(status)) == status
 
 
 def test_a_number_that_is_no_longer_our_childs_is_not_killed(monkeypatch):
@@ -177,7 +177,7 @@ def test_a_number_that_is_no_longer_our_childs_is_not_killed(monkeypatch):
     os.waitpid(pid, 0)
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("it kills another process"))
     with pytest.raises(ChildProcessError):
-        runner._kill(pid)
+        runner.kill(pid)
 
 
 # Promise: in time
@@ -241,19 +241,19 @@ def test_a_deadline_that_has_passed_still_starts_and_ends_the_program():
 # Who it runs as
 
 def test_an_unknown_account_is_none():
-    assert runner.account("no-such-user") is None
-    assert runner.account("a\0b") is None
-    assert runner.account("") is None
+    assert accounts.account("no-such-user") is None
+    assert accounts.account("a\0b") is None
+    assert accounts.account("") is None
 
 
 def test_an_account_is_that_of_the_system():
     entry = pwd.getpwuid(os.getuid())
-    assert runner.account(entry.pw_name)[:3] == (entry.pw_name, entry.pw_uid, entry.pw_gid)
+    assert accounts.account(entry.pw_name)[:3] == (entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
 def test_without_root_the_program_runs_as_we_do(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    out = runner.run(["/usr/bin/id", "-u"], Deadline(5), user=runner.account("nobody")).out
+    out = runner.run(["/usr/bin/id", "-u"], Deadline(5), user=accounts.account("nobody")).out
     assert int(out) == os.getuid()
 
 
@@ -262,7 +262,7 @@ def test_as_root_all_rights_are_dropped():
     if os.getuid() != 0:
         pytest.fail("this test has to be run as root (make check, not make check-fast)",
                     pytrace=False)
-    user = runner.account("nobody")
+    user = accounts.account("nobody")
     out = sh("id -u; id -g; id -G; umask; grep ^CapEff /proc/self/status", user=user).out.split()
     assert out[0] == str(user.uid) and out[1] == str(user.gid)
     assert "0" not in out[2:-3]
@@ -320,7 +320,7 @@ def test_a_child_without_a_session_of_its_own_is_killed_alone():
         signal.pause()
         os._exit(0)
     try:
-        assert runner._kill(pid) == -signal.SIGKILL and is_gone(pid)
+        assert runner.kill(pid) == -signal.SIGKILL and is_gone(pid)
     finally:
         if not is_gone(pid):
             os.kill(pid, signal.SIGKILL)
@@ -332,7 +332,7 @@ def test_a_program_that_may_not_be_killed_is_an_error(monkeypatch):
     monkeypatch.setattr(os, "killpg", refuse)
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("it is killed all the same"))
     with pytest.raises(PermissionError):
-        runner._kill(99999999)
+        runner.kill(99999999)
 
 
 def left_behind(tmp_path, command, **env):

@@ -154,10 +154,6 @@ def test_an_answer_that_is_none_is_unknown(monkeypatch, tmp_path, result):
     assert not is_known(actual.of_primary(instance, ["a", "b"], Deadline(5)))
 
 
-def test_an_lsn_is_written_as_postgresql_does():
-    assert actual.lsn((5 << 32) + 0xABC) == "5/ABC"
-
-
 # The monitor of a standby
 
 ROWS = [["me", "true", "1", "", "", ""],
@@ -169,12 +165,11 @@ class Keeping:
 
     node = "srv2"
     in_cluster = True
-    deadline = Deadline(10)
     instance = None
     parameters = parameters_with(slots="true")
 
     def __init__(self, monkeypatch, of_primary, promoted=("srv1",), nodes=("srv1", "srv2", "srv3")):
-        self.done = []
+        self.done, self.deadline = [], Deadline(10)
         self.cluster = types.SimpleNamespace(cib=lambda deadline: "", resource="pgsqld")
         self.log = types.SimpleNamespace(info=lambda text: None)
         monkeypatch.setattr(cluster_members, "nodes", lambda xml: list(nodes))
@@ -222,6 +217,21 @@ def test_a_primary_that_cannot_be_asked_is_a_remark_while_it_streams(monkeypatch
         "slots=true: the primary's slots cannot be read: no pg_hba.conf entry"]
     away = [["me", "true", "0", "", "", ""], ROWS[1]]
     assert context.look(rows=away) == []
+
+
+@pytest.mark.parametrize("text, said", [("1h", True), ("0", False), ("", False)])
+def test_slots_that_the_server_gives_up_when_they_are_idle_are_said(monkeypatch, text, said):
+    """Since PostgreSQL 18; those of the agent are never in use."""
+    found = Keeping(monkeypatch, Known({})).look(rows=[ROWS[0], ROWS[1][:5] + [text]])
+    assert [f"idle_replication_slot_timeout is {text}: " in word for word in found] == [True] * said
+
+
+def test_without_time_no_slot_is_changed(monkeypatch):
+    context = Keeping(monkeypatch, Known({}))
+    context.deadline = Deadline(0)
+    assert context.look(row("srv9", 40 * MB)) == [
+        "slots=true: the slots are as they were: no time is left"]
+    assert context.done == []
 
 
 def test_a_cluster_that_cannot_be_asked_changes_nothing(monkeypatch):

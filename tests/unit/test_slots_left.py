@@ -7,6 +7,7 @@ import pytest
 from paf import slotkeeping
 from paf.decide import slots, state
 from paf.decide.knowledge import Known, Unknown
+from paf.decide.scores import Replica
 from paf.instance import failoverslots, sql
 from paf.notifications import pre_demote
 from tests.unit.test_cli_check import found, slot as checked
@@ -37,6 +38,20 @@ def test_a_primarys_slot_holds_them_for_a_standby_that_is_away(monkeypatch):
                                   verdict=types.SimpleNamespace(state=state.PRIMARY))
     slotkeeping.keep(context, sight, [])
     assert [change for change in context.done if change[1] == THIRD] == []
+
+
+@pytest.mark.parametrize("flushed, done", [
+    (HERE.end, [("drop", THIRD, None), ("make", THIRD, None)]), (70 * MB, None)])
+def test_a_primarys_slot_that_its_streaming_standby_does_not_use_is_made_again(
+        monkeypatch, flushed, done):
+    """It holds vacuum back without end, and max_slot_wal_keep_size does not limit that."""
+    context = Keeping(monkeypatch, None)
+    sight = types.SimpleNamespace(rows=ROWS + [row("srv3", 60 * MB, holds="true")],
+                                  verdict=types.SimpleNamespace(state=state.PRIMARY))
+    said = slotkeeping.keep(context, sight, [Replica("srv3", "streaming", flushed, 0, flushed)])
+    assert [change for change in context.done if change[1] == THIRD] == done if done else [
+        change[0] for change in context.done if change[1] == THIRD] == ["advance"]
+    assert [f"the slot {THIRD} holds vacuum back" in word for word in said] == [True]
 
 
 def test_what_could_not_be_made_again_is_not_dropped(monkeypatch):

@@ -6,6 +6,13 @@ Source: PostgreSQL manual, "The pg_hba.conf File". Rules are those of pg_hba_fil
 import socket
 from collections import namedtuple
 
+from paf.deadline import Deadline
+from paf.instance import listening
+from paf.ocf import OcfError
+
+_PATIENCE = 3.0    # seconds for a name
+_RESOLVED = {}     # type: dict[str, list[str]]    # the names that were asked for
+
 #: place: line and file (str); kind: local, host, hostssl...; databases, users: lists of str;
 #: address, mask: str or None; method: str; error: str or None.
 HbaRule = namedtuple("HbaRule", "place kind databases users address mask method error")
@@ -86,8 +93,16 @@ def is_address(text):
 
 
 def resolved(name):
-    """Return the addresses (a list of str) of a host name; [] when it has none."""
-    try:
-        return sorted(set(entry[4][0] for entry in socket.getaddrinfo(name, None)))
-    except (socket.error, UnicodeError):
-        return []
+    """Return the addresses (a list of str) of a host name, also of an address.
+
+    [] when it has none, or none was found in time. Each name is asked for once.
+    """
+    if is_address(name):
+        return [name]
+    if name not in _RESOLVED:
+        try:
+            found = listening.addresses(name, Deadline(_PATIENCE)).value
+        except OcfError:    # no program can be started
+            found = None
+        _RESOLVED[name] = sorted(found or [])
+    return _RESOLVED[name]

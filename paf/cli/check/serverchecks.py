@@ -183,7 +183,7 @@ def access(subject):
     for place, name in sorted(set((rule.place, rule.address) for rule in unclear)):
         yield finding.unseen(
             "whether {0} lets this node replicate from itself is not known: "
-            "{1} has no address here".format(place, name),
+            "{1} has no address here, or none was found in time".format(place, name),
             "it must not: name the other nodes by their addresses")
     if bad:
         lines = ["host replication all {0}/{1} reject".format(

@@ -26,7 +26,7 @@ FRESH = 1.85        # seconds; less than two intervals of a load balancer that a
 LIFE = 2.5          # a look on a busy node takes some tenths of a second
 _FORM = "paf health 2"
 _END = "end"
-_LOOKING = ".looking"    # made by bin/paf-health, by one request of those that could look
+_LOOKING = ".looking"    # made by one request of those that could look, in bin/paf-health or here
 _LONGEST = 4096     # bytes of a file
 _START_TIME = 19    # its place in /proc/PID/stat after the name
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
@@ -60,9 +60,21 @@ def read(resource):
     try:
         text = _content(path, os.geteuid())
         lines = text.decode("utf-8", "surrogateescape" if str is not bytes else "strict")
-        return _understood([str(line) for line in lines.split("\n")], moment)
+        found = _understood([str(line) for line in lines.split("\n")], moment)
+        is_due = _hundredths(moment) >= int(lines.split("\n")[1].split(" ")[1])
+        return None if is_due and _takes_over(path) else found
     except (IOError, OSError, ValueError, IndexError):
         return None
+
+
+def _takes_over(path):
+    """Return whether this request is the one that looks again; `keep` ends that."""
+    try:
+        os.close(os.open(path + _LOOKING, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
+                         0o600))
+        return True
+    except (IOError, OSError):
+        return False
 
 
 def _understood(lines, moment):

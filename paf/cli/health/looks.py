@@ -37,6 +37,8 @@ Local = namedtuple("Local", "in_recovery timeline position replayed streaming se
 SaidOfStandbys = namedtuple("SaidOfStandbys", "standbys commits position version")
 
 _PATIENCE = 1.0     # seconds for each question
+#: Why there is no answer where no question could be asked: the server may run well.
+NOT_ASKED = "cannot be asked"
 _HIDDEN = "?"       # a status that the role may not see
 _SILENCE = {sql.NO_CONNECTION: "takes no connection", sql.TIMED_OUT: "does not answer in time",
             sql.REFUSED: "answers with an error"}
@@ -190,7 +192,7 @@ def ask(instance, patience):
             ("application_name", "pgsqlms"), ("options", options)), text, deadline)
         answer = answer or sql.query(instance, text, deadline, where)
     except ocf.OcfError:
-        return None, "cannot be asked"
+        return None, NOT_ASKED
     found = understand(answer.rows, lambda: receiver.is_receiving(instance))
     if found is None:
         return None, _SILENCE.get(answer.kind, "gives no answer that can be understood")

@@ -41,6 +41,10 @@ def run(options):
     if options.file:
         old = before(options.file)
         found = series.of(facts, standbys, time.time(), old, options.resource)
+        if _is_due(facts, old):
+            # first: the logs may take longer than systemd lets this run, and are read once
+            _replace(options.file, series.text(found + list(series.of_failover(
+                facts.resource, series.promoted_at(facts), None, None))))
         found += list(_outage(facts, old))
         _replace(options.file, series.text(found))
     else:
@@ -61,6 +65,13 @@ def _look(resource):
     return facts, looks.standbys(facts)
 
 
+def _is_due(facts, old):
+    """Return whether the logs have to be read: there was a promotion since the last time."""
+    promoted = series.promoted_at(facts)
+    return (promoted is not None and promoted != old.get(series.LOOKED_FOR)
+            and time.time() - promoted > _SETTLED)
+
+
 def _outage(facts, old):
     """Yield the outage of the last failover; from the logs, if there was a promotion since then.
 
@@ -73,7 +84,7 @@ def _outage(facts, old):
     length, ended = old.get(series.OUTAGE), old.get(series.FAILOVER)
     if promoted != looked:
         length = ended = None
-        if time.time() - promoted > _SETTLED:
+        if _is_due(facts, old):
             try:
                 length, ended = _in_logs(facts.resource, promoted)
                 looked = promoted

@@ -8,7 +8,7 @@ from collections import namedtuple
 
 from paf import VERSION
 from paf.cli import configuration
-from paf.cli.health import judge
+from paf.cli.health import judge, looks
 from paf.cli.servers import PASSING
 from paf.cli.status import service
 
@@ -30,6 +30,7 @@ HELP = (
     ("paf_promotion_score", "Promotion score of a node."),
     ("paf_failures", "Failures of the resource on a node that Pacemaker counts."),
     ("paf_promoted_timestamp_seconds", "When the resource was promoted on its present node."),
+    ("paf_server_expected", "Whether an instance may run on this node."),
     ("paf_server_up", "Whether the server on this node answers."),
     ("paf_server_version", "Version of the primary on this node, as server_version_num."),
     ("paf_in_recovery", "Whether the server on this node is a standby."),
@@ -139,6 +140,9 @@ def _of_server(facts, own):
     server = facts.server
     if server is None and facts.node in facts.barred:
         return    # a node for the quorum alone
+    yield _one("paf_server_expected", True, own)
+    if server is None and facts.silence == looks.NOT_ASKED:
+        return    # it may run
     yield _one("paf_server_up", server is not None, own)
     if server is None:
         return

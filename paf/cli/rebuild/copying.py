@@ -161,7 +161,9 @@ class Copying(object):
         found = libpqfiles.connection(self._instance, self._source.conninfo, only)
         target = self._plan.swaps[-1][0]
         argv = [local.program(self._instance, "pg_basebackup"), "-d", found.target,
-                "-D", target, "-c", "fast", "-w", "-X", "stream"]
+                "-D", target, "-c", "fast", "-w",
+                # a second connection would read the secrets a second time, from what is at its end
+                "-X", "fetch" if found.stdin else "stream"]
         # with a slot it reports what it has as flushed, and "*" takes it for a standby
         argv += ["--no-slot"] if self._version >= 100000 else []
         argv += ["-r", self._options.rate] if self._options.rate else []
