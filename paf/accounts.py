@@ -6,9 +6,13 @@ One that did not answer is not asked again by this process.
 
 import os
 import select
+from collections import namedtuple
 
-from paf import runner
 from paf.ocf import is_number
+from paf.posix import data, kill, retry, text
+
+#: An account that programs run under: name (str), uid, gid (int), home (str).
+Account = namedtuple("Account", "name uid gid home")
 
 _PASSWD, _GROUP = "/etc/passwd", "/etc/group"
 _PATIENCE = 3.0    # seconds
@@ -18,7 +22,7 @@ _GROUPS = {}    # type: dict    # the numbers of the groups of each Account that
 
 
 def account(name):
-    """Return the runner.Account called `name`; None when the system knows none.
+    """Return the Account called `name`; None when the system knows none.
 
     None too where what it asks does not answer: that cannot be distinguished, as sssd says the same
     while it is down. See instance.owner.
@@ -26,7 +30,7 @@ def account(name):
     found = [line for line in _lines(_PASSWD) if line[0] == name and len(line) == 7]
     if not found or not all(is_number(word) for word in found[0][2:4]):
         found = _asked("getpwnam", name)
-    return runner.Account(name, int(found[0][2]), int(found[0][3]), found[0][5]) if found else None
+    return Account(name, int(found[0][2]), int(found[0][3]), found[0][5]) if found else None
 
 
 def is_account(uid):
@@ -65,7 +69,7 @@ def _lines(path):
     """Return the lines of a file, each a list of words (of str); none where it cannot be read."""
     try:
         with open(path, "rb") as stream:
-            return [runner.text(line).split(":") for line in stream.read().splitlines()]
+            return [text(line).split(":") for line in stream.read().splitlines()]
     except (IOError, OSError):
         return []
 
@@ -93,7 +97,7 @@ def _heard(key, ask):
     if pid == 0:
         try:
             os.setsid()
-            os.write(end, runner.data("\n".join(str(word) for word in ask())))
+            os.write(end, data("\n".join(str(word) for word in ask())))
         except (EnvironmentError, KeyError, OverflowError, TypeError, ValueError):
             pass    # none; a NUL in the name
         finally:
@@ -102,10 +106,10 @@ def _heard(key, ask):
     poll = select.poll()
     poll.register(answer, select.POLLIN)
     try:
-        if not runner.retry(poll.poll, int(_PATIENCE * 1000)):
+        if not retry(poll.poll, int(_PATIENCE * 1000)):
             _HUNG.append(key)
             return []
-        return runner.text(runner.retry(os.read, answer, _CHUNK)).split("\n")
+        return text(retry(os.read, answer, _CHUNK)).split("\n")
     finally:
         os.close(answer)
-        runner.kill(pid)
+        kill(pid)

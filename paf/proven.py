@@ -2,11 +2,9 @@
 
 from paf import instance as local
 from paf import lastgood, remarks
-from paf.instance import observe
 
 #: What takes effect at the next start, and has to be known good until then.
 NAMES = ("bindir", "start_opts")
-_PATIENCE = 3.0    # seconds, of a monitor's
 
 
 def keep(context, first=False):
@@ -24,19 +22,6 @@ def keep(context, first=False):
             lastgood.save(context.environment, context.parameters if first else None)
     except EnvironmentError as error:
         context.log.warning("cannot keep the parameters: {0}".format(error))
-
-
-def look_again(context, sight):
-    """Keep the parameters of a server that answers where none are kept. Raises nothing.
-
-    As after an upgrade of the agent beside a running server. Where some were refused, ask again: a
-    file or a package may be right by now. Costs a look at two files. sight: observe.Sight.
-    """
-    if lastgood.read(lastgood.path(context.environment, remarks.REFUSED)):
-        from paf import refused
-        refused.keep_others(context, min(_PATIENCE, context.deadline.remaining / 4))
-    elif observe.says_role(sight) and not lastgood.load(context.environment):
-        keep(context, True)
 
 
 def are_the_same(one, other):

@@ -11,23 +11,23 @@ import os
 import select
 from collections import namedtuple
 
-from paf import signals
+from paf import accounts, signals
 from paf.deadline import Deadline
 from paf.ocf import OcfError
+from paf.posix import data, ended, kill, retry, text
 
 #: What a program's run came to: exit status (int; negative: killed by that signal), standard
 #: output and error (str), and whether the deadline ended it (bool).
 Result = namedtuple("Result", "status out err timed_out")
 
-#: An account that programs run under: name (str), uid, gid (int), home (str).
-Account = namedtuple("Account", "name uid gid home")
+#: An account that programs run under.
+Account = accounts.Account
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 #: Where commands of the server's configuration are looked for (archive_command), as under systemd:
 #: what an administrator has installed by hand, too. Source: systemd.exec(5), $PATH.
 SERVER_PATH = "/usr/local/sbin:/usr/local/bin:" + PATH
 _STEP_MS = 10
-_REAP = 0.2    # seconds
 _MOMENT = 0.5
 _CHUNK = 65536
 
@@ -80,7 +80,6 @@ def _fork(argv, user, stdin, env):
     """
     pipes, groups = [], None    # stdin, stdout, stderr, failure to start
     if user and os.geteuid() == 0:
-        from paf import accounts
         groups = accounts.groups(user)
     try:
         for _ in range(4):
@@ -197,16 +196,6 @@ def leave_behind(argv, env):
     retry(os.waitpid, pid, 0)
 
 
-def retry(function, *arguments):
-    """Call a system function again when a signal interrupted it (before Python 3.5)."""
-    while True:
-        try:
-            return function(*arguments)
-        except (IOError, OSError, select.error) as error:
-            if error.args[0] != errno.EINTR:
-                raise
-
-
 def _problem(descriptor, deadline):
     """Return why the program was not started (str), "" if it was; None at the deadline.
 
@@ -261,7 +250,7 @@ def _collect(pid, out, err, deadline, keep, until):
             if not _take(descriptor, texts, keep):
                 poll.unregister(descriptor)
                 opened -= 1
-        status = _ended(pid)
+        status = ended(pid)
         if status is None and until is not None and until():
             status = 0
         if status is None and deadline.passed:
@@ -281,52 +270,7 @@ def _take(descriptor, texts, keep):
     return bool(chunk)
 
 
-def _ended(pid):
-    """Return the exit status of the child, negative for a signal, None while it runs."""
-    done, status = retry(os.waitpid, pid, os.WNOHANG)
-    if not done:
-        return None
-    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-
-
-def kill(pid):
-    """End a child and all that it started in its own session, at once; return its exit status.
-
-    A process that hangs in the kernel (dead storage) does not die of SIGKILL: it is not waited for.
-    """
-    status = None
-    try:
-        os.killpg(pid, signals.SIGKILL)
-    except OSError as error:
-        if error.errno != errno.ESRCH:
-            raise
-        status = _ended(pid)
-        if status is None:    # it has no session of its own yet
-            os.kill(pid, signals.SIGKILL)
-    if status is None:
-        seen = []
-
-        def reaped():
-            seen[:] = [_ended(pid)]
-            return seen[0] is not None    # 0 is a status
-        Deadline(_REAP).wait_for(reaped)
-        status = seen[0]
-    return -signals.SIGKILL if status is None else status
-
-
 def write_all(descriptor, content):
     """Write all of the bytes, or raise OSError: on a disk that fills up a write may be partial."""
     while content:
         content = content[os.write(descriptor, content):]
-
-
-def data(content):
-    """Return native str as bytes: the way back of `text`."""
-    return content if str is bytes else content.encode("utf-8", "surrogateescape")  # novm
-
-
-def text(data):
-    """Return bytes as native str; what is not UTF-8 survives a way there and back."""
-    if str is bytes:
-        return data
-    return data.decode("utf-8", "surrogateescape")  # novm

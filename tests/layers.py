@@ -24,7 +24,7 @@ LAYERS = (
     ("shared", "what several actions share: the candidate's election, last words, the rule of "
      "synchronous standbys", ("promotion", "candidacy", "voted", "holders", "hindrances",
                               "lastwords", "stranger", "synchronous", "acknowledged", "remarks",
-                              "proven", "refused", "slotkeeping", "stuckwal")),
+                              "proven", "refused", "keeping", "slotkeeping", "stuckwal")),
     ("crash", "start and end of the crash watcher, its report to Pacemaker, reasons not to report",
      ("crash.",)),
     ("context", "what an action gets: environment, parameters, instance, cluster, deadline, log",
@@ -33,7 +33,7 @@ LAYERS = (
     ("decide", "tables and comparisons: state, election, scores, timelines; no process, file or "
      "clock", ("decide.",)),
     ("base", "OCF environment and errors, parameters, meta-data, programs with a deadline, log",
-     ("ocf", "parameters", "lastgood", "systemlog", "metadata", "codes", "runner", "accounts",
+     ("ocf", "parameters", "lastgood", "systemlog", "metadata", "codes", "runner", "accounts", "posix",
       "background", "deadline", "log", "signals", "variant", "")),
 )
 #: Packages of one layer that do not know each other.

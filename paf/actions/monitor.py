@@ -1,7 +1,7 @@
 """monitor: what the instance is; on the primary, the standbys' promotion scores as well."""
 
 from paf import instance as local
-from paf import ocf, proven, remarks
+from paf import keeping, ocf, remarks
 from paf.decide import scores, state
 from paf.instance import observe, queries, walfiles
 
@@ -60,7 +60,7 @@ def _look_after(context, sight):
     remarks.check_memory(context, sight)
     from paf.crash import watcher
     watcher.keep(context)
-    proven.look_again(context, sight)
+    keeping.look_again(context, sight)
     is_primary, worries = sight.verdict.state == state.PRIMARY, []
     _publish_again(context, is_primary)
     try:

@@ -66,15 +66,23 @@ def position(instance, node, streamed, deadline):
         conninfo = settings.conninfo(instance, deadline)
         if not conninfo:
             return Unknown("primary_conninfo is empty, so its server cannot be asked")
-        place, answers = _place(node, addresses.value, port), []
-        for question in questions:
-            answers.append(_ask(instance, conninfo, place, question, deadline))
-            if not answers[0]:    # the others would wait as long, for nothing
-                return Unknown(_SILENT.format("{0}:{1}".format(node, port)))
+        answers = _answers(instance, conninfo, _place(node, addresses.value, port), questions,
+                           deadline)
     except (OcfError, Malformed) as error:
         return Unknown(str(error))
     return _understood(answers, control.value.system_identifier, "{0}:{1}".format(node, port),
                        streamed)
+
+
+def _answers(instance, conninfo, place, questions, deadline):
+    """Return the answers (lists of str): none to all where the first question has none.
+
+    Each of the others would wait as long, for nothing. Raises OcfError, Malformed.
+    """
+    found = [_ask(instance, conninfo, place, questions[0], deadline)]
+    for question in questions[1:]:
+        found.append(_ask(instance, conninfo, place, question, deadline) if found[0] else [])
+    return found
 
 
 def _understood(answers, identifier, where, streamed):

@@ -164,17 +164,16 @@ def _keep_copies(instance, output, parts, size, deadline):
     if common is None and _NOTHING in output:
         return {"again": False, "kept": None}
     if common is not None and keptwal.keep(
-            instance, _needed(instance, wal.parse_lsn(common.group(1)), parts, size), size,
-            deadline):
+            instance, _needed(instance, common, parts, size), size, deadline):
         return {"again": True, "kept": True}
     return {"again": False, "kept": keptwal.keep(
         instance, keptwal.only_here(instance, parts, size), size, deadline)}
 
 
-def _needed(instance, first, parts, size):
+def _needed(instance, common, parts, size):
     if parts is None:
         return keptwal.only_here(instance, None, size)
-    names = keptwal.segments(instance, first, parts[-1][0], size)
+    names = keptwal.segments(instance, wal.parse_lsn(common.group(1)), parts[-1][0], size)
     control_end = parts[-1][2] + size    # a crash recovery has added its checkpoint
     return keptwal.last_written(names, control_end, size)
 

@@ -11,6 +11,7 @@ import random
 from types import SimpleNamespace
 
 import greenlet
+import pytest
 
 from paf import ocf
 from paf.actions import notify as notify_action
@@ -19,7 +20,7 @@ from paf.cluster.cib import Scan
 from paf.cluster.corosync2 import Corosync2
 from paf.decide import transition
 from paf.decide import state
-from paf.decide.knowledge import Known
+from paf.decide.knowledge import Known, Unknown
 from paf.decide.timelines import Line, Reign
 from paf.instance.position import Place
 from paf.notifications import late_vote
@@ -114,6 +115,20 @@ class Notes:
     def remove(self, name):
         """Remove a note."""
         self.words.pop(name, None)
+
+
+def stand_in(monkeypatch):
+    """Have the simulation's nodes take the place of instances and their servers."""
+    for name, function in (
+            ("paf.instance.position.place", place), ("paf.instance.line.read", line),
+            ("paf.instance.observe.is_primary", lambda *_: False),
+            ("paf.instance.position.by_checkpoint", lambda node, fact, deadline: fact),
+            ("paf.instance.walfiles.newest_history", lambda node: 0),
+            ("paf.instance.peer.position", lambda *_: Unknown("no port")),
+            ("paf.instance.server.stop", lambda *_: pytest.fail("one is stopped")),
+            ("paf.stranger._data", lambda node: "data"),
+            ("paf.refused.check_programs", lambda _: None)):
+        monkeypatch.setattr(name, function)
 
 
 def place(node, deadline):

@@ -40,6 +40,17 @@ def asked(monkeypatch, lsn="0/500148", role="on", streamed=True):
     return peer.position(instance, "srv3", streamed, Deadline(5))
 
 
+def test_a_server_that_does_not_answer_is_asked_once(monkeypatch):
+    """Each question takes until its timeout, and the votes are not counted meanwhile."""
+    asked(monkeypatch)
+    calls = []
+    monkeypatch.setattr(psql, "there", lambda *given: calls.append(given) or Result(
+        2, "", "no route to host", False))
+    fact = peer.position(types.SimpleNamespace(parameters=types.SimpleNamespace(pgport=5432)),
+                         "srv3", True, Deadline(5))
+    assert isinstance(fact, Unknown) and "does not answer" in fact.reason and len(calls) == 1
+
+
 @pytest.mark.parametrize("lsn, streamed, expected", [
     ("0/5000000", True, Known), ("0/5000000", False, AtLeast), ("0/5000148", False, Known)])
 def test_a_standby_may_have_received_all_up_to_the_end_of_a_segment(

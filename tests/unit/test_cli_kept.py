@@ -59,8 +59,12 @@ def test_what_is_kept_is_given_again_for_a_while(server, clock):
     found = server.keep(PRIMARY)
     assert (found.node, found.lag, found.said) == ("srv1", None, PRIMARY.said)
     begin = clock[-1]
-    clock.append(begin + kept.LIFE - 0.02)
+    clock.append(begin + kept.FRESH - 0.02)
     assert kept.read("").said == PRIMARY.said
+    clock.append(begin + kept.LIFE - 0.02)
+    assert kept.read("") is None    # this request looks, and others do not wait for it
+    assert kept.read("").said == PRIMARY.said
+    (folder() / "answers-.looking").unlink()
     for moment in (begin + kept.LIFE, begin - 0.02, begin + 1e6):
         clock.append(moment)
         assert kept.read("") is None, moment

@@ -18,7 +18,7 @@ def test_a_remote_node_takes_no_vote_with_it(report, monkeypatch):
                         lambda votes, numbers: asked.append(numbers) or True)
     sight = SimpleNamespace(
         report=report, managed=None, facts=SimpleNamespace(votes=None, ballot=None),
-        configured=SimpleNamespace(properties={}),
+        configured=SimpleNamespace(properties={}, nodes=[], devices=[]),
         seen=SimpleNamespace(remote={"rem1"}, ids={"rem1": "rem1", "srv3": "3"}))
     forecast.of(None, sight, ["srv3", "rem1"])
     assert asked == [["3"]]

@@ -168,6 +168,7 @@ def test_without_a_descriptor_of_the_process_its_end_is_seen_by_looking(monkeypa
     monkeypatch.setattr(proc, "birth", lambda pid: 7)
     monkeypatch.setattr(proc, "has_ended", lambda pid, born: (pid, born) == (4711, 7)
                         and ended.pop(0))
+    monkeypatch.setattr(postmaster_end.postmaster, "is_alive", lambda *_: True)
     pauses = []
     postmaster_end.await_end(None, 4711, pauses.append)
     assert len(pauses) == 2 and not ended
@@ -271,5 +272,6 @@ def test_a_report_is_withdrawn_when_an_action_takes_over(monkeypatch, ended, ser
     monkeypatch.setattr(watch.postmaster, "find", lambda _: server)
     cluster = types.SimpleNamespace(cib=lambda _: "", resource="pgsqld")
     context = types.SimpleNamespace(instance=None, cluster=cluster, node="srv1")
-    assert watch._report(context, None, asked) is False
+    lock = types.SimpleNamespace(is_in_place=lambda: True)
+    assert watch._report(context, lock, asked) is False
     assert report.steps == ["prepare", "withdraw"]

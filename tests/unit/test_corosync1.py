@@ -24,6 +24,15 @@ STATE = ('<node_state uname="{0}" in_ccm="true" crmd="online"><nvpair name="lsn_
          'value="{1}"/></node_state>')
 
 
+def test_a_candidate_knows_what_its_own_receiver_has_heard():
+    node, context = Node(), types.SimpleNamespace(
+        deadline=Deadline(1), parameters=types.SimpleNamespace(maxlag=100))
+    context.cluster, where = node, types.SimpleNamespace(position=HERE)
+    assert hindrances.lag(context, where) is None
+    node.open_round(HERE, False, Deadline(1), HERE.value.lsn + 200)
+    assert "lags by 200 bytes" in hindrances.lag(context, where)
+
+
 class Node(Corosync1):
     """A node whose crm_attribute changes the CIB (`shown`, a dict) after some queries."""
 

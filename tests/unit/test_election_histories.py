@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paf.decide.knowledge import Unknown
 from paf.decide.wal import Position
-from tests.unit.simulation import HISTORIES, line, place, World
+from tests.unit.simulation import HISTORIES, stand_in, World
 
 #: Hundreds of thousands of steps, which coverage would make several times slower.
 pytestmark = pytest.mark.no_cover
@@ -32,12 +31,7 @@ ROUND = st.fixed_dictionaries({
 
 @pytest.fixture(autouse=True)
 def positions_of_the_simulation(monkeypatch):
-    monkeypatch.setattr("paf.instance.position.place", place)
-    monkeypatch.setattr("paf.instance.observe.is_primary", lambda *_: False)
-    monkeypatch.setattr("paf.instance.line.read", line)
-    monkeypatch.setattr("paf.instance.position.by_checkpoint", lambda node, fact, deadline: fact)
-    monkeypatch.setattr("paf.instance.walfiles.newest_history", lambda node: 0)
-    monkeypatch.setattr("paf.instance.peer.position", lambda *_: Unknown("no port"))
+    stand_in(monkeypatch)
     monkeypatch.setattr("paf.hindrances._missing_shutdown",
                         lambda context, where: None)
 

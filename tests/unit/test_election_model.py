@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from paf import ocf
 from paf.decide import wal
 from paf.actions import promote
-from paf.decide.knowledge import Unknown
 from paf.decide.wal import Position
-from tests.unit.simulation import HISTORIES, Killed, line, Node, place, World
+from tests.unit.simulation import HISTORIES, Killed, Node, stand_in, World
 
 #: Hundreds of thousands of steps, which coverage would make several times slower.
 pytestmark = pytest.mark.no_cover
@@ -39,14 +38,7 @@ ROUND = st.fixed_dictionaries({
 
 @pytest.fixture(autouse=True)
 def positions_of_the_simulation(monkeypatch):
-    monkeypatch.setattr("paf.instance.position.place", place)
-    monkeypatch.setattr("paf.instance.observe.is_primary", lambda *_: False)
-    monkeypatch.setattr("paf.instance.line.read", line)
-    monkeypatch.setattr("paf.stranger._data", lambda node: "data")
-    monkeypatch.setattr("paf.instance.server.stop", lambda *_: pytest.fail("one is stopped"))
-    monkeypatch.setattr("paf.instance.position.by_checkpoint", lambda node, fact, deadline: fact)
-    monkeypatch.setattr("paf.instance.walfiles.newest_history", lambda node: 0)
-    monkeypatch.setattr("paf.instance.peer.position", lambda *_: Unknown("no port"))
+    stand_in(monkeypatch)
 
 
 class Upgrade(World):

@@ -20,11 +20,7 @@ SEEN, LAST = 128 * MIB, 4
 
 @pytest.fixture(autouse=True)
 def positions_of_the_simulation(monkeypatch):
-    monkeypatch.setattr("paf.instance.position.place", simulation.place)
-    monkeypatch.setattr("paf.instance.observe.is_primary", lambda *_: False)
-    monkeypatch.setattr("paf.instance.line.read", simulation.line)
-    monkeypatch.setattr("paf.instance.walfiles.newest_history", lambda node: 0)
-    monkeypatch.setattr("paf.instance.peer.position", lambda *_: Unknown("no port"))
+    simulation.stand_in(monkeypatch)
 
 
 def lost(seed, **positions):

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from paf import context as contexts
-from paf import accounts, lastgood, ocf, proven, refused, remarks, runner
-from paf.actions import demote, start
+from paf import accounts, keeping, lastgood, ocf, proven, refused, remarks, runner
+from paf.actions import demote, start, validate
 from paf.deadline import Deadline
 from paf.decide import state
 from paf.decide.knowledge import Unknown
@@ -165,19 +165,27 @@ CONCLUDED = SAYS._replace(control=Unknown("psql is missing"))
 
 
 @pytest.mark.parametrize("sight, keys, expected", [
-    (SAYS, {}, ("bin15", "")), (CONCLUDED, {}, None), (SAYS, {"maxlag": "1MB"}, None),
+    (SAYS, {}, ("bin15", "")), (CONCLUDED, {}, None), (SAYS, {"maxlag": "1MB"}, ("bin15", "")),
     (SAYS, {"bindir": "/nowhere"}, None)])
 def test_the_first_parameters_are_those_of_a_server_that_answers(make, sight, keys, expected):
-    proven.look_again(make(**keys), sight)
+    keeping.look_again(make(**keys), sight)
     assert kept(make()) == expected
+
+
+def test_what_another_agent_understood_keeps_no_service_down(make, monkeypatch):
+    """Agents of 2.x took more for a number of bytes; the server has been running with that."""
+    keeping.look_again(make(maxlag="1E8"), SAYS)
+    assert lastgood.load(make().environment)["maxlag"] == "0"
+    validate._restart_syntax(make(maxlag="1E8"))
+    assert "used instead: maxlag=0" in remarks.of_parameters(make(maxlag="1E8"))[-1]
 
 
 def test_what_was_refused_is_not_the_first_and_later_ones_replace_none(make):
     refused.keep_others(make(start_opts=WRONG))
-    proven.look_again(make(start_opts=WRONG), SAYS)
+    keeping.look_again(make(start_opts=WRONG), SAYS)
     assert kept(make()) is None
     refused.keep_others(make())
-    proven.look_again(make(start_opts="-c work_mem=5MB"), SAYS)
+    keeping.look_again(make(start_opts="-c work_mem=5MB"), SAYS)
     assert kept(make()) == ("bin15", "")
 
 
@@ -187,7 +195,7 @@ def test_what_was_refused_is_asked_again_by_each_monitor(make, server):
     refused.keep_others(make(start_opts=WRONG))
     assert remarks.of_parameters(make(start_opts=WRONG))
     server.wrong = ""    # the file that it names has been corrected
-    proven.look_again(make(start_opts=WRONG), SAYS)
+    keeping.look_again(make(start_opts=WRONG), SAYS)
     assert remarks.of_parameters(make(start_opts=WRONG)) == []
     assert kept(make()) == ("bin15", WRONG)
 

@@ -31,7 +31,8 @@ def test_where_the_histories_part_is_not_known_all_wal_may_exist_only_here(
     found = types.SimpleNamespace(what="another promotion", size=SIZE)
     assert rewind.described(found, None) == {"diverged": "another promotion", "segment_size": SIZE}
     (tmp_path / ".main.pgsqlms").mkdir()
-    assert rewind._keep_copies(instance, COMMON, None, SIZE, Deadline(9)) == {"again": True, "kept": True}
+    assert rewind._keep_copies(instance, COMMON, None, SIZE, Deadline(9)) == {
+        "again": True, "kept": True}
     assert set(NAMES) <= set(os.listdir(tmp_path / ".main.pgsqlms" / "wal"))
 
 

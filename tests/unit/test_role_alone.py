@@ -109,7 +109,7 @@ def test_a_worry_lasts_where_a_monitor_has_no_answer(monkeypatch):
         monkeypatch.setattr(monitor, name, lambda *_: [])
     monkeypatch.setattr(monitor, "_remarks", lambda *_: [])
     monkeypatch.setattr("paf.crash.watcher.keep", lambda _: None)
-    monkeypatch.setattr("paf.proven.look_again", lambda *_: None)
+    monkeypatch.setattr("paf.keeping.look_again", lambda *_: None)
     monitor._look_after(None, sight(state.STANDBY, []))
     assert asked == []
     monitor._look_after(None, sight(state.STANDBY, [["me", "true", "1", "", "", ""]]))

@@ -62,7 +62,7 @@ def read(resource):
         lines = text.decode("utf-8", "surrogateescape" if str is not bytes else "strict")
         found = _understood([str(line) for line in lines.split("\n")], moment)
         is_due = _hundredths(moment) >= int(lines.split("\n")[1].split(" ")[1])
-        return None if is_due and _takes_over(path) else found
+        return None if found is not None and is_due and _takes_over(path) else found
     except (IOError, OSError, ValueError, IndexError):
         return None
 

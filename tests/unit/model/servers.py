@@ -224,7 +224,7 @@ def _nothing(*_arguments, **_options):
 #: The model has no parameters that could be wrong, and no sessions; and its own WAL.
 _WITHOUT = {
     "paf.instance.line.read": Server.line, "paf.instance.waiting_commits.end": _nothing,
-    "paf.proven.keep": _nothing, "paf.proven.look_again": _nothing,
+    "paf.proven.keep": _nothing, "paf.keeping.look_again": _nothing,
     "paf.refused.keep_others": _nothing, "paf.refused.check_programs": _nothing,
     "paf.instance.standby_mode.enable": _nothing,
     "paf.instance.standby_mode.forget_recovery": _nothing,
