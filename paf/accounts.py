@@ -46,8 +46,9 @@ def groups(user):
     """
     if user not in _GROUPS:
         words = _heard(user.name, lambda: _of_system(user))
-        is_known = bool(words) and all(is_number(word) for word in words)
-        _GROUPS[user] = [int(word) for word in words] if is_known else _of_file(user)
+        if not words or not all(is_number(word) for word in words):
+            return _of_file(user)    # not kept: the next program may get an answer
+        _GROUPS[user] = [int(word) for word in words]
     return _GROUPS[user]
 
 
@@ -91,8 +92,13 @@ def _heard(key, ask):
         return []
     try:
         answer, end = os.pipe()
+    except (IOError, OSError):
+        return []
+    try:
         pid = os.fork()
     except (IOError, OSError):
+        os.close(answer)
+        os.close(end)
         return []
     if pid == 0:
         try:

@@ -67,7 +67,8 @@ TABLE = (
     # an instance does not start
     (306, ("could not be asked, and its control file", "neither it nor its control file could",
            "could be asked for its role")),
-    (207, (" is in memory: a journal there", "cannot copy the WAL that only this", "cannot put ",
+    (207, (" is in memory: a journal there", "cannot copy the WAL that only this",
+           " was not copied in ", "cannot put ",
            "cannot keep ", "a file system lies between", "which came from the primary: ",
            "cannot make ", "cannot write the journal", ".pgsqlms: ", "cannot see what ",
            "the way to the primary cannot be used", "too large for a configuration file",

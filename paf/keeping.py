@@ -1,4 +1,4 @@
-"""What each monitor does for the last good parameters, see lastgood; it costs a look at two files."""
+"""What each monitor does for the last good parameters, see lastgood: a look at two files."""
 
 from paf import lastgood, proven, remarks
 from paf.instance import observe

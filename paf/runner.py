@@ -51,8 +51,9 @@ def run(argv, deadline, user=None, env=None, keep=None, stdin="", until=None):
     server that it leaves running may keep the pipes open: the run ends when the program does.
     Raises NotStarted.
     """
-    deadline = deadline if deadline.remaining > _MOMENT else Deadline(_MOMENT)
     pid, pipes = _fork(argv, user, stdin, dict(env or {}, **_settings(env)))
+    # only now: to find out the account's groups may have taken all the time
+    deadline = deadline if deadline.remaining > _MOMENT else Deadline(_MOMENT)
     (in_read, in_write), (out, out_write), (err, err_write), (failure, failure_write) = pipes
     for end in (in_read, out_write, err_write, failure_write):
         os.close(end)

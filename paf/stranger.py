@@ -121,5 +121,5 @@ def _data(instance):
     try:
         found = os.stat(path)
     except OSError as error:
-        raise ocf.OcfError("cannot look at {0}: {1}".format(path, error.strerror))
+        raise ocf.OcfError("cannot read {0}: {1}".format(path, error.strerror))
     return "{0}:{1}".format(found.st_dev, found.st_ino)

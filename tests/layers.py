@@ -33,8 +33,8 @@ LAYERS = (
     ("decide", "tables and comparisons: state, election, scores, timelines; no process, file or "
      "clock", ("decide.",)),
     ("base", "OCF environment and errors, parameters, meta-data, programs with a deadline, log",
-     ("ocf", "parameters", "lastgood", "systemlog", "metadata", "codes", "runner", "accounts", "posix",
-      "background", "deadline", "log", "signals", "variant", "")),
+     ("ocf", "parameters", "lastgood", "systemlog", "metadata", "codes", "runner", "accounts",
+      "posix", "background", "deadline", "log", "signals", "variant", "")),
 )
 #: Packages of one layer that do not know each other.
 APART = ("instance", "cluster")

@@ -67,7 +67,8 @@ class PauseGuard(object):
         if now is None:
             return
         paused = clocks.paused_for(self._before, now)
-        if paused >= clocks.LEAST:    # Corosync takes other times while it runs
+        # Corosync takes other times while it runs; what is too long by these waits for no answer
+        if clocks.LEAST <= paused < self._silence:
             self._silence = _silence(self._context, Deadline(_AGAIN), self._silence)
         if paused < max(self._silence, clocks.LEAST) or not self._is_primary():
             self._before = now

@@ -88,10 +88,18 @@ def test_quorum_is_what_the_cib_and_the_controller_both_say(known, said, quorum)
     (printed("me\n"), "gives no answer that can be understood"),
     (NO_PROGRAM, "cannot be asked")])
 def test_a_server_without_an_answer_has_a_reason_and_no_words_of_a_program(
-        answers, answer, why):
+        answers, monkeypatch, answer, why):
     answers["psql"] = answer
+    monkeypatch.setattr(looks.postmaster, "find", lambda _: Unknown("/proc is hidden"))
     seen = looks.look()
     assert (seen.unknown, seen.server, seen.silence) == ("", None, why)
+
+
+def test_a_server_that_is_not_there_is_down_also_where_it_could_not_be_asked(
+        answers, monkeypatch):
+    answers["psql"] = NO_PROGRAM
+    monkeypatch.setattr(looks.postmaster, "find", lambda _: Known(None))
+    assert looks.look().silence == "does not run"
 
 
 def test_psql_is_run_only_where_the_socket_does_not_do(answers, tmp_path, monkeypatch):

@@ -143,6 +143,23 @@ def test_nothing_is_ended_without_a_pause_that_matters(server, guard, seen):
     assert server.poll() is None and not log
 
 
+def test_corosyncs_times_are_those_of_now_where_they_matter(server, guard, monkeypatch):
+    """They may have been made shorter while the server runs."""
+    cluster = Cluster()
+    log, made = guard(cluster, *paused(7.0))
+    cluster.totem = cluster.totem.replace("4380", "1200").replace("3650", "1000")
+    made.look()
+    assert server.wait(10) == -signal.SIGQUIT and len(log) == 1
+
+
+def test_a_pause_that_matters_in_any_case_waits_for_no_answer(server, guard, monkeypatch):
+    cluster = Cluster()
+    _, made = guard(cluster, *paused(20.0))
+    monkeypatch.setattr(cluster, "checked", lambda *_: pytest.fail("asked"))
+    made.look()
+    assert server.wait(10) == -signal.SIGQUIT
+
+
 def test_a_standby_goes_on(server, guard, monkeypatch):
     log, made = guard(Cluster(), *paused(20.0))
     monkeypatch.setattr(postmaster, "has_wal_writer", lambda instance: False)

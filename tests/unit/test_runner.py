@@ -281,6 +281,12 @@ def test_an_interruption_ends_the_program_and_what_it_started(tmp_path):
         assert Deadline(10.0).wait_for(lambda one=pid: is_gone(one))
 
 
+def test_a_program_has_its_moment_also_after_a_search_for_groups(monkeypatch):
+    fork = runner._fork
+    monkeypatch.setattr(runner, "_fork", lambda *given: time.sleep(1.0) or fork(*given))
+    assert sh("echo x", seconds=0.8).out == "x\n"
+
+
 # Promise: what is fed, killed and left behind
 
 @pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO])

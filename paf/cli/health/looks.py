@@ -16,6 +16,7 @@ from paf.cluster import ophistory
 from paf.cluster.base import Cluster
 from paf.cluster.cib import parse
 from paf.deadline import Deadline
+from paf.decide.knowledge import Known
 from paf.instance import identity, postmaster, psql, receiver, sql, standby_mode
 
 #: What is known. unknown: why nothing is, "" if something is; node: this one's name; resource: its
@@ -191,8 +192,8 @@ def ask(instance, patience):
         answer = wire.query(where, local.owner(instance), (
             ("application_name", "pgsqlms"), ("options", options)), text, deadline)
         answer = answer or sql.query(instance, text, deadline, where)
-    except ocf.OcfError:
-        return None, NOT_ASKED
+    except ocf.OcfError:    # no psql, no data directory
+        return None, "does not run" if postmaster.find(instance) == Known(None) else NOT_ASKED
     found = understand(answer.rows, lambda: receiver.is_receiving(instance))
     if found is None:
         return None, _SILENCE.get(answer.kind, "gives no answer that can be understood")
