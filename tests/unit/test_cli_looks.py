@@ -8,6 +8,7 @@ import pytest
 from paf import runner
 from paf.cli.common import Problem
 from paf.cli.health import looks, wire
+from paf.decide.knowledge import Known, Unknown
 from paf.instance import psql, sql
 from paf.instance.identity import Address
 from tests.unit.support import instance_at, printed, programs
