@@ -148,6 +148,7 @@ def test_a_standby_that_has_diverged_is_noticed_where_sql_says_nothing(titled, m
     monkeypatch.setattr(rejoin, "find", lambda *_: asked.append(True) or Known(SimpleNamespace(
         reason="diverged: timeline 1 is not in the history")))
     monkeypatch.setattr(divergence, "reason", lambda found: found.reason)
+    monkeypatch.setattr("paf.stranger.check_running", lambda _: None)
     titled("postgres: wal receiver process   streaming 0/3000000")
     later = []
     monkeypatch.setattr(walfiles, "knows_later", lambda _: bool(later))

@@ -288,10 +288,8 @@ def test_the_cib_is_asked_of_this_node_without_a_word_that_is_deprecated(feature
 @pytest.mark.parametrize("primary", ["", "srv3"])
 def test_a_start_ends_an_election_that_was_not_ended_only_beside_a_primary(primary, monkeypatch):
     """Without one, how an instance was started, and its timelines, count in the next election."""
-    monkeypatch.setattr("paf.instance.position.place", simulation.place)
-    monkeypatch.setattr("paf.instance.line.read", simulation.line)
+    simulation.stand_in(monkeypatch)
     monkeypatch.setattr("paf.promotion.await_the_absent", lambda context, where: True)
-    monkeypatch.setattr("paf.instance.walfiles.newest_history", lambda node: 0)
     nodes = ("srv1", "srv2")
     world = simulation.World(1, dict.fromkeys(nodes, wal.Position(3, 500)))
     lists = {"start": "srv1 srv2", "promote": "srv1"}
