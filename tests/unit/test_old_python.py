@@ -51,6 +51,17 @@ print(json.dumps([quorum.to_wire(entry), copy, quorum.copy_from_wire(copy).value
 
 
 @pytest.mark.parametrize("version", OLD)
+def test_a_configuration_is_read(version):
+    """The variable of a list's loop is the function's there: no verb of paf could read a CIB."""
+    found = answers(version, """
+from paf.cli import configuration
+found = configuration.parse(open("tests/data/cli/cib.xml").read(), 0)
+print(json.dumps([configuration.find(found).name, len(found.constraints), found.nodes]))
+""")
+    assert found == ["pgsqld", 6, ["srv1", "srv2", "srv3"]]
+
+
+@pytest.mark.parametrize("version", OLD)
 def test_a_message_may_have_the_title_of_a_session_of_whatever_role(version):
     """A stop failed, and its node was fenced, where the connection of such a one held it up."""
     title = "postgres: walsender j\u00f6rg 192.0.2.1(4711) streaming 0/3000000"

@@ -54,7 +54,7 @@ def parse(xml, now=None):
     Raises Problem when the text is no CIB.
     """
     try:
-        root = element(xml)
+        root = element(xml)    # in Python 2 a list's variable of that name would be another one
     except SyntaxError as error:    # ParseError, which Python 2.6 does not have
         raise Problem("cannot understand the CIB: {0}".format(error))
     if root.tag != "cib":
@@ -74,13 +74,12 @@ def parse(xml, now=None):
         nodes=outside_bundles(root, [
             node.get("uname") or node.get("id", "")
             for node in root.findall("configuration/nodes/node") if node.get("type") != "ping"]),
-        resources=[resources.managed(element, parents)
-                   for element, parents in resources.primitives
-                   if resources.kind(element) == AGENT],
+        resources=[resources.managed(item, parents) for item, parents in resources.primitives
+                   if resources.kind(item) == AGENT],
         vips=[item for item in primitives if item.kind and item.kind[-1] in _ADDRESSES],
         devices=[item for item in primitives if item.kind[:1] == ("stonith",)],
-        constraints=[found for element in root.findall("configuration/constraints/*")
-                     for found in relations.read(element, reader, resources)],
+        constraints=[found for item in root.findall("configuration/constraints/*")
+                     for found in relations.read(item, reader, resources)],
         tags=resources.tags, timeouts=resources.default_timeout,
         of_operations=resources.operation_defaults, root=root)
 
