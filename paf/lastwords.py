@@ -49,11 +49,17 @@ def leave_before(context, place):
 def postpone(context):
     """Leave the last words to the stop that follows, where this action cannot. Raises nothing.
 
-    Each action that shuts a server down says so first. A start takes it back (`withdraw`); for an
-    instance that has crashed since there are none, whatever was postponed.
+    Each action that shuts a server down says so first. A server that runs again takes it back
+    (`resume`): it may crash, and one that crashed has none.
     """
     if context.in_cluster:
         _note(context, "yes")
+
+
+def resume(context):
+    """Take back what was postponed: the server runs again. Raises nothing."""
+    if context.in_cluster:
+        _note(context, "")
 
 
 def _note(context, text):

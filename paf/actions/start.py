@@ -1,6 +1,6 @@
 """start: always as a standby; it is the election that makes a primary."""
 
-from paf import candidacy, ocf, proven, refused, remarks
+from paf import candidacy, lastwords, ocf, proven, refused, remarks
 from paf.crash import watcher
 from paf.decide import scores, state, transition
 from paf.cluster import base, notes
@@ -156,6 +156,7 @@ def as_standby(context):
         raise ocf.OcfError("started, but the instance is not a standby but {0}: {1}".format(
             sight.verdict.state, sight.verdict.why))
     context.log.info("PostgreSQL started as a standby")
+    lastwords.resume(context)    # else a crash much later could leave some, which refuse a failover
     forget_order(context)
     remarks.forget(context)
     proven.keep(context)
@@ -201,7 +202,7 @@ def _check_still_whole(context):
 def _withdraw_last_words(context, was):
     """Take back what counts while it does not run; what it has to have is published first."""
     if context.in_cluster:
-        from paf import acknowledged, lastwords
+        from paf import acknowledged
         view = context.cluster.view(context.deadline)
         if view.rules or view.copies:
             acknowledged.enter(context, view, was)
@@ -217,7 +218,6 @@ def _repeat_last_words(context, place):
     try:
         if context.in_cluster and not (journal.exists(context.instance)
                                        or postmaster.processes(context.instance)):
-            from paf import lastwords
             if place is None:
                 lastwords.leave(context)
             else:

@@ -10,6 +10,16 @@ from tests.component.test_switchovers import BARRED, BOTH, REFUSED, SWITCH, cut,
 STANDBY_MODE = dict(SWITCH, stop="srv1")
 
 
+def without(node, program):
+    """Return a bindir (str) that lacks one of the node's programs."""
+    programs = node.cluster.folder / "programs"
+    programs.mkdir()
+    for name in os.listdir(node.programs):
+        if name != program:
+            (programs / name).symlink_to(f"{node.programs}/{name}")
+    return str(programs)
+
+
 def test_a_primary_whose_node_goes_to_standby_is_checked_like_a_switchover(pair):
     pair.store.set_score("srv2", 1000)
     cut(pair)
@@ -22,12 +32,7 @@ def test_a_primary_whose_node_goes_to_standby_is_checked_like_a_switchover(pair)
 def test_what_a_target_is_refused_for_keeps_no_primary_that_is_stopped(pair, lists, score):
     """Pacemaker announces this also while the lost primary's node is being fenced."""
     pair.store.set_score("srv2", 1000)
-    programs = pair.folder / "programs"
-    programs.mkdir()
-    for name in os.listdir(pair["srv2"].programs):
-        if name != "pg_waldump":
-            (programs / name).symlink_to(f"{pair['srv2'].programs}/{name}")
-    pair["srv2"].parameters["bindir"] = str(programs)
+    pair["srv2"].parameters["bindir"] = without(pair["srv2"], "pg_waldump")
     pair.notify("pre", "demote", lists, BOTH)
     assert pair.store.score("srv2") == score
 
@@ -86,6 +91,16 @@ def test_a_demotion_that_does_not_bring_a_standby_leaves_last_words_all_the_same
     assert "srv1 was stopped cleanly" in pair.store.refusal("srv2")
 
 
+def test_an_instance_that_crashes_after_a_switchover_has_no_last_words(pair):
+    """What its demotion had put off until a stop was not for this one: it refused the failover."""
+    pair["srv1"].parameters["bindir"] = without(pair["srv1"], "none of them")
+    assert pair["srv1"].agent("demote", lists=SWITCH).code == 0
+    pair["srv1"].kill()
+    os.unlink(os.path.join(pair["srv1"].parameters["bindir"], "pg_controldata"))
+    assert pair["srv1"].agent("stop", lists=STANDBY_MODE).code == 0
+    assert pair.store.permanent("last_words", "srv1") is None
+
+
 def test_a_primary_whose_node_goes_to_standby_hands_over_to_one_that_has_all(pair):
     pair.notify("pre", "demote", STANDBY_MODE, BOTH)
     assert pair["srv1"].agent("demote", lists=STANDBY_MODE).code == 0
@@ -101,15 +116,11 @@ def test_a_primary_whose_node_goes_to_standby_hands_over_to_one_that_has_all(pai
 @pytest.mark.parametrize("missing", ["pg_waldump", "pg_controldata"])
 def test_a_primary_that_cannot_say_where_it_ended_is_no_crash(pair, missing):
     """Nothing is promoted that may miss what the primary has, which was stopped cleanly."""
-    programs = pair.folder / "programs"
-    programs.mkdir()
-    for name in os.listdir(pair["srv1"].programs):
-        if name != missing:
-            (programs / name).symlink_to(f"{pair['srv1'].programs}/{name}")
+    programs = without(pair["srv1"], missing)
     cut(pair)
     pair["srv1"].sql("INSERT INTO t VALUES (1)")
-    assert pair["srv1"].agent("demote", lists=STANDBY_MODE, bindir=str(programs)).code == 0
-    assert pair["srv1"].agent("stop", lists=STANDBY_MODE, bindir=str(programs)).code == 0
+    assert pair["srv1"].agent("demote", lists=STANDBY_MODE, bindir=programs).code == 0
+    assert pair["srv1"].agent("stop", lists=STANDBY_MODE, bindir=programs).code == 0
     assert pair.promote("srv2", STANDBY_MODE, ["srv2"]).code == 1
     assert pair.store.score("srv2") == BARRED
     assert "cannot compare with srv1, which was stopped" in pair.store.refusal("srv2")

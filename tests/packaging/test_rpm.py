@@ -119,8 +119,6 @@ def test_a_second_build_is_the_same_to_the_byte(rpm, target, checkout, tmp_path)
         assert (tmp_path / target.variant / first.name).read_bytes() == first.read_bytes(), first
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("target", [TARGETS[0]], indirect=True)
 def test_a_file_of_another_user_in_tmp_is_not_in_the_way():
     """Not even root may write to it: fs.protected_regular. /tmp itself is locked instead."""
     script = (REPOSITORY / "tools/build-rpm.sh").read_text()
