@@ -306,5 +306,6 @@ def test_the_data_of_another_cluster_wins_no_cold_start(make_cluster, absent):
     assert run.code == (1 if absent else 0)
     if absent:    # nothing here says whose data is the right one
         assert "start srv1" in cluster.store.refusal("srv2")
-    assert cluster.promote("srv3", dict(lists, promote="srv3"), names).code == 1
-    assert cluster["srv3"].in_recovery
+    # it was stopped as another was promoted, and is not started again
+    assert cluster.promote("srv3", dict(lists, promote="srv3"), names).code == (1 if absent else 5)
+    assert (cluster["srv3"].pgdata / "postmaster.pid").exists() == bool(absent)

@@ -155,6 +155,7 @@ def test_one_that_runs_as_another_is_promoted_leaves_the_service(synchronous, la
     by_hand(synchronous["srv2"])
     if not later:    # both were promoted, from one place
         by_hand(synchronous["srv1"])
+    synchronous.move_vip(None)    # its resource is down, too
     for name, score in zip(names, (1001, 990, 1000)):
         synchronous.store.set_score(name, score)
     cold = dict(active="", promoted="", start=" ".join(names))
