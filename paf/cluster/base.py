@@ -347,8 +347,10 @@ class Cluster(object):
         """Remove what past elections left in the cib.Scan; for the primary. Raises OcfError.
 
         A loss is accepted where no primary runs. A word that was left, or was given while one
-        runs, would have its node promoted by the next failover, whatever it lacks by then.
+        runs, would have its node promoted by the next failover, whatever it lacks by then. And
+        whose history differed from this one, which may have been promoted by hand, is over.
         """
+        self.notes.remove(notes.STRANGER)
         self.reveal(view.hidden, deadline)
         for node in sorted(view.accepted):
             self.forget_acceptance(node, deadline)

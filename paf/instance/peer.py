@@ -70,8 +70,7 @@ def position(instance, node, streamed, deadline):
                            deadline)
     except (OcfError, Malformed) as error:
         return Unknown(str(error))
-    return _understood(answers, control.value.system_identifier, "{0}:{1}".format(node, port),
-                       streamed)
+    return _understood(answers, control.value, "{0}:{1}".format(node, port), streamed)
 
 
 def _answers(instance, conninfo, place, questions, deadline):
@@ -85,12 +84,15 @@ def _answers(instance, conninfo, place, questions, deadline):
     return found
 
 
-def _understood(answers, identifier, where, streamed):
-    """Return the Fact in the answers (lists of str) to the questions of `position`."""
+def _understood(answers, control, where, streamed):
+    """Return the Fact in the answers (lists of str) to the questions of `position`.
+
+    control: this node's controldata.Control.
+    """
     earlier, role, delay, received, system = answers
     if len(system) < 3 or not is_number(system[1]) or role[:1] not in (["on"], ["off"]):
         return Unknown(_SILENT.format(where))
-    if system[0] != identifier:
+    if system[0] != control.system_identifier:
         return Unknown("the server at {0} is of another cluster: its system identifier is "
                        "{1}".format(where, system[0]))
     try:
@@ -105,24 +107,27 @@ def _understood(answers, identifier, where, streamed):
                        "{2}".format(where, _DELAY, delay[0] if delay else "not known"))
     if earlier != system:
         return AtLeast(found, "its server at {0} still replays".format(where))
-    if not (_is_all(received[1], lsn, streamed) if len(received) == 2 else streamed):
+    if not (_is_all(received[1], lsn, streamed, control.segment_size)
+            if len(received) == 2 else streamed):
         return AtLeast(found, "its server at {0} may have WAL that it has not read: it is not "
                        "known to have streamed to the end".format(where))
     return Known(found)
 
 
-def _is_all(received, lsn, streamed):
+def _is_all(received, lsn, streamed, size):
     """Return whether a standby at an LSN (int) has received all up to there since its start.
 
     received: pg_last_wal_receive_lsn (str), "" where it has not asked for any since it was started;
-    streamed: whether it is known that it streamed from the last primary to the end.
+    streamed: whether it is known that it streamed from the last primary to the end; size: bytes of
+    a segment. Without that, the LSN at which one asked for WAL does not say that it got any.
     """
     try:
         found = wal.parse_lsn(received)
     except ValueError:
         return False
-    # an idle primary may have ended at the end of a segment (archive_timeout)
-    return found == lsn and (streamed or not wal.may_be_a_request(found))
+    if streamed:    # the beginning of its segment: what it has is sent again, and does not count
+        return found in (lsn, lsn - lsn % size)
+    return found == lsn and not wal.may_be_a_request(found)
 
 
 def _is_local(address):

@@ -3,12 +3,13 @@
 import os
 import pathlib
 import signal
+import types
 
 import pytest
 
 from paf import accounts, instance, runner
 from paf.deadline import Deadline
-from paf.decide.knowledge import AtLeast, Known, Unknown, is_known
+from paf.decide.knowledge import AtLeast, Known, Unknown
 from paf.instance import peer
 from tests.component.server import owner, wait_until
 from tests.unit.support import parameters_with
@@ -27,16 +28,8 @@ def asked(node, host, streamed=True, **more):
         return peer.position(instance.Instance(parameters, account), host, streamed, Deadline(30))
 
 
-def receive(pair):
-    """Have the primary write: a standby that was started since shows no more than a request."""
-    pair["srv1"].sql("CREATE TABLE written (n int)")
-    pair.wait_for_streams("srv1", 1)
-    wait_until(lambda: is_known(asked(pair["srv2"], str(pair.sockets))), "its WAL")
-
-
 def test_a_standby_says_where_it_is_and_a_primary_that_it_is_none(pair):
     host = str(pair.sockets)    # libpq takes a folder for a host
-    receive(pair)
     seen = []
 
     def the_same():
@@ -51,6 +44,17 @@ def test_a_standby_says_where_it_is_and_a_primary_that_it_is_none(pair):
     assert isinstance(primary, Known) and primary.value.timeline == 2
 
 
+def test_a_standby_that_was_restarted_beside_an_idle_primary_has_all(pair):
+    """What it has is sent again and does not count: it shows where its receiver began to ask."""
+    pair["srv2"].server.stop()
+    pair["srv2"].server.start()
+    pair.wait_for_streams("srv1", 1)
+    pair["srv1"].kill()
+    assert isinstance(asked(pair["srv2"], str(pair.sockets)), Known)
+    if pair["srv2"].value("SELECT pg_last_wal_receive_lsn() < pg_last_wal_replay_lsn()"):
+        assert isinstance(asked(pair["srv2"], str(pair.sockets), False), AtLeast)
+
+
 def test_a_server_that_does_not_answer_is_unknown(pair):
     nowhere = pathlib.Path(pair.folder) / "nowhere"
     os.makedirs(nowhere, exist_ok=True)
@@ -60,8 +64,7 @@ def test_a_server_that_does_not_answer_is_unknown(pair):
 
 def test_the_port_is_that_of_the_server_here_whatever_the_parameter_says(pair):
     """A wrong pgport keeps no server from running, and no node without a vote from being asked."""
-    receive(pair)
-    assert is_known(asked(pair["srv2"], str(pair.sockets), pgport="6999"))
+    assert isinstance(asked(pair["srv2"], str(pair.sockets), pgport="6999"), Known)
     pair["srv2"].stop()
     fact = asked(pair["srv2"], str(pair.sockets), pgport="6999")
     assert isinstance(fact, Unknown) and f"{pair.sockets}:6999" in fact.reason
@@ -150,7 +153,8 @@ def answered(received=(), streamed=True, identified=("7", "1", "0/5000060"), del
              at="0/5000060"):
     """Return what is understood of the answers of a standby at an LSN, "at"."""
     answers = [list(identified), ["on"], list(delay), list(received), ["7", "1", at]]
-    return peer._understood(answers, "7", "srv3:5432", streamed)
+    control = types.SimpleNamespace(system_identifier="7", segment_size=16 << 20)
+    return peer._understood(answers, control, "srv3:5432", streamed)
 
 
 def test_a_standby_that_replays_while_it_is_asked_is_a_lower_bound():
@@ -164,7 +168,9 @@ def test_a_standby_that_replays_while_it_is_asked_is_a_lower_bound():
     ((), True, Known), ((), False, AtLeast),
     (("it received", ""), True, AtLeast),            # restarted since its score was given
     (("it received", "0/5000060"), False, Known),
-    (("it received", "0/5000000"), True, AtLeast),   # it has asked for more, and perhaps got none
+    (("it received", "0/5000000"), True, Known),     # restarted beside a primary that is idle
+    (("it received", "0/5000000"), False, AtLeast),  # it has asked for more, and perhaps got none
+    (("it received", "0/4000000"), True, AtLeast),
     (("it received", "0/4FFFFF0"), True, AtLeast),   # what follows came from an archive
     (("it received", "0/6000000"), True, AtLeast)])  # on a timeline that it has not replayed yet
 def test_a_standby_that_cannot_be_known_to_have_read_all_is_a_lower_bound(received, streamed, kind):

@@ -174,6 +174,14 @@ def test_one_that_runs_as_another_is_promoted_leaves_the_service(synchronous, la
     assert synchronous["srv3"].monitor().code == 0
 
 
+def test_a_primary_promoted_by_hand_forgets_whose_history_differed(pair):
+    """That one may be made again from this one, and be its primary one day."""
+    note = pair["srv1"].temporary / "pgsqlms-pgsqld.stranger"
+    note.write_text("1:1 srv2")
+    assert pair["srv1"].monitor().code == 8
+    assert not note.exists()
+
+
 def by_hand(node):
     """Start an instance as a standby, promote it, have it take a write, and stop it."""
     (node.pgdata / "standby.signal").touch()
