@@ -30,8 +30,11 @@ Those of the resource agent `ocf:heartbeat:pgsqlms`. None is required where the 
 `pcs resource describe ocf:heartbeat:pgsqlms`, `crm ra info ocf:heartbeat:pgsqlms` and
 `man ocf_heartbeat_pgsqlms` say the same on a node.
 
-A change of a *reloadable* parameter takes effect by itself, and PostgreSQL goes on running. A
-change of any other restarts the resource on all nodes.
+A change of a *reloadable* parameter needs no restart: PostgreSQL goes on running. `start_opts`, and
+for the server also `bindir`, take effect at its next start. A value that cannot be used, or with
+which no server starts, does not take effect while the last good one is known: that one is used, and
+`degraded_because-<resource>` in `crm_mon -1A` says so. A change of any other parameter restarts the
+resource on all nodes.
 """
 
 OPERATIONS = """## Operations

@@ -67,9 +67,9 @@ DECLARED = (
         "stays stopped, and the reason says what only it has. manual: it stays stopped in any "
         "case. rewind: pg_rewind gives up what exists only there, commits too. A rewind needs "
         "PostgreSQL 9.5, wal_log_hints or data checksums, and a role in primary_conninfo that may "
-        "run pg_rewind; where one of these is missing, safe leaves the instance stopped, and "
-        "rewind is refused by validate-all. The WAL that a rewind gives up is kept beside the "
-        "data directory."),
+        "run pg_rewind; where one of these is missing, an instance that has diverged stays "
+        "stopped. For rewind, validate-all says it with OCF_CHECK_LEVEL=10. The WAL that a rewind "
+        "gives up is kept beside the data directory."),
     Parameter(
         "crash_watch", "boolean", "true" if variant.NAME == "corosync2" else "false", "", True,
         "Whether Pacemaker learns of a crash at once",
